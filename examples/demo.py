@@ -1,0 +1,104 @@
+"""The whole of mlflow_interp on one machine: a registered ImageNet classifier, photographs, `mlflow run`.
+
+Run it with `make demo`. Everything it makes lies in ./demo: a SQLite tracking store, artifacts, photographs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+from numpy import dtype
+
+from examples.pretrained import efficientnet_lite0, imagenet_class_names, save_photographs
+
+PROJECT = Path(__file__).resolve().parent.parent
+FOLDER = PROJECT / "demo"
+NAME, ALIAS, EXPERIMENT = "imagenet-classifier", "champion", "demo"
+
+
+def use_local_store() -> str:
+    """Point MLflow at a SQLite store and an artifact folder below ./demo, and return its URI."""
+    FOLDER.mkdir(exist_ok=True)
+    uri = f"sqlite:///{FOLDER / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        mlflow.create_experiment(EXPERIMENT, artifact_location=(FOLDER / "artifacts").as_uri())
+    mlflow.set_experiment(EXPERIMENT)
+    return uri
+
+
+def register_classifier() -> str:
+    """Register the pretrained classifier unless it is there, and return the version's URI."""
+    client = MlflowClient()
+    try:
+        version = client.get_model_version_by_alias(NAME, ALIAS).version
+    except MlflowException:
+        version = log_classifier()
+        client.set_registered_model_alias(NAME, ALIAS, version)
+    return f"models:/{NAME}/{version}"
+
+
+def log_classifier() -> str:
+    """Log the classifier in a run of its own and return the registered version."""
+    pixels = Schema([TensorSpec(dtype("float32"), (-1, 224, 224, 3))])
+    classes = Schema([TensorSpec(dtype("float32"), (-1, 1000))])
+    with mlflow.start_run(run_name="EfficientNet-Lite0, pretrained"):
+        info = mlflow.keras.log_model(
+            efficientnet_lite0(),
+            name="classifier",
+            registered_model_name=NAME,
+            signature=ModelSignature(pixels, classes),
+            metadata={"class_names": imagenet_class_names()},
+            pip_requirements=["keras", "tensorflow"],
+        )
+    return str(info.registered_model_version)
+
+
+def interpret(model: str, uri: str) -> None:
+    """Run every method on the photographs with `mlflow run`, as a user would."""
+    command = [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local"]
+    command += ["--experiment-name", EXPERIMENT, "-P", f"model={model}", "-P", f"inputs={FOLDER / 'photos'}"]
+    print("$ mlflow", *command[3:], flush=True)
+    # `python` in the project's command must be the one that runs this.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "PATH": path}
+    # A pinned experiment in this process is not meant for `mlflow run`, which names its own.
+    environment.pop("MLFLOW_EXPERIMENT_ID", None)
+    subprocess.run(command, check=True, env=environment)
+
+
+def show_where(uri: str) -> None:
+    """Print where the results lie and how to look at them."""
+    (run,) = mlflow.search_runs(
+        experiment_names=[EXPERIMENT],
+        filter_string="tags.`mlflow_interp.model_uri` LIKE 'models:/%'",
+        max_results=1,
+        output_format="list",
+    )
+    print("\nArtifacts: ", run.info.artifact_uri.removeprefix("file://") + "/interpretations")
+    print("Run:       ", run.info.run_id)
+    print("\nSee them in the MLflow UI, at the run's Artifacts tab:\n")
+    print(f"  {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {uri}")
+    print(f"  http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts\n")
+
+
+def main() -> None:
+    """Register, interpret, and say where to look."""
+    uri = use_local_store()
+    print("Photographs:", ", ".join(path.name for path in save_photographs(FOLDER / "photos")))
+    model = register_classifier()
+    print("Model:      ", model, flush=True)
+    interpret(model, uri)
+    show_where(uri)
+
+
+if __name__ == "__main__":
+    main()

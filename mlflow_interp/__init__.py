@@ -1,0 +1,50 @@
+"""Interpretation as part of an MLflow run: what a Keras model looks at, as versioned artifacts.
+
+    import mlflow_interp
+    mlflow_interp.visualize_gradcam("models:/pirates/3", "./photos")
+
+`visualize_<method>` runs one method, `interpret` several. Names are imported when first used, so that
+`import mlflow_interp` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlflow_interp.core import method_names
+    from mlflow_interp.loading.inputs import load_inputs
+    from mlflow_interp.loading.models import load_model
+    from mlflow_interp.pipeline import Interpretation, interpret
+
+    visualize_gradcam: Callable[..., Interpretation]
+
+__version__ = "0.1.0"
+__all__ = ["Interpretation", "interpret", "load_inputs", "load_model", "method_names", "visualize_gradcam"]
+
+_HOMES = {
+    "Interpretation": "mlflow_interp.pipeline",
+    "interpret": "mlflow_interp.pipeline",
+    "load_inputs": "mlflow_interp.loading.inputs",
+    "load_model": "mlflow_interp.loading.models",
+    "method_names": "mlflow_interp.core",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name.startswith("visualize_"):
+        from mlflow_interp.api import visualizer
+
+        function = visualizer(name.removeprefix("visualize_"))
+        if function is not None:
+            return function
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

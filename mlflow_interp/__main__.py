@@ -1,0 +1,5 @@
+"""`python -m mlflow_interp`: the command line."""
+
+from mlflow_interp.cli import main
+
+main()

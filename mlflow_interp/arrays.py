@@ -1,0 +1,58 @@
+"""Pictures as arrays: rescale, resize, colour, overlay, grid. NumPy, and Pillow to resample."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+
+def rescale(values: np.ndarray) -> np.ndarray:
+    """Map each row of (n, …) linearly to 0..1 as float32; a constant row becomes zeros."""
+    axes = tuple(range(1, values.ndim))
+    values = np.asarray(values, np.float32)
+    low, high = values.min(axis=axes, keepdims=True), values.max(axis=axes, keepdims=True)
+    span = np.where(high > low, high - low, 1)
+    return np.asarray((values - low) / span, np.float32)
+
+
+def relative(values: np.ndarray) -> np.ndarray:
+    """Divide each non-negative row of (n, …) by its maximum: 0 stays 0, the strongest place is 1."""
+    axes = tuple(range(1, values.ndim))
+    peak = values.max(axis=axes, keepdims=True)
+    return np.asarray(values / np.where(peak > 0, peak, 1), np.float32)
+
+
+def resize_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resample one (h, w) map to (height, width), bilinearly, as float32."""
+    image = Image.fromarray(np.asarray(values, np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def overlay(picture: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
+    """Lay colours over a picture, stronger where there is more heat.
+
+    Args:
+        picture: (height, width, 3) uint8.
+        heat: (height, width) in 0..1; 0 leaves the picture as it is.
+        colours: (height, width, 3) in 0..1.
+        opacity: how much of the picture the strongest heat covers, 0..1.
+    """
+    share = (heat * opacity)[..., np.newaxis]
+    mixed = (1 - share) * picture + share * colours * 255
+    return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)
+
+
+def to_picture(inputs: np.ndarray, *, channels_first: bool = False) -> np.ndarray | None:
+    """Show model inputs (n, h, w, c) as (n, h, w, 3) uint8; None where they aren't pictures.
+
+    uint8 stays as it is; anything else is rescaled row by row, as its range is not known.
+    """
+    if inputs.ndim == 4 and channels_first:
+        inputs = np.moveaxis(inputs, 1, -1)
+    if inputs.ndim == 3:
+        inputs = inputs[..., np.newaxis]
+    if inputs.ndim != 4 or inputs.shape[-1] not in (1, 3, 4) or min(inputs.shape[1:3]) < 2:
+        return None
+    if inputs.dtype != np.uint8:
+        inputs = np.rint(rescale(inputs) * 255).astype(np.uint8)
+    return np.repeat(inputs, 3, axis=-1) if inputs.shape[-1] == 1 else inputs[..., :3]

@@ -1,0 +1,233 @@
+"""The command line: one command a method, made from its function's signature; thin, no work of its own."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import types
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+
+from mlflow_interp import __version__
+from mlflow_interp.core import find_method, method_names
+from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
+from mlflow_interp.options import Option, options_of, summary
+
+# Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_NUMBERS: Mapping[Any, click.ParamType[Any, Any]] = {int: click.INT, float: click.FLOAT}
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+_QUIET = Option("quiet", "run", bool, False, "Show neither progress nor where results went.")
+
+
+class MethodGroup(click.Group):
+    """The group of all commands; those of the methods are made when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Methods first, then the rest."""
+        return [*method_names(), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a method, or one of our own."""
+        name = cmd_name.replace("-", "_")
+        return _method_command(name) if name in method_names() else super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Name the nearest commands where there is none of the name."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
+        return super().resolve_command(ctx, args)
+
+
+class Command(click.Command):
+    """A command whose errors are one line, and whose options may be spelled as `mlflow run` does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let flags take `=true` and `=false`, and any option be empty for its default."""
+        flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
+        return super().parse_args(ctx, list(_spelled_out(args, flags)))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Exit with 2 and one line on what a user can mend, with 130 on Ctrl-C, 143 on SIGTERM."""
+        # A run whose process is told to end must end KILLED, and not stay RUNNING for ever.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        try:
+            return super().invoke(ctx)
+        except InterpretationError as error:
+            click.echo(f"mlflow-interp: {' '.join(str(error).split())}", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("mlflow-interp: interrupted", err=True)
+            sys.exit(130)
+
+
+def _spelled_out(args: Sequence[str], flags: set[str]) -> Iterator[str]:
+    for arg in args:
+        name, equals, value = arg.partition("=")
+        name = name.replace("_", "-")
+        if not (equals and name.startswith("--")):
+            yield arg
+        elif name not in flags:
+            # `mlflow run` passes what was not given as an empty text.
+            yield from [arg] if value else []
+        elif value.lower() in _YES:
+            yield name
+        elif value.lower() in _NO:
+            yield name.replace("--", "--no-", 1)
+        elif value:
+            raise click.BadParameter(f"{name} is {value!r}; give true or false")
+
+
+_SETTINGS = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    "token_normalize_func": lambda token: token.replace("_", "-") if token.startswith("--") else token,
+}
+
+
+@click.group(cls=MethodGroup, context_settings=_SETTINGS)
+@click.version_option(__version__, prog_name="mlflow-interp")
+def main() -> None:
+    """See what a Keras model looks at, and keep it with the MLflow run.
+
+    MODEL is models:/name/version, models:/name@alias, runs:/id/path, a model folder, a .keras or .h5
+    file. INPUTS is a picture, a folder, a glob, .npy or .npz, an artifact URI, or keras:cifar10.
+    """
+
+
+def parameter(option: Option) -> click.Option:
+    """The command line's form of an option."""
+    name = f"--{option.name.replace('_', '-')}"
+    if option.annotation is bool:
+        return click.Option([f"{name}/--no-{name[2:]}", option.name], default=None, help=option.help)
+    default = "" if option.default is None else f" [default: {option.default}]"
+    return click.Option(
+        [name, option.name], type=_click_type(option.annotation), default=None, help=option.help + default
+    )
+
+
+def _click_type(annotation: Any) -> click.ParamType[Any, Any]:
+    """The first type in a union that click can check; text for all others."""
+    if get_origin(annotation) is Annotated:
+        return _click_type(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return click.Choice(get_args(annotation))
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    if str in members:
+        return click.STRING
+    return next((_NUMBERS[member] for member in members if member in _NUMBERS), click.STRING)
+
+
+def _command_parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
+    tracking = click.Option(
+        ["--tracking-uri"], help="The tracking server or store. By default MLFLOW_TRACKING_URI."
+    )
+    return [
+        click.Argument(["model"]),
+        click.Argument(["inputs"]),
+        *(parameter(option) for option in (*options.values(), _QUIET)),
+        tracking,
+    ]
+
+
+@functools.cache
+def _method_command(method: str) -> click.Command:
+    function = find_method(method)
+
+    def run(model: str, inputs: str, tracking_uri: str | None, **given: Any) -> None:
+        _interpret(model, inputs, {method: {}}, tracking_uri, given)
+
+    text = (function.__doc__ or "").partition("\n    Args:")[0]
+    return Command(
+        method,
+        callback=run,
+        params=_command_parameters(options_of(method)),
+        help="\n".join(line.strip() for line in text.splitlines()),
+        short_help=summary(function),
+    )
+
+
+def _interpret_command() -> click.Command:
+    """Run several methods on one model and the same inputs, into one run.
+
+    An option goes to every method that takes it.
+    """
+    every = {name: option for method in method_names() for name, option in options_of(method).items()}
+
+    def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **given: Any) -> None:
+        _interpret(model, inputs, methods, tracking_uri, given)
+
+    methods = click.Option(
+        ["--methods"], default="all", show_default=True, help="Names separated by commas, or all."
+    )
+    return Command(
+        "interpret",
+        callback=run,
+        params=[*_command_parameters(every), methods],
+        help="\n".join(line.strip() for line in (_interpret_command.__doc__ or "").splitlines()),
+    )
+
+
+main.add_command(_interpret_command())
+
+
+def _interpret(
+    model: str, inputs: str, methods: Any, tracking_uri: str | None, given: Mapping[str, Any]
+) -> None:
+    from mlflow_interp.pipeline import InterpretationWarning, interpret
+
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, InterpretationWarning):
+            click.echo(f"warning: {message}", err=True)
+        else:
+            shown(message, category, *place)
+
+    _use_tracking_uri(tracking_uri)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InterpretationWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        interpret(
+            model, inputs, methods, **{name: value for name, value in given.items() if value is not None}
+        )
+
+
+def _use_tracking_uri(uri: str | None) -> None:
+    if uri is None:
+        return
+    import mlflow
+
+    try:
+        mlflow.set_tracking_uri(uri)
+    except Exception as error:
+        raise OptionError(f"tracking URI {uri!r} can't be used: {error}") from error
+
+
+@main.command("methods")
+def methods_command() -> None:
+    """List the methods."""
+    for name in method_names():
+        click.echo(f"{name:18} {summary(find_method(name))}")
+
+
+@main.command("layers", cls=Command)
+@click.argument("model")
+@click.option("--trust-model-code", is_flag=True, help="Allow code that the model carries to run.")
+@click.option("--tracking-uri", help="The tracking server or store to find the model in.")
+def layers_command(model: str, trust_model_code: bool, tracking_uri: str | None) -> None:
+    """List a model's layers: index, path, type, output shape, and the methods that can use each."""
+    from mlflow_interp.inspection import describe_layers
+
+    _use_tracking_uri(tracking_uri)
+    rows = describe_layers(model, trust_model_code=trust_model_code)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

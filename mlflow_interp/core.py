@@ -1,0 +1,214 @@
+"""The nouns every room shares: the inputs as a batch, what a method found, the registry of methods."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from mlflow_interp.exceptions import InputsError, OptionError
+
+UNKNOWN = -1  # the label of an input whose class nobody told us
+
+#: One array, or a tuple or dict of arrays for a model with several inputs.
+Arrays = Any
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive inputs, few enough for memory.
+
+    Attributes:
+        indices: (n,) int64, their positions in the inputs as given.
+        names: n names for people: file names, or the positions.
+        inputs: what the model is fed, n rows: an array, or a tuple or dict of arrays.
+        labels: (n,) int64 class indices, `UNKNOWN` (-1) where not given.
+        pictures: (n, height, width, 3) uint8 for eyes, or None where inputs aren't pictures.
+    """
+
+    indices: np.ndarray
+    names: tuple[str, ...]
+    inputs: Arrays
+    labels: np.ndarray
+    pictures: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass
+class Batch:
+    """All inputs of one interpretation, read chunk by chunk as often as a method likes.
+
+    Attributes:
+        source: where they come from, for people: a path, a URI, "array", "dataset".
+        read: yields the chunks; each call starts anew and gives the same inputs.
+        total: how many inputs there are, None where only reading tells.
+        class_names: the names of the model's classes, None where nobody told.
+        preparation: how inputs became what the model is fed: preprocess, resize, size.
+        skipped: what could not be read and why, by name; filled while reading.
+        warnings: what a user should know before trusting a picture.
+    """
+
+    source: str
+    read: Callable[[], Iterator[Chunk]]
+    total: int | None = None
+    class_names: tuple[str, ...] | None = None
+    preparation: Mapping[str, Any] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    _digest: str | None = None
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield every chunk; a full pass also settles `digest`.
+
+        Raises:
+            InputsError: nothing could be read at all.
+        """
+        sha256, count = hashlib.sha256(), 0
+        for chunk in self.read():
+            update_digest(sha256, chunk.inputs)
+            count += len(chunk)
+            yield chunk
+        if not count:
+            reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
+            raise InputsError(
+                f"no input could be read from {self.source!r}"
+                + (f" ({reasons})" if reasons else " (it is empty)")
+            )
+        self._digest = sha256.hexdigest()
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of every input as the model is fed it, in order."""
+        if self._digest is None:
+            for _ in self.chunks():
+                pass
+        return str(self._digest)
+
+
+def update_digest(sha256: Any, arrays: Arrays) -> None:
+    """Feed arrays to a hash: dtype and row shape as well as bytes, so that views can't collide."""
+    for array in flatten(arrays):
+        sha256.update(f"{array.dtype}{array.shape[1:]}".encode())
+        sha256.update(np.ascontiguousarray(array).view(np.uint8).data)
+
+
+def flatten(arrays: Arrays) -> list[np.ndarray]:
+    """The arrays of a structure, dict entries by sorted key as TensorFlow orders them."""
+    if isinstance(arrays, Mapping):
+        return [arrays[key] for key in sorted(arrays)]
+    return list(arrays) if isinstance(arrays, (tuple, list)) else [arrays]
+
+
+MOST_PICTURES = 64  # a person reads no more in one figure; pages and figures sample to this
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What was put in and what the model said about it: one row an input.
+
+    Attributes:
+        indices: (n,) int64 positions in the inputs as given.
+        names: n names for people.
+        labels: (n,) int64, `UNKNOWN` where not given.
+        classes: (n, k) int64, the k most probable classes, best first.
+        probabilities: (n, k) float32, theirs.
+        class_names: names of the classes, or None.
+        pictures: (m, height, width, 3) uint8, the first m <= 64 inputs; None if not pictures.
+    """
+
+    indices: np.ndarray
+    names: tuple[str, ...]
+    labels: np.ndarray
+    classes: np.ndarray
+    probabilities: np.ndarray
+    class_names: tuple[str, ...] | None
+    pictures: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def class_name(self, index: int) -> str:
+        """The name of a class, or its number where it has none."""
+        known = self.class_names is not None and 0 <= index < len(self.class_names)
+        return self.class_names[index] if known and self.class_names else str(index)
+
+
+class ExampleCollector:
+    """Builds `Examples` chunk by chunk, keeping only what they keep: memory does not grow with pictures."""
+
+    def __init__(self, class_names: tuple[str, ...] | None, *, top: int = 5) -> None:
+        self.class_names, self.top = class_names, top
+        self._rows: list[tuple[Chunk, np.ndarray, np.ndarray]] = []
+        self._pictures: list[np.ndarray] = []
+
+    def add(self, chunk: Chunk, probabilities: np.ndarray) -> None:
+        """Take in a chunk and the probabilities (n, classes) the model gave its inputs."""
+        top = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top]
+        best = np.take_along_axis(probabilities, top, axis=1).astype(np.float32)
+        room = MOST_PICTURES - sum(map(len, self._pictures))
+        if chunk.pictures is not None and room > 0:
+            self._pictures.append(chunk.pictures[:room].copy())
+        light = replace(chunk, inputs=None, pictures=None)
+        self._rows.append((light, top.astype(np.int64), best))
+
+    def examples(self) -> Examples:
+        """Everything taken in so far."""
+        chunks, classes, probabilities = zip(*self._rows, strict=True)
+        return Examples(
+            indices=np.concatenate([chunk.indices for chunk in chunks]),
+            names=tuple(name for chunk in chunks for name in chunk.names),
+            labels=np.concatenate([chunk.labels for chunk in chunks]),
+            classes=np.concatenate(classes),
+            probabilities=np.concatenate(probabilities),
+            class_names=self.class_names,
+            pictures=np.concatenate(self._pictures) if self._pictures else None,
+        )
+
+
+class Result(Protocol):
+    """What a method returns: frozen, plain NumPy, nothing of TensorFlow, MLflow or matplotlib."""
+
+    @property
+    def examples(self) -> Examples:
+        """The inputs and what the model said about them."""
+
+    @property
+    def resolved(self) -> Mapping[str, Any]:
+        """What options left to the method became, such as the layer that None chose."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The raw results by name, for arrays.npz."""
+
+    def metrics(self) -> dict[str, float]:
+        """Finite numbers worth following over epochs and versions."""
+
+    def table(self) -> dict[str, list[Any]]:
+        """Columns of equal length, a row an input, for predictions.json."""
+
+    def warnings(self) -> list[str]:
+        """What a user should know before trusting the picture."""
+
+
+def method_names() -> list[str]:
+    """Every method there is: the files of `mlflow_interp.methods`."""
+    package = importlib.import_module("mlflow_interp.methods")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def find_method(name: str) -> Callable[..., Result]:
+    """The function of a method: `gradcam` is `mlflow_interp.methods.gradcam.gradcam`.
+
+    Raises:
+        OptionError: there is no such method.
+    """
+    if name not in method_names():
+        raise OptionError(f"no method {name!r}; there are: {', '.join(method_names())}")
+    function: Callable[..., Result] = getattr(importlib.import_module(f"mlflow_interp.methods.{name}"), name)
+    return function

@@ -1,0 +1,40 @@
+"""Errors a user can act on. Each message says what was given, what is accepted and what to do.
+
+InterpretationError
+├── OptionError      an option, method or layer that does not exist, or a value it can't take
+├── ModelError       a model that can't be found, can't be loaded, or that a method can't explain
+├── InputsError      inputs, labels or class names that can't be read or don't fit the model
+└── TrackingError    a tracking server or artifact store that doesn't answer, or refuses
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InterpretationError(Exception):
+    """Anything the user can mend; the command line prints it as one line and exits with 2."""
+
+
+class OptionError(InterpretationError, ValueError):
+    """An option, method or layer that does not exist, or a value it can't take."""
+
+
+class ModelError(InterpretationError, ValueError):
+    """A model that can't be found, can't be loaded, or that a method can't explain."""
+
+
+class InputsError(InterpretationError, ValueError):
+    """Inputs, labels or class names that can't be read or don't fit the model."""
+
+
+class TrackingError(InterpretationError, RuntimeError):
+    """A tracking server or artifact store that doesn't answer, or refuses."""
+
+
+def nearest(given: object, known: Iterable[str], *, most: int = 5) -> str:
+    """The known names most like `given`, as the tail of a message: "; nearest: a, b"."""
+    known = list(known)
+    close = difflib.get_close_matches(str(given), known, n=most, cutoff=0.4) or known[-most:]
+    return f"; nearest: {', '.join(close)}" if close else ""

@@ -1,0 +1,1 @@
+"""One file a result type: `draw(result, *, …) -> Figure` and `page(result) -> str`, a self-contained page."""

@@ -1,0 +1,102 @@
+"""The look all figures and pages share."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from mlflow_interp.exceptions import OptionError, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+INK, FAINT, RIGHT, WRONG = "#1b1f24", "#667079", "#1a7f37", "#b42318"
+DPI = 100
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure in inches, made without pyplot, whose global state belongs to the user."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def find_colormap(name: str) -> Colormap:
+    """A matplotlib colormap.
+
+    Raises:
+        OptionError: there is none of this name.
+    """
+    import matplotlib
+
+    if name not in matplotlib.colormaps:
+        raise OptionError(f"no colormap {name!r}{nearest(name, matplotlib.colormaps)}")
+    return matplotlib.colormaps[name]
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text in its middle, where file names differ least, to at most `most` characters."""
+    # Control characters and "$" would break lines or start matplotlib's mathematics.
+    text = re.sub(r"[\x00-\x1f\x7f]", "·", text)
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 3
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG bytes; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+    return buffer.getvalue()
+
+
+def data_uri(pixels: np.ndarray, *, lossless: bool = False, most: int = 320) -> str:
+    """uint8 pixels (h, w, 3 or 4) as a data: URI, at most `most` pixels on the longer side."""
+    image, buffer = Image.fromarray(pixels), io.BytesIO()
+    if max(image.size) > most:
+        image.thumbnail((most, most))
+    if lossless:
+        image.save(buffer, "PNG", optimize=True)
+    else:
+        image.save(buffer, "JPEG", quality=85)
+    kind = "png" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+@cache
+def _templates() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mlflow_interp.figures"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["share"] = lambda value: f"{value:.1%}"
+    return environment
+
+
+def render(template: str, script: str | None = None, **values: Any) -> str:
+    """Fill a page template; its script is named in `script` and allowed by hash, nothing else runs.
+
+    Values for the script go in as JSON under `data`, with "<" escaped so that no text can end the block.
+    """
+    code = _templates().loader.get_source(_templates(), script)[0] if script else ""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    if "data" in values:
+        values["data"] = json.dumps(values["data"], allow_nan=False).replace("<", "\\u003c")
+    page: str = _templates().get_template(template).render(script=code, script_hash=digest, **values)
+    return page

@@ -1,0 +1,68 @@
+"""What layers a model has, and which method can use which."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args, get_origin
+
+from mlflow_interp.core import method_names
+from mlflow_interp.exceptions import ModelError
+from mlflow_interp.layers import Forward, dependencies, forward, is_spatial, walk
+from mlflow_interp.loading.inputs import input_shape
+from mlflow_interp.loading.models import LoadedModel, load_model
+from mlflow_interp.options import options_of
+from mlflow_interp.scores import class_scores
+
+HEADER = ("index", "layer", "type", "output shape", "methods")
+
+
+def describe_layers(model: Any, *, trust_model_code: bool = False) -> list[tuple[str, ...]]:
+    """A header and a row for each layer: index, path, type, output shape, methods that can use it.
+
+    Raises:
+        ModelError: the model can't be loaded, or its input shape is not known.
+    """
+    loaded = load_model(model, trust_model_code=trust_model_code)
+    traced, used = _trace(loaded)
+    rows = []
+    for place in walk(loaded.keras):
+        tensor = traced.tapped.get(place.path)
+        shape = "" if tensor is None else str(tuple(tensor.shape))
+        usable = [method for method in method_names() if _can_use(method, loaded.keras, tensor, used)]
+        rows.append((place.index, place.path, type(place.layer).__name__, shape, ", ".join(usable)))
+    return [HEADER, *rows]
+
+
+def _trace(loaded: LoadedModel) -> tuple[Forward, set[str]]:
+    """A forward pass, and the names of the operations that the class scores depend on."""
+    import tensorflow as tf
+
+    model, shape = loaded.keras, input_shape(loaded)
+    if shape is None and not getattr(model, "inputs", None):
+        raise ModelError(
+            f"the input shape of model {model.name!r} is not known; log it with a signature, or call it once"
+        )
+    inputs = (
+        tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), model.inputs)
+        if shape is None
+        else tf.TensorSpec([None, *shape[1:]], tf.float32)
+    )
+    found: list[Forward] = []
+    used: set[str] = set()
+
+    def look(values: Any) -> Any:
+        passed = forward(model, values)
+        found.append(passed)
+        used.update(dependencies(class_scores(passed.outputs).scores))
+        return passed.outputs
+
+    tf.function(look).get_concrete_function(inputs)
+    return found[-1], used
+
+
+def _can_use(method: str, model: Any, tensor: Any, used: set[str]) -> bool:
+    """Whether a method that takes a layer can take this one, by the kind its signature asks for."""
+    layer = options_of(method).get("layer")
+    if layer is None or tensor is None or get_origin(layer.annotation) is not Annotated:
+        return False
+    kind = get_args(layer.annotation)[1]
+    return tensor.op.name in used and (kind != "spatial" or is_spatial(model, tensor))

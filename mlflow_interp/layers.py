@@ -1,0 +1,239 @@
+"""Layers of any Keras model: list them, find one, tap what it gives while the model is traced.
+
+A tap replaces `layer.call` for the moment of tracing and puts it back. Functional, Sequential,
+nested, shared and subclassed models all run their layers through `call`, so all can be tapped;
+rebuilding a model as `Model(inputs, layer.output)` can't reach into nested or subclassed ones.
+TensorFlow prunes every tap whose tensor is not used, so tapping all layers costs nothing at run time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from mlflow_interp.core import Arrays
+from mlflow_interp.exceptions import ModelError, OptionError, nearest
+
+# What a method can do with a layer stands in its signature; `mlflow-interp layers` reads it there.
+SpatialLayer = Annotated[str | int | None, "spatial"]
+
+# Two threads that tap one model at once would restore each other's `call`.
+_tracing = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Located:
+    """A layer and the way to it: `path` by names, `index` by positions, parts joined by "/"."""
+
+    path: str
+    index: str
+    layer: Any
+
+
+def walk(model: Any) -> list[Located]:
+    """Every layer below `model`, nested ones after the layer that holds them, shared ones once."""
+    found: dict[int, Located] = {}
+    for place in _walk(model, (), ()):
+        found.setdefault(id(place.layer), place)
+    return list(found.values())
+
+
+def _walk(parent: Any, path: tuple[str, ...], index: tuple[str, ...]) -> Iterator[Located]:
+    for position, layer in enumerate(_sublayers(parent)):
+        names, positions = (*path, layer.name), (*index, str(position))
+        yield Located("/".join(names), "/".join(positions), layer)
+        yield from _walk(layer, names, positions)
+
+
+def _sublayers(layer: Any) -> Sequence[Any]:
+    import keras
+
+    if isinstance(layer, keras.Model):
+        return list(layer.layers)
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def find_layer(model: Any, layer: str | int) -> Located:
+    """The layer at an index of `model.layers` (negative from the end), a name, or a path.
+
+    A path leads into nested models, each part a name or an index: "mobilenetv2/out_relu", "1/-1".
+    A bare name is looked for at every depth.
+
+    Raises:
+        OptionError: no layer is there, or several share the name.
+    """
+    places = walk(model)
+    by_path = [place for place in places if place.path == str(layer)]
+    named = [place for place in places if place.layer.name == str(layer)]
+    for matches in (by_path, _descend(model, places, str(layer)), named):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise OptionError(
+                f"layer {layer!r} is ambiguous: {len(matches)} layers have this name; "
+                f"use an index: {', '.join(match.index for match in matches[:5])}"
+            )
+    raise OptionError(
+        f"no layer {layer!r} in model {model.name!r}"
+        f"{nearest(layer, [place.path for place in places])}; `mlflow-interp layers` lists all"
+    )
+
+
+def _descend(model: Any, places: list[Located], path: str) -> list[Located]:
+    """Follow a path whose parts may be indices, counted from the end where negative."""
+    parent = model
+    for part in path.split("/"):
+        children = _sublayers(parent)
+        match = [child for child in children if child.name == part]
+        if not match and part.removeprefix("-").isdigit() and -len(children) <= int(part) < len(children):
+            match = [children[int(part)]]
+        if len(match) != 1:
+            return []
+        parent = match[0]
+    return [place for place in places if place.layer is parent]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A traced forward pass: what the model gives, and what each layer gave on the way.
+
+    Attributes:
+        outputs: the model's output tensor.
+        tapped: by path in order of completion, the last output tensor of each layer.
+    """
+
+    outputs: Any
+    tapped: dict[str, Any] = field(default_factory=dict)
+
+
+def forward(model: Any, inputs: Arrays) -> Forward:
+    """Run the model in inference mode with every layer tapped. For use inside a `tf.function`.
+
+    Raises:
+        ModelError: the model can't take the inputs, or has several outputs.
+    """
+    import tensorflow as tf
+
+    tapped: dict[str, Any] = {}
+    graph = tf.compat.v1.get_default_graph()
+    with _tracing, contextlib.ExitStack() as stack:
+        for place in walk(model):
+            stack.enter_context(_tap(place, tapped, graph))
+        outputs = _call(model, inputs)
+    leaves = tf.nest.flatten(outputs)
+    if len(leaves) != 1:
+        raise ModelError(
+            f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
+            "explained; wrap it: keras.Model(model.inputs, model.outputs[0])"
+        )
+    return Forward(leaves[0], tapped)
+
+
+def _call(model: Any, inputs: Arrays) -> Any:
+    import tensorflow as tf
+
+    try:
+        return model(inputs, training=False)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        shapes = [tuple(array.shape) for array in tf.nest.flatten(inputs)]
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"model {model.name!r} can't take inputs of shape {shapes}: {reason}") from error
+
+
+@contextlib.contextmanager
+def _tap(place: Located, tapped: dict[str, Any], graph: Any) -> Iterator[None]:
+    import tensorflow as tf
+
+    layer, call = place.layer, place.layer.call
+    own = layer.__dict__.get("call")
+
+    def tapping(*args: Any, **kwargs: Any) -> Any:
+        output = call(*args, **kwargs)
+        # What a loop body inside a layer gives lives in another graph and can't be used in this one.
+        if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
+            tapped.pop(place.path, None)
+            tapped[place.path] = output
+        return output
+
+    # Keras' own __setattr__ would track the function as state of the layer.
+    object.__setattr__(layer, "call", tapping)
+    try:
+        yield
+    finally:
+        if own is None:
+            object.__delattr__(layer, "call")
+        else:
+            object.__setattr__(layer, "call", own)
+
+
+def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:
+    """The axes of a feature map that are neither batch nor channels."""
+    rank = tensor.shape.rank
+    return tuple(range(2, rank) if is_channels_first(model) else range(1, rank - 1))
+
+
+def is_channels_first(model: Any) -> bool:
+    """Whether the model's layers keep channels before space: (batch, channels, height, width)."""
+    formats = {getattr(place.layer, "data_format", None) for place in walk(model)}
+    return "channels_first" in formats and "channels_last" not in formats
+
+
+def is_spatial(model: Any, tensor: Any) -> bool:
+    """Whether a tensor is a feature map over space: 2 or 3 spatial axes, more than one place in it."""
+    if tensor.shape.rank not in (4, 5):
+        return False
+    sizes = [tensor.shape[axis] for axis in spatial_axes(model, tensor)]
+    return any(size is None or size > 1 for size in sizes)
+
+
+def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
+    """The path of the last layer with a spatial feature map that `upto` depends on.
+
+    Raises:
+        ModelError: the model has none.
+    """
+    used, leaves = dependencies(upto), _leaf_paths(model)
+    for path, tensor in reversed(traced.tapped.items()):
+        if path in leaves and is_spatial(model, tensor) and tensor.op.name in used:
+            return path
+    raise ModelError(
+        f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs; "
+        "`mlflow-interp layers` shows what each method can use"
+    )
+
+
+def _leaf_paths(model: Any) -> set[str]:
+    import keras
+
+    return {
+        place.path
+        for place in walk(model)
+        if not isinstance(place.layer, keras.layers.InputLayer) and not _sublayers(place.layer)
+    }
+
+
+def dependencies(tensor: Any) -> set[str]:
+    """The names of all operations that a tensor of a traced graph is computed from, its own too."""
+    seen, waiting = set(), [tensor.op]
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in seen:
+            seen.add(operation.name)
+            waiting.extend(parent.op for parent in operation.inputs)
+    return seen
+
+
+def compile_for(function: Callable[..., Any], inputs: Arrays, *more: Any) -> Callable[..., Any]:
+    """Compile a function of (inputs, …) once for every number of rows; `more` are its other specs.
+
+    A concrete function traces once, so a last, shorter chunk costs no second compilation.
+    """
+    import tensorflow as tf
+
+    specs = tf.nest.map_structure(lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), inputs)
+    # XLA makes these loops 4 to 16 times slower on a CPU, so it is not asked for.
+    compiled: Callable[..., Any] = tf.function(function).get_concrete_function(specs, *more)
+    return compiled

@@ -1,0 +1,65 @@
+"""Class names from whatever carries them: a list, a mapping, a JSON or text file, the model itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.exceptions import InputsError
+
+#: A path, names in order, or a mapping from class index to name.
+ClassNames = str | Path | Sequence[str] | Mapping[Any, Any] | None
+
+_ACCEPTED = (
+    'a JSON list, a JSON object {"0": "cat"} or {"0": ["n02123045", "tabby"]}, or text with a name a line'
+)
+
+
+def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
+    """Class names in order of their index.
+
+    Raises:
+        InputsError: the file is missing or malformed, or indices have gaps.
+    """
+    if class_names is None:
+        return None
+    given = _read(Path(class_names).expanduser()) if isinstance(class_names, (str, Path)) else class_names
+    if isinstance(given, Mapping):
+        return _in_order(given)
+    names = tuple(str(name) for name in given)
+    if not names or not all(name.strip() for name in names):
+        raise InputsError(f"class names are empty, or one of them is; give {_ACCEPTED}")
+    return names
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputsError(
+            f"class names can't be read from {str(path)!r}: {error}; give {_ACCEPTED}"
+        ) from error
+    if path.suffix.lower() != ".json":
+        return text.splitlines()
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputsError(f"{str(path)!r} is not valid JSON: {error}; give {_ACCEPTED}") from error
+    if not isinstance(content, (list, dict)):
+        raise InputsError(f"{str(path)!r} holds a {type(content).__name__}; give {_ACCEPTED}")
+    return content
+
+
+def _in_order(names: Mapping[Any, Any]) -> tuple[str, ...]:
+    try:
+        by_index = {int(index): name for index, name in names.items()}
+    except (ValueError, TypeError) as error:
+        raise InputsError(f"class names have a key that is no number: {error}; give {_ACCEPTED}") from error
+    missing = sorted(set(range(len(names))) - set(by_index))
+    if missing or not names:
+        raise InputsError(f"class names skip index {missing[0] if missing else 0}; number them 0, 1, 2, …")
+    # Keras' ImageNet index maps each number to (WordNet id, name).
+    last = [by_index[index] for index in range(len(names))]
+    return tuple(str(name[-1] if isinstance(name, (list, tuple)) and name else name) for name in last)

@@ -1,0 +1,295 @@
+"""From what a user names to a `Batch` that fits the model: sized, preprocessed, labelled, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.arrays import to_picture
+from mlflow_interp.core import Arrays, Batch, Chunk, flatten
+from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.layers import is_channels_first
+from mlflow_interp.loading.classes import ClassNames, load_class_names
+from mlflow_interp.loading.labels import Labels, label_indices, read_labels
+from mlflow_interp.loading.models import LoadedModel
+from mlflow_interp.loading.pictures import Resize, read_picture
+from mlflow_interp.loading.preprocessing import Preprocess, find_preprocess
+from mlflow_interp.loading.sources import ArrayRows, Blocks, Pictures, Source, find_source
+
+LARGEST_FREE_SIZE = 512  # of a picture for a model that takes any size
+
+
+def load_inputs(
+    inputs: Any,
+    loaded: LoadedModel,
+    *,
+    class_names: ClassNames = None,
+    labels: Labels = None,
+    preprocess: str = "auto",
+    resize: Resize = "crop",
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+) -> Batch:
+    """Make inputs ready for a model, read as they are needed: memory is bounded by `batch_size`.
+
+    Args:
+        inputs: A picture, a folder of pictures (class subfolders become labels), a glob, a .npy or .npz
+            file, an artifact URI such as runs:/id/photos, keras:cifar10, an array, a tf.data.Dataset.
+        loaded: The model and what was said about it when it was logged.
+        class_names: The names of the model's classes: a JSON or text file, a list, or a mapping from
+            index to name. By default those in the model's metadata, or the class folders.
+        labels: The true classes, one for each input: indices, one-hot rows or names, or a .npy or text
+            file of them. By default what the inputs carry.
+        preprocess: How pixels 0..255 become what the model takes: auto, none, 0..1, -1..1, a
+            keras.applications module such as mobilenet_v2, or module:function. Arrays of floats are
+            taken as they are unless this is given.
+        resize: How pictures get the model's shape: crop keeps the middle, pad adds black, stretch
+            distorts.
+        batch_size: How many inputs are in memory at a time.
+        max_inputs: Take at most this many, evenly spaced where the number is known.
+
+    Raises:
+        InputsError: nothing there, nothing readable, or nothing the model can take.
+        OptionError: an option out of range.
+    """
+    if batch_size < 1 or (max_inputs is not None and max_inputs < 1):
+        raise OptionError(f"batch_size is {batch_size} and max_inputs {max_inputs}; give 1 or more")
+    if resize not in ("crop", "pad", "stretch"):
+        raise OptionError(f"no resize {resize!r}; there are: crop, pad, stretch")
+    shape = input_shape(loaded)
+    labels = read_labels(labels)
+    source = find_source(
+        inputs, labels, batch_size=batch_size, most=max_inputs, rank=len(shape) if shape else None
+    )
+    names = load_class_names(class_names if class_names is not None else loaded.metadata.get("class_names"))
+    names = names or _folder_names(source, loaded)
+    reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, [], {})
+    return reader.batch(source)
+
+
+def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
+    """The shape of the model's only input with its batch axis; None for several, or not known."""
+    try:
+        shape = loaded.keras.input_shape
+    except (AttributeError, ValueError, RuntimeError):
+        shape = loaded.input_shape
+    if isinstance(shape, list) and len(shape) == 1:
+        shape = shape[0]
+    return tuple(shape) if isinstance(shape, tuple) and all(not isinstance(s, tuple) for s in shape) else None
+
+
+def _folder_names(source: Source, loaded: LoadedModel) -> tuple[str, ...] | None:
+    """Class folders name the classes where there are as many, in order, as Keras' own loader has it."""
+    if not isinstance(source, Pictures) or source.labels is None:
+        return None
+    folders = sorted(set(source.labels))
+    try:
+        classes = loaded.keras.output_shape[-1]
+    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
+        return None
+    return tuple(folders) if len(folders) == classes or (classes == 1 and len(folders) == 2) else None
+
+
+@dataclass
+class _Reader:
+    """Turns blocks of any source into chunks for one model."""
+
+    loaded: LoadedModel
+    shape: tuple[int | None, ...] | None
+    class_names: tuple[str, ...] | None
+    preprocess: str
+    resize: Resize
+    batch_size: int
+    max_inputs: int | None
+    warnings: list[str]
+    skipped: dict[str, str]
+
+    def batch(self, source: Source) -> Batch:
+        """The batch of a source, its options checked and resolved."""
+        if isinstance(source, Pictures):
+            read, total, preparation = self._pictures(source)
+        elif isinstance(source, ArrayRows):
+            read, total, preparation = self._arrays(source)
+        else:
+            read, total, preparation = self._blocks(source)
+        return Batch(
+            source=source.uri,
+            read=read,
+            total=total,
+            class_names=self.class_names,
+            preparation=preparation | {"batch_size": self.batch_size, "max_inputs": self.max_inputs},
+            skipped=self.skipped,
+            warnings=self.warnings,
+        )
+
+    def _found_preprocess(self, *, takes_floats: bool) -> tuple[str, Preprocess]:
+        if takes_floats and self.preprocess == "auto":
+            return "none", lambda values: values
+        name, function, warning = find_preprocess(self.preprocess, self.loaded.keras, self.loaded.metadata)
+        self.warnings.extend([warning] if warning else [])
+        return name, function
+
+    def _spaced(self, total: int) -> np.ndarray:
+        """Positions to take: all, or `max_inputs` evenly spaced, so that no class folder is left out."""
+        most = self.max_inputs or total
+        return np.arange(total) if total <= most else np.arange(most) * total // most
+
+    def _pictures(self, source: Pictures) -> Any:
+        size, channels = self._picture_shape(source)
+        name, prepare = self._found_preprocess(takes_floats=False)
+        labels = self._label_indices(source.labels, len(source.paths))
+        chosen = self._spaced(len(source.paths))
+
+        def read() -> Iterator[Chunk]:
+            for start in range(0, len(chosen), self.batch_size):
+                pixels, kept = [], []
+                for index in chosen[start : start + self.batch_size]:
+                    try:
+                        picture = read_picture(
+                            source.paths[index], size=size, channels=channels, resize=self.resize
+                        )
+                    except InputsError as error:
+                        self.skipped[source.names[index]] = str(error)
+                        continue
+                    pixels.append(picture)
+                    kept.append(int(index))
+                if kept:
+                    names = [source.names[index] for index in kept]
+                    yield self._chunk(kept, names, np.stack(pixels), labels[kept], prepare)
+
+        preparation = {"preprocess": name, "resize": self.resize, "size": list(size)}
+        return read, len(chosen), preparation
+
+    def _picture_shape(self, source: Pictures) -> tuple[tuple[int, int], int]:
+        """(height, width) and channels that pictures must get."""
+        shape = self.shape
+        if shape is None or len(shape) != 4:
+            takes = f"shape {shape}" if shape else "several inputs, or none that is known"
+            raise InputsError(
+                f"model {self.loaded.keras.name!r} takes {takes}, which pictures don't fit; give arrays"
+            )
+        first = is_channels_first(self.loaded.keras)
+        height, width, channels = (shape[2], shape[3], shape[1]) if first else shape[1:]
+        if channels not in (1, 3, 4, None):
+            raise InputsError(
+                f"the model takes {channels} channels, and pictures have 1, 3 or 4; give arrays"
+            )
+        if height is None or width is None:
+            free = self._first_size(source)
+            height, width = height or free[0], width or free[1]
+        return (height, width), channels or 3
+
+    def _first_size(self, source: Pictures) -> tuple[int, int]:
+        for path in source.paths:
+            try:
+                height, width = read_picture(path, size=None, channels=1, resize=self.resize).shape[:2]
+            except InputsError:
+                continue
+            scale = min(1.0, LARGEST_FREE_SIZE / max(height, width))
+            return max(1, round(height * scale)), max(1, round(width * scale))
+        return LARGEST_FREE_SIZE, LARGEST_FREE_SIZE
+
+    def _arrays(self, source: ArrayRows) -> Any:
+        total = len(flatten(source.inputs)[0])
+        name, prepare = self._array_preprocess(source.inputs)
+        labels = self._label_indices(source.labels, total)
+        chosen = self._spaced(total)
+
+        def read() -> Iterator[Chunk]:
+            for start in range(0, len(chosen), self.batch_size):
+                rows = chosen[start : start + self.batch_size]
+                values = _map(partial(np.take, indices=rows, axis=0), source.inputs)
+                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, labels[rows], prepare)
+
+        return read, len(chosen), {"preprocess": name, "resize": None, "size": None}
+
+    def _array_preprocess(self, inputs: Arrays) -> tuple[str, Preprocess]:
+        """Bytes are pixels and are prepared; floats are what the model takes already."""
+        arrays = flatten(inputs)
+        pixels = len(arrays) == 1 and arrays[0].dtype == np.uint8 and arrays[0].ndim >= 3
+        return self._found_preprocess(takes_floats=not pixels)
+
+    def _blocks(self, source: Blocks) -> Any:
+        settled: list[tuple[str, Preprocess]] = []
+        preparation: dict[str, Any] = {"preprocess": self.preprocess, "resize": None, "size": None}
+
+        def read() -> Iterator[Chunk]:
+            start = 0
+            for values, labels in source.read():
+                if not settled:
+                    settled.append(self._array_preprocess(values))
+                    preparation["preprocess"] = settled[0][0]
+                rows = np.arange(start, start + len(flatten(values)[0]))
+                start += len(rows)
+                indices = self._label_indices(labels, len(rows))
+                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, indices, settled[0][1])
+
+        return read, source.total, preparation
+
+    def _chunk(
+        self, indices: list[int], names: list[str], values: Arrays, labels: np.ndarray, prepare: Preprocess
+    ) -> Chunk:
+        first = is_channels_first(self.loaded.keras)
+        fed = _map(_as_float, values)
+        if not isinstance(fed, (tuple, dict)):
+            fed = prepare(self._with_channels(fed))
+            fed = self._to_channels_first(fed) if first and len(fed.shape) == 4 else fed
+        self._check(fed, names)
+        main = flatten(values)[0]
+        return Chunk(
+            np.array(indices, np.int64), tuple(names), fed, labels, to_picture(main, channels_first=False)
+        )
+
+    def _with_channels(self, values: np.ndarray) -> np.ndarray:
+        """Grey pictures often come as (n, h, w), and the model wants (n, h, w, 1)."""
+        rank = len(self.shape) if self.shape else values.ndim
+        return values[..., np.newaxis] if values.ndim == 3 and rank == 4 else values
+
+    def _to_channels_first(self, values: np.ndarray) -> np.ndarray:
+        channels = self.shape[1] if self.shape else None
+        if values.shape[1] == channels and values.shape[-1] != channels:
+            return values
+        return np.moveaxis(values, -1, 1) if values.shape[-1] in (1, 3, 4) else values
+
+    def _check(self, fed: Arrays, names: Sequence[str]) -> None:
+        for array in flatten(fed):
+            if not np.isfinite(array).all():
+                rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+                raise InputsError(
+                    f"input {names[rows[0]]!r} holds NaN or infinite values "
+                    f"({len(rows)} of {len(array)} in its batch do); clean them, or leave them out"
+                )
+        if self.shape is None or isinstance(fed, (tuple, dict)):
+            return
+        fits = len(fed.shape) == len(self.shape) and all(
+            want in (None, have) for want, have in zip(self.shape[1:], fed.shape[1:], strict=True)
+        )
+        if not fits:
+            raise InputsError(
+                f"inputs have shape {fed.shape[1:]} each, and model {self.loaded.keras.name!r} takes "
+                f"{tuple(self.shape[1:])}; resize or reshape them"
+            )
+
+    def _label_indices(self, labels: Any, total: int) -> np.ndarray:
+        indices, strangers = label_indices(labels, total, self.class_names)
+        warning = (
+            f"labels that are no class names are taken as unknown: {', '.join(strangers[:5])}; "
+            "pass class_names= with the model's classes"
+        )
+        if strangers and warning not in self.warnings:
+            self.warnings.append(warning)
+        return indices
+
+
+def _map(function: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
+    if isinstance(arrays, Mapping):
+        return {key: function(array) for key, array in arrays.items()}
+    return tuple(map(function, arrays)) if isinstance(arrays, (tuple, list)) else function(arrays)
+
+
+def _as_float(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32) if values.dtype.kind in "biuf" and values.dtype != np.float32 else values

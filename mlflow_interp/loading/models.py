@@ -1,0 +1,257 @@
+"""From a URI, a path or a Keras model to a Keras model and where it came from.
+
+Loading runs no code out of the model unless the user says so. MLflow's own loaders import modules
+that an MLmodel names and unpickle custom objects, so a model folder is read here: the MLmodel as
+plain YAML, and the Keras file inside the folder with Keras' safe mode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mlflow_interp.core import update_digest
+from mlflow_interp.exceptions import ModelError
+from mlflow_interp.loading import store
+
+KERAS_FILES = (".keras", ".h5", ".hdf5")
+_TRUST = "pass trust_model_code=True (--trust-model-code) if you trust where it comes from"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model came from; None where that is not known.
+
+    Attributes:
+        uri: what the user gave: a URI, a path, or "keras.Model" for a model in memory.
+        name: its registered name, or the Keras model's own.
+        version: its registered version.
+        model_id: its LoggedModel id.
+        run_id: the run that logged it.
+        experiment_id: that run's experiment.
+        weights_sha256: digest of all weights in order.
+    """
+
+    uri: str
+    name: str | None = None
+    version: str | None = None
+    model_id: str | None = None
+    run_id: str | None = None
+    experiment_id: str | None = None
+    weights_sha256: str | None = None
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The fields by name, for a manifest."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A Keras model, where it came from, and what was said about it when it was logged.
+
+    Attributes:
+        keras: the model.
+        origin: where it came from.
+        metadata: the `metadata` given to `log_model`; "class_names" and "preprocess" are read from it.
+        input_shape: (None, …) by the MLflow signature, where the model itself has none.
+    """
+
+    keras: Any
+    origin: Origin
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    input_shape: tuple[int | None, ...] | None = None
+
+
+def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
+    """Load a Keras model from wherever it is, running none of its code unless told to.
+
+    Args:
+        model: A Keras model; an MLflow URI such as models:/name/3, models:/name@alias,
+            models:/name/latest, models:/m-…, runs:/id/path; a local MLflow model folder; a `.keras`
+            or `.h5` file.
+        trust_model_code: Allow code that the model carries to run: Lambda layers, pickled custom
+            objects, modules that its MLmodel names.
+
+    Raises:
+        ModelError: nothing there, not a Keras model, damaged, or in need of its code.
+        TrackingError: the tracking server does not answer.
+    """
+    if isinstance(model, LoadedModel):
+        return model
+    if not isinstance(model, (str, Path)):
+        return _in_memory(model)
+    named = str(model)
+    local = store.fetch(named) if store.is_uri(named) else Path(named).expanduser()
+    if not local.exists():
+        raise ModelError(
+            f"no model at {named!r}; give models:/name/version, runs:/id/path, an MLflow model folder, "
+            "or a .keras or .h5 file"
+        )
+    if local.is_dir():
+        return _from_folder(local, named, trust_model_code)
+    keras_model = _read_keras_file(local, trust_model_code)
+    return LoadedModel(keras_model, Origin(uri=_shown(named), name=keras_model.name))
+
+
+def _in_memory(model: Any) -> LoadedModel:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ModelError(
+            f"model is a {type(model).__name__}; give a keras.Model, a URI such as models:/name/1, or a path"
+        )
+    return LoadedModel(model, Origin(uri="keras.Model", name=model.name))
+
+
+def _shown(named: str) -> str:
+    return store.public_uri(named) if store.is_uri(named) else named
+
+
+def _from_folder(folder: Path, named: str, trusted: bool) -> LoadedModel:
+    mlmodel = _read_mlmodel(folder, named)
+    flavors = mlmodel.get("flavors") or {}
+    flavor = flavors.get("keras") or flavors.get("tensorflow")
+    if not isinstance(flavor, dict):
+        raise ModelError(
+            f"{named!r} is no Keras model: its flavors are {', '.join(flavors) or 'none'}; "
+            "log it with mlflow.keras.log_model or mlflow.tensorflow.log_model"
+        )
+    if trusted:
+        keras_model = _load_trusted(folder, named)
+    else:
+        keras_model = _read_keras_file(_keras_file(folder, flavor, named), trusted)
+    metadata = mlmodel.get("metadata")
+    return LoadedModel(
+        keras_model,
+        _origin(named, mlmodel, keras_model),
+        metadata if isinstance(metadata, dict) else {},
+        _signature_shape(mlmodel),
+    )
+
+
+def _read_mlmodel(folder: Path, named: str) -> dict[str, Any]:
+    path = folder / "MLmodel"
+    if not path.is_file():
+        raise ModelError(f"{named!r} is a folder without an MLmodel file; give the folder log_model made")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelError(f"the MLmodel file of {named!r} can't be read: {type(error).__name__}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"the MLmodel file of {named!r} holds no mapping; log the model anew")
+    return content
+
+
+def _keras_file(folder: Path, flavor: Mapping[str, Any], named: str) -> Path:
+    """The Keras file that a flavor names, which must lie inside the folder."""
+    data = (folder / str(flavor.get("data") or "data")).resolve()
+    if not data.is_relative_to(folder.resolve()):
+        raise ModelError(f"the MLmodel file of {named!r} points outside its own folder; it is not loaded")
+    found = [data] if data.is_file() else sorted(data.glob("*")) if data.is_dir() else []
+    files = [path for path in found if path.suffix in KERAS_FILES]
+    pickled = [path for path in found if path.name.endswith(".cloudpickle")]
+    if files and not pickled:
+        return files[0]
+    if pickled:
+        raise ModelError(f"{named!r} brings pickled custom objects, which run code when loaded; {_TRUST}")
+    raise ModelError(
+        f"{named!r} holds a SavedModel, which has no layers to look into; log the model with "
+        "mlflow.keras.log_model(model, …) without save_exported_model"
+    )
+
+
+def _load_trusted(folder: Path, named: str) -> Any:
+    import keras
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(str(folder)).get_raw_model()
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"{named!r} loads as a {type(model).__name__}, which has no layers to look into")
+    return model
+
+
+def _read_keras_file(path: Path, trusted: bool) -> Any:
+    import keras
+
+    if path.suffix not in KERAS_FILES:
+        raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
+    if path.stat().st_size == 0:
+        raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=not trusted)
+    # Damaged files raise almost anything: OSError, KeyError, zlib.error, JSONDecodeError, …
+    except Exception as error:
+        raise ModelError(_why_unloadable(path, error)) from error
+
+
+def _why_unloadable(path: Path, error: Exception) -> str:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if "safe_mode" in str(error) or "unsafe" in str(error).lower():
+        return f"{path.name!r} carries code of its own (a Lambda layer), which is not run; {_TRUST}"
+    if "Could not locate" in str(error) or "Unknown layer" in str(error):
+        return (
+            f"{path.name!r} needs a class that Keras does not know: {reason}; import the module that "
+            "registers it with @keras.saving.register_keras_serializable first"
+        )
+    return f"{path.name!r} can't be loaded, it may be damaged: {reason}"
+
+
+def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
+    from mlflow import MlflowClient
+
+    run_id = mlmodel.get("run_id")
+    name, version = _registered(named)
+    experiment = None
+    if run_id and store.is_uri(named):
+        run = store.ask(lambda: MlflowClient().get_run(run_id), f"runs:/{run_id}")
+        experiment = run.info.experiment_id
+    return Origin(
+        uri=_shown(named),
+        name=name or keras_model.name,
+        version=version,
+        model_id=mlmodel.get("model_id"),
+        run_id=run_id,
+        experiment_id=experiment,
+    )
+
+
+def _registered(uri: str) -> tuple[str | None, str | None]:
+    """The registered name and version behind models:/name/3, models:/name@alias, models:/name/latest."""
+    from mlflow import MlflowClient
+
+    match = re.fullmatch(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))", uri)
+    if not match:
+        return None, None
+    name, alias, version = match["name"], match["alias"], match["version"]
+    client = MlflowClient()
+    if alias:
+        return name, str(store.ask(lambda: client.get_model_version_by_alias(name, alias), uri).version)
+    if version.isdigit():
+        return name, version
+    stage = None if version.lower() == "latest" else [version]
+    found = store.ask(lambda: client.get_latest_versions(name, stage), uri)
+    return name, str(max((each.version for each in found), key=int, default="")) or None
+
+
+def _signature_shape(mlmodel: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    """The shape of the only input tensor in an MLflow signature, -1 as None."""
+    try:
+        (tensor,) = yaml.safe_load(mlmodel["signature"]["inputs"])
+        return tuple(None if size < 0 else int(size) for size in tensor["tensor-spec"]["shape"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def weights_digest(model: Any) -> str:
+    """The sha256 of all weights in order: the same for equal models, wherever they are stored."""
+    sha256 = hashlib.sha256()
+    for weight in model.weights:
+        update_digest(sha256, np.asarray(weight))
+    return sha256.hexdigest()

@@ -1,0 +1,100 @@
+"""One picture file to pixels: every mode Pillow reads, upright, at the size and channels asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mlflow_interp.exceptions import InputsError
+
+Resize = Literal["crop", "pad", "stretch"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+# Naming the formats keeps Pillow's rarer (and less tested) decoders away from unknown files.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+MOST_PIXELS = 100_000_000  # checked before decoding: 300 kB of PNG can decode to gigabytes
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# What mutated files were seen to raise inside Pillow's decoders.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError)
+
+
+def read_picture(path: Path, *, size: tuple[int, int] | None, channels: int, resize: Resize) -> np.ndarray:
+    """Read a picture as uint8 (height, width, channels).
+
+    EXIF rotation is applied, 16-bit is scaled to 8-bit, transparency is laid on white, an animation
+    gives its first frame. Resampling is Lanczos.
+
+    Args:
+        path: The file.
+        size: (height, width), or None for its own.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        resize: "crop" keeps the middle at the asked shape, "pad" adds black, "stretch" distorts.
+
+    Raises:
+        InputsError: the file is no picture, is damaged, or is too large.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")
+            upright = ImageOps.exif_transpose(_to_eight_bits(image))
+            pixels = np.asarray(_fit(_to_mode(upright, _MODES[channels]), size, resize))
+    except _DECODING_ERRORS as error:
+        if isinstance(error, InputsError):
+            raise
+        reason = "is empty (0 bytes)" if path.exists() and path.stat().st_size == 0 else _first_line(error)
+        raise InputsError(reason) from error
+    return pixels[..., np.newaxis] if channels == 1 else pixels
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Pillow itself cuts 16-bit values off at 255 and turns float TIFFs black."""
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise InputsError("32-bit integer pixels have no fixed range; convert the file to 8 or 16 bits")
+        eight = Image.fromarray(np.rint(values / 257).astype(np.uint8))
+        eight.info.update(image.info)
+        return eight
+    if image.mode == "F":
+        raise InputsError("floating-point pixels have no fixed range; convert the file to 8 or 16 bits")
+    return image
+
+
+def _to_mode(image: Image.Image, mode: str) -> Image.Image:
+    transparent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    if mode != "RGBA" and transparent:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert(mode)
+
+
+def _fit(image: Image.Image, size: tuple[int, int] | None, resize: Resize) -> Image.Image:
+    if size is None or image.size == (size[1], size[0]):
+        return image
+    target, lanczos = (size[1], size[0]), Image.Resampling.LANCZOS
+    if resize == "crop":
+        return ImageOps.fit(image, target, method=lanczos)
+    if resize == "pad":
+        return ImageOps.pad(image, target, method=lanczos)
+    return image.resize(target, lanczos)
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Every picture file below a folder, in order of its path; hidden files and folders left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
+    return sorted(path for path in found if not _is_hidden(path.relative_to(folder)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,221 @@
+"""Where inputs come from: picture files, arrays, a tf.data.Dataset, each read block by block."""
+
+from __future__ import annotations
+
+import glob
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core import Arrays, flatten
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.loading import store
+from mlflow_interp.loading.pictures import SUFFIXES, find_pictures
+
+KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+_INPUT_KEYS = ("inputs", "x", "X", "images", "data", "x_test", "arr_0")
+_LABEL_KEYS = ("labels", "y", "Y", "targets", "y_test", "arr_1")
+_ACCEPTED = (
+    "a picture, a folder of pictures, a glob, a .npy or .npz file, an artifact URI, "
+    f"keras:{KERAS_DATASETS[2]}, an array or a tf.data.Dataset"
+)
+# What damaged and hostile .npy and .npz files were seen to raise.
+_NUMPY_ERRORS = (OSError, ValueError, EOFError, SyntaxError, NotImplementedError, KeyError, TypeError)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Picture files; `labels` are the names of their class folders, None where there are none."""
+
+    uri: str
+    paths: Sequence[Path]
+    names: Sequence[str]
+    labels: Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """Arrays with a row an input; `labels` as given: integers, one-hot rows, or names."""
+
+    uri: str
+    inputs: Arrays
+    labels: Any = None
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Something that yields (inputs, labels) again and again, its length perhaps unknown."""
+
+    uri: str
+    read: Callable[[], Iterator[tuple[Arrays, Any]]]
+    total: int | None
+
+
+Source = Pictures | ArrayRows | Blocks
+
+
+def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, rank: int | None) -> Source:
+    """The source behind what a user gave as inputs.
+
+    Args:
+        inputs: What the user gave.
+        labels: One per input, where inputs don't carry them.
+        batch_size: How many rows a dataset yields at a time.
+        most: How many rows to take of a dataset.
+        rank: The number of axes of a batch, which tells whether a dataset is batched.
+
+    Raises:
+        InputsError: nothing there, or nothing this can read.
+    """
+    if isinstance(inputs, (str, Path)):
+        return _from_name(str(inputs), labels)
+    if hasattr(inputs, "element_spec"):
+        return _dataset(inputs, batch_size, most, rank)
+    if isinstance(inputs, (Mapping, tuple)) or (isinstance(inputs, list) and _are_arrays(inputs)):
+        structure = dict(inputs) if isinstance(inputs, Mapping) else tuple(inputs)
+        return ArrayRows("arrays", _checked(structure, "inputs"), labels)
+    if hasattr(inputs, "__array__") or isinstance(inputs, list):
+        return ArrayRows("array", _checked(np.asarray(inputs), "inputs"), labels)
+    raise InputsError(f"inputs are a {type(inputs).__name__}; give {_ACCEPTED}")
+
+
+def _are_arrays(inputs: list[Any]) -> bool:
+    return (
+        bool(inputs)
+        and all(hasattr(each, "__array__") and np.ndim(each) > 1 for each in inputs)
+        and len({np.shape(each)[1:] for each in inputs}) > 1
+    )
+
+
+def _from_name(name: str, labels: Any) -> Source:
+    if name.startswith("keras:"):
+        return _keras_dataset(name)
+    path = store.fetch(name) if store.is_uri(name) else Path(name).expanduser()
+    uri = store.public_uri(name) if store.is_uri(name) else name
+    if path.is_dir():
+        return _folder(path, uri)
+    if path.suffix.lower() in (".npy", ".npz"):
+        return _numpy_file(path, uri, labels)
+    if path.is_file():
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputsError(f"{uri!r} is no picture and no .npy or .npz file; give {_ACCEPTED}")
+        return Pictures(uri, [path], [path.name], None)
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    if not matches:
+        raise InputsError(f"nothing found at {uri!r}; give {_ACCEPTED}")
+    files = [match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file()]
+    return _checked_pictures(Pictures(uri, files, [file.name for file in files], None))
+
+
+def _folder(folder: Path, uri: str) -> Pictures:
+    paths = find_pictures(folder)
+    relative = [path.relative_to(folder) for path in paths]
+    # Class folders: every picture lies in a subfolder, and there are at least two of those.
+    classes = [each.parts[0] if len(each.parts) > 1 else None for each in relative]
+    labelled = None not in classes and len(set(classes)) > 1
+    labels = [str(each) for each in classes] if labelled else None
+    return _checked_pictures(Pictures(uri, paths, [each.as_posix() for each in relative], labels))
+
+
+def _checked_pictures(pictures: Pictures) -> Pictures:
+    if not pictures.paths:
+        raise InputsError(f"no pictures in {pictures.uri!r}; a picture ends in {', '.join(SUFFIXES)}")
+    return pictures
+
+
+def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
+    try:
+        with np.load(path, allow_pickle=False) if path.suffix == ".npz" else _single(path) as arrays:
+            found = {key: arrays[key] for key in arrays}
+    # zipfile and zlib have errors of their own, which no common parent names.
+    except Exception as error:
+        if not isinstance(error, _NUMPY_ERRORS) and type(error).__module__ not in (
+            "zipfile",
+            "zlib",
+            "tokenize",
+        ):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputsError(
+            f"{uri!r} can't be read: {reason}; save plain arrays with numpy.save or numpy.savez"
+        ) from error
+    key = next((key for key in _INPUT_KEYS if key in found), None)
+    if key is None:
+        raise InputsError(
+            f"{uri!r} holds {', '.join(found) or 'nothing'}; name the inputs {_INPUT_KEYS[0]!r} "
+            f"and the labels {_LABEL_KEYS[0]!r}"
+        )
+    own_labels = next((found[name] for name in _LABEL_KEYS if name in found), None)
+    return ArrayRows(uri, _checked(found[key], uri), own_labels if labels is None else labels)
+
+
+class _single(dict[str, np.ndarray]):  # noqa: N801 - stands in for the NpzFile of a single array
+    """A .npy file, memory-mapped, that reads like an .npz of one array."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(inputs=np.load(path, allow_pickle=False, mmap_mode="r"))
+
+    def __enter__(self) -> _single:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _checked(arrays: Arrays, what: str) -> Arrays:
+    lengths = set()
+    for array in flatten(arrays):
+        if not hasattr(array, "dtype") or array.dtype.kind not in "biuf":
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise InputsError(f"{what} hold {kind} values; numbers are needed")
+        if array.ndim < 2:
+            raise InputsError(f"{what} have shape {array.shape}; a first axis of inputs and more are needed")
+        lengths.add(len(array))
+    if lengths == {0}:
+        raise InputsError(f"{what} are empty; give at least one input")
+    if len(lengths) != 1:
+        raise InputsError(f"{what} differ in length: {sorted(lengths)}; give each the same number of rows")
+    return arrays
+
+
+def _keras_dataset(name: str) -> ArrayRows:
+    import keras
+
+    dataset, _, part = name.removeprefix("keras:").partition("/")
+    if dataset not in KERAS_DATASETS or part not in ("", "test", "train"):
+        raise InputsError(
+            f"no inputs {name!r}; there are: {', '.join(f'keras:{each}' for each in KERAS_DATASETS)}, "
+            "each with /train or /test (the default)"
+        )
+    try:
+        train, test = getattr(keras.datasets, dataset).load_data()
+    except Exception as error:
+        raise InputsError(f"{name!r} can't be downloaded: {str(error).splitlines()[0]}") from error
+    inputs, labels = train if part == "train" else test
+    return ArrayRows(name, inputs, labels.reshape(-1))
+
+
+def _dataset(dataset: Any, batch_size: int, most: int | None, rank: int | None) -> Blocks:
+    spec = dataset.element_spec
+    has_labels = isinstance(spec, tuple) and len(spec) in (2, 3)
+    first: Any = flatten(spec[0] if has_labels else spec)[0]
+    if rank is not None and first.shape.rank == rank:
+        dataset = dataset.unbatch()
+    cardinality = int(dataset.cardinality())
+    if cardinality == -1 and most is None:
+        raise InputsError("the dataset is endless; say how much of it to take with max_inputs=")
+    dataset = dataset.batch(batch_size) if most is None else dataset.take(most).batch(batch_size)
+    # A shuffled dataset would give each method other inputs; cached on disk, all see the same.
+    folder = tempfile.TemporaryDirectory(prefix="mlflow-interp-")
+    dataset = dataset.cache(str(Path(folder.name) / "inputs"))
+
+    def read(_keep: Any = folder) -> Iterator[tuple[Arrays, Any]]:
+        for element in dataset.as_numpy_iterator():
+            yield (element[0], element[1]) if has_labels else (element, None)
+
+    known = cardinality if cardinality >= 0 else None
+    return Blocks("tf.data.Dataset", read, known if most is None or known is None else min(known, most))

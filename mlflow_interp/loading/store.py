@@ -1,0 +1,95 @@
+"""Reading from MLflow's stores: artifacts and registered versions, with errors a user can act on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from mlflow_interp.exceptions import ModelError, TrackingError
+
+T = TypeVar("T")
+SECONDS_TO_ANSWER = 10
+_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # models:/name/1, runs:/id/path, s3://bucket/path
+
+
+def is_uri(name: str) -> bool:
+    """Whether a text is an artifact URI rather than a path."""
+    return bool(_URI.match(name))
+
+
+def public_uri(uri: str) -> str:
+    """A URI without the user and password it may carry."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def check_reachable() -> None:
+    """Ask the tracking server for a sign of life, as MLflow itself retries for minutes.
+
+    Raises:
+        TrackingError: no answer in 10 seconds.
+    """
+    import mlflow
+    import requests
+
+    uri = mlflow.get_tracking_uri()
+    if urlsplit(uri).scheme not in ("http", "https"):
+        return
+    try:
+        requests.get(uri.rstrip("/") + "/health", timeout=SECONDS_TO_ANSWER)
+    except requests.RequestException as error:
+        raise TrackingError(
+            f"the tracking server {public_uri(uri)} does not answer ({type(error).__name__}); "
+            "start it, or name another with --tracking-uri or MLFLOW_TRACKING_URI"
+        ) from error
+
+
+def fetch(uri: str) -> Path:
+    """Download what an artifact URI names, or find it where it lies, and return its local path.
+
+    Raises:
+        ModelError: there is nothing at the URI.
+        TrackingError: the server or the artifact store does not answer.
+    """
+    import mlflow
+
+    check_reachable()
+    with without_progress_bar():
+        return Path(ask(lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri), uri))
+
+
+def ask(question: Callable[[], T], about: str) -> T:
+    """Put a question to MLflow and turn its refusals into ours."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return question()
+    except MlflowException as error:
+        reason = str(error).strip().splitlines()[0]
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise ModelError(f"nothing found at {about!r}: {reason}") from error
+        raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"nothing found at {about!r}: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def without_progress_bar() -> Iterator[None]:
+    """Keep MLflow's own download bar from mixing with ours."""
+    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    before = os.environ.get(name)
+    os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,113 @@
+"""The folder of one interpretation: its files, and the manifest that says how to get them again.
+
+The manifest is written last, so where there is one, the folder is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+_PACKAGES = ("mlflow-interp", "tensorflow", "keras", "mlflow", "numpy")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One complete interpretation: its folder's name, its manifest, its figure as PNG bytes."""
+
+    place: str
+    manifest: Mapping[str, Any]
+    figure: bytes
+
+
+def versions() -> dict[str, str]:
+    """The versions of what made the result."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package.replace("-", "_")] = version(package)
+        except PackageNotFoundError:
+            # `mlflow run` in an environment of its own runs this package from its folder.
+            found[package.replace("-", "_")] = "not installed"
+    return found
+
+
+def complete_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """A manifest with the schema version, versions and the sha256 of each file."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    return {"schema_version": SCHEMA_VERSION} | dict(manifest) | {"versions": versions(), "files": digests}
+
+
+def to_json(value: Any) -> bytes:
+    """Indented JSON bytes; what JSON doesn't know is written as text, NaN as null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)
+
+
+def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as compressed .npz bytes that load without pickle.
+
+    Raises:
+        TypeError: an array of objects.
+    """
+    pickled = [name for name, array in arrays.items() if array.dtype.hasobject]
+    if pickled:
+        raise TypeError(f"arrays of objects need pickle: {', '.join(pickled)}")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **dict(arrays))  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def table_json(columns: Mapping[str, list[Any]]) -> bytes:
+    """Columns in the form of `mlflow.log_table`, which MLflow's UI shows as a table."""
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return json.dumps(_plain({"columns": list(columns), "data": rows}), ensure_ascii=False).encode()
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+    """Write files, then the manifest."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / MANIFEST).write_bytes(to_json(manifest))
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """Every complete interpretation in a folder, oldest first."""
+    entries = []
+    for path in sorted(folder.glob(f"**/{MANIFEST}")):
+        figure = path.parent / "figure.png"
+        if figure.is_file():
+            place = path.parent.relative_to(folder).as_posix()
+            entries.append(Entry(place, json.loads(path.read_text(encoding="utf-8")), figure.read_bytes()))
+    return sorted(entries, key=lambda entry: str(entry.manifest.get("created", "")))
+
+
+def free_place(method: str, taken: set[str]) -> str:
+    """The first free name: gradcam, gradcam-2, gradcam-3 and so on."""
+    number = 1
+    while (place := method if number == 1 else f"{method}-{number}") in taken:
+        number += 1
+    return place

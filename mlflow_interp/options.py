@@ -1,0 +1,138 @@
+"""What can be set, read off the signatures of the functions that use it, and stated nowhere else.
+
+A call of `visualize` passes through five functions: one loads the model, one the inputs, one is the
+method, one draws, one opens the run. Each declares its own keyword-only options; here they become one
+list for the Python API, the command line, the MLproject file and the docs, and here they find their way
+back to the function that declared them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from docstring_parser import parse
+
+from mlflow_interp.artifacts import open_run
+from mlflow_interp.core import find_method, method_names
+from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.loading.inputs import load_inputs
+from mlflow_interp.loading.models import load_model
+
+#: The rooms a call passes through, in order; "method" and "figure" depend on the method.
+ROOMS = ("method", "model", "inputs", "figure", "run")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword-only parameter of a function that a call passes through.
+
+    Attributes:
+        name: its name everywhere: Python, command line, MLproject, manifest, docs.
+        room: which function takes it: "method", "model", "inputs", "figure" or "run".
+        annotation: its type.
+        default: what it is when not given.
+        help: its paragraph in the docstring.
+    """
+
+    name: str
+    room: str
+    annotation: Any
+    default: Any
+    help: str
+
+
+def figure_module(method: str) -> Any:
+    """The module that draws a method's results: `HeatmapResult` is drawn by `figures.heatmap`."""
+    returned = str(find_method(method).__annotations__["return"])
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", returned.removesuffix("Result")).lower()
+    return importlib.import_module(f"mlflow_interp.figures.{name}")
+
+
+def _functions(method: str) -> dict[str, Callable[..., Any]]:
+    return {
+        "method": find_method(method),
+        "model": load_model,
+        "inputs": load_inputs,
+        "figure": figure_module(method).draw,
+        "run": open_run,
+    }
+
+
+@cache
+def options_of(method: str) -> Mapping[str, Option]:
+    """Every option that a call of a method takes, by name."""
+    rooms = _functions(method)
+    return {option.name: option for room in ROOMS for option in _declared(rooms[room], room)}
+
+
+def _declared(function: Callable[..., Any], room: str) -> Iterable[Option]:
+    helps = argument_help(function)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            yield Option(
+                parameter.name,
+                room,
+                _evaluated(parameter.annotation, function),
+                parameter.default,
+                helps.get(parameter.name, ""),
+            )
+
+
+def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """An annotation that `from __future__ import annotations` left as text.
+
+    `typing.get_type_hints` would evaluate all of them, also those only there for type checkers.
+    """
+    return (
+        eval(annotation, inspect.unwrap(function).__globals__) if isinstance(annotation, str) else annotation
+    )
+
+
+def argument_help(function: Callable[..., Any]) -> dict[str, str]:
+    """What a docstring says about each argument, as one line each."""
+    parsed = parse(inspect.getdoc(function) or "").params
+    return {param.arg_name: " ".join((param.description or "").split()) for param in parsed}
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The first sentence of a docstring."""
+    return (parse(inspect.getdoc(function) or "").short_description or "").strip()
+
+
+def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sort the options of a call by the room that takes them.
+
+    Raises:
+        OptionError: nothing on the way takes an option.
+    """
+    known, sorted_out = options_of(method), {room: dict[str, Any]() for room in ROOMS}
+    for name, value in given.items():
+        if name not in known:
+            raise OptionError(f"{method} has no option {name!r}{nearest(name, known, most=3)}")
+        sorted_out[known[name].room][name] = value
+    return sorted_out
+
+
+def effective(method: str, given: Mapping[str, Any], rooms: Iterable[str]) -> dict[str, Any]:
+    """The options of some rooms with defaults filled in, for a manifest."""
+    return {
+        option.name: given.get(option.name, option.default)
+        for option in options_of(method).values()
+        if option.room in rooms
+    }
+
+
+def shared_options() -> Mapping[str, Option]:
+    """The options that every method takes, and so does a call of several methods."""
+    each = [options_of(name) for name in method_names()]
+    return {
+        name: option
+        for name, option in each[0].items()
+        if option.room != "method" and all(name in options for options in each)
+    }

