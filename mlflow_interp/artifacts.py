@@ -1,6 +1,7 @@
 """Everything that is written to MLflow and to folders that a user names.
 
-The only caller of MLflow's log functions. All calls name their run, through `MlflowClient`: no global active run is started, ended or relied upon.
+The only caller of MLflow's log functions. All calls name their run, through `MlflowClient`: no global
+active run is started or ended.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def render() -> str:
     points = {"main": _entry_point("interpret", shared_options(), shared)}
     points |= {method: _entry_point(method, options_of(method), {}) for method in method_names()}
     content = {"name": "mlflow_interp", "conda_env": "conda.yaml", "entry_points": points}
-    head = "# Made by `make mlproject` from the signatures of the methods; an empty parameter means its default.\n"
+    head = "# Made by `make mlproject` from the signatures of the methods; empty means the default.\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=1000)
 
 

@@ -89,9 +89,8 @@ def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
 
     `typing.get_type_hints` would evaluate all of them, also those only there for type checkers.
     """
-    return (
-        eval(annotation, inspect.unwrap(function).__globals__) if isinstance(annotation, str) else annotation
-    )
+    names = inspect.unwrap(function).__globals__
+    return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - our own text
 
 
 def argument_help(function: Callable[..., Any]) -> dict[str, str]:
