@@ -87,7 +87,9 @@ def show_where(uri: str) -> None:
     print("Run:       ", run.info.run_id)
     print("\nSee them in the MLflow UI, at the run's Artifacts tab:\n")
     print(f"  {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {uri}")
-    print(f"  http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts\n")
+    print(
+        f"  http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts\n"
+    )
 
 
 def main() -> None:

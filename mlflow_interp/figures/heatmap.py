@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 GAP = 4  # pixels of white between a picture and its overlay
 HEATMAP_PIXELS = 224  # the size at which inputs without a picture are drawn
+MARGIN, HEAD, GUTTER = 0.12, 0.42, 0.2  # inches: around everything, for the title, between inputs
+MOST_COLUMNS = 8
 
 
 def draw(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> Figure:
@@ -36,80 +39,96 @@ def draw(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0
         raise OptionError(f"opacity is {opacity}; give a number from 0 to 1")
     colours = style.find_colormap(colormap)
     shown = min(len(result.examples), MOST_PICTURES)
-    columns = _columns(shown)
-    rows, side = math.ceil(shown / columns), {1: 3.4, 2: 2.7, 3: 2.2, 4: 1.9}.get(columns, 1.3)
-    # A title line above each pair of tiles and three lines of predictions below.
-    width, height = columns * (2 * side + 0.25) + 0.75, rows * (side + 1.0) + 0.75
-    figure = style.new_figure(width, height)
-    grid = figure.add_gridspec(
-        rows, columns, left=0.1 / width, right=1 - 0.85 / width, top=1 - 0.75 / height, bottom=0.1 / height,
-        wspace=0.04, hspace=0.0,
-    )  # fmt: skip
+    layout = _Layout.of(shown, result.examples.pictures)
+    figure = style.new_figure(layout.width, layout.height)
     for index in range(shown):
-        axes = figure.add_subplot(grid[index // columns, index % columns])
-        _draw_one(axes, result, index, colours, opacity, side)
-    _head(figure, result, shown)
-    _colour_bar(figure, colours, width, height)
+        _draw_one(figure, layout, result, index, colours, opacity)
+    more = f" · first {shown} of {len(result.examples)} inputs" if shown < len(result.examples) else ""
+    title = style.shorten(f"Grad-CAM at {result.layer}{more}", int(layout.width * 9))
+    x, y = layout.place(MARGIN, 0.12)
+    figure.text(x, y, title, size=12, weight="bold", color=style.INK, va="top", parse_math=False)
+    _colour_bar(figure, colours, layout)
     return figure
 
 
-def _columns(count: int) -> int:
-    return next(columns for columns in (1, 2, 3, 4, 5, 6, 7, 8) if columns == 8 or columns**2 >= count)
+@dataclass(frozen=True)
+class _Layout:
+    """Where things stand, in inches from the top left."""
 
+    columns: int
+    rows: int
+    tiles: int
+    tile: tuple[float, float]  # width, height
 
-def _head(figure: Figure, result: HeatmapResult, shown: int) -> None:
-    more = f" · first {shown} of {len(result.examples)} inputs" if shown < len(result.examples) else ""
-    width = figure.get_figwidth()
-    text = style.shorten(f"Grad-CAM at {result.layer}{more}", int(width * 10))
-    figure.text(
-        0.1 / width,
-        1 - 0.22 / figure.get_figheight(),
-        text,
-        size=12,
-        weight="bold",
-        color=style.INK,
-        va="top",
-        parse_math=False,
-    )
+    @classmethod
+    def of(cls, count: int, pictures: np.ndarray | None) -> _Layout:
+        """As square a grid as holds `count` inputs, each a picture and its overlay, or a map alone."""
+        columns = min(MOST_COLUMNS, math.ceil(math.sqrt(count)))
+        side = {1: 3.4, 2: 2.7, 3: 2.2, 4: 1.9}.get(columns, 1.3)
+        high, wide = (1, 1) if pictures is None else pictures.shape[1:3]
+        tile = (side * min(1, wide / high), side * min(1, high / wide))
+        return cls(columns, math.ceil(count / columns), 1 if pictures is None else 2, tile)
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Width and height of an input: its tiles, a name above, four lines below, a gap."""
+        return self.tiles * self.tile[0] + GUTTER, self.tile[1] + 7.5 * self.letter / 72
+
+    @property
+    def letter(self) -> float:
+        """Font size of a name, in points."""
+        return max(6.0, min(9.0, 4 * max(self.tile)))
+
+    @property
+    def width(self) -> float:
+        """Of the figure: the cells, and a colour bar to their right."""
+        return self.columns * self.cell[0] + 2 * MARGIN + 0.65
+
+    @property
+    def height(self) -> float:
+        """Of the figure: a title, and the cells."""
+        return self.rows * self.cell[1] + HEAD
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Inches from the top left as matplotlib's shares from the bottom left."""
+        return x / self.width, 1 - y / self.height
 
 
 def _draw_one(
-    axes: Any, result: HeatmapResult, index: int, colours: Any, opacity: float, side: float
+    figure: Figure, layout: _Layout, result: HeatmapResult, index: int, colours: Any, opacity: float
 ) -> None:
-    examples, size = result.examples, max(6.0, min(9.0, 3.4 * side))
-    letters = int(2 * side * 72 / (size * 0.56))
-    axes.imshow(_tiles(result, index, colours, opacity), interpolation="antialiased", aspect="equal")
-    axes.set_anchor("C")
+    row, column = divmod(index, layout.columns)
+    tiles = _tiles(result, index, colours, opacity)
+    width, height = layout.cell[0] - GUTTER, layout.tile[1]
+    left, top = MARGIN + column * layout.cell[0], HEAD + row * layout.cell[1] + layout.letter * 1.5 / 72
+    x, y = layout.place(left, top + height)
+    axes = figure.add_axes((x, y, width / layout.width, height / layout.height))
+    axes.imshow(tiles, interpolation="antialiased", aspect="auto")
     axes.set_axis_off()
-    axes.set_title(
-        style.shorten(examples.names[index], letters),
-        size=size,
-        color=style.INK,
-        loc="left",
-        pad=3,
-        parse_math=False,
-    )
-    explained = examples.class_name(int(result.targets[index]))
-    tail = _truth(examples, index)
-    lines = [(style.shorten(f"explains {explained}{tail[0]}", letters), tail[1])]
+    for line, (text, colour) in enumerate(_lines(result, index, int(width * 72 / (layout.letter * 0.63)))):
+        above = line == 0
+        y = top - 0.04 if above else top + height + 0.04 + (line - 1) * layout.letter * 1.25 / 72
+        x, y = layout.place(left, y)
+        va = "bottom" if above else "top"
+        figure.text(x, y, text, size=layout.letter, color=colour, va=va, parse_math=False)
+
+
+def _lines(result: HeatmapResult, index: int, letters: int) -> list[tuple[str, str]]:
+    """The name, what is explained (with the label where known), and the three best predictions."""
+    examples = result.examples
+    explained = f"explains {examples.class_name(int(result.targets[index]))}"
+    truth, colour = _truth(examples, index)
+    lines = [
+        (style.shorten(examples.names[index], letters), style.INK),
+        (style.shorten(explained + truth, letters), colour),
+    ]
     ranked = zip(
         examples.classes[index, :3].tolist(), examples.probabilities[index, :3].tolist(), strict=True
     )
     for best, chance in ranked:
         name = style.shorten(examples.class_name(best), letters - 8)
         lines.append((f"{_number(chance, result.head):>6}  {name}", style.FAINT))
-    for row, (text, colour) in enumerate(lines):
-        axes.annotate(
-            text,
-            (0, 0),
-            (0, -3 - row * size * 1.25),
-            "axes fraction",
-            "offset points",
-            size=size,
-            color=colour,
-            va="top",
-            parse_math=False,
-        )
+    return lines
 
 
 def _number(value: float, head: str) -> str:
@@ -131,21 +150,25 @@ def _tiles(result: HeatmapResult, index: int, colours: Any, opacity: float) -> n
         heat = resize_map(heat, HEATMAP_PIXELS, HEATMAP_PIXELS)
         return np.asarray(colours(heat, bytes=True)[..., :3])
     picture = result.examples.pictures[index]
+    # A small picture keeps its pixels, and its heat is smooth all the same.
+    times = max(1, HEATMAP_PIXELS // max(picture.shape[:2]))
+    picture = picture.repeat(times, axis=0).repeat(times, axis=1)
     heat = np.clip(resize_map(heat, *picture.shape[:2]), 0, 1)
     laid = overlay(picture, heat, colours(heat)[..., :3], opacity)
     gap = np.full((picture.shape[0], GAP * picture.shape[1] // 224 + 1, 3), 255, np.uint8)
     return np.concatenate([picture, gap, laid], axis=1)
 
 
-def _colour_bar(figure: Figure, colours: Any, width: float, height: float) -> None:
+def _colour_bar(figure: Figure, colours: Any, layout: _Layout) -> None:
     from matplotlib.cm import ScalarMappable
 
-    tall = min(height - 1.6, 2.4)
-    axes = figure.add_axes((1 - 0.72 / width, 1 - (0.95 + tall) / height, 0.12 / width, tall / height))
+    tall = min(max(layout.tile[1], 1.2), 2.4)
+    x, y = layout.place(layout.width - 0.68, HEAD + layout.letter * 1.5 / 72 + tall)
+    axes = figure.add_axes((x, y, 0.12 / layout.width, tall / layout.height))
     bar = figure.colorbar(ScalarMappable(cmap=colours), cax=axes, ticks=[0, 0.5, 1])
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, colors=style.FAINT, length=2)
-    bar.set_label("share of the picture's strongest heat", size=7, color=style.FAINT)
+    bar.set_label("share of strongest heat", size=7, color=style.FAINT)
 
 
 def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> str:
