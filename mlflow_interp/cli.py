@@ -87,7 +87,7 @@ def _spelled_out(args: Sequence[str], flags: set[str]) -> Iterator[str]:
 _SETTINGS = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 100,
-    "token_normalize_func": lambda token: token.replace("_", "-") if token.startswith("--") else token,
+    "token_normalize_func": lambda name: name.replace("_", "-"),
 }
 
 
@@ -191,12 +191,27 @@ def _interpret(
             shown(message, category, *place)
 
     _use_tracking_uri(tracking_uri)
+    _load_tensorflow()
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterpretationWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         interpret(
             model, inputs, methods, **{name: value for name, value in given.items() if value is not None}
         )
+
+
+def _load_tensorflow() -> None:
+    """Import TensorFlow without what its C++ side prints on the way, which no setting keeps back."""
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def _use_tracking_uri(uri: str | None) -> None:
@@ -226,6 +241,7 @@ def layers_command(model: str, trust_model_code: bool, tracking_uri: str | None)
     from mlflow_interp.inspection import describe_layers
 
     _use_tracking_uri(tracking_uri)
+    _load_tensorflow()
     rows = describe_layers(model, trust_model_code=trust_model_code)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

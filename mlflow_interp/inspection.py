@@ -55,7 +55,7 @@ def _trace(loaded: LoadedModel) -> tuple[Forward, set[str]]:
         used.update(dependencies(class_scores(passed.outputs).scores))
         return passed.outputs
 
-    tf.function(look).get_concrete_function(inputs)
+    tf.function(look, autograph=False).get_concrete_function(inputs)
     return found[-1], used
 
 

@@ -9,6 +9,7 @@ TensorFlow prunes every tap whose tensor is not used, so tapping all layers cost
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ def _descend(model: Any, places: list[Located], path: str) -> list[Located]:
     for part in path.split("/"):
         children = _sublayers(parent)
         match = [child for child in children if child.name == part]
-        if not match and part.removeprefix("-").isdigit() and -len(children) <= int(part) < len(children):
+        if not match and re.fullmatch(r"-?[0-9]{1,6}", part) and -len(children) <= int(part) < len(children):
             match = [children[int(part)]]
         if len(match) != 1:
             return []
@@ -234,6 +235,6 @@ def compile_for(function: Callable[..., Any], inputs: Arrays, *more: Any) -> Cal
     import tensorflow as tf
 
     specs = tf.nest.map_structure(lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), inputs)
-    # XLA makes these loops 4 to 16 times slower on a CPU, so it is not asked for.
-    compiled: Callable[..., Any] = tf.function(function).get_concrete_function(specs, *more)
+    # Without AutoGraph, as Keras itself traces models. XLA makes this 4 to 16 times slower on a CPU.
+    compiled: Callable[..., Any] = tf.function(function, autograph=False).get_concrete_function(specs, *more)
     return compiled

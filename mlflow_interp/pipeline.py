@@ -132,7 +132,7 @@ def interpret(
                 failed[method] = error
         if failed:
             raise _joined(failed)
-    _say_where(destination)
+        _say_where(destination)
     return found
 
 

@@ -8,6 +8,7 @@ nothing of the model has to be swapped.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,12 +101,12 @@ def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chun
     """
     if target is None:
         return lambda chunk: np.full(len(chunk), PREDICTED, np.int64)
-    if target == "label":
+    if isinstance(target, str) and target == "label":
         return lambda chunk: np.where(chunk.labels == UNKNOWN, PREDICTED, chunk.labels)
     wanted = np.array([_class_index(each, batch, classes) for each in _split(target, batch)], np.int64)
     if len(wanted) == 1:
         return lambda chunk: np.full(len(chunk), wanted[0], np.int64)
-    if batch.total is not None and len(wanted) != batch.total:
+    if not len(wanted) or (batch.total is not None and len(wanted) != batch.total):
         raise OptionError(
             f"target names {len(wanted)} classes for {batch.total} inputs; give one, or one per input"
         )
@@ -118,24 +119,26 @@ def _pick(wanted: np.ndarray, chunk: Chunk) -> np.ndarray:
     return np.asarray(wanted[chunk.indices])
 
 
-def _split(target: Target, batch: Batch) -> Sequence[int | str]:
+def _split(target: Target, batch: Batch) -> list[Any]:
     if not isinstance(target, str):
-        return list(target) if isinstance(target, Sequence) else [int(target or 0)]
+        return list(np.ravel(np.array(target, dtype=object)))
     if batch.class_names and target in batch.class_names:
         return [target]
     return [part.strip() for part in target.split(",")]
 
 
-def _class_index(target: int | str, batch: Batch, classes: int) -> int:
+def _class_index(target: Any, batch: Batch, classes: int) -> int:
     names = list(batch.class_names or ())
-    if names.count(str(target)) > 1:
+    if names.count(target) > 1:
         same = [str(index) for index, name in enumerate(names) if name == target]
         raise OptionError(f"{len(same)} classes are called {target!r}; give an index: {', '.join(same)}")
     if target in names:
-        return names.index(str(target))
-    if isinstance(target, str) and not target.removeprefix("-").isdigit():
+        return names.index(target)
+    try:
+        index = operator.index(int(target) if isinstance(target, str) else target)
+    except (TypeError, ValueError) as error:
         known = nearest(target, names, most=3) if names else "; no class names are known, give its index"
-        raise OptionError(f"no class is called {target!r}{known}")
-    if not 0 <= int(target) < classes:
-        raise OptionError(f"target {target} is out of range: the model has classes 0 to {classes - 1}")
-    return int(target)
+        raise OptionError(f"no class is called {target!r}{known}") from error
+    if not 0 <= index < classes:
+        raise OptionError(f"target {index} is out of range: the model has classes 0 to {classes - 1}")
+    return index

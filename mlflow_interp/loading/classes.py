@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,28 @@ def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
     if class_names is None:
         return None
     given = _read(Path(class_names).expanduser()) if isinstance(class_names, (str, Path)) else class_names
-    if isinstance(given, Mapping):
-        return _in_order(given)
-    names = tuple(str(name) for name in given)
-    if not names or not all(name.strip() for name in names):
+    if not isinstance(given, Iterable):
+        raise InputsError(f"class names are a {type(given).__name__}; give {_ACCEPTED}")
+    names = _in_order(given) if isinstance(given, Mapping) else list(given)
+    wrong = [name for name in names if name is None or isinstance(name, (list, tuple, dict))]
+    if wrong:
+        raise InputsError(f"class names hold {wrong[0]!r}, which is no name; give {_ACCEPTED}")
+    texts = tuple(map(str, names))
+    if not texts or not all(text.strip() for text in texts):
         raise InputsError(f"class names are empty, or one of them is; give {_ACCEPTED}")
-    return names
+    return texts
 
 
 def _read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputsError(
             f"class names can't be read from {str(path)!r}: {error}; give {_ACCEPTED}"
         ) from error
     if path.suffix.lower() != ".json":
-        return text.splitlines()
+        # splitlines() would also cut at characters that stand inside names, such as U+2028.
+        return text.removesuffix("\n").split("\n")
     try:
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -52,7 +57,7 @@ def _read(path: Path) -> Any:
     return content
 
 
-def _in_order(names: Mapping[Any, Any]) -> tuple[str, ...]:
+def _in_order(names: Mapping[Any, Any]) -> list[Any]:
     try:
         by_index = {int(index): name for index, name in names.items()}
     except (ValueError, TypeError) as error:
@@ -62,4 +67,4 @@ def _in_order(names: Mapping[Any, Any]) -> tuple[str, ...]:
         raise InputsError(f"class names skip index {missing[0] if missing else 0}; number them 0, 1, 2, …")
     # Keras' ImageNet index maps each number to (WordNet id, name).
     last = [by_index[index] for index in range(len(names))]
-    return tuple(str(name[-1] if isinstance(name, (list, tuple)) and name else name) for name in last)
+    return [name[-1] if isinstance(name, (list, tuple)) and name else name for name in last]

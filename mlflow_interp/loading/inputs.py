@@ -18,8 +18,10 @@ from mlflow_interp.loading.labels import Labels, label_indices, read_labels
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.loading.pictures import Resize, read_picture
 from mlflow_interp.loading.preprocessing import Preprocess, find_preprocess
+from mlflow_interp.loading.shapes import batch_axes, input_shape
 from mlflow_interp.loading.sources import ArrayRows, Blocks, Pictures, Source, find_source
 
+ANY_CHANNELS = 0
 LARGEST_FREE_SIZE = 512  # of a picture for a model that takes any size
 
 
@@ -62,31 +64,29 @@ def load_inputs(
         raise OptionError(f"no resize {resize!r}; there are: crop, pad, stretch")
     shape = input_shape(loaded)
     labels = read_labels(labels)
-    source = find_source(
-        inputs, labels, batch_size=batch_size, most=max_inputs, rank=len(shape) if shape else None
-    )
-    names = load_class_names(class_names if class_names is not None else loaded.metadata.get("class_names"))
+    axes = batch_axes(loaded, shape)
+    source = find_source(inputs, labels, batch_size=batch_size, most=max_inputs, axes=axes)
+    declared, warnings = _declared_names(loaded)
+    names = load_class_names(class_names if class_names is not None else declared)
     names = names or _folder_names(source, loaded)
-    reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, [], {})
+    reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, warnings, {})
     return reader.batch(source)
 
 
-def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
-    """The shape of the model's only input with its batch axis; None for several, or not known."""
-    try:
-        shape = loaded.keras.input_shape
-    except (AttributeError, ValueError, RuntimeError):
-        shape = loaded.input_shape
-    if isinstance(shape, list) and len(shape) == 1:
-        shape = shape[0]
-    return tuple(shape) if isinstance(shape, tuple) and all(not isinstance(s, tuple) for s in shape) else None
+def _declared_names(loaded: LoadedModel) -> tuple[Any, list[str]]:
+    """The class names in the model's metadata, and a warning where they are none."""
+    names = loaded.metadata.get("class_names")
+    if names is None or isinstance(names, (list, tuple, dict)):
+        return names, []
+    # A path there would be the model choosing a file of the user's to be read and logged.
+    return None, ["the model's metadata names no class names in a list or mapping; pass class_names="]
 
 
 def _folder_names(source: Source, loaded: LoadedModel) -> tuple[str, ...] | None:
     """Class folders name the classes where there are as many, in order, as Keras' own loader has it."""
-    if not isinstance(source, Pictures) or source.labels is None:
+    if not isinstance(source, Pictures) or source.folders is None:
         return None
-    folders = sorted(set(source.labels))
+    folders = sorted(set(source.folders))
     try:
         classes = loaded.keras.output_shape[-1]
     except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
@@ -233,27 +233,34 @@ class _Reader:
     def _chunk(
         self, indices: list[int], names: list[str], values: Arrays, labels: np.ndarray, prepare: Preprocess
     ) -> Chunk:
-        first = is_channels_first(self.loaded.keras)
+        values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
         fed = _map(_as_float, values)
         if not isinstance(fed, (tuple, dict)):
-            fed = prepare(self._with_channels(fed))
-            fed = self._to_channels_first(fed) if first and len(fed.shape) == 4 else fed
+            fed = self._as_fed(prepare(self._with_channels(fed)))
         self._check(fed, names)
         main = flatten(values)[0]
-        return Chunk(
-            np.array(indices, np.int64), tuple(names), fed, labels, to_picture(main, channels_first=False)
-        )
+        return Chunk(np.array(indices, np.int64), tuple(names), fed, labels, to_picture(main))
 
     def _with_channels(self, values: np.ndarray) -> np.ndarray:
         """Grey pictures often come as (n, h, w), and the model wants (n, h, w, 1)."""
         rank = len(self.shape) if self.shape else values.ndim
         return values[..., np.newaxis] if values.ndim == 3 and rank == 4 else values
 
-    def _to_channels_first(self, values: np.ndarray) -> np.ndarray:
-        channels = self.shape[1] if self.shape else None
-        if values.shape[1] == channels and values.shape[-1] != channels:
-            return values
-        return np.moveaxis(values, -1, 1) if values.shape[-1] in (1, 3, 4) else values
+    def _channels_last(self, values: np.ndarray) -> np.ndarray:
+        """Pictures for a channels-first model come either way; preprocessing and eyes want channels last."""
+        channels = self._first_channels(values)
+        first = channels is not None and values.shape[1] == channels != values.shape[-1]
+        return np.moveaxis(values, 1, -1) if first else values
+
+    def _as_fed(self, values: np.ndarray) -> np.ndarray:
+        channels = self._first_channels(values)
+        return np.moveaxis(values, -1, 1) if channels in (*values.shape[-1:], ANY_CHANNELS) else values
+
+    def _first_channels(self, values: np.ndarray) -> int | None:
+        """How many channels a channels-first model takes of pictures; None for any other model."""
+        if values.ndim != 4 or not self.shape or not is_channels_first(self.loaded.keras):
+            return None
+        return self.shape[1] or ANY_CHANNELS
 
     def _check(self, fed: Arrays, names: Sequence[str]) -> None:
         for array in flatten(fed):

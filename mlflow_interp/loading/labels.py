@@ -32,7 +32,7 @@ def read_labels(labels: Labels) -> Any:
             f"labels can't be read from {str(path)!r}: {error}; give .npy, or text with one a line"
         ) from error
     lines = [line.strip() for line in lines if line.strip()]
-    return [int(line) for line in lines] if all(line.isdigit() for line in lines) else lines
+    return [int(line) for line in lines] if all(line.isdecimal() for line in lines) else lines
 
 
 def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:

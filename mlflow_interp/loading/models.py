@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from mlflow_interp.exceptions import ModelError
 from mlflow_interp.loading import store
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
+LONGEST_REASON = 200  # characters of another library's error that we repeat
 _TRUST = "pass trust_model_code=True (--trust-model-code) if you trust where it comes from"
 
 
@@ -116,11 +119,12 @@ def _shown(named: str) -> str:
 
 def _from_folder(folder: Path, named: str, trusted: bool) -> LoadedModel:
     mlmodel = _read_mlmodel(folder, named)
-    flavors = mlmodel.get("flavors") or {}
+    flavors = mlmodel.get("flavors")
+    flavors = flavors if isinstance(flavors, dict) else {}
     flavor = flavors.get("keras") or flavors.get("tensorflow")
     if not isinstance(flavor, dict):
         raise ModelError(
-            f"{named!r} is no Keras model: its flavors are {', '.join(flavors) or 'none'}; "
+            f"{named!r} is no Keras model: its flavors are {', '.join(map(str, flavors)) or 'none'}; "
             "log it with mlflow.keras.log_model or mlflow.tensorflow.log_model"
         )
     if trusted:
@@ -142,7 +146,7 @@ def _read_mlmodel(folder: Path, named: str) -> dict[str, Any]:
         raise ModelError(f"{named!r} is a folder without an MLmodel file; give the folder log_model made")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"the MLmodel file of {named!r} can't be read: {type(error).__name__}") from error
     if not isinstance(content, dict):
         raise ModelError(f"the MLmodel file of {named!r} holds no mapping; log the model anew")
@@ -151,16 +155,18 @@ def _read_mlmodel(folder: Path, named: str) -> dict[str, Any]:
 
 def _keras_file(folder: Path, flavor: Mapping[str, Any], named: str) -> Path:
     """The Keras file that a flavor names, which must lie inside the folder."""
-    data = (folder / str(flavor.get("data") or "data")).resolve()
-    if not data.is_relative_to(folder.resolve()):
-        raise ModelError(f"the MLmodel file of {named!r} points outside its own folder; it is not loaded")
+    data = folder / str(flavor.get("data") or "data").replace("\0", "")
     found = [data] if data.is_file() else sorted(data.glob("*")) if data.is_dir() else []
+    if not all(path.resolve().is_relative_to(folder.resolve()) for path in (data, *found)):
+        raise ModelError(f"the MLmodel file of {named!r} points outside its own folder; it is not loaded")
     files = [path for path in found if path.suffix in KERAS_FILES]
     pickled = [path for path in found if path.name.endswith(".cloudpickle")]
     if files and not pickled:
         return files[0]
     if pickled:
         raise ModelError(f"{named!r} brings pickled custom objects, which run code when loaded; {_TRUST}")
+    if not any(data.rglob("saved_model.pb")):
+        raise ModelError(f"{named!r} holds no Keras file in {data.name!r}, where its MLmodel has it")
     raise ModelError(
         f"{named!r} holds a SavedModel, which has no layers to look into; log the model with "
         "mlflow.keras.log_model(model, …) without save_exported_model"
@@ -171,7 +177,11 @@ def _load_trusted(folder: Path, named: str) -> Any:
     import keras
     import mlflow
 
-    model = mlflow.pyfunc.load_model(str(folder)).get_raw_model()
+    try:
+        model = mlflow.pyfunc.load_model(str(folder)).get_raw_model()
+    # Code that the model brings may raise anything.
+    except Exception as error:
+        raise ModelError(f"{named!r} can't be loaded by MLflow: {_first_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise ModelError(f"{named!r} loads as a {type(model).__name__}, which has no layers to look into")
     return model
@@ -192,7 +202,7 @@ def _read_keras_file(path: Path, trusted: bool) -> Any:
 
 
 def _why_unloadable(path: Path, error: Exception) -> str:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = _first_line(error)
     if "safe_mode" in str(error) or "unsafe" in str(error).lower():
         return f"{path.name!r} carries code of its own (a Lambda layer), which is not run; {_TRUST}"
     if "Could not locate" in str(error) or "Unknown layer" in str(error):
@@ -200,7 +210,30 @@ def _why_unloadable(path: Path, error: Exception) -> str:
             f"{path.name!r} needs a class that Keras does not know: {reason}; import the module that "
             "registers it with @keras.saving.register_keras_serializable first"
         )
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        return f"{path.name!r} is damaged or cut short: it is no .keras archive; save or copy the model anew"
+    writer = _keras_version(path)
+    if writer.startswith("2."):
+        return (
+            f"{path.name!r} was written by Keras {writer} in a form Keras 3 can't read; rebuild the model "
+            f"in Keras 3 and load its weights, which tf_keras can read: {reason}"
+        )
     return f"{path.name!r} can't be loaded, it may be damaged: {reason}"
+
+
+def _keras_version(path: Path) -> str:
+    """The version of Keras that wrote an HDF5 file; empty where it does not tell."""
+    import h5py  # type: ignore[import-untyped]
+
+    try:
+        with h5py.File(path) as file:
+            return str(file.attrs.get("keras_version", ""))
+    except (OSError, RuntimeError, KeyError, UnicodeError):
+        return ""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
 
 
 def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
@@ -236,7 +269,9 @@ def _registered(uri: str) -> tuple[str | None, str | None]:
     if version.isdigit():
         return name, version
     stage = None if version.lower() == "latest" else [version]
-    found = store.ask(lambda: client.get_latest_versions(name, stage), uri)
+    with warnings.catch_warnings():  # deprecated, yet what MLflow itself resolves such a URI with
+        warnings.simplefilter("ignore", FutureWarning)
+        found = store.ask(lambda: client.get_latest_versions(name, stage), uri)
     return name, str(max((each.version for each in found), key=int, default="")) or None
 
 
@@ -245,7 +280,7 @@ def _signature_shape(mlmodel: Mapping[str, Any]) -> tuple[int | None, ...] | Non
     try:
         (tensor,) = yaml.safe_load(mlmodel["signature"]["inputs"])
         return tuple(None if size < 0 else int(size) for size in tensor["tensor-spec"]["shape"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
         return None
 
 

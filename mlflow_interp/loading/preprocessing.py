@@ -18,14 +18,14 @@ _RANGES: dict[str, Preprocess] = {
     "0..1": lambda pixels: pixels / np.float32(255),
     "-1..1": lambda pixels: pixels / np.float32(127.5) - 1,
 }
-# Model names of keras.applications begin with these; the longest match wins.
+# Model names of keras.applications begin with these, "-" and "_" aside; the longest match wins.
 _FAMILIES = {
     "convnext": "convnext",
     "densenet": "densenet",
     "efficientnet": "efficientnet",
     "efficientnetv2": "efficientnet_v2",
-    "inception_resnet_v2": "inception_resnet_v2",
-    "inception_v3": "inception_v3",
+    "inceptionresnetv2": "inception_resnet_v2",
+    "inceptionv3": "inception_v3",
     "mobilenet": "mobilenet",
     "mobilenetv2": "mobilenet_v2",
     "mobilenetv3": "mobilenet_v3",
@@ -37,6 +37,14 @@ _FAMILIES = {
     "vgg16": "vgg16",
     "vgg19": "vgg19",
     "xception": "xception",
+}
+# The preprocess_input of these does nothing, as their models rescale inside; those built without that
+# (include_preprocessing=False) take what stands here, None where it is no range.
+_RESCALED_INSIDE = {
+    "convnext": None,
+    "efficientnet": None,
+    "efficientnet_v2": "-1..1",
+    "mobilenet_v3": "-1..1",
 }
 GUESS = "0..1"
 
@@ -74,8 +82,7 @@ def _resolve(model: Any, metadata: Mapping[str, Any]) -> tuple[str, str | None]:
             GUESS,
             f"the model asks for preprocess={declared!r}, which is only run when you pass it yourself",
         )
-    names = [model.name, *(place.layer.name for place in walk(model))]
-    family = next((family for family in map(_family, names) if family), None)
+    family = _model_family(model)
     if family:
         return family, None
     return GUESS, (
@@ -91,8 +98,18 @@ def _prepares_itself(model: Any) -> bool:
     return any(isinstance(place.layer, kinds) for place in walk(model))
 
 
+def _model_family(model: Any) -> str | None:
+    """What a model of keras.applications takes, by its name or that of a model nested in it."""
+    import keras
+
+    # Layers that are no models are left out: a "resnet_block" of one's own says nothing.
+    nested = [place.layer.name for place in walk(model) if isinstance(place.layer, keras.Model)]
+    family = next((family for family in map(_family, [model.name, *nested]) if family), None)
+    return _RESCALED_INSIDE.get(family, family) if family else None
+
+
 def _family(name: str) -> str | None:
-    key = name.lower().replace("-", "_")
+    key = name.lower().replace("-", "").replace("_", "")
     matches = [prefix for prefix in _FAMILIES if key.startswith(prefix)]
     return _FAMILIES[max(matches, key=len)] if matches else None
 
@@ -110,8 +127,18 @@ def _function(name: str) -> Preprocess:
 
 def _keras_family(name: str) -> Preprocess:
     module = importlib.import_module(f"keras.applications.{name}")
-    # Some families change the array they are given.
-    return lambda pixels: np.asarray(module.preprocess_input(pixels.copy()), np.float32)
+
+    def prepare(pixels: np.ndarray) -> np.ndarray:
+        if pixels.shape[-1] != 3:
+            raise OptionError(
+                f"preprocess {name!r} is for colour pictures, and these have {pixels.shape[-1]} channels; "
+                "pass none, 0..1, -1..1 or module:function"
+            )
+        # Some families change the array they are given; all follow a global setting unless told.
+        prepared = module.preprocess_input(pixels.copy(), data_format="channels_last")
+        return np.asarray(prepared, np.float32)
+
+    return prepare
 
 
 def _imported(name: str) -> Preprocess:
@@ -120,4 +147,6 @@ def _imported(name: str) -> Preprocess:
         function: Preprocess = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError, ValueError) as error:
         raise OptionError(f"preprocess {name!r} can't be imported: {error}; give module:function") from error
+    if not callable(function):
+        raise OptionError(f"preprocess {name!r} is a {type(function).__name__}; give module:function")
     return function

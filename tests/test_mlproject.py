@@ -1,0 +1,79 @@
+"""The MLproject file is what the signatures say, and `mlflow run` works with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+
+from mlflow_interp.core import method_names
+from mlflow_interp.mlproject import render
+from mlflow_interp.options import options_of
+
+PROJECT = Path(__file__).parent.parent
+
+
+def test_file_is_up_to_date():
+    assert (PROJECT / "MLproject").read_text(encoding="utf-8") == render(), "run `make mlproject`"
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_entry_points_take_every_option_of_the_method(method):
+    content = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
+    point = content["entry_points"][method]
+    expected = {option.name for option in options_of(method).values() if option.room != "run"}
+    assert set(point["parameters"]) == {"model", "inputs"} | expected
+    assert all(f"--{name}={{{name}}}" in point["command"] for name in expected)
+
+
+def test_conda_yaml_needs_what_setup_needs():
+    """The environments that `mlflow run` builds hold everything the package imports."""
+    setup = (PROJECT / "setup.py").read_text(encoding="utf-8")
+    needed = setup.partition("install_requires=[")[2].partition("]")[0]
+    names = {line.strip().strip('",').partition(">=")[0] for line in needed.splitlines() if line.strip()}
+    pins = yaml.safe_load((PROJECT / "conda.yaml").read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
+    assert {pin.partition(">=")[0] for pin in pins} == names
+
+
+def mlflow_run(store, *args, folder):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"MLFLOW_TRACKING_URI": store, "PATH": path}
+    command = [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local", *args]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("entry", [(), ("-e", "gradcam", "-P", "layer=conv", "-P", "target=bee")])
+def test_mlflow_run_from_another_folder(store, registered, photos, entry):
+    """Relative inputs mean the folder that `mlflow run` was called from."""
+    parameters = ["-P", f"model={registered}", "-P", f"inputs={photos.name}", "-P", "max_inputs=2"]
+    if not entry:
+        parameters += ["-P", "methods=gradcam"]
+    done = mlflow_run(store, *entry, *parameters, folder=photos.parent)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["inputs"] == photos.name
+    assert run.data.metrics["interpretations/gradcam/inputs"] == 2
+    assert run.data.tags["mlflow_interp.model_version"] == "1"
+
+
+def test_mlflow_run_fails_with_one_line_and_a_failed_run(store, registered, photos):
+    done = mlflow_run(
+        store,
+        "-P",
+        f"model={registered}",
+        "-P",
+        "inputs=photos",
+        "-P",
+        "max_inputs=none",
+        folder=photos.parent,
+    )
+    assert done.returncode != 0
+    assert "'none' is not a valid integer" in done.stderr
+    (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
+    assert run.info.status == "FAILED"
