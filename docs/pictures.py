@@ -1,0 +1,136 @@
+"""Makes the pictures of README and docs from the demo's model and photographs: `make docs-pictures`.
+
+Needs Chromium for the two that show a browser.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+from PIL import Image
+
+import mlflow_interp
+from examples import demo
+from examples.pretrained import save_photographs
+
+IMAGES = Path(__file__).parent / "images"
+MOST_PIXELS = 1100
+
+
+def keep(content: bytes, name: str) -> None:
+    """Write a picture at a size fit for a web page."""
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    image.thumbnail((MOST_PIXELS, 10 * MOST_PIXELS), Image.Resampling.LANCZOS)
+    image.save(IMAGES / f"{name}.jpg", quality=88, optimize=True)
+
+
+@contextlib.contextmanager
+def served(uri: str) -> Iterator[str]:
+    """A real MLflow server on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--workers",
+        "1",
+        "--port",
+        str(port),
+    ]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    process = subprocess.Popen(
+        command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
+                    break
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+@contextlib.contextmanager
+def browser_page(width: int, height: int) -> Iterator[Any]:
+    """A page of headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        raise SystemExit("Chromium is needed for the pictures of the browser; install it and try again")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser.new_page(viewport={"width": width, "height": height})
+        browser.close()
+
+
+def picture_of_ui(server: str, run_id: str, experiment_id: str) -> None:
+    """The run's artifacts in MLflow's UI, the figure opened."""
+    path = "artifacts/interpretations/gradcam/figure.png"
+    address = f"{server}/#/experiments/{experiment_id}/runs/{run_id}/{path}"
+    with browser_page(1400, 760) as page:
+        page.goto(address)
+        page.wait_for_selector("img[src*='figure.png'], img[src^='blob:']", timeout=90_000)
+        # The UI opens with a chat panel and in its mode for language models.
+        page.get_by_text("Model training", exact=True).first.click()
+        with contextlib.suppress(Exception):
+            page.get_by_role("button", name="Close").first.click(timeout=3_000)
+        page.goto(address)
+        page.wait_for_selector("img[src*='figure.png'], img[src^='blob:']", timeout=90_000)
+        page.wait_for_timeout(2_000)
+        keep(page.screenshot(), "ui")
+
+
+def picture_of_page(html: Path) -> None:
+    """The interactive page, a picture further on and the heat turned up."""
+    with browser_page(900, 640) as page:
+        page.goto(html.as_uri())
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(500)
+        keep(page.screenshot(), "page")
+
+
+def main() -> None:
+    """Make every picture."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        demo.FOLDER = Path(folder)
+        uri = demo.use_local_store()
+        save_photographs(Path(folder) / "photos")
+        model, photos = demo.register_classifier(), Path(folder) / "photos"
+        found = mlflow_interp.visualize_gradcam(model, photos, quiet=True)
+        keep(found._repr_png_(), "gradcam")
+        cup = mlflow_interp.visualize_gradcam(model, photos, target="cup", log=False, quiet=True)
+        keep(cup._repr_png_(), "gradcam-target")
+        picture_of_page(found.save(folder) / "figure.html")
+        with served(uri) as server:
+            import mlflow
+
+            experiment = mlflow.get_run(found.run_id).info.experiment_id
+            picture_of_ui(server, found.run_id, experiment)
+
+
+if __name__ == "__main__":
+    main()

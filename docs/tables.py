@@ -1,0 +1,62 @@
+"""Fills the tables of options in the docs from the signatures: `python -m docs.tables`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from mlflow_interp.options import Option, options_of, shared_options
+
+DOCS = Path(__file__).parent
+_BLOCK = re.compile(r"<!-- (?P<kind>options|parameters): (?P<name>\w+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """A page with every marked table made anew."""
+    return _BLOCK.sub(_block, text)
+
+
+def _block(match: re.Match[str]) -> str:
+    kind, name = match["kind"], match["name"]
+    rows = _parameters(name) if kind == "parameters" else _options(options_of(name).values())
+    return f"<!-- {kind}: {name} -->\n{rows}<!-- end -->"
+
+
+def _options(options: Iterable[Option]) -> str:
+    lines = ["| option | default | what it does |", "| --- | --- | --- |"]
+    lines += [f"| `{each.name}` | `{each.default}` | {_cell(each.help)} |" for each in options]
+    return "\n".join(lines) + "\n"
+
+
+def _parameters(entry: str) -> str:
+    project = yaml.safe_load((DOCS.parent / "MLproject").read_text(encoding="utf-8"))
+    known = shared_options()
+    lines = ["| parameter | default | what it does |", "| --- | --- | --- |"]
+    for name in project["entry_points"][entry]["parameters"]:
+        default = f"`{known[name].default}`" if name in known else {"methods": "`all`"}.get(name, "")
+        lines.append(f"| `{name}` | {default} | {_cell(known[name].help) if name in known else _OWN[name]} |")
+    return "\n".join(lines) + "\n"
+
+
+_OWN = {
+    "model": "The model; see [loading](loading.md).",
+    "inputs": "The inputs; see [loading](loading.md).",
+    "methods": "Names separated by commas, or all.",
+}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def main() -> None:
+    """Fill the tables of every page in place."""
+    for page in sorted(DOCS.rglob("*.md")):
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
