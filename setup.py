@@ -40,13 +40,15 @@ setup(
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.11",
+            "playwright>=1.48",
             "pytest>=8.3",
             "ruff>=0.8",
             "types-PyYAML",
             "types-requests",
             "types-tqdm",
         ],
-        "bench": ["tf-keras-vis>=0.8.7", "xplique>=1.4"],
+        # xplique 1.4 to 2.0 would replace TensorFlow by an older one.
+        "bench": ["scipy>=1.11", "tf-explain>=0.3.1", "tf-keras-vis>=0.8.7", "xplique==1.3.3"],
     },
     entry_points={"console_scripts": ["mlflow-interp=mlflow_interp.cli:main"]},
 )

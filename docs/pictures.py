@@ -129,7 +129,7 @@ def main() -> None:
             import mlflow
 
             experiment = mlflow.get_run(found.run_id).info.experiment_id
-            picture_of_ui(server, found.run_id, experiment)
+            picture_of_ui(server, str(found.run_id), experiment)
 
 
 if __name__ == "__main__":

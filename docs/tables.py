@@ -36,7 +36,11 @@ def _parameters(entry: str) -> str:
     known = shared_options()
     lines = ["| parameter | default | what it does |", "| --- | --- | --- |"]
     for name in project["entry_points"][entry]["parameters"]:
-        default = f"`{known[name].default}`" if name in known else {"methods": "`all`"}.get(name, "")
+        default = (
+            f"`{known[name].default}`"
+            if name in known
+            else {"methods": "`all`", "relative_to": "`.`"}.get(name, "")
+        )
         lines.append(f"| `{name}` | {default} | {_cell(known[name].help) if name in known else _OWN[name]} |")
     return "\n".join(lines) + "\n"
 
@@ -45,6 +49,7 @@ _OWN = {
     "model": "The model; see [loading](loading.md).",
     "inputs": "The inputs; see [loading](loading.md).",
     "methods": "Names separated by commas, or all.",
+    "relative_to": "The folder that relative paths start from; MLflow makes `.` the folder you call from.",
 }
 
 

@@ -157,6 +157,12 @@ def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
     return os.environ.get("MLFLOW_RUN_ID"), "MLFLOW_RUN_ID" in os.environ
 
 
+def note_failure(error: Exception) -> None:
+    """Leave the run that `mlflow run` made, if it did, with a true status: FAILED, and why."""
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    _end(Destination(run_id, None, None, log=True, ends=True), "FAILED", error)
+
+
 def _end(destination: Destination, status: str, error: BaseException | None = None) -> None:
     if destination.run_id is None:
         return

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 
 from mlflow_interp import __version__
+from mlflow_interp.artifacts import note_failure
 from mlflow_interp.core import find_method, method_names
 from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
 from mlflow_interp.options import Option, options_of, summary
@@ -51,7 +52,12 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Let flags take `=true` and `=false`, and any option be empty for its default."""
         flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
-        return super().parse_args(ctx, list(_spelled_out(args, flags)))
+        try:
+            return super().parse_args(ctx, list(_spelled_out(args, flags)))
+        except click.UsageError as error:
+            if not ctx.resilient_parsing:
+                note_failure(OptionError(error.format_message()))
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Exit with 2 and one line on what a user can mend, with 130 on Ctrl-C, 143 on SIGTERM."""
@@ -60,6 +66,7 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except InterpretationError as error:
+            note_failure(error)
             click.echo(f"mlflow-interp: {' '.join(str(error).split())}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
@@ -75,7 +82,7 @@ def _spelled_out(args: Sequence[str], flags: set[str]) -> Iterator[str]:
             yield arg
         elif name not in flags:
             # `mlflow run` passes what was not given as an empty text.
-            yield from [arg] if value else []
+            yield from [f"{name}={value}"] if value else []
         elif value.lower() in _YES:
             yield name
         elif value.lower() in _NO:
@@ -124,15 +131,29 @@ def _click_type(annotation: Any) -> click.ParamType[Any, Any]:
     return next((_NUMBERS[member] for member in members if member in _NUMBERS), click.STRING)
 
 
+def _work_in(_ctx: click.Context, _param: click.Parameter, folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
 def _command_parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
     tracking = click.Option(
         ["--tracking-uri"], help="The tracking server or store. By default MLFLOW_TRACKING_URI."
+    )
+    # `mlflow run` works in the project's folder, and the user wrote paths from another.
+    place = click.Option(
+        ["--relative-to"],
+        type=click.Path(exists=True, file_okay=False),
+        hidden=True,
+        expose_value=False,
+        callback=_work_in,
     )
     return [
         click.Argument(["model"]),
         click.Argument(["inputs"]),
         *(parameter(option) for option in (*options.values(), _QUIET)),
         tracking,
+        place,
     ]
 
 

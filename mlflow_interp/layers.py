@@ -140,8 +140,16 @@ def _call(model: Any, inputs: Arrays) -> Any:
         return model(inputs, training=False)
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         shapes = [tuple(array.shape) for array in tf.nest.flatten(inputs)]
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"model {model.name!r} can't take inputs of shape {shapes}: {reason}") from error
+        raise ModelError(
+            f"model {model.name!r} can't take inputs of shape {shapes}: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of Keras' message that says what is wrong, without colours."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return told[0] if told else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -33,8 +33,10 @@ def _entry_point(
         for name, option in options.items()
         if option.room != _LEFT_TO_MLFLOW
     }
-    # `path` makes a relative path mean the folder that `mlflow run` was called from.
-    parameters = {"model": {"type": "string"}, "inputs": {"type": "path"}, **more, **own}
+    # Of type `path`, "." becomes the folder that `mlflow run` was called from. The inputs themselves can't
+    # be of that type: MLflow takes neither globs nor keras:… for one, and leaves the run RUNNING.
+    place = {"relative_to": {"type": "path", "default": "."}}
+    parameters = {"model": {"type": "string"}, "inputs": {"type": "string"}, **more, **own, **place}
     flags = [f"--{name}={{{name}}}" for name in parameters if name not in ("model", "inputs")]
     return {
         "parameters": parameters,

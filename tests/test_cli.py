@@ -141,24 +141,34 @@ def test_bad_input_is_one_line_and_exit_code_2(store, registered, photos, args, 
     assert len(ours) == 1 or "Error: " in done.output
 
 
-def test_interrupt_ends_the_run_killed_and_says_so(store, client, registered, photos, tmp_path):
-    """A real process, interrupted in the middle of a run, leaves that run KILLED."""
-    from PIL import Image
-
-    for number in range(3000):
-        Image.new("RGB", (400, 400), (number % 255, 0, 0)).save(photos / f"{number}.bmp")
+@pytest.mark.parametrize(
+    ("number", "code", "text"), [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "interrupted")]
+)
+def test_a_signal_ends_the_run_killed(store, client, registered, photos, tmp_path, number, code, text):
+    """A real process, told to end in the middle of its work, leaves its run KILLED."""
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\n"
+        "def prepare(pixels):\n"
+        f"    pathlib.Path({str(tmp_path / 'started')!r}).touch()\n"
+        "    time.sleep(120)\n"
+    )
     run = client.create_run("0")
-    environment = os.environ | {"MLFLOW_TRACKING_URI": store, "MLFLOW_RUN_ID": run.info.run_id}
-    command = [sys.executable, "-m", "mlflow_interp", "gradcam", registered, str(photos), "--batch-size", "1"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "Grad-CAM: " in line and "left" in line:
-            break
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 143
-    deadline = time.monotonic() + 10
-    while client.get_run(run.info.run_id).info.status == "RUNNING" and time.monotonic() < deadline:
-        time.sleep(0.2)
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": store,
+        "MLFLOW_RUN_ID": run.info.run_id,
+        "PYTHONPATH": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "mlflow_interp", "gradcam", registered, str(photos)]
+    process = subprocess.Popen(
+        [*command, "--preprocess", "slow:prepare"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 90
+    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    assert text in errors
     assert client.get_run(run.info.run_id).info.status == "KILLED"
+    assert not client.list_artifacts(run.info.run_id, "interpretations")

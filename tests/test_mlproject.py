@@ -27,7 +27,7 @@ def test_entry_points_take_every_option_of_the_method(method):
     content = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
     point = content["entry_points"][method]
     expected = {option.name for option in options_of(method).values() if option.room != "run"}
-    assert set(point["parameters"]) == {"model", "inputs"} | expected
+    assert set(point["parameters"]) == {"model", "inputs", "relative_to"} | expected
     assert all(f"--{name}={{{name}}}" in point["command"] for name in expected)
 
 
@@ -62,6 +62,24 @@ def test_mlflow_run_from_another_folder(store, registered, photos, entry):
     assert run.data.tags["mlflow_interp.model_version"] == "1"
 
 
+def test_mlflow_run_takes_paths_relative_to_the_caller(store, photos, tiny_cnn):
+    """A model file, a glob and class names, all relative, with spaces and quotes in their names."""
+    tiny_cnn.save(photos.parent / "a model.keras")
+    (photos.parent / "it's names.txt").write_text("ant\nbee\ncat\n")
+    parameters = [
+        "-P",
+        "model=a model.keras",
+        "-P",
+        "inputs=photos/*e*.png",
+        "-P",
+        "class_names=it's names.txt",
+    ]
+    done = mlflow_run(store, "-e", "gradcam", *parameters, "-P", "target=bee", folder=photos.parent)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
+    assert run.data.metrics["interpretations/gradcam/inputs"] == 4
+
+
 def test_mlflow_run_fails_with_one_line_and_a_failed_run(store, registered, photos):
     done = mlflow_run(
         store,
@@ -77,3 +95,4 @@ def test_mlflow_run_fails_with_one_line_and_a_failed_run(store, registered, phot
     assert "'none' is not a valid integer" in done.stderr
     (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
     assert run.info.status == "FAILED"
+    assert "'none' is not a valid integer" in run.data.tags["mlflow_interp.error"]

@@ -28,7 +28,6 @@ from mlflow_interp.loading.sources import (
     folder_class_names,
 )
 
-ANY_CHANNELS = 0
 LARGEST_FREE_SIZE = 512  # of a picture for a model that takes any size
 
 
@@ -113,12 +112,14 @@ class _Reader:
             read, total, preparation = self._arrays(source)
         else:
             read, total, preparation = self._blocks(source)
+        # In place: a dataset's is filled while it is read.
+        preparation.update(batch_size=self.batch_size, max_inputs=self.max_inputs)
         return Batch(
             source=source.uri,
             read=read,
             total=total,
             class_names=self.class_names,
-            preparation=preparation | {"batch_size": self.batch_size, "max_inputs": self.max_inputs},
+            preparation=preparation,
             skipped=self.skipped,
             warnings=self.warnings,
         )
@@ -251,13 +252,13 @@ class _Reader:
 
     def _as_fed(self, values: np.ndarray) -> np.ndarray:
         channels = self._first_channels(values)
-        return np.moveaxis(values, -1, 1) if channels in (*values.shape[-1:], ANY_CHANNELS) else values
+        return np.moveaxis(values, -1, 1) if channels in (values.shape[-1], -1) else values
 
     def _first_channels(self, values: np.ndarray) -> int | None:
-        """How many channels a channels-first model takes of pictures; None for any other model."""
+        """The channels of pictures for a channels-first model, -1 where it takes any; else None."""
         if values.ndim != 4 or not self.shape or not is_channels_first(self.loaded.keras):
             return None
-        return self.shape[1] or ANY_CHANNELS
+        return self.shape[1] or -1
 
     def _check(self, fed: Arrays, names: Sequence[str]) -> None:
         for array in flatten(fed):

@@ -223,7 +223,7 @@ def _why_unloadable(path: Path, error: Exception) -> str:
 
 def _keras_version(path: Path) -> str:
     """The version of Keras that wrote an HDF5 file; empty where it does not tell."""
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     try:
         with h5py.File(path) as file:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from mlflow_interp.loading import store
 from mlflow_interp.loading.pictures import SUFFIXES, find_pictures
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+_ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
 _INPUT_KEYS = ("inputs", "x", "X", "images", "data", "x_test", "arr_0")
 _LABEL_KEYS = ("labels", "y", "Y", "targets", "y_test", "arr_1")
 _ACCEPTED = (
@@ -163,8 +166,7 @@ def _checked_pictures(pictures: Pictures) -> Pictures:
 
 def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
     try:
-        with np.load(path, allow_pickle=False) if path.suffix.lower() == ".npz" else _single(path) as arrays:
-            found = {key: arrays[key] for key in arrays}
+        found = _read_arrays(path)
     # zipfile and zlib have errors of their own, which no common parent names.
     except Exception as error:
         if not isinstance(error, _NUMPY_ERRORS) and type(error).__module__ not in (
@@ -187,17 +189,12 @@ def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
     return ArrayRows(uri, _checked(found[key], uri), own_labels if labels is None else labels)
 
 
-class _single(dict[str, np.ndarray]):  # noqa: N801 - stands in for the NpzFile of a single array
-    """A .npy file, memory-mapped, that reads like an .npz of one array."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(inputs=np.load(path, allow_pickle=False, mmap_mode="r"))
-
-    def __enter__(self) -> _single:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix.lower() == ".npy":
+        return {"inputs": np.lib.format.open_memmap(path, mode="r")}
+    # Given a path, np.load leaves a damaged file open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays}
 
 
 def _checked(arrays: Arrays, what: str) -> Arrays:
@@ -236,22 +233,34 @@ def _keras_dataset(name: str) -> ArrayRows:
 def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) -> Blocks:
     spec = dataset.element_spec
     has_labels = isinstance(spec, tuple) and len(spec) in (2, 3)
+    if int(dataset.cardinality()) == _ENDLESS and most is None:  # asked here, as unbatch() forgets it
+        raise InputsError("the dataset is endless; say how much of it to take with max_inputs=")
     if _is_batched(flatten(spec[0] if has_labels else spec), axes):
         dataset = dataset.unbatch()
-    cardinality = int(dataset.cardinality())  # -1: endless, -2: not known
-    if cardinality == -1 and most is None:
-        raise InputsError("the dataset is endless; say how much of it to take with max_inputs=")
-    dataset = dataset.batch(batch_size) if most is None else dataset.take(most).batch(batch_size)
-    # A shuffled dataset would give each method other inputs; cached on disk, all see the same.
-    folder = tempfile.TemporaryDirectory(prefix="mlflow-interp-")
-    dataset = dataset.cache(str(Path(folder.name) / "inputs"))
+    dataset = dataset if most is None else dataset.take(most)
+    total = int(dataset.cardinality())
+    kept = _kept(dataset.batch(batch_size))
 
-    def read(_keep: Any = folder) -> Iterator[tuple[Arrays, Any]]:
-        for element in dataset.as_numpy_iterator():
+    def read() -> Iterator[tuple[Arrays, Any]]:
+        for element in kept().as_numpy_iterator():
             yield (element[0], element[1]) if has_labels else (element, None)
 
-    known = cardinality if cardinality >= 0 else None
-    return Blocks("tf.data.Dataset", read, known if most is None or known is None else min(known, most))
+    return Blocks("tf.data.Dataset", read, total if total >= 0 else None)
+
+
+def _kept(dataset: Any) -> Callable[[], Any]:
+    """The dataset, the same at each call: a shuffled one would give each method other inputs."""
+    folder = tempfile.mkdtemp(prefix="mlflow-interp-")
+    cached = dataset.cache(str(Path(folder) / "inputs"))
+    complete: list[bool] = []
+
+    def kept() -> Any:
+        if not complete:  # a pass given up halfway would leave nothing in the cache
+            complete.append(all(True for _ in cached))
+        return cached
+
+    weakref.finalize(kept, shutil.rmtree, folder, ignore_errors=True)
+    return kept
 
 
 def batch_axes(model: Any, shape: tuple[int | None, ...] | None) -> int | None:
