@@ -24,8 +24,9 @@ import numpy as np
 
 from benchmarks.timing import Candidate, interleaved, print_table
 from mlflow_interp.core import UNKNOWN, Batch, Chunk
-from mlflow_interp.methods.gradcam import HeatmapResult, _compile, _Traced, gradcam
-from mlflow_interp.scores import PREDICTED
+from mlflow_interp.explain import Explainer
+from mlflow_interp.layers import Forward
+from mlflow_interp.methods.gradcam import HeatmapResult, _heatmaps, gradcam
 
 FLOOR = "bare forward (floor)"
 SIZE = 224
@@ -172,15 +173,24 @@ def our_candidates(work: Work) -> dict[str, Candidate]:
 
     pictures = tf.constant(work.pictures)
     forward = compiled_forward(work)
-    explain = _compile(work.model, _chunk(work.pictures), work.ours.layer, _Traced())
-    predicted = tf.fill([len(work.pictures)], tf.constant(PREDICTED, tf.int64))
+    chunk, explain = _chunk(work.pictures), _explainer(work)
     return {
         FLOOR: lambda: forward(pictures).numpy(),
         "the floor again (noise)": lambda: forward(pictures).numpy(),
-        "ours, compiled": lambda: [part.numpy() for part in explain(pictures, predicted)],
+        "ours, compiled": lambda: explain(chunk),
         "bare forward, traced anew": lambda: compiled_forward(work)(pictures).numpy(),
         "ours, gradcam(), traced anew": lambda: gradcam(work.model, as_batch(work.pictures)),
     }
+
+
+def _explainer(work: Work) -> Explainer:
+    """What `gradcam` calls chunk by chunk: prediction, class, heatmap, all as NumPy."""
+    layer = work.ours.layer
+
+    def heat(_inputs: Any, passed: Forward, score: Any) -> tuple[Any, ...]:
+        return (_heatmaps(work.model, layer, passed.tapped[layer], score),)
+
+    return Explainer(work.model, as_batch(work.pictures), None, heat)
 
 
 def compiled_forward(work: Work) -> Any:
@@ -216,7 +226,7 @@ def xplique(work: Work) -> Peer:
 
     explainer = GradCAM(work.linear, batch_size=len(work.pictures), conv_layer=work.ours.layer)
     pictures = tf.constant(work.pictures)
-    targets = tf.one_hot(work.ours.targets, work.linear.output_shape[-1])
+    targets = tf.one_hot(work.ours.explained.targets, work.linear.output_shape[-1])
 
     def explain() -> np.ndarray:
         return np.asarray(explainer.explain(pictures, targets))[..., 0]
@@ -232,7 +242,7 @@ def tf_keras_vis(work: Work) -> Peer:
 
     visualize = partial(
         Gradcam(work.linear),
-        CategoricalScore(work.ours.targets.tolist()),
+        CategoricalScore(work.ours.explained.targets.tolist()),
         tf.constant(work.pictures),
         penultimate_layer=work.ours.layer,
         seek_penultimate_conv_layer=False,  # or it takes the convolution before the layer
@@ -250,7 +260,7 @@ def tf_explain(work: Work) -> Peer:
         grad_cam.GradCAM().explain,
         (work.pictures, None),
         work.linear,
-        class_index=int(work.ours.targets[0]),
+        class_index=int(work.ours.explained.targets[0]),
         layer_name=work.ours.layer,
         use_guided_grads=False,  # on by default, and not Grad-CAM
     )
@@ -274,7 +284,7 @@ def print_agreement(work: Work, peers: list[Peer]) -> None:
         at = "×".join(map(str, theirs.shape[1:]))
         print(f"| {peer.package} | {at} | {min(ranks):.6f} | {np.median(ranks):.6f} | {apart:.1e} |")
     print(
-        f"\n{len(ours)} pictures, {len(set(work.ours.targets.tolist()))} classes; "
+        f"\n{len(ours)} pictures, {len(set(work.ours.explained.targets.tolist()))} classes; "
         f"{(ours > 0).mean():.0%} of our {ours.shape[1]}×{ours.shape[2]} positions are above zero, "
         f"at least {(ours > 0).mean(axis=(1, 2)).min():.0%} in each."
     )

@@ -70,9 +70,14 @@ class Batch:
         Raises:
             InputsError: nothing could be read at all.
         """
-        sha256, count = hashlib.sha256(), 0
+        columns: dict[int, Any] = {}
+        count = 0
         for chunk in self.read():
-            update_digest(sha256, chunk.inputs)
+            # A hash for each of the model's inputs, so that where chunks are cut makes no difference.
+            for column, array in enumerate(flatten(chunk.inputs)):
+                if column not in columns:
+                    columns[column] = hashlib.sha256(f"{array.dtype}{array.shape[1:]}".encode())
+                columns[column].update(np.ascontiguousarray(array).view(np.uint8).data)
             count += len(chunk)
             yield chunk
         if not count:
@@ -81,7 +86,7 @@ class Batch:
                 f"no input could be read from {self.source!r}"
                 + (f" ({reasons})" if reasons else " (it is empty)")
             )
-        self._digest = sha256.hexdigest()
+        self._digest = hashlib.sha256(b"".join(each.digest() for each in columns.values())).hexdigest()
 
     @property
     def digest(self) -> str:
@@ -92,11 +97,10 @@ class Batch:
         return str(self._digest)
 
 
-def update_digest(sha256: Any, arrays: Arrays) -> None:
-    """Feed arrays to a hash: dtype and row shape as well as bytes, so that views can't collide."""
-    for array in flatten(arrays):
-        sha256.update(f"{array.dtype}{array.shape[1:]}".encode())
-        sha256.update(np.ascontiguousarray(array).view(np.uint8).data)
+def update_digest(sha256: Any, array: np.ndarray) -> None:
+    """Feed an array to a hash: dtype and shape as well as bytes, so that views can't collide."""
+    sha256.update(f"{array.dtype}{array.shape}".encode())
+    sha256.update(np.ascontiguousarray(array).view(np.uint8).data)
 
 
 def flatten(arrays: Arrays) -> list[np.ndarray]:
@@ -138,6 +142,59 @@ class Examples:
         """The name of a class, or its number where it has none."""
         known = self.class_names is not None and 0 <= index < len(self.class_names)
         return self.class_names[index] if known and self.class_names else str(index)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Examples and the class of each that was explained.
+
+    Attributes:
+        examples: what was put in and what the model said.
+        targets: (n,) int64, the class explained.
+        scores: (n,) float32, its logit.
+        probabilities: (n,) float32, its probability.
+        head: how scores were read: "softmax", "sigmoid", "binary" or "linear".
+    """
+
+    examples: Examples
+    targets: np.ndarray
+    scores: np.ndarray
+    probabilities: np.ndarray
+    head: str
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything but names and pictures, by name."""
+        return {
+            "targets": self.targets,
+            "scores": self.scores,
+            "target_probabilities": self.probabilities,
+            "indices": self.examples.indices,
+            "labels": self.examples.labels,
+            "classes": self.examples.classes,
+            "probabilities": self.examples.probabilities,
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """How many, how sure of what is explained, and how often right, where labels are known."""
+        known = self.examples.labels != UNKNOWN
+        right = self.examples.classes[:, 0] == self.examples.labels
+        metrics = {
+            "inputs": float(len(self.examples)),
+            "target_probability": float(self.probabilities.mean()),
+        }
+        return metrics | ({"accuracy": float(right[known].mean())} if known.any() else {})
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row an input: its name, what was explained, what was predicted, the label if known."""
+        name = self.examples.class_name
+        return {
+            "input": list(self.examples.names),
+            "target": [name(target) for target in self.targets.tolist()],
+            "target_probability": self.probabilities.tolist(),
+            "predicted": [name(index) for index in self.examples.classes[:, 0].tolist()],
+            "probability": self.examples.probabilities[:, 0].tolist(),
+            "label": [None if each == UNKNOWN else name(each) for each in self.examples.labels.tolist()],
+        }
 
 
 class ExampleCollector:

@@ -320,7 +320,7 @@ def test_interpret_runs_several_and_routes_options(registered, photos):
         registered, photos, {"gradcam": {"target": "cat"}}, opacity=0.2, log=False, quiet=True
     )
     assert found["gradcam"].manifest["parameters"]["opacity"] == 0.2
-    assert set(found["gradcam"].targets.tolist()) == {2}
+    assert set(found["gradcam"].explained.targets.tolist()) == {2}
     with pytest.raises(OptionError, match="no method 'gradcma'"):
         mlflow_interp.interpret(registered, photos, "gradcma", log=False)
     with pytest.raises(OptionError, match="methods names none"):

@@ -116,7 +116,7 @@ def _draw_one(
 def _lines(result: HeatmapResult, index: int, letters: int) -> list[tuple[str, str]]:
     """The name, what is explained (with the label where known), and the three best predictions."""
     examples = result.examples
-    explained = f"explains {examples.class_name(int(result.targets[index]))}"
+    explained = f"explains {examples.class_name(int(result.explained.targets[index]))}"
     truth, colour = _truth(examples, index)
     lines = [
         (style.shorten(examples.names[index], letters), style.INK),
@@ -127,7 +127,7 @@ def _lines(result: HeatmapResult, index: int, letters: int) -> list[tuple[str, s
     )
     for best, chance in ranked:
         name = style.shorten(examples.class_name(best), letters - 8)
-        lines.append((f"{_number(chance, result.head):>6}  {name}", style.FAINT))
+        lines.append((f"{_number(chance, result.explained.head):>6}  {name}", style.FAINT))
     return lines
 
 
@@ -201,7 +201,7 @@ def _row(result: HeatmapResult, index: int, colours: Any) -> dict[str, Any]:
         "name": examples.names[index],
         "picture": None if picture is None else style.data_uri(picture),
         "heat": style.data_uri(tinted, lossless=True),
-        "target": examples.class_name(int(result.targets[index])),
+        "target": examples.class_name(int(result.explained.targets[index])),
         "label": None if label == UNKNOWN else examples.class_name(label),
         "right": None if label == UNKNOWN else label == int(examples.classes[index, 0]),
         "predictions": [

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import UNKNOWN, Batch, Chunk, ExampleCollector, Examples
+from mlflow_interp.core import Batch, Examples, Explained
 from mlflow_interp.exceptions import OptionError
+from mlflow_interp.explain import Explainer
 from mlflow_interp.layers import (
+    Forward,
     SpatialLayer,
-    compile_for,
     find_layer,
-    forward,
     is_spatial,
     last_spatial_layer,
     spatial_axes,
 )
 from mlflow_interp.progress import track
-from mlflow_interp.scores import Target, choose_targets, class_scores, target_chooser
+from mlflow_interp.scores import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,66 +27,38 @@ class HeatmapResult:
     """One heatmap an input.
 
     Attributes:
-        examples: the inputs and what the model said about them.
+        explained: the inputs, what the model said about them, and the class explained.
         heatmaps: (n, height, width) float32 >= 0, at the resolution of the feature map, unscaled.
-        targets: (n,) int64, the class explained.
-        scores: (n,) float32, its logit.
-        target_probabilities: (n,) float32, its probability.
         layer: path of the layer looked at.
-        head: how scores were read: "softmax", "sigmoid", "binary" or "linear".
     """
 
-    examples: Examples
+    explained: Explained
     heatmaps: np.ndarray
-    targets: np.ndarray
-    scores: np.ndarray
-    target_probabilities: np.ndarray
     layer: str
-    head: str
+
+    @property
+    def examples(self) -> Examples:
+        """The inputs and what the model said about them."""
+        return self.explained.examples
 
     @property
     def resolved(self) -> dict[str, Any]:
         """The layer that was looked at and the kind of head the scores were read from."""
-        return {"layer": self.layer, "head": self.head}
+        return {"layer": self.layer, "head": self.explained.head}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Heatmaps, targets and what the model said, by name."""
-        return {
-            "heatmaps": self.heatmaps,
-            "targets": self.targets,
-            "scores": self.scores,
-            "target_probabilities": self.target_probabilities,
-            "indices": self.examples.indices,
-            "labels": self.examples.labels,
-            "classes": self.examples.classes,
-            "probabilities": self.examples.probabilities,
-        }
+        return {"heatmaps": self.heatmaps} | self.explained.arrays()
 
     def metrics(self) -> dict[str, float]:
         """How sure the model is, how right, and how much of a picture its heat covers."""
-        known = self.examples.labels != UNKNOWN
-        right = self.examples.classes[:, 0] == self.examples.labels
-        metrics = {
-            "inputs": float(len(self.examples)),
-            "target_probability": float(self.target_probabilities.mean()),
-            "empty_heatmaps": float(self._empty().sum()),
-            "focus": float(focus(self.heatmaps).mean()),
-        }
-        return metrics | ({"accuracy": float(right[known].mean())} if known.any() else {})
+        found, empty = focus(self.heatmaps), self._empty()
+        metrics = self.explained.metrics() | {"empty_heatmaps": float(empty.sum())}
+        return metrics if empty.all() else metrics | {"focus": float(found[~empty].mean())}
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, what was explained, what was predicted, the label if known."""
-        examples = self.examples
-        return {
-            "input": list(examples.names),
-            "target": [examples.class_name(target) for target in self.targets.tolist()],
-            "target_probability": self.target_probabilities.tolist(),
-            "predicted": [examples.class_name(index) for index in examples.classes[:, 0].tolist()],
-            "probability": examples.probabilities[:, 0].tolist(),
-            "label": [
-                None if label == UNKNOWN else examples.class_name(label) for label in examples.labels.tolist()
-            ],
-        }
+        """A row an input."""
+        return self.explained.table() | {"focus": focus(self.heatmaps).tolist()}
 
     def warnings(self) -> list[str]:
         """Names the inputs where nothing at this layer speaks for the target."""
@@ -103,11 +75,14 @@ class HeatmapResult:
 
 
 def focus(heatmaps: np.ndarray) -> np.ndarray:
-    """The smallest share of each map that holds half its heat: near 0 a spot, 0.5 everywhere alike."""
+    """The smallest share of each map that holds half its heat: near 0 a spot, 0.5 everywhere alike.
+
+    NaN where a map is empty.
+    """
     flat = -np.sort(-heatmaps.reshape(len(heatmaps), -1), axis=1)
-    total = flat.sum(axis=1, keepdims=True)
-    reached = np.cumsum(flat, axis=1) >= np.where(total > 0, total, np.inf) / 2
-    return np.asarray((np.argmax(reached, axis=1) + 1) / flat.shape[1])
+    total = flat.sum(axis=1)
+    places = np.argmax(np.cumsum(flat, axis=1) >= total[:, np.newaxis] / 2, axis=1) + 1
+    return np.where(total > 0, places / flat.shape[1], np.nan)
 
 
 def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Target = None) -> HeatmapResult:
@@ -130,45 +105,17 @@ def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Tar
         OptionError: no such layer, a layer without a spatial feature map, a class out of range.
         ModelError: the model has no spatial feature map at all, or can't take the inputs.
     """
-    explain, choose, traced = None, None, _Traced()
-    collector, parts = ExampleCollector(batch.class_names), []
+    path = None if layer is None else find_layer(model, layer).path
+
+    def heat(_inputs: Any, passed: Forward, score: Any) -> tuple[Any, ...]:
+        nonlocal path
+        path = path or last_spatial_layer(model, passed, score)
+        return (_heatmaps(model, path, passed.tapped.get(path), score),)
+
+    explain, heatmaps = Explainer(model, batch, target, heat), []
     for chunk in track(batch.chunks(), total=batch.total, label="Grad-CAM", unit="input"):
-        if explain is None or choose is None:
-            explain = _compile(model, chunk, layer, traced)
-            choose = target_chooser(target, batch, traced.classes)
-        *found, probabilities = (part.numpy() for part in explain(chunk.inputs, choose(chunk)))
-        collector.add(chunk, probabilities)
-        parts.append(found)
-    heatmaps, targets, scores, chances = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return HeatmapResult(collector.examples(), heatmaps, targets, scores, chances, traced.layer, traced.head)
-
-
-@dataclass
-class _Traced:
-    """What only tracing tells."""
-
-    layer: str = ""
-    head: str = ""
-    classes: int = 0
-
-
-def _compile(model: Any, chunk: Chunk, layer: SpatialLayer, traced: _Traced) -> Any:
-    import tensorflow as tf
-
-    wanted = None if layer is None else find_layer(model, layer).path
-
-    def explain(inputs: Any, targets: Any) -> tuple[Any, ...]:
-        passed = forward(model, inputs)
-        scores = class_scores(passed.outputs)
-        path = wanted or last_spatial_layer(model, passed, scores.scores)
-        traced.layer, traced.head, traced.classes = path, scores.head, scores.scores.shape[-1]
-        feature_map = passed.tapped.get(path)
-        chosen, score = choose_targets(scores, targets)
-        chance = tf.gather(scores.probabilities, chosen, batch_dims=1)
-        heatmaps = _heatmaps(model, path, feature_map, score)
-        return heatmaps, chosen, score, chance, scores.probabilities
-
-    return compile_for(explain, chunk.inputs, tf.TensorSpec([None], tf.int64))
+        heatmaps.append(explain(chunk)[1])
+    return HeatmapResult(explain.explained(), np.concatenate(heatmaps), str(path))
 
 
 def _heatmaps(model: Any, path: str, feature_map: Any, score: Any) -> Any:

@@ -485,7 +485,6 @@ def test_digest_is_of_what_the_model_is_fed(loaded: LoadedModel, tmp_path: Path)
     assert load_inputs(changed, loaded).digest != digest
 
 
-@pytest.mark.xfail(strict=True, reason="core.update_digest hashes a header with each chunk")
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_digest_does_not_depend_on_the_batch_size(batch_size: int, loaded: LoadedModel) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)

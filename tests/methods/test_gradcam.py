@@ -40,7 +40,7 @@ def test_equals_the_paper_written_out(tiny_cnn, pixels, batch_of, layer):
     result = gradcam(tiny_cnn, batch_of(tiny_cnn, pixels), layer=layer, target=target)
     np.testing.assert_allclose(result.heatmaps, by_hand(tiny_cnn, layer, pixels, target), atol=1e-6)
     assert result.heatmaps.max() > 0
-    assert result.targets.tolist() == target
+    assert result.explained.targets.tolist() == target
 
 
 def test_one_pixel_by_hand(batch_of):
@@ -59,7 +59,7 @@ def test_one_pixel_by_hand(batch_of):
     result = gradcam(model, batch_of(model, inputs), target=0)
     np.testing.assert_allclose(result.heatmaps[0], [[1, 0], [0, 2]], atol=1e-6)
     # Class activation mapping: where nothing is cut, the map sums to the logit less its bias.
-    np.testing.assert_allclose(result.scores, [0.5 + (3 - 2) * 2.0], atol=1e-6)
+    np.testing.assert_allclose(result.explained.scores, [0.5 + (3 - 2) * 2.0], atol=1e-6)
 
 
 def test_sum_of_the_map_is_the_logit_less_its_bias(batch_of):
@@ -76,7 +76,7 @@ def test_sum_of_the_map_is_the_logit_less_its_bias(batch_of):
     model.layers[2].set_weights([kernel, np.array([0.3, -0.2])])
     inputs = np.random.default_rng(1).random((4, 6, 6, 2), dtype=np.float32)
     result = gradcam(model, batch_of(model, inputs), target=1)
-    np.testing.assert_allclose(result.heatmaps.sum(axis=(1, 2)), result.scores + 0.2, atol=1e-5)
+    np.testing.assert_allclose(result.heatmaps.sum(axis=(1, 2)), result.explained.scores + 0.2, atol=1e-5)
 
 
 def test_logits_even_where_the_model_is_sure(batch_of):
@@ -96,7 +96,7 @@ def test_logits_even_where_the_model_is_sure(batch_of):
         kernel, bias = model.layers[-1].get_weights()
         model.layers[-1].set_weights([kernel, bias + np.array([40.0, 0.0])])
         result = gradcam(model, batch_of(model, inputs), target=0)
-        assert result.target_probabilities.min() > 0.9999
+        assert result.explained.probabilities.min() > 0.9999
         maps.append(result.heatmaps)
     assert maps[0].max() > 1e-3
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-7)
@@ -133,12 +133,12 @@ def test_binary_head_explains_both_sides(batch_of):
     inputs = np.random.default_rng(2).random((3, 6, 6, 1), dtype=np.float32)
     positive = gradcam(model, batch_of(model, inputs), target=1)
     negative = gradcam(model, batch_of(model, inputs), target=0)
-    assert positive.head == "binary"
+    assert positive.explained.head == "binary"
     assert positive.heatmaps.max() > 0
     assert negative.heatmaps.max() == 0
-    np.testing.assert_allclose(positive.scores, -negative.scores)
+    np.testing.assert_allclose(positive.explained.scores, -negative.explained.scores)
     np.testing.assert_allclose(
-        positive.target_probabilities, model.predict(inputs, verbose=0)[:, 0], atol=1e-6
+        positive.explained.probabilities, model.predict(inputs, verbose=0)[:, 0], atol=1e-6
     )
     assert "3 heatmaps are empty" in negative.warnings()[0]
 
@@ -171,7 +171,7 @@ def test_a_subclassed_model_is_the_flat_one(tiny_cnn, pixels, batch_of):
 
     flat = gradcam(tiny_cnn, batch_of(tiny_cnn, pixels))
     subclassed = gradcam(Subclassed(), batch_of(Subclassed(), pixels))
-    assert (subclassed.layer, subclassed.head) == ("second", "softmax")
+    assert (subclassed.layer, subclassed.explained.head) == ("second", "softmax")
     np.testing.assert_allclose(subclassed.heatmaps, flat.heatmaps, atol=1e-6)
 
 
@@ -212,7 +212,7 @@ def test_shared_layer_is_looked_at_where_it_was_used_last(batch_of):
 def test_focus_counts_the_places_that_hold_half_the_heat():
     spot, flat, empty = np.zeros((4, 4)), np.ones((4, 4)), np.zeros((4, 4))
     spot[1, 2] = 5
-    np.testing.assert_allclose(focus(np.stack([spot, flat, empty]))[:2], [1 / 16, 0.5])
+    np.testing.assert_allclose(focus(np.stack([spot, flat, empty])), [1 / 16, 0.5, np.nan])
 
 
 def test_metrics_and_table_count_right_answers(tiny_cnn, pixels, batch_of):
@@ -222,7 +222,7 @@ def test_metrics_and_table_count_right_answers(tiny_cnn, pixels, batch_of):
     batch = batch_of(tiny_cnn, pixels, labels=labels, class_names=["ant", "bee", "cat"])
     result = gradcam(tiny_cnn, batch, target="label")
     assert result.metrics()["accuracy"] == pytest.approx(0.8)
-    assert result.targets.tolist() == labels.tolist()
+    assert result.explained.targets.tolist() == labels.tolist()
     assert result.table()["label"] == [["ant", "bee", "cat"][label] for label in labels]
 
 
