@@ -307,7 +307,7 @@ def rank_correlation(ours: np.ndarray, theirs: np.ndarray) -> float:
     zero for one alone counts, as the disagreement it is. The class explained is the predicted one,
     whose map is mostly above zero: its mean is the logit, the largest of all, up to the bias.
     """
-    from scipy.stats import spearmanr  # type: ignore[import-untyped]
+    from scipy.stats import spearmanr
 
     warm = (ours != 0) | (theirs != 0)
     return float(spearmanr(ours[warm], theirs[warm]).statistic)

@@ -124,6 +124,7 @@ def main() -> None:
         keep(found._repr_png_(), "gradcam")
         cup = mlflow_interp.visualize_gradcam(model, photos, target="cup", log=False, quiet=True)
         keep(cup._repr_png_(), "gradcam-target")
+        keep(mlflow_interp.visualize_saliency(model, photos, log=False, quiet=True)._repr_png_(), "saliency")
         picture_of_page(found.save(folder) / "figure.html")
         with served(uri) as server:
             import mlflow

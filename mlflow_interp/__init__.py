@@ -21,9 +21,18 @@ if TYPE_CHECKING:
     from mlflow_interp.pipeline import Interpretation, interpret
 
     visualize_gradcam: Callable[..., Interpretation]
+    visualize_saliency: Callable[..., Interpretation]
 
 __version__ = "0.1.0"
-__all__ = ["Interpretation", "interpret", "load_inputs", "load_model", "method_names", "visualize_gradcam"]
+__all__ = [
+    "Interpretation",
+    "interpret",
+    "load_inputs",
+    "load_model",
+    "method_names",
+    "visualize_gradcam",
+    "visualize_saliency",
+]
 
 _HOMES = {
     "Interpretation": "mlflow_interp.pipeline",

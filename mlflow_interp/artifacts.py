@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,6 @@ class Destination:
     experiment: str | None
     log: bool
     ends: bool
-    _said: set[str] = field(default_factory=set)
 
     def start(self, origin: Origin, name: str) -> None:
         """Create the run unless there is one: in the experiment asked for, or else the model's own."""

@@ -41,6 +41,26 @@ class Chunk:
         return len(self.indices)
 
 
+def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
+    """Cut a chunk into chunks of at most `rows` inputs."""
+    for start in range(0, len(chunk), rows):
+        part = slice(start, start + rows)
+        yield Chunk(
+            chunk.indices[part],
+            chunk.names[part],
+            map_arrays(lambda array: array[part], chunk.inputs),  # noqa: B023 - called at once
+            chunk.labels[part],
+            None if chunk.pictures is None else chunk.pictures[part],
+        )
+
+
+def map_arrays(function: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
+    """A structure of arrays with a function applied to each."""
+    if isinstance(arrays, Mapping):
+        return {key: function(array) for key, array in arrays.items()}
+    return tuple(map(function, arrays)) if isinstance(arrays, (tuple, list)) else function(arrays)
+
+
 @dataclass
 class Batch:
     """All inputs of one interpretation, read chunk by chunk as often as a method likes.
@@ -51,6 +71,7 @@ class Batch:
         total: how many inputs there are, None where only reading tells.
         class_names: the names of the model's classes, None where nobody told.
         preparation: how inputs became what the model is fed: preprocess, resize, size.
+        read_like: reads one more input out of a file, made ready as these are.
         skipped: what could not be read and why, by name; filled while reading.
         warnings: what a user should know before trusting a picture.
     """
@@ -60,6 +81,7 @@ class Batch:
     total: int | None = None
     class_names: tuple[str, ...] | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
+    read_like: Callable[[str], np.ndarray] | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _digest: str | None = None

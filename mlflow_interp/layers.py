@@ -104,10 +104,12 @@ class Forward:
     Attributes:
         outputs: the model's output tensor.
         tapped: by path in order of completion, the last output tensor of each layer.
+        uses: by path, how often the layer was run: more than once where it is shared.
     """
 
     outputs: Any
     tapped: dict[str, Any] = field(default_factory=dict)
+    uses: dict[str, int] = field(default_factory=dict)
 
 
 def forward(model: Any, inputs: Arrays) -> Forward:
@@ -118,11 +120,19 @@ def forward(model: Any, inputs: Arrays) -> Forward:
     """
     import tensorflow as tf
 
-    tapped: dict[str, Any] = {}
+    tapped, uses = dict[str, Any](), dict[str, int]()
     graph = tf.compat.v1.get_default_graph()
+
+    def note(path: str, output: Any) -> None:
+        # What a loop body inside a layer gives lives in another graph and can't be used in this one.
+        if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
+            tapped.pop(path, None)
+            tapped[path] = output
+            uses[path] = uses.get(path, 0) + 1
+
     with _tracing, contextlib.ExitStack() as stack:
         for place in walk(model):
-            stack.enter_context(_tap(place, tapped, graph))
+            stack.enter_context(_tap(place, note))
         outputs = _call(model, inputs)
     leaves = tf.nest.flatten(outputs)
     if len(leaves) != 1:
@@ -130,7 +140,54 @@ def forward(model: Any, inputs: Arrays) -> Forward:
             f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
             "explained; wrap it: keras.Model(model.inputs, model.outputs[0])"
         )
-    return Forward(leaves[0], tapped)
+    return Forward(leaves[0], tapped, uses)
+
+
+def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
+    """What one layer gives, and nothing after it is run. For use inside a `tf.function`.
+
+    A functional model's own check of its input's size is left out, so that pictures of other sizes can
+    be run as far as the layers themselves take them.
+
+    Args:
+        model: the Keras model.
+        inputs: what it is fed.
+        path: the layer's path.
+        uses: how often the layer is run in a whole forward pass, as `Forward.uses` has it.
+
+    Raises:
+        ModelError: the model can't take the inputs, or never runs the layer.
+    """
+    seen: list[Any] = []
+
+    def note(_: str, output: Any) -> None:
+        seen.append(output)
+        if len(seen) == uses:
+            raise _Reached
+
+    with _tracing, contextlib.ExitStack() as stack:
+        for place in walk(model):
+            stack.enter_context(_any_size(place.layer))
+        stack.enter_context(_any_size(model))
+        stack.enter_context(_tap(find_layer(model, path), note))
+        try:
+            _call(model, inputs)
+        except _Reached:
+            return seen[-1]
+    raise ModelError(f"model {model.name!r} ran layer {path!r} only {len(seen)} times of {uses}")
+
+
+class _Reached(BaseException):
+    """Ends a forward pass; no Exception, as Keras catches those to add to their message."""
+
+
+def _any_size(layer: Any) -> contextlib.AbstractContextManager[None]:
+    import keras
+
+    check = "_assert_input_compatibility"
+    if not isinstance(layer, keras.Model) or not hasattr(layer, check):
+        return contextlib.nullcontext()
+    return _replaced(layer, check, lambda *_: None)
 
 
 def _call(model: Any, inputs: Arrays) -> Any:
@@ -153,29 +210,29 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _tap(place: Located, tapped: dict[str, Any], graph: Any) -> Iterator[None]:
-    import tensorflow as tf
-
-    layer, call = place.layer, place.layer.call
-    own = layer.__dict__.get("call")
-
-    def tapping(*args: Any, **kwargs: Any) -> Any:
-        output = call(*args, **kwargs)
-        # What a loop body inside a layer gives lives in another graph and can't be used in this one.
-        if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
-            tapped.pop(place.path, None)
-            tapped[place.path] = output
-        return output
-
+def _replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Give a layer a method of ours for a while."""
+    own = layer.__dict__.get(name)
     # Keras' own __setattr__ would track the function as state of the layer.
-    object.__setattr__(layer, "call", tapping)
+    object.__setattr__(layer, name, function)
     try:
         yield
     finally:
         if own is None:
-            object.__delattr__(layer, "call")
+            object.__delattr__(layer, name)
         else:
-            object.__setattr__(layer, "call", own)
+            object.__setattr__(layer, name, own)
+
+
+def _tap(place: Located, note: Callable[[str, Any], None]) -> contextlib.AbstractContextManager[None]:
+    call = place.layer.call
+
+    def tapping(*args: Any, **kwargs: Any) -> Any:
+        output = call(*args, **kwargs)
+        note(place.path, output)
+        return output
+
+    return _replaced(place.layer, "call", tapping)
 
 
 def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:

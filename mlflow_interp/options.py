@@ -128,10 +128,8 @@ def effective(method: str, given: Mapping[str, Any], rooms: Iterable[str]) -> di
 
 
 def shared_options() -> Mapping[str, Option]:
-    """The options that every method takes, and so does a call of several methods."""
-    each = [options_of(name) for name in method_names()]
+    """The options that mean the same to every method."""
+    first, *others = (options_of(name) for name in method_names())
     return {
-        name: option
-        for name, option in each[0].items()
-        if option.room != "method" and all(name in options for options in each)
+        name: option for name, option in first.items() if all(each.get(name) == option for each in others)
     }

@@ -33,7 +33,10 @@ def say(line: str) -> None:
 
 
 def track(items: Iterable[T], *, total: int | None, label: str, unit: str) -> Iterator[T]:
-    """Yield `items`, reporting rate and remaining time; an item counts as many as its length."""
+    """Yield `items`, reporting rate and remaining time.
+
+    A number counts as many as it says, anything else as many as its length.
+    """
     if not _shown.get():
         yield from items
     elif sys.stderr.isatty():
@@ -43,13 +46,15 @@ def track(items: Iterable[T], *, total: int | None, label: str, unit: str) -> It
 
 
 def _size(item: object) -> int:
+    if isinstance(item, int):
+        return item
     return len(item) if hasattr(item, "__len__") else 1
 
 
 def _bar(items: Iterable[T], total: int | None, label: str, unit: str) -> Iterator[T]:
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=label, unit=f" {unit}s", dynamic_ncols=True) as bar:
+    with tqdm(total=total, desc=label, unit=f" {_plural(unit)}", dynamic_ncols=True) as bar:
         for item in items:
             yield item
             bar.update(_size(item))
@@ -68,6 +73,10 @@ def _lines(items: Iterable[T], total: int | None, label: str, unit: str) -> Iter
 
 
 def _line(label: str, done: int, total: int | None, unit: str, seconds: float) -> str:
-    rate = done / max(seconds, 1e-9)
+    rate, units = done / max(seconds, 1e-9), _plural(unit)
     left = f", {(total - done) / rate:.0f} s left" if total and total > done else ""
-    return f"{label}: {done}/{total or '?'} {unit}s, {rate:.1f} {unit}s/s{left}"
+    return f"{label}: {done}/{total or '?'} {units}, {rate:.1f} {units}/s{left}"
+
+
+def _plural(unit: str) -> str:
+    return f"{unit}es" if unit.endswith("s") else f"{unit}s"

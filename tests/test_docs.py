@@ -84,6 +84,7 @@ def test_links_and_pictures_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=str)
 def test_python_blocks_run(page, in_demo):
     """The blocks of a page run one after another, as a reader would run them."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from mlflow_interp.core import MOST_PICTURES, Examples
 from mlflow_interp.exceptions import OptionError, nearest
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def shorten(text: str, most: int) -> str:
         return text
     tail = (most - 1) // 3
     return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def with_count(title: str, examples: Examples) -> str:
+    """A title that says so where not all inputs are shown."""
+    count = len(examples)
+    return title if count <= MOST_PICTURES else f"{title} · first {MOST_PICTURES} of {count} inputs"
 
 
 def png(figure: Figure) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.arrays import to_picture
-from mlflow_interp.core import Arrays, Batch, Chunk, flatten
+from mlflow_interp.core import Arrays, Batch, Chunk, flatten, map_arrays
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.layers import is_channels_first
 from mlflow_interp.loading.classes import ClassNames, declared_class_names, load_class_names
@@ -76,7 +76,20 @@ def load_inputs(
     names = load_class_names(class_names if class_names is not None else declared)
     names = names or folder_class_names(source, loaded.keras)
     reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, warnings, {})
-    return reader.batch(source)
+    batch = reader.batch(source)
+    batch.read_like = partial(_read_one, loaded=loaded, preprocess=preprocess, resize=resize)
+    return batch
+
+
+def _read_one(name: str, *, loaded: LoadedModel, preprocess: str, resize: Resize) -> np.ndarray:
+    """The input in a picture or a .npy file of one, made ready for the model."""
+    if not name.lower().endswith(".npy"):
+        whole = load_inputs(name, loaded, preprocess=preprocess, resize=resize, max_inputs=1)
+        return np.asarray(next(whole.chunks()).inputs[0])
+    try:
+        return np.asarray(np.load(name, allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise InputsError(f"{name!r} can't be read as an array: {error}; save it with numpy.save") from error
 
 
 def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
@@ -200,7 +213,7 @@ class _Reader:
         def read() -> Iterator[Chunk]:
             for start in range(0, len(chosen), self.batch_size):
                 rows = chosen[start : start + self.batch_size]
-                values = _map(partial(np.take, indices=rows, axis=0), source.inputs)
+                values = map_arrays(partial(np.take, indices=rows, axis=0), source.inputs)
                 yield self._chunk(rows.tolist(), [str(row) for row in rows], values, labels[rows], prepare)
 
         return read, len(chosen), {"preprocess": name, "resize": None, "size": None}
@@ -232,7 +245,7 @@ class _Reader:
         self, indices: list[int], names: list[str], values: Arrays, labels: np.ndarray, prepare: Preprocess
     ) -> Chunk:
         values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
-        fed = _map(_as_float, values)
+        fed = map_arrays(_as_float, values)
         if not isinstance(fed, (tuple, dict)):
             fed = self._as_fed(prepare(self._with_channels(fed)))
         self._check(fed, names)
@@ -288,12 +301,6 @@ class _Reader:
         if strangers and warning not in self.warnings:
             self.warnings.append(warning)
         return indices
-
-
-def _map(function: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
-    if isinstance(arrays, Mapping):
-        return {key: function(array) for key, array in arrays.items()}
-    return tuple(map(function, arrays)) if isinstance(arrays, (tuple, list)) else function(arrays)
 
 
 def _as_float(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,315 @@
+"""Saliency: which pixels a class score depends on, three ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from mlflow_interp.core import Batch, Chunk, Examples, Explained, split
+from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.explain import Explainer
+from mlflow_interp.layers import Forward, compile_for, forward
+from mlflow_interp.progress import track
+from mlflow_interp.scores import Target, class_scores
+
+Average = Literal["squared", "mean"]
+
+ROWS = 8  # inputs whose gradients are in memory at a time, whatever the batch size
+PASSES = 16  # gradients between two signs of progress, and between two chances to stop
+MOST_BYTES = 4 * 2**30  # of all maps together
+
+
+@dataclass(frozen=True, eq=False)
+class SaliencyResult:
+    """Three maps an input, each of the input's own shape, every channel and sign kept.
+
+    Attributes:
+        explained: the inputs, what the model said about them, and the class explained.
+        gradients: (n, …) float32, ∂score/∂input.
+        smooth_gradients: (n, …) float32, their mean, or mean square, over noisy copies.
+        integrated_gradients: (n, …) float32, attributions that sum to the score's rise over the baseline.
+        completeness_gaps: (n,) float32, how far they are from that sum, relative to it.
+        samples: how many noisy copies there were; one where there is no noise.
+    """
+
+    explained: Explained
+    gradients: np.ndarray
+    smooth_gradients: np.ndarray
+    integrated_gradients: np.ndarray
+    completeness_gaps: np.ndarray
+    samples: int
+
+    @property
+    def examples(self) -> Examples:
+        """The inputs and what the model said about them."""
+        return self.explained.examples
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The kind of head the scores were read from, and the number of noisy copies."""
+        return {"head": self.explained.head, "samples": self.samples}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The three maps, the gaps, targets and what the model said, by name."""
+        maps = {
+            "gradients": self.gradients,
+            "smooth_gradients": self.smooth_gradients,
+            "integrated_gradients": self.integrated_gradients,
+            "completeness_gaps": self.completeness_gaps,
+        }
+        return maps | self.explained.arrays()
+
+    def metrics(self) -> dict[str, float]:
+        """How sure the model is, how right, and how complete the integrated gradients are."""
+        return self.explained.metrics() | {"completeness_gap": float(self.completeness_gaps.mean())}
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row an input."""
+        return self.explained.table() | {"completeness_gap": self.completeness_gaps.tolist()}
+
+    def warnings(self) -> list[str]:
+        """Says so where the integral is too coarse to be trusted, or where there is no gradient."""
+        warnings = []
+        gap = float(np.median(self.completeness_gaps))
+        if gap > 0.2:
+            warnings.append(
+                f"integrated gradients miss what they should sum to by {gap:.0%} (median); take more steps"
+            )
+        flat = int((np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0).sum())
+        if flat:
+            warnings.append(f"{flat} inputs have no gradient at all: the score does not depend on them")
+        return warnings
+
+
+def saliency(
+    model: Any,
+    batch: Batch,
+    *,
+    target: Target = None,
+    samples: int = 7,
+    noise: float = 0.15,
+    average: Average = "squared",
+    steps: int = 25,
+    baseline: float | str | np.ndarray = 0.0,
+    seed: int = 0,
+) -> SaliencyResult:
+    """Which pixels a class score depends on: gradients, SmoothGrad and integrated gradients, side by side.
+
+    Gradients (Simonyan et al. 2014) are the derivative of the class score by each value of the input.
+    SmoothGrad (Smilkov et al. 2017) averages them over noisy copies. Integrated gradients (Sundararajan
+    et al. 2017) average them along the way from a baseline to the input, times the way; here the end of
+    the way is each noisy copy in turn. The score is the logit where the model ends in a softmax or
+    sigmoid, and the class is that of the clean input throughout.
+
+    Args:
+        target: The class to explain: an index or a class name, "label" for the true label, or one
+            for each input, separated by commas. By default the class that the model predicts.
+        samples: How many noisy copies SmoothGrad and integrated gradients average over.
+        noise: The standard deviation of the noise, as a share of the input's range. 0 means no noise,
+            and plain integrated gradients.
+        average: What SmoothGrad averages: squared gradients, or their mean with its sign.
+        steps: How many points integrated gradients take on the way from the baseline to the input.
+        baseline: What integrated gradients start from, as the model is fed it: a number, a file of a
+            picture or array, or an array.
+        seed: Of the noise; the same noise is laid over every input.
+
+    Returns:
+        Three maps of the input's own shape each, float32, every channel and sign kept.
+
+    Raises:
+        OptionError: a number out of range, a baseline of another shape, too many inputs for memory.
+        ModelError: the class score has no gradient by the input.
+    """
+    _check(samples, noise, average, steps)
+    copies = samples if noise > 0 else 1
+    maps = _Maps(model, batch, target, copies, noise, average, steps, baseline, seed)
+    passes = None if batch.total is None else -(-batch.total // ROWS) * maps.passes
+    for _ in track(maps.work(), total=passes, label="Saliency", unit="pass"):
+        pass
+    return maps.result()
+
+
+def _check(samples: int, noise: float, average: str, steps: int) -> None:
+    if samples < 1 or steps < 1:
+        raise OptionError(f"samples is {samples} and steps {steps}; give 1 or more of each")
+    if not 0 <= noise < float("inf"):
+        raise OptionError(f"noise is {noise}; give 0 or more, as a share of the input's range")
+    if average not in ("squared", "mean"):
+        raise OptionError(f"no average {average!r}; there are: squared, mean")
+
+
+@dataclass
+class _Maps:
+    """The work on one batch, eight inputs at a time, a few passes at a time."""
+
+    model: Any
+    batch: Batch
+    target: Target
+    samples: int
+    noise: float
+    average: Average
+    steps: int
+    baseline: float | str | np.ndarray
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.passes = 1 + self.samples + self.samples * self.steps
+        self._explain = Explainer(self.model, self.batch, self.target, self._gradient)
+        self._compiled: tuple[Callable[..., Any], ...] | None = None
+        self._found: list[tuple[np.ndarray, ...]] = []
+
+    def work(self) -> Iterator[int]:
+        """Do everything; yields how many passes were made since the last time."""
+        for whole in self.batch.chunks():
+            for chunk in split(whole, ROWS):
+                self._check_inputs(chunk)
+                targets, gradients = self._explain(chunk)
+                yield 1
+                smooth, integrate, score_at = self._compiled = self._compiled or self._compile(chunk.inputs)
+                baseline = self._baseline(chunk.inputs[0])
+                given = (chunk.inputs, baseline, self.noise * _span(chunk.inputs), targets)
+                squares, scores = yield from _in_parts(smooth, given, self.samples)
+                total, _ = yield from _in_parts(integrate, given, self.samples * self.steps)
+                start = score_at(np.broadcast_to(baseline, chunk.inputs.shape), targets)
+                self._found.append(self._finished(gradients, squares, total, scores / self.samples - start))
+
+    def result(self) -> SaliencyResult:
+        """What was found."""
+        gradients, smooth, integrated, gaps = map(np.concatenate, zip(*self._found, strict=True))
+        return SaliencyResult(self._explain.explained(), gradients, smooth, integrated, gaps, self.samples)
+
+    def _gradient(self, inputs: Any, _passed: Forward, score: Any) -> tuple[Any, ...]:
+        import tensorflow as tf
+
+        gradient = tf.gradients(score, inputs)[0]
+        if gradient is None:
+            raise ModelError(
+                f"the class score of model {self.model.name!r} has no gradient by its input, as where "
+                "integers are looked up in an embedding; saliency needs an input of continuous values"
+            )
+        return (tf.cast(gradient, tf.float32),)
+
+    def _compile(self, inputs: np.ndarray) -> tuple[Callable[..., Any], ...]:
+        """Compile SmoothGrad's loop, the integral's loop, and the score of a point."""
+        import tensorflow as tf
+
+        square = self.average == "squared"
+        return (
+            _accumulator(self.model, inputs, self._noisy, square=square),
+            _accumulator(self.model, inputs, self._on_the_way, square=False),
+            compile_for(partial(_score, self.model), inputs, tf.TensorSpec([None], tf.int64)),
+        )
+
+    def _noisy(self, number: Any, inputs: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
+        """The noisy copy of a number, and 1: what its gradient counts."""
+        import tensorflow as tf
+
+        # One noise for all rows: drawn once, and the same whichever inputs share a batch.
+        shape = tf.concat([[1], tf.shape(inputs)[1:]], axis=0)
+        noise = tf.random.stateless_normal(shape, seed=tf.stack([self.seed, tf.cast(number, tf.int32)]))
+        return inputs + sigma * tf.cast(noise, inputs.dtype), 1.0
+
+    def _on_the_way(self, number: Any, inputs: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
+        """A point between baseline and noisy copy, and the way between: what its gradient counts."""
+        import tensorflow as tf
+
+        end, _ = self._noisy(number // self.steps, inputs, baseline, sigma)
+        # The middle of each step: the error of the integral falls with the square of their number.
+        share = (tf.cast(number % self.steps, inputs.dtype) + 0.5) / self.steps
+        return baseline + share * (end - baseline), end - baseline
+
+    def _finished(
+        self, gradients: np.ndarray, smooth: np.ndarray, total: np.ndarray, rise: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        integrated = total / (self.samples * self.steps)
+        summed = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
+        gaps = np.abs(summed - rise) / np.maximum(np.abs(rise), 1e-6)
+        return gradients, smooth / self.samples, integrated, gaps.astype(np.float32)
+
+    def _check_inputs(self, chunk: Chunk) -> None:
+        if not isinstance(chunk.inputs, np.ndarray):
+            raise InputsError("saliency explains models with one input; this one takes several")
+        needed = 3 * chunk.inputs[0].nbytes * (self.batch.total or 0)
+        if needed > MOST_BYTES:
+            raise OptionError(
+                f"the maps of {self.batch.total} inputs take {needed / 2**30:.1f} GiB; set max_inputs= lower"
+            )
+
+    def _baseline(self, row: np.ndarray) -> np.ndarray:
+        """The baseline as (1, …) of an input's shape and type."""
+        given = self._read(self.baseline) if isinstance(self.baseline, str) else self.baseline
+        values = np.asarray(given, row.dtype)
+        if values.shape not in ((), row.shape, (1, *row.shape)) or not np.isfinite(values).all():
+            raise OptionError(
+                f"baseline has shape {values.shape}, or NaN in it; give a finite number, or shape {row.shape}"
+            )
+        return np.broadcast_to(values, row.shape)[np.newaxis]
+
+    def _read(self, text: str) -> float | np.ndarray:
+        """The number that a text is, or the input in the file that it names."""
+        try:
+            return float(text)
+        except ValueError:
+            if self.batch.read_like is None:
+                raise OptionError(f"baseline {text!r} is no number; give one, or an array") from None
+        return self.batch.read_like(text)
+
+
+def _span(inputs: np.ndarray) -> np.ndarray:
+    """Highest less lowest value of each input, with as many axes as the inputs."""
+    axes = tuple(range(1, inputs.ndim))
+    return np.asarray(inputs.max(axis=axes, keepdims=True) - inputs.min(axis=axes, keepdims=True))
+
+
+def _score(model: Any, inputs: Any, targets: Any) -> Any:
+    """The score of each target, traced."""
+    import tensorflow as tf
+
+    return tf.gather(class_scores(forward(model, inputs).outputs).scores, targets, batch_dims=1)
+
+
+def _in_parts(
+    function: Callable[..., Any], given: tuple[np.ndarray, ...], count: int
+) -> Generator[int, None, tuple[np.ndarray, np.ndarray]]:
+    """Call an accumulator for passes 0 to `count`, a few at a time; yields how many, returns the sums."""
+    total, scores = np.zeros_like(given[0]), np.zeros(len(given[0]), np.float32)
+    for first in range(0, count, PASSES):
+        last = min(first + PASSES, count)
+        total, scores = function(*given, total, scores, np.int64(first), np.int64(last))
+        yield last - first
+    return np.asarray(total), np.asarray(scores)
+
+
+def _accumulator(model: Any, inputs: np.ndarray, point: Callable[..., Any], *, square: bool) -> Any:
+    """Compile a loop over passes: the sum of weighted gradients at points near the input, and of scores.
+
+    In one compiled loop, n passes cost what n bare passes cost.
+    """
+    import tensorflow as tf
+
+    def one(number: Any, total: Any, scores: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        *near, targets = given
+        at, weight = point(number, *near)
+        score = _score(model, at, targets)
+        gradient = tf.gradients(score, at)[0]
+        return number + 1, total + weight * (gradient**2 if square else gradient), scores + score
+
+    def loop(values: Any, *rest: Any) -> tuple[Any, ...]:
+        *given, total, scores, first, last = rest
+        state = tf.while_loop(
+            lambda number, *_: number < last,
+            lambda number, total, scores: one(number, total, scores, (values, *given)),
+            (first, total, scores),
+            parallel_iterations=1,
+        )
+        return state[1], state[2]
+
+    row = tf.TensorSpec([None, *inputs.shape[1:]], inputs.dtype)
+    ones = tf.TensorSpec([None, *[1] * (inputs.ndim - 1)], inputs.dtype)
+    whole = tf.TensorSpec([], tf.int64)
+    more = (row, ones, tf.TensorSpec([None], tf.int64), row, tf.TensorSpec([None], tf.float32), whole, whole)
+    return compile_for(loop, inputs, *more)

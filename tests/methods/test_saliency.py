@@ -1,0 +1,240 @@
+"""Saliency against analytic gradients, axioms, and models that should look different."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.methods.saliency import saliency
+
+layers = keras.layers
+
+
+@pytest.fixture
+def linear():
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((4, 3)),
+            layers.Flatten(),
+            layers.Dense(2, bias_initializer="random_normal", name="head"),
+        ]
+    )
+
+
+@pytest.fixture
+def smooth_cnn():
+    """Smooth everywhere, and with biases: without them completeness would hold at any number of steps."""
+    keras.utils.set_random_seed(5)
+    random = keras.initializers.RandomNormal(stddev=0.5)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(6, 3, activation="gelu", kernel_initializer=random, bias_initializer=random),
+            layers.Conv2D(6, 3, activation="gelu", kernel_initializer=random, bias_initializer=random),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, activation="softmax", kernel_initializer=random, bias_initializer=random),
+        ]
+    )
+
+
+def test_on_a_linear_model_every_map_is_known(linear, batch_of):
+    """Gradients are the weights; their mean square the weights squared; the integral weights times way."""
+    inputs = np.random.default_rng(0).normal(size=(6, 4, 3)).astype(np.float32)
+    weights = linear.get_layer("head").get_weights()[0][:, 1].reshape(4, 3)
+    result = saliency(linear, batch_of(linear, inputs), target=1, noise=0, baseline=0.5)
+    np.testing.assert_array_equal(result.gradients, np.broadcast_to(weights, inputs.shape))
+    np.testing.assert_allclose(result.smooth_gradients, np.broadcast_to(weights**2, inputs.shape), rtol=1e-6)
+    np.testing.assert_allclose(result.integrated_gradients, weights * (inputs - 0.5), atol=1e-6)
+    assert result.completeness_gaps.max() < 1e-3
+    mean = saliency(linear, batch_of(linear, inputs), target=1, average="mean")
+    np.testing.assert_allclose(mean.smooth_gradients, np.broadcast_to(weights, inputs.shape), atol=1e-6)
+
+
+def test_gradient_of_a_square_is_twice_its_input(batch_of):
+    """Score = Σ w·x²: gradient 2wx; SmoothGrad of noise 0 (2wx)²; the integral from 0 exactly w·x²."""
+    inputs = keras.Input((5,))
+    dense = layers.Dense(1, use_bias=False)
+    model = keras.Model(inputs, dense(inputs * inputs))
+    weights = np.array([1.0, -2.0, 0.5, 3.0, 0.0], np.float32)
+    dense.set_weights([weights[:, np.newaxis]])
+    values = np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
+    result = saliency(model, batch_of(model, values), target=0, noise=0)
+    np.testing.assert_allclose(result.gradients, 2 * weights * values, rtol=1e-5)
+    np.testing.assert_allclose(result.smooth_gradients, (2 * weights * values) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(result.integrated_gradients, weights * values**2, rtol=1e-5, atol=1e-6)
+
+
+def test_smoothgrad_averages_over_noise_of_the_stated_size(batch_of):
+    """Score = Σ x²: the mean gradient stays 2x, the mean square rises by 4σ², σ = noise · range."""
+    inputs = keras.Input((400,))
+    total = layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = keras.Model(inputs, total(inputs * inputs))
+    values = np.linspace(-1, 3, 400, dtype=np.float32)[np.newaxis]
+    result = saliency(model, batch_of(model, values), target=0, samples=200, noise=0.1, steps=1)
+    rise = result.smooth_gradients - (2 * values) ** 2
+    assert rise.mean() == pytest.approx(4 * (0.1 * 4) ** 2, rel=0.05)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.15])
+def test_completeness_gap_is_below_one_percent_at_200_steps(smooth_cnn, pixels, batch_of, noise):
+    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=noise, samples=3, steps=200)
+    assert result.completeness_gaps.max() < 0.01
+
+
+def test_completeness_is_measured_against_the_model_itself(smooth_cnn, pixels, batch_of):
+    """The gap is what it says: recomputed from the model's own logits."""
+    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=3, baseline=0.2)
+    logits = keras.Sequential([*smooth_cnn.layers[:-1]])
+    kernel, bias = smooth_cnn.layers[-1].get_weights()
+
+    def score(inputs):
+        values = logits.predict(inputs, verbose=0) @ kernel + bias
+        return np.take_along_axis(values, result.explained.targets[:, np.newaxis], axis=1)[:, 0]
+
+    rise = score(pixels) - score(np.full_like(pixels, 0.2))
+    gaps = np.abs(result.integrated_gradients.sum(axis=(1, 2, 3)) - rise) / np.abs(rise)
+    np.testing.assert_allclose(result.completeness_gaps, gaps, atol=1e-4)
+    assert result.metrics()["completeness_gap"] == pytest.approx(float(result.completeness_gaps.mean()))
+
+
+def test_more_steps_come_closer(smooth_cnn, pixels, batch_of):
+    gaps = [
+        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=steps).completeness_gaps.mean()
+        for steps in (2, 8, 32)
+    ]
+    assert gaps[0] > gaps[1] > gaps[2]
+
+
+def test_randomised_weights_give_other_maps(pixels, batch_of):
+    """Adebayo et al. 2018: a map that stays the same when the weights are shuffled explains nothing."""
+    maps = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 3)),
+                layers.Conv2D(8, 3, activation="relu"),
+                layers.Flatten(),
+                layers.Dense(3, activation="softmax"),
+            ]
+        )
+        maps.append(saliency(model, batch_of(model, pixels), target=0))
+    for name in ("gradients", "smooth_gradients", "integrated_gradients"):
+        first, second = (np.abs(getattr(each, name)).reshape(5, -1) for each in maps)
+        similar = [np.corrcoef(one, two)[0, 1] for one, two in zip(first, second, strict=True)]
+        assert max(similar) < 0.5, name
+
+
+def test_the_class_is_that_of_the_clean_input(batch_of):
+    """At this much noise the copies would be of another class; the target must not follow them."""
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, layers.Dense(2, use_bias=False, name="head")(inputs))
+    model.get_layer("head").set_weights([np.array([[1.0, -1.0], [0.0, 0.0]])])
+    values = np.array([[0.1, -5.0], [-0.1, 5.0]], np.float32)
+    result = saliency(model, batch_of(model, values), noise=3, samples=20, average="mean")
+    assert result.explained.targets.tolist() == [0, 1]
+    np.testing.assert_allclose(result.smooth_gradients[:, 0], [1, -1], atol=1e-6)
+
+
+def test_a_batch_is_its_inputs_one_by_one(smooth_cnn, batch_of):
+    inputs = np.random.default_rng(8).random((11, 8, 8, 3), dtype=np.float32)
+    together = saliency(smooth_cnn, batch_of(smooth_cnn, inputs), samples=3, steps=4)
+    alone = [
+        saliency(smooth_cnn, batch_of(smooth_cnn, row[np.newaxis]), samples=3, steps=4) for row in inputs
+    ]
+    for name in ("gradients", "smooth_gradients", "integrated_gradients"):
+        found = np.concatenate([getattr(each, name) for each in alone])
+        np.testing.assert_allclose(found, getattr(together, name), atol=1e-6, err_msg=name)
+
+
+def test_seed_chooses_the_noise(smooth_cnn, pixels, batch_of):
+    first, same, other = (
+        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), seed=seed, steps=2).smooth_gradients
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert np.abs(first - other).max() > 1e-4
+
+
+@pytest.mark.parametrize("given", [0.25, "0.25", np.full((8, 8, 3), 0.25, np.float32), "file"])
+def test_baseline_may_be_a_number_an_array_or_a_file(smooth_cnn, pixels, batch_of, given, tmp_path):
+    if isinstance(given, str) and given == "file":
+        given = str(tmp_path / "baseline.npy")
+        np.save(given, np.full((8, 8, 3), 0.25, np.float32))
+    expected = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=3, baseline=0.25)
+    found = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=3, baseline=given)
+    np.testing.assert_array_equal(found.integrated_gradients, expected.integrated_gradients)
+
+
+def test_baseline_may_be_a_picture(photos, batch_of):
+    """A picture is made ready as the inputs are: from itself, there is no way to go."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)])
+    batch = batch_of(model, str(photos / "red.png"), preprocess="0..1")
+    result = saliency(model, batch, noise=0, baseline=str(photos / "red.png"))
+    assert np.abs(result.integrated_gradients).max() == 0
+    assert np.abs(result.gradients).max() > 0
+
+
+def test_signals_tables_and_grey_pictures_have_maps(batch_of):
+    for shape in [(7,), (20, 2), (9, 9, 1), (4, 5, 6, 2)]:
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
+        inputs = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
+        result = saliency(model, batch_of(model, inputs), steps=2)
+        assert result.gradients.shape == (3, *shape)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 0}, "samples is 0"),
+        ({"steps": -3}, "steps -3"),
+        ({"noise": -0.1}, "noise is -0.1"),
+        ({"noise": float("nan")}, "noise is nan"),
+        ({"average": "median"}, "no average 'median'"),
+        ({"baseline": float("nan")}, "give a finite number"),
+        ({"baseline": np.zeros((4, 4, 3))}, r"baseline has shape \(4, 4, 3\)"),
+        ({"target": 7}, "target 7 is out of range"),
+    ],
+)
+def test_bad_options_say_what_to_do(smooth_cnn, pixels, batch_of, options, message):
+    with pytest.raises(OptionError, match=message):
+        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), **options)
+
+
+def test_a_baseline_that_is_no_file_is_named(smooth_cnn, pixels, batch_of):
+    with pytest.raises(InputsError, match=r"no/such/baseline\.npy"):
+        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), baseline="no/such/baseline.npy")
+
+
+def test_too_many_inputs_for_memory_are_refused_before_the_work(batch_of, monkeypatch):
+    model = keras.Sequential([keras.Input((64, 64, 3)), layers.Flatten(), layers.Dense(2)])
+    monkeypatch.setattr("mlflow_interp.methods.saliency.MOST_BYTES", 10**6)
+    inputs = np.zeros((10, 64, 64, 3), np.float32)
+    with pytest.raises(OptionError, match="the maps of 10 inputs take"):
+        saliency(model, batch_of(model, inputs))
+
+
+def test_inputs_that_are_looked_up_have_no_gradient(batch_of):
+    model = keras.Sequential([keras.Input((6,)), layers.Embedding(10, 4), layers.Flatten(), layers.Dense(2)])
+    with pytest.raises(ModelError, match="no gradient by its input"):
+        saliency(model, batch_of(model, np.ones((2, 6), np.float32)))
+
+
+def test_flat_scores_are_warned_of(batch_of):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, kernel_initializer="zeros")])
+    result = saliency(model, batch_of(model, np.ones((2, 4), np.float32)), steps=1)
+    assert result.warnings() == ["2 inputs have no gradient at all: the score does not depend on them"]
+
+
+def test_coarse_integrals_are_warned_of(batch_of):
+    """Score = x⁸ from 0 to 1 in one step: the middle's gradient, 8/2⁷, is a sixteenth of the rise."""
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, inputs**8)
+    result = saliency(model, batch_of(model, np.ones((1, 1), np.float32)), noise=0, steps=1)
+    np.testing.assert_allclose(result.completeness_gaps, [1 - 8 / 2**7], rtol=1e-5)
+    assert "by 94% (median); take more steps" in result.warnings()[0]
