@@ -1,0 +1,100 @@
+"""Pages in a real browser: from a file, and inside the sandboxed frame of a real MLflow server."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import mlflow_interp
+from docs.pictures import browser_page, served
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
+    pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(registered, tmp_path_factory):
+    """A run with every method's page, over four pictures."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("shown")
+    for name, colour in {
+        "red": (200, 0, 0),
+        "green": (0, 200, 0),
+        "<b>blue": (0, 0, 200),
+        "grey": (9, 9, 9),
+    }.items():
+        Image.new("RGB", (12, 10), colour).save(folder / f"{name}.png")
+    return mlflow_interp.interpret(registered, folder, ["gradcam", "saliency"], quiet=True, steps=4)
+
+
+def watch(page):
+    """Collect what goes wrong in a page."""
+    problems = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request", lambda request: problems.append(request.url) if request.url.startswith("http") else None
+    )
+    return problems
+
+
+@pytest.mark.parametrize("method", ["gradcam", "saliency"])
+def test_page_opens_offline_and_walks_through_inputs(run, method, tmp_path):
+    """Keys and clicks change the input, nothing is requested, nothing fails."""
+    address = (run[method].save(tmp_path) / "figure.html").as_uri()
+    with browser_page(900, 700) as page:
+        problems = watch(page)
+        page.goto(address)
+        assert page.text_content("#name") == "<b>blue.png"
+        page.keyboard.press("ArrowRight")
+        assert page.text_content("#name") == "green.png"
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowLeft")
+        assert page.text_content("#name") == "red.png"
+        page.click("#strip button:nth-child(3)")
+        assert page.text_content("#name") == "grey.png"
+        assert page.locator("#strip button[aria-current=true]").count() == 1
+        assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
+    assert problems == []
+
+
+def test_slider_fades_the_heat(run, tmp_path):
+    with browser_page(900, 700) as page:
+        page.goto((run["gradcam"].save(tmp_path) / "figure.html").as_uri())
+        assert page.evaluate("document.getElementById('heat').style.opacity") == "0.7"
+        page.fill("#opacity", "20")
+        assert page.evaluate("document.getElementById('heat').style.opacity") == "0.2"
+
+
+@pytest.mark.parametrize("size", [(420, 700), (1400, 900)])
+def test_pages_fit_narrow_and_wide_windows(run, size, tmp_path):
+    for method in ("gradcam", "saliency"):
+        with browser_page(*size) as page:
+            page.goto((run[method].save(tmp_path) / "figure.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_inside_mlflows_frame(run, store):
+    """MLflow shows HTML in a frame that allows scripts and nothing else."""
+    import mlflow
+
+    run_id = run["gradcam"].run_id
+    experiment = mlflow.get_run(run_id).info.experiment_id
+    with served(store) as server:
+        root = f"{server}/#/experiments/{experiment}/runs/{run_id}/artifacts/interpretations"
+        with browser_page(1400, 900) as page:
+            page.goto(f"{root}/gradcam/figure.html")
+            frame = page.frame_locator("iframe").first
+            frame.locator("#name").wait_for(timeout=90_000)
+            assert frame.locator("#name").text_content() == "<b>blue.png"
+            frame.locator("#strip button").nth(1).click()
+            assert frame.locator("#name").text_content() == "green.png"
+        with browser_page(1400, 900) as page:
+            page.goto(f"{root}/index.html")
+            heading = page.frame_locator("iframe").first.locator("h2", has_text="saliency")
+            heading.wait_for(timeout=90_000)
+            assert heading.count() == 1
