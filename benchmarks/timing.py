@@ -14,9 +14,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 import numpy as np
 
+Work = TypeVar("Work")
+Peer = TypeVar("Peer")
 Candidate = Callable[[], object]
 
 
@@ -98,6 +101,22 @@ def print_table(title: str, timings: Mapping[str, Timing], floor: str, *packages
     rounds = len(timings[floor].wall)
     print(f"\n### {title}\n\n{table(timings, floor)}\n")
     print(f"Medians of {rounds} rounds; ratios are medians of the rounds' own ratios. {machine(*packages)}")
+
+
+def usable(makers: Mapping[str, Callable[[Work], Peer]], work: Work) -> tuple[dict[str, Peer], list[str]]:
+    """The peers that can be made here, by package, and a note about each that can't."""
+    peers, notes = {}, []
+    for package, make in makers.items():
+        try:
+            peers[package] = make(work)
+        except ImportError as error:
+            notes.append(
+                f"{package} is left out: {error}; `pip install -e .[bench]` or `pip install {package}`."
+            )
+        except Exception as error:  # whatever a peer raises, the others are still measured
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            notes.append(f"{package} is left out, it fails: {type(error).__name__}: {reason[:300]}")
+    return peers, notes
 
 
 def machine(*packages: str) -> str:

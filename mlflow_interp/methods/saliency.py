@@ -19,7 +19,6 @@ from mlflow_interp.scores import Target, class_scores
 Average = Literal["squared", "mean"]
 
 ROWS = 8  # inputs whose gradients are in memory at a time, whatever the batch size
-PASSES = 16  # gradients between two signs of progress, and between two chances to stop
 MOST_BYTES = 4 * 2**30  # of all maps together
 
 
@@ -144,7 +143,7 @@ def _check(samples: int, noise: float, average: str, steps: int) -> None:
 
 @dataclass
 class _Maps:
-    """The work on one batch, eight inputs at a time, a few passes at a time."""
+    """The work on one batch, eight inputs at a time, pass by pass."""
 
     model: Any
     batch: Batch
@@ -163,7 +162,7 @@ class _Maps:
         self._found: list[tuple[np.ndarray, ...]] = []
 
     def work(self) -> Iterator[int]:
-        """Do everything; yields how many passes were made since the last time."""
+        """Do everything, and yield after each pass how many it was: 1."""
         for whole in self.batch.chunks():
             for chunk in split(whole, ROWS):
                 self._check_inputs(chunk)
@@ -172,8 +171,8 @@ class _Maps:
                 smooth, integrate, score_at = self._compiled = self._compiled or self._compile(chunk.inputs)
                 baseline = self._baseline(chunk.inputs[0])
                 given = (chunk.inputs, baseline, self.noise * _span(chunk.inputs), targets)
-                squares, scores = yield from _in_parts(smooth, given, self.samples)
-                total, _ = yield from _in_parts(integrate, given, self.samples * self.steps)
+                squares, scores = yield from _summed(smooth, given, self.samples)
+                total, _ = yield from _summed(integrate, given, self.samples * self.steps)
                 start = score_at(np.broadcast_to(baseline, chunk.inputs.shape), targets)
                 self._found.append(self._finished(gradients, squares, total, scores / self.samples - start))
 
@@ -194,13 +193,13 @@ class _Maps:
         return (tf.cast(gradient, tf.float32),)
 
     def _compile(self, inputs: np.ndarray) -> tuple[Callable[..., Any], ...]:
-        """Compile SmoothGrad's loop, the integral's loop, and the score of a point."""
+        """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
         import tensorflow as tf
 
         square = self.average == "squared"
         return (
-            _accumulator(self.model, inputs, self._noisy, square=square),
-            _accumulator(self.model, inputs, self._on_the_way, square=False),
+            _one_pass(self.model, inputs, self._noisy, square=square),
+            _one_pass(self.model, inputs, self._on_the_way, square=False),
             compile_for(partial(_score, self.model), inputs, tf.TensorSpec([None], tf.int64)),
         )
 
@@ -272,44 +271,34 @@ def _score(model: Any, inputs: Any, targets: Any) -> Any:
     return tf.gather(class_scores(forward(model, inputs).outputs).scores, targets, batch_dims=1)
 
 
-def _in_parts(
-    function: Callable[..., Any], given: tuple[np.ndarray, ...], count: int
+def _summed(
+    one: Callable[..., Any], given: tuple[np.ndarray, ...], count: int
 ) -> Generator[int, None, tuple[np.ndarray, np.ndarray]]:
-    """Call an accumulator for passes 0 to `count`, a few at a time; yields how many, returns the sums."""
-    total, scores = np.zeros_like(given[0]), np.zeros(len(given[0]), np.float32)
-    for first in range(0, count, PASSES):
-        last = min(first + PASSES, count)
-        total, scores = function(*given, total, scores, np.int64(first), np.int64(last))
-        yield last - first
-    return np.asarray(total), np.asarray(scores)
-
-
-def _accumulator(model: Any, inputs: np.ndarray, point: Callable[..., Any], *, square: bool) -> Any:
-    """Compile a loop over passes: the sum of weighted gradients at points near the input, and of scores.
-
-    In one compiled loop, n passes cost what n bare passes cost.
-    """
+    """Make passes 0 to `count`, one at a time; yields after each, returns the sums."""
     import tensorflow as tf
 
-    def one(number: Any, total: Any, scores: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        *near, targets = given
-        at, weight = point(number, *near)
+    tensors = [tf.constant(each) for each in given]
+    total, scores = tf.zeros_like(tensors[0]), tf.zeros(len(given[0]))
+    for number in range(count):
+        total, scores = one(*tensors, total, scores, tf.constant(number, tf.int64))
+        yield 1
+    return total.numpy(), scores.numpy()
+
+
+def _one_pass(
+    model: Any, inputs: np.ndarray, point: Callable[..., Any], *, square: bool
+) -> Callable[..., Any]:
+    """Compile one pass: add the weighted gradient at a point near the input, and its score, to the sums."""
+    import tensorflow as tf
+
+    def one(inputs: Any, baseline: Any, sigma: Any, targets: Any, *sums: Any) -> tuple[Any, ...]:
+        total, scores, number = sums
+        at, weight = point(number, inputs, baseline, sigma)
         score = _score(model, at, targets)
         gradient = tf.gradients(score, at)[0]
-        return number + 1, total + weight * (gradient**2 if square else gradient), scores + score
-
-    def loop(values: Any, *rest: Any) -> tuple[Any, ...]:
-        *given, total, scores, first, last = rest
-        state = tf.while_loop(
-            lambda number, *_: number < last,
-            lambda number, total, scores: one(number, total, scores, (values, *given)),
-            (first, total, scores),
-            parallel_iterations=1,
-        )
-        return state[1], state[2]
+        return total + weight * (gradient**2 if square else gradient), scores + score
 
     row = tf.TensorSpec([None, *inputs.shape[1:]], inputs.dtype)
     ones = tf.TensorSpec([None, *[1] * (inputs.ndim - 1)], inputs.dtype)
-    whole = tf.TensorSpec([], tf.int64)
-    more = (row, ones, tf.TensorSpec([None], tf.int64), row, tf.TensorSpec([None], tf.float32), whole, whole)
-    return compile_for(loop, inputs, *more)
+    sums = (row, tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64))
+    return compile_for(one, inputs, row, ones, tf.TensorSpec([None], tf.int64), *sums)

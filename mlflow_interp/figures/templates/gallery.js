@@ -23,6 +23,7 @@ function show(index) {
   find("name").textContent = row.name;
   find("tiles").replaceChildren(...row.tiles.map((each) => tile(each, row)));
   find("explained").replaceChildren(...(row.target ? [make("span", `Explains ${row.target}`)] : []));
+  for (const note of row.notes ?? []) find("explained").append(make("div", note));
   if (row.label) find("explained").append(make("span", ` · label ${row.label}`, row.right ? "right" : "wrong"));
   find("predictions").replaceChildren(...(row.predictions ?? []).map(prediction));
   [...find("strip").children].forEach((button, at) => button.setAttribute("aria-current", at === current));

