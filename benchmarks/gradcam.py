@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import Candidate, interleaved, print_table
+from benchmarks.timing import Candidate, interleaved, print_table, usable
 from mlflow_interp.core import UNKNOWN, Batch, Chunk
 from mlflow_interp.explain import Explainer
 from mlflow_interp.layers import Forward
@@ -203,20 +203,15 @@ def compiled_forward(work: Work) -> Any:
 
 def find_peers(work: Work) -> tuple[list[Peer], list[str]]:
     """The peers that work here, each tried once, and a note about each that does not."""
-    peers, notes = [], []
-    for package, make in {"xplique": xplique, "tf-keras-vis": tf_keras_vis, "tf-explain": tf_explain}.items():
-        try:
-            peer = make(work)
-            peer.explain()
-            peers.append(peer)
-        except ImportError as error:
-            notes.append(
-                f"{package} is left out: {error}; `pip install -e .[bench]` or `pip install {package}`."
-            )
-        except Exception as error:  # whatever a peer raises, the others are still measured
-            reason = (str(error).strip() or repr(error)).splitlines()[0]
-            notes.append(f"{package} is left out, it fails: {type(error).__name__}: {reason[:300]}")
-    return peers, notes
+    makers = {"xplique": xplique, "tf-keras-vis": tf_keras_vis, "tf-explain": tf_explain}
+    peers, notes = usable({package: partial(_tried, make) for package, make in makers.items()}, work)
+    return list(peers.values()), notes
+
+
+def _tried(make: Callable[[Work], Peer], work: Work) -> Peer:
+    peer = make(work)
+    peer.explain()
+    return peer
 
 
 def xplique(work: Work) -> Peer:

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 
 from mlflow_interp import __version__
-from mlflow_interp.artifacts import note_failure
 from mlflow_interp.core import find_method, method_names
 from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
 from mlflow_interp.options import Option, options_of, summary
+from mlflow_interp.runs import note_failure
 
 # Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -20,6 +20,7 @@ from mlflow_interp.exceptions import ModelError, OptionError, nearest
 
 # What a method can do with a layer stands in its signature; `mlflow-interp layers` reads it there.
 SpatialLayer = Annotated[str | int | None, "spatial"]
+GradientLayers = Annotated[str | int | Sequence[str | int] | None, "gradient"]
 
 # Two threads that tap one model at once would restore each other's `call`.
 _tracing = threading.RLock()
@@ -81,6 +82,20 @@ def find_layer(model: Any, layer: str | int) -> Located:
         f"no layer {layer!r} in model {model.name!r}"
         f"{nearest(layer, [place.path for place in places])}; `mlflow-interp layers` lists all"
     )
+
+
+def find_layers(model: Any, layers: str | int | Sequence[str | int]) -> list[Located]:
+    """The layers of a list, or of a text with commas; each as `find_layer` finds it.
+
+    Raises:
+        OptionError: a layer is not there, is there twice, or none is named.
+    """
+    given = layers.split(",") if isinstance(layers, str) else [layers] if isinstance(layers, int) else layers
+    names = [name.strip() if isinstance(name, str) else name for name in given]
+    found = [find_layer(model, name) for name in names if name != ""]
+    if not found or len({place.path for place in found}) < len(found):
+        raise OptionError(f"layers {layers!r} names {'a layer twice' if found else 'none'}; name each once")
+    return found
 
 
 def _descend(model: Any, places: list[Located], path: str) -> list[Located]:
@@ -266,8 +281,8 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
         if path in leaves and is_spatial(model, tensor) and tensor.op.name in used:
             return path
     raise ModelError(
-        f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs; "
-        "`mlflow-interp layers` shows what each method can use"
+        f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs and "
+        "others take by default; `mlflow-interp layers` shows what each method can use"
     )
 
 

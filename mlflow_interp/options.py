@@ -18,11 +18,11 @@ from typing import Any
 
 from docstring_parser import parse
 
-from mlflow_interp.artifacts import open_run
 from mlflow_interp.core import find_method, method_names
 from mlflow_interp.exceptions import OptionError, nearest
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import load_model
+from mlflow_interp.runs import open_run
 
 #: The rooms a call passes through, in order; "method" and "figure" depend on the method.
 ROOMS = ("method", "model", "inputs", "figure", "run")

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp import progress
-from mlflow_interp.artifacts import Destination, open_run
+from mlflow_interp.artifacts import ROOT, Finished, write
 from mlflow_interp.core import Batch, Result, find_method, method_names
 from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
 from mlflow_interp.figures import index, style
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import LoadedModel, load_model, weights_digest
-from mlflow_interp.manifest import free_place, npz, table_json, write_folder
+from mlflow_interp.manifest import complete_manifest, free_place, npz, table_json, write_folder
 from mlflow_interp.options import effective, figure_module, options_of, route
+from mlflow_interp.runs import Destination, open_run
 
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
@@ -185,12 +186,13 @@ def _run(
         "predictions.json": table_json(result.table()),
         "arrays.npz": npz(result.arrays()),
     }
-    manifest = _manifest(method, loaded, batch, result, given, time.perf_counter() - started)
+    described = _manifest(method, loaded, batch, result, given, time.perf_counter() - started)
+    manifest = complete_manifest(described, files)
     for warning in manifest["warnings"]:
         warnings.warn(warning, InterpretationWarning, stacklevel=4)
-    place, whole = destination.add(method, files, manifest, index.page)
-    path = f"interpretations/{place}" if destination.run_id else None
-    return Interpretation(method, result, figure, whole, destination.run_id, path, files)
+    place = write(Finished(method, files, manifest), destination, index.page)
+    path = f"{ROOT}/{place}" if destination.run_id else None
+    return Interpretation(method, result, figure, manifest, destination.run_id, path, files)
 
 
 def _manifest(
