@@ -9,10 +9,12 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mlflow_interp.exceptions import InterpretationError, TrackingError
 from mlflow_interp.loading.store import without_progress_bar
@@ -22,6 +24,7 @@ from mlflow_interp.runs import Destination
 ROOT = "interpretations"
 TABLE = "predictions.json"
 _LONGEST_PARAM = 500
+_MOST_METRICS = 1000  # that MLflow takes in one call
 
 #: Draws the page of a whole run from its entries.
 IndexPage = Callable[[list[Entry], str | None], str]
@@ -29,12 +32,21 @@ IndexPage = Callable[[list[Entry], str | None], str]
 
 @dataclass(frozen=True)
 class Finished:
-    """One interpretation, ready to be written: its method, its files by name, its whole manifest."""
+    """One interpretation, ready to be written.
+
+    Attributes:
+        method: its name.
+        files: what to write, by file name.
+        manifest: the whole of it.
+        series: by name, the steps and values of metrics on the way to it.
+        frames: steps and pictures (h, w, 3) uint8 on the way to it.
+    """
 
     method: str
     files: Mapping[str, bytes]
     manifest: Mapping[str, Any]
-    step: int = 0
+    series: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    frames: Sequence[tuple[int, np.ndarray]] = ()
 
 
 def write(finished: Finished, destination: Destination, index: IndexPage) -> str:
@@ -84,7 +96,7 @@ def _log_interpretation(finished: Finished, run_id: str, folder: Path, index: In
     _log_values(client, run_id, path, finished)
     client.log_artifacts(run_id, str(folder / "new"), path)
     _log_table_tag(client, run_id, f"{path}/{TABLE}")
-    _log_image(client, run_id, path, finished)
+    _log_images(client, run_id, path, finished)
     entries.append(Entry(place, manifest, files["figure.png"]))
     client.log_text(run_id, index(entries, run_id), f"{ROOT}/index.html")
     _tag(client, run_id, finished.method, manifest)
@@ -139,13 +151,25 @@ def _log_values(client: Any, run_id: str, path: str, finished: Finished) -> None
     now, manifest = int(time.time() * 1000), finished.manifest
     model_id = manifest["model"]["model_id"]
     metrics = [
-        Metric(f"{path}/{name}", value, now, finished.step, model_id=model_id)
+        Metric(f"{path}/{name}", value, now, 0, model_id=model_id)
         for name, value in manifest["metrics"].items()
+    ]
+    metrics += [
+        Metric(f"{path}/{name}", value, now, step, model_id=model_id)
+        for name, points in finished.series.items()
+        for step, value in points
     ]
     params = [
         Param(f"{path}/{name}", str(value)[:_LONGEST_PARAM]) for name, value in manifest["parameters"].items()
     ]
-    client.log_batch(run_id, metrics=metrics, params=params)
+    client.log_batch(run_id, params=params)
+    for some in _at_most(metrics, _MOST_METRICS):
+        client.log_batch(run_id, metrics=some)
+
+
+def _at_most(items: list[Any], count: int) -> Iterator[list[Any]]:
+    for start in range(0, len(items), count):
+        yield items[start : start + count]
 
 
 def _log_table_tag(client: Any, run_id: str, path: str) -> None:
@@ -159,11 +183,14 @@ def _log_table_tag(client: Any, run_id: str, path: str) -> None:
         client.set_tag(run_id, name, json.dumps([*known, {"path": path, "type": "table"}]))
 
 
-def _log_image(client: Any, run_id: str, key: str, finished: Finished) -> None:
+def _log_images(client: Any, run_id: str, key: str, finished: Finished) -> None:
+    """The figure, and the frames under a key of their own: the UI shows a slider over their steps."""
     from PIL import Image
 
     with Image.open(io.BytesIO(finished.files["figure.png"])) as image:
-        client.log_image(run_id, image.convert("RGB"), key=key, step=finished.step, synchronous=True)
+        client.log_image(run_id, image.convert("RGB"), key=key, step=0, synchronous=True)
+    for step, frame in finished.frames:
+        client.log_image(run_id, frame, key=f"{key}/steps", step=step, synchronous=True)
 
 
 def _tag(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:

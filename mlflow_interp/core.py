@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -273,6 +273,17 @@ class Result(Protocol):
 
     def warnings(self) -> list[str]:
         """What a user should know before trusting the picture."""
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """A result that came about step by step, which can be followed in MLflow's UI."""
+
+    def series(self) -> dict[str, list[tuple[int, float]]]:
+        """By name, the steps and values of a metric on the way."""
+
+    def frames(self) -> list[tuple[int, np.ndarray]]:
+        """Steps and what was to be seen then, (height, width, 3) uint8."""
 
 
 def method_names() -> list[str]:

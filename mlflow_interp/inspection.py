@@ -61,8 +61,10 @@ def _trace(loaded: LoadedModel) -> tuple[Forward, set[str]]:
 
 def _can_use(method: str, model: Any, tensor: Any, used: set[str]) -> bool:
     """Whether a method that takes a layer can take this one, by the kind its signature asks for."""
-    layer = options_of(method).get("layer")
+    options = options_of(method)
+    layer = options.get("layer") or options.get("layers")
     if layer is None or tensor is None or get_origin(layer.annotation) is not Annotated:
         return False
-    kind = get_args(layer.annotation)[1]
-    return tensor.op.name in used and (kind != "spatial" or is_spatial(model, tensor))
+    if get_args(layer.annotation)[1] == "spatial":
+        return tensor.op.name in used and is_spatial(model, tensor)
+    return bool(tensor.dtype.is_floating)

@@ -6,7 +6,7 @@ import base64
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from mlflow_interp import progress
 from mlflow_interp.artifacts import ROOT, Finished, write
-from mlflow_interp.core import Batch, Result, find_method, method_names
+from mlflow_interp.core import Batch, Growing, Result, find_method, method_names
 from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
 from mlflow_interp.figures import index, style
 from mlflow_interp.loading.inputs import load_inputs
@@ -190,7 +190,10 @@ def _run(
     manifest = complete_manifest(described, files)
     for warning in manifest["warnings"]:
         warnings.warn(warning, InterpretationWarning, stacklevel=4)
-    place = write(Finished(method, files, manifest), destination, index.page)
+    finished = Finished(method, files, manifest)
+    if isinstance(result, Growing):
+        finished = replace(finished, series=result.series(), frames=result.frames())
+    place = write(finished, destination, index.page)
     path = f"{ROOT}/{place}" if destination.run_id else None
     return Interpretation(method, result, figure, manifest, destination.run_id, path, files)
 
