@@ -125,6 +125,15 @@ def main() -> None:
         cup = mlflow_interp.visualize_gradcam(model, photos, target="cup", log=False, quiet=True)
         keep(cup._repr_png_(), "gradcam-target")
         keep(mlflow_interp.visualize_saliency(model, photos, log=False, quiet=True)._repr_png_(), "saliency")
+        drawn = mlflow_interp.visualize_caricature(
+            model,
+            photos,
+            layers="stem_relu,block9_expand_relu,head_relu",
+            max_inputs=3,
+            log=False,
+            quiet=True,
+        )
+        keep(drawn._repr_png_(), "caricature")
         picture_of_page(found.save(folder) / "figure.html")
         with served(uri) as server:
             import mlflow

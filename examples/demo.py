@@ -62,10 +62,35 @@ def log_classifier() -> str:
     return str(info.registered_model_version)
 
 
-def interpret(model: str, uri: str) -> None:
-    """Run every method on the photographs with `mlflow run`, as a user would."""
-    command = [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local"]
+#: What the demo runs: entry points and parameters, chosen to take a minute or two on two cores.
+RUNS = {
+    "main": ["-P", "methods=gradcam,saliency", "-P", "samples=2"],
+    "caricature": [
+        "-P",
+        "layers=stem_relu,block9_expand_relu,head_relu",
+        "-P",
+        "steps=64",
+        "-P",
+        "max_inputs=2",
+    ],
+}
+
+
+def interpret(entry_point: str, parameters: list[str], model: str, uri: str) -> None:
+    """Run an entry point on the photographs with `mlflow run`, as a user would."""
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "run",
+        str(PROJECT),
+        "-e",
+        entry_point,
+        "--env-manager",
+        "local",
+    ]
     command += ["--experiment-name", EXPERIMENT, "-P", f"model={model}", "-P", f"inputs={FOLDER / 'photos'}"]
+    command += parameters
     print("$ mlflow", *command[3:], flush=True)
     # `python` in the project's command must be the one that runs this.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -77,19 +102,20 @@ def interpret(model: str, uri: str) -> None:
 
 def show_where(uri: str) -> None:
     """Print where the results lie and how to look at them."""
-    (run,) = mlflow.search_runs(
+    runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
         filter_string="tags.`mlflow_interp.model_uri` LIKE 'models:/%'",
-        max_results=1,
+        max_results=len(RUNS),
         output_format="list",
     )
-    print("\nArtifacts: ", run.info.artifact_uri.removeprefix("file://") + "/interpretations")
-    print("Run:       ", run.info.run_id)
-    print("\nSee them in the MLflow UI, at the run's Artifacts tab:\n")
-    print(f"  {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {uri}")
-    print(
-        f"  http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts\n"
-    )
+    print("\nArtifacts:")
+    for run in reversed(runs):
+        print(f"  {run.info.artifact_uri.removeprefix('file://')}/interpretations")
+    print("\nSee them in the MLflow UI, at each run's Artifacts tab:\n")
+    print(f"  {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {uri}\n")
+    for run in reversed(runs):
+        place = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
+        print(f"  http://127.0.0.1:5000/#/{place}/interpretations/index.html")
 
 
 def main() -> None:
@@ -98,7 +124,8 @@ def main() -> None:
     print("Photographs:", ", ".join(path.name for path in save_photographs(FOLDER / "photos")))
     model = register_classifier()
     print("Model:      ", model, flush=True)
-    interpret(model, uri)
+    for entry_point, parameters in RUNS.items():
+        interpret(entry_point, parameters, model, uri)
     show_where(uri)
 
 

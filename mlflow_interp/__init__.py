@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow_interp.loading.models import load_model
     from mlflow_interp.pipeline import Interpretation, interpret
 
+    visualize_caricature: Callable[..., Interpretation]
     visualize_gradcam: Callable[..., Interpretation]
     visualize_saliency: Callable[..., Interpretation]
 
@@ -30,6 +31,7 @@ __all__ = [
     "load_inputs",
     "load_model",
     "method_names",
+    "visualize_caricature",
     "visualize_gradcam",
     "visualize_saliency",
 ]

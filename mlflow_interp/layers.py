@@ -20,7 +20,8 @@ from mlflow_interp.exceptions import ModelError, OptionError, nearest
 
 # What a method can do with a layer stands in its signature; `mlflow-interp layers` reads it there.
 SpatialLayer = Annotated[str | int | None, "spatial"]
-GradientLayers = Annotated[str | int | Sequence[str | int] | None, "gradient"]
+Layers = str | int | Sequence[str | int] | None
+GradientLayers = Annotated[Layers, "gradient"]
 
 # Two threads that tap one model at once would restore each other's `call`.
 _tracing = threading.RLock()

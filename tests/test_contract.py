@@ -17,7 +17,7 @@ from mlflow_interp.manifest import npz, table_json
 from mlflow_interp.options import figure_module
 
 #: Options that keep a method quick enough to run several times; everything else is its default.
-QUICK: dict[str, dict[str, object]] = {}
+QUICK: dict[str, dict[str, object]] = {"caricature": {"steps": 4}}
 
 pytestmark = pytest.mark.parametrize("method", method_names())
 

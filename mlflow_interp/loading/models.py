@@ -21,7 +21,7 @@ import yaml
 
 from mlflow_interp.core import update_digest
 from mlflow_interp.exceptions import ModelError
-from mlflow_interp.loading import store
+from mlflow_interp.loading import legacy, store
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 LONGEST_REASON = 200  # characters of another library's error that we repeat
@@ -195,10 +195,16 @@ def _read_keras_file(path: Path, trusted: bool) -> Any:
     if path.stat().st_size == 0:
         raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=not trusted)
+        if _keras_version(path).startswith("2."):
+            model = legacy.read(path, trusted)
+        else:
+            model = keras.saving.load_model(path, compile=False, safe_mode=not trusted)
+        if path.suffix != ".keras":
+            legacy.finalize(model)
     # Damaged files raise almost anything: OSError, KeyError, zlib.error, JSONDecodeError, …
     except Exception as error:
         raise ModelError(_why_unloadable(path, error)) from error
+    return model
 
 
 def _why_unloadable(path: Path, error: Exception) -> str:

@@ -1,0 +1,132 @@
+"""How an image is written down, so that steps along the gradient make a picture and not noise.
+
+Written as a spectrum whose low frequencies weigh more, with colours along the axes of natural pictures,
+the same objective is climbed from a better direction (Olah et al. 2017, "Feature Visualization";
+Mordvintsev et al. 2018, "Differentiable Image Parameterizations"). A spectrum knows no resolution: its
+low frequencies are the same image, smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Parametrization = Literal["fourier", "pixel"]
+Colours = Literal["decorrelated", "true"]
+ValueRange = Literal["sigmoid", "clip"]
+
+Size = tuple[int, int]
+
+# The square root of the covariance of ImageNet's colours, as Lucid has it; columns are its axes.
+_COLOUR_AXES = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
+COLOUR_CORRELATION = _COLOUR_AXES / np.linalg.norm(_COLOUR_AXES, axis=0).max()
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """How images are written down.
+
+    Attributes:
+        size: (height, width) in pixels.
+        channels: 1 (grey) or 3 (colour).
+        parametrization: "fourier" or "pixel".
+        colours: "decorrelated" or "true"; grey has nothing to decorrelate.
+        value_range: how unbounded values become 0..1: "sigmoid" or "clip".
+        decay_power: the power with which a frequency's weight falls; 0 is white, 1 is natural.
+    """
+
+    size: Size
+    channels: int
+    parametrization: Parametrization = "fourier"
+    colours: Colours = "decorrelated"
+    value_range: ValueRange = "sigmoid"
+    decay_power: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one image's variable: (2, channels, frequencies…), or pixels."""
+        height, width = self.size
+        if self.parametrization == "pixel":
+            return (height, width, self.channels)
+        return (2, self.channels, height, width // 2 + 1)
+
+
+def noise(canvas: Canvas, indices: Iterable[int], *, stddev: float, seed: int) -> np.ndarray:
+    """Variables to start from, (n, *canvas.shape) float32, each drawn from its own input's index.
+
+    So an input starts, and ends, the same whichever others are with it.
+    """
+    drawn = [_normal(canvas, seed, index) for index in indices]
+    return np.stack(drawn) * np.float32(stddev)
+
+
+def _normal(canvas: Canvas, seed: int, index: int) -> np.ndarray:
+    return np.random.default_rng((seed, index)).standard_normal(canvas.shape, np.float32)
+
+
+def to_image(canvas: Canvas, variable: Any, size: Size) -> Any:
+    """(variables, size) => (images (n, height, width, channels) in 0..1), differentiable.
+
+    Args:
+        canvas: how the images are written down.
+        variable: what `at_size` gives for that size.
+        size: of the images; only a spectrum has others than the canvas's own.
+    """
+    import tensorflow as tf
+
+    image = variable
+    if canvas.parametrization == "fourier":
+        image = _from_spectrum(variable * _weights(canvas, size), size)
+    if canvas.colours == "decorrelated" and canvas.channels == 3:
+        image = tf.nn.conv2d(image, COLOUR_CORRELATION.T[np.newaxis, np.newaxis], 1, "VALID")
+    return tf.sigmoid(image) if canvas.value_range == "sigmoid" else tf.clip_by_value((image + 1) / 2, 0, 1)
+
+
+def _from_spectrum(spectrum: Any, size: Size) -> Any:
+    import tensorflow as tf
+
+    real, imaginary = tf.unstack(spectrum, axis=1)
+    image = tf.signal.irfft2d(tf.complex(real, imaginary), size)
+    return tf.transpose(image, (0, 2, 3, 1))
+
+
+def _weights(canvas: Canvas, size: Size) -> np.ndarray:
+    """What each frequency counts, (rows, columns) float32: falls with its power, 0 at the Nyquist frequency.
+
+    Of the canvas's own image, whatever the size asked for: hence its frequencies, and the ratio of the
+    pixels that the inverse transform divides by.
+    """
+    (height, width), (rows, columns) = canvas.size, size
+    across = np.arange(columns // 2 + 1)
+    down = np.fft.fftfreq(rows, 1 / rows)[:, np.newaxis]
+    frequency = np.hypot(down / height, across / width)
+    weights = np.maximum(frequency, 1 / max(height, width)) ** -canvas.decay_power
+    # The Nyquist frequency has no phase of its own, and at another size it is another one.
+    weights[(np.abs(down) * 2 == rows) | (across * 2 == columns)] = 0
+    return np.asarray(weights * np.sqrt(height * width) / 4 * (rows * columns) / (height * width), np.float32)
+
+
+def at_size(canvas: Canvas, variable: np.ndarray, size: Size) -> np.ndarray:
+    """The part of variables (n, *canvas.shape) that an image of a size is made of: low frequencies."""
+    if size == canvas.size:
+        return variable
+    rows, columns = _kept(canvas, size)
+    return variable[..., rows, :columns]
+
+
+def put_back(canvas: Canvas, variable: np.ndarray, part: np.ndarray, size: Size) -> np.ndarray:
+    """Variables with the part that `at_size` took replaced."""
+    if size == canvas.size:
+        return part
+    rows, columns = _kept(canvas, size)
+    whole = variable.copy()
+    whole[..., rows[:, np.newaxis], np.arange(columns)] = part
+    return whole
+
+
+def _kept(canvas: Canvas, size: Size) -> tuple[np.ndarray, int]:
+    down = np.fft.fftfreq(size[0], 1 / size[0]).astype(int)
+    return down % canvas.size[0], size[1] // 2 + 1

@@ -1,0 +1,52 @@
+"""How far activations point the way of others: what a caricature climbs, and how it is judged."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mlflow_interp.optvis.transforms import draw_views
+
+LEAST_COSINE = 0.1  # below it the cosine gives no direction, and would take the dot product's away
+VIEWS = 16
+JPEG_QUALITY = 75
+
+
+def similarity(activations: Any, target: Any, cosine_power: float) -> tuple[Any, Any, Any]:
+    """(activations, targets, both (n, …)) => (objective, cosine, dot product), (n,) float32 each.
+
+    The dot product, over the target's own square, times the cosine to a power (Lucid's `dot_compare`).
+    The target itself has 1, 1, 1.
+    """
+    import tensorflow as tf
+
+    shape = (-1, np.prod(target.shape[1:]))
+    activations, target = (tf.reshape(tf.cast(each, tf.float32), shape) for each in (activations, target))
+    products = tf.reduce_sum(activations * target, axis=1)
+    square = tf.reduce_sum(target**2, axis=1)
+    dot = tf.math.divide_no_nan(products, square)
+    lengths = tf.sqrt(tf.reduce_sum(activations**2, axis=1) * square)
+    cosine = products / tf.maximum(lengths, 1e-12)
+    return dot * tf.maximum(LEAST_COSINE, cosine) ** cosine_power, cosine, dot
+
+
+def held_out_views() -> np.ndarray:
+    """Sixteen views that no step of an ascent has seen, the same for everyone: to 5°, 5 % and 8 px of 224."""
+    return draw_views(np.random.default_rng(0x1CA7), VIEWS, rotation=5, zoom=0.05, shift=8 / 224)
+
+
+def compressed(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (n, h, w, c) in 0..1 as JPEG gives them back: what a person would still see."""
+    bytes_ = np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
+    return np.stack([_through_jpeg(each) for each in bytes_]).astype(np.float32) / 255
+
+
+def _through_jpeg(pixels: np.ndarray) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
+        file, "JPEG", quality=JPEG_QUALITY
+    )
+    return np.asarray(Image.open(file, formats=["JPEG"])).reshape(pixels.shape)

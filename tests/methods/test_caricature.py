@@ -1,0 +1,175 @@
+"""Caricatures climb, repeat, stand alone, and refuse what they can't draw."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.methods.caricature import caricature
+
+layers = keras.layers
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(4)
+    return keras.Sequential(
+        [
+            keras.Input((24, 20, 3)),
+            layers.Rescaling(1 / 127.5, offset=-1, name="rescale"),
+            layers.Conv2D(8, 3, activation="relu", name="first"),
+            layers.Conv2D(8, 3, strides=2, activation="relu", name="second"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(3, activation="softmax", name="head"),
+        ],
+        name="network",
+    )
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    """Three pictures with something in them: a disc, a bar, a ramp."""
+    down, across = np.mgrid[:24, :20]
+    disc = ((down - 12) ** 2 + (across - 10) ** 2 < 36) * 200
+    bar = ((across > 6) & (across < 12)) * 180
+    ramp = down * 10
+    pixels = np.stack(
+        [np.stack([disc, bar, ramp], -1), np.stack([bar, ramp, disc], -1), np.stack([ramp, disc, bar], -1)]
+    )
+    return pixels.astype(np.uint8)
+
+
+def test_it_grows_like_its_input(network, drawings, batch_of):
+    """More steps, a better objective, measured under turns and shifts the ascent has not seen."""
+    few, many = (
+        caricature(network, batch_of(network, drawings), layers="first", steps=steps, tolerance=0)
+        for steps in (2, 64)
+    )
+    assert (many.objectives > few.objectives + 0.1).all()
+    assert (many.cosines > 0.7).all()
+    assert (many.cosines > many.baseline_cosines).all()
+    np.testing.assert_allclose(
+        many.objectives.mean(), (many.dots * np.maximum(0.1, many.cosines) ** 0.5).mean(), rtol=0.1
+    )
+    assert many.curves[..., -1].mean() > many.curves[..., 0].mean()
+
+
+def test_images_are_pictures_of_the_inputs_size_for_each_layer(network, drawings, batch_of):
+    result = caricature(network, batch_of(network, drawings), layers=["first", "second"], steps=8)
+    assert result.images.shape == (3, 2, 24, 20, 3)
+    assert result.layers == ("first", "second")
+    assert 0 <= result.images.min() < result.images.max() <= 1
+    assert result.steps_taken.tolist() == [[8, 8]] * 3
+
+
+def test_alone_it_is_what_it_is_among_others(network, drawings, batch_of):
+    """Noise and views are drawn for each input by itself, so its company makes no difference."""
+    together = caricature(network, batch_of(network, drawings), layers="second", steps=8)
+    alone = caricature(network, batch_of(network, drawings[:1]), layers="second", steps=8)
+    np.testing.assert_allclose(alone.images[0], together.images[0], atol=2e-3)
+
+
+def test_the_same_seed_draws_the_same_and_another_another(network, drawings, batch_of):
+    first, same, other = (
+        caricature(network, batch_of(network, drawings[:1]), layers="first", steps=8, seed=seed).images
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert np.abs(first - other).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"parametrization": "pixel"}, {"colours": "true"}, {"value_range": "clip"}, {"cosine_power": 0.0}],
+    ids=str,
+)
+def test_every_way_of_writing_an_image_down_climbs(network, drawings, batch_of, options):
+    few, many = (
+        caricature(
+            network, batch_of(network, drawings[:1]), layers="first", steps=steps, tolerance=0, **options
+        )
+        for steps in (1, 48)
+    )
+    assert many.objectives.mean() > few.objectives.mean() + 0.05
+
+
+@pytest.mark.parametrize("shape", [(13, 17, 1), (15, 11, 3)])
+def test_grey_and_odd_sizes(batch_of, shape):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    inputs = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
+    result = caricature(model, batch_of(model, inputs), steps=4)
+    assert result.images.shape == (2, 1, *shape)
+    assert result.layers == ("conv",)
+
+
+def test_nested_layers_are_found(network, drawings, batch_of):
+    inputs = keras.Input((24, 20, 3))
+    outer = keras.Model(inputs, layers.Dense(2)(network(inputs)))
+    nested = caricature(outer, batch_of(outer, drawings[:1]), layers="network/first", steps=4)
+    flat = caricature(network, batch_of(network, drawings[:1]), layers="first", steps=4)
+    np.testing.assert_allclose(nested.images, flat.images, atol=1e-4)
+
+
+def test_an_ascent_that_gains_nothing_stops_and_says_so(network, drawings, batch_of):
+    result = caricature(network, batch_of(network, drawings[:1]), layers="first", steps=400, tolerance=0.5)
+    assert result.converged.all()
+    assert result.steps_taken.max() < 400
+    assert result.table()["stopped"] == ["converged"]
+
+
+def test_growth_can_be_followed(network, drawings, batch_of):
+    result = caricature(
+        network,
+        batch_of(network, drawings),
+        layers=["first", "second"],
+        steps=32,
+        tolerance=0,
+        snapshot_every=16,
+    )
+    series = result.series()
+    assert set(series) == {"objective_over_steps/first", "objective_over_steps/second"}
+    steps, values = zip(*series["objective_over_steps/first"], strict=True)
+    assert steps[-1] == 32
+    assert values[-1] > values[0]
+    frames = result.frames()
+    assert [step for step, _ in frames] == [16, 32]
+    assert frames[0][1].shape == (3 * 24, 2 * 20, 3)
+    assert frames[0][1].dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"steps": -5}, "steps"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"stddev": -1.0}, "stddev"),
+        ({"snapshot_every": -1}, "snapshot_every"),
+        ({"parametrization": "wavelet"}, "wavelet"),
+        ({"colours": "grey"}, "grey"),
+        ({"value_range": "tanh"}, "tanh"),
+        ({"layers": "frist"}, "no layer 'frist'.*nearest: first"),
+    ],
+)
+def test_bad_options_say_what_to_do(network, drawings, batch_of, options, message):
+    with pytest.raises(OptionError, match=message):
+        caricature(network, batch_of(network, drawings), **options)
+
+
+def test_inputs_that_are_no_pictures_are_refused(batch_of):
+    model = keras.Sequential(
+        [keras.Input((9,)), layers.Dense(3, activation="relu", name="hidden"), layers.Dense(2)]
+    )
+    with pytest.raises((InputsError, OptionError, ModelError), match=r"picture|spatial|image"):
+        caricature(model, batch_of(model, np.ones((2, 9), np.float32)), layers="hidden")

@@ -1,0 +1,87 @@
+"""Steps that are Keras' own Adam's, each image on its own."""
+
+from __future__ import annotations
+
+from itertools import repeat
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mlflow_interp.optvis.ascend import STEPS_A_POINT, Climb, State, compile_ascent
+
+
+def hill(variable, view, given):
+    """A hill of height 0 at the peak that is given, seen a little to the side."""
+    return -tf.reduce_sum((variable - given[0] - view) ** 2, axis=1)
+
+
+STILL = np.float32(0)
+
+
+def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=None):
+    start, given = np.array(start, np.float32), (np.array(peak, np.float32),)
+    ascent = compile_ascent(objective, State.start(start), STILL, given, learning_rate=rate)
+    climbing = Climb(ascent, given, start.copy(), iter(views) if views is not None else repeat(STILL))
+    taken = list(climbing.run(steps, tolerance))
+    return climbing, taken
+
+
+def test_steps_are_those_of_keras():
+    start, peak = [[0.0, 3.0], [5.0, -1.0]], [[1.0, 1.0], [4.0, 0.5]]
+    variable = tf.Variable(start)
+    optimizer = keras.optimizers.Adam(0.1, amsgrad=True)
+    optimizer.build([variable])
+    for _ in range(40):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((variable - tf.constant(peak)) ** 2)
+        optimizer.apply_gradients([(tape.gradient(loss, variable), variable)])
+    found, _ = climb(start, peak, 40)
+    np.testing.assert_allclose(found.variable, variable.numpy(), atol=1e-4)
+
+
+def test_it_climbs():
+    found, taken = climb([[0.0, 3.0]], [[1.0, 1.0]], 100)
+    assert sum(taken) == 100
+    assert found.curve[0] < found.curve[2] < found.curve[-1]
+    np.testing.assert_allclose(found.variable, [[1, 1]], atol=0.1)
+    assert found.taken.tolist() == [100]
+    assert not found.converged.any()
+
+
+@pytest.mark.parametrize("steps", [1, 7, STEPS_A_POINT, 20])
+def test_as_many_steps_as_asked_for(steps):
+    found, taken = climb([[0.0]], [[1.0]], steps)
+    assert sum(taken) == found.taken[0] == steps
+    assert len(found.curve) == -(-steps // STEPS_A_POINT)
+
+
+def test_who_has_arrived_stops_and_the_others_go_on():
+    """One starts on its peak of 1, the other far below."""
+
+    def bounded(variable, view, given):
+        return 1 / (1 + tf.reduce_sum((variable - given[0]) ** 2, axis=1))
+
+    found, _ = climb([[1.0], [9.0]], [[1.0], [1.0]], 400, tolerance=0.01, objective=bounded)
+    assert found.converged.tolist() == [True, True]
+    assert found.taken[0] < found.taken[1] < 400
+    np.testing.assert_allclose(found.variable, 1, atol=0.3)
+    assert found.curve[-1][0] == found.curve[found.taken[0] // STEPS_A_POINT][0]
+
+
+def test_the_same_alone_and_in_company():
+    start = np.random.default_rng(0).normal(size=(3, 4))
+    peak = np.random.default_rng(1).normal(size=(3, 4))
+    together, _ = climb(start, peak, 60, tolerance=0.05)
+    for row in range(3):
+        alone, _ = climb(start[[row]], peak[[row]], 60, tolerance=0.05)
+        np.testing.assert_allclose(together.variable[row], alone.variable[0], atol=1e-5)
+        assert together.taken[row] == alone.taken[0]
+
+
+def test_every_step_has_a_view_of_its_own():
+    views = [np.float32(0.5), np.float32(-0.5)] * 50
+    found, _ = climb([[0.0]], [[1.0]], 100, views=views)
+    np.testing.assert_allclose(found.variable, 1, atol=0.1)
+    assert found.curve[-1] == pytest.approx(-0.25, abs=0.05)
