@@ -296,7 +296,8 @@ def our_way(subject: Subject, settings: Settings, judge: Judge, drawer: Artist) 
 
 COLUMNS = (
     "layer", "photograph", "reference", "its time (wall, CPU)", "it was as good at step", "ours", "at step",
-    "our time (wall, CPU)", "wall ratio", "CPU ratio",
+    "our time (wall, CPU)", "wall ratio",
+    "CPU ratio",
 )  # fmt: skip
 
 
@@ -329,8 +330,8 @@ def _compare(task: Task, number: int, name: str, settings: Settings, drawer: Art
     itself = next(mark.steps for mark in theirs if mark.objective >= enough)
     ratio, missed = theirs[-1].time / ours.time, "" if ours.objective >= enough else ", not reached"
     cells = (
-        task.layer, name, _quality(theirs[-1]), _time(theirs[-1]), itself, _quality(ours) + missed, ours.steps,
-        _time(ours), f"1/{ratio[0]:.1f}", f"1/{ratio[1]:.1f}",
+        task.layer, name, _quality(theirs[-1]), _time(theirs[-1]), itself, _quality(ours) + missed,
+        ours.steps, _time(ours), f"1/{ratio[0]:.1f}", f"1/{ratio[1]:.1f}",
     )  # fmt: skip
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
     return np.stack([theirs[-1].time, ours.time])

@@ -51,9 +51,11 @@ def read(path: Path, trusted: bool) -> Any:
         if "model_config" not in file.attrs:
             raise ValueError("it holds weights only, no model")
         config = json.loads(file.attrs["model_config"])
-    functions = {legacy_graph.FUNCTION: legacy_graph.function_class()}
-    with keras.saving.custom_object_scope(functions):
-        model = keras.saving.deserialize_keras_object(translated(config), safe_mode=not trusted)
+    model = keras.saving.deserialize_keras_object(
+        translated(config),
+        custom_objects={legacy_graph.FUNCTION: legacy_graph.function_class()},
+        safe_mode=not trusted,
+    )
     model.load_weights(path)
     return model
 

@@ -211,9 +211,10 @@ def _why_unloadable(path: Path, error: Exception) -> str:
     reason = _first_line(error)
     if "safe_mode" in str(error) or "unsafe" in str(error).lower():
         return f"{path.name!r} carries code of its own (a Lambda layer), which is not run; {_TRUST}"
-    if "Could not locate" in str(error) or "Unknown layer" in str(error):
+    unknown = re.search(r"(Could not locate|Unknown) [^.\n]*", str(error))
+    if unknown:
         return (
-            f"{path.name!r} needs a class that Keras does not know: {reason}; import the module that "
+            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; import the module that "
             "registers it with @keras.saving.register_keras_serializable first"
         )
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):

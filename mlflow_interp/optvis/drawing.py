@@ -86,7 +86,8 @@ class Artist:
     def _compared(self, fed: tuple[Any, Any]) -> tuple[Any, ...]:
         import tensorflow as tf
 
-        measures = similarity(*map(self._activations, fed), self.settings.cosine_power)
+        images, inputs = (self._activations(each) for each in fed)
+        measures = similarity(images, inputs, self.settings.cosine_power)
         return tuple(tf.reduce_mean(measure) for measure in measures)
 
 
