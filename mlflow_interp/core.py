@@ -85,9 +85,10 @@ class Batch:
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _digest: str | None = None
+    _count: int = 0
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield every chunk; a full pass also settles `digest`.
+        """Yield every chunk; a full pass also settles `digest` and `count`.
 
         Raises:
             InputsError: nothing could be read at all.
@@ -109,6 +110,7 @@ class Batch:
                 + (f" ({reasons})" if reasons else " (it is empty)")
             )
         self._digest = hashlib.sha256(b"".join(each.digest() for each in columns.values())).hexdigest()
+        self._count = count
 
     @property
     def digest(self) -> str:
@@ -117,6 +119,19 @@ class Batch:
             for _ in self.chunks():
                 pass
         return str(self._digest)
+
+    @property
+    def count(self) -> int:
+        """How many inputs could be read."""
+        return self._count if self.digest else 0
+
+
+def weights_digest(model: Any) -> str:
+    """The sha256 of all weights in order: the same for equal models, wherever they are stored."""
+    sha256 = hashlib.sha256()
+    for weight in model.weights:
+        update_digest(sha256, np.asarray(weight))
+    return sha256.hexdigest()
 
 
 def update_digest(sha256: Any, array: np.ndarray) -> None:
@@ -273,6 +288,17 @@ class Result(Protocol):
 
     def warnings(self) -> list[str]:
         """What a user should know before trusting the picture."""
+
+
+@runtime_checkable
+class Detailed(Protocol):
+    """A result with more to say than one row an input."""
+
+    def tables(self) -> dict[str, dict[str, list[Any]]]:
+        """Further tables by file name such as per_class.csv: columns of equal length."""
+
+    def highlights(self) -> dict[str, Any]:
+        """What the manifest should say beside the metrics: plain JSON values."""
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ The manifest is written last, so where there is one, the folder is complete.
 
 from __future__ import annotations
 
+import csv as csv_format
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ import numpy as np
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PACKAGES = ("mlflow-interp", "tensorflow", "keras", "mlflow", "numpy")
 
 
@@ -84,6 +86,20 @@ def table_json(columns: Mapping[str, list[Any]]) -> bytes:
     """Columns in the form of `mlflow.log_table`, which MLflow's UI shows as a table."""
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return json.dumps(_plain({"columns": list(columns), "data": rows}), ensure_ascii=False).encode()
+
+
+def csv(columns: Mapping[str, list[Any]]) -> bytes:
+    """Columns as CSV; text that a spreadsheet would take for a formula is made text by an apostrophe."""
+    buffer = io.StringIO(newline="")
+    writer = csv_format.writer(buffer, lineterminator="\n")
+    writer.writerow([_cell(name) for name in columns])
+    writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+    return buffer.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    plain = _plain(value)
+    return f"'{plain}" if isinstance(plain, str) and plain.startswith(_FORMULA) else plain
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:

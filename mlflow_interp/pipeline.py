@@ -15,16 +15,18 @@ import numpy as np
 
 from mlflow_interp import progress
 from mlflow_interp.artifacts import ROOT, Finished, write
-from mlflow_interp.core import Batch, Growing, Result, find_method, method_names
+from mlflow_interp.core import Batch, Detailed, Growing, Result, find_method, method_names, weights_digest
 from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
 from mlflow_interp.figures import index, style
 from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.models import LoadedModel, load_model, weights_digest
-from mlflow_interp.manifest import complete_manifest, free_place, npz, table_json, write_folder
+from mlflow_interp.loading.models import LoadedModel, load_model
+from mlflow_interp.manifest import complete_manifest, csv, free_place, npz, table_json, write_folder
 from mlflow_interp.options import effective, figure_module, options_of, route
 from mlflow_interp.runs import Destination, open_run
 
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
+
+MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
 
 
 class InterpretationWarning(UserWarning):
@@ -186,6 +188,8 @@ def _run(
         "predictions.json": table_json(result.table()),
         "arrays.npz": npz(result.arrays()),
     }
+    if isinstance(result, Detailed):
+        files |= {name: csv(columns) for name, columns in result.tables().items()}
     described = _manifest(method, loaded, batch, result, given, time.perf_counter() - started)
     manifest = complete_manifest(described, files)
     for warning in manifest["warnings"]:
@@ -219,11 +223,12 @@ def _manifest(
         "inputs": {
             "source": batch.source,
             "sha256": batch.digest,
-            "count": len(result.examples),
+            "count": batch.count,
             "skipped": dict(batch.skipped),
-            "names": list(result.examples.names),
+            "names": list(result.examples.names[:MOST_NAMES]),
         },
         "metrics": {name: float(value) for name, value in result.metrics().items() if np.isfinite(value)},
+        "highlights": result.highlights() if isinstance(result, Detailed) else {},
         "warnings": [*batch.warnings, *_summed_up(skipped), *result.warnings()],
     }
 

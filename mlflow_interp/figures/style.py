@@ -96,14 +96,31 @@ def _templates() -> Any:
     return environment
 
 
-def render(template: str, script: str | None = None, **values: Any) -> str:
+def render(template: str, script: str | None = None, *, plotly: bool = False, **values: Any) -> str:
     """Fill a page template; its script is named in `script` and allowed by hash, nothing else runs.
 
     Values for the script go in as JSON under `data`, with "<" escaped so that no text can end the block.
+    With `plotly`, that library stands in the page before the script.
     """
     code = _templates().loader.get_source(_templates(), script)[0] if script else ""
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    library = _plotly() if plotly else ""
     if "data" in values:
         values["data"] = json.dumps(values["data"], allow_nan=False).replace("<", "\\u003c")
-    page: str = _templates().get_template(template).render(script=code, script_hash=digest, **values)
-    return page
+    hashes = [_hash(each) for each in (code, library) if each]
+    filled = (
+        _templates()
+        .get_template(template)
+        .render(script=code, library=library, script_hashes=hashes, **values)
+    )
+    return str(filled)
+
+
+def _hash(code: str) -> str:
+    return base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

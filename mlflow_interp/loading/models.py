@@ -7,7 +7,6 @@ plain YAML, and the Keras file inside the folder with Keras' safe mode.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 import zipfile
@@ -16,10 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
-from mlflow_interp.core import update_digest
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.loading import legacy, store
 
@@ -289,11 +286,3 @@ def _signature_shape(mlmodel: Mapping[str, Any]) -> tuple[int | None, ...] | Non
         return tuple(None if size < 0 else int(size) for size in tensor["tensor-spec"]["shape"])
     except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
         return None
-
-
-def weights_digest(model: Any) -> str:
-    """The sha256 of all weights in order: the same for equal models, wherever they are stored."""
-    sha256 = hashlib.sha256()
-    for weight in model.weights:
-        update_digest(sha256, np.asarray(weight))
-    return sha256.hexdigest()

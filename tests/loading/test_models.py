@@ -23,9 +23,10 @@ import yaml
 from mlflow.models import infer_signature
 from tiny_models import FLAVORS, METADATA, Store, Trap, assert_same_weights, small_model
 
+from mlflow_interp.core import weights_digest
 from mlflow_interp.exceptions import ModelError, TrackingError
 from mlflow_interp.loading import models
-from mlflow_interp.loading.models import LoadedModel, Origin, load_model, weights_digest
+from mlflow_interp.loading.models import LoadedModel, Origin, load_model
 
 H5_IS_LEGACY = "ignore:.*HDF5 file.*:UserWarning"
 
