@@ -30,6 +30,7 @@ setup(
         "scikit-learn>=1.5",
         "tensorflow>=2.20",
         "tqdm>=4.66",
+        "typing-extensions>=4.6",
         "umap-learn>=0.5.7",
     ],
     extras_require={

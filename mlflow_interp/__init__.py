@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     visualize_caricature: Callable[..., Interpretation]
     visualize_gradcam: Callable[..., Interpretation]
     visualize_saliency: Callable[..., Interpretation]
+    visualize_umap: Callable[..., Interpretation]
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "visualize_caricature",
     "visualize_gradcam",
     "visualize_saliency",
+    "visualize_umap",
 ]
 
 _HOMES = {

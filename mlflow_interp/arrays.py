@@ -56,3 +56,24 @@ def to_picture(inputs: np.ndarray, *, channels_first: bool = False) -> np.ndarra
     if inputs.dtype != np.uint8:
         inputs = np.rint(rescale(inputs) * 255).astype(np.uint8)
     return np.repeat(inputs, 3, axis=-1) if inputs.shape[-1] == 1 else inputs[..., :3]
+
+
+def most_side(total: int | None) -> int:
+    """Most pixels of a thumbnail's side, so that a page of them stays small: 64 for few, 24 for many."""
+    if total is None:
+        return 32
+    return next((side for most, side in ((500, 64), (2_000, 48), (8_000, 32)) if total <= most), 24)
+
+
+def thumbnails(pictures: np.ndarray, most: int) -> np.ndarray:
+    """Pictures (n, h, w, 3) uint8 as (n, side, side, 3): whole, black beside what isn't square."""
+    high, wide = pictures.shape[1:3]
+    scale = min(1.0, most / max(high, wide))
+    rows, columns = max(1, round(high * scale)), max(1, round(wide * scale))
+    side = max(rows, columns)
+    top, left = (side - rows) // 2, (side - columns) // 2
+    small = np.zeros((len(pictures), side, side, 3), np.uint8)
+    for index, picture in enumerate(pictures):
+        smaller = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BOX)
+        small[index, top : top + rows, left : left + columns] = smaller
+    return small

@@ -179,7 +179,12 @@ def _interpret_command() -> click.Command:
 
     An option goes to every method that takes it.
     """
-    every = {name: option for method in method_names() for name, option in options_of(method).items()}
+    every = {
+        name: option
+        for method in method_names()
+        for name, option in options_of(method).items()
+        if not option.passed_on
+    }
 
     def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **given: Any) -> None:
         _interpret(model, inputs, methods, tracking_uri, given)

@@ -29,6 +29,8 @@ class Chunk:
         inputs: what the model is fed, n rows: an array, or a tuple or dict of arrays.
         labels: (n,) int64 class indices, `UNKNOWN` (-1) where not given.
         pictures: (n, height, width, 3) uint8 for eyes, or None where inputs aren't pictures.
+        label_rows: (n, classes) labels as given where a row holds a number for each class, else None.
+        weights: (n,) how much each input counts, None where not given.
     """
 
     indices: np.ndarray
@@ -36,6 +38,8 @@ class Chunk:
     inputs: Arrays
     labels: np.ndarray
     pictures: np.ndarray | None
+    label_rows: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -51,6 +55,8 @@ def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
             map_arrays(lambda array: array[part], chunk.inputs),  # noqa: B023 - called at once
             chunk.labels[part],
             None if chunk.pictures is None else chunk.pictures[part],
+            None if chunk.label_rows is None else chunk.label_rows[part],
+            None if chunk.weights is None else chunk.weights[part],
         )
 
 
@@ -72,6 +78,8 @@ class Batch:
         class_names: the names of the model's classes, None where nobody told.
         preparation: how inputs became what the model is fed: preprocess, resize, size.
         read_like: reads one more input out of a file, made ready as these are.
+        read_arrays: reads the arrays of an earlier interpretation out of its folder or URI.
+        labelled: false where no input has a label, as far as that is known before reading.
         skipped: what could not be read and why, by name; filled while reading.
         warnings: what a user should know before trusting a picture.
     """
@@ -82,6 +90,8 @@ class Batch:
     class_names: tuple[str, ...] | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
     read_like: Callable[[str], np.ndarray] | None = None
+    read_arrays: Callable[[str], dict[str, np.ndarray]] | None = None
+    labelled: bool = True
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _digest: str | None = None
@@ -249,7 +259,7 @@ class ExampleCollector:
         room = MOST_PICTURES - sum(map(len, self._pictures))
         if chunk.pictures is not None and room > 0:
             self._pictures.append(chunk.pictures[:room].copy())
-        light = replace(chunk, inputs=None, pictures=None)
+        light = replace(chunk, inputs=None, pictures=None, label_rows=None)
         self._rows.append((light, top.astype(np.int64), best))
 
     def examples(self) -> Examples:

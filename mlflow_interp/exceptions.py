@@ -4,6 +4,7 @@ InterpretationError
 ├── OptionError      an option, method or layer that does not exist, or a value it can't take
 ├── ModelError       a model that can't be found, can't be loaded, or that a method can't explain
 ├── InputsError      inputs, labels or class names that can't be read or don't fit the model
+│   └── InapplicableError   inputs that are fine but lack what one method needs, such as labels
 └── TrackingError    a tracking server or artifact store that doesn't answer, or refuses
 """
 
@@ -27,6 +28,10 @@ class ModelError(InterpretationError, ValueError):
 
 class InputsError(InterpretationError, ValueError):
     """Inputs, labels or class names that can't be read or don't fit the model."""
+
+
+class InapplicableError(InputsError):
+    """Inputs that are fine but lack what one method needs, such as labels; `all` goes without it."""
 
 
 class TrackingError(InterpretationError, RuntimeError):

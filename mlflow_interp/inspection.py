@@ -67,4 +67,4 @@ def _can_use(method: str, model: Any, tensor: Any, used: set[str]) -> bool:
         return False
     if get_args(layer.annotation)[1] == "spatial":
         return tensor.op.name in used and is_spatial(model, tensor)
-    return bool(tensor.dtype.is_floating)
+    return bool(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2)

@@ -22,6 +22,7 @@ from mlflow_interp.exceptions import ModelError, OptionError, nearest
 SpatialLayer = Annotated[str | int | None, "spatial"]
 Layers = str | int | Sequence[str | int] | None
 GradientLayers = Annotated[Layers, "gradient"]
+VectorLayers = Annotated[Layers, "vector"]
 
 # Two threads that tap one model at once would restore each other's `call`.
 _tracing = threading.RLock()
@@ -85,15 +86,20 @@ def find_layer(model: Any, layer: str | int) -> Located:
     )
 
 
+def split_layers(layers: str | int | Sequence[str | int]) -> list[str | int]:
+    """The names and indices of a list, or of a text with commas."""
+    given = layers.split(",") if isinstance(layers, str) else [layers] if isinstance(layers, int) else layers
+    names = [name.strip() if isinstance(name, str) else name for name in given]
+    return [name for name in names if name != ""]
+
+
 def find_layers(model: Any, layers: str | int | Sequence[str | int]) -> list[Located]:
     """The layers of a list, or of a text with commas; each as `find_layer` finds it.
 
     Raises:
         OptionError: a layer is not there, is there twice, or none is named.
     """
-    given = layers.split(",") if isinstance(layers, str) else [layers] if isinstance(layers, int) else layers
-    names = [name.strip() if isinstance(name, str) else name for name in given]
-    found = [find_layer(model, name) for name in names if name != ""]
+    found = [find_layer(model, name) for name in split_layers(layers)]
     if not found or len({place.path for place in found}) < len(found):
         raise OptionError(f"layers {layers!r} names {'a layer twice' if found else 'none'}; name each once")
     return found
@@ -285,6 +291,26 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
         f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs and "
         "others take by default; `mlflow-interp layers` shows what each method can use"
     )
+
+
+def layer_before_head(model: Any, traced: Forward) -> str:
+    """The path of the last layer before the head, which is the last layer with weights.
+
+    What it gives is what the model knows of an input when it chooses between the classes.
+
+    Raises:
+        ModelError: nothing comes before the head.
+    """
+    used, leaves = dependencies(traced.outputs), _leaf_paths(model)
+    way = [path for path, tensor in traced.tapped.items() if path in leaves and tensor.op.name in used]
+    weighted = {place.path for place in walk(model) if place.layer.weights}
+    before = way[: max((at for at, path in enumerate(way) if path in weighted), default=0)]
+    if not before:
+        raise ModelError(
+            f"model {model.name!r} has no layer before its head, so which to take is not known; name "
+            "layers=; `mlflow-interp layers` shows what each method can use"
+        )
+    return before[-1]
 
 
 def _leaf_paths(model: Any) -> set[str]:

@@ -31,7 +31,7 @@ def _entry_point(
     own = {
         name: {"type": "string", "default": ""}
         for name, option in options.items()
-        if option.room != _LEFT_TO_MLFLOW
+        if option.room != _LEFT_TO_MLFLOW and not option.passed_on  # -P takes those all the same
     }
     # Of type `path`, "." becomes the folder that `mlflow run` was called from. The inputs themselves can't
     # be of that type: MLflow takes neither globs nor keras:… for one, and leaves the run RUNNING.

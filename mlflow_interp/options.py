@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from docstring_parser import parse
 
@@ -38,6 +38,7 @@ class Option:
         annotation: its type.
         default: what it is when not given.
         help: its paragraph in the docstring.
+        passed_on: whether the function only hands it to a library, whose own default None stands for.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Option:
     annotation: Any
     default: Any
     help: str
+    passed_on: bool = False
 
 
 def figure_module(method: str) -> Any:
@@ -82,6 +84,16 @@ def _declared(function: Callable[..., Any], room: str) -> Iterable[Option]:
                 parameter.default,
                 helps.get(parameter.name, ""),
             )
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            yield from _passed_on(_evaluated(parameter.annotation, function), room)
+
+
+def _passed_on(annotation: Any, room: str) -> Iterable[Option]:
+    """The options of `**options: Unpack[SomeTypedDict]` (PEP 692)."""
+    (declared,) = get_args(annotation)
+    helps = argument_help(declared)
+    for name, kind in get_type_hints(declared).items():
+        yield Option(name, room, kind, None, helps[name], passed_on=True)
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
@@ -113,7 +125,7 @@ def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     known, sorted_out = options_of(method), {room: dict[str, Any]() for room in ROOMS}
     for name, value in given.items():
         if name not in known:
-            raise OptionError(f"{method} has no option {name!r}{nearest(name, known, most=3)}")
+            raise _unknown(name, [method])
         sorted_out[known[name].room][name] = value
     return sorted_out
 
@@ -123,8 +135,32 @@ def effective(method: str, given: Mapping[str, Any], rooms: Iterable[str]) -> di
     return {
         option.name: given.get(option.name, option.default)
         for option in options_of(method).values()
-        if option.room in rooms
+        if option.room in rooms and not (option.passed_on and option.name not in given)
     }
+
+
+def distribute(names: Iterable[str], options: Iterable[str]) -> dict[str, list[str]]:
+    """Which of several methods takes which option: those that declare it; else those that pass it on.
+
+    So `learning_rate` is caricature's where both run, though umap-learn has one too.
+
+    Raises:
+        OptionError: none takes an option.
+    """
+    methods, taken = list(names), dict[str, list[str]]()
+    for option in options:
+        takers = [name for name in methods if option in options_of(name)]
+        own = [name for name in takers if not options_of(name)[option].passed_on]
+        taken[option] = own or takers
+        if not takers:
+            raise _unknown(option, methods)
+    return taken
+
+
+def _unknown(option: str, methods: list[str]) -> OptionError:
+    known = sorted({each for name in methods for each in options_of(name)})
+    close = nearest(option, known, most=3)
+    return OptionError(f"{', '.join(methods)} has no option {option!r}{close}; there are: {', '.join(known)}")
 
 
 def shared_options() -> Mapping[str, Option]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,12 +16,12 @@ import numpy as np
 from mlflow_interp import progress
 from mlflow_interp.artifacts import ROOT, Finished, write
 from mlflow_interp.core import Batch, Detailed, Growing, Result, find_method, method_names, weights_digest
-from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
+from mlflow_interp.exceptions import InapplicableError, InterpretationError, OptionError
 from mlflow_interp.figures import index, style
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import LoadedModel, load_model
 from mlflow_interp.manifest import complete_manifest, csv, free_place, npz, table_json, write_folder
-from mlflow_interp.options import effective, figure_module, options_of, route
+from mlflow_interp.options import distribute, effective, figure_module, route
 from mlflow_interp.runs import Destination, open_run
 
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
@@ -105,7 +105,8 @@ def interpret(
 ) -> dict[str, Interpretation]:
     """Run several methods on one model and the same inputs, and log all to one run.
 
-    A method that fails does not keep the others from running; its error is raised at the end.
+    A method that fails does not keep the others from running; its error is raised at the end. Of "all"
+    those are left out, with a warning, that need what the inputs don't have, such as labels.
 
     Args:
         model: A Keras model, or where to find one; see `load_model`.
@@ -133,6 +134,8 @@ def interpret(
                 found[method] = _run(method, loaded, batch, destination, given)
             except InterpretationError as error:
                 failed[method] = error
+        if methods == "all" and found:
+            failed = dict(_left_out(failed))
         if failed:
             raise _joined(failed)
         _say_where(destination)
@@ -158,13 +161,9 @@ def _with_options(
     chosen: Mapping[str, dict[str, Any]], options: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Give each method the options it takes; an option that none takes is an error."""
-    known = {option for name in chosen for option in options_of(name)}
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        what = ", ".join(chosen)
-        raise OptionError(f"{what} has no option {unknown[0]!r}{nearest(unknown[0], known, most=3)}")
+    takers = distribute(chosen, options)
     return {
-        name: {key: value for key, value in options.items() if key in options_of(name)} | own
+        name: {key: value for key, value in options.items() if name in takers[key]} | own
         for name, own in chosen.items()
     }
 
@@ -246,6 +245,15 @@ def _summed_up(lines: list[str], most: int = 3) -> list[str]:
         else []
     )
     return lines[:most] + rest
+
+
+def _left_out(failed: Mapping[str, InterpretationError]) -> Iterator[tuple[str, InterpretationError]]:
+    """What is left of the errors when `all` goes without what these inputs can't be used for."""
+    for method, error in failed.items():
+        if isinstance(error, InapplicableError):
+            warnings.warn(f"{method} was left out: {error}", InterpretationWarning, stacklevel=4)
+        else:
+            yield method, error
 
 
 def _joined(failed: Mapping[str, InterpretationError]) -> InterpretationError:

@@ -23,6 +23,8 @@ FORBIDDEN = {
     "artifacts": {"tensorflow", "keras", "matplotlib", "click", *ours("methods", "figures")},
     "layers": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures")},
     "scores": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures")},
+    "activations": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures")},
+    "embedding": {"tensorflow", "keras", "mlflow", "matplotlib", "click", *ours("loading", "methods")},
     "arrays": {"tensorflow", "keras", "mlflow", "matplotlib", "click"},
     "runs": {"tensorflow", "keras", "matplotlib", "click", *ours("methods", "figures", "artifacts")},
     "manifest": {"tensorflow", "keras", "mlflow", "matplotlib", "click"},

@@ -26,7 +26,9 @@ def test_file_is_up_to_date():
 def test_entry_points_take_every_option_of_the_method(method):
     content = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
     point = content["entry_points"][method]
-    expected = {option.name for option in options_of(method).values() if option.room != "run"}
+    expected = {
+        option.name for option in options_of(method).values() if option.room != "run" and not option.passed_on
+    }
     assert set(point["parameters"]) == {"model", "inputs", "relative_to"} | expected
     assert all(f"--{name}={{{name}}}" in point["command"] for name in expected)
 

@@ -70,7 +70,7 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def data_uri(pixels: np.ndarray, *, lossless: bool = False, most: int = 320) -> str:
+def data_uri(pixels: np.ndarray, *, lossless: bool = False, most: int = 320, quality: int = 85) -> str:
     """uint8 pixels (h, w, 3 or 4) as a data: URI, at most `most` pixels on the longer side."""
     image, buffer = Image.fromarray(pixels), io.BytesIO()
     if max(image.size) > most:
@@ -78,7 +78,7 @@ def data_uri(pixels: np.ndarray, *, lossless: bool = False, most: int = 320) -> 
     if lossless:
         image.save(buffer, "PNG", optimize=True)
     else:
-        image.save(buffer, "JPEG", quality=85)
+        image.save(buffer, "JPEG", quality=quality)
     kind = "png" if lossless else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 

@@ -14,7 +14,8 @@ from mlflow_interp.core import Arrays, Batch, Chunk, flatten, map_arrays
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.layers import is_channels_first
 from mlflow_interp.loading.classes import ClassNames, declared_class_names, load_class_names
-from mlflow_interp.loading.labels import Labels, label_indices, read_labels
+from mlflow_interp.loading.earlier import read_arrays
+from mlflow_interp.loading.labels import Labels, label_indices, label_rows, read_labels, row_weights
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.loading.pictures import Resize, read_picture
 from mlflow_interp.loading.preprocessing import Preprocess, find_preprocess
@@ -78,6 +79,7 @@ def load_inputs(
     reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, warnings, {})
     batch = reader.batch(source)
     batch.read_like = partial(_read_one, loaded=loaded, preprocess=preprocess, resize=resize)
+    batch.read_arrays = read_arrays
     return batch
 
 
@@ -133,6 +135,7 @@ class _Reader:
             total=total,
             class_names=self.class_names,
             preparation=preparation,
+            labelled=source.labelled if isinstance(source, Blocks) else source.labels is not None,
             skipped=self.skipped,
             warnings=self.warnings,
         )
@@ -152,7 +155,7 @@ class _Reader:
     def _pictures(self, source: Pictures) -> Any:
         size, channels = self._picture_shape(source)
         name, prepare = self._found_preprocess(takes_floats=False)
-        labels = self._label_indices(source.labels, len(source.paths))
+        labels = self._labels(source.labels, len(source.paths))
         chosen = self._spaced(len(source.paths))
 
         def read() -> Iterator[Chunk]:
@@ -170,7 +173,7 @@ class _Reader:
                     kept.append(int(index))
                 if kept:
                     names = [source.names[index] for index in kept]
-                    yield self._chunk(kept, names, np.stack(pixels), labels[kept], prepare)
+                    yield self._chunk(kept, names, np.stack(pixels), labels.of(kept), prepare)
 
         preparation = {"preprocess": name, "resize": self.resize, "size": list(size)}
         return read, len(chosen), preparation
@@ -207,14 +210,14 @@ class _Reader:
     def _arrays(self, source: ArrayRows) -> Any:
         total = len(flatten(source.inputs)[0])
         name, prepare = self._array_preprocess(source.inputs)
-        labels = self._label_indices(source.labels, total)
+        labels = self._labels(source.labels, total)
         chosen = self._spaced(total)
 
         def read() -> Iterator[Chunk]:
             for start in range(0, len(chosen), self.batch_size):
                 rows = chosen[start : start + self.batch_size]
                 values = map_arrays(partial(np.take, indices=rows, axis=0), source.inputs)
-                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, labels[rows], prepare)
+                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, labels.of(rows), prepare)
 
         return read, len(chosen), {"preprocess": name, "resize": None, "size": None}
 
@@ -230,19 +233,19 @@ class _Reader:
 
         def read() -> Iterator[Chunk]:
             start = 0
-            for values, labels in source.read():
+            for values, labels, weights in source.read():
                 if not settled:
                     settled.append(self._array_preprocess(values))
                     preparation["preprocess"] = settled[0][0]
                 rows = np.arange(start, start + len(flatten(values)[0]))
                 start += len(rows)
-                indices = self._label_indices(labels, len(rows))
-                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, indices, settled[0][1])
+                told = self._labels(labels, len(rows), weights)
+                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, told, settled[0][1])
 
         return read, source.total, preparation
 
     def _chunk(
-        self, indices: list[int], names: list[str], values: Arrays, labels: np.ndarray, prepare: Preprocess
+        self, indices: list[int], names: list[str], values: Arrays, told: _Labels, prepare: Preprocess
     ) -> Chunk:
         values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
         fed = map_arrays(_as_float, values)
@@ -250,7 +253,8 @@ class _Reader:
             fed = self._as_fed(prepare(self._with_channels(fed)))
         self._check(fed, names)
         main = flatten(values)[0]
-        return Chunk(np.array(indices, np.int64), tuple(names), fed, labels, to_picture(main))
+        where = np.array(indices, np.int64)
+        return Chunk(where, tuple(names), fed, told.labels, to_picture(main), told.rows, told.weights)
 
     def _with_channels(self, values: np.ndarray) -> np.ndarray:
         """Grey pictures often come as (n, h, w), and the model wants (n, h, w, 1)."""
@@ -292,15 +296,29 @@ class _Reader:
                 f"{tuple(self.shape[1:])}; resize or reshape them"
             )
 
-    def _label_indices(self, labels: Any, total: int) -> np.ndarray:
+    def _labels(self, labels: Any, total: int, weights: Any = None) -> _Labels:
         indices, strangers = label_indices(labels, total, self.class_names)
         warning = (
-            f"labels that are no class names are taken as unknown: {', '.join(strangers[:5])}; "
+            f"labels that are no class are taken as unknown: {', '.join(strangers[:5])}; "
             "pass class_names= with the model's classes"
         )
         if strangers and warning not in self.warnings:
             self.warnings.append(warning)
-        return indices
+        return _Labels(indices, label_rows(labels), row_weights(weights, total))
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """What is told about inputs: class indices, rows as given, weights."""
+
+    labels: np.ndarray
+    rows: np.ndarray | None
+    weights: np.ndarray | None
+
+    def of(self, which: Any) -> _Labels:
+        """Those of some inputs."""
+        parts = (self.labels, self.rows, self.weights)
+        return _Labels(*(None if part is None else part[which] for part in parts))  # type: ignore[arg-type]
 
 
 def _as_float(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.columns import class_indices, read_column
 from mlflow_interp.core import UNKNOWN
 from mlflow_interp.exceptions import InputsError
 
@@ -20,19 +21,7 @@ def read_labels(labels: Labels) -> Any:
     Raises:
         InputsError: the file can't be read.
     """
-    if not isinstance(labels, (str, Path)):
-        return labels
-    path = Path(labels).expanduser()
-    try:
-        if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError, EOFError) as error:
-        raise InputsError(
-            f"labels can't be read from {str(path)!r}: {error}; give .npy, or text with one a line"
-        ) from error
-    lines = [line.strip() for line in lines if line.strip()]
-    return [int(line) for line in lines] if all(line.isdecimal() for line in lines) else lines
+    return read_column(labels, "labels")
 
 
 def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
@@ -48,20 +37,20 @@ def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) ->
     values = np.asarray(labels)
     if len(values) != total:
         raise InputsError(f"there are {len(values)} labels for {total} inputs; give one for each")
-    if values.dtype.kind in "SUO":
-        return _named(values, class_names)
-    if values.ndim > 1 and values.shape[-1] > 1:
+    if values.ndim > 1 and values.shape[-1] > 1 and values.dtype.kind not in "SUO":
         return np.asarray(values.argmax(axis=-1), np.int64), []
-    return values.reshape(total).astype(np.int64), []
+    return class_indices(values.reshape(total) if values.dtype.kind not in "SUO" else values, class_names)
 
 
-def _named(labels: np.ndarray, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
-    texts = [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
-    known = {_plain(name): index for index, name in enumerate(class_names or ())}
-    indices = np.array([known.get(_plain(text), UNKNOWN) for text in texts], np.int64)
-    return indices, sorted({text for text in texts if _plain(text) not in known})
+def label_rows(labels: Any) -> np.ndarray | None:
+    """Labels as given where they are (n, classes) numbers: one-hot, multi-hot or soft. Else None."""
+    values = None if labels is None else np.asarray(labels)
+    if values is None or values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
+        return None
+    return values
 
 
-def _plain(name: str) -> str:
-    """Egyptian_cat, "Egyptian cat" and egyptian-cat are one class."""
-    return name.lower().replace("_", " ").replace("-", " ").strip()
+def row_weights(weights: Any, total: int) -> np.ndarray | None:
+    """Weights as they came with a dataset, where they have a row an input. Else None."""
+    values = None if weights is None or isinstance(weights, (dict, tuple)) else np.asarray(weights)
+    return values if values is not None and values.ndim and len(values) == total else None

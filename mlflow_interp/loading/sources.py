@@ -52,11 +52,12 @@ class ArrayRows:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Something that yields (inputs, labels) again and again, its length perhaps unknown."""
+    """Something that yields (inputs, labels, weights) again and again, its length perhaps unknown."""
 
     uri: str
-    read: Callable[[], Iterator[tuple[Arrays, Any]]]
+    read: Callable[[], Iterator[tuple[Arrays, Any, Any]]]
     total: int | None
+    labelled: bool
 
 
 Source = Pictures | ArrayRows | Blocks
@@ -241,11 +242,12 @@ def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) 
     total = int(dataset.cardinality())
     kept = _kept(dataset.batch(batch_size))
 
-    def read() -> Iterator[tuple[Arrays, Any]]:
+    def read() -> Iterator[tuple[Arrays, Any, Any]]:
         for element in kept().as_numpy_iterator():
-            yield (element[0], element[1]) if has_labels else (element, None)
+            inputs, labels, weights = (*element, None)[:3] if has_labels else (element, None, None)
+            yield inputs, labels, weights
 
-    return Blocks("tf.data.Dataset", read, total if total >= 0 else None)
+    return Blocks("tf.data.Dataset", read, total if total >= 0 else None, has_labels)
 
 
 def _kept(dataset: Any) -> Callable[[], Any]:

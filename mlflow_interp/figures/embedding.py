@@ -1,0 +1,260 @@
+"""Embeddings: a panel of points for each layer, and a page to look into them."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mlflow_interp.core import UNKNOWN
+from mlflow_interp.exceptions import OptionError
+from mlflow_interp.figures import style
+from mlflow_interp.figures.palette import UNKNOWN_COLOUR, class_colours
+from mlflow_interp.sampling import stratified
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mlflow_interp.methods.umap import EmbeddingResult
+
+Legend = Literal["shared", "each", "off"]
+
+MOST_POINTS = 20_000  # on a page, which stays smooth up to there
+MOST_IN_LEGEND = 30
+_PANEL, _LEGEND, _HEAD = 4.6, 2.0, 0.6  # inches
+
+
+def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> Figure:
+    """Draw a panel for each layer, points coloured by label; wrongly predicted ones are ringed.
+
+    Args:
+        result: Points of any number of inputs and layers, with 1, 2 or 3 components.
+        legend: One that all panels share, one in each, or off.
+        point_size: The area of a point in square points. By default smaller the more there are.
+
+    Raises:
+        OptionError: no such legend, or a size out of range.
+    """
+    if legend not in ("shared", "each", "off"):
+        raise OptionError(f"no legend {legend!r}; there are: shared, each, off")
+    if point_size is not None and not point_size > 0:
+        raise OptionError(f"point_size is {point_size}; give a number above 0")
+    classes = _Classes.of([result])
+    aside = _LEGEND if legend == "shared" and len(classes.names) > 1 else 0
+    figure, boxes = _panels(len(result.layers), aside)
+    head, below = _inches(figure, 0.12, 0.15), _inches(figure, 0.12, 0.38)
+    figure.text(*head, _title(result), va="top", size=11, weight="bold", color=style.INK)
+    if _wrong(result).any():
+        figure.text(*below, "ringed: wrongly predicted", va="top", size=8, color=style.FAINT)
+    size = point_size or float(np.clip(9000 / len(result.examples), 1.5, 36))
+    for place, box in enumerate(boxes):
+        axes = _axes(figure, box, result.embeddings.shape[2])
+        _points(axes, result, place, classes, size)
+        axes.set_title(style.shorten(_panel_title(result, place), 60), size=9, color=style.FAINT)
+        if legend == "each":
+            _legend(axes, classes, loc="best", fontsize=6)
+    if aside:
+        corner = _inches(figure, figure.get_figwidth() - _LEGEND, 0.62)
+        _legend(figure, classes, loc="upper left", fontsize=8, bbox_to_anchor=corner)
+    return figure
+
+
+Box = tuple[float, float, float, float]
+
+
+def _panels(count: int, aside: float) -> tuple[Figure, list[Box]]:
+    """An empty figure, and where its panels are: left, bottom, width, height in shares."""
+    columns = count if count <= 3 else 2 if count == 4 else 3
+    rows = math.ceil(count / columns)
+    width, height = columns * _PANEL + aside, rows * _PANEL + _HEAD
+    boxes = [
+        (
+            (place % columns * _PANEL + 0.15) / width,
+            (height - _HEAD - (place // columns + 1) * _PANEL + 0.15) / height,
+            (_PANEL - 0.3) / width,
+            (_PANEL - 0.55) / height,
+        )
+        for place in range(count)
+    ]
+    return style.new_figure(width, height), boxes
+
+
+def _inches(figure: Figure, left: float, top: float) -> tuple[float, float]:
+    """A place in inches from the top left, in shares from the bottom left."""
+    return left / figure.get_figwidth(), 1 - top / figure.get_figheight()
+
+
+def _title(result: EmbeddingResult) -> str:
+    return f"UMAP of {len(result.examples):,} inputs"
+
+
+def _panel_title(result: EmbeddingResult, place: int) -> str:
+    layer, agreement = result.layers[place], result.measures.get("knn_agreement")
+    return layer if agreement is None else f"{layer} · neighbours agree {agreement[place]:.0%}"
+
+
+class _Classes:
+    """The classes that points may have: their indices as they stand in labels, names and colours."""
+
+    def __init__(self, indices: Sequence[int], names: Sequence[str]) -> None:
+        self.indices, self.names = list(indices), list(names)
+        known = [index for index in indices if index != UNKNOWN]
+        colours = dict(zip(known, class_colours(len(known)), strict=True))
+        self.colours = [colours.get(index, UNKNOWN_COLOUR) for index in indices]
+
+    @classmethod
+    def of(cls, results: Sequence[EmbeddingResult]) -> _Classes:
+        """Those that occur, and where few are known by name all of them: so a class keeps its colour."""
+        present = {int(label) for result in results for label in np.unique(result.examples.labels)}
+        examples, names = results[0].examples, results[0].examples.class_names or ()
+        few = range(len(names)) if len(names) <= MOST_IN_LEGEND else ()
+        indices = sorted(present.union(few) - {UNKNOWN}) + [UNKNOWN] * (UNKNOWN in present)
+        titles = ["no label" if index == UNKNOWN else examples.class_name(index) for index in indices]
+        return cls(indices, titles)
+
+
+def _axes(figure: Figure, box: Box, components: int) -> Any:
+    if components == 3:
+        # Imported for its effect: it teaches matplotlib the projection.
+        import mpl_toolkits.mplot3d  # noqa: F401
+
+        axes: Any = figure.add_axes(box, projection="3d")
+    else:
+        axes = figure.add_axes(box)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set_color("#d8dee4")
+    axes.set_facecolor("white")
+    axes.tick_params(labelsize=0, labelcolor="none", length=0)
+    return axes
+
+
+def _points(axes: Any, result: EmbeddingResult, place: int, classes: _Classes, size: float) -> None:
+    places = _coordinates(result, place)
+    labels, wrong = result.examples.labels, _wrong(result)
+    # In the inputs' order, not class by class: the last class would hide the others.
+    lookup = dict(zip(classes.indices, classes.colours, strict=True))
+    colours = np.array([lookup[label] for label in labels.tolist()])
+    solid = {"depthshade": False} if len(places) == 3 else {}
+    axes.scatter(*places, c=colours, s=size, alpha=0.8, linewidths=0, **solid)
+    if wrong.any():
+        ringed = [axis[wrong] for axis in places]
+        axes.scatter(*ringed, facecolors="none", edgecolors=style.INK, s=size * 1.8, linewidths=0.7, **solid)
+
+
+def _coordinates(result: EmbeddingResult, place: int) -> list[np.ndarray]:
+    """Axes to draw: one component is spread out over the classes, which are rows then."""
+    points = result.embeddings[:, place].T
+    if len(points) > 1:
+        return list(points)
+    labels = result.examples.labels
+    jitter = np.random.default_rng(0).uniform(-0.35, 0.35, len(labels))
+    return [points[0], -np.unique(labels, return_inverse=True)[1] + jitter]
+
+
+def _wrong(result: EmbeddingResult) -> np.ndarray:
+    """(n,) bool, whether the model predicted another class than the label."""
+    examples = result.examples
+    return np.asarray((examples.labels != UNKNOWN) & (examples.labels != examples.classes[:, 0]))
+
+
+def _legend(owner: Any, classes: _Classes, **settings: Any) -> None:
+    from matplotlib.lines import Line2D
+
+    shown = list(zip(classes.names, classes.colours, strict=True))[:MOST_IN_LEGEND]
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=colour, label=style.shorten(name, 24))
+        for name, colour in shown
+    ]
+    if more := len(classes.names) - len(shown):
+        handles.append(Line2D([], [], linestyle="", label=f"… {more} more"))
+    owner.legend(handles=handles, frameon=False, labelcolor=style.INK, **settings)
+
+
+def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> str:
+    """A page that opens offline: pan, zoom, filter by class, hover to see the input behind a point."""
+    return page_over({0: result}, legend=legend, point_size=point_size)
+
+
+def page_over(
+    results: Mapping[int, EmbeddingResult], *, legend: Legend = "shared", point_size: float | None = None
+) -> str:
+    """The page of several steps, such as epochs, of the same inputs, with a slider over them."""
+    first = next(iter(results.values()))
+    shown = stratified(first.examples.labels, MOST_POINTS, seed=0)
+    classes = _Classes.of(list(results.values()))
+    return style.render(
+        "embedding.html",
+        "embedding.js",
+        plotly=True,
+        title=_title(first),
+        layers=first.layers,
+        steps=list(results),
+        labelled=bool((first.examples.labels != UNKNOWN).any()),
+        more=len(first.examples) - len(shown),
+        data={
+            "layers": list(first.layers),
+            "components": int(first.embeddings.shape[2]),
+            "size": point_size,
+            "legend": legend != "off",
+            "classes": [
+                {"index": index, "name": name, "colour": colour}
+                for index, name, colour in zip(classes.indices, classes.names, classes.colours, strict=True)
+            ],
+            "names": [first.examples.names[row] for row in shown],
+            "indices": _packed(first.examples.indices[shown], np.int32),
+            "labels": _packed(first.examples.labels[shown], np.int32),
+            "predictedNames": _predicted_names(results),
+            "sprite": _sprite(first.thumbnails, shown),
+            "steps": [_step(step, result, shown) for step, result in results.items()],
+        },
+    )
+
+
+def _packed(values: np.ndarray, kind: Any) -> str:
+    """Numbers as base64 of little-endian bytes, a fifth of what JSON takes."""
+    return base64.b64encode(np.ascontiguousarray(values, np.dtype(kind).newbyteorder("<")).tobytes()).decode()
+
+
+def _predicted_names(results: Mapping[int, EmbeddingResult]) -> dict[str, str]:
+    seen = {int(index) for result in results.values() for index in np.unique(result.examples.classes[:, 0])}
+    name = next(iter(results.values())).examples.class_name
+    return {str(index): name(index) for index in sorted(seen)}
+
+
+def _step(step: int, result: EmbeddingResult, shown: np.ndarray) -> dict[str, Any]:
+    """What changes from step to step: where points are, what is predicted, the measures."""
+    return {
+        "step": step,
+        "points": [
+            _packed(result.embeddings[shown, place], np.float32) for place in range(len(result.layers))
+        ],
+        "predicted": _packed(result.examples.classes[shown, 0], np.int32),
+        "probabilities": _packed(result.examples.probabilities[shown, 0], np.float32),
+        "measures": [
+            {name: round(float(values[place]), 3) for name, values in result.measures.items()}
+            for place in range(len(result.layers))
+        ],
+    }
+
+
+def _sprite(thumbnails: np.ndarray | None, shown: np.ndarray) -> dict[str, Any] | None:
+    """All thumbnails in one picture, which a browser decodes once."""
+    if thumbnails is None:
+        return None
+    side, columns = thumbnails.shape[1], math.ceil(math.sqrt(len(shown)))
+    rows = math.ceil(len(shown) / columns)
+    sheet = np.zeros((rows * columns, side, side, 3), np.uint8)
+    sheet[: len(shown)] = thumbnails[shown]
+    pixels = (
+        sheet.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
+    )
+    return {
+        "source": style.data_uri(pixels, most=max(pixels.shape), quality=70),
+        "side": side,
+        "columns": columns,
+    }

@@ -1,0 +1,30 @@
+"""Colours that tell classes apart."""
+
+from __future__ import annotations
+
+import colorsys
+
+# Petroff 2021, "Accessible Color Sequences for Data Visualization": told apart by the colour-blind too.
+_TEN = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+UNKNOWN_COLOUR = "#9aa3ab"
+_GOLDEN = 0.61803398875  # the turn that never comes near where it was: neighbours in order are far in hue
+
+
+def class_colours(count: int) -> list[str]:
+    """A hex colour for each class: ten that the colour-blind tell apart, beyond them as many hues as asked.
+
+    More than about thirty can't be told apart by anyone; hover, legend and labels do that.
+    """
+    if count <= len(_TEN):
+        return list(_TEN[:count])
+    return [_hue(index) for index in range(count)]
+
+
+def _hue(index: int) -> str:
+    # Three lightnesses and two saturations in turn, dark enough on white and light enough on black.
+    lightness, saturation = (0.42, 0.55, 0.66)[index % 3], (0.75, 0.5)[index // 3 % 2]
+    rgb = colorsys.hls_to_rgb((0.58 + index * _GOLDEN) % 1, lightness, saturation)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)

@@ -1,0 +1,34 @@
+"""The arrays of an earlier interpretation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mlflow_interp.exceptions import InputsError, ModelError
+from mlflow_interp.loading import store
+
+ARRAYS = "arrays.npz"
+
+
+def read_arrays(name: str) -> dict[str, np.ndarray]:
+    """The arrays in an interpretation's folder, or in a .npz file, by name; both may be artifact URIs.
+
+    Raises:
+        InputsError: there are none, or they can't be read.
+    """
+    try:
+        path = store.fetch(name) if store.is_uri(name) else Path(name).expanduser()
+    except ModelError as error:
+        raise InputsError(str(error)) from error
+    path = path / ARRAYS if path.is_dir() else path
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays}
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputsError(
+            f"no arrays can be read from {name!r}: {reason}; give the folder of an interpretation, "
+            "or a .npz file"
+        ) from error

@@ -1,0 +1,218 @@
+"""UMAP: what a layer knows of many inputs, laid out so that what it takes for alike lies together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import Unpack
+
+from mlflow_interp.activations import Activations, Pooling, collected
+from mlflow_interp.core import UNKNOWN, Batch, Examples
+from mlflow_interp.embedding.alignment import Earlier, moved_onto, read_earlier
+from mlflow_interp.embedding.layout import (
+    UmapOptions,
+    check_count,
+    check_settings,
+    complete_settings,
+    lay_out,
+    plain_option,
+    try_out,
+)
+from mlflow_interp.embedding.neighbourhood import judge
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.layers import VectorLayers
+from mlflow_interp.progress import say, track
+from mlflow_interp.sampling import stratified
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingResult:
+    """A point for each input and layer.
+
+    Attributes:
+        examples: the inputs and what the model said about them.
+        embeddings: (n, layers, components) float32.
+        layers: the paths of the layers, in the order asked for.
+        fitted: (n,) bool, false where a point was placed among others after the embedding was made.
+        measures: by name, (layers,) float64: trustworthiness, knn_agreement, silhouette.
+        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't pictures.
+        chosen: what options left to the method became.
+    """
+
+    examples: Examples
+    embeddings: np.ndarray
+    layers: tuple[str, ...]
+    fitted: np.ndarray
+    measures: dict[str, np.ndarray]
+    thumbnails: np.ndarray | None
+    chosen: dict[str, Any]
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The layers, and how many neighbours and epochs were taken."""
+        return {"layers": ",".join(self.layers)} | self.chosen
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Embeddings, who was fitted, and what the model said, by name."""
+        examples = self.examples
+        return {
+            "embeddings": self.embeddings,
+            "fitted": self.fitted,
+            "indices": examples.indices,
+            "labels": examples.labels,
+            "classes": examples.classes,
+            "probabilities": examples.probabilities,
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """How far the picture and the layer can be trusted: a mean of the layers, and each one's."""
+        found = {"inputs": float(len(self.examples))}
+        known = self.examples.labels != UNKNOWN
+        if known.any():
+            right = self.examples.classes[:, 0] == self.examples.labels
+            found["accuracy"] = float(right[known].mean())
+        for name, values in self.measures.items():
+            found[name] = float(values.mean())
+            if len(self.layers) > 1:
+                found |= {
+                    f"{name}/{layer}": float(each) for layer, each in zip(self.layers, values, strict=True)
+                }
+        return found
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row an input: its name, label, what was predicted, and its place at each layer."""
+        examples = self.examples
+        name = examples.class_name
+        rows: dict[str, list[Any]] = {
+            "input": list(examples.names),
+            "label": [None if label == UNKNOWN else name(label) for label in examples.labels.tolist()],
+            "predicted": [name(index) for index in examples.classes[:, 0].tolist()],
+            "probability": examples.probabilities[:, 0].tolist(),
+        }
+        for column, layer in enumerate(self.layers):
+            at = f" at {layer}" if len(self.layers) > 1 else ""
+            for axis, values in zip("xyz", self.embeddings[:, column].T, strict=False):
+                rows[axis + at] = values.tolist()
+        return rows
+
+    def warnings(self) -> list[str]:
+        """Says where neighbours in the picture are not neighbours in the layer."""
+        return [
+            f"the picture of layer {layer!r} is not to be trusted (trustworthiness {value:.2f} of 1): what "
+            "lies together in it is often not together in the layer; try more n_neighbors or n_components=3"
+            for layer, value in zip(self.layers, self.measures.get("trustworthiness", ()), strict=False)
+            if value < 0.8
+        ]
+
+
+def umap(
+    model: Any,
+    batch: Batch,
+    *,
+    layers: VectorLayers = None,
+    pooling: Pooling = "mean",
+    n_neighbors: int | None = None,
+    min_dist: float = 0.1,
+    n_components: int = 2,
+    metric: str = "euclidean",
+    n_epochs: int | None = None,
+    supervised: bool = False,
+    max_fit: int = 20_000,
+    align: str | Path | np.ndarray | None = None,
+    cache: str | None = None,
+    seed: int | None = 0,
+    **umap_options: Unpack[UmapOptions],
+) -> EmbeddingResult:
+    """What a layer knows: its activations laid out in the plane (UMAP, McInnes, Healy and Melville 2018).
+
+    Inputs whose activations are alike come to lie together. Where classes lie apart, the layer tells
+    them apart; where they mix, nothing after it can do much. Distances between far clusters mean little.
+
+    Memory is bounded by what umap-learn needs for `max_fit` points, activations wait on disk.
+
+    Args:
+        layers: The layers to look at, separated by commas: indices, names, or paths into nested models.
+            By default the last one before the head; input stands for what the model is fed.
+        pooling: What becomes of a feature map's places: their mean, their max, or flatten, which keeps all.
+        n_neighbors: How many neighbours a point is placed by: few show detail, many the whole. By
+            default 15, or fewer where there are fewer inputs.
+        min_dist: How close points may lie.
+        n_components: Axes of the embedding: 1, 2 or 3.
+        metric: How activations are compared: euclidean, cosine, manhattan, correlation or another that
+            umap-learn knows.
+        n_epochs: How long the layout is optimised. By default umap-learn's choice, 100 where aligned.
+        supervised: Let the labels pull the points too. What is seen then is no longer the layer alone.
+        max_fit: So many inputs are embedded, a share of each class where there are more; the rest is
+            placed among them afterwards.
+        align: An earlier embedding to start from, so that points stay where they were: a folder or URI
+            of an earlier UMAP such as runs:/id/interpretations/umap, or an array (n, components).
+        cache: A folder to keep activations in. A second call with the same model, inputs, layer and
+            pooling reads them; anything else can't.
+        seed: The same seed gives the same picture. None lets umap-learn use all cores, which is faster.
+
+    Returns:
+        Points (n, layers, components), float32.
+
+    Raises:
+        OptionError: no such layer, one without a vector for each input, a number out of range.
+        InputsError: fewer inputs than neighbours, activations that are not finite or all alike.
+    """
+    taken: dict[str, Any] = {name: plain_option(name, value) for name, value in umap_options.items()}
+    settings = {
+        "n_neighbors": n_neighbors,
+        "min_dist": min_dist,
+        "n_components": n_components,
+        "metric": metric,
+        "n_epochs": n_epochs,
+        "random_state": seed,
+    } | {name: value for name, value in taken.items() if value is not None}
+    check_settings(settings, max_fit, batch.total)
+    earlier = read_earlier(align, batch, n_components)
+    if taken or metric != "euclidean":
+        try_out(settings)
+    with collected(model, batch, layers, pooling=pooling, cache=cache) as found:
+        if found.reused:
+            say(f"activations read from {cache}")
+        return _embedded(found, settings, earlier, max_fit=max_fit, supervised=supervised)
+
+
+def _embedded(
+    found: Activations, settings: dict[str, Any], earlier: Earlier | None, *, max_fit: int, supervised: bool
+) -> EmbeddingResult:
+    """Every layer's embedding, one after the other."""
+    examples, count = found.examples, len(found.examples)
+    check_count(settings, count)
+    settings = complete_settings(settings, min(count, max_fit), aligned=earlier is not None)
+    chosen = stratified(examples.labels, max_fit, seed=settings["random_state"] or 0)
+    given = examples.labels[chosen] if supervised else None
+    points, measures = [], []
+    for column, (path,) in enumerate(
+        track(zip(found.rows), total=len(found.rows), label="UMAP", unit="layer")
+    ):
+        rows = _varied(path, found.rows[path])
+        start = None if earlier is None else earlier.start(column, len(found.rows), examples.indices, rows)
+        laid_out = lay_out(rows, chosen, settings, given, start)
+        points.append(laid_out if start is None else moved_onto(start, laid_out))
+        measures.append(judge(rows, points[-1], examples.labels, metric=settings["metric"]))
+    return EmbeddingResult(
+        examples=examples,
+        embeddings=np.stack(points, axis=1).astype(np.float32),
+        layers=tuple(found.rows),
+        fitted=np.isin(np.arange(count), chosen),
+        measures={name: np.array([each[name] for each in measures]) for name in measures[0]},
+        thumbnails=found.thumbnails,
+        chosen={name: settings[name] for name in ("n_neighbors", "n_epochs")},
+    )
+
+
+def _varied(path: str, rows: np.ndarray) -> np.ndarray:
+    """The rows, which must not be all alike."""
+    if all(np.array_equal(rows[0], row) for row in rows[1:]):
+        raise InputsError(
+            f"layer {path!r} gives the same for all {len(rows)} inputs, so there is nothing to lay out; "
+            "take another layer, or check that inputs are preprocessed as in training"
+        )
+    return rows
