@@ -7,26 +7,23 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlflow_interp import progress
+from mlflow_interp import progress, report
 from mlflow_interp.artifacts import ROOT, Finished, write
-from mlflow_interp.core import Batch, Detailed, Growing, Result, find_method, method_names, weights_digest
+from mlflow_interp.core import Batch, Growing, Result, find_method, method_names
 from mlflow_interp.exceptions import InapplicableError, InterpretationError, OptionError
-from mlflow_interp.figures import index, style
+from mlflow_interp.figures import index
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import LoadedModel, load_model
-from mlflow_interp.manifest import complete_manifest, csv, free_place, npz, table_json, write_folder
-from mlflow_interp.options import distribute, effective, figure_module, route
+from mlflow_interp.manifest import complete_manifest, free_place, write_folder
+from mlflow_interp.options import distribute, route
 from mlflow_interp.runs import Destination, open_run
 
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
-
-MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
 
 
 class InterpretationWarning(UserWarning):
@@ -179,17 +176,9 @@ def _run(
     started = time.perf_counter()
     options = route(method, given)
     result = find_method(method)(loaded.keras, batch, **options["method"])
-    drawing = figure_module(method)
-    figure = drawing.draw(result, **options["figure"])
-    files = {
-        "figure.png": style.png(figure),
-        "figure.html": drawing.page(result, **options["figure"]).encode(),
-        "predictions.json": table_json(result.table()),
-        "arrays.npz": npz(result.arrays()),
-    }
-    if isinstance(result, Detailed):
-        files |= {name: csv(columns) for name, columns in result.tables().items()}
-    described = _manifest(method, loaded, batch, result, given, time.perf_counter() - started)
+    figure, files = report.files(method, result, options["figure"])
+    facts = report.Facts.of(loaded, batch)
+    described = report.manifest(method, result, given, facts, seconds=time.perf_counter() - started)
     manifest = complete_manifest(described, files)
     for warning in manifest["warnings"]:
         warnings.warn(warning, InterpretationWarning, stacklevel=4)
@@ -199,52 +188,6 @@ def _run(
     place = write(finished, destination, index.page)
     path = f"{ROOT}/{place}" if destination.run_id else None
     return Interpretation(method, result, figure, manifest, destination.run_id, path, files)
-
-
-def _manifest(
-    method: str, loaded: LoadedModel, batch: Batch, result: Result, given: Mapping[str, Any], seconds: float
-) -> dict[str, Any]:
-    parameters = effective(method, given, ("method", "figure", "model"))
-    skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]
-    kept = {
-        name: value
-        for name, value in given.items()
-        if _is_repeatable(value) and name not in ("save", "log", "run_id")
-    }
-    return {
-        "method": method,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "parameters": parameters | dict(result.resolved) | dict(batch.preparation),
-        "given": kept,
-        "seed": parameters.get("seed"),
-        "model": loaded.origin.as_dict() | {"weights_sha256": weights_digest(loaded.keras)},
-        "inputs": {
-            "source": batch.source,
-            "sha256": batch.digest,
-            "count": batch.count,
-            "skipped": dict(batch.skipped),
-            "names": list(result.examples.names[:MOST_NAMES]),
-        },
-        "metrics": {name: float(value) for name, value in result.metrics().items() if np.isfinite(value)},
-        "highlights": result.highlights() if isinstance(result, Detailed) else {},
-        "warnings": [*batch.warnings, *_summed_up(skipped), *result.warnings()],
-    }
-
-
-def _is_repeatable(value: Any) -> bool:
-    return isinstance(value, (str, int, float, bool, Path)) or (
-        isinstance(value, (list, tuple)) and all(isinstance(each, (str, int, float)) for each in value)
-    )
-
-
-def _summed_up(lines: list[str], most: int = 3) -> list[str]:
-    rest = (
-        [f"{len(lines) - most} more inputs were left out; the manifest names them"]
-        if len(lines) > most
-        else []
-    )
-    return lines[:most] + rest
 
 
 def _left_out(failed: Mapping[str, InterpretationError]) -> Iterator[tuple[str, InterpretationError]]:

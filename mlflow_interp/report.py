@@ -1,0 +1,105 @@
+"""A result made ready to be written: its files, and what its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core import Batch, Detailed, Result, weights_digest
+from mlflow_interp.figures import style
+from mlflow_interp.loading.models import LoadedModel
+from mlflow_interp.manifest import csv, npz, table_json
+from mlflow_interp.options import effective, figure_module
+
+MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
+PAGE = "figure.html"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a manifest says of the model and the inputs.
+
+    Attributes:
+        model: where the model came from, and the digest of its weights.
+        inputs: where the inputs came from, their digest, how many, which were skipped.
+        preparation: how inputs became what the model is fed.
+        warnings: about the inputs.
+    """
+
+    model: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    preparation: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, batch: Batch) -> Facts:
+        """Those of a model as it is now, and of a batch that was read."""
+        inputs = {
+            "source": batch.source,
+            "sha256": batch.digest,
+            "count": batch.count,
+            "skipped": dict(batch.skipped),
+        }
+        model = loaded.origin.as_dict() | {"weights_sha256": weights_digest(loaded.keras)}
+        skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]
+        return cls(model, inputs, dict(batch.preparation), (*batch.warnings, *_summed_up(skipped)))
+
+
+def files(
+    method: str, result: Result, options: Mapping[str, Any], *, with_page: bool = True
+) -> tuple[Any, dict[str, bytes]]:
+    """The matplotlib figure, and everything but the manifest by file name."""
+    drawing = figure_module(method)
+    figure = drawing.draw(result, **options)
+    found = {"figure.png": style.png(figure)}
+    if with_page:
+        found[PAGE] = drawing.page(result, **options).encode()
+    found |= {"predictions.json": table_json(result.table()), "arrays.npz": npz(result.arrays())}
+    if isinstance(result, Detailed):
+        found |= {name: csv(columns) for name, columns in result.tables().items()}
+    return figure, found
+
+
+def manifest(
+    method: str, result: Result, given: Mapping[str, Any], facts: Facts, *, seconds: float
+) -> dict[str, Any]:
+    """All that is needed to make the result again, and what came out in numbers."""
+    parameters = effective(method, given, ("method", "figure", "model"))
+    kept = {
+        name: value
+        for name, value in given.items()
+        if _is_repeatable(value) and name not in ("save", "log", "run_id")
+    }
+    return {
+        "method": method,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "parameters": parameters | dict(result.resolved) | dict(facts.preparation),
+        "given": kept,
+        "seed": parameters.get("seed"),
+        "model": dict(facts.model),
+        "inputs": dict(facts.inputs) | {"names": list(result.examples.names[:MOST_NAMES])},
+        "metrics": {name: float(value) for name, value in result.metrics().items() if np.isfinite(value)},
+        "highlights": result.highlights() if isinstance(result, Detailed) else {},
+        "warnings": [*facts.warnings, *result.warnings()],
+    }
+
+
+def _is_repeatable(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool, Path)) or (
+        isinstance(value, (list, tuple)) and all(isinstance(each, (str, int, float)) for each in value)
+    )
+
+
+def _summed_up(lines: list[str], most: int = 3) -> list[str]:
+    rest = (
+        [f"{len(lines) - most} more inputs were left out; the manifest names them"]
+        if len(lines) > most
+        else []
+    )
+    return lines[:most] + rest
