@@ -45,12 +45,17 @@ setup(
             "playwright>=1.48",
             "pytest>=8.3",
             "ruff>=0.8",
+            "tensorboard>=2.18",
             "types-PyYAML",
             "types-requests",
             "types-tqdm",
         ],
+        "tensorboard": ["tensorboard>=2.18"],
         # xplique 1.4 to 2.0 would replace TensorFlow by an older one.
         "bench": ["scipy>=1.11", "tf-explain>=0.3.1", "tf-keras-vis>=0.8.7", "xplique==1.3.3"],
     },
-    entry_points={"console_scripts": ["mlflow-interp=mlflow_interp.cli:main"]},
+    entry_points={
+        "console_scripts": ["mlflow-interp=mlflow_interp.cli:main"],
+        "mlflow.model_evaluator": ["interpretations=mlflow_interp.evaluator:InterpretationEvaluator"],
+    },
 )

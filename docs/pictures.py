@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import requests
 from PIL import Image
 
@@ -80,7 +81,9 @@ def browser_page(width: int, height: int) -> Iterator[Any]:
     if path is None:
         raise SystemExit("Chromium is needed for the pictures of the browser; install it and try again")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        # WebGL, which pages of many points draw with, in software: no GPU is needed.
+        args = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        browser = playwright.chromium.launch(executable_path=path, args=args)
         yield browser.new_page(viewport={"width": width, "height": height})
         browser.close()
 
@@ -112,6 +115,61 @@ def picture_of_page(html: Path) -> None:
         keep(page.screenshot(), "page")
 
 
+def trained_on_digits(epochs: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A small network, trained here in seconds, and all handwritten digits with their labels."""
+    import keras
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = (digits.images[..., np.newaxis] * (255 / 16)).astype(np.uint8)
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(16, 3, activation="relu", name="first"),
+            layers.Conv2D(32, 3, activation="relu", name="second"),
+            layers.Flatten(),
+            layers.Dense(32, activation="relu", name="features"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(pixels[:1200], digits.target[:1200], epochs=epochs, verbose=0)
+    return model, pixels, digits.target
+
+
+def pictures_of_confusion_matrix(folder: str) -> None:
+    """What a hardly trained network takes for what, as figure and as page with a cell opened."""
+    model, pixels, labels = trained_on_digits(1)
+    names = [f"digit {digit}" for digit in range(10)]
+    found = mlflow_interp.visualize_confusion_matrix(
+        model, pixels, labels=labels, class_names=names, order="cluster", log=False, quiet=True
+    )
+    keep(found._repr_png_(), "confusion_matrix")
+    with browser_page(1200, 760) as page:
+        page.goto((found.save(folder) / "figure.html").as_uri())
+        page.click("#pairs button >> nth=0")
+        page.wait_for_timeout(500)
+        keep(page.screenshot(), "confusion_matrix-page")
+
+
+def picture_of_umap() -> None:
+    """Handwritten digits at four layers of a small network."""
+    model, pixels, labels = trained_on_digits(6)
+    found = mlflow_interp.visualize_umap(
+        model,
+        pixels,
+        labels=labels,
+        class_names=[f"digit {digit}" for digit in range(10)],
+        layers="input,first,second,features",
+        log=False,
+        quiet=True,
+    )
+    keep(found._repr_png_(), "umap")
+
+
 def main() -> None:
     """Make every picture."""
     IMAGES.mkdir(exist_ok=True)
@@ -134,6 +192,8 @@ def main() -> None:
             quiet=True,
         )
         keep(drawn._repr_png_(), "caricature")
+        picture_of_umap()
+        pictures_of_confusion_matrix(folder)
         picture_of_page(found.save(folder) / "figure.html")
         with served(uri) as server:
             import mlflow

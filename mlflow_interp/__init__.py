@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlflow_interp.autologging import autolog
     from mlflow_interp.core import method_names
     from mlflow_interp.loading.inputs import load_inputs
     from mlflow_interp.loading.models import load_model
     from mlflow_interp.pipeline import Interpretation, interpret
+    from mlflow_interp.training.callback import InterpretationCallback
 
     visualize_caricature: Callable[..., Interpretation]
+    visualize_confusion_matrix: Callable[..., Interpretation]
     visualize_gradcam: Callable[..., Interpretation]
     visualize_saliency: Callable[..., Interpretation]
     visualize_umap: Callable[..., Interpretation]
@@ -28,11 +31,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Interpretation",
+    "InterpretationCallback",
+    "autolog",
     "interpret",
     "load_inputs",
     "load_model",
     "method_names",
     "visualize_caricature",
+    "visualize_confusion_matrix",
     "visualize_gradcam",
     "visualize_saliency",
     "visualize_umap",
@@ -40,6 +46,8 @@ __all__ = [
 
 _HOMES = {
     "Interpretation": "mlflow_interp.pipeline",
+    "InterpretationCallback": "mlflow_interp.training.callback",
+    "autolog": "mlflow_interp.autologging",
     "interpret": "mlflow_interp.pipeline",
     "load_inputs": "mlflow_interp.loading.inputs",
     "load_model": "mlflow_interp.loading.models",

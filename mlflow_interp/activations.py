@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 
 from mlflow_interp.arrays import most_side, thumbnails
-from mlflow_interp.core import Batch, Chunk, ExampleCollector, Examples, weights_digest
+from mlflow_interp.core import Batch, Chunk, ExampleCollector, Examples
 from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.graphs import graph_digest
 from mlflow_interp.layers import (
     Forward,
     Layers,
@@ -68,7 +70,7 @@ def collected(
         pooling: what becomes of the axes between batch and channels: their mean, their maximum, or all
             values in a row.
         cache: a folder to keep activations in, and to find them in: there for the same weights, the
-            same graph, the same inputs, layer and pooling, and for nothing else.
+            same graph, the same inputs, layers and pooling, and for nothing else.
 
     Raises:
         OptionError: no such layer, or one that gives no vector; an unknown pooling; an unusable cache.
@@ -82,10 +84,14 @@ def collected(
 
 
 def _made(folder: Path) -> Path:
+    """A folder that can be written to, which only writing tells."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OptionError(f"cache {str(folder)!r} can't be used: {error.strerror}; give a folder") from error
+        raise OptionError(
+            f"cache {str(folder)!r} can't be used: {error.strerror}; give a folder that can be written to"
+        ) from error
     return folder
 
 
@@ -104,7 +110,7 @@ class _Collector:
     def collect(self) -> Activations:
         """From the cache where everything is there, else from a pass of the model."""
         function = compile_for(self._pass, next(self.batch.chunks()).inputs)
-        model_root = self.root / (graph_digest(self.model, function) if self.kept else "once")
+        model_root = self.root / (graph_digest(function) if self.kept else "once")
         # Looking for inputs means reading them all, so only where a pass of this model was kept.
         if self.kept and model_root.is_dir() and self._is_complete(model_root / self.batch.digest):
             return self._read(model_root / self.batch.digest)
@@ -194,54 +200,50 @@ class _Collector:
         return Activations(rows, self.examples.examples(), small, reused)
 
 
-def graph_digest(model: Any, function: Any) -> str:
-    """The sha256 of all that decides what a compiled pass gives: the weights, and every operation.
-
-    The same in another process, where names are the same: functions inside, which TensorFlow numbers as
-    they come, count by what they do.
-    """
-    graph = function.graph.as_graph_def()
-    bodies = [_nodes_digest(inner.node_def) for inner in graph.library.function]
-    return hashlib.sha256(
-        "".join([weights_digest(model), _nodes_digest(graph.node), *sorted(bodies)]).encode()
-    ).hexdigest()
-
-
-def _nodes_digest(nodes: Iterable[Any]) -> str:
-    sha256 = hashlib.sha256()
-    for node in nodes:
-        sha256.update(f"{node.op}{list(node.input)}".encode())
-        for name in sorted(node.attr):
-            if not (node.attr[name].HasField("func") or node.attr[name].list.func):
-                sha256.update(name.encode() + node.attr[name].SerializeToString(deterministic=True))
-    return sha256.hexdigest()
-
-
 class Column:
     """A .npy file of float32 rows that grows as they come, however many they will be."""
 
     def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
-        self._file, self._shape, self._rows = file.open("wb"), shape, 0
-        self._write_header()
-
-    def _write_header(self) -> None:
-        """NumPy leaves room for the first axis to grow, so that the header keeps its length."""
-        described = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, *self._shape)}
-        np.lib.format.write_array_header_1_0(self._file, described)
+        # Without a buffer, so that a full disk is told by the write and not once more by the close.
+        self._file, self._shape, self._rows = file.open("wb", buffering=0), shape, 0
 
     def __enter__(self) -> Column:
         return self
 
     def append(self, rows: np.ndarray) -> None:
-        """Write rows behind those there are."""
-        self._file.write(np.ascontiguousarray(rows, np.float32).data)
+        """Write rows behind those there are.
+
+        Raises:
+            OptionError: the disk is full.
+        """
+        try:
+            if not self._rows:
+                self._write(self._header())
+            self._write(np.ascontiguousarray(rows, np.float32).view(np.uint8).reshape(-1).data)
+        except OSError as error:
+            raise OptionError(
+                f"activations can't be written to {self._file.name!r}: {error.strerror}; give cache a folder "
+                "with more room, or pool by mean instead of flatten"
+            ) from error
         self._rows += len(rows)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Say in the header how many rows there are."""
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
+        with self._file:
+            if kind is None:
+                self._file.seek(0)
+                self._write(self._header())
+
+    def _header(self) -> memoryview:
+        """NumPy leaves room for the first axis to grow, so that the header keeps its length."""
+        described = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, *self._shape)}
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, described)
+        return header.getbuffer()
+
+    def _write(self, left: memoryview) -> None:
+        while len(left):
+            left = left[self._file.write(left) :]
 
 
 def _has_rows(file: Path, count: int) -> bool:

@@ -48,16 +48,23 @@ class Chunk:
 def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
     """Cut a chunk into chunks of at most `rows` inputs."""
     for start in range(0, len(chunk), rows):
-        part = slice(start, start + rows)
-        yield Chunk(
-            chunk.indices[part],
-            chunk.names[part],
-            map_arrays(lambda array: array[part], chunk.inputs),  # noqa: B023 - called at once
-            chunk.labels[part],
-            None if chunk.pictures is None else chunk.pictures[part],
-            None if chunk.label_rows is None else chunk.label_rows[part],
-            None if chunk.weights is None else chunk.weights[part],
-        )
+        yield some(chunk, np.arange(start, min(start + rows, len(chunk))))
+
+
+def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
+    """The inputs of a chunk at positions `rows`, (m,) int64."""
+    # A slice is a view, and needs no copy of pictures.
+    start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+    part: Any = slice(start, stop) if stop - start == len(rows) else rows
+    return Chunk(
+        chunk.indices[part],
+        tuple(chunk.names[row] for row in rows),
+        map_arrays(lambda array: array[part], chunk.inputs),
+        chunk.labels[part],
+        None if chunk.pictures is None else chunk.pictures[part],
+        None if chunk.label_rows is None else chunk.label_rows[part],
+        None if chunk.weights is None else chunk.weights[part],
+    )
 
 
 def map_arrays(function: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
@@ -103,14 +110,9 @@ class Batch:
         Raises:
             InputsError: nothing could be read at all.
         """
-        columns: dict[int, Any] = {}
-        count = 0
+        digest, count = InputsDigest(), 0
         for chunk in self.read():
-            # A hash for each of the model's inputs, so that where chunks are cut makes no difference.
-            for column, array in enumerate(flatten(chunk.inputs)):
-                if column not in columns:
-                    columns[column] = hashlib.sha256(f"{array.dtype}{array.shape[1:]}".encode())
-                columns[column].update(np.ascontiguousarray(array).view(np.uint8).data)
+            digest.add(chunk.inputs)
             count += len(chunk)
             yield chunk
         if not count:
@@ -119,7 +121,7 @@ class Batch:
                 f"no input could be read from {self.source!r}"
                 + (f" ({reasons})" if reasons else " (it is empty)")
             )
-        self._digest = hashlib.sha256(b"".join(each.digest() for each in columns.values())).hexdigest()
+        self._digest = digest.hexdigest()
         self._count = count
 
     @property
@@ -134,6 +136,24 @@ class Batch:
     def count(self) -> int:
         """How many inputs could be read."""
         return self._count if self.digest else 0
+
+
+class InputsDigest:
+    """The sha256 of inputs that come in pieces; where they are cut makes no difference."""
+
+    def __init__(self) -> None:
+        self._columns: dict[int, Any] = {}
+
+    def add(self, inputs: Arrays) -> None:
+        """Take in the next piece: a hash for each of the model's inputs."""
+        for column, array in enumerate(flatten(inputs)):
+            if column not in self._columns:
+                self._columns[column] = hashlib.sha256(f"{array.dtype}{array.shape[1:]}".encode())
+            self._columns[column].update(np.ascontiguousarray(array).view(np.uint8).data)
+
+    def hexdigest(self) -> str:
+        """The digest of all pieces."""
+        return hashlib.sha256(b"".join(each.digest() for each in self._columns.values())).hexdigest()
 
 
 def weights_digest(model: Any) -> str:

@@ -209,7 +209,7 @@ def _any_size(layer: Any) -> contextlib.AbstractContextManager[None]:
     check = "_assert_input_compatibility"
     if not isinstance(layer, keras.Model) or not hasattr(layer, check):
         return contextlib.nullcontext()
-    return _replaced(layer, check, lambda *_: None)
+    return replaced(layer, check, lambda *_: None)
 
 
 def _call(model: Any, inputs: Arrays) -> Any:
@@ -232,7 +232,7 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
     """Give a layer a method of ours for a while."""
     own = layer.__dict__.get(name)
     # Keras' own __setattr__ would track the function as state of the layer.
@@ -254,7 +254,7 @@ def _tap(place: Located, note: Callable[[str, Any], None]) -> contextlib.Abstrac
         note(place.path, output)
         return output
 
-    return _replaced(place.layer, "call", tapping)
+    return replaced(place.layer, "call", tapping)
 
 
 def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:

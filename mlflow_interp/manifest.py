@@ -89,9 +89,9 @@ def table_json(columns: Mapping[str, list[Any]]) -> bytes:
 
 
 def csv(columns: Mapping[str, list[Any]]) -> bytes:
-    """Columns as CSV; text that a spreadsheet would take for a formula is made text by an apostrophe."""
+    """Columns as CSV (RFC 4180); text that looks like a formula gets an apostrophe first."""
     buffer = io.StringIO(newline="")
-    writer = csv_format.writer(buffer, lineterminator="\n")
+    writer = csv_format.writer(buffer)
     writer.writerow([_cell(name) for name in columns])
     writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
     return buffer.getvalue().encode()
@@ -111,14 +111,19 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str
 
 
 def read_entries(folder: Path) -> list[Entry]:
-    """Every complete interpretation in a folder, oldest first."""
-    entries = []
-    for path in sorted(folder.glob(f"**/{MANIFEST}")):
-        figure = path.parent / "figure.png"
-        if figure.is_file():
-            place = path.parent.relative_to(folder).as_posix()
-            entries.append(Entry(place, json.loads(path.read_text(encoding="utf-8")), figure.read_bytes()))
-    return sorted(entries, key=lambda entry: str(entry.manifest.get("created", "")))
+    """Every complete interpretation in a folder, oldest first; steps of one are part of it."""
+    found = [read_entry(path.parent) for path in folder.glob(f"*/{MANIFEST}")]
+    return sorted(
+        (entry for entry in found if entry), key=lambda entry: str(entry.manifest.get("created", ""))
+    )
+
+
+def read_entry(folder: Path) -> Entry | None:
+    """The interpretation in a folder of its own, None where it is not complete."""
+    figure, manifest = folder / "figure.png", folder / MANIFEST
+    if not (figure.is_file() and manifest.is_file()):
+        return None
+    return Entry(folder.name, json.loads(manifest.read_text(encoding="utf-8")), figure.read_bytes())
 
 
 def free_place(method: str, taken: set[str]) -> str:

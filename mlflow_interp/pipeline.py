@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp import progress, report
-from mlflow_interp.artifacts import ROOT, Finished, write
+from mlflow_interp.artifacts.logged import ROOT, Finished
+from mlflow_interp.artifacts.writing import write
 from mlflow_interp.core import Batch, Growing, Result, find_method, method_names
 from mlflow_interp.exceptions import InapplicableError, InterpretationError, OptionError
 from mlflow_interp.figures import index
@@ -123,19 +124,40 @@ def interpret(
     shared = route(next(iter(chosen)), next(iter(chosen.values())))
     with progress.shown(not quiet), open_run(**shared["run"]) as destination:
         loaded = load_model(model, **shared["model"])
-        batch = load_inputs(inputs, loaded, **shared["inputs"])
-        destination.start(loaded.origin, _run_name(list(chosen), loaded))
-        found, failed = {}, {}
-        for method, given in chosen.items():
-            try:
-                found[method] = _run(method, loaded, batch, destination, given)
-            except InterpretationError as error:
-                failed[method] = error
-        if methods == "all" and found:
-            failed = dict(_left_out(failed))
-        if failed:
-            raise _joined(failed)
-        _say_where(destination)
+        return _interpret(loaded, inputs, methods, chosen, destination)
+
+
+def interpret_loaded(
+    loaded: LoadedModel, inputs: Any, methods: Methods, *, quiet: bool = False, **options: Any
+) -> dict[str, Interpretation]:
+    """`interpret` for a model that is loaded already."""
+    chosen = _with_options(_chosen(methods), options)
+    shared = route(next(iter(chosen)), next(iter(chosen.values())))
+    with progress.shown(not quiet), open_run(**shared["run"]) as destination:
+        return _interpret(loaded, inputs, methods, chosen, destination)
+
+
+def _interpret(
+    loaded: LoadedModel,
+    inputs: Any,
+    methods: Methods,
+    chosen: Mapping[str, dict[str, Any]],
+    destination: Destination,
+) -> dict[str, Interpretation]:
+    shared = route(next(iter(chosen)), next(iter(chosen.values())))
+    batch = load_inputs(inputs, loaded, **shared["inputs"])
+    destination.start(loaded.origin, _run_name(list(chosen), loaded))
+    found, failed = {}, {}
+    for method, given in chosen.items():
+        try:
+            found[method] = _run(method, loaded, batch, destination, given)
+        except InterpretationError as error:
+            failed[method] = error
+    if methods == "all" and found:
+        failed = dict(_left_out(failed))
+    if failed:
+        raise _joined(failed)
+    _say_where(destination)
     return found
 
 

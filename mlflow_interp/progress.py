@@ -66,7 +66,7 @@ def _lines(items: Iterable[T], total: int | None, label: str, unit: str) -> Iter
     for item in items:
         yield item
         done += _size(item)
-        if time.monotonic() - told > SECONDS_BETWEEN_LINES:
+        if time.monotonic() - told > SECONDS_BETWEEN_LINES and done != total:
             told = time.monotonic()
             say(_line(label, done, total, unit, told - started))
     say(_line(label, done, done, unit, time.monotonic() - started))

@@ -118,3 +118,76 @@ def photos(tmp_path: Path) -> Path:
     for name, colour in colours.items():
         Image.new("RGB", (12, 10), colour).save(folder / f"{name}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def digits() -> tuple[Any, np.ndarray, np.ndarray]:
+    """A small network that knows handwritten digits, and 600 of them it has and has not seen, with labels."""
+    import keras
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels, labels = (bunch.images[..., np.newaxis] * (255 / 16)).astype(np.uint8), bunch.target
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 255, name="rescale"),
+            layers.Conv2D(16, 3, activation="relu", name="first"),
+            layers.Conv2D(32, 3, activation="relu", name="second"),
+            layers.Flatten(name="flat"),
+            layers.Dense(32, activation="relu", name="features"),
+            layers.Dense(10, activation="softmax", name="head"),
+        ],
+        name="digits",
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(pixels[:1200], labels[:1200], epochs=4, verbose=0)
+    return model, pixels[900:1500], labels[900:1500]
+
+
+@pytest.fixture(scope="session")
+def embedding_of() -> Callable[..., Any]:
+    """A function that makes an EmbeddingResult of clouds of points, one a class, without any UMAP."""
+    from mlflow_interp.core import UNKNOWN, Examples
+    from mlflow_interp.methods.umap import EmbeddingResult
+
+    def make(
+        count: int = 60,
+        *,
+        classes: int = 3,
+        layers: tuple[str, ...] = ("features",),
+        components: int = 2,
+        names: tuple[str, ...] | None = None,
+        labelled: bool = True,
+        seed: int = 0,
+    ) -> Any:
+        rng = np.random.default_rng(seed)
+        labels = np.arange(count) % classes
+        centres = rng.normal(0, 6, (classes, len(layers), components))
+        points = centres[labels] + rng.normal(0, 0.5, (count, len(layers), components))
+        predicted = np.where(np.arange(count) % 20 == 7, (labels + 1) % classes, labels)
+        examples = Examples(
+            indices=np.arange(count),
+            names=tuple(f"input {index}" for index in range(count)),
+            labels=labels if labelled else np.full(count, UNKNOWN),
+            classes=np.stack([predicted, (predicted + 1) % classes], axis=1),
+            probabilities=np.tile(np.float32([0.8, 0.2]), (count, 1)),
+            class_names=names,
+            pictures=None,
+        )
+        measures = {"trustworthiness": rng.uniform(0.9, 1, len(layers))}
+        if labelled:
+            measures["knn_agreement"] = rng.uniform(0.5, 1, len(layers))
+        return EmbeddingResult(
+            examples=examples,
+            embeddings=points.astype(np.float32),
+            layers=layers,
+            fitted=np.ones(count, bool),
+            measures=measures,
+            thumbnails=rng.integers(0, 256, (count, 8, 8, 3), np.uint8),
+            chosen={"n_neighbors": 15, "n_epochs": 500},
+        )
+
+    return make

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.core import find_method, method_names
+from mlflow_interp.core import Detailed, find_method, method_names
 from mlflow_interp.layers import walk
 from mlflow_interp.manifest import npz, table_json
 from mlflow_interp.options import figure_module
@@ -22,47 +22,67 @@ QUICK: dict[str, dict[str, object]] = {"caricature": {"steps": 4}}
 pytestmark = pytest.mark.parametrize("method", method_names())
 
 
+LABELS = [0, 1, 2, 1, 0]
+
+
+@pytest.fixture
+def labelled(batch_of, pixels):
+    """A function of a model that makes a batch of the pixels and their labels."""
+    return lambda model: batch_of(model, pixels, labels=LABELS)
+
+
 def run(method, model, batch):
     return find_method(method)(model, batch, **QUICK.get(method, {}))
 
 
-def test_arrays_are_finite_plain_and_a_row_an_input(method, tiny_cnn, pixels, batch_of):
-    result = run(method, tiny_cnn, batch_of(tiny_cnn, pixels))
+def per_input(result):
+    """Whether a result has a row an input, which its table shows by naming the inputs."""
+    return "input" in result.table()
+
+
+def test_arrays_are_finite_and_plain_and_those_of_inputs_have_a_row_an_input(
+    method, tiny_cnn, pixels, labelled
+):
+    result = run(method, tiny_cnn, labelled(tiny_cnn))
     for name, array in result.arrays().items():
         assert type(array) is np.ndarray, name
         assert np.isfinite(array).all(), name
-        assert len(array) == len(pixels), name
+        assert len(array) == len(pixels) or not per_input(result), name
     with np.load(io.BytesIO(npz(result.arrays())), allow_pickle=False) as saved:
         assert set(saved) == set(result.arrays())
 
 
-def test_metrics_are_finite_numbers_and_tables_have_a_row_an_input(method, tiny_cnn, pixels, batch_of):
-    result = run(method, tiny_cnn, batch_of(tiny_cnn, pixels))
+def test_metrics_are_finite_numbers_and_tables_are_tables(method, tiny_cnn, pixels, labelled):
+    result = run(method, tiny_cnn, labelled(tiny_cnn))
     assert all(isinstance(value, float) and np.isfinite(value) for value in result.metrics().values())
-    assert {len(column) for column in result.table().values()} == {len(pixels)}
-    table_json(result.table())
+    tables = {"predictions.json": result.table()} | (result.tables() if isinstance(result, Detailed) else {})
+    for name, table in tables.items():
+        (rows,) = {len(column) for column in table.values()}
+        assert rows, name
+        table_json(table)
+    assert len(next(iter(result.table().values()))) == len(pixels) or not per_input(result)
 
 
-def test_the_same_again_is_the_same(method, tiny_cnn, pixels, batch_of):
-    first, second = (run(method, tiny_cnn, batch_of(tiny_cnn, pixels)).arrays() for _ in range(2))
+def test_the_same_again_is_the_same(method, tiny_cnn, labelled):
+    first, second = (run(method, tiny_cnn, labelled(tiny_cnn)).arrays() for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_figure_and_page_can_be_drawn_twice_alike(method, tiny_cnn, pixels, batch_of):
+def test_figure_and_page_can_be_drawn_twice_alike(method, tiny_cnn, labelled):
     from mlflow_interp.figures.style import png
 
-    result, drawing = run(method, tiny_cnn, batch_of(tiny_cnn, pixels)), figure_module(method)
+    result, drawing = run(method, tiny_cnn, labelled(tiny_cnn)), figure_module(method)
     assert png(drawing.draw(result)) == png(drawing.draw(result))
     assert drawing.page(result) == drawing.page(result)
 
 
-def test_model_inputs_and_process_stay_as_they_were(method, tiny_cnn, pixels, batch_of):
+def test_model_inputs_and_process_stay_as_they_were(method, tiny_cnn, pixels, labelled):
     tiny_cnn.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
     tiny_cnn.layers[0].trainable = False
     before, kept = state(tiny_cnn), pixels.copy()
     keras.utils.set_random_seed(11)
     np.random.seed(11)
-    figure_module(method).draw(run(method, tiny_cnn, batch_of(tiny_cnn, pixels)))
+    figure_module(method).draw(run(method, tiny_cnn, labelled(tiny_cnn)))
     after_draws = draws()
     keras.utils.set_random_seed(11)
     np.random.seed(11)

@@ -16,6 +16,8 @@ from mlflow_interp.options import options_of
 def test_public_names():
     assert mlflow_interp.__all__ == [
         "Interpretation",
+        "InterpretationCallback",
+        "autolog",
         "interpret",
         "load_inputs",
         "load_model",

@@ -327,6 +327,20 @@ def test_interpret_runs_several_and_routes_options(registered, photos):
         mlflow_interp.interpret(registered, photos, ",", log=False)
 
 
+def test_all_leaves_out_what_these_inputs_can_not_be_used_for(client, registered, photos, monkeypatch):
+    """Four pictures are too few for UMAP; asked for by name, that is an error."""
+    monkeypatch.setattr("mlflow_interp.pipeline.method_names", lambda: ["gradcam", "umap"])
+    with pytest.warns(InterpretationWarning, match="umap was left out: UMAP needs 5 inputs or more"):
+        found = mlflow_interp.interpret(registered, photos, quiet=True)
+    assert set(found) == {"gradcam"}
+    assert client.get_run(found["gradcam"].run_id).info.status == "FINISHED"
+    with pytest.raises(InputsError, match="UMAP needs 5 inputs or more"):
+        mlflow_interp.interpret(registered, photos, ["gradcam", "umap"], log=False, quiet=True)
+    # An error that is not about the inputs stays one.
+    with pytest.raises(OptionError, match="n_neighbors is 1"):
+        mlflow_interp.interpret(registered, photos, n_neighbors=1, log=False, quiet=True)
+
+
 def test_hostile_names_stay_text(client, registered, photos):
     hostile = "<script>alert(1)</script>"
     (photos / "red.png").rename(photos / "<img src=x onerror=alert(1)>.png")

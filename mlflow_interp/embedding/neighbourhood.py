@@ -9,6 +9,10 @@ from mlflow_interp.sampling import stratified
 
 NEIGHBOURS = 10
 SAMPLE = 1000  # the measures' own work grows with the square of it
+# Those that umap-learn and scikit-learn know by the same name, and that need no arguments.
+METRICS = frozenset(
+    ("euclidean", "l2", "manhattan", "l1", "chebyshev", "cosine", "correlation", "canberra", "braycurtis")
+)
 
 
 def judge(rows: np.ndarray, points: np.ndarray, labels: np.ndarray, *, metric: str) -> dict[str, float]:
@@ -23,13 +27,12 @@ def judge(rows: np.ndarray, points: np.ndarray, labels: np.ndarray, *, metric: s
         rows: (n, features) activations, n >= 4.
         points: (n, components) their embedding.
         labels: (n,) class indices, `UNKNOWN` where not known.
-        metric: how activations are compared; one that scikit-learn doesn't know counts as euclidean.
+        metric: how activations are compared; one that is not in `METRICS` counts as euclidean.
     """
     from sklearn.manifold import trustworthiness
     from sklearn.metrics import silhouette_score
-    from sklearn.metrics.pairwise import PAIRWISE_DISTANCE_FUNCTIONS
 
-    metric = metric if isinstance(metric, str) and metric in PAIRWISE_DISTANCE_FUNCTIONS else "euclidean"
+    metric = metric if metric in METRICS else "euclidean"
     sample = stratified(labels, SAMPLE, seed=0)
     neighbours = max(1, min(NEIGHBOURS, (len(sample) - 1) // 2))
     found = {

@@ -24,7 +24,7 @@ Legend = Literal["shared", "each", "off"]
 
 MOST_POINTS = 20_000  # on a page, which stays smooth up to there
 MOST_IN_LEGEND = 30
-_PANEL, _LEGEND, _HEAD = 4.6, 2.0, 0.6  # inches
+_PANEL, _LEGEND, _HEAD, _LINE = 4.6, 2.0, 0.6, 0.175  # inches
 
 
 def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> Figure:
@@ -47,18 +47,18 @@ def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
     figure, boxes = _panels(len(result.layers), aside)
     head, below = _inches(figure, 0.12, 0.15), _inches(figure, 0.12, 0.38)
     figure.text(*head, _title(result), va="top", size=11, weight="bold", color=style.INK)
-    if _wrong(result).any():
-        figure.text(*below, "ringed: wrongly predicted", va="top", size=8, color=style.FAINT)
+    figure.text(*below, _key(result), va="top", size=8, color=style.FAINT)
     size = point_size or float(np.clip(9000 / len(result.examples), 1.5, 36))
     for place, box in enumerate(boxes):
         axes = _axes(figure, box, result.embeddings.shape[2])
         _points(axes, result, place, classes, size)
-        axes.set_title(style.shorten(_panel_title(result, place), 60), size=9, color=style.FAINT)
+        axes.set_title(_panel_title(result, place), size=9, color=style.FAINT, parse_math=False)
         if legend == "each":
-            _legend(axes, classes, loc="best", fontsize=6)
+            _legend(axes, classes, MOST_IN_LEGEND, loc="best", fontsize=6)
     if aside:
         corner = _inches(figure, figure.get_figwidth() - _LEGEND, 0.62)
-        _legend(figure, classes, loc="upper left", fontsize=8, bbox_to_anchor=corner)
+        room = min(MOST_IN_LEGEND, int((figure.get_figheight() - 0.9) / _LINE))
+        _legend(figure, classes, room, loc="upper left", fontsize=8, bbox_to_anchor=corner)
     return figure
 
 
@@ -91,9 +91,20 @@ def _title(result: EmbeddingResult) -> str:
     return f"UMAP of {len(result.examples):,} inputs"
 
 
+def _key(result: EmbeddingResult) -> str:
+    """What marks and places mean where that is not plain to see."""
+    said = []
+    if result.embeddings.shape[2] == 1:
+        said.append("one component, left to right; each class has a row")
+    if _wrong(result).any():
+        said.append("ringed: wrongly predicted")
+    return " · ".join(said)
+
+
 def _panel_title(result: EmbeddingResult, place: int) -> str:
-    layer, agreement = result.layers[place], result.measures.get("knn_agreement")
-    return layer if agreement is None else f"{layer} · neighbours agree {agreement[place]:.0%}"
+    agreement = result.measures.get("knn_agreement")
+    said = "" if agreement is None else f" · neighbours agree {agreement[place]:.0%}"
+    return style.shorten(result.layers[place], 58 - len(said)) + said
 
 
 class _Classes:
@@ -122,14 +133,18 @@ def _axes(figure: Figure, box: Box, components: int) -> Any:
         import mpl_toolkits.mplot3d  # noqa: F401
 
         axes: Any = figure.add_axes(box, projection="3d")
+        frame = [axis.line for axis in (axes.xaxis, axes.yaxis, axes.zaxis)]
+        axes.set_zticks([])
     else:
         axes = figure.add_axes(box)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_color("#d8dee4")
-    axes.set_facecolor("white")
-    axes.tick_params(labelsize=0, labelcolor="none", length=0)
+        frame = list(axes.spines.values())
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for line in frame:
+        line.set_color("#d8dee4")
+    if components > 1:
+        # A length means the same in every direction.
+        axes.set_aspect("equal", adjustable="datalim")
     return axes
 
 
@@ -142,8 +157,10 @@ def _points(axes: Any, result: EmbeddingResult, place: int, classes: _Classes, s
     solid = {"depthshade": False} if len(places) == 3 else {}
     axes.scatter(*places, c=colours, s=size, alpha=0.8, linewidths=0, **solid)
     if wrong.any():
-        ringed = [axis[wrong] for axis in places]
-        axes.scatter(*ringed, facecolors="none", edgecolors=style.INK, s=size * 1.8, linewidths=0.7, **solid)
+        ringed, width = [axis[wrong] for axis in places], float(np.clip(size**0.5 / 6, 0.3, 0.7))
+        axes.scatter(
+            *ringed, facecolors="none", edgecolors=style.INK, s=size * 1.8, linewidths=width, **solid
+        )
 
 
 def _coordinates(result: EmbeddingResult, place: int) -> list[np.ndarray]:
@@ -162,17 +179,21 @@ def _wrong(result: EmbeddingResult) -> np.ndarray:
     return np.asarray((examples.labels != UNKNOWN) & (examples.labels != examples.classes[:, 0]))
 
 
-def _legend(owner: Any, classes: _Classes, **settings: Any) -> None:
+def _legend(owner: Any, classes: _Classes, most: int, **settings: Any) -> None:
+    """Name at most so many classes, the last line saying how many more there are."""
     from matplotlib.lines import Line2D
 
-    shown = list(zip(classes.names, classes.colours, strict=True))[:MOST_IN_LEGEND]
-    handles = [
-        Line2D([], [], marker="o", linestyle="", color=colour, label=style.shorten(name, 24))
-        for name, colour in shown
-    ]
-    if more := len(classes.names) - len(shown):
-        handles.append(Line2D([], [], linestyle="", label=f"… {more} more"))
-    owner.legend(handles=handles, frameon=False, labelcolor=style.INK, **settings)
+    fits = len(classes.names) <= most
+    shown = slice(None) if fits else slice(most - 1)
+    names, colours = classes.names[shown], classes.colours[shown]
+    handles = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours]
+    if not fits:
+        names = [*names, f"… {len(classes.names) - len(names)} more"]
+        handles.append(Line2D([], [], linestyle=""))
+    legend = owner.legend(handles, [" "] * len(names), frameon=False, labelcolor=style.INK, **settings)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        # Set afterwards, as a legend leaves out labels that start with an underscore.
+        text.set(text=style.shorten(name, 24), parse_math=False)
 
 
 def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> str:
@@ -202,7 +223,7 @@ def page_over(
             "size": point_size,
             "legend": legend != "off",
             "classes": [
-                {"index": index, "name": name, "colour": colour}
+                {"index": index, "name": name, "short": style.shorten(name, 28), "colour": colour}
                 for index, name, colour in zip(classes.indices, classes.names, classes.colours, strict=True)
             ],
             "names": [first.examples.names[row] for row in shown],

@@ -15,7 +15,7 @@ from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.layers import is_channels_first
 from mlflow_interp.loading.classes import ClassNames, declared_class_names, load_class_names
 from mlflow_interp.loading.earlier import read_arrays
-from mlflow_interp.loading.labels import Labels, label_indices, label_rows, read_labels, row_weights
+from mlflow_interp.loading.labels import Labels, Told, read_labels, told_of
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.loading.pictures import Resize, read_picture
 from mlflow_interp.loading.preprocessing import Preprocess, find_preprocess
@@ -245,7 +245,7 @@ class _Reader:
         return read, source.total, preparation
 
     def _chunk(
-        self, indices: list[int], names: list[str], values: Arrays, told: _Labels, prepare: Preprocess
+        self, indices: list[int], names: list[str], values: Arrays, told: Told, prepare: Preprocess
     ) -> Chunk:
         values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
         fed = map_arrays(_as_float, values)
@@ -296,29 +296,15 @@ class _Reader:
                 f"{tuple(self.shape[1:])}; resize or reshape them"
             )
 
-    def _labels(self, labels: Any, total: int, weights: Any = None) -> _Labels:
-        indices, strangers = label_indices(labels, total, self.class_names)
+    def _labels(self, labels: Any, total: int, weights: Any = None) -> Told:
+        told, strangers = told_of(labels, total, self.class_names, weights)
         warning = (
-            f"labels that are no class are taken as unknown: {', '.join(strangers[:5])}; "
+            f"labels that are no class names are taken as unknown: {', '.join(strangers[:5])}; "
             "pass class_names= with the model's classes"
         )
         if strangers and warning not in self.warnings:
             self.warnings.append(warning)
-        return _Labels(indices, label_rows(labels), row_weights(weights, total))
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """What is told about inputs: class indices, rows as given, weights."""
-
-    labels: np.ndarray
-    rows: np.ndarray | None
-    weights: np.ndarray | None
-
-    def of(self, which: Any) -> _Labels:
-        """Those of some inputs."""
-        parts = (self.labels, self.rows, self.weights)
-        return _Labels(*(None if part is None else part[which] for part in parts))  # type: ignore[arg-type]
+        return told
 
 
 def _as_float(values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,35 @@ from mlflow_interp.columns import class_indices, read_column
 from mlflow_interp.core import UNKNOWN
 from mlflow_interp.exceptions import InputsError
 
-Labels = str | Path | Sequence[Any] | None
+Labels = str | Path | Sequence[Any] | np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told about inputs besides themselves.
+
+    Attributes:
+        labels: (n,) int64 class indices, `UNKNOWN` where not given.
+        rows: (n, classes) labels as given, where they are rows of numbers.
+        weights: (n,) how much each counts, where given.
+    """
+
+    labels: np.ndarray
+    rows: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def of(self, which: Any) -> Told:
+        """That of some inputs."""
+        rows = None if self.rows is None else self.rows[which]
+        return Told(self.labels[which], rows, None if self.weights is None else self.weights[which])
+
+
+def told_of(
+    labels: Any, total: int, class_names: Sequence[str] | None, weights: Any = None
+) -> tuple[Told, list[str]]:
+    """Labels and weights of any kind, and the labels that fit no class; see `label_indices`."""
+    indices, strangers = label_indices(labels, total, class_names)
+    return Told(indices, label_rows(labels), row_weights(weights, total)), strangers
 
 
 def read_labels(labels: Labels) -> Any:

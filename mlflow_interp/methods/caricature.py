@@ -105,9 +105,8 @@ class CaricatureResult:
     def series(self) -> dict[str, list[tuple[int, float]]]:
         """The objective over steps, a mean over the inputs, for each layer."""
         steps, means = self.curve_steps.tolist(), self.curves.mean(axis=0)
-        # Calls at the end may share a step: MLflow takes one value for each, so the last one counts.
         return {
-            f"objective_over_steps/{layer}": list(dict(zip(steps, curve.tolist(), strict=True)).items())
+            f"objective_over_steps/{layer}": list(zip(steps, curve.tolist(), strict=True))
             for layer, curve in zip(self.layers, means, strict=True)
         }
 

@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 
 from mlflow_interp.activations import Activations, Pooling, collected
 from mlflow_interp.core import UNKNOWN, Batch, Examples
+from mlflow_interp.deferral import conclude
 from mlflow_interp.embedding.alignment import Earlier, moved_onto, read_earlier
 from mlflow_interp.embedding.layout import (
     UmapOptions,
@@ -26,6 +27,8 @@ from mlflow_interp.exceptions import InputsError
 from mlflow_interp.layers import VectorLayers
 from mlflow_interp.progress import say, track
 from mlflow_interp.sampling import stratified
+
+_CHOSEN = ("n_neighbors", "n_epochs", "learning_rate")  # may be left to the number of inputs, and to `align`
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,7 @@ def umap(
             placed among them afterwards.
         align: An earlier embedding to start from, so that points stay where they were: a folder or URI
             of an earlier UMAP such as runs:/id/interpretations/umap, or an array (n, components).
-        cache: A folder to keep activations in. A second call with the same model, inputs, layer and
+        cache: A folder to keep activations in. A second call with the same model, inputs, layers and
             pooling reads them; anything else can't.
         seed: The same seed gives the same picture. None lets umap-learn use all cores, which is faster.
 
@@ -176,13 +179,21 @@ def umap(
     with collected(model, batch, layers, pooling=pooling, cache=cache) as found:
         if found.reused:
             say(f"activations read from {cache}")
-        return _embedded(found, settings, earlier, max_fit=max_fit, supervised=supervised)
+        return conclude(_embedded, found, settings, earlier, max_fit, supervised)
 
 
 def _embedded(
-    found: Activations, settings: dict[str, Any], earlier: Earlier | None, *, max_fit: int, supervised: bool
+    found: Activations,
+    settings: dict[str, Any],
+    earlier: Earlier | None,
+    max_fit: int,
+    supervised: bool,
+    *,
+    previous: EmbeddingResult | None,
 ) -> EmbeddingResult:
-    """Every layer's embedding, one after the other."""
+    """Every layer's embedding, one after the other, each starting from what came before, if anything did."""
+    if previous is not None:
+        earlier = Earlier(previous.embeddings, previous.examples.indices)
     examples, count = found.examples, len(found.examples)
     check_count(settings, count)
     settings = complete_settings(settings, min(count, max_fit), aligned=earlier is not None)
@@ -204,13 +215,14 @@ def _embedded(
         fitted=np.isin(np.arange(count), chosen),
         measures={name: np.array([each[name] for each in measures]) for name in measures[0]},
         thumbnails=found.thumbnails,
-        chosen={name: settings[name] for name in ("n_neighbors", "n_epochs")},
+        chosen={name: settings[name] for name in _CHOSEN if name in settings},
     )
 
 
 def _varied(path: str, rows: np.ndarray) -> np.ndarray:
-    """The rows, which must not be all alike."""
-    if all(np.array_equal(rows[0], row) for row in rows[1:]):
+    """The rows, which must not be all alike but for rounding, which depends on the place in a chunk."""
+    most = 1e-6 * np.abs(rows[0]).max()
+    if all(np.abs(row - rows[0]).max() <= most for row in rows[1:]):
         raise InputsError(
             f"layer {path!r} gives the same for all {len(rows)} inputs, so there is nothing to lay out; "
             "take another layer, or check that inputs are preprocessed as in training"

@@ -15,6 +15,9 @@ STEPS_A_POINT = 8  # of the curve, after which progress is reported and images m
 GAIN_STEPS = 32  # what more steps would bring is told for so many
 FEWEST = 16  # steps in each third of a curve, before it is trusted
 
+# Steps wander about as views change: what counts is their mean, over about this part of the way.
+AVERAGED = 1 / 8
+
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-7
 
 #: (variables, how they are seen in this step, what stays) => (objectives (n,)).
@@ -26,36 +29,36 @@ class State:
     """Where the images stand, a row each.
 
     Attributes:
-        parts: what is optimised, the running means of its gradient and of that squared, and the
-            largest the latter was.
+        parts: what is optimised, the running means of its gradient and of that squared, the largest
+            the latter was, and the mean of what was optimised in the last steps.
         taken: steps taken since the running means began.
     """
 
-    parts: tuple[Any, Any, Any, Any]
+    parts: tuple[Any, Any, Any, Any, Any]
     taken: int = 0
 
     @classmethod
     def start(cls, variable: np.ndarray) -> State:
         """Before the first step."""
         nothing = np.zeros_like(variable)
-        return cls((variable, nothing, nothing, nothing))
+        return cls((variable, nothing, nothing, nothing, variable))
 
     @property
     def variable(self) -> np.ndarray:
-        """What is optimised."""
-        return np.asarray(self.parts[0])
+        """What was found: the mean of the last steps (Polyak and Juditsky 1992)."""
+        return np.asarray(self.parts[-1])
 
     def rows(self, kept: np.ndarray) -> State:
         """Only the images for which `kept` (n,) is true."""
-        variable, mean, square, peak = (np.asarray(part)[kept] for part in self.parts)
-        return State((variable, mean, square, peak), self.taken)
+        variable, mean, square, peak, average = (np.asarray(part)[kept] for part in self.parts)
+        return State((variable, mean, square, peak, average), self.taken)
 
 
 Ascent = Callable[[State, Arrays, Arrays], tuple[State, np.ndarray]]
 
 
 def compile_ascent(
-    objective: Objective, state: State, view: Arrays, given: Arrays, *, learning_rate: float
+    objective: Objective, state: State, view: Arrays, given: Arrays, *, learning_rate: float | np.ndarray
 ) -> Ascent:
     """Compile a step of Adam up an objective, in AMSGrad's variant (Reddi et al. 2018).
 
@@ -67,28 +70,30 @@ def compile_ascent(
         state: of any number of images, for its shape.
         view: a structure of arrays that changes from step to step, for their shapes.
         given: a structure of arrays that stays, a row an image, for their shapes.
-        learning_rate: about how far a step moves each value.
+        learning_rate: about how far a step moves each value; one for all, or what broadcasts to them.
 
     Returns:
         (state, view, given) => (state after a step, objectives (n,) before it).
     """
     import tensorflow as tf
 
-    def climb(parts: Any, rate: Any, view: Any, given: Any) -> Any:
+    def climb(parts: Any, rate: Any, share: Any, view: Any, given: Any) -> Any:
         scores = objective(parts[0], view, given)
-        gradient = tf.gradients(scores, parts[0])[0]
-        return _adam(parts, gradient, rate), scores
+        *optimised, average = parts
+        variable, *means = _adam(optimised, tf.gradients(scores, parts[0])[0], learning_rate * rate)
+        return (variable, *means, average + share * (variable - average)), scores
 
     fixed = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), view)
     rows = partial(tf.nest.map_structure, _rows_spec)
     # One step and no loop: inside a loop TensorFlow optimises less, and a step took 9 % longer. Without
     # AutoGraph, as Keras itself traces models. XLA makes this 4 times slower on a CPU.
     compiled = tf.function(climb, autograph=False).get_concrete_function(
-        rows(state.parts), tf.TensorSpec([]), fixed, rows(given)
+        rows(state.parts), tf.TensorSpec([]), tf.TensorSpec([]), fixed, rows(given)
     )
 
     def step(state: State, view: Arrays, given: Arrays) -> tuple[State, np.ndarray]:
-        parts, scores = compiled(*_tensors((state.parts, _rate(learning_rate, state.taken + 1), view, given)))
+        rate, share = _unbiased(state.taken + 1), np.float32(1 / (1 + AVERAGED * state.taken))
+        parts, scores = compiled(*_tensors((state.parts, rate, share, view, given)))
         return State(parts, state.taken + 1), scores.numpy()
 
     return step
@@ -106,9 +111,9 @@ def _rows_spec(array: Any) -> Any:
     return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
 
 
-def _rate(learning_rate: float, taken: int) -> np.float32:
+def _unbiased(taken: int) -> np.float32:
     """What undoes that the running means began at zero."""
-    return np.float32(learning_rate * np.sqrt(1 - _SQUARE_DECAY**taken) / (1 - _MEAN_DECAY**taken))
+    return np.float32(np.sqrt(1 - _SQUARE_DECAY**taken) / (1 - _MEAN_DECAY**taken))
 
 
 def _adam(parts: Any, gradient: Any, rate: Any) -> Any:

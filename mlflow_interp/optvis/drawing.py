@@ -49,7 +49,8 @@ class Artist:
             if level is None:
                 continue
             climb = level.climb(subject, variable)
-            for taken in climb.run(steps, settings.tolerance):
+            # At half the size nobody stops, so that all begin the rest together.
+            for taken in climb.run(steps, settings.tolerance if size == subject.size else 0):
                 whole = put_back(canvas, variable, climb.variable, size)
                 album.add(climb, partial(to_image, canvas, whole, canvas.size))
                 yield taken

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import Any, get_args
 
 import numpy as np
 
 from mlflow_interp.core import Chunk
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.layers import compile_for, is_channels_first, is_spatial
-from mlflow_interp.optvis.ascend import Climb, State, compile_ascent
+from mlflow_interp.layers import compile_for, is_channels_first
+from mlflow_interp.optvis.ascend import STEPS_A_POINT, Climb, State, compile_ascent
 from mlflow_interp.optvis.parametrize import (
     Canvas,
     Colours,
@@ -19,16 +20,20 @@ from mlflow_interp.optvis.parametrize import (
     Size,
     ValueRange,
     at_size,
+    pace,
     to_image,
 )
 from mlflow_interp.optvis.similarity import similarity
-from mlflow_interp.optvis.transforms import Feeding, crop, draw_crops, feed, find_feeding
+from mlflow_interp.optvis.transforms import Feeding, draw_views, feed, find_feeding, for_size, see
 
 SMALLEST = 64  # pixels the shorter side must have left at half the size
-HALF_SIZE_SHARE = 1 / 16  # of the steps; more bring nothing that full size does not undo
+STEPS_A_HALF = 32  # one in so many is taken at half the size; more bring nothing that full size keeps
 
-# How far images are zoomed and shifted at each step. That they are turned too was not seen to help.
-MOST_ZOOM, MOST_SHIFT = 0.05, 5 / 224
+# How images are seen, a view a step, over and over. Late layers need the target in the same view: with
+# that of the input seen straight on, they were a third slower. So targets are kept, and are why views end.
+MOST_TURN, MOST_ZOOM, MOST_SHIFT = 5.0, 0.05, 5 / 224
+VIEWS = 32
+MOST_KEPT = 64 * 2**20  # bytes of an input's targets
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ class Settings:
     def levels(self, size: Size) -> list[tuple[Size, int]]:
         """Sizes and how many steps at each: a spectrum starts at half the size, where steps are cheap."""
         half = (-(-size[0] // 2), -(-size[1] // 2))
-        early = int(self.steps * HALF_SIZE_SHARE)
+        # In whole points, so that those of the curve lie evenly.
+        early = STEPS_A_POINT * round(self.steps / STEPS_A_HALF / STEPS_A_POINT)
         if self.parametrization != "fourier" or min(half) < SMALLEST or not early:
             return [(size, self.steps)]
         return [(half, early), (size, self.steps - early)]
@@ -140,56 +146,56 @@ class Level:
         self.canvas = settings.canvas(subject.size, subject.pictures.shape[3])
         self._activations = activations
         self._channels_first = is_channels_first(model)
-        inputs = self._resized(subject.inputs)
-        self._target_of = compile_for(activations, inputs)
-        target = self._target_of(inputs)
-        # A feature map over space is cropped like the picture; no other target is.
-        self._is_map = target.ndim == 4 and is_spatial(model, target)
+        views = draw_views(
+            np.random.default_rng(settings.seed), VIEWS, rotation=MOST_TURN, zoom=MOST_ZOOM, shift=MOST_SHIFT
+        )
+        self._views = for_size(views, size)
+        inputs = self._resized(subject.inputs[:1])
+        self._target_of = compile_for(self._target, inputs, self._views[:1])
+        kept = MOST_KEPT // self._target_of(inputs, self._views[:1]).numpy().nbytes
+        self._views = self._views[: max(1, min(kept, settings.steps))]
         self._ascent: Any = None
 
     def climb(self, subject: Subject, variable: np.ndarray) -> Climb:
         """A climb from `variable`, whole, at this size."""
-        given = (
-            self._target_of(self._resized(subject.inputs)).numpy(),
-            subject.feeding.span,
-            subject.feeding.black,
-        )
+        given = self._targets(subject), subject.feeding.span, subject.feeding.black
         part = at_size(self.canvas, variable, self.size).copy()
+        turns = np.arange(len(self._views), dtype=np.int32)
         if self._ascent is None:
-            rate = self.settings.learning_rate
+            rate = self.settings.learning_rate * pace(self.canvas, self.size)
             self._ascent = compile_ascent(
-                self._objective, State.start(part), next(self._boxes()), given, learning_rate=rate
+                self._objective, State.start(part), turns[0], given, learning_rate=rate
             )
-        return Climb(self._ascent, given, part, self._boxes())
+        return Climb(self._ascent, given, part, cycle(turns))
 
-    def _objective(self, variable: Any, box: Any, given: Any) -> Any:
-        """(variables, what is seen, targets and how pictures are fed) => (objectives), traced."""
-        target, span, black = given
-        images = crop(to_image(self.canvas, variable, self.size), box, outside=0.5)
-        activations = self._activations(feed(images, span, black, self.feeding))
-        return similarity(activations, self._cropped(target, box), self.settings.cosine_power)[0]
-
-    def _cropped(self, target: Any, box: Any) -> Any:
-        """A target as it would be of the picture cropped so, without another forward pass."""
+    def _objective(self, variable: Any, turn: Any, given: Any) -> Any:
+        """(variables, which view, targets and how pictures are fed) => (objectives), traced."""
         import tensorflow as tf
 
-        if not self._is_map:
-            return target
-        if not self._channels_first:
-            return crop(target, box, outside=0.0)
-        return tf.transpose(crop(tf.transpose(target, (0, 2, 3, 1)), box, outside=0.0), (0, 3, 1, 2))
+        targets, span, black = given
+        images = see(to_image(self.canvas, variable, self.size), tf.gather(self._views, [turn]))
+        activations = self._activations(feed(images, span, black, self.feeding))
+        return similarity(activations, tf.gather(targets, turn, axis=1), self.settings.cosine_power)[0]
 
-    def _boxes(self) -> Iterator[np.ndarray]:
-        """What is seen of the image, a step each, without end."""
-        generator = np.random.default_rng(self.settings.seed)
-        while True:
-            yield draw_crops(generator, 1, zoom=MOST_ZOOM, shift=MOST_SHIFT)
+    def _targets(self, subject: Subject) -> np.ndarray:
+        """What the layer gives for the inputs in each view, (n, views, …)."""
+        inputs = self._resized(subject.inputs)
+        return np.stack([self._target_of(inputs, view[np.newaxis]).numpy() for view in self._views], axis=1)
+
+    def _target(self, inputs: Any, view: Any) -> Any:
+        """(inputs, channels last, view) => (what the layer gives), traced."""
+        import tensorflow as tf
+
+        seen = see(inputs, view)
+        return self._activations(tf.transpose(seen, (0, 3, 1, 2)) if self._channels_first else seen)
 
     def _resized(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs of this size, channels last."""
         import tensorflow as tf
 
-        if self.size == self.canvas.size:
-            return inputs
         last = np.moveaxis(inputs, 1, -1) if self._channels_first else inputs
-        last = tf.image.resize(last, self.size, antialias=True).numpy()
-        return np.moveaxis(last, -1, 1) if self._channels_first else last
+        return (
+            last
+            if self.size == self.canvas.size
+            else tf.image.resize(last, self.size, antialias=True).numpy()
+        )

@@ -1,9 +1,9 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
 const unpack = (text, kind) => new kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-// Plotly reads some HTML in text; what came from data is text and nothing else.
-const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-const MOST_GROUPS = 60, SMOOTH_SVG = 1500, MOST_RINGED = 3000;
+// Plotly reads some HTML in text, and mathematics between "$"; what came from data is text and nothing else.
+const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "&#36;");
+const MOST_GROUPS = 60, SMOOTH_SVG = 1500, MOST_RINGED = 3000, NARROW = 520;
 
 const count = data.names.length, deep = data.components === 3;
 const labels = unpack(data.labels, Int32Array), indices = unpack(data.indices, Int32Array);
@@ -18,7 +18,7 @@ const occurring = data.classes.filter((each) => labels.includes(each.index));
 // Beyond so many a legend can't be read, and as many traces would be slow: one trace, found by search.
 const groups = occurring.length > MOST_GROUPS
   ? [{ name: "inputs", rows: Array.from(labels.keys()) }]
-  : occurring.map((each) => ({ name: each.name, colour: each.colour, rows: Array.from(labels.keys()).filter((row) => labels[row] === each.index) }));
+  : occurring.map((each) => ({ name: each.short, colour: each.colour, rows: Array.from(labels.keys()).filter((row) => labels[row] === each.index) }));
 // One component needs a second axis: a row for each class, jittered the same each time.
 const rank = new Map(occurring.map((each, at) => [each.index, at]));
 const jitter = (row) => ((row * 0.61803398875) % 1 - 0.5) * 0.7;
@@ -33,7 +33,7 @@ function traces(group) {
   const dot = data.size ? Math.sqrt(data.size) : Math.max(deep ? 2 : 4, Math.min(9, 260 / Math.sqrt(count)));
   const draw = (rows, marker, more) => ({
     type: deep ? "scatter3d" : count > SMOOTH_SVG ? "scattergl" : "scatter",
-    mode: "markers", name: plain(group.name), legendgroup: group.name, customdata: rows, marker, ...more,
+    mode: "markers", name: plain(group.name), legendgroup: groups.indexOf(group), customdata: rows, marker, ...more,
     x: rows.map((row) => points[row * size]),
     y: rows.map((row) => (size > 1 ? points[row * size + 1] : -rank.get(labels[row]) + jitter(row))),
     ...(deep ? { z: rows.map((row) => points[row * size + 2]) } : {}),
@@ -57,7 +57,7 @@ function layout() {
   return {
     margin: { l: 8, r: 8, t: 34, b: 8 }, hovermode: "closest", dragmode: deep ? "orbit" : "pan",
     paper_bgcolor: colour("--ground"), plot_bgcolor: colour("--ground"), font: { color: ink() },
-    showlegend: data.legend && groups.length > 1, legend: { itemsizing: "constant", tracegroupgap: 0, title: { text: "" } },
+    showlegend: data.legend && groups.length > 1 && innerWidth > NARROW, legend: { itemsizing: "constant", tracegroupgap: 0, title: { text: "" } },
     xaxis: hidden, yaxis: square,
     scene: { xaxis: hidden, yaxis: hidden, zaxis: hidden, aspectmode: "data" },
     // Keeps zoom and what the legend hides while layers and steps go by.

@@ -1,13 +1,9 @@
-"""Everything that is written to MLflow, and to folders that users name.
-
-All calls name their run, through `MlflowClient`: no global active run is started, ended or relied upon.
-"""
+"""What is logged of one interpretation, piece by piece."""
 
 from __future__ import annotations
 
 import io
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.exceptions import InterpretationError, TrackingError
-from mlflow_interp.loading.store import without_progress_bar
-from mlflow_interp.manifest import MANIFEST, Entry, free_place, read_entries, to_json, write_folder
-from mlflow_interp.runs import Destination
+from mlflow_interp.manifest import MANIFEST, Entry, read_entries
 
 ROOT = "interpretations"
 TABLE = "predictions.json"
@@ -49,68 +42,14 @@ class Finished:
     frames: Sequence[tuple[int, np.ndarray]] = ()
 
 
-def write(finished: Finished, destination: Destination, index: IndexPage) -> str:
-    """Write an interpretation wherever a call writes, and return its place, such as gradcam-2.
-
-    Raises:
-        TrackingError: the server or the artifact store does not answer, or refuses.
-    """
-    place = finished.method
-    if destination.folder is not None:
-        place = _save(finished, destination.folder, index)
-    if destination.run_id is not None:
-        place = _log(finished, destination.run_id, index)
-    return place
-
-
-def _save(finished: Finished, folder: Path, index: IndexPage) -> str:
-    taken = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
-    place = free_place(finished.method, taken)
-    write_folder(folder / place, finished.files, finished.manifest)
-    (folder / "index.html").write_text(index(read_entries(folder), None), encoding="utf-8")
-    return place
-
-
-def _log(finished: Finished, run_id: str, index: IndexPage) -> str:
-    try:
-        with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder, without_progress_bar():
-            return _log_interpretation(finished, run_id, Path(folder), index)
-    except InterpretationError:
-        raise
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TrackingError(f"the results could not be logged to run {run_id}: {reason}") from error
-
-
-def _log_interpretation(finished: Finished, run_id: str, folder: Path, index: IndexPage) -> str:
-    """Everything, the manifest last."""
-    client = _client()
-    files, manifest = finished.files, finished.manifest
-    entries = _fetch_entries(client, run_id, folder / "logged")
-    taken = {Path(item.path).name for item in client.list_artifacts(run_id, ROOT)}
-    place = free_place(finished.method, taken)
-    path = f"{ROOT}/{place}"
-    write_folder(folder / "new", files, manifest)
-    (folder / "new" / MANIFEST).unlink()
-    _log_lineage(client, run_id, manifest)
-    _log_values(client, run_id, path, finished)
-    client.log_artifacts(run_id, str(folder / "new"), path)
-    _log_table_tag(client, run_id, f"{path}/{TABLE}")
-    _log_images(client, run_id, path, finished)
-    entries.append(Entry(place, manifest, files["figure.png"]))
-    client.log_text(run_id, index(entries, run_id), f"{ROOT}/index.html")
-    _tag(client, run_id, finished.method, manifest)
-    client.log_text(run_id, to_json(manifest).decode(), f"{path}/{MANIFEST}")
-    return place
-
-
-def _client() -> Any:
+def client() -> Any:
+    """MLflow's client, for the tracking URI in force."""
     from mlflow import MlflowClient
 
     return MlflowClient()
 
 
-def _fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
+def fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
     """What the run holds already: manifests and figures, nothing larger."""
     folder.mkdir()
     for item in client.list_artifacts(run_id, ROOT):
@@ -127,7 +66,7 @@ def _fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
     return read_entries(folder)
 
 
-def _log_lineage(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
+def log_lineage(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
     """The model and the inputs as inputs of the run."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
 
@@ -144,27 +83,33 @@ def _log_lineage(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
     client.log_inputs(run_id, datasets=[tagged], models=models)
 
 
-def _log_values(client: Any, run_id: str, path: str, finished: Finished) -> None:
-    """Metrics with step and model; parameters under the method's own name, apart from `mlflow run`'s."""
-    from mlflow.entities import Metric, Param
+def log_metrics(client: Any, run_id: str, path: str, finished: Finished, step: int = 0) -> None:
+    """Metrics with step and model, and those on the way to the result."""
+    from mlflow.entities import Metric
 
     now, manifest = int(time.time() * 1000), finished.manifest
     model_id = manifest["model"]["model_id"]
     metrics = [
-        Metric(f"{path}/{name}", value, now, 0, model_id=model_id)
+        Metric(f"{path}/{name}", value, now, step, model_id=model_id)
         for name, value in manifest["metrics"].items()
     ]
     metrics += [
-        Metric(f"{path}/{name}", value, now, step, model_id=model_id)
+        Metric(f"{path}/{name}", value, now, at, model_id=model_id)
         for name, points in finished.series.items()
-        for step, value in points
+        for at, value in points
     ]
+    for some in _at_most(metrics, _MOST_METRICS):
+        client.log_batch(run_id, metrics=some)
+
+
+def log_params(client: Any, run_id: str, path: str, manifest: Mapping[str, Any]) -> None:
+    """Parameters under the method's own name, apart from `mlflow run`'s."""
+    from mlflow.entities import Param
+
     params = [
         Param(f"{path}/{name}", str(value)[:_LONGEST_PARAM]) for name, value in manifest["parameters"].items()
     ]
     client.log_batch(run_id, params=params)
-    for some in _at_most(metrics, _MOST_METRICS):
-        client.log_batch(run_id, metrics=some)
 
 
 def _at_most(items: list[Any], count: int) -> Iterator[list[Any]]:
@@ -172,7 +117,7 @@ def _at_most(items: list[Any], count: int) -> Iterator[list[Any]]:
         yield items[start : start + count]
 
 
-def _log_table_tag(client: Any, run_id: str, path: str) -> None:
+def log_table_tag(client: Any, run_id: str, path: str) -> None:
     """Tell MLflow's UI that a file is a table, as `log_table` does.
 
     `log_table` itself appends to a file that is there, so that a retried upload would double its rows.
@@ -183,17 +128,17 @@ def _log_table_tag(client: Any, run_id: str, path: str) -> None:
         client.set_tag(run_id, name, json.dumps([*known, {"path": path, "type": "table"}]))
 
 
-def _log_images(client: Any, run_id: str, key: str, finished: Finished) -> None:
+def log_images(client: Any, run_id: str, key: str, finished: Finished, at: int = 0) -> None:
     """The figure, and the frames under a key of their own: the UI shows a slider over their steps."""
     from PIL import Image
 
     with Image.open(io.BytesIO(finished.files["figure.png"])) as image:
-        client.log_image(run_id, image.convert("RGB"), key=key, step=0, synchronous=True)
+        client.log_image(run_id, image.convert("RGB"), key=key, step=at, synchronous=True)
     for step, frame in finished.frames:
         client.log_image(run_id, frame, key=f"{key}/steps", step=step, synchronous=True)
 
 
-def _tag(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:
+def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:
     """Tags that lead from the run to the model, and from the model and its version to the run."""
     model = manifest["model"]
     tags = {

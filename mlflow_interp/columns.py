@@ -1,0 +1,103 @@
+"""A value for each input: its label, the class predicted, its weight. Out of files, and as indices."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core import UNKNOWN
+from mlflow_interp.exceptions import InputsError
+
+#: A path, or a value (or a row of them) for each input.
+Column = str | Path | Sequence[Any] | np.ndarray
+
+
+def read_column(column: Column | None, what: str) -> Any:
+    """A column as given, or that of a .npy file, of a .csv file, or of text with a value a line.
+
+    A first line of a .csv file that holds text above numbers is taken for its header.
+
+    Raises:
+        InputsError: the file can't be read.
+    """
+    if not isinstance(column, (str, Path)):
+        return column
+    path = Path(column).expanduser()
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        text = path.read_text(encoding="utf-8-sig")
+        return _table(text) if path.suffix.lower() == ".csv" else _values(text.split("\n"))
+    except (OSError, ValueError, EOFError, csv.Error) as error:
+        raise InputsError(
+            f"{what} can't be read from {str(path)!r}: {error}; give .npy, or text with one a line"
+        ) from error
+
+
+def in_words(column: Column) -> str:
+    """A column for people: its path, or its type and shape."""
+    if isinstance(column, (str, Path)):
+        return str(column)
+    values = np.asarray(column)
+    return f"{values.dtype} array of shape {values.shape}"
+
+
+def _values(lines: Sequence[str]) -> list[Any]:
+    """Stripped lines, as numbers where all are."""
+    lines = [line.strip() for line in lines if line.strip()]
+    return [int(line) for line in lines] if all(line.isdecimal() for line in lines) else _floats(lines)
+
+
+def _floats(texts: Sequence[str]) -> list[Any]:
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        return list(texts)
+
+
+def _table(text: str) -> np.ndarray:
+    rows = [row for row in csv.reader(text.splitlines()) if row]
+    if len(rows) > 1 and _is_header(rows[0], rows[1]):
+        rows = rows[1:]
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("its lines have different numbers of values")
+    return np.array(_values([row[0] for row in rows]) if rows and len(rows[0]) == 1 else _numbers(rows))
+
+
+def _numbers(rows: list[list[str]]) -> list[list[float]]:
+    return [[float(cell) for cell in row] for row in rows]
+
+
+def _is_header(first: list[str], second: list[str]) -> bool:
+    """Whether text stands above numbers, all through."""
+    numbers = [isinstance(_floats(row)[0], float) for row in (first, second)]
+    return numbers == [False, True]
+
+
+def class_indices(values: np.ndarray, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+    """Names, or whole numbers, as (n,) int64 class indices, `UNKNOWN` where one fits no class; and those."""
+    if values.dtype.kind not in "SUO":
+        return _whole(values)
+    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    known = {_plain(name): index for index, name in enumerate(class_names or ())}
+    indices = np.array([known.get(_plain(text), UNKNOWN) for text in texts], np.int64)
+    return indices, sorted({text for text in texts if _plain(text) not in known})
+
+
+def _whole(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    if (
+        values.dtype.kind != "f"
+        or not (fractions := ~(np.isfinite(values) & (values == np.floor(values)))).any()
+    ):
+        return values.astype(np.int64), []
+    indices = np.where(fractions, UNKNOWN, np.nan_to_num(values)).astype(np.int64)
+    return indices, sorted({str(value) for value in values[fractions].tolist()})
+
+
+def _plain(name: str) -> str:
+    """Egyptian_cat, "Egyptian cat" and egyptian-cat are one class."""
+    return name.lower().replace("_", " ").replace("-", " ").strip()

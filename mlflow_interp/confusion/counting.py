@@ -1,0 +1,172 @@
+"""How often each class was taken for each, counted chunk by chunk in memory that does not grow.
+
+Pairs become codes, `label · classes + prediction`, which wait in a buffer as long as the matrix has cells:
+`np.bincount` costs the cells it counts as well as the codes, and is called once a buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mlflow_interp.exceptions import InputsError
+
+Write = Callable[[slice, np.ndarray], None]
+
+_SMALLEST, _LARGEST = 1 << 16, 1 << 22  # codes in a buffer
+
+
+class Cells:
+    """Counts codes 0..cells-1 exactly, and sums their weights where there are any."""
+
+    def __init__(self, cells: int) -> None:
+        self.cells = cells
+        self._counts: np.ndarray | None = None
+        self._sums: np.ndarray | None = None
+        self._codes = np.empty(min(max(cells, _SMALLEST), _LARGEST), np.int64)
+        self._weights: np.ndarray | None = None
+        self._used = 0
+
+    def add(self, total: int, write: Write, weights: np.ndarray | None) -> None:
+        """Count `total` codes, which `write(part, out)` writes into `out`, part by part as there is room."""
+        if weights is not None and self._weights is None:
+            self._weigh()
+        start = 0
+        while start < total:
+            if self._used == len(self._codes):
+                self._flush()
+            room = slice(self._used, min(self._used + total - start, len(self._codes)))
+            part = slice(start, start + room.stop - room.start)
+            write(part, self._codes[room])
+            if self._weights is not None:
+                self._weights[room] = 1.0 if weights is None else weights[part]
+            start, self._used = part.stop, room.stop
+
+    def _weigh(self) -> None:
+        """From here on there are weights; what came before counts one each."""
+        self._sums = self.counts.astype(np.float64)
+        self._weights = np.empty(len(self._codes))
+
+    def _flush(self) -> None:
+        codes, self._used = self._codes[: self._used], 0
+        if self._sums is not None and self._weights is not None:
+            self._sums += np.bincount(codes, self._weights[: len(codes)], self.cells)
+        if self._counts is None:
+            self._counts = np.bincount(codes, minlength=self.cells)
+        elif 4 * len(codes) < self.cells:
+            # Few codes for many cells: bincount would make and add a whole matrix for them.
+            found, times = np.unique(codes, return_counts=True)
+            self._counts[found] += times
+        else:
+            self._counts += np.bincount(codes, minlength=self.cells)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(cells,) int64, how often each code came. Not a copy: counting on changes it."""
+        self._flush()
+        return np.asarray(self._counts)
+
+    @property
+    def sums(self) -> np.ndarray | None:
+        """(cells,) float64, the weights of each code summed, not a copy; None where no weights came."""
+        self._flush()
+        return self._sums
+
+
+class Counter:
+    """Counts how often each class was taken for each.
+
+        counter = Counter(classes=10)
+        counter.add(labels, predictions)
+        counter.counts[3, 5]  # how often class 3 was taken for 5
+
+    Args:
+        classes: How many classes there are.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self._cells = Cells(classes * classes)
+
+    def add(self, labels: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Count pairs.
+
+        Args:
+            labels: (n,) integers, the true classes.
+            predictions: (n,) integers, the classes predicted.
+            weights: (n,) how much each pair counts in `weighted`; `counts` is the same without.
+
+        Raises:
+            InputsError: a class out of range, or arrays of different lengths.
+        """
+        labels, predictions = np.asarray(labels), np.asarray(predictions)
+        if not len(labels) == len(predictions) == (len(labels) if weights is None else len(weights)):
+            raise InputsError(
+                f"{len(labels)} labels and {len(predictions)} predictions"
+                f"{'' if weights is None else f' and {len(weights)} weights'} don't pair up; give one each"
+            )
+        self._check(labels, "labels")
+        self._check(predictions, "predictions")
+
+        def write(part: slice, codes: np.ndarray) -> None:
+            np.multiply(labels[part], self.classes, out=codes, casting="unsafe", dtype=np.int64)
+            np.add(codes, predictions[part], out=codes, casting="unsafe", dtype=np.int64)
+
+        self._cells.add(len(labels), write, weights)
+
+    def _check(self, classes: np.ndarray, what: str) -> None:
+        # A negative number is a huge one where bits are read as unsigned: one pass finds both.
+        unsigned = classes.view(f"u{classes.itemsize}") if classes.dtype.kind == "i" else classes
+        if not len(classes) or unsigned.max() < self.classes:
+            return
+        wrong = classes[unsigned >= self.classes][0]
+        raise InputsError(
+            f"{what} hold class {wrong}, and there are classes 0 to {self.classes - 1}; "
+            "give class indices in this range"
+        )
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(classes, classes) int64: a row a true class, a column a predicted one; counting on changes it."""
+        return self._cells.counts.reshape(self.classes, self.classes)
+
+    @property
+    def weighted(self) -> np.ndarray | None:
+        """(classes, classes) float64: weights summed; None where no weights were given."""
+        sums = self._cells.sums
+        return None if sums is None else sums.reshape(self.classes, self.classes)
+
+
+class LabelCounter:
+    """Counts for each of several labels an input may have how often it was rightly or wrongly found.
+
+    Args:
+        labels: How many labels there are.
+    """
+
+    def __init__(self, labels: int) -> None:
+        self.labels = labels
+        self._cells = Cells(4 * labels)
+        self._first = 4 * np.arange(labels)
+
+    def add(self, rows: np.ndarray, found: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Count the true labels and those found, both (n, labels) bool; `weights` (n,) as in `Counter`."""
+        codes = (self._first + 2 * rows + found).ravel()
+        weights = None if weights is None else np.repeat(weights, self.labels)
+
+        def write(part: slice, out: np.ndarray) -> None:
+            out[:] = codes[part]
+
+        self._cells.add(len(codes), write, weights)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(labels, 2, 2) int64: [[true negatives, false positives], [false negatives, true positives]]."""
+        return self._cells.counts.reshape(-1, 2, 2)
+
+    @property
+    def weighted(self) -> np.ndarray | None:
+        """The same, (labels, 2, 2) float64, with weights; None where no weights were given."""
+        sums = self._cells.sums
+        return None if sums is None else sums.reshape(-1, 2, 2)

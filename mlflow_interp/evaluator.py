@@ -1,0 +1,120 @@
+"""`mlflow.models.evaluate(…, evaluators=["interpretations"])`: interpretation as part of an evaluation."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
+from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
+
+from mlflow_interp.exceptions import InputsError, ModelError
+from mlflow_interp.loading.inputs import input_shape
+from mlflow_interp.loading.models import LoadedModel, Origin, load_model
+from mlflow_interp.pipeline import Interpretation, interpret_loaded
+
+NAME = "interpretations"
+
+
+class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
+    """Runs the methods that its configuration names, into the evaluation's run.
+
+    `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}`: methods, and any of their options.
+    Without methods it takes no part.
+    """
+
+    @classmethod
+    def can_evaluate(cls, *, model_type: str, evaluator_config: Mapping[str, Any], **kwargs: Any) -> bool:
+        """Whether it was asked to."""
+        return bool((evaluator_config or {}).get("methods"))
+
+    def evaluate(
+        self,
+        *,
+        model_type: str,
+        dataset: Any,
+        run_id: str,
+        evaluator_config: Mapping[str, Any],
+        model: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """The metrics and artifacts of every method.
+
+        Raises:
+            InterpretationError: something the user can mend; the message says how.
+        """
+        options = dict(evaluator_config)
+        loaded = _loaded(model, kwargs.get("model_id"))
+        labels = dataset.labels_data if dataset.has_targets else None
+        if labels is not None:
+            options.setdefault("labels", np.asarray(labels))
+        found = interpret_loaded(
+            loaded,
+            as_inputs(dataset.features_data, input_shape(loaded)),
+            options.pop("methods"),
+            run_id=run_id,
+            quiet=True,
+            **options,
+        )
+        return EvaluationResult(_metrics(found), _artifacts(found))
+
+
+def _loaded(model: Any, model_id: str | None) -> LoadedModel:
+    """The Keras model that is evaluated, and where it came from."""
+    if model is None:
+        raise ModelError("an interpretation needs a model, and only predictions were given; pass model=")
+    model_id = model_id or getattr(model, "model_id", None)
+    if model_id:
+        return load_model(f"models:/{model_id}")
+    raw = model.get_raw_model()
+    if not hasattr(raw, "layers"):
+        raise ModelError(f"the model is a {type(raw).__name__}; only Keras models can be interpreted")
+    return LoadedModel(raw, Origin("keras.Model", name=raw.name, run_id=model.metadata.run_id))
+
+
+def as_inputs(features: Any, shape: tuple[int | None, ...] | None) -> np.ndarray:
+    """What the model is fed, of what MLflow can hold: a column of arrays, or rows to be reshaped.
+
+    Args:
+        features: a DataFrame or an array (n, k).
+        shape: of the model's input, with the batch axis.
+
+    Raises:
+        InputsError: rows that don't fill the model's input.
+    """
+    values = features.to_numpy() if hasattr(features, "to_numpy") else np.asarray(features)
+    if values.dtype == object and values.ndim == 2 and values.shape[1] == 1:
+        values = np.stack([np.asarray(each) for each in values[:, 0]])
+    if shape is None or values.shape[1:] == tuple(shape[1:]):
+        return np.asarray(values)
+    try:
+        return np.asarray(values.reshape(len(values), *(-1 if size is None else size for size in shape[1:])))
+    except ValueError as error:
+        raise InputsError(
+            f"the dataset has rows of shape {values.shape[1:]}, and the model takes {tuple(shape[1:])}; give "
+            "a DataFrame with one column of arrays, or arrays flattened to one row an input"
+        ) from error
+
+
+def _metrics(found: Mapping[str, Interpretation]) -> dict[str, float]:
+    return {
+        f"{NAME}/{method}/{name}": value
+        for method, each in found.items()
+        for name, value in each.metrics.items()
+    }
+
+
+def _artifacts(found: Mapping[str, Interpretation]) -> dict[str, Any]:
+    from PIL import Image
+
+    artifacts: dict[str, Any] = {}
+    for method, each in found.items():
+        base = f"runs:/{each.run_id}/{each.artifact_path}"
+        picture = Image.open(io.BytesIO(each._repr_png_()))
+        artifacts[f"{method}/figure.png"] = ImageEvaluationArtifact(f"{base}/figure.png", picture)
+        artifacts[f"{method}/manifest.json"] = JsonEvaluationArtifact(
+            f"{base}/manifest.json", dict(each.manifest)
+        )
+    return artifacts

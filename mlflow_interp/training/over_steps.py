@@ -1,0 +1,50 @@
+"""One folder for a method over all epochs: the last figure, and a page with a slider over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.figures import steps
+from mlflow_interp.manifest import MANIFEST, complete_manifest, to_json
+from mlflow_interp.options import figure_module
+from mlflow_interp.report import PAGE
+
+MOST_STEPS = 50  # on one page; of more, evenly spaced ones are shown, and the folders hold all
+
+
+def write_whole(
+    folder: Path,
+    method: str,
+    results: Mapping[int, Any],
+    manifests: Mapping[int, Mapping[str, Any]],
+    options: Mapping[str, Any],
+) -> None:
+    """Write the page over all steps, the last figure, and a manifest, last.
+
+    Args:
+        folder: the method's, which holds a folder for each step.
+        method: its name.
+        results: by step.
+        manifests: of the same steps.
+        options: of the figure.
+    """
+    shown = _spaced(list(results))
+    drawing, last = figure_module(method), max(results)
+    figures = {step: (folder / f"epoch-{step:04d}" / "figure.png").read_bytes() for step in shown}
+    if hasattr(drawing, "page_over"):
+        page = drawing.page_over({step: results[step] for step in shown}, **options)
+    else:
+        page = steps.page(method, figures, {step: manifests[step]["metrics"] for step in shown})
+    files = {"figure.png": figures[last], PAGE: page.encode()}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    own = {name: value for name, value in manifests[last].items() if name not in ("files", "versions")}
+    (folder / MANIFEST).write_bytes(to_json(complete_manifest(own | {"steps": list(results)}, files)))
+
+
+def _spaced(numbers: list[int]) -> list[int]:
+    """At most fifty of them, the last one in any case."""
+    count = min(len(numbers), MOST_STEPS)
+    return [numbers[(at + 1) * len(numbers) // count - 1] for at in range(count)]

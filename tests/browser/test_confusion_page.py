@@ -1,0 +1,207 @@
+"""The page of a confusion matrix in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from docs.pictures import browser_page
+from mlflow_interp.confusion import from_predictions
+from mlflow_interp.figures.confusion_matrix import page, page_over
+
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+
+NAMES = ["<b>cat</b>", '<a href="http://x">dog</a>', "<script>throw 1</script>", "=cow"]
+
+
+def made(right=0.7, classes=4, names=None, count=800):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, classes, count)
+    found = np.where(rng.random(count) < right, labels, (labels + 1) % classes)
+    pictures = rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    said = 0.7 * np.eye(classes)[found] + 0.3 / classes
+    return from_predictions(labels, said, class_names=names or NAMES, pictures=pictures)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """A function that opens a page in a browser and collects what goes wrong in it."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def opening(html, width=1200, height=900):
+        file = tmp_path_factory.mktemp("page") / "page.html"
+        file.write_text(html, encoding="utf-8")
+        problems = []
+        with browser_page(width, height) as tab:
+            tab.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+            tab.on("pageerror", lambda error: problems.append(str(error)))
+            tab.on("request", lambda each: problems.append(each.url) if each.url.startswith("http") else None)
+            tab.goto(file.as_uri())
+            tab.wait_for_selector("#plot .nsewdrag")
+            yield tab
+        assert problems == []
+
+    return opening
+
+
+def middle_of(tab, row, column, size=4):
+    box = tab.locator("#plot .nsewdrag").first.bounding_box()
+    return box["x"] + box["width"] * (column + 0.5) / size, box["y"] + box["height"] * (row + 0.5) / size
+
+
+def test_hover_tells_a_cells_numbers(opened):
+    result = made()
+    with opened(page(result)) as tab:
+        x, y = middle_of(tab, 1, 2)
+        tab.mouse.move(x - 3, y)
+        tab.mouse.move(x, y)
+        tab.wait_for_selector("#card.shown")
+        said = tab.text_content("#card")
+        assert f"{NAMES[1]} taken for {NAMES[2]}" in said
+        assert f"{result.counts[1, 2]} inputs" in said
+        assert f"{result.counts[1, 2] / result.counts[1].sum():.1%} of true" in said
+        assert f"{result.counts[1, 2] / result.counts[:, 2].sum():.1%} of predicted" in said
+
+
+def test_click_shows_the_mistakes_behind_a_cell(opened):
+    result = made()
+    with opened(page(result)) as tab:
+        tab.mouse.click(*middle_of(tab, 0, 1))
+        assert tab.text_content("#cell") == f"{NAMES[0]} taken for {NAMES[1]}"
+        assert tab.locator("#mistakes figure").count() == 6
+        assert tab.evaluate("[...document.images].every((image) => image.naturalWidth === 8)")
+        behind = [
+            name
+            for name, cell in zip(result.examples.names, result.cells.tolist(), strict=True)
+            if cell == [0, 1]
+        ]
+        assert tab.locator("#mistakes figure div.faint").all_text_contents() == behind
+        tab.mouse.click(*middle_of(tab, 2, 2))
+        assert tab.locator("#mistakes figure").count() == 0
+        assert "rightly found" in tab.text_content("#cell")
+
+
+def test_keys_walk_from_cell_to_cell(opened):
+    with opened(page(made())) as tab:
+        tab.focus("#plot")
+        for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+            tab.keyboard.press(key)
+        assert tab.text_content("#cell") == f"{NAMES[1]}, rightly found"
+        for _ in range(9):
+            tab.keyboard.press("ArrowLeft")
+        assert tab.text_content("#cell") == f"{NAMES[1]} taken for {NAMES[0]}"
+
+
+def test_colours_and_order_can_be_changed(opened):
+    result = made()
+    with opened(page(result)) as tab:
+        shares = numbers(tab)
+        tab.select_option("#normalize", "none")
+        assert sorted(map(int, numbers(tab))) == sorted(result.counts[result.counts > 0].tolist())
+        assert all(re.fullmatch(r"\d+%", share) for share in shares)
+        tab.check("#wrong")
+        assert len(numbers(tab)) == np.count_nonzero(result.counts) - 4
+        first = numbers_of_rows(tab)
+        tab.select_option("#order", "support")
+        order = np.argsort(-result.counts.sum(axis=1), kind="stable")
+        assert first == [0, 1, 2, 3]
+        assert numbers_of_rows(tab) == order.tolist()
+
+
+def numbers_of_rows(tab):
+    """The classes of the rows by what is left of their names in the middle of which letters are cut."""
+    return [
+        next(at for at, name in enumerate(NAMES) if name.startswith(text.split("…")[0]))
+        for text in tab.locator("#plot .ytick text").all_text_contents()
+    ]
+
+
+def numbers(tab):
+    tab.wait_for_timeout(200)
+    return [text for text in tab.locator("#plot .heatmap-label text").all_text_contents() if text]
+
+
+def test_a_class_is_found_and_the_table_sorted(opened):
+    with opened(page(made())) as tab:
+        tab.fill("#find", "=cow")
+        assert tab.text_content("#cell") == f"=cow taken for {NAMES[0]}"
+        assert tab.text_content("#classes tr[aria-current=true] td") == "=cow"
+        tab.click("#classes th:nth-child(5) button")
+        recalls = [
+            float(text[:-1]) for text in tab.locator("#classes tbody td:nth-child(5)").all_text_contents()
+        ]
+        assert recalls == sorted(recalls)
+        assert tab.get_attribute("#classes th:nth-child(5)", "aria-sort") == "ascending"
+        tab.click("#pairs button >> nth=0")
+        assert "taken for" in tab.text_content("#cell")
+
+
+def test_slider_goes_through_steps(opened):
+    html = page_over({3: made(0.3), 6: made(0.6), 9: made(0.9)})
+    with opened(html) as tab:
+        assert tab.text_content("#at") == "9"
+        last = tab.text_content("#headline")
+        tab.fill("#step", "0")
+        assert tab.text_content("#at") == "3"
+        assert tab.text_content("#headline") != last
+
+
+def test_a_thousand_classes_stay_usable(opened):
+    names = [f"class {index}" for index in range(1000)]
+    result = made(classes=1000, names=names, count=20_000)
+    with opened(page(result)) as tab:
+        assert "1,000 classes" in tab.text_content("#shown")
+        assert tab.locator("#classes tbody tr").count() == 1000
+        tab.fill("#find", "class 500")
+        assert tab.locator("#plot .ytick text").all_text_contents()[0] == "class 500"
+        assert tab.locator("#plot .ytick").count() == 3
+        tab.click("#all")
+        assert tab.locator("#plot .ytick").count() < 60
+        x, y = middle_of(tab, 100, 100, 1000)
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x + 40, y + 40, steps=3)
+        tab.mouse.up()
+        tab.wait_for_timeout(500)
+        # Zoomed in, a cell can be met; on the diagonal stands what was rightly found.
+        tab.mouse.move(x + 5, y + 5)
+        assert tab.is_visible("#all")
+        tab.click("#all")
+        assert not tab.is_visible("#all")
+
+
+def test_several_labels_one_at_a_time(opened):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((200, 4)) < 0.4).astype(int)
+    said = np.clip(0.5 * labels + 0.7 * rng.random(labels.shape), 0, 1)
+    result = from_predictions(labels, said, class_names=NAMES)
+    with opened(page(result)) as tab:
+        tab.fill("#find", NAMES[1])
+        tab.mouse.click(*middle_of(tab, 0, 1, 2))
+        assert tab.text_content("#cell") == f"{NAMES[1]}: absent, found"
+        assert f"{result.counts[1, 0, 1]} inputs" in tab.text_content("#facts")
+        assert tab.locator("#mistakes figure").count() == 6
+
+
+@pytest.mark.parametrize("width", [420, 1400])
+def test_fits_narrow_and_wide_windows(opened, width):
+    with opened(page(made()), width=width) as tab:
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_inside_a_sandboxed_frame(tmp_path):
+    """As MLflow shows it: scripts and nothing else, origin null."""
+    (tmp_path / "page.html").write_text(page(made()), encoding="utf-8")
+    (tmp_path / "frame.html").write_text(
+        '<iframe sandbox="allow-scripts" src="page.html" width="1200" height="900"></iframe>'
+    )
+    with browser_page(1300, 1000) as tab:
+        tab.goto((tmp_path / "frame.html").as_uri())
+        frame = tab.frame_locator("iframe")
+        frame.locator("#pairs button").first.click()
+        assert "taken for" in frame.locator("#cell").text_content()
+        assert frame.locator("#mistakes img").count() == 6

@@ -1,0 +1,192 @@
+"""The embedding's page in a real browser: from a file, and inside the sandboxed frame of a real server."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import mlflow_interp
+from docs.pictures import browser_page, served
+from mlflow_interp.figures.embedding import page as page_of
+from mlflow_interp.figures.embedding import page_over
+
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+
+NAMES = ("<b>x</b>", "$a$ & b", "cat")
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """A function of HTML that opens it from a file, and asserts at the end that nothing went wrong."""
+    problems, contexts = [], []
+
+    def open_page(html, width=900, height=640):
+        (tmp_path / "figure.html").write_text(html, encoding="utf-8")
+        contexts.append(browser_page(width, height))
+        page = contexts[-1].__enter__()
+        page.on("console", lambda told: problems.append(told.text) if told.type != "warning" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:", "blob:"))
+                else problems.append(asked.url))  # fmt: skip
+        page.goto((tmp_path / "figure.html").as_uri())
+        page.wait_for_function("document.querySelector('#plot').layout !== undefined")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.__exit__(None, None, None)
+    assert problems == []
+
+
+# Where in the window a point of a trace is drawn.
+PLACE = """([trace, at]) => {
+  const plot = document.getElementById("plot"), { xaxis, yaxis } = plot._fullLayout;
+  const box = plot.getBoundingClientRect(), data = plot.data[trace];
+  return [box.left + xaxis._offset + xaxis.l2p(data.x[at]), box.top + yaxis._offset + yaxis.l2p(data.y[at])];
+}"""
+SHOWN = "document.getElementById('plot').data.filter((_, at) => at % 2 === 0).map((each) => each.x.length)"
+
+
+def hover(page, trace, at):
+    x, y = page.evaluate(PLACE, [trace, at])
+    page.mouse.move(x + 3, y + 3)
+    page.mouse.move(x, y)
+    page.wait_for_selector("#card.shown")
+    return page.text_content("#name"), page.text_content("#facts")
+
+
+def test_hover_shows_thumbnail_label_and_prediction(opened, embedding_of):
+    result = embedding_of(names=NAMES)
+    page = opened(page_of(result))
+    # Traces come in pairs: a class's points, and the rings around those wrongly predicted.
+    assert hover(page, 2, 0) == ("input 1", "input 1label $a$ & bpredicted $a$ & b 80.0%")
+    name, facts = hover(page, 3, 0)
+    wrong = int(name.removeprefix("input "))
+    assert result.examples.classes[wrong, 0] != result.examples.labels[wrong]
+    assert facts == f"input {wrong}label $a$ & bpredicted cat 80.0%"
+    assert page.locator("#facts .wrong").count() == 1
+    row, column = divmod(wrong, 8)
+    style = page.locator("#picture").evaluate("(each) => [each.style.backgroundPosition, each.offsetWidth]")
+    assert style == [f"{-column * 96}px {-row * 96}px".replace("-0px", "0px"), 96]
+    assert page.evaluate("getComputedStyle(document.getElementById('picture')).backgroundImage").startswith(
+        'url("data:image/jpeg'
+    )
+    page.mouse.move(5, 5)
+    page.wait_for_selector("#card:not(.shown)", state="attached")
+
+
+def test_names_stay_text_everywhere(opened, embedding_of):
+    page = opened(page_of(embedding_of(names=NAMES)))
+    assert page.locator(".legendtext").all_text_contents() == list(NAMES)
+    assert "label <b>x</b>" in hover(page, 0, 0)[1]
+    assert page.locator("#facts b, .legend b, #classes b").count() == 0
+
+
+def test_legend_hides_a_class_with_its_rings(opened, embedding_of):
+    page = opened(page_of(embedding_of(names=NAMES)))
+    page.locator(".legendtoggle").nth(1).click()
+    hidden = "document.getElementById('plot').data.map((each) => each.visible ?? true)"
+    page.wait_for_function(f"({hidden}).includes('legendonly')")
+    assert page.evaluate(hidden) == [True, True, "legendonly", "legendonly", True, True]
+
+
+def test_only_wrong_ones_and_one_class_can_be_looked_at(opened, embedding_of):
+    page = opened(page_of(embedding_of(names=NAMES)))
+    assert page.evaluate(SHOWN) == [20, 20, 20]
+    assert "3 of 60 wrongly predicted" in page.text_content("#measures")
+    page.check("#wrong")
+    assert sum(page.evaluate(SHOWN)) == 3
+    page.uncheck("#wrong")
+    page.fill("#find", "cat")
+    assert page.evaluate(SHOWN) == [0, 0, 20]
+    page.fill("#find", "")
+    assert page.evaluate(SHOWN) == [20, 20, 20]
+
+
+def test_layer_select_moves_the_points(opened, embedding_of):
+    result = embedding_of(layers=("first", "last"))
+    page = opened(page_of(result))
+    for place, name in enumerate(result.layers):
+        page.select_option("#layer", label=name)
+        xs = page.evaluate("document.getElementById('plot').data[0].x")
+        np.testing.assert_allclose(xs, result.embeddings[::3, place, 0], rtol=1e-6)
+        agreement = round(float(result.measures["knn_agreement"][place]), 3)
+        assert f"knn agreement {agreement}" in page.text_content("#measures")
+
+
+def test_slider_walks_through_the_steps(opened, embedding_of):
+    results = {step: embedding_of(seed=step) for step in (1, 5, 9)}
+    page = opened(page_over(results))
+    # It opens at the last.
+    for slider, step in ((None, 9), (0, 1), (1, 5)):
+        if slider is not None:
+            page.fill("#step", str(slider))
+        assert page.text_content("#at") == str(step)
+        xs = page.evaluate("document.getElementById('plot').data[0].x")
+        np.testing.assert_allclose(xs, results[step].embeddings[::3, 0, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"components": 1}, "scatter"),
+        ({"count": 2000, "classes": 40}, "scattergl"),
+        ({"count": 2000, "classes": 300}, "scattergl"),
+        ({"components": 3}, "scatter3d"),
+        ({"labelled": False}, "scatter"),
+    ],
+)
+def test_every_kind_of_embedding_opens(opened, embedding_of, options, kind):
+    page = opened(page_of(embedding_of(**options)))
+    page.wait_for_timeout(300)
+    types = page.evaluate("document.getElementById('plot').data.map((each) => each.type)")
+    assert set(types) == {kind}
+    assert sum(page.evaluate(SHOWN)) == options.get("count", 60)
+    if options.get("classes") == 300:
+        page.fill("#find", "7")
+        assert sum(page.evaluate(SHOWN)) == 7
+        assert page.locator(".legend").count() == 0
+
+
+def test_many_points_can_be_hovered_over_too(opened, embedding_of):
+    page = opened(page_of(embedding_of(2000, classes=4)))
+    page.wait_for_timeout(500)
+    assert hover(page, 0, 0)[0].startswith("input ")
+
+
+@pytest.mark.parametrize("size", [(420, 700), (1400, 900)])
+def test_it_fits_narrow_and_wide_windows(opened, embedding_of, size):
+    names = tuple(f"a class with a name too long for a legend, number {index}" for index in range(3))
+    page = opened(page_of(embedding_of(names=names, layers=("a/long/path/" * 8, "b"))), *size)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    # Most of the window is for the points.
+    assert page.locator(".nsewdrag").bounding_box()["width"] > 0.6 * size[0]
+
+
+@pytest.mark.usefixtures("store")
+def test_inside_mlflows_frame(digits, store):
+    """MLflow shows HTML in a frame that allows scripts and nothing else."""
+    import mlflow
+
+    model, pixels, labels = digits
+    found = mlflow_interp.visualize_umap(model, pixels[:80], labels=labels[:80], n_epochs=20, quiet=True)
+    experiment = mlflow.get_run(found.run_id).info.experiment_id
+    with served(store) as server, browser_page(1400, 900) as page:
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        root = f"{server}/#/experiments/{experiment}/runs/{found.run_id}/artifacts/interpretations"
+        page.goto(f"{root}/umap/figure.html")
+        frame = page.frame_locator("iframe").first
+        frame.locator("#plot .scatterlayer path.point").first.wait_for(timeout=90_000)
+        assert frame.locator("#plot .scatterlayer path.point").count() >= 80
+        assert "trustworthiness" in frame.locator("#measures").text_content()
+        frame.locator("#wrong").check()
+        frame.locator("#plot .scatterlayer path.point").first.wait_for(state="attached", timeout=5_000)
+        assert frame.locator("#plot .scatterlayer path.point").count() < 80
+        frame.locator("#wrong").uncheck()
+        frame.locator("#plot .scatterlayer path.point").nth(5).hover(force=True)
+        frame.locator("#card.shown").wait_for(timeout=5_000)
+        assert "predicted" in frame.locator("#facts").text_content()
+    assert problems == []

@@ -1,0 +1,342 @@
+"""The confusion matrix of models and of predictions at hand."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mlflow_interp.confusion import from_predictions
+from mlflow_interp.confusion.mistakes import MOST_OF_A_PAIR, MOST_OF_ALL
+from mlflow_interp.core import Chunk
+from mlflow_interp.exceptions import InapplicableError, InputsError, ModelError, OptionError
+from mlflow_interp.manifest import csv
+from mlflow_interp.methods.confusion_matrix import confusion_matrix
+
+layers = keras.layers
+
+
+def passing(columns, activation):
+    """A model that gives what it is fed, through an activation."""
+    model = keras.Sequential([keras.Input((columns,)), layers.Dense(columns, use_bias=False)])
+    model.layers[0].set_weights([np.eye(columns)])
+    model.add(layers.Activation(activation))
+    return model
+
+
+def rows_for(classes, total):
+    """Logits (n, total) whose most probable classes are `classes`."""
+    return (4 * np.eye(total)[np.asarray(classes)]).astype(np.float32)
+
+
+def test_counts_what_the_model_predicts(digits, batch_of):
+    model, pixels, labels = digits
+    result = confusion_matrix(model, batch_of(model, pixels, labels=labels, batch_size=7))
+    said = model.predict(pixels, verbose=0).argmax(axis=1)
+    expected = np.zeros((10, 10), int)
+    np.add.at(expected, (labels, said), 1)
+    np.testing.assert_array_equal(result.counts, expected)
+    assert result.metrics()["inputs"] == len(pixels) == result.inputs
+    assert result.head == "softmax"
+    assert result.metrics()["accuracy"] == pytest.approx((said == labels).mean())
+
+
+def test_chunks_make_no_difference(digits, batch_of):
+    model, pixels, labels = digits
+    all_at_once, chunked = (
+        confusion_matrix(model, batch_of(model, pixels, labels=labels, batch_size=size)) for size in (600, 11)
+    )
+    np.testing.assert_array_equal(all_at_once.counts, chunked.counts)
+    assert all_at_once.examples.names == chunked.examples.names
+    np.testing.assert_array_equal(all_at_once.cells, chunked.cells)
+    np.testing.assert_array_equal(all_at_once.thumbnails, chunked.thumbnails)
+
+
+def test_mistakes_are_kept_the_most_confident_first(digits, batch_of):
+    model, pixels, labels = digits
+    result = confusion_matrix(model, batch_of(model, pixels, labels=labels))
+    examples = result.examples
+    said = model.predict(pixels, verbose=0)
+    assert len(examples) == min(MOST_OF_ALL, sum(min(6, count) for count in off_diagonal(result.counts)))
+    np.testing.assert_array_equal(result.cells[:, 0], labels[examples.indices])
+    np.testing.assert_array_equal(result.cells[:, 1], said[examples.indices].argmax(axis=1))
+    np.testing.assert_array_equal(result.cells[:, 1], examples.classes[:, 0])
+    sure = examples.probabilities[:, 0]
+    assert (np.diff(sure) <= 0).all()
+    np.testing.assert_allclose(sure, said[examples.indices].max(axis=1), atol=1e-5)
+    assert result.thumbnails.shape == (len(examples), 8, 8, 3)
+    np.testing.assert_array_equal(result.thumbnails[..., 0], pixels[examples.indices, ..., 0])
+
+
+def off_diagonal(counts):
+    return counts[~np.eye(len(counts), dtype=bool)].tolist()
+
+
+def test_however_many_mistakes_few_are_kept():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 40, 20_000)
+    probabilities = rng.dirichlet(np.ones(40), 20_000)
+    result = from_predictions(labels, probabilities)
+    assert len(result.examples) == MOST_OF_ALL
+    _, times = np.unique(result.cells, axis=0, return_counts=True)
+    assert times.max() <= MOST_OF_A_PAIR
+
+
+def test_the_worst_pair_is_shown_though_others_are_surer():
+    """4,000 rare mistakes that are sure, one each, and 50 unsure ones of the same pair."""
+    rare = 4000
+    labels = np.concatenate([np.arange(rare) % 100, np.zeros(50, int)])
+    found = np.concatenate([(np.arange(rare) // 100 + np.arange(rare) % 100 + 2) % 100, np.ones(50, int)])
+    probabilities = np.full((len(labels), 100), 0.001)
+    probabilities[np.arange(len(labels)), found] = np.where(np.arange(len(labels)) < rare, 0.9, 0.2)
+    result = from_predictions(labels, probabilities, class_names=[str(index) for index in range(100)])
+    assert (result.cells == [0, 1]).all(axis=1).sum() == MOST_OF_A_PAIR
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.2, 0.9])
+def test_binary_head_and_threshold(batch_of, threshold):
+    model = passing(1, "sigmoid")
+    logits = np.linspace(-3, 3, 21, dtype=np.float32)[:, np.newaxis]
+    labels = np.arange(21) % 2
+    result = confusion_matrix(model, batch_of(model, logits, labels=labels), threshold=threshold)
+    said = (1 / (1 + np.exp(-logits[:, 0])) > threshold).astype(int)
+    expected = np.zeros((2, 2), int)
+    np.add.at(expected, (labels, said), 1)
+    np.testing.assert_array_equal(result.counts, expected)
+    assert result.head == "binary"
+
+
+def test_labels_may_be_indices_rows_or_names(batch_of):
+    model, inputs = passing(3, "softmax"), rows_for([0, 1, 2, 1], 3)
+    kinds = ([0, 1, 1, 1], np.eye(3)[[0, 1, 1, 1]], ["ant", "bee", "bee", "bee"])
+    for labels in kinds:
+        batch = batch_of(model, inputs, labels=labels, class_names=["ant", "bee", "cat"])
+        result = confusion_matrix(model, batch)
+        assert result.counts.tolist() == [[1, 0, 0], [0, 2, 1], [0, 0, 0]]
+        assert result.names == ("ant", "bee", "cat")
+
+
+def test_several_labels(batch_of):
+    model = passing(3, "sigmoid")
+    inputs = np.array([[4, -4, 4], [4, 4, -4], [-4, -4, -4]], np.float32)
+    labels = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]])
+    result = confusion_matrix(model, batch_of(model, inputs, labels=labels, batch_size=2))
+    assert result.multi_label
+    assert result.counts.tolist() == [[[1, 0], [0, 2]], [[2, 0], [0, 1]], [[1, 1], [1, 0]]]
+    assert sorted(map(tuple, result.cells.tolist())) == [(2, 0), (2, 1)]
+    assert result.highlights()["most_mistaken"] == [{"label": "2", "wrongly_found": 1, "missed": 1}]
+    assert result.metrics()["accuracy"] == pytest.approx(1 / 3)
+    assert list(result.tables()["confusion_matrix.csv"]) == [
+        "label", "true_negatives", "false_positives", "false_negatives", "true_positives",
+    ]  # fmt: skip
+
+
+def test_sigmoid_outputs_with_class_indices_choose_one(batch_of):
+    model = passing(3, "sigmoid")
+    result = confusion_matrix(model, batch_of(model, rows_for([0, 1, 2], 3), labels=[0, 1, 1]))
+    assert result.counts.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+
+
+def test_weights_of_a_dataset_and_as_option(batch_of, tmp_path):
+    model, inputs = passing(2, "softmax"), rows_for([0, 1, 1, 0], 2)
+    labels, weights = np.array([0, 0, 1, 1]), np.array([1.0, 0.5, 2.0, 0.25])
+    dataset = tf.data.Dataset.from_tensor_slices((inputs, labels, weights)).batch(3)
+    np.save(tmp_path / "weights.npy", weights)
+    (tmp_path / "weights.txt").write_text("\n".join(map(str, weights)))
+    plain = batch_of(model, inputs, labels=labels)
+    results = [confusion_matrix(model, batch_of(model, dataset, batch_size=3))]
+    for given in (weights, weights.tolist(), str(tmp_path / "weights.npy"), tmp_path / "weights.txt"):
+        results.append(confusion_matrix(model, plain, sample_weight=given))
+    for result in results:
+        assert result.counts.tolist() == [[1, 1], [1, 1]]
+        assert result.weighted.tolist() == [[1.0, 0.5], [0.25, 2.0]]
+        assert result.metrics()["accuracy"] == pytest.approx(3 / 3.75)
+        assert "weighted_confusion_matrix.csv" in result.tables()
+    assert results[-1].resolved["sample_weight"].endswith("weights.txt")
+    assert results[1].resolved["sample_weight"] == "float64 array of shape (4,)"
+
+
+def test_inputs_without_label_are_left_out_and_counted(batch_of):
+    model = passing(2, "softmax")
+    batch = batch_of(model, rows_for([0, 1, 1], 2), labels=[0, -1, 1])
+    result = confusion_matrix(model, batch)
+    assert result.counts.sum() == result.inputs == 2
+    assert result.warnings()[0] == "1 inputs have no label and are not counted"
+    assert batch.count == 3
+
+
+def test_one_class_only_is_said(batch_of):
+    model = passing(2, "softmax")
+    result = confusion_matrix(model, batch_of(model, rows_for([0, 0], 2), labels=[0, 0]))
+    assert "all labels are of one class" in result.warnings()[0]
+    assert "kappa" not in result.metrics()
+
+
+PREDICTIONS = {
+    "classes": [0, 1, 1, 2],
+    "names": ["ant", "bee", "bee", "cat"],
+    "probabilities": np.eye(3)[[0, 1, 1, 2]] * 0.8 + 0.2 / 3,
+    "logits": rows_for([0, 1, 1, 2], 3) - 2,
+    "one-hot": np.eye(3, dtype=int)[[0, 1, 1, 2]],
+}
+
+
+@pytest.mark.parametrize("kind", PREDICTIONS)
+def test_predictions_at_hand_need_no_model(batch_of, kind):
+    model = passing(3, "softmax")
+    model.call = None  # would fail where it is run
+    batch = batch_of(
+        model,
+        np.zeros((4, 3), np.float32),
+        labels=[0, 1, 2, 2],
+        class_names=["ant", "bee", "cat"],
+        batch_size=3,
+    )
+    result = confusion_matrix(model, batch, predictions=PREDICTIONS[kind])
+    assert result.counts.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
+    assert result.examples.names == ("2",)
+    json.dumps(result.resolved)
+
+
+def test_predictions_out_of_files(batch_of, tmp_path):
+    model = passing(3, "softmax")
+    batch = batch_of(model, np.zeros((3, 3), np.float32), labels=[0, 1, 1])
+    np.save(tmp_path / "a.npy", np.eye(3)[[0, 1, 2]])
+    (tmp_path / "b.csv").write_text("ant,bee,cat\n0.9,0.1,0\n0.2,0.7,0.1\n0,0,1\n")
+    (tmp_path / "c.csv").write_text("class\n0\n1\n2\n")
+    (tmp_path / "d.txt").write_text("0\n1\n2\n")
+    for name in ("a.npy", "b.csv", "c.csv", "d.txt"):
+        result = confusion_matrix(model, batch, predictions=str(tmp_path / name))
+        assert result.counts.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]], name
+
+
+def test_binary_predictions_are_probabilities_of_class_1():
+    for given in ([0.1, 0.6, 0.7], [[0.1], [0.6], [0.7]]):
+        assert from_predictions([0, 0, 1], given).counts.tolist() == [[1, 1], [0, 1]]
+        assert from_predictions([0, 0, 1], given, threshold=0.65).counts.tolist() == [[2, 0], [0, 1]]
+
+
+def test_classes_absent_from_the_data_are_shown():
+    result = from_predictions(["b", "b"], ["b", "c"], class_names=["a", "b", "c"])
+    assert result.counts.tolist() == [[0, 0, 0], [0, 1, 1], [0, 0, 0]]
+    assert result.table()["class"] == ["a", "b", "c"]
+
+
+def test_equal_names_stay_apart_and_formulas_are_text():
+    names = ["crane", "crane", '=HYPERLINK("http://a")']
+    result = from_predictions([0, 1, 2], [0, 0, 2], class_names=names)
+    assert result.names[:2] == ("crane (0)", "crane (1)")
+    assert list(result.tables()["confusion_matrix.csv"]) == ["label", *result.names]
+    lines = csv(result.tables()["confusion_matrix.csv"]).decode().splitlines()
+    assert lines[0] == """label,crane (0),crane (1),"'=HYPERLINK(""http://a"")\""""
+    assert lines[2] == "crane (1),1,0,0"
+
+
+REFUSED = [
+    ({"labels": [0, 1, 5]}, {}, InputsError, "input '2' has label 5, and there are classes 0 to 2"),
+    ({"labels": [0, 1, -2]}, {}, InputsError, "has label -2"),
+    ({"labels": np.eye(4)[[0, 1, 2]]}, {}, InputsError, "labels are rows of 4, and there are 3 classes"),
+    (
+        {"labels": [[1, 1, 0], [0, 1, 0], [0, 0, 1]]},
+        {},
+        InputsError,
+        "has 2 labels, and the predictions choose",
+    ),
+    ({"labels": [0, 1, 2], "class_names": ["a", "b"]}, {}, InputsError, "2 class names .a, b. and 3 classes"),
+    ({}, {}, InapplicableError, "no input has a label"),
+    ({"labels": [-1, -1, -1]}, {}, InapplicableError, "no input has a label"),
+    ({"labels": ["x", "y", "z"]}, {}, InapplicableError, "labels that are no class names"),
+    ({"labels": [0, 1, 2]}, {"threshold": 0.7}, OptionError, "chooses the most probable of 3 classes"),
+    ({"labels": [0, 1, 2]}, {"threshold": 1.0}, OptionError, "threshold is 1.0"),
+    ({"labels": [0, 1, 2]}, {"top_k": -1}, OptionError, "top_k is -1"),
+    ({"labels": [0, 1, 2]}, {"sample_weight": [1, 2]}, InputsError, "there are 2 weights for 3 inputs"),
+    ({"labels": [0, 1, 2]}, {"sample_weight": [1, 2, np.nan]}, InputsError, "input '2' has weight nan"),
+    ({"labels": [0, 1, 2]}, {"sample_weight": [0, 0, 0]}, InputsError, "all weights are 0"),
+    ({"labels": [0, 1, 2]}, {"sample_weight": "no.npy"}, InputsError, "sample_weight can't be read"),
+    ({"labels": [0, 1, 2]}, {"predictions": [0, 1]}, InputsError, "there are 2 predictions for 3 inputs"),
+    (
+        {"labels": [0, 1, 2]},
+        {"predictions": [0, 1, 2, 0]},
+        InputsError,
+        "there are 4 predictions for 3 inputs",
+    ),
+    ({"labels": [0, 1, 2]}, {"predictions": [0, 1, 7]}, InputsError, "predictions hold class 7"),
+    (
+        {"labels": [0, 1, 2]},
+        {"predictions": [0, 1, np.nan]},
+        InputsError,
+        "NaN or infinite values for 1 inputs",
+    ),
+    ({"labels": [0, 1, 2]}, {"predictions": ["a", "b", "c"]}, InputsError, "name 'a', which is no class"),
+    ({"labels": [0, 1, 2]}, {"predictions": [0.1, 3.5, 0.2]}, InputsError, "fractions from 0.1 to 3.5"),
+    ({"labels": [0, 1, 2]}, {"predictions": [-1, 0, 1]}, InputsError, "predictions hold class -1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "error", "says"), REFUSED, ids=[each[3][:30] for each in REFUSED]
+)
+def test_what_does_not_fit_is_refused(batch_of, given, options, error, says):
+    model = passing(3, "softmax")
+    with pytest.raises(error, match=says):
+        confusion_matrix(model, batch_of(model, rows_for([0, 1, 2], 3), **given), **options)
+
+
+def test_without_labels_nothing_is_read(batch_of):
+    model = passing(3, "softmax")
+    batch = batch_of(model, rows_for([0], 3))
+    batch.read = None
+    with pytest.raises(InapplicableError, match="pass labels="):
+        confusion_matrix(model, batch)
+
+
+def test_models_that_predict_no_class_are_refused(batch_of):
+    one = passing(1, "linear")
+    with pytest.raises(ModelError, match="ends in one number without a sigmoid"):
+        confusion_matrix(one, batch_of(one, np.zeros((2, 1), np.float32), labels=[0, 1]))
+    broken = passing(2, "softmax")
+    broken.layers[0].set_weights([np.full((2, 2), np.nan)])
+    with pytest.raises(InputsError, match="NaN or infinite values for input '0'"):
+        confusion_matrix(broken, batch_of(broken, rows_for([0, 1], 2), labels=[0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "options", "says"),
+    [
+        ([], [], {}, "labels have shape"),
+        ([0, 1], [], {}, "predictions have shape"),
+        ([0, 1], [0], {}, "1 predictions for 2 labels"),
+        ([0, 0], [0, 0], {}, "there is only 1 class"),
+        (["a", "b"], ["a", "x"], {"class_names": ["a", "b"]}, "predictions name 'x'"),
+        (["a", "z"], ["a", "b"], {"class_names": ["a", "b"]}, "labels hold 'z'"),
+        ([0, 1], [0, 1], {"weights": [1.0]}, "1 weights for 2 labels"),
+        ([0, 1], [0, 1], {"weights": [1.0, -1.0]}, "weight -1"),
+        ([[1, 1], [0, 1]], [[2.0, -1], [0.5, 3]], {}, "pass them through a sigmoid"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_refused(labels, predictions, options, says):
+    with pytest.raises(InputsError, match=says):
+        from_predictions(labels, predictions, **options)
+
+
+def test_with_max_inputs_predictions_stand_for_all_inputs(batch_of):
+    model = passing(2, "softmax")
+    batch = batch_of(model, rows_for([0] * 6, 2), labels=[0, 1, 0, 1, 0, 1], max_inputs=2)
+    result = confusion_matrix(model, batch, predictions=[0, 1, 0, 1, 0, 1])
+    assert result.counts.tolist() == [[1, 0], [0, 1]]
+
+
+def test_chunks_can_be_cut_with_labels_and_weights():
+    from mlflow_interp.core import some, split
+
+    rows = np.arange(5)
+    chunk = Chunk(rows, tuple("abcde"), rows[:, None], rows, None, np.eye(5), rows / 10)
+    parts = list(split(chunk, 2))
+    assert [part.names for part in parts] == [("a", "b"), ("c", "d"), ("e",)]
+    np.testing.assert_array_equal(np.concatenate([part.weights for part in parts]), chunk.weights)
+    np.testing.assert_array_equal(np.concatenate([part.label_rows for part in parts]), chunk.label_rows)
+    assert some(chunk, np.array([3, 0])).names == ("d", "a")
+    assert some(chunk, np.array([3, 0])).inputs.tolist() == [[3], [0]]

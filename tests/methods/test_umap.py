@@ -1,0 +1,260 @@
+"""UMAP shows what a layer knows, stays comparable, repeats, and refuses what it can't lay out."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import mlflow_interp
+from mlflow_interp.cli import main
+from mlflow_interp.core import UNKNOWN
+from mlflow_interp.embedding.neighbourhood import label_agreement
+from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
+from mlflow_interp.methods.umap import umap
+
+FEW = {"n_epochs": 30}
+
+
+def agreement(points, labels):
+    return label_agreement(points, labels, np.arange(len(labels)), metric="euclidean")
+
+
+@pytest.fixture(scope="module")
+def batch(digits, batch_of):
+    model, pixels, labels = digits
+    return batch_of(model, pixels, labels=labels)
+
+
+@pytest.fixture(scope="module")
+def batch_of():
+    from mlflow_interp.loading.inputs import load_inputs
+    from mlflow_interp.loading.models import load_model
+
+    return lambda model, inputs, **options: load_inputs(inputs, load_model(model), **options)
+
+
+@pytest.fixture(scope="module")
+def found(digits, batch):
+    """Two layers of the digits network, looked at by several tests."""
+    return umap(digits[0], batch, layers="input,features", n_epochs=100)
+
+
+def test_classes_lie_apart_at_the_features_and_mix_at_the_input(digits, found):
+    """The mean grey of a digit says little about which it is; the layer before the head nearly all."""
+    at_input, at_features = found.measures["knn_agreement"]
+    assert at_features > 0.9
+    assert at_input < 0.3
+    assert agreement(found.embeddings[:, 1], digits[2]) > 0.85
+    assert agreement(found.embeddings[:, 0], digits[2]) < 0.3
+    assert found.measures["trustworthiness"][1] > 0.95
+    assert found.warnings() == []
+
+
+def test_results_say_what_they_are(digits, batch, found):
+    model, pixels, labels = digits
+    assert found.embeddings.shape == (600, 2, 2)
+    assert found.layers == ("input", "features")
+    assert found.fitted.all()
+    assert found.resolved == {"layers": "input,features", "n_neighbors": 15, "n_epochs": 100}
+    np.testing.assert_array_equal(found.examples.labels, labels)
+    np.testing.assert_array_equal(found.examples.classes[:, 0], model.predict(pixels, verbose=0).argmax(1))
+    accuracy = (found.examples.classes[:, 0] == labels).mean()
+    assert found.metrics()["accuracy"] == pytest.approx(accuracy)
+    assert found.metrics()["knn_agreement"] == pytest.approx(found.measures["knn_agreement"].mean())
+    assert found.metrics()["knn_agreement/features"] == found.measures["knn_agreement"][1]
+    table = found.table()
+    assert table["x at input"] == found.embeddings[:, 0, 0].tolist()
+    assert table["y at features"] == found.embeddings[:, 1, 1].tolist()
+    assert table["label"][:3] == [str(label) for label in labels[:3]]
+    assert found.thumbnails.shape == (600, 8, 8, 3)
+
+
+def test_the_seed_gives_the_same_picture_and_another_seed_another(digits, batch):
+    first, again, other = (umap(digits[0], batch, **FEW, seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.embeddings, again.embeddings)
+    assert not np.allclose(first.embeddings, other.embeddings, atol=0.2)
+
+
+def test_without_a_seed_all_cores_may_work(digits, batch):
+    assert umap(digits[0], batch, **FEW, seed=None).measures["trustworthiness"][0] > 0.9
+
+
+@pytest.mark.parametrize("components", [1, 3])
+def test_one_and_three_components(digits, batch, components):
+    result = umap(digits[0], batch, n_components=components, **FEW)
+    assert result.embeddings.shape == (600, 1, components)
+    assert [name for name in result.table() if name in "xyz"] == list("xyz"[:components])
+
+
+def test_labels_pull_where_that_is_asked_for(digits, batch):
+    plain, pulled = (
+        umap(digits[0], batch, layers="first", n_epochs=100, supervised=each) for each in (False, True)
+    )
+    labels = digits[2]
+    assert agreement(pulled.embeddings[:, 0], labels) > agreement(plain.embeddings[:, 0], labels) + 0.2
+    # What is said about the layer stays said about the layer.
+    np.testing.assert_array_equal(plain.measures["knn_agreement"], pulled.measures["knn_agreement"])
+
+
+def test_beyond_max_fit_the_rest_is_placed_among_a_share_of_each_class(digits, batch):
+    labels = digits[2]
+    result = umap(digits[0], batch, max_fit=200, **FEW)
+    assert result.fitted.sum() == 200
+    shares = np.bincount(labels[result.fitted], minlength=10) - np.bincount(labels, minlength=10) / 3
+    assert (np.abs(shares) <= 1).all()
+    points = result.embeddings[:, 0]
+    assert np.isfinite(points).all()
+    nearest = ((points[~result.fitted][:, np.newaxis] - points[result.fitted]) ** 2).sum(-1).argmin(1)
+    assert (labels[result.fitted][nearest] == labels[~result.fitted]).mean() > 0.75
+
+
+def test_without_labels_only_the_picture_is_judged(digits, batch_of):
+    model, pixels, _ = digits
+    result = umap(model, batch_of(model, pixels[:60]), **FEW)
+    assert (result.examples.labels == UNKNOWN).all()
+    assert set(result.metrics()) == {"inputs", "trustworthiness"}
+
+
+def spread(points):
+    return np.sqrt(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean())
+
+
+def shift(before, after):
+    """How far points went on the whole, relative to how far they lie apart."""
+    return np.sqrt(((before - after) ** 2).sum(axis=1).mean()) / spread(before)
+
+
+def test_aligned_points_stay_where_they_were(digits, batch, batch_of):
+    """And new inputs come to lie among the old ones."""
+    model, pixels, labels = digits
+    first = umap(model, batch)
+    aligned = umap(model, batch, align=first.embeddings, seed=1)
+    assert aligned.resolved["n_epochs"] == 100
+    assert aligned.resolved["learning_rate"] == 0.25
+    assert shift(first.embeddings[:, 0], aligned.embeddings[:, 0]) < 0.3
+    assert shift(first.embeddings[:, 0], umap(model, batch, seed=1).embeddings[:, 0]) > 0.5
+    assert aligned.measures["trustworthiness"] > first.measures["trustworthiness"] - 0.01
+    fewer = umap(model, batch_of(model, pixels[:400], labels=labels[:400]))
+    more = umap(model, batch, align=fewer.embeddings)
+    assert shift(fewer.embeddings[:, 0], more.embeddings[:400, 0]) < 0.4
+    assert agreement(more.embeddings[:, 0], labels) > 0.85
+
+
+def test_a_saved_interpretation_can_be_aligned_to(digits, tmp_path, store):
+    model, pixels, labels = digits
+    given = {"labels": labels[:100], "quiet": True}
+    first = mlflow_interp.visualize_umap(model, pixels[:100], **given)
+    for align in (first.save(tmp_path), f"runs:/{first.run_id}/{first.artifact_path}"):
+        second = mlflow_interp.visualize_umap(model, pixels[:100], **given, align=align, log=False)
+        assert shift(first.embeddings[:, 0], second.embeddings[:, 0]) < 0.45
+        assert str(second.manifest["given"]["align"]) == str(align)
+    with pytest.raises(InputsError, match="no arrays can be read from"):
+        mlflow_interp.visualize_umap(model, pixels[:100], **given, align=tmp_path / "none", log=False)
+
+
+def test_a_kept_cache_gives_the_same_result(digits, batch, tmp_path, capsys):
+    first, second = (umap(digits[0], batch, cache=str(tmp_path), **FEW) for _ in range(2))
+    np.testing.assert_array_equal(first.embeddings, second.embeddings)
+    with mlflow_interp.progress.shown(True):
+        umap(digits[0], batch, cache=str(tmp_path), **FEW)
+    assert f"activations read from {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"n_neighbors": 30}, InputsError, r"n_neighbors is 30, and there are 20 inputs.*at most 19"),
+        ({"metric": "nonsense"}, OptionError, "umap-learn can't embed with these options: metric"),
+        ({"metric_kwds": "{p: 3}"}, OptionError, "metric_kwds is '{p: 3}'; give a JSON object"),
+        ({"align": np.zeros((20, 3))}, OptionError, r"align holds an embedding of shape \(20, 1, 3\)"),
+        ({"align": np.zeros((20, 2, 2))}, OptionError, "align has 2 layers, and 1 are asked for"),
+        ({"cache": "/proc/none"}, OptionError, "cache '/proc/none' can't be used"),
+        ({"max_fit": 5}, OptionError, "max_fit is 5; give 10 or more"),
+        ({"n_components": 4}, OptionError, "n_components is 4"),
+        ({"layers": "nothing"}, OptionError, "no layer 'nothing'"),
+        ({"pooling": "sum"}, OptionError, "no pooling 'sum'"),
+    ],
+)
+def test_wrong_options_are_refused(digits, batch_of, options, error, message):
+    model, pixels, _ = digits
+    with pytest.raises(error, match=message):
+        umap(model, batch_of(model, pixels[:20]), **options)
+
+
+def test_too_few_inputs_are_refused(digits, batch_of):
+    model, pixels, _ = digits
+    with pytest.raises(InapplicableError, match="UMAP needs 5 inputs or more, and there are 4"):
+        umap(model, batch_of(model, pixels[:4]))
+
+
+def test_inputs_that_are_all_alike_are_refused(digits, batch_of):
+    model, pixels, _ = digits
+    with pytest.raises(InputsError, match="layer 'features' gives the same for all 20 inputs"):
+        umap(model, batch_of(model, np.repeat(pixels[:1], 20, axis=0)))
+
+
+def test_a_picture_that_misleads_is_warned_about(digits, batch_of):
+    """Noise of 64 independent values has no plane to lie in."""
+    model, _, _ = digits
+    noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
+    result = umap(model, batch_of(model, noise), layers="input", pooling="flatten", **FEW)
+    (warning,) = result.warnings()
+    assert "the picture of layer 'input' is not to be trusted (trustworthiness 0." in warning
+
+
+@pytest.fixture
+def handed_on(monkeypatch):
+    """What `umap.UMAP` was made with, the last time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import umap as umap_learn
+    made = {}
+
+    class Noting(umap_learn.UMAP):
+        def __init__(self, **settings):
+            made.clear()
+            made.update(settings)
+            super().__init__(**settings)
+
+    monkeypatch.setattr(umap_learn, "UMAP", Noting)
+    return made
+
+
+def test_options_of_umap_learn_reach_it_from_the_command_line(digits, tmp_path, handed_on):
+    model, pixels, _ = digits
+    model.save(tmp_path / "digits.keras")
+    np.save(tmp_path / "pixels.npy", pixels[:60])
+    done = CliRunner().invoke(
+        main,
+        ["umap", str(tmp_path / "digits.keras"), str(tmp_path / "pixels.npy"), "--n_neighbors", "30",
+         "--set_op_mix_ratio", "0.5", "--metric", "minkowski", "--metric-kwds", '{"p": 3}', "--densmap",
+         "--n-epochs", "20", "--no-log", "--save", str(tmp_path / "out")],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    expected = {
+        "n_neighbors": 30,
+        "set_op_mix_ratio": 0.5,
+        "metric": "minkowski",
+        "metric_kwds": {"p": 3},
+        "densmap": True,
+        "n_epochs": 20,
+        "random_state": 0,
+        "min_dist": 0.1,
+        "n_components": 2,
+    }
+    assert handed_on == expected
+    manifest = json.loads((tmp_path / "out" / "umap" / "manifest.json").read_text())
+    assert manifest["parameters"]["set_op_mix_ratio"] == 0.5
+    assert manifest["given"]["metric_kwds"] == '{"p": 3}'
+    assert "learning_rate" not in manifest["parameters"]
+
+
+def test_options_of_umap_learn_reach_it_from_python(digits, batch, handed_on):
+    umap(digits[0], batch, **FEW, learning_rate=0.5, spread=2.0, metric_kwds=None)
+    assert handed_on["learning_rate"] == 0.5
+    assert handed_on["spread"] == 2.0
+    assert "metric_kwds" not in handed_on

@@ -1,0 +1,42 @@
+"""Options find their way to the functions that declare them, and on to the libraries behind those."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlflow_interp.exceptions import OptionError
+from mlflow_interp.options import distribute, effective, options_of, route
+
+
+def test_options_that_are_passed_on_are_options_of_the_method():
+    option = options_of("umap")["set_op_mix_ratio"]
+    assert option.passed_on
+    assert (option.room, option.default) == ("method", None)
+    assert option.help.startswith("From intersection (0) to union")
+    assert not options_of("umap")["n_neighbors"].passed_on
+    assert route("umap", {"set_op_mix_ratio": 0.5, "max_inputs": 3})["method"] == {"set_op_mix_ratio": 0.5}
+
+
+def test_only_those_given_stand_in_a_manifest():
+    known = effective("umap", {"spread": 2.0}, ("method",))
+    assert known["spread"] == 2.0
+    assert known["min_dist"] == 0.1
+    assert "learning_rate" not in known
+
+
+def test_an_option_goes_to_those_that_declare_it_before_those_that_pass_it_on():
+    assert distribute(["caricature", "umap"], ["learning_rate", "layers"]) == {
+        "learning_rate": ["caricature"],
+        "layers": ["caricature", "umap"],
+    }
+    assert distribute(["umap"], ["learning_rate"]) == {"learning_rate": ["umap"]}
+
+
+@pytest.mark.parametrize("ask", [lambda: route("umap", {"n_neighbours": 3}),
+                                 lambda: distribute(["umap"], ["n_neighbours"])])  # fmt: skip
+def test_an_unknown_option_is_refused_with_the_known_ones(ask):
+    with pytest.raises(OptionError, match="umap has no option 'n_neighbours'; nearest: n_neighbors") as error:
+        ask()
+    listed = str(error.value).partition("there are: ")[2].split(", ")
+    assert listed == sorted(options_of("umap"))
+    assert {"n_neighbors", "set_op_mix_ratio", "max_inputs", "legend"} <= set(listed)

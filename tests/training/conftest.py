@@ -1,0 +1,56 @@
+"""A model that trains in a second, and a store for each test's runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+import mlflow
+import numpy as np
+import pytest
+
+from tests.training.small import make_small
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, store):
+    """Each test in an experiment of its own, with autologging off before and after."""
+    mlflow.set_tracking_uri(store)
+    name = tmp_path.name
+    mlflow.create_experiment(name, artifact_location=(tmp_path / "artifacts").as_uri())
+    mlflow.set_experiment(name)
+    yield
+    import mlflow_interp
+
+    mlflow_interp.autolog(disable=True)
+    mlflow.tensorflow.autolog(disable=True)
+    mlflow.keras.autolog(disable=True)
+    while mlflow.active_run() is not None:
+        mlflow.end_run()
+    mlflow.tracking.fluent._active_experiment_id = None
+    with contextlib.suppress(KeyError):
+        import os
+
+        del os.environ["MLFLOW_EXPERIMENT_ID"]
+
+
+@pytest.fixture
+def pictures():
+    """Forty bright and dark 8×8 pictures, and which they are."""
+    generator = np.random.default_rng(5)
+    labels = np.arange(40) % 2
+    inputs = generator.random((40, 8, 8, 1), dtype=np.float32) * 0.5 + labels[:, None, None, None] * 0.5
+    return inputs.astype(np.float32), labels
+
+
+@pytest.fixture
+def small():
+    """A compiled network with dropout, whose weights are the same each time."""
+    return make_small()
+
+
+@pytest.fixture
+def said(caplog):
+    """A function that gives what the package has warned about."""
+    caplog.set_level(logging.WARNING, logger="mlflow_interp")
+    return lambda: [each.getMessage() for each in caplog.records if each.name == "mlflow_interp"]

@@ -1,0 +1,440 @@
+"""Autologging: where things land, who owns the run, and that training is never touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import mlflow_interp
+from mlflow_interp.exceptions import OptionError
+from tests.training.small import make_small, only_run, places, runs
+
+CLIENT = mlflow.MlflowClient
+
+
+def history(run, metric):
+    return [(each.step, each.value) for each in CLIENT().get_metric_history(run.info.run_id, metric)]
+
+
+def test_each_epoch_lands_in_a_run_of_its_own(small, pictures, said):
+    """Folders, metrics and images by epoch, a page over all, tags, and a run that is FINISHED."""
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam,confusion_matrix", class_names=["dark", "bright"], samples=12)
+    small.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=3, verbose=0)
+    run = only_run()
+    assert run.info.status == "FINISHED"
+    assert places(run) == ["confusion_matrix", "gradcam", "index.html"]
+    for method in ("gradcam", "confusion_matrix"):
+        assert {
+            "epoch-0000",
+            "epoch-0001",
+            "epoch-0002",
+            "figure.html",
+            "figure.png",
+            "manifest.json",
+        } == set(places(run, f"interpretations/{method}"))
+    assert [step for step, _ in history(run, "interpretations/gradcam/focus")] == [0, 1, 2]
+    assert run.data.metrics["interpretations/gradcam/inputs"] == 12
+    images = [path for path in places(run, "images") if path.startswith("interpretations~gradcam")]
+    assert {path.split("step")[1][1] for path in images} == {"0", "1", "2"}
+    assert run.data.tags["mlflow_interp.method"] in ("gradcam", "confusion_matrix")
+    manifest = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/interpretations/gradcam/manifest.json")
+    assert manifest["steps"] == [0, 1, 2]
+    assert not [line for line in said() if "without" in line or "not all" in line]
+
+
+def test_confusion_matrix_of_the_whole_validation_set_equals_what_keras_says(small, pictures):
+    """The counts come out of fit's own validation pass: their accuracy is val_accuracy, epoch by epoch."""
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="confusion_matrix", samples=4)
+    history_ = small.fit(inputs, labels, validation_data=(inputs[:30], labels[:30]), epochs=3, verbose=0)
+    found = [value for _, value in history(only_run(), "interpretations/confusion_matrix/accuracy")]
+    np.testing.assert_allclose(found, history_.history["val_accuracy"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("first", ["mlflow.tensorflow", "mlflow.keras", "ours"])
+def test_beside_mlflows_own_autologging_in_either_order(first, small, pictures, monkeypatch):
+    """One run holds losses, the model and interpretations, which point at each other."""
+    inputs, labels = pictures
+    # MLflow would spend half a minute finding out what the model requires.
+    monkeypatch.setenv("MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT", "1")
+
+    def autolog_of_mlflow():
+        if first == "mlflow.keras":
+            mlflow.keras.autolog()
+        else:
+            mlflow.tensorflow.autolog()
+
+    if first == "ours":
+        mlflow_interp.autolog(methods="gradcam")
+    autolog_of_mlflow()
+    if first != "ours":
+        mlflow_interp.autolog(methods="gradcam")
+    mine = []
+    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=2, verbose=0, callbacks=mine)
+    run = only_run()
+    assert run.info.status == "FINISHED"
+    assert [step for step, _ in history(run, "val_loss")] == [0, 1]
+    assert [step for step, _ in history(run, "interpretations/gradcam/inputs")] == [0, 1]
+    assert not any(isinstance(each, mlflow_interp.InterpretationCallback) for each in mine)
+    (model,) = CLIENT().search_logged_models([run.info.experiment_id])
+    assert model.tags["mlflow_interp.gradcam.run_id"] == run.info.run_id
+    assert CLIENT().get_run(run.info.run_id).data.tags["mlflow_interp.model_id"] == model.model_id
+
+
+TRAINED = """
+        import hashlib
+        def trained(**given):
+            mlflow_interp.autolog(**given)
+            model, mine = make_small(), [keras.callbacks.EarlyStopping(patience=9)]
+            told = model.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=2, verbose=0,
+                             batch_size=8, callbacks=mine)
+            mlflow_interp.autolog(disable=True)
+            weights = hashlib.sha256(b"".join(each.tobytes() for each in model.get_weights())).hexdigest()
+            draws = float(np.random.random()), float(tf.random.uniform(())), float(keras.random.uniform(()))
+            public = sorted(name for name in vars(model) if not name.startswith("_"))
+            return weights, told.history, draws, public, len(mine), len(model.metrics)
+        tf.config.experimental.enable_op_determinism()
+        plain = trained(disable=True)
+        watched = trained(methods="gradcam,saliency,confusion_matrix", samples=6)
+        print("the same" if plain == watched else f"{plain}\\n{watched}")
+        """
+
+
+def test_training_is_the_same_bit_for_bit(tmp_path):
+    """Weights, losses, what the random generators give next, attributes, callbacks: with and without."""
+    process = in_a_process(TRAINED, tmp_path)
+    assert process.stdout.endswith("the same\n"), process.stdout + process.stderr[-3000:]
+    assert places(only_run()) == ["confusion_matrix", "gradcam", "index.html", "saliency"]
+
+
+def test_in_the_users_run_which_stays_open(small, pictures):
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam")
+    with mlflow.start_run() as run:
+        for _ in range(2):
+            small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+        assert CLIENT().get_run(run.info.run_id).info.status == "RUNNING"
+        with mlflow.start_run(nested=True) as child:
+            small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+    assert places(run) == ["gradcam", "gradcam-2", "index.html"]
+    assert places(child) == ["gradcam", "index.html"]
+    assert {each.info.status for each in runs()} == {"FINISHED"}
+
+
+def test_exclusive_leaves_the_users_run_alone(small, pictures):
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam", exclusive=True)
+    with mlflow.start_run() as run:
+        small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+    assert places(run) == []
+    assert len(runs()) == 1
+
+
+def test_disabled_or_outside_fit_nothing_is_logged(small, pictures):
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam")
+    small.evaluate(inputs, labels, verbose=0)
+    small.predict(inputs, verbose=0)
+    mlflow_interp.autolog(disable=True)
+    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+    mlflow_interp.autolog(methods="gradcam")
+    mlflow.autolog(disable=True)
+    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+    mlflow.autolog(disable=False)
+    assert not [run for run in runs() if places(run)]
+
+
+def datasets(inputs, labels):
+    """The same validation data in every form that fit takes."""
+
+    class Sequence(keras.utils.PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            return inputs[index * 4 : index * 4 + 4], labels[index * 4 : index * 4 + 4]
+
+    def generator():
+        while True:
+            for start in range(0, 20, 4):
+                yield inputs[start : start + 4], labels[start : start + 4]
+
+    dataset = tf.data.Dataset.from_tensor_slices((inputs[:20], labels[:20]))
+    return {
+        "arrays": {"validation_data": (inputs[:20], labels[:20])},
+        "split": {"validation_split": 0.5},
+        "dataset": {"validation_data": dataset.batch(8)},
+        "endless": {"validation_data": dataset.repeat().batch(4), "validation_steps": 5},
+        "generator": {"validation_data": generator(), "validation_steps": 5},
+        "sequence": {"validation_data": Sequence()},
+        "every other": {"validation_data": (inputs[:20], labels[:20]), "validation_freq": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["arrays", "split", "dataset", "endless", "generator", "sequence", "every other"]
+)
+def test_validation_data_of_every_kind(kind, small, pictures, said):
+    """Twenty inputs are counted in each validation pass, ten looked at, and fit sees what it would see."""
+    given = datasets(*pictures)[kind]
+    mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
+    told = small.fit(*pictures, epochs=2, verbose=0, **given)
+    run = only_run()
+    assert run.data.metrics["interpretations/gradcam/inputs"] == 10
+    counted = history(run, "interpretations/confusion_matrix/accuracy")
+    if kind == "every other":
+        assert counted[-1] == (1, pytest.approx(told.history["val_accuracy"][-1]))
+    else:
+        np.testing.assert_allclose([value for _, value in counted], told.history["val_accuracy"], rtol=1e-6)
+    assert run.info.status == "FINISHED"
+    assert not [line for line in said() if "without" in line]
+
+
+def test_without_validation_data_a_sample_of_the_training_data_with_a_warning(small, pictures, said):
+    mlflow_interp.autolog(methods="gradcam", samples=10)
+    small.fit(*pictures, epochs=1, verbose=0)
+    assert only_run().data.metrics["interpretations/gradcam/inputs"] == 10
+    assert any("sample of the training data" in line for line in said())
+
+
+def test_training_data_that_would_be_used_up_are_left_alone(small, pictures, said):
+    inputs, labels = pictures
+    taken = []
+
+    def generator():
+        while True:
+            taken.append(1)
+            yield inputs[:8], labels[:8]
+
+    mlflow_interp.autolog(methods="gradcam")
+    small.fit(generator(), steps_per_epoch=3, epochs=1, verbose=0, shuffle=False)
+    watched, taken[:] = len(taken), []
+    mlflow_interp.autolog(disable=True)
+    small.fit(generator(), steps_per_epoch=3, epochs=1, verbose=0, shuffle=False)
+    assert watched == len(taken)
+    assert any("nothing is interpreted" in line for line in said())
+
+
+def test_data_of_ones_own_and_fewer_epochs(small, pictures):
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="saliency", data=(inputs, labels), samples=6, every_n_epochs=2)
+    small.fit(inputs, labels, epochs=5, verbose=0)
+    run = only_run()
+    assert [step for step, _ in history(run, "interpretations/saliency/inputs")] == [1, 3, 4]
+    manifest = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/interpretations/saliency/manifest.json")
+    assert manifest["inputs"]["source"] == "data"
+
+
+def test_the_same_inputs_throughout_unless_resampled(small, pictures):
+    inputs, labels = pictures
+    names = {}
+    for resample in (False, True):
+        mlflow_interp.autolog(methods="gradcam", samples=6, resample=resample, exclusive=True)
+        small.fit(inputs, labels, validation_data=(inputs, labels), epochs=2, verbose=0)
+        run = runs()[-1]
+        base = f"{run.info.artifact_uri}/interpretations/gradcam"
+        names[resample] = [
+            mlflow.artifacts.load_dict(f"{base}/epoch-000{epoch}/manifest.json")["inputs"]["names"]
+            for epoch in range(2)
+        ]
+    assert names[False][0] == names[False][1]
+    assert names[True][0] != names[True][1]
+    # Every class in its share.
+    assert sum(int(name) % 2 for name in names[False][0]) == 3
+
+
+class Stumbles(keras.callbacks.Callback):
+    """Raises in the middle of a training."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            raise self.error
+
+
+def test_the_users_exception_passes_and_the_run_has_failed(small, pictures):
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam")
+    with pytest.raises(RuntimeError, match="mine"):
+        small.fit(
+            inputs,
+            labels,
+            validation_data=(inputs[:8], labels[:8]),
+            epochs=3,
+            verbose=0,
+            callbacks=[Stumbles(RuntimeError("mine"))],
+        )
+    assert ended().info.status == "FAILED"
+
+
+def ended():
+    """The only run, once it has ended: nobody waits for what an exception has left."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if runs() and only_run().info.status != "RUNNING":
+            break
+        time.sleep(0.2)
+    return only_run()
+
+
+SCRIPT = """
+import os, sys
+sys.path.insert(0, {root!r})
+import mlflow
+mlflow.set_tracking_uri({uri!r})
+mlflow.set_experiment({experiment!r})
+import numpy as np, tensorflow as tf, keras, mlflow_interp
+from tests.training.small import make_small
+from tests.training.test_autolog import Stumbles
+generator = np.random.default_rng(0)
+inputs, labels = generator.random((40, 8, 8, 1), dtype=np.float32), np.arange(40) % 2
+mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
+{body}
+"""
+
+
+def in_a_process(body, tmp_path, **settings):
+    """Run a training in a process of its own."""
+    text = SCRIPT.format(
+        root=os.getcwd(), uri=mlflow.get_tracking_uri(), experiment=tmp_path.name, body=textwrap.dedent(body)
+    )
+    return subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=240, check=False, **settings
+    )
+
+
+def test_ctrl_c_kills_the_run(tmp_path):
+    process = in_a_process(
+        """
+        make_small().fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=3, verbose=0,
+                         callbacks=[Stumbles(KeyboardInterrupt())])
+        """,
+        tmp_path,
+    )
+    assert "KeyboardInterrupt" in process.stderr
+    assert ended().info.status == "KILLED"
+
+
+def test_two_replicas(tmp_path):
+    """MirroredStrategy: every input of the validation pass is counted once."""
+    process = in_a_process(
+        """
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        with strategy.scope():
+            model = make_small()
+        told = model.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=2, verbose=0)
+        print("accuracy", told.history["val_accuracy"][-1])
+        """,
+        tmp_path,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    run = only_run()
+    accuracy = float(process.stdout.split("accuracy")[1])
+    assert run.data.metrics["interpretations/confusion_matrix/accuracy"] == pytest.approx(accuracy)
+    assert run.info.status == "FINISHED"
+
+
+def test_two_threads_train_at_once(pictures):
+    """Each training has a run of its own, and both end."""
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
+    models = [make_small(), make_small()]
+    threads = [
+        threading.Thread(
+            target=model.fit,
+            args=(inputs, labels),
+            kwargs={"validation_data": (inputs[:8], labels[:8]), "epochs": 2, "verbose": 0},
+        )
+        for model in models
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [run.info.status for run in runs()] == ["FINISHED", "FINISHED"]
+    assert all(places(run) == ["confusion_matrix", "gradcam", "index.html"] for run in runs())
+
+
+def test_a_dead_tracking_server_costs_little_and_loses_nothing(small, pictures, said):
+    inputs, labels = pictures
+    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+    mlflow.set_tracking_uri("http://127.0.0.1:9")
+    mlflow_interp.autolog(methods="confusion_matrix")
+    started = time.perf_counter()
+    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=2, verbose=0)
+    assert time.perf_counter() - started < 20  # the training itself and a process's start among it
+    (line,) = [each for each in said() if "not all" in each]
+    spool = line.rsplit(" ", 1)[1]
+    deadline = time.monotonic() + 60
+    while not os.path.exists(f"{spool}/confusion_matrix/manifest.json") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert os.path.exists(f"{spool}/confusion_matrix/epoch-0001/arrays.npz")
+    assert os.path.exists(f"{spool}/confusion_matrix/manifest.json")
+
+
+def test_a_method_that_can_not_be_used_is_left_out_with_one_warning(pictures, said):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam,saliency")
+    model.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=3, verbose=0)
+    assert len([line for line in said() if "without gradcam" in line]) == 1
+    assert places(only_run()) == ["index.html", "saliency"]
+
+
+def test_mixed_precision_and_regression(pictures, said):
+    inputs, labels = pictures
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = make_small()
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    mlflow_interp.autolog(methods="gradcam,confusion_matrix")
+    model.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+    assert places(only_run()) == ["confusion_matrix", "gradcam", "index.html"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"methods": "gradcma"}, "no method 'gradcma'"),
+        ({"methods": ""}, "methods names none"),
+        ({"methods": {"gradcam": {"labels": [1]}}}, "'labels' is no option while training"),
+        ({"methods": {"gradcam": {"colour": 1}}}, "gradcam has no option 'colour'"),
+        ({"samples": 0}, "samples is 0"),
+        ({"every_n_epochs": -1}, "every_n_epochs is -1"),
+    ],
+)
+def test_what_can_not_be_done_is_refused_at_once(given, message):
+    with pytest.raises(OptionError, match=message):
+        mlflow_interp.InterpretationCallback(**given)
+
+
+def test_the_callback_alone(small, pictures):
+    inputs, labels = pictures
+    callback = mlflow_interp.InterpretationCallback({"gradcam": {"layer": "conv"}}, samples=5)
+    small.fit(
+        inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=2, verbose=0, callbacks=[callback]
+    )
+    run = only_run()
+    assert run.info.run_id == callback.run_id
+    assert run.data.params["interpretations/gradcam/layer"] == "conv"
