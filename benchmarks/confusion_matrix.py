@@ -87,11 +87,12 @@ def print_drawing(labels: np.ndarray, predictions: np.ndarray, classes: int) -> 
     result = from_predictions(labels, predictions, class_names=names)
     png(drawing.draw(from_predictions([0, 1], [0, 1])))  # matplotlib finds its fonts
     print(f"\n### Drawing {classes:,} classes\n\n| | seconds |\n|---|--:|")
-    for name, work in {
+    works: dict[str, Candidate] = {
         "figure, classes as given": lambda: png(drawing.draw(result)),
         "figure, clustered": lambda: png(drawing.draw(result, order="cluster")),
         "page": lambda: drawing.page(result),
-    }.items():
+    }
+    for name, work in works.items():
         taken = []
         for _ in range(5):
             started = time.perf_counter()

@@ -142,7 +142,7 @@ def trained_on_digits(epochs: int) -> tuple[Any, np.ndarray, np.ndarray]:
 
 def pictures_of_confusion_matrix(folder: str) -> None:
     """What a hardly trained network takes for what, as figure and as page with a cell opened."""
-    model, pixels, labels = trained_on_digits(1)
+    model, pixels, labels = trained_on_digits(2)
     names = [f"digit {digit}" for digit in range(10)]
     found = mlflow_interp.visualize_confusion_matrix(
         model, pixels, labels=labels, class_names=names, order="cluster", log=False, quiet=True

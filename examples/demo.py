@@ -1,4 +1,4 @@
-"""The whole of mlflow_interp on one machine: a registered ImageNet classifier, photographs, `mlflow run`.
+"""The whole of mlflow_interp on one machine: a registered classifier on photographs, and a training.
 
 Run it with `make demo`. Everything it makes lies in ./demo: a SQLite tracking store, artifacts, photographs.
 """
@@ -17,6 +17,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy import dtype
 
+from examples import train_digits
 from examples.pretrained import efficientnet_lite0, imagenet_class_names, save_photographs
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -104,8 +105,8 @@ def show_where(uri: str) -> None:
     """Print where the results lie and how to look at them."""
     runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
-        filter_string="tags.`mlflow_interp.model_uri` LIKE 'models:/%'",
-        max_results=len(RUNS),
+        filter_string="tags.`mlflow_interp.method` LIKE '%'",
+        max_results=len(RUNS) + 1,
         output_format="list",
     )
     print("\nArtifacts:")
@@ -126,6 +127,8 @@ def main() -> None:
     print("Model:      ", model, flush=True)
     for entry_point, parameters in RUNS.items():
         interpret(entry_point, parameters, model, uri)
+    print("Training:    digits, interpreted after each epoch", flush=True)
+    train_digits.main()
     show_where(uri)
 
 

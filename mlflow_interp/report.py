@@ -81,6 +81,7 @@ def manifest(
         "seconds": round(seconds, 3),
         "parameters": parameters | dict(result.resolved) | dict(facts.preparation),
         "given": kept,
+        "resolved": sorted(result.resolved),
         "seed": parameters.get("seed"),
         "model": dict(facts.model),
         "inputs": dict(facts.inputs) | {"names": list(result.examples.names[:MOST_NAMES])},

@@ -287,10 +287,19 @@ def test_a_full_disk_is_told(tmp_path):
         column.append(np.zeros((100_000, 3)))
 
 
-def test_not_a_number_names_layer_and_input(tiny_cnn, pixels, batch_of):
-    pixels[3] = 3e38  # finite itself
-    with pytest.raises(InputsError, match=r"layer 'second' gives NaN or infinite values for input '3'"):
-        collect(tiny_cnn, batch_of(tiny_cnn, pixels, batch_size=2), "second")
+def test_not_a_number_names_layer_and_input(batch_of):
+    """The input itself is finite; the layer's weights make it overflow."""
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            layers.Dense(3, kernel_initializer=keras.initializers.Constant(1e38), name="hidden"),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    inputs = np.zeros((6, 2), np.float32)
+    inputs[3] = 1000
+    with pytest.raises(InputsError, match=r"layer 'hidden' gives NaN or infinite values for input '3'"):
+        collect(model, batch_of(model, inputs, batch_size=2))
 
 
 @pytest.mark.parametrize(

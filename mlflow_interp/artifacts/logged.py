@@ -103,12 +103,15 @@ def log_metrics(client: Any, run_id: str, path: str, finished: Finished, step: i
 
 
 def log_params(client: Any, run_id: str, path: str, manifest: Mapping[str, Any]) -> None:
-    """Parameters under the method's own name, apart from `mlflow run`'s."""
+    """What was given, and what the method made of the rest, under the method's own name.
+
+    Not every default: MLflow's UI shows all of a run's parameters beside each of its images.
+    """
     from mlflow.entities import Param
 
-    params = [
-        Param(f"{path}/{name}", str(value)[:_LONGEST_PARAM]) for name, value in manifest["parameters"].items()
-    ]
+    parameters = manifest["parameters"]
+    names = [name for name in parameters if name in manifest["given"] or name in manifest["resolved"]]
+    params = [Param(f"{path}/{name}", str(parameters[name])[:_LONGEST_PARAM]) for name in names]
     client.log_batch(run_id, params=params)
 
 

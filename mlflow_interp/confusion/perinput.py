@@ -21,10 +21,10 @@ class PerInput:
     """
 
     def __init__(self, count: int, what: str, batch: Batch) -> None:
-        self.count, self.what = count, what
+        self.count, self.what, self.batch = count, what, batch
         # With `max_inputs`, values stand for all inputs, also those that are not taken.
-        taken = batch.preparation.get("max_inputs")
-        if batch.total is not None and (count < batch.total or (taken is None and count > batch.total)):
+        some = batch.preparation.get("max_inputs") is not None
+        if batch.total is not None and (count < batch.total or (not some and count > batch.total)):
             raise self._error(f"{batch.total}")
 
     def of(self, chunk: Chunk) -> np.ndarray:
@@ -36,6 +36,12 @@ class PerInput:
         if chunk.indices.max() >= self.count:
             raise self._error(f"{int(chunk.indices.max()) + 1} or more")
         return chunk.indices
+
+    def check_end(self) -> None:
+        """Once all inputs were met: raise an InputsError where there are more values than inputs."""
+        met = self.batch.count + len(self.batch.skipped)
+        if self.batch.preparation.get("max_inputs") is None and self.count > met:
+            raise self._error(f"{met}")
 
     def _error(self, inputs: str) -> InputsError:
         return InputsError(f"there are {self.count} {self.what} for {inputs} inputs; give one for each")

@@ -174,16 +174,17 @@ def caricature(
 
     Lucid's caricature (Olah et al. 2018, "The Building Blocks of Interpretability"): from noise, find an
     image whose activations at a layer point the way the input's do, and further. What the layer ignores
-    is missing; what it notices is exaggerated. Adam climbs dot product times cosine, under small turns,
-    zooms and shifts, in a Fourier-parametrised space of decorrelated colours.
+    is missing; what it notices is exaggerated. Adam climbs dot product times cosine, under small zooms and
+    shifts, in a Fourier-parametrised space of decorrelated colours.
 
-    Memory is bounded by eight inputs at a time: their activations, a forward and a backward pass.
+    Memory is bounded by eight inputs at a time: a forward and a backward pass, and their activations in up
+    to 32 views, at most 64 MB of them for each input.
 
     Args:
         layers: The layers to draw for, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
         steps: How many steps of the ascent to take at most, for each input and layer.
-        learning_rate: Adam's: about how far a step moves each coefficient.
+        learning_rate: Adam's: about how far a step moves each coefficient; low frequencies move further.
         tolerance: An ascent stops where 32 more steps would add less than this share to its objective.
             0 takes all steps.
         cosine_power: How much the direction of the activations counts against their strength: the power
@@ -195,7 +196,7 @@ def caricature(
             red, green and blue. Grey pictures have nothing to decorrelate.
         value_range: How values are kept within black and white: a sigmoid, or clip.
         snapshot_every: Keep the image every so many steps, to watch it grow. 0 keeps none.
-        seed: Of the noise and of the turns, zooms and shifts.
+        seed: Of the noise and of the zooms and shifts.
 
     Returns:
         An image for each input and layer, of the input's size, float32 in 0..1.

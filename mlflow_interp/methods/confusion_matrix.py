@@ -66,16 +66,20 @@ def confusion_matrix(
     check_top_k(top_k)
     if not batch.labelled:
         raise InapplicableError(_NO_LABELS)
-    weighed = _weighed(sample_weight, batch)
+    columns: list[PerInput] = []
+    weighed = _weighed(sample_weight, batch, columns)
     if predictions is None:
         start = partial(_running, model, batch, threshold)
     else:
         given = read_predictions(predictions, batch.class_names, threshold=threshold)
-        start = partial(_reading, given, PerInput(len(given), "predictions", batch), model, batch)
+        columns.append(PerInput(len(given), "predictions", batch))
+        start = partial(_reading, given, columns[-1], model, batch)
+    result = _counted(batch, weighed, start, top_k)
+    for column in columns:
+        column.check_end()
     # As they are, thousands of numbers would stand in the manifest.
-    given_columns = {"predictions": predictions, "sample_weight": sample_weight}
-    words = {name: in_words(column) for name, column in given_columns.items() if column is not None}
-    return replace(_counted(batch, weighed, start, top_k), given=words)
+    at_hand = {"predictions": predictions, "sample_weight": sample_weight}
+    return replace(result, given={name: in_words(each) for name, each in at_hand.items() if each is not None})
 
 
 def _counted(
@@ -97,12 +101,13 @@ def _counted(
     return result_of(started[1], head=started[2], unlabelled=unlabelled, top_k=top_k)
 
 
-def _weighed(sample_weight: Column | None, batch: Batch) -> Callable[[Chunk], Chunk]:
-    """What gives the inputs of a chunk their weights."""
+def _weighed(sample_weight: Column | None, batch: Batch, columns: list[PerInput]) -> Callable[[Chunk], Chunk]:
+    """What gives the inputs of a chunk their weights; its column is added to `columns`."""
     if sample_weight is None:
         return lambda chunk: chunk
     weights = np.asarray(read_column(sample_weight, "sample_weight"))
     rows = PerInput(len(np.atleast_1d(weights)), "weights", batch)
+    columns.append(rows)
     return lambda chunk: replace(chunk, weights=weights[rows.of(chunk)])
 
 

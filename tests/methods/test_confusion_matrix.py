@@ -329,6 +329,18 @@ def test_with_max_inputs_predictions_stand_for_all_inputs(batch_of):
     assert result.counts.tolist() == [[1, 0], [0, 1]]
 
 
+def test_too_many_predictions_for_a_dataset_of_unknown_length(batch_of):
+    model = passing(2, "softmax")
+    dataset = tf.data.Dataset.from_tensor_slices((rows_for([0, 1, 0], 2), [0, 1, 1])).filter(lambda *_: True)
+    batch = batch_of(model, dataset.batch(2))
+    assert batch.total is None
+    assert confusion_matrix(model, batch, predictions=[0, 1, 1]).counts.tolist() == [[1, 0], [0, 2]]
+    with pytest.raises(InputsError, match="there are 4 predictions for 3 inputs"):
+        confusion_matrix(model, batch, predictions=[0, 1, 1, 0])
+    with pytest.raises(InputsError, match="there are 2 predictions for 3 or more inputs"):
+        confusion_matrix(model, batch, predictions=[0, 1])
+
+
 def test_chunks_can_be_cut_with_labels_and_weights():
     from mlflow_interp.core import some, split
 

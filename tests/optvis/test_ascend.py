@@ -87,3 +87,8 @@ def test_every_step_has_a_view_of_its_own():
     found, _ = climb([[0.0]], [[1.0]], 100, views=views)
     np.testing.assert_allclose(found.variable, 1, atol=0.1)
     assert found.curve[-1] == pytest.approx(-0.25, abs=0.05)
+
+
+def test_each_value_may_have_a_rate_of_its_own():
+    found, _ = climb([[0.0, 0.0]], [[9.0, 9.0]], 1, rate=np.array([0.1, 0.4], np.float32))
+    np.testing.assert_allclose(found.variable, [[0.1, 0.4]], rtol=1e-3)

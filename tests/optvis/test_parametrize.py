@@ -12,6 +12,7 @@ from mlflow_interp.optvis.parametrize import (
     Canvas,
     at_size,
     noise,
+    pace,
     put_back,
     to_image,
 )
@@ -75,6 +76,16 @@ def test_smaller_is_the_same_image_less_its_high_frequencies(size):
     low[:, np.abs(np.fft.fftfreq(half[0])) == 0.5] = 0
     low[:, :, np.abs(np.fft.fftfreq(half[1])) == 0.5] = 0
     np.testing.assert_allclose(np.fft.fft2(smaller) / np.prod(half), low, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_low_frequencies_move_further_and_the_same_at_half_the_size(size):
+    canvas, half = Canvas(size, 3), tuple(-(-side // 2) for side in size)
+    whole = pace(canvas, size)
+    assert whole.shape == canvas.shape[2:]
+    assert whole[0, 0] == whole.max() > whole.min() > 0
+    np.testing.assert_allclose(pace(canvas, half), at_size(canvas, whole, half))
+    assert pace(Canvas(size, 3, "pixel"), size) == 1
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,0 +1,67 @@
+"""A training's run in MLflow's UI: the slider over epochs."""
+
+from __future__ import annotations
+
+import shutil
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+
+import mlflow_interp
+from docs.pictures import browser_page, served
+
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def run(store, tmp_path_factory):
+    """A run with three epochs of confusion matrices and heatmaps."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    labels = np.arange(20) % 2
+    inputs = np.random.default_rng(0).random((20, 8, 8, 1), dtype=np.float32)
+    folder = tmp_path_factory.mktemp("trained")
+    experiment = mlflow.create_experiment("trained", artifact_location=folder.as_uri())
+    callback = mlflow_interp.InterpretationCallback("confusion_matrix,gradcam", samples=4)
+    with mlflow.start_run(experiment_id=experiment) as run:
+        model.fit(inputs, labels, validation_data=(inputs, labels), epochs=3, verbose=0, callbacks=[callback])
+    return run
+
+
+def test_metrics_tab_has_a_slider_over_epochs(run, store):
+    with served(store) as server, browser_page(1400, 900) as page:
+        address = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics"
+        page.goto(address)
+        slider = page.locator("[role=slider]").first
+        slider.wait_for(timeout=90_000)
+        slider.scroll_into_view_if_needed()
+        assert slider.get_attribute("aria-valuemin") == "0"
+        assert slider.get_attribute("aria-valuemax") == "2"
+        assert page.get_by_text("interpretations/gradcam", exact=True).count() >= 1
+
+
+@pytest.mark.parametrize("method", ["confusion_matrix", "gradcam"])
+def test_pages_over_all_epochs_have_one_too(method, run, store):
+    with served(store) as server, browser_page(1400, 900) as page:
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        root = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
+        page.goto(f"{root}/interpretations/{method}/figure.html")
+        frame = page.frame_locator("iframe").first
+        slider = frame.locator("input[type=range]#step")
+        slider.wait_for(timeout=90_000)
+        assert frame.locator("#at").text_content() == "2"
+        slider.fill("0")
+        assert frame.locator("#at").text_content() == "0"
+        assert problems == []
