@@ -11,8 +11,8 @@ from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
 from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
 
 from mlflow_interp.exceptions import InputsError, ModelError
-from mlflow_interp.loading.inputs import input_shape
 from mlflow_interp.loading.models import LoadedModel, Origin, load_model
+from mlflow_interp.loading.sources import input_shape
 from mlflow_interp.pipeline import Interpretation, interpret_loaded
 
 NAME = "interpretations"

@@ -7,8 +7,8 @@ from typing import Annotated, Any, get_args, get_origin
 from mlflow_interp.core import method_names
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.layers import Forward, dependencies, forward, is_spatial, walk
-from mlflow_interp.loading.inputs import input_shape
 from mlflow_interp.loading.models import LoadedModel, load_model
+from mlflow_interp.loading.sources import input_shape
 from mlflow_interp.options import options_of
 from mlflow_interp.scores import class_scores
 

@@ -53,19 +53,7 @@ def page_over(
         )
     last = list(results.values())[-1]
     class_order(last.matrix, order)
-    pictures = _Pictures()
-    most = max(LEAST_OF_A_STEP, MOST_MISTAKES // len(results))
-    data = {
-        "names": list(last.names),
-        "multi": last.multi_label,
-        "weighted": last.weighted is not None,
-        "steps": [_step(step, result, pictures, most) for step, result in results.items()],
-        "pictures": pictures.sources,
-        "cluster": None if last.multi_label else clustered(last.matrix).tolist(),
-        "normalize": normalize,
-        "order": order,
-        "shades": _shades(colormap),
-    }
+    asked = {"normalize": normalize, "order": order, "shades": _shades(colormap)}
     return style.render(
         "confusion_matrix.html",
         "confusion_matrix.js",
@@ -75,8 +63,22 @@ def page_over(
         multi=last.multi_label,
         weighted=last.weighted is not None,
         orders=[name for name in ORDERS if name != "cluster" or not last.multi_label],
-        data=data,
+        data=asked | _data(results, last),
     )
+
+
+def _data(results: Mapping[int, ConfusionMatrixResult], last: ConfusionMatrixResult) -> dict[str, Any]:
+    """What the page's script is told of all steps."""
+    pictures = _Pictures()
+    most = max(LEAST_OF_A_STEP, MOST_MISTAKES // len(results))
+    return {
+        "names": list(last.names),
+        "multi": last.multi_label,
+        "weighted": last.weighted is not None,
+        "steps": [_step(step, result, pictures, most) for step, result in results.items()],
+        "pictures": pictures.sources,
+        "cluster": None if last.multi_label else clustered(last.matrix).tolist(),
+    }
 
 
 def _step(step: int, result: ConfusionMatrixResult, pictures: _Pictures, most: int) -> dict[str, Any]:

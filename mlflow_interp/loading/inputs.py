@@ -27,6 +27,7 @@ from mlflow_interp.loading.sources import (
     batch_axes,
     find_source,
     folder_class_names,
+    input_shape,
 )
 
 LARGEST_FREE_SIZE = 512  # of a picture for a model that takes any size
@@ -92,17 +93,6 @@ def _read_one(name: str, *, loaded: LoadedModel, preprocess: str, resize: Resize
         return np.asarray(np.load(name, allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
         raise InputsError(f"{name!r} can't be read as an array: {error}; save it with numpy.save") from error
-
-
-def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
-    """The shape of the model's only input with its batch axis; None for several, or not known."""
-    try:
-        shape = loaded.keras.input_shape
-    except (AttributeError, ValueError, RuntimeError):
-        shape = loaded.input_shape
-    if isinstance(shape, list) and len(shape) == 1:
-        shape = shape[0]
-    return tuple(shape) if isinstance(shape, tuple) and all(not isinstance(s, tuple) for s in shape) else None
 
 
 @dataclass
@@ -252,9 +242,8 @@ class _Reader:
         if not isinstance(fed, (tuple, dict)):
             fed = self._as_fed(prepare(self._with_channels(fed)))
         self._check(fed, names)
-        main = flatten(values)[0]
-        where = np.array(indices, np.int64)
-        return Chunk(where, tuple(names), fed, told.labels, to_picture(main), told.rows, told.weights)
+        where, pictures = np.array(indices, np.int64), to_picture(flatten(values)[0])
+        return Chunk(where, tuple(names), fed, told.labels, pictures, told.rows, told.weights)
 
     def _with_channels(self, values: np.ndarray) -> np.ndarray:
         """Grey pictures often come as (n, h, w), and the model wants (n, h, w, 1)."""

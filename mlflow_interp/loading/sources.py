@@ -16,6 +16,7 @@ import numpy as np
 from mlflow_interp.core import Arrays, flatten
 from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.loading import store
+from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.loading.pictures import SUFFIXES, find_pictures
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
@@ -263,6 +264,17 @@ def _kept(dataset: Any) -> Callable[[], Any]:
 
     weakref.finalize(kept, shutil.rmtree, folder, ignore_errors=True)
     return kept
+
+
+def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
+    """The shape of the model's only input with its batch axis; None for several, or not known."""
+    try:
+        shape = loaded.keras.input_shape
+    except (AttributeError, ValueError, RuntimeError):
+        shape = loaded.input_shape
+    if isinstance(shape, list) and len(shape) == 1:
+        shape = shape[0]
+    return tuple(shape) if isinstance(shape, tuple) and all(not isinstance(s, tuple) for s in shape) else None
 
 
 def batch_axes(model: Any, shape: tuple[int | None, ...] | None) -> int | None:

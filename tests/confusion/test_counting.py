@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_interp.confusion import counting
@@ -12,6 +12,7 @@ from mlflow_interp.confusion.counting import Counter, LabelCounter
 from mlflow_interp.exceptions import InputsError
 
 
+@settings(deadline=None)
 @given(st.integers(2, 9), st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=60), st.data())
 def test_chunks_count_as_all_at_once(classes, pairs, data):
     labels, predictions = np.array(pairs or [(0, 0)]).T % classes

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -32,6 +32,7 @@ def sklearn_says(labels, predictions, weights=None):
         }
 
 
+@settings(deadline=None)
 @given(PAIRS, st.none() | st.lists(st.sampled_from([0.0, 0.5, 1.0, 3.0]), min_size=40, max_size=40))
 def test_measures_are_scikit_learns(pairs, weights):
     labels, predictions = np.array(pairs).T
@@ -53,6 +54,7 @@ def test_measures_are_scikit_learns(pairs, weights):
     )
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_each_class_is_scikit_learns(pairs):
     labels, predictions = np.array(pairs).T
@@ -63,6 +65,7 @@ def test_each_class_is_scikit_learns(pairs):
         np.testing.assert_allclose(found, known)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_shares_are_scikit_learns(pairs):
     labels, predictions = np.array(pairs).T
@@ -73,6 +76,7 @@ def test_shares_are_scikit_learns(pairs):
         np.testing.assert_allclose(normalized(counts, ours), expected)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
