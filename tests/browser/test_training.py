@@ -61,7 +61,7 @@ def test_pages_over_all_epochs_have_one_too(method, run, store):
         frame = page.frame_locator("iframe").first
         slider = frame.locator("input[type=range]#step")
         slider.wait_for(timeout=90_000)
-        assert frame.locator("#at").text_content() == "2"
+        frame.locator("#at", has_text="2").wait_for(timeout=90_000)  # once the page's script has run
         slider.fill("0")
         assert frame.locator("#at").text_content() == "0"
         assert problems == []
