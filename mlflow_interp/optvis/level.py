@@ -29,9 +29,10 @@ from mlflow_interp.optvis.transforms import Feeding, crop, draw_crops, feed, fin
 SMALLEST = 64  # pixels the shorter side must have left at half the size
 STEPS_A_HALF = 32  # one in so many is taken at half the size; more bring nothing that full size keeps
 
-# How far images are zoomed and shifted, a view a step, over and over. That they are turned too was not
-# seen to help. At late layers the target must be seen the same way as the image, straight on it took half
-# as many steps again; so targets are kept, a forward pass each, and that is why views end.
+# How far images are zoomed and shifted, a view a step, over and over. Turning them too costs more, and
+# what it brings was less than what another seed does. At a late layer the target must be seen as the image
+# is; straight on, about twice the steps were needed. So targets are kept, a forward pass each: hence the
+# views are few.
 MOST_ZOOM, MOST_SHIFT = 0.05, 5 / 224
 VIEWS = 32
 MOST_KEPT = 64 * 2**20  # bytes of an input's targets

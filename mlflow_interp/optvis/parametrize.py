@@ -110,7 +110,7 @@ def _weights(canvas: Canvas, size: Size) -> np.ndarray:
 def pace(canvas: Canvas, size: Size) -> np.ndarray:
     """How much further than others a step should move each value, float32, to be multiplied with it.
 
-    Low frequencies move further, high ones less. With 1 for all, a late layer takes half as many steps again.
+    Low frequencies move further, high ones less: images of middle and late layers grow faster so.
     """
     if canvas.parametrization == "pixel":
         return np.ones((), np.float32)
@@ -118,7 +118,7 @@ def pace(canvas: Canvas, size: Size) -> np.ndarray:
 
 
 def _frequency(canvas: Canvas, size: Size) -> np.ndarray:
-    """Cycles a pixel of the canvas's own image, (rows, columns); at least the lowest but one."""
+    """Cycles a pixel of the canvas's own image, (rows, columns); at least the lowest above zero."""
     (height, width), (rows, columns) = canvas.size, size
     across, down = np.arange(columns // 2 + 1), np.fft.fftfreq(rows, 1 / rows)[:, np.newaxis]
     return np.maximum(np.hypot(down / height, across / width), 1 / max(height, width))
