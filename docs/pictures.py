@@ -23,7 +23,7 @@ import requests
 from PIL import Image
 
 import mlflow_interp
-from examples import demo
+from examples import demo, train_digits
 from examples.pretrained import save_photographs
 
 IMAGES = Path(__file__).parent / "images"
@@ -118,26 +118,11 @@ def picture_of_page(html: Path) -> None:
 def trained_on_digits(epochs: int) -> tuple[Any, np.ndarray, np.ndarray]:
     """A small network, trained here in seconds, and all handwritten digits with their labels."""
     import keras
-    from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    pixels = (digits.images[..., np.newaxis] * (255 / 16)).astype(np.uint8)
     keras.utils.set_random_seed(0)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(16, 3, activation="relu", name="first"),
-            layers.Conv2D(32, 3, activation="relu", name="second"),
-            layers.Flatten(),
-            layers.Dense(32, activation="relu", name="features"),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(pixels[:1200], digits.target[:1200], epochs=epochs, verbose=0)
-    return model, pixels, digits.target
+    (pixels, labels), model = train_digits.digits(), train_digits.network()
+    model.fit(pixels[:1200], labels[:1200], epochs=epochs, verbose=0)
+    return model, pixels, labels
 
 
 def pictures_of_confusion_matrix(folder: str) -> None:

@@ -20,24 +20,24 @@ import mlflow_interp
 EPOCHS, VALIDATED, NAME = 5, 397, "digits"
 
 
-def digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """(inputs (n, 8, 8, 1) float32 in 0..1, labels (n,)) to train with, and others to validate."""
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """All 1,797 of them: pixels (n, 8, 8, 1) uint8 and labels (n,)."""
     found = load_digits()
-    inputs, labels = (found.images[..., np.newaxis] / 16).astype(np.float32), found.target
-    return (inputs[:-VALIDATED], labels[:-VALIDATED]), (inputs[-VALIDATED:], labels[-VALIDATED:])
+    return (found.images[..., np.newaxis] * (255 / 16)).astype(np.uint8), found.target
 
 
 def network() -> keras.Model:
-    """Two convolutions and a hidden layer, compiled."""
+    """Two convolutions and a layer of 32 features, compiled; takes pixels 0..255."""
     layers = keras.layers
     model = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
-            layers.Conv2D(16, 3, activation="relu", name="conv1"),
-            layers.Conv2D(32, 3, activation="relu", name="conv2"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(32, activation="relu", name="hidden"),
-            layers.Dense(10, activation="softmax", name="digit"),
+            layers.Rescaling(1 / 255, name="rescale"),
+            layers.Conv2D(16, 3, activation="relu", name="first"),
+            layers.Conv2D(32, 3, activation="relu", name="second"),
+            layers.Flatten(name="flat"),
+            layers.Dense(32, activation="relu", name="features"),
+            layers.Dense(10, activation="softmax", name="head"),
         ],
         name="digits",
     )
@@ -48,29 +48,27 @@ def network() -> keras.Model:
 def main() -> str:
     """Train, interpret after each epoch, register the model; returns the run's id."""
     keras.utils.set_random_seed(0)
-    (inputs, labels), validation = digits()
+    pixels, labels = digits()
     names = [str(digit) for digit in range(10)]
     mlflow_interp.autolog(methods=["umap", "confusion_matrix", "gradcam"], class_names=names)
     model = network()
     with mlflow.start_run(run_name="digits") as run:
         mlflow.log_params({"epochs": EPOCHS, "optimizer": "adam"})
         model.fit(
-            inputs,
-            labels,
-            validation_data=validation,
+            pixels[:-VALIDATED],
+            labels[:-VALIDATED],
+            validation_data=(pixels[-VALIDATED:], labels[-VALIDATED:]),
             epochs=EPOCHS,
             verbose=2,
             callbacks=[mlflow.keras.MlflowCallback()],
         )
-        pixels, classes = (
-            TensorSpec(np.dtype("float32"), (-1, 8, 8, 1)),
-            TensorSpec(np.dtype("float32"), (-1, 10)),
-        )
+        taken = TensorSpec(np.dtype("uint8"), (-1, 8, 8, 1))
+        classes = TensorSpec(np.dtype("float32"), (-1, 10))
         mlflow.keras.log_model(
             model,
             name="model",
             registered_model_name=NAME,
-            signature=ModelSignature(Schema([pixels]), Schema([classes])),
+            signature=ModelSignature(Schema([taken]), Schema([classes])),
             metadata={"class_names": names},
             pip_requirements=["keras", "tensorflow"],
         )

@@ -105,7 +105,6 @@ class _Collector:
         self.paths = None if layers is None else _paths(model, layers)
         self.examples = ExampleCollector(batch.class_names, top=_TOP)
         self.thumbnails: list[np.ndarray] = []
-        self.sizes: list[int] = []
 
     def collect(self) -> Activations:
         """From the cache where everything is there, else from a pass of the model."""

@@ -205,6 +205,16 @@ class Examples:
     def __len__(self) -> int:
         return len(self.names)
 
+    def table(self) -> dict[str, list[Any]]:
+        """A row an input: its name, what was predicted, the label if known."""
+        name = self.class_name
+        return {
+            "input": list(self.names),
+            "predicted": [name(index) for index in self.classes[:, 0].tolist()],
+            "probability": self.probabilities[:, 0].tolist(),
+            "label": [None if label == UNKNOWN else name(label) for label in self.labels.tolist()],
+        }
+
     def class_name(self, index: int) -> str:
         """The name of a class, or its number where it has none."""
         known = self.class_names is not None and 0 <= index < len(self.class_names)
@@ -253,15 +263,12 @@ class Explained:
 
     def table(self) -> dict[str, list[Any]]:
         """A row an input: its name, what was explained, what was predicted, the label if known."""
-        name = self.examples.class_name
-        return {
+        explained = {
             "input": list(self.examples.names),
-            "target": [name(target) for target in self.targets.tolist()],
+            "target": [self.examples.class_name(target) for target in self.targets.tolist()],
             "target_probability": self.probabilities.tolist(),
-            "predicted": [name(index) for index in self.examples.classes[:, 0].tolist()],
-            "probability": self.examples.probabilities[:, 0].tolist(),
-            "label": [None if each == UNKNOWN else name(each) for each in self.examples.labels.tolist()],
         }
+        return explained | self.examples.table()
 
 
 class ExampleCollector:

@@ -13,7 +13,7 @@ from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEval
 from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.loading.models import LoadedModel, Origin, load_model
 from mlflow_interp.loading.sources import input_shape
-from mlflow_interp.pipeline import Interpretation, interpret_loaded
+from mlflow_interp.pipeline import Interpretation, interpret
 
 NAME = "interpretations"
 
@@ -50,7 +50,7 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
         labels = dataset.labels_data if dataset.has_targets else None
         if labels is not None:
             options.setdefault("labels", np.asarray(labels))
-        found = interpret_loaded(
+        found = interpret(
             loaded,
             as_inputs(dataset.features_data, input_shape(loaded)),
             options.pop("methods"),

@@ -19,7 +19,7 @@ from mlflow_interp.core import Batch, Growing, Result, find_method, method_names
 from mlflow_interp.exceptions import InapplicableError, InterpretationError, OptionError
 from mlflow_interp.figures import index
 from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.models import LoadedModel, load_model
+from mlflow_interp.loading.models import LoadedModel, digested, load_model
 from mlflow_interp.manifest import complete_manifest, free_place, write_folder
 from mlflow_interp.options import distribute, route
 from mlflow_interp.runs import Destination, open_run
@@ -123,41 +123,20 @@ def interpret(
     chosen = _with_options(_chosen(methods), options)
     shared = route(next(iter(chosen)), next(iter(chosen.values())))
     with progress.shown(not quiet), open_run(**shared["run"]) as destination:
-        loaded = load_model(model, **shared["model"])
-        return _interpret(loaded, inputs, methods, chosen, destination)
-
-
-def interpret_loaded(
-    loaded: LoadedModel, inputs: Any, methods: Methods, *, quiet: bool = False, **options: Any
-) -> dict[str, Interpretation]:
-    """`interpret` for a model that is loaded already."""
-    chosen = _with_options(_chosen(methods), options)
-    shared = route(next(iter(chosen)), next(iter(chosen.values())))
-    with progress.shown(not quiet), open_run(**shared["run"]) as destination:
-        return _interpret(loaded, inputs, methods, chosen, destination)
-
-
-def _interpret(
-    loaded: LoadedModel,
-    inputs: Any,
-    methods: Methods,
-    chosen: Mapping[str, dict[str, Any]],
-    destination: Destination,
-) -> dict[str, Interpretation]:
-    shared = route(next(iter(chosen)), next(iter(chosen.values())))
-    batch = load_inputs(inputs, loaded, **shared["inputs"])
-    destination.start(loaded.origin, _run_name(list(chosen), loaded))
-    found, failed = {}, {}
-    for method, given in chosen.items():
-        try:
-            found[method] = _run(method, loaded, batch, destination, given)
-        except InterpretationError as error:
-            failed[method] = error
-    if methods == "all" and found:
-        failed = dict(_left_out(failed))
-    if failed:
-        raise _joined(failed)
-    _say_where(destination)
+        loaded = digested(load_model(model, **shared["model"]))
+        batch = load_inputs(inputs, loaded, **shared["inputs"])
+        destination.start(loaded.origin, _run_name(list(chosen), loaded))
+        found, failed = {}, {}
+        for method, given in chosen.items():
+            try:
+                found[method] = _run(method, loaded, batch, destination, given)
+            except InterpretationError as error:
+                failed[method] = error
+        if methods == "all" and found:
+            failed = dict(_left_out(failed))
+        if failed:
+            raise _joined(failed)
+        _say_where(destination)
     return found
 
 

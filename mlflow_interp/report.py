@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch, Detailed, Result, weights_digest
+from mlflow_interp.core import Batch, Detailed, Result
 from mlflow_interp.figures import style
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.manifest import csv, npz, table_json
@@ -38,16 +38,17 @@ class Facts:
 
     @classmethod
     def of(cls, loaded: LoadedModel, batch: Batch) -> Facts:
-        """Those of a model as it is now, and of a batch that was read."""
+        """Those of a model whose weights were digested, and of a batch that was read."""
         inputs = {
             "source": batch.source,
             "sha256": batch.digest,
             "count": batch.count,
             "skipped": dict(batch.skipped),
         }
-        model = loaded.origin.as_dict() | {"weights_sha256": weights_digest(loaded.keras)}
         skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]
-        return cls(model, inputs, dict(batch.preparation), (*batch.warnings, *_summed_up(skipped)))
+        return cls(
+            loaded.origin.as_dict(), inputs, dict(batch.preparation), (*batch.warnings, *_summed_up(skipped))
+        )
 
 
 def files(

@@ -124,25 +124,11 @@ def photos(tmp_path: Path) -> Path:
 def digits() -> tuple[Any, np.ndarray, np.ndarray]:
     """A small network that knows handwritten digits, and 600 of them it has and has not seen, with labels."""
     import keras
-    from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    pixels, labels = (bunch.images[..., np.newaxis] * (255 / 16)).astype(np.uint8), bunch.target
+    from examples import train_digits
+
     keras.utils.set_random_seed(0)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            layers.Rescaling(1 / 255, name="rescale"),
-            layers.Conv2D(16, 3, activation="relu", name="first"),
-            layers.Conv2D(32, 3, activation="relu", name="second"),
-            layers.Flatten(name="flat"),
-            layers.Dense(32, activation="relu", name="features"),
-            layers.Dense(10, activation="softmax", name="head"),
-        ],
-        name="digits",
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
+    (pixels, labels), model = train_digits.digits(), train_digits.network()
     model.fit(pixels[:1200], labels[:1200], epochs=4, verbose=0)
     return model, pixels[900:1500], labels[900:1500]
 

@@ -21,7 +21,7 @@ class RunLog:
     """
 
     def __init__(self, run_id: str | None) -> None:
-        self.run_id, self._described, self._linked = run_id, set[str](), set[str]()
+        self.run_id, self._described = run_id, set[str]()
 
     def create(self, name: str, tags: Mapping[str, str]) -> None:
         """Make a run in the current experiment."""
@@ -84,10 +84,6 @@ class RunLog:
             entries = [*others, *(entry for entry in own if entry)]
             client.log_text(run_id, page(entries, run_id), f"{ROOT}/index.html")
 
-    def end(self, status: str | None, tags: Mapping[str, str]) -> None:
-        """Say the last of it; with a status, end the run."""
-        client = logged.client()
-        for name, text in tags.items():
-            client.set_tag(self.run_id, name, text)
-        if status is not None:
-            client.set_terminated(self.run_id, status)
+    def end(self, status: str) -> None:
+        """End the run."""
+        logged.client().set_terminated(self.run_id, status)

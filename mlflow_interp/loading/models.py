@@ -11,12 +11,13 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mlflow_interp.core import weights_digest
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.loading import legacy, store
 
@@ -67,6 +68,12 @@ class LoadedModel:
     origin: Origin
     metadata: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[int | None, ...] | None = None
+
+
+def digested(loaded: LoadedModel) -> LoadedModel:
+    """The model with the digest of its weights as they are now, which costs a pass over them."""
+    origin = replace(loaded.origin, weights_sha256=weights_digest(loaded.keras))
+    return replace(loaded, origin=origin)
 
 
 def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:

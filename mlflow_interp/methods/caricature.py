@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import UNKNOWN, Batch, Examples, split
+from mlflow_interp.core import Batch, Examples, split
 from mlflow_interp.layers import GradientLayers
 from mlflow_interp.optvis.ascend import STEPS_A_POINT
 from mlflow_interp.optvis.drawing import Artist, Column
@@ -121,14 +121,7 @@ class CaricatureResult:
 
     def table(self) -> dict[str, list[Any]]:
         """A row an input: its name, what was predicted, the label if known, the measures of each layer."""
-        examples = self.examples
-        name = examples.class_name
-        rows: dict[str, list[Any]] = {
-            "input": list(examples.names),
-            "predicted": [name(index) for index in examples.classes[:, 0].tolist()],
-            "probability": examples.probabilities[:, 0].tolist(),
-            "label": [None if label == UNKNOWN else name(label) for label in examples.labels.tolist()],
-        }
+        rows = self.examples.table()
         for column, layer in enumerate(self.layers):
             at = f" at {layer}" if len(self.layers) > 1 else ""
             for measure in (*_MEASURES, "steps_taken"):

@@ -87,14 +87,7 @@ class EmbeddingResult:
 
     def table(self) -> dict[str, list[Any]]:
         """A row an input: its name, label, what was predicted, and its place at each layer."""
-        examples = self.examples
-        name = examples.class_name
-        rows: dict[str, list[Any]] = {
-            "input": list(examples.names),
-            "label": [None if label == UNKNOWN else name(label) for label in examples.labels.tolist()],
-            "predicted": [name(index) for index in examples.classes[:, 0].tolist()],
-            "probability": examples.probabilities[:, 0].tolist(),
-        }
+        rows = self.examples.table()
         for column, layer in enumerate(self.layers):
             at = f" at {layer}" if len(self.layers) > 1 else ""
             for axis, values in zip("xyz", self.embeddings[:, column].T, strict=False):

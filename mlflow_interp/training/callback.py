@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -32,9 +31,10 @@ def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(self, *args, **kwargs)
         except Exception as error:
-            self._session = None
-            reason = (str(error).strip().splitlines() or [""])[0]
-            logger.warning("training goes on without interpretation: %s: %s", type(error).__name__, reason)
+            if self._session is not None:
+                self._session.give_up_all(error)
+            else:
+                logger.warning("training goes on without interpretation: %s: %s", type(error).__name__, error)
 
     return guarded
 
@@ -101,28 +101,30 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self.settings.check()
         self._session: Session | None = None
-        self._listening = contextlib.ExitStack()
+        self._run_id: str | None = None
 
     @property
     def run_id(self) -> str | None:
         """The run that the last training was logged to, None where that is not known yet."""
-        return None if self._session is None else self._session.run_id
+        return self._run_id if self._session is None else self._session.run_id
 
     @_never_raises
     def on_train_begin(self, logs: Any = None) -> None:
         """Look at the data and start the process beside."""
+        self._session = None
         self._session = Session(self.settings, self.model, int((self.params or {}).get("epochs") or 1))
 
     @_never_raises
     def on_test_begin(self, logs: Any = None) -> None:
         """Listen to the validation pass."""
         if self._session is not None:
-            self._listening.enter_context(self._session.validation())
+            self._session.begin_validation()
 
     @_never_raises
     def on_test_end(self, logs: Any = None) -> None:
         """Listen no more."""
-        self._listening.close()
+        if self._session is not None:
+            self._session.end_validation()
 
     @_never_raises
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -133,9 +135,10 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
     @_never_raises
     def on_train_end(self, logs: Any = None) -> None:
         """Wait until all is logged."""
-        self._listening.close()
         if self._session is not None:
             self._session.end()
+            # The session holds the user's data, which need not be kept longer than the training.
+            self._run_id, self._session = self._session.run_id, None
 
 
 def _with_layers(methods: Methods, layers: Layers) -> dict[str, dict[str, Any]]:

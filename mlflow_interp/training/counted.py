@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mlflow_interp.confusion.predictions import decide
 from mlflow_interp.confusion.result import ConfusionMatrixResult, result_of
 from mlflow_interp.confusion.tally import Tally
-from mlflow_interp.core import InputsDigest, map_arrays, weights_digest
+from mlflow_interp.core import InputsDigest, map_arrays
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.report import Facts
@@ -53,6 +54,7 @@ class Counted:
             batch_size=len(seen.labels),
         )
         chunk = next(batch.read())
+        chunk = replace(chunk, weights=None if seen.weights is None else np.array(seen.weights))
         self._digest.add(chunk.inputs)
         several = head == "sigmoid" and chunk.label_rows is not None
         self._head = "multi-label" if several else head
@@ -62,21 +64,16 @@ class Counted:
         threshold = float(self._options.get("threshold", 0.5))
         self._tally.add(chunk, decide(np.array(seen.probabilities), self._head, threshold))
 
-    def result(self) -> ConfusionMatrixResult | None:
-        """What was counted in the last pass; None where nothing could be heard."""
-        if self._tally is None:
+    def take(self, model: LoadedModel) -> tuple[ConfusionMatrixResult, Facts] | None:
+        """What the last pass of a model has counted, once: an epoch without one has nothing to show."""
+        tally, self._tally = self._tally, None
+        if tally is None:
             return None
-        top_k = int(self._options.get("top_k", 5))
-        return result_of(self._tally, head=self._head, unlabelled=0, top_k=top_k)
-
-    def facts(self) -> Facts:
-        """Of the model as it is now, and of the inputs that went by."""
-        loaded = self._loaded()
+        result = result_of(tally, head=self._head, top_k=int(self._options.get("top_k", 5)))
         inputs = {
             "source": "validation data of fit",
             "sha256": self._digest.hexdigest(),
-            "count": self._tally.inputs if self._tally else 0,
+            "count": tally.inputs,
             "skipped": dict[str, str](),
         }
-        model = loaded.origin.as_dict() | {"weights_sha256": weights_digest(loaded.keras)}
-        return Facts(model, inputs, {}, ())
+        return result, Facts(model.origin.as_dict(), inputs, {}, ())

@@ -100,7 +100,7 @@ class Courier:
         self.spool = Path(tempfile.mkdtemp(prefix="mlflow-interp-"))
         self.outcome: Mapping[str, Any] = {}
         self._hear, self._done = hear, threading.Event()
-        self._finishing, self._last = False, time.monotonic()
+        self._online, self._last = False, time.monotonic()
         self._process = _taken()
         self._process.hear = self._take
         self._process.order(replace(start, spool=str(self.spool)))
@@ -114,8 +114,8 @@ class Courier:
 
         Args:
             order: how the training ended.
-            limit: most seconds to wait for what is still to be drawn.
-            patience: most seconds to wait, after that, without anything being logged.
+            limit: most seconds to wait for what is still to be drawn and logged.
+            patience: most seconds to wait for the tracking server without anything being logged.
         """
         self._process.order(order)
         until = time.monotonic() + limit
@@ -123,7 +123,7 @@ class Courier:
             now = time.monotonic()
             if self._process.gone.is_set():
                 return f"the process beside the training has ended: {self._process.last_words()}"
-            if self._finishing and now > self._last + patience:
+            if self._online and now > self._last + patience:
                 return "the tracking server does not answer"
             if now > until:
                 return f"it takes more than {limit:g} s, and goes on in the background"
@@ -134,7 +134,7 @@ class Courier:
 
     def _take(self, said: Mapping[str, Any]) -> None:
         self._last = time.monotonic()
-        self._finishing = self._finishing or "finishing" in said
+        self._online = said.get("online", False)
         # An error in who hears must not keep the rest from being heard.
         with contextlib.suppress(Exception):
             self._hear(said)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -139,29 +140,30 @@ class ValidationTap:
     """
 
     def __init__(self, model: Any, hear: Callable[[Seen], None]) -> None:
-        self.model, self._hear, self.head = model, hear, ""
-        self.listening = False
-        self._kept = model.test_function
+        self.model, self._hear, self.head, self.listening = model, hear, "", False
+        self._kept, self._open = model.test_function, contextlib.ExitStack()
+        self._lock = threading.Lock()  # replicas call at the same time
         # XLA can't call back, and eager code has no graph to read scores off.
         self.possible = not (model.jit_compile or model.run_eagerly)
         if self.possible:
             model.test_function = None  # one that was made before has no tap in it
 
-    def open(self) -> Any:
-        """Listen while the block lasts, which is a validation pass."""
-        stack = contextlib.ExitStack()
+    def open(self) -> None:
+        """Listen: a validation pass begins."""
+        self.close()
         if self.possible:
             heard = self._compute_metrics(self.model.compute_metrics)
-            stack.enter_context(replaced(self.model, "compute_metrics", heard))
+            self._open.enter_context(replaced(self.model, "compute_metrics", heard))
             self.listening = True
-            stack.callback(self._close)
-        return stack
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Listen no more: the pass has ended, or an exception has ended it."""
         self.listening = False
+        self._open.close()
 
     def restore(self) -> None:
-        """Give the model back the test function it had."""
+        """Leave the model as it was."""
+        self.close()
         if self.possible:
             self.model.test_function = self._kept
 
@@ -187,7 +189,8 @@ class ValidationTap:
             if self.listening:
                 packed = tf.nest.pack_sequence_as(inputs, list(more[: len(leaves)]))
                 rest = more[len(leaves) :]
-                self._hear(Seen(packed, given, said, rest[0] if rest else None))
+                with self._lock:
+                    self._hear(Seen(packed, given, said, rest[0] if rest else None))
             return np.int32(0)  # type: ignore[return-value]
 
         tf.numpy_function(copy, [labels, scores.probabilities, *leaves, *weighing], tf.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mlflow_interp.deferral import Deferred
@@ -62,8 +62,6 @@ class Finish:
 
     Attributes:
         status: FINISHED, FAILED or KILLED, for a run that was made here.
-        texts: more to be said in the run, by tag.
     """
 
     status: str
-    texts: Mapping[str, str] = field(default_factory=dict)

@@ -26,22 +26,26 @@ def write_whole(
     Args:
         folder: the method's, which holds a folder for each step.
         method: its name.
-        results: by step.
-        manifests: of the same steps.
+        results: by step; only the last one's need be there unless `needs_results`.
+        manifests: by step.
         options: of the figure.
     """
-    shown = _spaced(list(results))
-    drawing, last = figure_module(method), max(results)
+    shown, last = _spaced(list(manifests)), max(manifests)
     figures = {step: (folder / f"epoch-{step:04d}" / "figure.png").read_bytes() for step in shown}
-    if hasattr(drawing, "page_over"):
-        page = drawing.page_over({step: results[step] for step in shown}, **options)
+    if needs_results(method):
+        page = figure_module(method).page_over({step: results[step] for step in shown}, **options)
     else:
         page = steps.page(method, figures, {step: manifests[step]["metrics"] for step in shown})
     files = {"figure.png": figures[last], PAGE: page.encode()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     own = {name: value for name, value in manifests[last].items() if name not in ("files", "versions")}
-    (folder / MANIFEST).write_bytes(to_json(complete_manifest(own | {"steps": list(results)}, files)))
+    (folder / MANIFEST).write_bytes(to_json(complete_manifest(own | {"steps": list(manifests)}, files)))
+
+
+def needs_results(method: str) -> bool:
+    """Whether a method has a page of its own over all steps, and not one of figures that were drawn."""
+    return hasattr(figure_module(method), "page_over")
 
 
 def _spaced(numbers: list[int]) -> list[int]:

@@ -24,7 +24,7 @@ _LEFT_ALONE = (
     "there is no validation data, and a sample of these training data would use them up; nothing is "
     "interpreted: give validation_data to fit, or data="
 )
-_UNHEARD = "the validation data can't be heard under XLA or eager execution; give data="
+UNHEARD = "the validation data can't be heard under XLA or eager execution; give data="
 
 
 class Samples:
@@ -102,7 +102,7 @@ class Samples:
             return None
         found = self._sampler.sample()
         if found is None:
-            self._say(_UNHEARD)
+            self._say(UNHEARD)
             return None
         inputs, labels, positions = found
         return self._batch_of(inputs, labels, "sample of the validation data of fit", positions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
@@ -17,7 +16,7 @@ from mlflow_interp import progress
 from mlflow_interp.core import find_method
 from mlflow_interp.deferral import deferring
 from mlflow_interp.exceptions import InapplicableError
-from mlflow_interp.loading.models import LoadedModel, Origin
+from mlflow_interp.loading.models import LoadedModel, Origin, digested
 from mlflow_interp.options import route
 from mlflow_interp.report import Facts
 from mlflow_interp.training.counted import Counted
@@ -31,7 +30,7 @@ from mlflow_interp.training.observing import (
     was_interrupted,
 )
 from mlflow_interp.training.orders import Finish, Start, Step
-from mlflow_interp.training.samples import Samples
+from mlflow_interp.training.samples import UNHEARD, Samples
 from mlflow_interp.training.settings import Settings
 
 logger = logging.getLogger("mlflow_interp")
@@ -58,6 +57,7 @@ class Session:
         self.settings, self.model, self.epochs = settings, model, epochs
         self.run_id = settings.run_id or _active_run()
         self.given_up: set[str] = set()
+        self._as_now: LoadedModel | None = None
         self._said: set[str] = set()
         self._epoch, self._ended, self._ending = 0, False, threading.Lock()
         frame = fit_frame(model)
@@ -66,9 +66,11 @@ class Session:
         counts = WHOLE in settings.methods and settings.data is None and data.validation is not None
         own = settings.methods.get(WHOLE, {})
         self._counted = Counted(own, settings.class_names, self._loaded) if counts else None
+        self._courier = Courier(self._start(), self._heard)
         hears = counts or self._samples.listens
         self._tap = ValidationTap(model, self._hear) if hears else None
-        self._courier = Courier(self._start(), self._heard)
+        if self._tap is not None and not self._tap.possible and self._samples.listens:
+            self._say(UNHEARD)
         self._at_exit = weakref.finalize(self, _close_at_exit, self._courier, self._tap)
         if frame is not None:
             watch = (frame, threading.get_ident())
@@ -91,15 +93,18 @@ class Session:
     def _loaded(self) -> LoadedModel:
         return LoadedModel(self.model, Origin("keras.Model", name=self.model.name, run_id=self.run_id))
 
-    def validation(self) -> contextlib.AbstractContextManager[Any]:
-        """A block in which a validation pass is heard, where that is needed."""
-        if self._tap is None or self._ended:
-            return contextlib.nullcontext()
-        self._samples.begin_pass(self._epoch)
-        if self._counted is not None:
-            self._counted.begin_pass()
-        block: contextlib.AbstractContextManager[Any] = self._tap.open()
-        return block
+    def begin_validation(self) -> None:
+        """Hear the validation pass that begins, where that is needed."""
+        if self._tap is not None and not self._ended:
+            self._samples.begin_pass(self._epoch)
+            if self._counted is not None:
+                self._counted.begin_pass()
+            self._tap.open()
+
+    def end_validation(self) -> None:
+        """Hear no more."""
+        if self._tap is not None:
+            self._tap.close()
 
     def _hear(self, seen: Seen) -> None:
         """A batch of the validation pass; called by TensorFlow, which must not see an error."""
@@ -112,7 +117,7 @@ class Session:
 
     def epoch(self, epoch: int) -> None:
         """Interpret what the model is after an epoch, if it is one that was asked for."""
-        self._epoch = epoch + 1
+        self._epoch, self._as_now = epoch + 1, None
         if (epoch + 1) % self.settings.every_n_epochs and epoch + 1 != self.epochs:
             return
         for method in self.settings.methods:
@@ -137,17 +142,23 @@ class Session:
 
     def _found(self, method: str, epoch: int, options: Mapping[str, Any]) -> tuple[Any, Facts] | None:
         """A result, or the rest of the work on it; None where there is nothing to look at yet."""
-        batch = self._samples.batch(epoch) if method != WHOLE else None
-        if method == WHOLE:
-            counted = self._counted.result() if self._counted is not None else None
-            if counted is not None and self._counted is not None:
-                return counted, self._counted.facts()
-            batch = self._samples.whole() or self._samples.batch(epoch)
+        if method == WHOLE and self._counted is not None:
+            counted = self._counted.take(self._digested())
+            # Not a sample now and the whole then: their numbers would make one curve.
+            batch = None if counted else self._samples.whole()
+        else:
+            counted, batch = None, self._samples.batch(epoch)
         if batch is None:
-            return None
+            return counted
         with deferring(), progress.shown(False):
             result = find_method(method)(self.model, batch, **options)
-        return result, Facts.of(self._loaded(), batch)
+        return result, Facts.of(self._digested(), batch)
+
+    def _digested(self) -> LoadedModel:
+        """The model as it is after this epoch."""
+        if self._as_now is None:
+            self._as_now = digested(self._loaded())
+        return self._as_now
 
     def end(self, status: str = "FINISHED") -> None:
         """Wait until all is logged, within limits, and say what is not."""
@@ -169,14 +180,19 @@ class Session:
             time.sleep(WATCH)
         self.end("KILLED" if was_interrupted(frame) else "FAILED")
 
+    def give_up_all(self, error: Exception) -> None:
+        """Go on without interpretation; what was found is logged, and the run ends as it should."""
+        if self.given_up >= set(self.settings.methods):
+            return
+        self.given_up.update(self.settings.methods)
+        self._say(f"training goes on without interpretation: {_reason(error)}")
+
     def give_up(self, method: str, error: Exception) -> None:
         """Go on without a method, and say why once."""
         if method in self.given_up:
             return
         self.given_up.add(method)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        kind = "" if isinstance(error, InapplicableError) else f"{type(error).__name__}: "
-        self._say(f"training goes on without {method}: {kind}{reason}")
+        self._say(f"training goes on without {method}: {_reason(error)}")
 
     def _say(self, text: str) -> None:
         if text not in self._said and not self.settings.silent:
@@ -193,6 +209,11 @@ class Session:
             self._say(said["warning"])
         if self.settings.hear is not None:
             self.settings.hear(said)
+
+
+def _reason(error: Exception) -> str:
+    first = (str(error).strip().splitlines() or [""])[0]
+    return first if isinstance(error, InapplicableError) else f"{type(error).__name__}: {first}"
 
 
 def _active_run() -> str | None:

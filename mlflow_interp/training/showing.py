@@ -20,8 +20,9 @@ class Showing:
 
     def __init__(self, *, display: bool, tensorboard: str | None) -> None:
         self._handles: dict[str, Any] = {}
+        self._writer: Any = None
         self._display = display
-        self._writer = None if tensorboard is None else _writer(tensorboard)
+        self._folder = tensorboard
 
     @classmethod
     def of(cls, *, display: bool, tensorboard: str | None) -> Callable[[Mapping[str, Any]], None] | None:
@@ -32,6 +33,8 @@ class Showing:
         """
         if display and importlib.util.find_spec("IPython") is None:
             raise OptionError("display=True needs IPython, which every notebook has; leave it out here")
+        if tensorboard and importlib.util.find_spec("tensorboard") is None:
+            raise OptionError("tensorboard= needs TensorBoard: pip install 'mlflow-interp[tensorboard]'")
         return cls(display=display, tensorboard=tensorboard) if display or tensorboard else None
 
     def __call__(self, said: Mapping[str, Any]) -> None:
@@ -41,7 +44,7 @@ class Showing:
         png = Path(said["figure"]).read_bytes()
         if self._display:
             self._show(said["drawn"], png)
-        if self._writer is not None:
+        if self._folder is not None:
             self._write(said["drawn"], int(said["step"]), png)
 
     def _show(self, method: str, png: bytes) -> None:
@@ -55,14 +58,8 @@ class Showing:
     def _write(self, method: str, step: int, png: bytes) -> None:
         import tensorflow as tf
 
-        with self._writer.as_default():  # type: ignore[union-attr]
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(Path(str(self._folder)) / "interpretations"))
+        with self._writer.as_default():
             tf.summary.image(f"interpretations/{method}", tf.io.decode_png(png, 3)[tf.newaxis], step=step)
-        self._writer.flush()  # type: ignore[union-attr]
-
-
-def _writer(folder: str) -> Any:
-    if importlib.util.find_spec("tensorboard") is None:
-        raise OptionError("tensorboard= needs TensorBoard: pip install 'mlflow-interp[tensorboard]'")
-    import tensorflow as tf
-
-    return tf.summary.create_file_writer(str(Path(folder) / "interpretations"))
+        self._writer.flush()

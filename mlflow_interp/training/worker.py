@@ -60,11 +60,14 @@ class Worker:
         """Do what needs the tracking server, unless that was found not to answer."""
         if self.offline is not None:
             return False
+        self.tell(online=True)
         try:
             work(*arguments)
         except Exception as error:
             self.offline = (str(error).strip().splitlines() or [type(error).__name__])[0]
             return False
+        finally:
+            self.tell(online=False)
         return True
 
     def step(self, order: Step) -> None:
@@ -80,20 +83,23 @@ class Worker:
         from mlflow_interp import report
         from mlflow_interp.deferral import Deferred
         from mlflow_interp.manifest import complete_manifest, write_folder
+        from mlflow_interp.training import over_steps
 
         series = self._series(order.method)
-        previous = list(series.results.values())[-1] if series.results else None
+        previous = series.results[max(series.results)] if series.results else None
         result = order.result.conclude(previous) if isinstance(order.result, Deferred) else order.result
         _, files = report.files(order.method, result, order.figure, with_page=False)
         described = report.manifest(order.method, result, order.given, order.facts, seconds=order.seconds)
         manifest = complete_manifest(described | {"step": order.step}, files)
         folder = self._folder(order.method, order.step)
         write_folder(folder, files, manifest)
+        if not over_steps.needs_results(order.method):
+            series.results.clear()
         series.results[order.step], series.manifests[order.step] = result, manifest
         series.waiting.append(order.step)
         series.figure = dict(order.figure)
         self.tell(drawn=order.method, step=order.step, figure=str(folder / "figure.png"))
-        for warning in manifest["warnings"] if len(series.results) == 1 else ():
+        for warning in manifest["warnings"] if len(series.manifests) == 1 else ():
             self.tell(warning=f"{order.method}: {warning}")
 
     def _series(self, method: str) -> _Series:
@@ -119,7 +125,6 @@ class Worker:
 
     def finish(self, order: Finish) -> None:
         """Write the pages over all steps, log what is left, end the run if it was made here."""
-        self.tell(finishing=True)
         self.offline = None  # one more try
         pages = [method for method, series in self.series.items() if series.results and self._page(method)]
         for method in self.series:
@@ -128,18 +133,21 @@ class Worker:
             self._online(self.log.whole, self.series[method].place, self.spool / self.series[method].place)
         if pages:
             self._online(self._index, [self.series[method].place for method in pages])
-        self._online(self.log.end, order.status if self.start.run_id is None else None, order.texts)
+        if self.start.run_id is None:
+            self._online(self.log.end, order.status)
         left = self.offline
         if left is None:
             shutil.rmtree(self.spool, ignore_errors=True)
         self.tell(done=True, offline=left)
 
     def _page(self, method: str) -> bool:
-        from mlflow_interp.training.over_steps import write_whole
+        from mlflow_interp.training import over_steps
 
         series = self.series[method]
         try:
-            write_whole(self.spool / series.place, method, series.results, series.manifests, series.figure)
+            over_steps.write_whole(
+                self.spool / series.place, method, series.results, series.manifests, series.figure
+            )
         except Exception as error:
             self.tell(failed=method, why=f"{type(error).__name__}: {error}")
             return False

@@ -8,6 +8,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 import mlflow_interp
 from docs.pictures import browser_page, served
@@ -48,7 +49,7 @@ def test_metrics_tab_has_a_slider_over_epochs(run, store):
         slider.scroll_into_view_if_needed()
         assert slider.get_attribute("aria-valuemin") == "0"
         assert slider.get_attribute("aria-valuemax") == "2"
-        assert page.get_by_text("interpretations/gradcam", exact=True).count() >= 1
+        expect(page.get_by_text("interpretations/gradcam", exact=True).first).to_be_visible()
 
 
 @pytest.mark.parametrize("method", ["confusion_matrix", "gradcam"])
@@ -61,7 +62,11 @@ def test_pages_over_all_epochs_have_one_too(method, run, store):
         frame = page.frame_locator("iframe").first
         slider = frame.locator("input[type=range]#step")
         slider.wait_for(timeout=90_000)
-        frame.locator("#at", has_text="2").wait_for(timeout=90_000)  # once the page's script has run
+        expect(frame.locator("#at")).to_have_text("2", timeout=90_000)  # once the page's script has run
         slider.fill("0")
-        assert frame.locator("#at").text_content() == "0"
+        expect(frame.locator("#at")).to_have_text("0")
+        if method == "confusion_matrix":
+            frame.locator("#pairs button").first.click()
+            expect(frame.locator("#cell")).to_contain_text("taken for")
+            expect(frame.locator("#mistakes img").first).to_be_visible()
         assert problems == []

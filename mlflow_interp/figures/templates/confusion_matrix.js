@@ -168,9 +168,18 @@ function draw() {
   find("shown").textContent = state.focus !== null ? `${names[state.focus]} and the ${size - 1} classes it is most confused with` : size > FEW && !zoom ? `${size.toLocaleString("en")} classes: drag to zoom in, or find one` : "";
 }
 
-// The row and column behind a point of the plot; of several in a block, the largest.
-function cellAt(point) {
-  const [y, x] = point.pointIndex, code = drawn.from[y]?.[x];
+// The block under the pointer. Plotly's own points lag behind a quick hand.
+function blockAt({ clientX, clientY }) {
+  const box = find("plot").querySelector(".nsewdrag").getBoundingClientRect(), last = drawn.shown.length - 1;
+  const along = ([from, to], share) => Math.max(0, Math.min(last, Math.round(from + share * (to - from))));
+  const { x, y } = state.zoom ?? { x: [-0.5, last + 0.5], y: [last + 0.5, -0.5] };
+  const column = along(x, (clientX - box.left) / box.width), row = along(y, (box.bottom - clientY) / box.height);
+  return [Math.floor((row - drawn.top) / drawn.block), Math.floor((column - drawn.left) / drawn.block)];
+}
+
+// The row and column behind a block; of several in it, the largest.
+function cellAt([y, x]) {
+  const code = drawn.from[y]?.[x];
   if (code >= 0) return multi ? [(code >> 1) % 2, code % 2] : [Math.floor(code / count), code % count];
   const [row, column] = [drawn.top + y * drawn.block, drawn.left + x * drawn.block].map((at) => drawn.shown[Math.min(at, drawn.shown.length - 1)]);
   return [row, column];
@@ -328,10 +337,11 @@ find("names").append(...names.map((name) => Object.assign(document.createElement
 addEventListener("pointermove", (event) => { pointer = event; });
 show();
 const plot = find("plot");
-plot.on("plotly_hover", ({ points }) => hover(cellAt(points[0])));
+plot.on("plotly_hover", ({ points }) => hover(cellAt(points[0].pointIndex)));
 plot.on("plotly_unhover", () => find("card").classList.remove("shown"));
-plot.on("plotly_click", ({ points }) => choose(cellAt(points[0])));
-plot.on("plotly_doubleclick", showAll);
+plot.on("plotly_click", ({ event }) => choose(cellAt(blockAt(event))));
+// Two quick clicks on different cells are a double click too; with nothing to undo, the second must count.
+plot.on("plotly_doubleclick", () => { if (state.focus !== null || state.zoom) showAll(); });
 plot.on("plotly_relayout", (change) => {
   const range = (name) => (change[`${name}.range[0]`] === undefined ? state.zoom?.[name[0]] : [change[`${name}.range[0]`], change[`${name}.range[1]`]]);
   if (!Object.keys(change).some((key) => key.includes("axis.range["))) return;
