@@ -41,6 +41,7 @@ setup(
         ],
         "dev": [
             "hypothesis>=6.100",
+            "ipython>=8.0",
             "mypy>=1.11",
             "playwright>=1.48",
             "pytest>=8.3",

@@ -21,8 +21,9 @@ NAME = "interpretations"
 class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
     """Runs the methods that its configuration names, into the evaluation's run.
 
-    `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}`: methods, and any of their options.
-    Without methods it takes no part.
+    `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}`: methods, any of their options, and
+    as `model` the Keras model where what is evaluated are predictions or a function. Without methods it
+    takes no part.
     """
 
     @classmethod
@@ -46,7 +47,8 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
             InterpretationError: something the user can mend; the message says how.
         """
         options = dict(evaluator_config)
-        loaded = _loaded(model, kwargs.get("model_id"))
+        named = options.pop("model", None)
+        loaded = _loaded(model, kwargs.get("model_id")) if named is None else load_model(named)
         labels = dataset.labels_data if dataset.has_targets else None
         if labels is not None:
             options.setdefault("labels", np.asarray(labels))
@@ -64,7 +66,10 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
 def _loaded(model: Any, model_id: str | None) -> LoadedModel:
     """The Keras model that is evaluated, and where it came from."""
     if model is None:
-        raise ModelError("an interpretation needs a model, and only predictions were given; pass model=")
+        raise ModelError(
+            "an interpretation needs a model, and only predictions were given; name it with "
+            'evaluator_config={"interpretations": {"model": …}}'
+        )
     model_id = model_id or getattr(model, "model_id", None)
     if model_id:
         return load_model(f"models:/{model_id}")

@@ -159,7 +159,12 @@ def test_a_signal_ends_the_run_killed(store, client, registered, photos, tmp_pat
     }
     command = [sys.executable, "-m", "mlflow_interp", "gradcam", registered, str(photos)]
     process = subprocess.Popen(
-        [*command, "--preprocess", "slow:prepare"], env=environment, stderr=subprocess.PIPE, text=True
+        [*command, "--preprocess", "slow:prepare"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite that runs in a shell's background ignores Ctrl-C, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 90
     while not (tmp_path / "started").exists() and time.monotonic() < deadline:

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import mlflow_interp
 from mlflow_interp.evaluator import as_inputs
-from mlflow_interp.exceptions import InputsError
+from mlflow_interp.exceptions import InputsError, ModelError
 
 
 @pytest.fixture
@@ -36,6 +37,37 @@ def test_logs_into_the_evaluations_run_and_returns_what_it_found(registered, pic
     assert result.artifacts["gradcam/figure.png"].content.size[0] > 100
     logged = mlflow.MlflowClient().list_artifacts(run.info.run_id, "interpretations/gradcam")
     assert "interpretations/gradcam/manifest.json" in [item.path for item in logged]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")  # of MLflow's own metrics
+def test_beside_mlflows_own_evaluator(registered, pictures):
+    """MLflow's takes classes and no probabilities, so it is given a function; ours is told of which model."""
+    keras_model = mlflow_interp.load_model(registered).keras
+
+    def classes(frame):
+        return keras_model.predict(np.stack(frame["pixels"]), verbose=0).argmax(axis=1)
+
+    data = pd.DataFrame({"pixels": list(pictures), "label": [0, 1, 2, 0, 1, 2]})
+    asked = {"model": registered, "methods": ["gradcam", "confusion_matrix"]}
+    with mlflow.start_run() as run:
+        result = mlflow.models.evaluate(
+            classes,
+            data,
+            targets="label",
+            model_type="classifier",
+            evaluators=["default", "interpretations"],
+            evaluator_config={"default": {"label_list": [0, 1, 2]}, "interpretations": asked},
+        )
+    assert result.metrics["interpretations/confusion_matrix/accuracy"] == result.metrics["accuracy_score"]
+    assert {"gradcam/figure.png", "confusion_matrix/figure.png"} <= set(result.artifacts)
+    assert mlflow.get_run(run.info.run_id).data.tags["mlflow_interp.model_version"] == "1"
+
+
+def test_predictions_alone_need_a_model(pictures):
+    data = pd.DataFrame({"pixels": list(pictures), "label": [0, 1] * 3, "said": [0, 1] * 3})
+    asked = {"interpretations": {"methods": ["gradcam"]}}
+    with pytest.raises(ModelError, match="only predictions were given; name it"):
+        evaluate(None, data, predictions="said", evaluator_config=asked)
 
 
 def test_takes_no_part_where_nobody_asked(registered):

@@ -30,6 +30,10 @@ class RunLog:
         run = logged.client().create_run(_get_experiment_id(), tags={**tags, "mlflow.runName": name})
         self.run_id = run.info.run_id
 
+    def artifact_uri(self) -> str:
+        """Where the run's artifacts lie."""
+        return str(logged.client().get_run(self.run_id).info.artifact_uri)
+
     def free_place(self, method: str) -> str:
         """The first free name among the run's interpretations: umap, umap-2 and so on."""
         return free_place(

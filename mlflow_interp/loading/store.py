@@ -30,6 +30,11 @@ def public_uri(uri: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def is_local(uri: str) -> bool:
+    """Whether a tracking or artifact URI names a disk of this machine."""
+    return urlsplit(uri).scheme in ("", "file", "sqlite")
+
+
 def check_reachable() -> None:
     """Ask the tracking server for a sign of life, as MLflow itself retries for minutes.
 

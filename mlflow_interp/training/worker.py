@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from mlflow_interp.loading.store import is_local
 from mlflow_interp.training.orders import Finish, Start, Step
 
 Tell = Callable[..., None]
@@ -49,18 +50,21 @@ class Worker:
         self.series: dict[str, _Series] = {}
         self.log = RunLog(start.run_id)
         self.offline: str | None = None
+        self._remote = not is_local(start.tracking_uri)
         self._online(self._open)
 
     def _open(self) -> None:
         if self.log.run_id is None:
             self.log.create(self.start.run_name, self.start.tags)
         self.tell(run=self.log.run_id)
+        self._remote = self._remote or not is_local(self.log.artifact_uri())
 
     def _online(self, work: Callable[..., None], *arguments: Any) -> bool:
         """Do what needs the tracking server, unless that was found not to answer."""
         if self.offline is not None:
             return False
-        self.tell(online=True)
+        # A disk here always answers, if late on a busy machine.
+        self.tell(online=self._remote)
         try:
             work(*arguments)
         except Exception as error:

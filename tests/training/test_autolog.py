@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import socket
 import subprocess
 import sys
 import textwrap
@@ -338,23 +337,6 @@ def test_an_exception_during_validation_leaves_the_model_as_it_was(small, pictur
     assert small.test_function is None
 
 
-def test_an_error_of_ours_is_one_warning_and_the_run_ends_well(small, pictures, said, monkeypatch):
-    from mlflow_interp.training.session import Session
-
-    def broken(self, epoch):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(Session, "epoch", broken)
-    inputs, labels = pictures
-    mlflow_interp.autolog(methods="gradcam")
-    told = small.fit(inputs, labels, validation_data=(inputs, labels), epochs=3, verbose=0)
-    assert len(told.history["loss"]) == 3
-    assert [line for line in said() if "goes on without" in line] == [
-        "training goes on without interpretation: OSError: no space left on device"
-    ]
-    assert only_run().info.status == "FINISHED"
-
-
 def ended():
     """The only run, once it has ended: nobody waits for what an exception has left."""
     deadline = time.monotonic() + 60
@@ -445,38 +427,6 @@ def test_two_threads_train_at_once(pictures):
     assert all(places(run) == ["confusion_matrix", "gradcam", "index.html"] for run in runs())
 
 
-def test_a_dead_tracking_server_costs_little_and_loses_nothing(small, pictures, said):
-    inputs, labels = pictures
-    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
-    mlflow.set_tracking_uri("http://127.0.0.1:9")
-    mlflow_interp.autolog(methods="confusion_matrix")
-    started = time.perf_counter()
-    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=2, verbose=0)
-    assert time.perf_counter() - started < 20  # the training itself and a process's start among it
-    (line,) = [each for each in said() if "not all" in each]
-    spool = line.rsplit(" ", 1)[1]
-    deadline = time.monotonic() + 60
-    while not os.path.exists(f"{spool}/confusion_matrix/manifest.json") and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert os.path.exists(f"{spool}/confusion_matrix/epoch-0001/arrays.npz")
-    assert os.path.exists(f"{spool}/confusion_matrix/manifest.json")
-
-
-def test_a_server_that_never_answers_costs_five_seconds(small, pictures, said):
-    """It takes connections and says nothing; the process beside the training is there already."""
-    inputs, labels = pictures
-    mlflow_interp.autolog(methods="confusion_matrix")
-    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
-    at = []
-    own = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: at.append(time.monotonic()))
-    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
-        mlflow.set_tracking_uri(f"http://127.0.0.1:{silent.getsockname()[1]}")
-        given = {"validation_data": (inputs[:8], labels[:8]), "callbacks": [own]}
-        small.fit(inputs, labels, epochs=2, verbose=0, **given)
-        assert time.monotonic() - at[-1] < 8  # five, and what else an epoch's end takes
-    assert [line for line in said() if "not all interpretations are logged" in line]
-
-
 def test_a_method_that_can_not_be_used_is_left_out_with_one_warning(pictures, said):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -528,20 +478,6 @@ def test_autolog_and_the_callback_take_the_same():
     for name in set(ours) - of_mlflow:
         assert ours[name].default == own[name].default, name
         assert ours[name].annotation == own[name].annotation, name
-
-
-def test_figures_for_tensorboard(small, pictures, tmp_path):
-    inputs, labels = pictures
-    mlflow_interp.autolog(methods="gradcam", samples=2, tensorboard=str(tmp_path / "logs"))
-    small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=2, verbose=0)
-    (file,) = (tmp_path / "logs").rglob("events*")
-    steps = [
-        event.step
-        for event in tf.compat.v1.train.summary_iterator(str(file))
-        for value in event.summary.value
-        if value.tag == "interpretations/gradcam"
-    ]
-    assert steps == [0, 1]
 
 
 def test_the_callback_alone(small, pictures):
