@@ -31,7 +31,7 @@ package: .venv/dev  ## Build wheel and sdist, install each into an empty environ
 	.ci/package
 
 docs: .venv/docs  ## Build the docs into build/site; open build/site/index.html
-	$(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 docs-tables: .venv/dev  ## Make the docs' tables and reference anew from signatures, docstrings and --help
 	$(BIN)/python -m docs.tables

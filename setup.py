@@ -7,8 +7,10 @@ from setuptools import find_packages, setup
 setup(
     name="mlflow-interp",
     version="0.1.0",
-    description="See what a Keras model looks at, and keep it with the MLflow run: Grad-CAM, saliency, caricatures, "
-    "UMAP and confusion matrices as versioned artifacts",
+    description=(
+        "See what a Keras model looks at, and keep it with the MLflow run: "
+        "Grad-CAM, saliency, caricatures, UMAP and confusion matrices as versioned artifacts"
+    ),
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
