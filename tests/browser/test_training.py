@@ -11,9 +11,13 @@ import pytest
 from playwright.sync_api import expect
 
 import mlflow_interp
-from docs.pictures import browser_page, served
+from docs.pictures import browser_page
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+
+
+# Whether the chart's pictures have arrived.
+PICTURES = "[...document.images].filter((each) => each.naturalWidth > 100).length >= 2"
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,8 @@ def run(store, tmp_path_factory):
     return run
 
 
-def test_metrics_tab_has_a_slider_over_epochs(run, store):
-    with served(store) as server, browser_page(1400, 900) as page:
+def test_metrics_tab_has_a_slider_over_epochs(run, server, keep):
+    with browser_page(1400, 900) as page:
         address = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics"
         page.goto(address)
         slider = page.locator("[role=slider]").first
@@ -50,11 +54,17 @@ def test_metrics_tab_has_a_slider_over_epochs(run, store):
         assert slider.get_attribute("aria-valuemin") == "0"
         assert slider.get_attribute("aria-valuemax") == "2"
         expect(page.get_by_text("interpretations/gradcam", exact=True).first).to_be_visible()
+        slider.focus()
+        last = slider.get_attribute("aria-valuenow")
+        page.keyboard.press("ArrowLeft" if last == "2" else "ArrowRight")
+        expect(slider).not_to_have_attribute("aria-valuenow", last)
+        page.wait_for_function(PICTURES, timeout=90_000)
+        keep(page)
 
 
 @pytest.mark.parametrize("method", ["confusion_matrix", "gradcam"])
-def test_pages_over_all_epochs_have_one_too(method, run, store):
-    with served(store) as server, browser_page(1400, 900) as page:
+def test_pages_over_all_epochs_have_one_too(method, run, server, keep):
+    with browser_page(1400, 900) as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         root = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
@@ -69,4 +79,5 @@ def test_pages_over_all_epochs_have_one_too(method, run, store):
             frame.locator("#pairs button").first.click()
             expect(frame.locator("#cell")).to_contain_text("taken for")
             expect(frame.locator("#mistakes img").first).to_be_visible()
+        keep(page)
         assert problems == []
