@@ -16,6 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import mlflow_interp
 from docs.tables import filled
 from examples import demo
 from examples.pretrained import save_photographs
@@ -24,7 +25,7 @@ from mlflow_interp.core import method_names
 from mlflow_interp.options import options_of
 
 PROJECT = Path(__file__).parent.parent
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
 #: How the title of a block ends that can't be run offline; what stands before says why.
@@ -59,6 +60,7 @@ def demo_store(tmp_path_factory):
     demo.register_classifier()
     save_photographs(folder / "photos")
     yield folder, uri
+    mlflow_interp.autolog(disable=True)
     demo.FOLDER = kept
     # What `set_experiment` pinned would be another experiment in another test's store.
     mlflow.tracking.fluent._active_experiment_id = None
@@ -86,9 +88,11 @@ def test_tables_are_made_from_the_signatures(page):
 
 
 @pytest.mark.parametrize("method", method_names())
-def test_every_method_has_a_page_with_every_option_and_stands_in_the_readme(method):
+def test_every_method_has_a_page_that_says_it_all_and_stands_in_the_readme(method):
     text = (PROJECT / "docs" / "methods" / f"{method}.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in options_of(method))
+    for heading in ("## How to read it", "## When it misleads", "## Cost", "## Options"):
+        assert heading in text
     assert f"docs/methods/{method}.md" in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
