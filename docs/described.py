@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import click
 import docstring_parser
 from click.testing import CliRunner
 
@@ -28,7 +29,9 @@ def python_reference() -> str:
 
 def command_reference() -> str:
     """What `--help` says of every command."""
-    return "\n".join(line for name in ["", *main.list_commands(None)] for line in _helped(name))
+    return "\n".join(
+        line for name in ["", *main.list_commands(click.Context(main))] for line in _helped(name)
+    )
 
 
 def _helped(command: str) -> Iterator[str]:
@@ -112,8 +115,8 @@ def _members(thing: type) -> Iterator[str]:
     yield ""
 
 
-def _first(member: Any) -> str | None:
-    return docstring_parser.parse(inspect.getdoc(member) or "").short_description
+def _first(member: Any) -> str:
+    return str(docstring_parser.parse(inspect.getdoc(member) or "").short_description)
 
 
 def _line(text: str | None) -> str:

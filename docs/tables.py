@@ -16,9 +16,14 @@ _BLOCK = re.compile(
 )
 
 
+#: A page shown on a page: what is marked in it is for the reader to fill.
+_QUOTED = re.compile(r"(^````.*?^````$)", re.DOTALL | re.MULTILINE)
+
+
 def filled(text: str) -> str:
     """A page with every marked table made anew."""
-    return _BLOCK.sub(_block, text)
+    parts = _QUOTED.split(text)
+    return "".join(part if part.startswith("````") else _BLOCK.sub(_block, part) for part in parts)
 
 
 def _block(match: re.Match[str]) -> str:
