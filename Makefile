@@ -14,7 +14,7 @@ demo: .venv/demo  ## Interpret a real classifier on real photographs; ends with 
 test: .venv/dev  ## Run every test
 	$(BIN)/python -m pytest
 
-test-fast: .venv/dev  ## Run the tests that take seconds
+test-fast: .venv/dev  ## Run the tests that need neither a browser nor the whole of the docs
 	$(BIN)/python -m pytest -m "not slow"
 
 test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed, in an environment of their own

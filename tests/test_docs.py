@@ -110,6 +110,7 @@ def test_links_and_pictures_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
 def test_blocks_run(page, in_demo, monkeypatch):
@@ -166,6 +167,7 @@ def check_mlflow_run(args):
     assert given <= set(known)
 
 
+@pytest.mark.slow
 def test_a_method_in_three_files(tmp_path):
     """The files of that page in a copy of the project pass their own test and every method's."""
     for folder in ("mlflow_interp", "docs", "tests"):

@@ -14,6 +14,13 @@ from docs import pictures
 SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave all tests of this folder out of `make test-fast`."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="package", autouse=True)
 def _chromium() -> Iterator[None]:
     """Every `browser_page` of these tests is a page of this one, with a storage of its own."""
