@@ -33,7 +33,7 @@ setup(
         "docstring-parser>=0.16",
         "jinja2>=3.1",
         "keras>=3.12",
-        "matplotlib>=3.9",
+        "matplotlib>=3.10",
         "mlflow>=3.17.2",
         "numpy>=1.26",
         "pillow>=12.3",
