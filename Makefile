@@ -3,7 +3,7 @@ BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help demo test test-fast lint bench mlproject docs-pictures clean
+.PHONY: help demo test test-fast test-lowest lint package docs docs-tables docs-pictures bench mlproject clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,13 +14,27 @@ demo: .venv/demo  ## Interpret a real classifier on real photographs; ends with 
 test: .venv/dev  ## Run every test
 	$(BIN)/python -m pytest
 
-test-fast: .venv/dev  ## Run the tests that take seconds
+test-fast: .venv/dev  ## Run the tests that need neither a browser nor the whole of the docs
 	$(BIN)/python -m pytest -m "not slow"
+
+test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed, in an environment of their own
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/python -m uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
+	build/lowest/bin/python -m pytest -m "not slow"
 
 lint: .venv/dev  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+package: .venv/dev  ## Build wheel and sdist, install each into an empty environment, try it there
+	.ci/package
+
+docs: .venv/docs  ## Build the docs into build/site; open build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+docs-tables: .venv/dev  ## Make the docs' tables and reference anew from signatures, docstrings and --help
+	$(BIN)/python -m docs.tables
 
 bench: .venv/bench  ## Measure against the bare forward pass and other libraries
 	$(BIN)/python -m benchmarks.gradcam
@@ -43,4 +57,5 @@ clean:  ## Remove the environment and everything made by the demo
 
 .venv/demo: extras := demo
 .venv/dev: extras := demo,dev
+.venv/docs: extras := docs
 .venv/bench: extras := demo,bench

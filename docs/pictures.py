@@ -38,23 +38,13 @@ def keep(content: bytes, name: str) -> None:
 
 
 @contextlib.contextmanager
-def served(uri: str) -> Iterator[str]:
-    """A real MLflow server on loopback."""
+def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
+    """A real MLflow server on loopback; artifacts sent through it go to the folder `artifacts`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--workers",
-        "1",
-        "--port",
-        str(port),
-    ]
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
+    command += ["--port", port] + (["--artifacts-destination", str(artifacts)] if artifacts else [])
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(
         command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -72,9 +62,12 @@ def served(uri: str) -> Iterator[str]:
         process.wait(30)
 
 
+_shared: list[Any] = []  # the Chromium of the innermost `chromium()`
+
+
 @contextlib.contextmanager
-def browser_page(width: int, height: int) -> Iterator[Any]:
-    """A page of headless Chromium."""
+def chromium() -> Iterator[None]:
+    """Headless Chromium, which every `browser_page` within shares: starting it takes seconds."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -83,9 +76,22 @@ def browser_page(width: int, height: int) -> Iterator[Any]:
     with sync_playwright() as playwright:
         # WebGL, which pages of many points draw with, in software: no GPU is needed.
         args = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        browser = playwright.chromium.launch(executable_path=path, args=args)
-        yield browser.new_page(viewport={"width": width, "height": height})
-        browser.close()
+        _shared.append(playwright.chromium.launch(executable_path=path, args=args))
+        try:
+            yield
+        finally:
+            _shared.pop().close()
+
+
+@contextlib.contextmanager
+def browser_page(width: int, height: int) -> Iterator[Any]:
+    """A page of headless Chromium that has seen nothing yet: no storage, no cookies."""
+    with contextlib.nullcontext() if _shared else chromium():
+        context = _shared[-1].new_context(viewport={"width": width, "height": height})
+        try:
+            yield context.new_page()
+        finally:
+            context.close()
 
 
 def picture_of_ui(server: str, run_id: str, experiment_id: str) -> None:
@@ -158,7 +164,7 @@ def picture_of_umap() -> None:
 def main() -> None:
     """Make every picture."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, chromium():
         demo.FOLDER = Path(folder)
         uri = demo.use_local_store()
         save_photographs(Path(folder) / "photos")

@@ -1,33 +1,45 @@
-"""Fills the tables of options in the docs from the signatures: `python -m docs.tables`."""
+"""Fills what the docs say of options, functions and commands from the code: `make docs-tables`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
-from mlflow_interp.options import Option, options_of, shared_options
+from docs.described import command_reference, python_reference
+from mlflow_interp.options import options_of, shared_options
 
 DOCS = Path(__file__).parent
-_BLOCK = re.compile(r"<!-- (?P<kind>options|parameters): (?P<name>\w+) -->\n.*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(
+    r"<!-- (?P<kind>options|parameters|reference): (?P<name>\w+) -->\n.*?<!-- end -->", re.DOTALL
+)
+
+
+#: A page shown on a page: what is marked in it is for the reader to fill.
+_QUOTED = re.compile(r"(^````.*?^````$)", re.DOTALL | re.MULTILINE)
 
 
 def filled(text: str) -> str:
     """A page with every marked table made anew."""
-    return _BLOCK.sub(_block, text)
+    parts = _QUOTED.split(text)
+    return "".join(part if part.startswith("````") else _BLOCK.sub(_block, part) for part in parts)
 
 
 def _block(match: re.Match[str]) -> str:
     kind, name = match["kind"], match["name"]
-    rows = _parameters(name) if kind == "parameters" else _options(options_of(name).values())
-    return f"<!-- {kind}: {name} -->\n{rows}<!-- end -->"
+    return f"<!-- {kind}: {name} -->\n{_KINDS[kind](name)}<!-- end -->"
 
 
-def _options(options: Iterable[Option]) -> str:
+def _reference(name: str) -> str:
+    return python_reference() if name == "python" else command_reference()
+
+
+def _options(method: str) -> str:
     lines = ["| option | default | what it does |", "| --- | --- | --- |"]
-    lines += [f"| `{each.name}` | `{each.default}` | {_cell(each.help)} |" for each in options]
+    lines += [
+        f"| `{each.name}` | `{each.default}` | {_cell(each.help)} |" for each in options_of(method).values()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -51,6 +63,9 @@ _OWN = {
     "methods": "Names separated by commas, or all.",
     "relative_to": "The folder that relative paths start from; MLflow makes `.` the folder you call from.",
 }
+
+
+_KINDS = {"options": _options, "parameters": _parameters, "reference": _reference}
 
 
 def _cell(text: str) -> str:

@@ -117,6 +117,8 @@ def show_where(uri: str) -> None:
     for run in reversed(runs):
         place = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
         print(f"  http://127.0.0.1:5000/#/{place}/interpretations/index.html")
+    print("\nGo on with docs/tutorial.md, which starts from here:\n")
+    print("  source .venv/bin/activate; cd demo")
 
 
 def main() -> None:

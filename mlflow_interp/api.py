@@ -51,7 +51,7 @@ def _signature(method: str) -> inspect.Signature:
 
 
 def _docstring(method: str) -> str:
-    lines = [f"{summary(find_method(method))}, drawn and logged to MLflow.", "", "Args:"]
+    lines = [f"{summary(find_method(method)).rstrip('.')}, drawn and logged to MLflow.", "", "Args:"]
     lines.append(f"    model: {argument_help(load_model)['model']}")
     lines.append(f"    inputs: {argument_help(load_inputs)['inputs']}")
     for room, heading in _HEADINGS.items():

@@ -216,6 +216,8 @@ def _interpret(
         else:
             shown(message, category, *place)
 
+    if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
     _use_tracking_uri(tracking_uri)
     _load_tensorflow()
     with warnings.catch_warnings():

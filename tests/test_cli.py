@@ -121,7 +121,7 @@ def test_help_names_every_option_with_its_default(method):
         (["gradcam", "MODEL", "PHOTOS", "--run-id", "nothing"], "run nothing"),
         (["gradcam", "MODEL", "PHOTOS", "--trust-model-code=maybe"], "give true or false"),
         (["gradcam", "MODEL", "PHOTOS", "--tracking-uri", "http://127.0.0.1:9"], "does not answer"),
-        (["gradcam", "MODEL", "PHOTOS", "--colour", "red"], "No such option '--colour'"),
+        (["gradcam", "MODEL", "PHOTOS", "--colour", "red"], "No such option"),
         (["gradcma", "MODEL", "PHOTOS"], "no command 'gradcma'; nearest: gradcam"),
         (["interpret", "MODEL", "PHOTOS", "--methods", "gradcma"], "no method 'gradcma'; there are"),
         (["layers", "nowhere"], "no model at 'nowhere'"),

@@ -5,13 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import runpy
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
+import mlflow_interp
 from docs.tables import filled
 from examples import demo
 from examples.pretrained import save_photographs
@@ -20,14 +25,28 @@ from mlflow_interp.core import method_names
 from mlflow_interp.options import options_of
 
 PROJECT = Path(__file__).parent.parent
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
-NAMES = [page.relative_to(PROJECT).as_posix() for page in PAGES]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
-def blocks(page, language):
-    return re.findall(
-        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+#: How the title of a block ends that can't be run offline; what stands before says why.
+NOT_RUN = "(not run by the tests)"
+_FENCED = re.compile(
+    r'^(?P<fence>```+)(?P<language>python|bash|markdown)(?: title="(?P<title>[^"]*)")?\n'
+    r"(?P<code>.*?)^(?P=fence)$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def blocks(page):
+    """Language, title and code of every block that is run, or written to the file of its title."""
+    return [
+        (found["language"], found["title"] or "", found["code"])
+        for found in _FENCED.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+
+def name_of(page):
+    return page.relative_to(PROJECT).as_posix()
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +60,7 @@ def demo_store(tmp_path_factory):
     demo.register_classifier()
     save_photographs(folder / "photos")
     yield folder, uri
+    mlflow_interp.autolog(disable=True)
     demo.FOLDER = kept
     # What `set_experiment` pinned would be another experiment in another test's store.
     mlflow.tracking.fluent._active_experiment_id = None
@@ -54,22 +74,27 @@ def in_demo(demo_store, monkeypatch):
 
     folder, uri = demo_store
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the command line adds to it
+    # A store on a busy machine may take longer than a training should wait for a server that is dead.
+    monkeypatch.setattr("mlflow_interp.training.session.PATIENCE", 60.0)
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
     yield
     mlflow.set_tracking_uri(before)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_tables_are_made_from_the_signatures(page):
     text = page.read_text(encoding="utf-8")
     assert filled(text) == text, "run `python -m docs.tables`"
 
 
 @pytest.mark.parametrize("method", method_names())
-def test_every_method_has_a_page_with_every_option_and_stands_in_the_readme(method):
+def test_every_method_has_a_page_that_says_it_all_and_stands_in_the_readme(method):
     text = (PROJECT / "docs" / "methods" / f"{method}.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in options_of(method))
+    for heading in ("## How to read it", "## When it misleads", "## Cost", "## Options"):
+        assert heading in text
     assert f"docs/methods/{method}.md" in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
@@ -78,31 +103,58 @@ def test_every_command_is_documented():
     assert all(f"`{name}`" in text for name in main.list_commands(None))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_and_pictures_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+    text = _FENCED.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning")
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=str)
-def test_python_blocks_run(page, in_demo):
-    """The blocks of a page run one after another, as a reader would run them."""
-    names: dict[str, object] = {}
-    for block in blocks(page, "python"):
-        exec(compile(block, str(page), "exec"), names)
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=str)
-def test_shell_blocks_run(page, in_demo):
-    for line in filter(None, "\n".join(blocks(page, "bash")).splitlines()):
-        program, *args = shlex.split(line, comments=True)
-        if program == "mlflow":
-            check_mlflow_run(args)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
+def test_blocks_run(page, in_demo, monkeypatch):
+    """The blocks of a page one after another, as a reader would run them."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    for language, title, block in blocks(page):
+        if title.endswith(NOT_RUN):
+            check_unrun(language, block)
+        elif title:
+            path = Path(title)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block, encoding="utf-8")
+        elif language == "python":
+            monkeypatch.syspath_prepend(Path.cwd())  # as Python does for a script
+            exec(compile(block, str(page), "exec"), names)
         else:
-            assert program == "mlflow-interp"
-            done = CliRunner().invoke(main, args)
-            assert done.exit_code == 0, done.output
+            for line in lines(block):
+                run_command(line)
+
+
+def lines(block):
+    return [shlex.split(line, comments=True) for line in block.splitlines() if line]
+
+
+def run_command(line):
+    program, *args = line
+    if program == "mlflow":
+        check_mlflow_run(args)
+    elif program == "python":
+        runpy.run_path(*args, run_name="__main__")
+    else:
+        assert program == "mlflow-interp"
+        done = CliRunner().invoke(main, args)
+        assert done.exit_code == 0, done.output
+
+
+def check_unrun(language, block):
+    """What needs a network or the reader's own data is at least valid, down to names of options."""
+    if language == "python":
+        compile(block, "block", "exec")
+    for program, *args in lines(block) if language == "bash" else []:
+        if program == "mlflow-interp":
+            command = main.get_command(None, args[0])
+            command.make_context(args[0], args[1:])
 
 
 def check_mlflow_run(args):
@@ -113,3 +165,32 @@ def check_mlflow_run(args):
     given = {arg.partition("=")[0] for flag, arg in itertools.pairwise(args) if flag == "-P"}
     assert given
     assert given <= set(known)
+
+
+@pytest.mark.slow
+def test_a_method_in_three_files(tmp_path):
+    """The files of that page in a copy of the project pass their own test and every method's."""
+    for folder in ("mlflow_interp", "docs", "tests"):
+        unneeded = shutil.ignore_patterns("__pycache__", "images", "browser")
+        shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=unneeded)
+    for file in ("MLproject", "pyproject.toml"):
+        shutil.copy(PROJECT / file, tmp_path)
+    written = [title for _, title, _ in blocks(PROJECT / "docs/howto/own-method.md")]
+    for _, title, code in blocks(PROJECT / "docs/howto/own-method.md"):
+        (tmp_path / title).write_text(code, encoding="utf-8")
+    assert len(written) == 3
+    script = (
+        "import sys, pytest; failed = pytest.main(sys.argv[1:]); "
+        "from docs.tables import main; main(); sys.exit(failed)"
+    )
+    suite = ["tests/test_contract.py", "tests/test_exports.py", "tests/test_layering.py", written[1]]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *suite, "-k", "layercam", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| `target` |" in (tmp_path / written[2]).read_text(encoding="utf-8")
+    assert "## layercam" in (tmp_path / "docs/reference/command-line.md").read_text(encoding="utf-8")

@@ -34,12 +34,14 @@ def test_entry_points_take_every_option_of_the_method(method):
 
 
 def test_conda_yaml_needs_what_setup_needs():
-    """The environments that `mlflow run` builds hold everything the package imports."""
+    """The environments that `mlflow run` builds hold what the package imports, as old as it allows."""
     setup = (PROJECT / "setup.py").read_text(encoding="utf-8")
     needed = setup.partition("install_requires=[")[2].partition("]")[0]
-    names = {line.strip().strip('",').partition(">=")[0] for line in needed.splitlines() if line.strip()}
+    floors = dict(line.strip().strip('",').split(">=") for line in needed.splitlines() if line.strip())
     pins = yaml.safe_load((PROJECT / "conda.yaml").read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
-    assert {pin.partition(">=")[0] for pin in pins} == names
+    built = {name: floor.partition(",")[0] for name, floor in (pin.split(">=") for pin in pins)}
+    # A new environment can have the Keras that carries all fixes; docs/security.md says so.
+    assert built == floors | {"keras": "3.15.1"}
 
 
 def mlflow_run(store, *args, folder):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mlflow_interp
-from docs.pictures import browser_page, served
+from docs.pictures import browser_page
 from mlflow_interp.figures.embedding import page as page_of
 from mlflow_interp.figures.embedding import page_over
 
@@ -165,15 +165,14 @@ def test_it_fits_narrow_and_wide_windows(opened, embedding_of, size):
     assert page.locator(".nsewdrag").bounding_box()["width"] > 0.6 * size[0]
 
 
-@pytest.mark.usefixtures("store")
-def test_inside_mlflows_frame(digits, store):
+def test_inside_mlflows_frame(digits, server):
     """MLflow shows HTML in a frame that allows scripts and nothing else."""
     import mlflow
 
     model, pixels, labels = digits
     found = mlflow_interp.visualize_umap(model, pixels[:80], labels=labels[:80], n_epochs=20, quiet=True)
     experiment = mlflow.get_run(found.run_id).info.experiment_id
-    with served(store) as server, browser_page(1400, 900) as page:
+    with browser_page(1400, 900) as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         root = f"{server}/#/experiments/{experiment}/runs/{found.run_id}/artifacts/interpretations"

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import mlflow_interp
-from docs.pictures import browser_page, served
+from docs.pictures import browser_page
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
@@ -76,25 +76,3 @@ def test_pages_fit_narrow_and_wide_windows(run, size, tmp_path):
         with browser_page(*size) as page:
             page.goto((run[method].save(tmp_path) / "figure.html").as_uri())
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-def test_inside_mlflows_frame(run, store):
-    """MLflow shows HTML in a frame that allows scripts and nothing else."""
-    import mlflow
-
-    run_id = run["gradcam"].run_id
-    experiment = mlflow.get_run(run_id).info.experiment_id
-    with served(store) as server:
-        root = f"{server}/#/experiments/{experiment}/runs/{run_id}/artifacts/interpretations"
-        with browser_page(1400, 900) as page:
-            page.goto(f"{root}/gradcam/figure.html")
-            frame = page.frame_locator("iframe").first
-            frame.locator("#name").wait_for(timeout=90_000)
-            assert frame.locator("#name").text_content() == "<b>blue.png"
-            frame.locator("#strip button").nth(1).click()
-            assert frame.locator("#name").text_content() == "green.png"
-        with browser_page(1400, 900) as page:
-            page.goto(f"{root}/index.html")
-            heading = page.frame_locator("iframe").first.locator("h2", has_text="saliency")
-            heading.wait_for(timeout=90_000)
-            assert heading.count() == 1

@@ -11,9 +11,13 @@ import pytest
 from playwright.sync_api import expect
 
 import mlflow_interp
-from docs.pictures import browser_page, served
+from docs.pictures import browser_page
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+
+
+# Whether the chart's pictures have arrived.
+PICTURES = "[...document.images].filter((each) => each.naturalWidth > 100).length >= 2"
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +38,16 @@ def run(store, tmp_path_factory):
     inputs = np.random.default_rng(0).random((20, 8, 8, 1), dtype=np.float32)
     folder = tmp_path_factory.mktemp("trained")
     experiment = mlflow.create_experiment("trained", artifact_location=folder.as_uri())
-    callback = mlflow_interp.InterpretationCallback("confusion_matrix,gradcam", samples=4)
-    with mlflow.start_run(experiment_id=experiment) as run:
+    callback = mlflow_interp.InterpretationCallback("confusion_matrix,gradcam", samples=4, wait=300)
+    with pytest.MonkeyPatch.context() as patch, mlflow.start_run(experiment_id=experiment) as run:
+        # A store on a busy machine may take longer than a training should wait for a server that is dead.
+        patch.setattr("mlflow_interp.training.session.PATIENCE", 60.0)
         model.fit(inputs, labels, validation_data=(inputs, labels), epochs=3, verbose=0, callbacks=[callback])
     return run
 
 
-def test_metrics_tab_has_a_slider_over_epochs(run, store):
-    with served(store) as server, browser_page(1400, 900) as page:
+def test_metrics_tab_has_a_slider_over_epochs(run, server, keep):
+    with browser_page(1400, 900) as page:
         address = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics"
         page.goto(address)
         slider = page.locator("[role=slider]").first
@@ -50,11 +56,17 @@ def test_metrics_tab_has_a_slider_over_epochs(run, store):
         assert slider.get_attribute("aria-valuemin") == "0"
         assert slider.get_attribute("aria-valuemax") == "2"
         expect(page.get_by_text("interpretations/gradcam", exact=True).first).to_be_visible()
+        slider.focus()
+        last = slider.get_attribute("aria-valuenow")
+        page.keyboard.press("ArrowLeft" if last == "2" else "ArrowRight")
+        expect(slider).not_to_have_attribute("aria-valuenow", last)
+        page.wait_for_function(PICTURES, timeout=90_000)
+        keep(page)
 
 
 @pytest.mark.parametrize("method", ["confusion_matrix", "gradcam"])
-def test_pages_over_all_epochs_have_one_too(method, run, store):
-    with served(store) as server, browser_page(1400, 900) as page:
+def test_pages_over_all_epochs_have_one_too(method, run, server, keep):
+    with browser_page(1400, 900) as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         root = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
@@ -69,4 +81,5 @@ def test_pages_over_all_epochs_have_one_too(method, run, store):
             frame.locator("#pairs button").first.click()
             expect(frame.locator("#cell")).to_contain_text("taken for")
             expect(frame.locator("#mistakes img").first).to_be_visible()
+        keep(page)
         assert problems == []

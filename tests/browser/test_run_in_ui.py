@@ -1,0 +1,182 @@
+"""What a run of every method, logged over HTTP, looks like in MLflow's UI."""
+
+from __future__ import annotations
+
+import shutil
+
+import mlflow
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+import mlflow_interp
+from docs.pictures import browser_page
+from mlflow_interp.core import method_names
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
+    pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning"),
+]
+
+FIRST_TIME = 90_000  # milliseconds that the UI may take to come up on a busy machine
+FILES = {"figure.png", "figure.html", "predictions.json", "arrays.npz", "manifest.json"}
+
+
+@pytest.fixture(scope="module")
+def run(registered, store, server, tmp_path_factory):
+    """A run with every method's artifacts over twelve labelled pictures, all sent through the server."""
+    folder, noise = tmp_path_factory.mktemp("labelled"), np.random.default_rng(0)
+    for index in range(12):
+        place = folder / ("ant", "bee", "cat")[index % 3]
+        place.mkdir(exist_ok=True)
+        pixels = noise.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"<b>{index:02}.png")
+    mlflow.set_tracking_uri(server)
+    try:
+        experiment = mlflow.create_experiment("seen in the UI")  # artifacts go through the server's proxy
+        with mlflow.start_run(experiment_id=experiment) as run:
+            mlflow_interp.interpret(registered, folder, method_names(), quiet=True, steps=4, samples=2)
+    finally:
+        mlflow.set_tracking_uri(store)
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:")
+    return run
+
+
+@pytest.fixture(scope="module")
+def tab():
+    """One page for all tests here, so that the browser has MLflow's UI in its cache after the first."""
+    with browser_page(1400, 900) as page:
+        yield page
+
+
+@pytest.fixture
+def opened(run, server, keep, tab):
+    """A function that opens a place of the run in the UI; at the end no script of ours has failed."""
+    problems = []
+
+    def failed(error):
+        problems.append(str(error))
+
+    def said(message):
+        if is_our_error(message):
+            problems.append(message.text)
+
+    def open_place(place):
+        tab.goto("about:blank")
+        tab.goto(f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/{place}")
+        return tab
+
+    tab.on("pageerror", failed)
+    tab.on("console", said)
+    yield open_place
+    keep(tab)
+    tab.remove_listener("pageerror", failed)
+    tab.remove_listener("console", said)
+    assert problems == []
+
+
+def is_our_error(said):
+    """MLflow shows our pages out of blobs; errors from elsewhere are the UI's own."""
+    return said.type == "error" and said.location["url"].startswith("blob:")
+
+
+@pytest.fixture
+def framed(opened):
+    """A function that opens a method's page in the frame that MLflow shows it in."""
+
+    def open_page(method):
+        page = opened(f"artifacts/interpretations/{method}/figure.html")
+        frame = page.frame_locator("iframe").first
+        frame.locator("body").wait_for(timeout=FIRST_TIME)
+        return frame
+
+    return open_page
+
+
+def test_tree_holds_every_file_of_every_method(opened):
+    page = opened("artifacts/interpretations")
+    for method in method_names():
+        folder = page.get_by_text(method, exact=True).first
+        folder.wait_for(timeout=FIRST_TIME)
+        folder.click()
+        for name in FILES:
+            expect(page.get_by_text(name, exact=True).first).to_be_visible()
+        folder.click()
+    expect(page.get_by_text("index.html", exact=True).first).to_be_visible()
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_figure_is_shown(opened, method):
+    page = opened(f"artifacts/interpretations/{method}/figure.png")
+    page.wait_for_function(
+        "[...document.images].some((each) => each.naturalWidth >= 300)", timeout=FIRST_TIME
+    )
+
+
+def test_heatmaps_can_be_walked_through_and_faded(framed):
+    frame = framed("gradcam")
+    expect(frame.locator("#name")).to_have_text("ant/<b>00.png", timeout=FIRST_TIME)
+    frame.locator("#strip button").nth(2).click()
+    expect(frame.locator("#name")).to_have_text("ant/<b>06.png")
+    frame.locator("#strip button").nth(2).press("ArrowLeft")
+    expect(frame.locator("#name")).to_have_text("ant/<b>03.png")
+    frame.locator("#opacity").fill("20")
+    assert frame.locator("#heat").evaluate("(each) => each.style.opacity") == "0.2"
+
+
+@pytest.mark.parametrize("method", ["saliency", "caricature"])
+def test_galleries_can_be_walked_through_by_key(framed, method):
+    frame = framed(method)
+    expect(frame.locator("#name")).to_have_text("ant/<b>00.png", timeout=FIRST_TIME)
+    frame.locator("#strip button").first.press("ArrowRight")
+    expect(frame.locator("#name")).to_have_text("ant/<b>03.png")
+
+
+def test_embedding_tells_of_points_and_filters(framed):
+    frame = framed("umap")
+    points = frame.locator("#plot .scatterlayer path.point")
+    points.first.wait_for(timeout=FIRST_TIME)
+    points.first.hover(force=True)
+    expect(frame.locator("#card")).to_contain_text("predicted")
+    frame.locator("#find").fill("bee")
+    expect(frame.locator("#plot .scatterlayer path.point").first).to_be_visible()
+    # Traces come in pairs: a class's points, and the rings around those wrongly predicted.
+    shown = "(plot) => [0, 2, 4].map((at) => plot.data[at].x.length)"
+    assert frame.locator("#plot").evaluate(shown) == [0, 4, 0]
+
+
+def test_matrix_opens_the_mistakes_behind_a_cell(framed):
+    frame = framed("confusion_matrix")
+    frame.locator("#pairs button").first.click(timeout=FIRST_TIME)
+    expect(frame.locator("#cell")).to_contain_text("taken for")
+    expect(frame.locator("#mistakes img").first).to_be_visible()
+    before = frame.locator("#cell").text_content()
+    frame.locator("#plot").press("ArrowLeft")
+    frame.locator("#plot").press("ArrowUp")
+    expect(frame.locator("#cell")).not_to_have_text(before)
+
+
+def test_page_of_the_run_has_every_method(opened):
+    page = opened("artifacts/interpretations/index.html")
+    frame = page.frame_locator("iframe").first
+    for method in method_names():
+        expect(frame.get_by_text(method).first).to_be_visible(timeout=FIRST_TIME)
+
+
+def test_predictions_are_a_table(opened):
+    page = opened("artifacts/interpretations/gradcam/predictions.json")
+    cells = page.get_by_role("cell")
+    cells.first.wait_for(timeout=FIRST_TIME)
+    said = cells.all_text_contents()
+    assert "ant/<b>00.png" in said
+    for column in ("input", "target", "predicted", "label"):
+        expect(page.get_by_text(column, exact=True).first).to_be_visible()
+
+
+def test_model_version_names_the_run(run, server, registered, keep, tab):
+    name, version = registered.removeprefix("models:/").split("/")
+    tab.goto(f"{server}/#/models/{name}/versions/{version}")
+    tab.get_by_text("mlflow_interp.gradcam.run_id").first.wait_for(timeout=FIRST_TIME)
+    assert run.info.run_id in tab.locator("body").text_content()
+    keep(tab)
