@@ -33,7 +33,7 @@ class Entry:
     Attributes:
         place: its folder's name.
         manifest: the whole of it.
-        figure: PNG bytes.
+        figure: PNG bytes; empty where that was not fetched, as `panels` have it.
         panels: what index.json holds, None where there is none.
     """
 
@@ -130,13 +130,14 @@ def read_entries(folder: Path) -> list[Entry]:
 
 def read_entry(folder: Path) -> Entry | None:
     """The interpretation in a folder of its own, None where it is not complete."""
-    figure, manifest = folder / "figure.png", folder / MANIFEST
-    if not (figure.is_file() and manifest.is_file()):
+    figure, panels, manifest = (_content(folder / name) for name in ("figure.png", PANELS, MANIFEST))
+    if manifest is None or (figure is None and panels is None):
         return None
-    said = json.loads(manifest.read_text(encoding="utf-8"))
-    panels = folder / PANELS
-    content = panels.read_bytes() if panels.is_file() else None
-    return Entry(folder.name, said, figure.read_bytes(), read_panels(content))
+    return Entry(folder.name, json.loads(manifest), figure or b"", read_panels(panels))
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
 
 
 def read_panels(content: bytes | None) -> Mapping[str, Any] | None:

@@ -65,7 +65,8 @@ def files(
         found |= {name: csv(columns) for name, columns in result.tables().items()}
     if hasattr(drawing, "panels"):
         series = result.series() if isinstance(result, Growing) else None
-        found[PANELS] = panels.as_json(drawing.panels(result, **options), series=series)
+        shown = found["figure.png"] if with_page else None  # of epochs only the last one's is shown
+        found[PANELS] = panels.as_json(drawing.panels(result, **options), figure=shown, series=series)
     return figure, found
 
 

@@ -50,7 +50,7 @@ def client() -> Any:
 
 
 def fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
-    """What the run holds already: manifests, figures and what its page shows, nothing larger."""
+    """What the run holds already: manifests and what its page shows, nothing larger."""
     folder.mkdir()
     for item in client.list_artifacts(run_id, ROOT):
         names = (
@@ -60,7 +60,8 @@ def fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
         )
         if {MANIFEST, "figure.png"} <= names:
             (folder / Path(item.path).name).mkdir()
-            for name in names & {MANIFEST, "figure.png", PANELS}:
+            # The figure is in the panels already, at a size fit for the page.
+            for name in (MANIFEST, PANELS if PANELS in names else "figure.png"):
                 local = client.download_artifacts(run_id, f"{item.path}/{name}", str(folder))
                 Path(local).replace(folder / Path(item.path).name / name)
     return read_entries(folder)

@@ -69,10 +69,10 @@ def panels(result: CaricatureResult) -> Panels:
     """The caricature of each input at each layer."""
     shown = range(min(len(result.examples), MOST_PICTURES))
     tiles = [list(_tiles(result, at).items())[-len(result.layers) :] for at in shown]
-    near, other = float(result.cosines.mean()), float(np.nanmean(result.baseline_cosines))
+    near, other = float(result.cosines.mean()), float(result.baseline_cosines.mean())
     return Panels(
         title="Caricature",
-        headline=f"caricatures are like their input (cosine {near:.2f}, other inputs {other:.2f})",
+        headline=f"cosine {near:.2f} to their input, {other:.2f} to other inputs",
         inputs=rows(result.examples, tiles=tiles, notes=[_said(result, at) for at in shown]),
     )
 

@@ -12,7 +12,7 @@ from mlflow_interp.figures.panels import Panels, rows
 if TYPE_CHECKING:
     from mlflow_interp.confusion.result import ConfusionMatrixResult
 
-MOST_CELLS, MOST_CLASSES = 3_000, 2_000
+MOST_CELLS = 3_000  # of the matrix on the page of a run
 
 
 def panels(
@@ -20,28 +20,32 @@ def panels(
 ) -> Panels:
     """The largest cells of the matrix, and the mistakes kept, the most confident first."""
     facts, _ = headline(result)
-    confused = result.confused(1)
-    worst = (
-        f" · most confused: {result.names[confused[0][0]]} → {result.names[confused[0][1]]} ({confused[0][2]}×)"
-        if confused
-        else ""
+    worst = "".join(
+        f" · most confused: {result.names[label]} → {result.names[taken]} ({times}×)"
+        for label, taken, times in result.confused(1)
     )
     return Panels(
         title="Confusion matrix",
         headline=facts + worst,
         inputs=[] if result.multi_label else rows(result.examples, pictures=result.thumbnails),
-        matrix=None if result.multi_label or len(result.counts) > MOST_CLASSES else _matrix(result),
+        matrix=None if result.multi_label else _matrix(result),
     )
 
 
 def _matrix(result: ConfusionMatrixResult) -> dict[str, Any]:
-    """Names, and [true, predicted, count] of cells that aren't empty; the diagonal of all, of others the largest."""
+    """The classes that occur, and [true, predicted, count] of cells that aren't empty, the largest first.
+
+    Rows and columns are positions in `classes`. The diagonal is there of all, of other cells the largest.
+    """
     counts = result.counts
+    occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    counts = counts[np.ix_(occurring, occurring)]
     true, predicted = np.nonzero(counts)
     largest = np.lexsort((-counts[true, predicted], true != predicted))[:MOST_CELLS]
-    cells = np.stack([true, predicted, counts[true, predicted]], axis=1)[np.sort(largest)]
+    cells = np.stack([true, predicted, counts[true, predicted]], axis=1)[largest]
     return {
-        "names": list(result.names),
+        "classes": occurring.tolist(),
+        "names": [result.names[index] for index in occurring],
         "support": counts.sum(axis=1).tolist(),
         "cells": cells.tolist(),
         "more": len(true) - len(cells),

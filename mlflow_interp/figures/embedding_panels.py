@@ -48,7 +48,9 @@ def scatter(result: EmbeddingResult, places: list[np.ndarray], colours: dict[int
 
 
 def _note(result: EmbeddingResult, at: int) -> str:
-    return " · ".join(f"{name.replace('_', ' ')} {values[at]:.2f}" for name, values in result.measures.items())
+    return " · ".join(
+        f"{name.replace('_', ' ')} {values[at]:.2f}" for name, values in result.measures.items()
+    )
 
 
 def _whole(places: np.ndarray) -> str:
@@ -60,9 +62,7 @@ def _whole(places: np.ndarray) -> str:
     return base64.b64encode(whole.astype("<u2").tobytes()).decode()
 
 
-def embedding_panels(
-    result: EmbeddingResult, places: list[np.ndarray], colours: dict[int, str]
-) -> Panels:
+def embedding_panels(result: EmbeddingResult, places: list[np.ndarray], colours: dict[int, str]) -> Panels:
     """Where inputs lie, and a picture of each of the first."""
     measures = {name: float(values[-1]) for name, values in result.measures.items()}
     said = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in measures.items()]

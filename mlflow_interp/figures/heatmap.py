@@ -88,7 +88,9 @@ def panels(result: HeatmapResult, *, colormap: str = "inferno", opacity: float =
     focus = result.metrics().get("focus")
     return Panels(
         title=f"Grad-CAM at {result.layer}",
-        headline="no heat anywhere" if focus is None else f"half of the heat lies on {focus:.0%} of a picture",
+        headline="no heat anywhere"
+        if focus is None
+        else f"half of the heat lies on {focus:.0%} of a picture",
         inputs=rows(
             result.examples,
             tiles=[[("Grad-CAM", _tiles(result, at, colours, opacity)[-1])] for at in shown],

@@ -6,6 +6,8 @@ beside the figure as index.json, so that whoever logs into the run later can mak
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,17 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from mlflow_interp.arrays import thumbnails
 from mlflow_interp.core import MOST_PICTURES, UNKNOWN, Examples
 from mlflow_interp.figures import style
 
 PANELS_VERSION = 1
-MOST_BYTES = 700_000  # about so many take the pictures of one method; more inputs, smaller pictures
+MOST_BYTES = 600_000  # about so many take the pictures of one method; more inputs, smaller pictures
 SMALLEST, LARGEST = 64, 256  # pixels of their longer side
 MOST_OF_STEPS = 1_000_000  # bytes of all steps together
 _BYTES_A_PIXEL = 0.28  # of base64; photographs take 0.28, what is noisy up to 0.4
 _QUALITY = 75
+_SHARP = 150_000  # bytes up to which a figure stays the PNG that it is
+_LARGEST_FIGURE, _WIDEST = 240_000, 1_400  # bytes and pixels of any other
 
 #: A caption and pixels (h, w, 3) uint8.
 Tile = tuple[str, np.ndarray]
@@ -111,54 +115,82 @@ def facts(examples: Examples, at: int) -> dict[str, Any]:
     }
 
 
-def small(pictures: np.ndarray | None, count: int) -> np.ndarray | None:
-    """Thumbnails of the first 64 at most."""
-    return None if pictures is None else thumbnails(pictures[:MOST_PICTURES], side_of(count))
+def small_figure(png: bytes) -> str:
+    """A figure as a data: URI: as it is where it takes little, else as a JPEG small enough for the page.
+
+    Raises:
+        OSError: it is no PNG; also ValueError and SyntaxError, as Pillow has it.
+    """
+    if len(png) <= _SHARP:
+        return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
+        image = opened.convert("RGB")
+    widest = _WIDEST
+    while True:
+        image.thumbnail((widest, 10 * widest), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=80, optimize=True)
+        if buffer.tell() <= _LARGEST_FIGURE or widest < 300:
+            return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        widest = int(0.8 * image.width)
 
 
 def as_json(
-    panels: Panels, *, step: int = 0, series: Mapping[str, Sequence[tuple[int, float]]] | None = None
+    panels: Panels,
+    *,
+    figure: bytes | None = None,
+    series: Mapping[str, Sequence[tuple[int, float]]] | None = None,
 ) -> bytes:
     """Panels as the content of index.json.
 
     Args:
         panels: of one step.
-        step: which that is; 0 where there is but one.
+        figure: the PNG of the method's figure.
         series: by name, the steps and values of metrics on the way.
     """
     shown = {
-        "step": step,
+        "step": 0,
         "headline": panels.headline,
         "inputs": list(panels.inputs),
         "scatter": panels.scatter,
         "matrix": panels.matrix,
     }
     kept = {name: [list(point) for point in points] for name, points in (series or {}).items()}
-    return _packed({"title": panels.title, "over": "step", "series": kept, "steps": [shown]})
+    return _packed(panels.title, figure, "step", kept, [shown])
 
 
 def over_steps(
-    contents: Mapping[int, bytes], series: Mapping[str, Sequence[tuple[int, float]]]
+    contents: Mapping[int, bytes], series: Mapping[str, Sequence[tuple[int, float]]], figure: bytes
 ) -> bytes | None:
     """The index.json of several steps, such as epochs, out of theirs: the last, and as many as have room.
 
     Args:
         contents: the index.json of each step, the last one last.
         series: by name, the steps and values of metrics.
+        figure: the PNG of the last step's figure.
     """
     if not contents:
         return None
     numbers = list(contents)
     room = max(1, min(len(numbers), MOST_OF_STEPS // max(map(len, contents.values()))))
     chosen = [numbers[(at + 1) * len(numbers) // room - 1] for at in range(room)]
-    last = json.loads(contents[numbers[-1]])
     steps = [json.loads(contents[number])["steps"][0] | {"step": number} for number in chosen]
     for step in steps[:-1]:
         for row in step["inputs"]:
             row.pop("picture", None)  # the same as in the last step
     kept = {name: [list(point) for point in points] for name, points in series.items()}
-    return _packed({"title": last["title"], "over": "epoch", "series": kept, "steps": steps})
+    return _packed(json.loads(contents[numbers[-1]])["title"], figure, "epoch", kept, steps)
 
 
-def _packed(content: Mapping[str, Any]) -> bytes:
-    return json.dumps({"schema_version": PANELS_VERSION} | dict(content), allow_nan=False).encode()
+def _packed(
+    title: str, figure: bytes | None, over: str, series: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]
+) -> bytes:
+    content = {
+        "schema_version": PANELS_VERSION,
+        "title": title,
+        "figure": None if figure is None else small_figure(figure),
+        "over": over,
+        "series": series,
+        "steps": steps,
+    }
+    return json.dumps(content, allow_nan=False).encode()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mlflow_interp.figures import style
 from mlflow_interp.figures.panels import PANELS_VERSION
 from mlflow_interp.manifest import Entry
 
@@ -33,7 +34,7 @@ class Images:
 
     def place(self, source: Any, method: str) -> int | None:
         """Where a picture stands in `sources`; None where it is none, or doesn't fit."""
-        if not isinstance(source, str) or not _PICTURE.fullmatch(source):
+        if not is_picture(source):
             return None
         if source not in self._known:
             if not self.fits(source, method):
@@ -49,6 +50,11 @@ class Images:
             return False
         self._room -= len(source)
         return True
+
+
+def is_picture(source: Any) -> bool:
+    """Whether a value is the data: URI of a PNG or JPEG, and nothing else."""
+    return isinstance(source, str) and bool(_PICTURE.fullmatch(source))
 
 
 def usable(entry: Entry) -> bool:
@@ -93,7 +99,10 @@ def _input_set(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
     for each in inputs:
         each["picture"] = images.place(each["picture"], entries[0].place)
     first = entries[0].manifest["inputs"]
-    return {"name": f"{first['count']} inputs of {str(first['source'])[:_LONGEST]}", "inputs": inputs}
+    return {
+        "name": f"{style.counted(int(first['count']))} of {str(first['source'])[:_LONGEST]}",
+        "inputs": inputs,
+    }
 
 
 def _method(entry: Entry, input_set: int) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_importance(methods: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Every step, method and input: the last steps before earlier ones, the first inputs before later ones."""
+    """Every step, method and input: last steps before earlier ones, first inputs before later ones."""
     deepest = max((len(method["steps"]) for method in methods), default=0)
     for back in range(1, deepest + 1):
         steps = [

@@ -77,7 +77,7 @@ class LoadedModel:
 
 
 def digested(loaded: LoadedModel) -> LoadedModel:
-    """The model with the digest of its weights as they are now, which costs a pass over them, and its size."""
+    """The model with its size, and the digest of its weights as they are now, which costs a pass."""
     origin = replace(
         loaded.origin,
         weights_sha256=weights_digest(loaded.keras),

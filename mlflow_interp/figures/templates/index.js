@@ -74,7 +74,7 @@ function showChosen(input) {
   const verdict = find("verdict"), first = said?.predictions?.[0]?.[0];
   verdict.className = `verdict ${input.label === null ? "" : wrong ? "wrong" : "right"}`;
   verdict.textContent = first === undefined ? "" : input.label === null ? `predicted ${first}` : wrong ? `✕ predicted ${first}, is ${input.labelName}` : `✓ ${first}`;
-  const targets = [...new Set(rows.map((row) => row.target).filter(Boolean))];
+  const targets = [...new Set(rows.map((row) => row.target).filter((target) => target && target !== first))];
   find("target").textContent = targets.length ? `explained: ${targets.join(", ")}` : "";
   find("predictions").replaceChildren(...(said?.predictions ?? []).map(([name, chance]) => {
     const line = make("tr"), cell = make("td", name), bar = make("div", "", "bar");
@@ -168,9 +168,9 @@ function legend(named) {
 }
 
 function matrixOf(matrix, input) {
-  const count = matrix.names.length, said = saidOf(input.index), row = input.label, column = said?.predicted ?? null;
-  const line = matrix.cells.filter(([true_]) => true_ === row).sort((a, b) => b[2] - a[2]);
-  const caption = make("figcaption", "down: true, across: predicted"), known = row !== null && row < count;
+  const count = matrix.names.length, row = matrix.classes.indexOf(input.label), column = matrix.classes.indexOf(saidOf(input.index)?.predicted);
+  const line = matrix.cells.filter(([from]) => from === row).sort((a, b) => b[2] - a[2]);
+  const caption = make("figcaption", "down: true, across: predicted"), known = row >= 0;
   const words = known ? `${matrix.names[row]} (${matrix.support[row]}): ${line.slice(0, 4).map(([, taken, times]) => `${times} ${matrix.names[taken]}`).join(", ")}` : "";
   if (known) caption.append(make("div", words));
   function draw(pen, side) {
@@ -186,7 +186,7 @@ function matrixOf(matrix, input) {
     if (!known) return;
     pen.strokeStyle = colour("--ink");
     pen.lineWidth = 1; pen.strokeRect(0.5, row * cell, side - 1, Math.max(3, cell));
-    if (column !== null && column < count) { pen.lineWidth = 2.5; pen.strokeRect(column * cell, row * cell, Math.max(4, cell), Math.max(4, cell)); }
+    if (column >= 0) { pen.lineWidth = 2.5; pen.strokeRect(column * cell, row * cell, Math.max(4, cell), Math.max(4, cell)); }
   }
   function numbers(pen, cell) {
     Object.assign(pen, { font: `${Math.min(12, cell / 2.2)}px system-ui`, textAlign: "center", textBaseline: "middle" });
@@ -198,7 +198,7 @@ function matrixOf(matrix, input) {
   // The next input of the cell, or else only its name.
   function act(x, y, side) {
     const from = Math.floor((y / side) * count), to = Math.floor((x / side) * count);
-    const there = inputs().filter((each) => each.label === from && saidOf(each.index)?.predicted === to);
+    const there = inputs().filter((each) => each.label === matrix.classes[from] && saidOf(each.index)?.predicted === matrix.classes[to]);
     if (there.length) choose(there[(there.findIndex((each) => each.index === state.index) + 1) % there.length].index);
   }
   const made = plot(caption, `Confusion matrix of ${count} classes. ${words}`, draw, act);
@@ -218,7 +218,7 @@ function viewOf(method, input) {
   if (!figures.length) return [];
   const view = make("div", "", "view"), tiles = make("div", "", "tiles");
   tiles.append(...figures);
-  view.append(make("h3", method.title === method.place ? method.title : `${method.title}`), tiles, ...(row?.notes ?? []).map((note) => make("div", note, "note")));
+  view.append(make("h3", method.title), tiles, ...(row?.notes ?? []).map((note) => make("div", note, "note")));
   view.dataset.place = method.place;
   return [view];
 }
@@ -275,8 +275,8 @@ async function copy(button) {
   range.selectNodeContents(text);
   getSelection().removeAllRanges();
   getSelection().addRange(range);
-  let done = false;
-  try { await navigator.clipboard.writeText(text.textContent); done = true; } catch { done = document.execCommand("copy"); }
+  let done = document.execCommand("copy");
+  if (!done && origin !== "null") done = await navigator.clipboard.writeText(text.textContent).then(() => true, () => false);
   button.textContent = done ? "Copied" : "Selected: press Ctrl+C";
   setTimeout(() => { button.textContent = "Copy"; }, 2500);
 }
