@@ -66,7 +66,12 @@ def test_every_file_of_the_contract_is_there(client, logged):
         *(
             f"gradcam/{name}"
             for name in (
-                "figure.png", "figure.html", "predictions.json", "arrays.npz", "index.json", "manifest.json",
+                "figure.png",
+                "figure.html",
+                "predictions.json",
+                "arrays.npz",
+                "index.json",
+                "manifest.json",
             )
         ),
     }

@@ -60,9 +60,8 @@ def results(shown):
     explained = Explained(shown, shown.classes[:, 0], np.ones(count), shown.probabilities[:, 0], "softmax")
     shape, side = pictures.shape, pictures.shape[1]
     edges = np.abs(np.diff(pictures.astype(np.float32), axis=1, prepend=0)) * rng.random(shape, np.float32)
-    drawn = np.clip(
-        np.float32(pictures[:, np.newaxis]) / 255 + 0.15 * rng.standard_normal((count, len(LAYERS), *shape[1:]), np.float32), 0, 1
-    )
+    noise = 0.15 * rng.standard_normal((count, len(LAYERS), *shape[1:]), np.float32)
+    drawn = np.clip(np.float32(pictures[:, np.newaxis]) / 255 + noise, 0, 1)
     measured = np.tile(np.float32([0.9, 0.7, 0.5]), (count, 1))
     points = rng.normal(0, 1, (count, 2, 2)) + 3 * shown.labels[:, np.newaxis, np.newaxis]
     names, classes = shown.class_names, len(shown.class_names)
@@ -77,7 +76,7 @@ def results(shown):
             shown.labels, np.eye(classes)[shown.classes[:, 0]], class_names=list(names), pictures=pictures
         ),
         "caricature": CaricatureResult(
-            shown, drawn.astype(np.float32), LAYERS, measured, measured, measured, measured / 3,
+            shown, drawn, LAYERS, measured, measured, measured, measured / 3,
             np.cumsum(np.ones((count, len(LAYERS), 8), np.float32), axis=2), np.full((count, 3), 256),
             np.ones((count, 3), bool), np.zeros((count, 3, 0, side, side, 3), np.uint8), 0,
         ),
