@@ -176,8 +176,8 @@ def test_active_run_is_used_and_left_running(client, registered, photos):
     assert "interpretations/gradcam/target" not in params
     assert params["interpretations/gradcam-2/target"] == "0"
     index = fetch(client, active.info.run_id, "index.html").decode()
-    assert "<h2>gradcam</h2>" in index
-    assert "<h2>gradcam-2</h2>" in index
+    assert 'id="section-gradcam"' in index
+    assert 'id="section-gradcam-2"' in index
 
 
 def test_named_run_is_used_and_keeps_its_status(client, registered, photos):
