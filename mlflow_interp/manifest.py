@@ -20,17 +20,27 @@ import numpy as np
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+PANELS = "index.json"
+_LARGEST_PANELS = 20 * 2**20  # bytes; what is larger was not written by us
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PACKAGES = ("mlflow-interp", "tensorflow", "keras", "mlflow", "numpy")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One complete interpretation: its folder's name, its manifest, its figure as PNG bytes."""
+    """One complete interpretation: what the page of its run is made from.
+
+    Attributes:
+        place: its folder's name.
+        manifest: the whole of it.
+        figure: PNG bytes; empty where that was not fetched, as `panels` have it.
+        panels: what index.json holds, None where there is none.
+    """
 
     place: str
     manifest: Mapping[str, Any]
     figure: bytes
+    panels: Mapping[str, Any] | None = None
 
 
 def versions() -> dict[str, str]:
@@ -120,10 +130,25 @@ def read_entries(folder: Path) -> list[Entry]:
 
 def read_entry(folder: Path) -> Entry | None:
     """The interpretation in a folder of its own, None where it is not complete."""
-    figure, manifest = folder / "figure.png", folder / MANIFEST
-    if not (figure.is_file() and manifest.is_file()):
+    figure, panels, manifest = (_content(folder / name) for name in ("figure.png", PANELS, MANIFEST))
+    if manifest is None or (figure is None and panels is None):
         return None
-    return Entry(folder.name, json.loads(manifest.read_text(encoding="utf-8")), figure.read_bytes())
+    return Entry(folder.name, json.loads(manifest), figure or b"", read_panels(panels))
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
+
+
+def read_panels(content: bytes | None) -> Mapping[str, Any] | None:
+    """What index.json says, None where there is none or it is damaged: the page then goes without."""
+    if content is None or len(content) > _LARGEST_PANELS:
+        return None
+    try:
+        panels = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return panels if isinstance(panels, dict) else None
 
 
 def free_place(method: str, taken: set[str]) -> str:

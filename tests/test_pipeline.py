@@ -65,7 +65,14 @@ def test_every_file_of_the_contract_is_there(client, logged):
         "index.html",
         *(
             f"gradcam/{name}"
-            for name in ("figure.png", "figure.html", "predictions.json", "arrays.npz", "manifest.json")
+            for name in (
+                "figure.png",
+                "figure.html",
+                "predictions.json",
+                "arrays.npz",
+                "index.json",
+                "manifest.json",
+            )
         ),
     }
 
@@ -85,7 +92,9 @@ def test_manifest_holds_lineage_parameters_and_true_hashes(client, registered, l
     assert manifest["inputs"]["count"] == 4
     for name, digest in manifest["files"].items():
         assert hashlib.sha256(fetch(client, logged.run_id, f"gradcam/{name}")).hexdigest() == digest
-    assert set(manifest["files"]) == {"figure.png", "figure.html", "predictions.json", "arrays.npz"}
+    assert set(manifest["files"]) == {
+        "figure.png", "figure.html", "predictions.json", "arrays.npz", "index.json",
+    }  # fmt: skip
 
 
 def test_the_manifest_is_enough_to_get_the_same_arrays(client, logged):
@@ -167,8 +176,8 @@ def test_active_run_is_used_and_left_running(client, registered, photos):
     assert "interpretations/gradcam/target" not in params
     assert params["interpretations/gradcam-2/target"] == "0"
     index = fetch(client, active.info.run_id, "index.html").decode()
-    assert "<h2>gradcam</h2>" in index
-    assert "<h2>gradcam-2</h2>" in index
+    assert 'id="section-gradcam"' in index
+    assert 'id="section-gradcam-2"' in index
 
 
 def test_named_run_is_used_and_keeps_its_status(client, registered, photos):
@@ -205,7 +214,7 @@ def test_save_writes_the_same_files(tmp_path, registered, photos):
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
     assert names == {
         "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
-        "gradcam/arrays.npz", "gradcam/manifest.json",
+        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/manifest.json",
     }  # fmt: skip
     again = found.save(tmp_path / "out")
     assert again.name == "gradcam-2"
@@ -353,7 +362,7 @@ def test_hostile_names_stay_text(client, registered, photos):
         assert "<img src=x" not in text
     assert artifacts(client, found.run_id) == artifacts(client, found.run_id) & {
         "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
-        "gradcam/arrays.npz", "gradcam/manifest.json",
+        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/manifest.json",
     }  # fmt: skip
 
 

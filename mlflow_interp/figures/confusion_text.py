@@ -37,7 +37,7 @@ def headline(result: ConfusionMatrixResult) -> tuple[str, str]:
     found = result.metrics()
     weighted = "" if result.weighted is None else " (weighted)"
     what = "every label right for" if result.multi_label else "accuracy"
-    title = f"{what} {found['accuracy']:.1%}{weighted} · {result.inputs:,} inputs"
+    title = f"{what} {found['accuracy']:.1%}{weighted} · {style.counted(result.inputs)}"
     spoken = {
         "balanced_accuracy": "balanced accuracy {:.1%}",
         "hamming_loss": "hamming loss {:.3f}",

@@ -83,6 +83,10 @@ class _Layout:
         """Of the figure: title, headings, and the cells."""
         return self.rows * self.cell[1] + self.head
 
+    def letters(self, width: float) -> int:
+        """How many letters have room in so many inches."""
+        return int(width * 72 / (self.letter * 0.63))
+
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Inches from the top left as matplotlib's shares from the bottom left."""
         return x / self.width, 1 - y / self.height
@@ -120,7 +124,8 @@ def draw_grid(
     for column in range(min(layout.columns, len(strips))):
         for number, heading in enumerate(headings):
             x = MARGIN + column * layout.cell[0] + number * layout.tile[0]
-            _write(figure, layout, x, HEAD - 0.02, heading, layout.letter, style.FAINT)
+            shown = style.shorten(heading, layout.letters(layout.tile[0]) - 1)
+            _write(figure, layout, x, HEAD - 0.02, shown, layout.letter, style.FAINT)
     if bar is not None:
         _colour_bar(figure, layout, *bar)
     return figure
@@ -142,12 +147,19 @@ def _draw_strip(figure: Figure, layout: _Layout, index: int, strip: Strip) -> No
     axes = figure.add_axes((x, y, width / layout.width, height / layout.height))
     axes.imshow(_side_by_side(strip.tiles), interpolation="antialiased", aspect="auto")
     axes.set_axis_off()
-    letters = int(width * 72 / (layout.letter * 0.63))
+    letters = layout.letters(width)
     name = style.shorten(strip.name, letters)
     _write(figure, layout, left, top - 0.04, name, layout.letter, style.INK, va="bottom")
     for number, (text, colour) in enumerate(strip.lines):
         y = top + height + 0.04 + number * layout.letter * 1.25 / 72
-        _write(figure, layout, left, y, style.shorten(text, letters), layout.letter, colour)
+        _write(figure, layout, left, y, fitted(text, letters), layout.letter, colour)
+
+
+def fitted(text: str, letters: int) -> str:
+    """A line cut to so many letters, each of its parts between "·" by as much as the others."""
+    parts = text.split(" · ")
+    room = (letters - 3 * (len(parts) - 1)) // len(parts)
+    return " · ".join(style.shorten(part, room if len(text) > letters else letters) for part in parts)
 
 
 def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:

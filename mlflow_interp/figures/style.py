@@ -57,6 +57,11 @@ def shorten(text: str, most: int) -> str:
     return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def counted(inputs: int) -> str:
+    """How many inputs, in words: 1 input, 1,204 inputs."""
+    return f"{inputs:,} input{'' if inputs == 1 else 's'}"
+
+
 def with_count(title: str, examples: Examples) -> str:
     """A title that says so where not all inputs are shown."""
     count = len(examples)
@@ -93,6 +98,7 @@ def _templates() -> Any:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["share"] = lambda value: f"{value:.1%}"
+    environment.filters["counted"] = counted
     return environment
 
 

@@ -146,7 +146,9 @@ def test_mlflow_uri(kind: str, flavor: str, store: Store) -> None:
         model_id=model_id,
         run_id=store.run_id,
         experiment_id=store.experiment_id,
+        aliases=loaded.origin.aliases,
     )
+    assert ("champion" in loaded.origin.aliases) == (version == "1")
     assert loaded.metadata == METADATA
     assert loaded.input_shape == (None, 8, 8, 3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def test_each_epoch_lands_in_a_run_of_its_own(small, pictures, said):
             "epoch-0002",
             "figure.html",
             "figure.png",
+            "index.json",
             "manifest.json",
         } == set(places(run, f"interpretations/{method}"))
     assert [step for step, _ in history(run, "interpretations/gradcam/focus")] == [0, 1, 2]
@@ -51,6 +53,13 @@ def test_each_epoch_lands_in_a_run_of_its_own(small, pictures, said):
     assert run.data.tags["mlflow_interp.method"] in ("gradcam", "confusion_matrix")
     manifest = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/interpretations/gradcam/manifest.json")
     assert manifest["steps"] == [0, 1, 2]
+    page = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/interpretations/index.html")
+    shown = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert {method["place"]: [step["step"] for step in method["steps"]] for method in shown["methods"]} == {
+        "confusion_matrix": [0, 1, 2],
+        "gradcam": [0, 1, 2],
+    }
+    assert "at epoch 0" in page
     assert not [line for line in said() if "without" in line or "not all" in line]
 
 
