@@ -20,17 +20,27 @@ import numpy as np
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+PANELS = "index.json"
+_LARGEST_PANELS = 20 * 2**20  # bytes; what is larger was not written by us
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PACKAGES = ("mlflow-interp", "tensorflow", "keras", "mlflow", "numpy")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One complete interpretation: its folder's name, its manifest, its figure as PNG bytes."""
+    """One complete interpretation: what the page of its run is made from.
+
+    Attributes:
+        place: its folder's name.
+        manifest: the whole of it.
+        figure: PNG bytes.
+        panels: what index.json holds, None where there is none.
+    """
 
     place: str
     manifest: Mapping[str, Any]
     figure: bytes
+    panels: Mapping[str, Any] | None = None
 
 
 def versions() -> dict[str, str]:
@@ -123,7 +133,21 @@ def read_entry(folder: Path) -> Entry | None:
     figure, manifest = folder / "figure.png", folder / MANIFEST
     if not (figure.is_file() and manifest.is_file()):
         return None
-    return Entry(folder.name, json.loads(manifest.read_text(encoding="utf-8")), figure.read_bytes())
+    said = json.loads(manifest.read_text(encoding="utf-8"))
+    panels = folder / PANELS
+    content = panels.read_bytes() if panels.is_file() else None
+    return Entry(folder.name, said, figure.read_bytes(), read_panels(content))
+
+
+def read_panels(content: bytes | None) -> Mapping[str, Any] | None:
+    """What index.json says, None where there is none or it is damaged: the page then goes without."""
+    if content is None or len(content) > _LARGEST_PANELS:
+        return None
+    try:
+        panels = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return panels if isinstance(panels, dict) else None
 
 
 def free_place(method: str, taken: set[str]) -> str:

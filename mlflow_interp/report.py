@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch, Detailed, Result
-from mlflow_interp.figures import style
+from mlflow_interp.core import Batch, Detailed, Growing, Result
+from mlflow_interp.figures import panels, style
 from mlflow_interp.loading.models import LoadedModel
-from mlflow_interp.manifest import csv, npz, table_json
+from mlflow_interp.manifest import PANELS, csv, npz, table_json
 from mlflow_interp.options import effective, figure_module
 
 MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
@@ -63,6 +63,9 @@ def files(
     found |= {"predictions.json": table_json(result.table()), "arrays.npz": npz(result.arrays())}
     if isinstance(result, Detailed):
         found |= {name: csv(columns) for name, columns in result.tables().items()}
+    if hasattr(drawing, "panels"):
+        series = result.series() if isinstance(result, Growing) else None
+        found[PANELS] = panels.as_json(drawing.panels(result, **options), series=series)
     return figure, found
 
 
@@ -82,6 +85,7 @@ def manifest(
         "seconds": round(seconds, 3),
         "parameters": parameters | dict(result.resolved) | dict(facts.preparation),
         "given": kept,
+        "at_hand": sorted(set(given) - set(kept) - {"save", "log", "run_id"}),
         "resolved": sorted(result.resolved),
         "seed": parameters.get("seed"),
         "model": dict(facts.model),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.manifest import MANIFEST, Entry, read_entries
+from mlflow_interp.manifest import MANIFEST, PANELS, Entry, read_entries
 
 ROOT = "interpretations"
 TABLE = "predictions.json"
@@ -50,7 +50,7 @@ def client() -> Any:
 
 
 def fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
-    """What the run holds already: manifests and figures, nothing larger."""
+    """What the run holds already: manifests, figures and what its page shows, nothing larger."""
     folder.mkdir()
     for item in client.list_artifacts(run_id, ROOT):
         names = (
@@ -60,7 +60,7 @@ def fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
         )
         if {MANIFEST, "figure.png"} <= names:
             (folder / Path(item.path).name).mkdir()
-            for name in (MANIFEST, "figure.png"):
+            for name in names & {MANIFEST, "figure.png", PANELS}:
                 local = client.download_artifacts(run_id, f"{item.path}/{name}", str(folder))
                 Path(local).replace(folder / Path(item.path).name / name)
     return read_entries(folder)

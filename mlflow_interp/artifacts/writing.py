@@ -9,7 +9,16 @@ from mlflow_interp.artifacts import logged
 from mlflow_interp.artifacts.logged import ROOT, TABLE, Finished, IndexPage
 from mlflow_interp.exceptions import InterpretationError, TrackingError
 from mlflow_interp.loading.store import without_progress_bar
-from mlflow_interp.manifest import MANIFEST, Entry, free_place, read_entries, to_json, write_folder
+from mlflow_interp.manifest import (
+    MANIFEST,
+    PANELS,
+    Entry,
+    free_place,
+    read_entries,
+    read_panels,
+    to_json,
+    write_folder,
+)
 from mlflow_interp.runs import Destination
 
 
@@ -62,7 +71,7 @@ def _log_interpretation(finished: Finished, run_id: str, folder: Path, index: In
     client.log_artifacts(run_id, str(folder / "new"), path)
     logged.log_table_tag(client, run_id, f"{path}/{TABLE}")
     logged.log_images(client, run_id, path, finished)
-    entries.append(Entry(place, manifest, files["figure.png"]))
+    entries.append(Entry(place, manifest, files["figure.png"], read_panels(files.get(PANELS))))
     client.log_text(run_id, index(entries, run_id), f"{ROOT}/index.html")
     logged.tag_all(client, run_id, finished.method, manifest)
     client.log_text(run_id, to_json(manifest).decode(), f"{path}/{MANIFEST}")

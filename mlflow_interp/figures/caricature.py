@@ -9,6 +9,7 @@ import numpy as np
 from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.figures import style
 from mlflow_interp.figures.grid import Strip, draw_grid, enlarged
+from mlflow_interp.figures.panels import Panels, rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,3 +63,19 @@ def page(result: CaricatureResult) -> str:
     ]
     more = len(result.examples) - shown
     return style.render("gallery.html", "gallery.js", title="Caricature", more=more, data=rows)
+
+
+def panels(result: CaricatureResult) -> Panels:
+    """The caricature of each input at each layer."""
+    shown = range(min(len(result.examples), MOST_PICTURES))
+    tiles = [list(_tiles(result, at).items())[-len(result.layers) :] for at in shown]
+    near, other = float(result.cosines.mean()), float(np.nanmean(result.baseline_cosines))
+    return Panels(
+        title="Caricature",
+        headline=f"caricatures are like their input (cosine {near:.2f}, other inputs {other:.2f})",
+        inputs=rows(result.examples, tiles=tiles, notes=[_said(result, at) for at in shown]),
+    )
+
+
+def _said(result: CaricatureResult, at: int) -> list[str]:
+    return [text for text, _ in _lines(result, at)]

@@ -14,6 +14,7 @@ from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
 from mlflow_interp.figures.confusion_labels import draw_labels_grid
 from mlflow_interp.figures.confusion_page import page, page_over
+from mlflow_interp.figures.confusion_panels import panels
 from mlflow_interp.figures.confusion_text import amount, as_text, headline, percent
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlflow_interp.confusion.result import ConfusionMatrixResult
 
-__all__ = ["as_text", "draw", "page", "page_over"]
+__all__ = ["as_text", "draw", "page", "page_over", "panels"]
 
 Normalize = Literal["none", "true", "predicted", "all"]
 

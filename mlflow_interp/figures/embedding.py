@@ -12,12 +12,14 @@ import numpy as np
 from mlflow_interp.core import UNKNOWN
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
+from mlflow_interp.figures.embedding_panels import embedding_panels
 from mlflow_interp.figures.palette import UNKNOWN_COLOUR, class_colours
 from mlflow_interp.sampling import stratified
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mlflow_interp.figures.panels import Panels
     from mlflow_interp.methods.umap import EmbeddingResult
 
 Legend = Literal["shared", "each", "off"]
@@ -279,3 +281,11 @@ def _sprite(thumbnails: np.ndarray | None, shown: np.ndarray) -> dict[str, Any] 
         "side": side,
         "columns": columns,
     }
+
+
+def panels(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> Panels:
+    """Where inputs lie at each layer, of three components as seen along the third."""
+    classes = _Classes.of([result])
+    colours = dict(zip(classes.indices, classes.colours, strict=True)) | {UNKNOWN: UNKNOWN_COLOUR}
+    places = [np.stack(_coordinates(result, at)[:2], axis=1) for at in range(len(result.layers))]
+    return embedding_panels(result, places, colours)

@@ -11,6 +11,7 @@ from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
 from mlflow_interp.figures.grid import SMALLEST, Strip, draw_grid, enlarged, page_facts, prediction_lines
+from mlflow_interp.figures.panels import Panels, rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,3 +80,18 @@ def _images(result: HeatmapResult, index: int, colours: Any) -> dict[str, str | 
         "picture": None if picture is None else style.data_uri(picture),
         "heat": style.data_uri(tinted, lossless=True),
     }
+
+
+def panels(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> Panels:
+    """Each picture under its heatmap."""
+    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_PICTURES))
+    focus = result.metrics().get("focus")
+    return Panels(
+        title=f"Grad-CAM at {result.layer}",
+        headline="no heat anywhere" if focus is None else f"half of the heat lies on {focus:.0%} of a picture",
+        inputs=rows(
+            result.examples,
+            tiles=[[("Grad-CAM", _tiles(result, at, colours, opacity)[-1])] for at in shown],
+            targets=result.explained.targets,
+        ),
+    )

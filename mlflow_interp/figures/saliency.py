@@ -10,6 +10,7 @@ from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
 from mlflow_interp.figures.grid import Strip, draw_grid, enlarged, page_facts, prediction_lines
+from mlflow_interp.figures.panels import Panels, rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,3 +94,15 @@ def page(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 
         images = [[name, style.data_uri(tile, most=224)] for name, tile in tiles.items()]
         rows.append(page_facts(result.explained, index) | {"tiles": images})
     return style.render("gallery.html", "gallery.js", title="Saliency", more=len(examples) - shown, data=rows)
+
+
+def panels(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> Panels:
+    """The three maps of each input."""
+    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_PICTURES))
+    gap = float(np.median(result.completeness_gaps))
+    tiles = [list(_tiles(result, at, colours, percentile).items())[-3:] for at in shown]
+    return Panels(
+        title="Saliency",
+        headline=f"integrated gradients miss what they should sum to by {gap:.1%} (median)",
+        inputs=rows(result.examples, tiles=tiles, targets=result.explained.targets),
+    )

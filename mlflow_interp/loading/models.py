@@ -38,6 +38,9 @@ class Origin:
         run_id: the run that logged it.
         experiment_id: that run's experiment.
         weights_sha256: digest of all weights in order.
+        aliases: those of the registered version, when it was loaded.
+        input_shape: of each input without the batch, None where an axis is free.
+        parameters: how many numbers the weights are.
     """
 
     uri: str
@@ -47,8 +50,11 @@ class Origin:
     run_id: str | None = None
     experiment_id: str | None = None
     weights_sha256: str | None = None
+    aliases: tuple[str, ...] = ()
+    input_shape: tuple[tuple[int | None, ...], ...] | None = None
+    parameters: int | None = None
 
-    def as_dict(self) -> dict[str, str | None]:
+    def as_dict(self) -> dict[str, Any]:
         """The fields by name, for a manifest."""
         return asdict(self)
 
@@ -71,9 +77,23 @@ class LoadedModel:
 
 
 def digested(loaded: LoadedModel) -> LoadedModel:
-    """The model with the digest of its weights as they are now, which costs a pass over them."""
-    origin = replace(loaded.origin, weights_sha256=weights_digest(loaded.keras))
+    """The model with the digest of its weights as they are now, which costs a pass over them, and its size."""
+    origin = replace(
+        loaded.origin,
+        weights_sha256=weights_digest(loaded.keras),
+        input_shape=_input_shapes(loaded),
+        parameters=int(loaded.keras.count_params()) if loaded.keras.built else None,
+    )
     return replace(loaded, origin=origin)
+
+
+def _input_shapes(loaded: LoadedModel) -> tuple[tuple[int | None, ...], ...] | None:
+    """The shape of each input, by the model or else by its signature; a subclassed model may tell neither."""
+    import keras
+
+    given = getattr(loaded.keras, "inputs", None) or ()
+    shapes = [each.shape for each in keras.tree.flatten(given)] or [loaded.input_shape]
+    return tuple(tuple(shape[1:]) for shape in shapes if shape is not None) or None
 
 
 def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
@@ -252,6 +272,7 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
 
     run_id = mlmodel.get("run_id")
     name, version = _registered(named)
+    aliases = _aliases(name, version, named) if name and version else ()
     experiment = None
     if run_id and store.is_uri(named):
         run = store.ask(lambda: MlflowClient().get_run(run_id), f"runs:/{run_id}")
@@ -263,7 +284,14 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
         model_id=mlmodel.get("model_id"),
         run_id=run_id,
         experiment_id=experiment,
+        aliases=aliases,
     )
+
+
+def _aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
+    from mlflow import MlflowClient
+
+    return tuple(store.ask(lambda: MlflowClient().get_model_version(name, version), uri).aliases)
 
 
 def _registered(uri: str) -> tuple[str | None, str | None]:

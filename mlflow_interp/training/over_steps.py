@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlflow_interp.figures import steps
-from mlflow_interp.manifest import MANIFEST, complete_manifest, to_json
+from mlflow_interp.figures import panels, steps
+from mlflow_interp.manifest import MANIFEST, PANELS, complete_manifest, to_json
 from mlflow_interp.options import figure_module
 from mlflow_interp.report import PAGE
 
@@ -36,11 +36,25 @@ def write_whole(
         page = figure_module(method).page_over({step: results[step] for step in shown}, **options)
     else:
         page = steps.page(method, figures, {step: manifests[step]["metrics"] for step in shown})
-    files = {"figure.png": figures[last], PAGE: page.encode()}
+    files = {"figure.png": figures[last], PAGE: page.encode()} | _panels(folder, manifests)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     own = {name: value for name, value in manifests[last].items() if name not in ("files", "versions")}
     (folder / MANIFEST).write_bytes(to_json(complete_manifest(own | {"steps": list(manifests)}, files)))
+
+
+def _panels(folder: Path, manifests: Mapping[int, Mapping[str, Any]]) -> dict[str, bytes]:
+    """What the page of the run shows of the epochs that looked at the same inputs as the last."""
+    digests = {step: manifest["inputs"]["sha256"] for step, manifest in manifests.items()}
+    alike = [step for step in _spaced(list(manifests)) if digests[step] == digests[max(manifests)]]
+    files = {step: folder / f"epoch-{step:04d}" / PANELS for step in alike}
+    contents = {step: file.read_bytes() for step, file in files.items() if file.is_file()}
+    series: dict[str, list[tuple[int, float]]] = {}
+    for step, manifest in manifests.items():
+        for name, value in manifest["metrics"].items():
+            series.setdefault(name, []).append((step, value))
+    found = panels.over_steps(contents, series)
+    return {} if found is None else {PANELS: found}
 
 
 def needs_results(method: str) -> bool:

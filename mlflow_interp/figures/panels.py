@@ -1,0 +1,164 @@
+"""What a method gives to the page of its run: small pictures and facts of each input, places, a headline.
+
+A figure module that has `panels(result, **options) -> Panels` takes part in that page. What it gives is kept
+beside the figure as index.json, so that whoever logs into the run later can make the page anew from it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.arrays import thumbnails
+from mlflow_interp.core import MOST_PICTURES, UNKNOWN, Examples
+from mlflow_interp.figures import style
+
+PANELS_VERSION = 1
+MOST_BYTES = 700_000  # about so many take the pictures of one method; more inputs, smaller pictures
+SMALLEST, LARGEST = 64, 256  # pixels of their longer side
+MOST_OF_STEPS = 1_000_000  # bytes of all steps together
+_BYTES_A_PIXEL = 0.28  # of base64; photographs take 0.28, what is noisy up to 0.4
+_QUALITY = 75
+
+#: A caption and pixels (h, w, 3) uint8.
+Tile = tuple[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Panels:
+    """One method on the page of its run.
+
+    Attributes:
+        title: what is shown, such as "Grad-CAM at head_relu".
+        headline: what it found, in a sentence.
+        inputs: a row an input, see `rows`.
+        scatter: where inputs lie at each layer, or None; see `figures.embedding_panels`.
+        matrix: which class was taken for which, or None; see `figures.confusion_panels`.
+    """
+
+    title: str
+    headline: str
+    inputs: Sequence[Mapping[str, Any]]
+    scatter: Mapping[str, Any] | None = None
+    matrix: Mapping[str, Any] | None = None
+
+
+def side_of(count: int) -> int:
+    """Most pixels of a picture's side where a method has so many, so that all take about `MOST_BYTES`."""
+    return int(np.clip(math.sqrt(MOST_BYTES / _BYTES_A_PIXEL / max(1, count)), SMALLEST, LARGEST))
+
+
+def tile(pixels: np.ndarray, side: int = LARGEST) -> str:
+    """A picture as a data: URI; one of few pixels keeps each of them."""
+    if max(pixels.shape[:2]) <= SMALLEST // 2:
+        return style.data_uri(pixels, lossless=True)
+    return style.data_uri(pixels, most=side, quality=_QUALITY)
+
+
+def rows(
+    examples: Examples,
+    *,
+    tiles: Sequence[Sequence[Tile]] = (),
+    notes: Sequence[Sequence[str]] = (),
+    targets: Sequence[int] | np.ndarray | None = None,
+    pictures: np.ndarray | None = None,
+) -> list[dict[str, Any]]:
+    """A row for each of the first 64 inputs: its facts, its picture, and what the method drew of it.
+
+    Args:
+        examples: what was put in and what the model said.
+        tiles: of each input.
+        notes: lines of text about each input.
+        targets: the class explained of each input.
+        pictures: small ones to show where `examples` has none.
+    """
+    shown = min(len(examples), MOST_PICTURES)
+    side = side_of(shown * max([1, *(len(each) for each in tiles)]))
+    seen = pictures if examples.pictures is None else examples.pictures
+    found = []
+    for at in range(shown):
+        row = facts(examples, at)
+        if seen is not None and at < len(seen):
+            row["picture"] = tile(seen[at], side_of(shown))
+        row["tiles"] = [[caption, tile(pixels, side)] for caption, pixels in (tiles[at] if tiles else ())]
+        row["notes"] = list(notes[at]) if notes else []
+        if targets is not None:
+            row["target"] = examples.class_name(int(targets[at]))
+        found.append(row)
+    return found
+
+
+def facts(examples: Examples, at: int) -> dict[str, Any]:
+    """Which input it is, its label where known, and what the model said of it."""
+    label, name = int(examples.labels[at]), examples.class_name
+    classes, chances = examples.classes[at].tolist(), examples.probabilities[at].tolist()
+    chances += [None] * (len(classes) - len(chances))
+    return {
+        "index": int(examples.indices[at]),
+        "name": examples.names[at],
+        "label": None if label == UNKNOWN else label,
+        "labelName": None if label == UNKNOWN else name(label),
+        "predicted": int(classes[0]) if classes else None,
+        "predictions": [
+            [name(best), None if chance is None else round(chance, 4)]
+            for best, chance in zip(classes, chances, strict=True)
+        ],
+    }
+
+
+def small(pictures: np.ndarray | None, count: int) -> np.ndarray | None:
+    """Thumbnails of the first 64 at most."""
+    return None if pictures is None else thumbnails(pictures[:MOST_PICTURES], side_of(count))
+
+
+def as_json(
+    panels: Panels, *, step: int = 0, series: Mapping[str, Sequence[tuple[int, float]]] | None = None
+) -> bytes:
+    """Panels as the content of index.json.
+
+    Args:
+        panels: of one step.
+        step: which that is; 0 where there is but one.
+        series: by name, the steps and values of metrics on the way.
+    """
+    shown = {
+        "step": step,
+        "headline": panels.headline,
+        "inputs": list(panels.inputs),
+        "scatter": panels.scatter,
+        "matrix": panels.matrix,
+    }
+    kept = {name: [list(point) for point in points] for name, points in (series or {}).items()}
+    return _packed({"title": panels.title, "over": "step", "series": kept, "steps": [shown]})
+
+
+def over_steps(
+    contents: Mapping[int, bytes], series: Mapping[str, Sequence[tuple[int, float]]]
+) -> bytes | None:
+    """The index.json of several steps, such as epochs, out of theirs: the last, and as many as have room.
+
+    Args:
+        contents: the index.json of each step, the last one last.
+        series: by name, the steps and values of metrics.
+    """
+    if not contents:
+        return None
+    numbers = list(contents)
+    room = max(1, min(len(numbers), MOST_OF_STEPS // max(map(len, contents.values()))))
+    chosen = [numbers[(at + 1) * len(numbers) // room - 1] for at in range(room)]
+    last = json.loads(contents[numbers[-1]])
+    steps = [json.loads(contents[number])["steps"][0] | {"step": number} for number in chosen]
+    for step in steps[:-1]:
+        for row in step["inputs"]:
+            row.pop("picture", None)  # the same as in the last step
+    kept = {name: [list(point) for point in points] for name, points in series.items()}
+    return _packed({"title": last["title"], "over": "epoch", "series": kept, "steps": steps})
+
+
+def _packed(content: Mapping[str, Any]) -> bytes:
+    return json.dumps({"schema_version": PANELS_VERSION} | dict(content), allow_nan=False).encode()
