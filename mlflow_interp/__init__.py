@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow_interp.loading.inputs import load_inputs
     from mlflow_interp.loading.models import load_model
     from mlflow_interp.pipeline import Interpretation, interpret
+    from mlflow_interp.resuming import resume
     from mlflow_interp.training.callback import InterpretationCallback
 
     visualize_caricature: Callable[..., Interpretation]
@@ -37,6 +38,7 @@ __all__ = [
     "load_inputs",
     "load_model",
     "method_names",
+    "resume",
     "visualize_caricature",
     "visualize_confusion_matrix",
     "visualize_gradcam",
@@ -52,6 +54,7 @@ _HOMES = {
     "load_inputs": "mlflow_interp.loading.inputs",
     "load_model": "mlflow_interp.loading.models",
     "method_names": "mlflow_interp.core",
+    "resume": "mlflow_interp.resuming",
 }
 
 

@@ -260,6 +260,24 @@ def methods_command() -> None:
         click.echo(f"{name:18} {summary(find_method(name))}")
 
 
+@main.command("resume", cls=Command)
+@click.argument("folder", required=False)
+@click.option("--tracking-uri", help="The tracking server or store, where it is no longer the one it was.")
+def resume_command(folder: str | None, tracking_uri: str | None) -> None:
+    """Log what could not be logged: what a server that was gone or a killed process has left.
+
+    FOLDER is the one that the error or the warning named. Without it, lists those on this machine.
+    """
+    from mlflow_interp.artifacts.spool import left_behind
+    from mlflow_interp.resuming import resume
+
+    if folder is None:
+        for place in left_behind():
+            click.echo(str(place))
+        return
+    click.echo(f"run: {resume(folder, tracking_uri=tracking_uri)}")
+
+
 @main.command("layers", cls=Command)
 @click.argument("model")
 @click.option("--trust-model-code", is_flag=True, help="Allow code that the model carries to run.")

@@ -26,6 +26,7 @@ class Destination:
         experiment: the experiment asked for, None for the model's own.
         log: whether to log to MLflow at all.
         ends: whether the run is this call's to end.
+        spool: the folder with what could not be logged, None where there is nothing.
     """
 
     run_id: str | None
@@ -33,6 +34,7 @@ class Destination:
     experiment: str | None
     log: bool
     ends: bool
+    spool: Path | None = None
 
     def start(self, origin: Origin, name: str) -> None:
         """Create the run unless there is one: in the experiment asked for, or else the model's own."""

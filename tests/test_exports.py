@@ -22,6 +22,7 @@ def test_public_names():
         "load_inputs",
         "load_model",
         "method_names",
+        "resume",
         *(f"visualize_{name}" for name in method_names()),
     ]
     assert all(getattr(mlflow_interp, name) is not None for name in mlflow_interp.__all__)

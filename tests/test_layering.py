@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mlflow_interp"
-SURFACES = {"api", "cli", "__main__", "mlproject", "inspection", "autologging", "evaluator", "training"}
+SURFACES = {
+    "api",
+    "cli",
+    "__main__",
+    "mlproject",
+    "inspection",
+    "autologging",
+    "evaluator",
+    "training",
+    "resuming",
+}
 
 
 def ours(*rooms):

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from pathlib import Path
 
-from mlflow_interp.artifacts import logged
-from mlflow_interp.artifacts.logged import ROOT, TABLE, Finished, IndexPage
-from mlflow_interp.exceptions import InterpretationError, TrackingError
-from mlflow_interp.loading.store import without_progress_bar
-from mlflow_interp.manifest import (
-    MANIFEST,
-    PANELS,
-    Entry,
-    free_place,
-    read_entries,
-    read_panels,
-    to_json,
-    write_folder,
-)
+from mlflow_interp import progress
+from mlflow_interp.artifacts.logged import Finished, IndexPage
+from mlflow_interp.artifacts.spool import Spool, make_folder
+from mlflow_interp.artifacts.uploading import upload
+from mlflow_interp.exceptions import TrackingError
+from mlflow_interp.loading.store import check_reachable, public_uri
+from mlflow_interp.manifest import free_place, read_entries, write_folder
 from mlflow_interp.runs import Destination
 
 
@@ -32,7 +25,7 @@ def write(finished: Finished, destination: Destination, index: IndexPage) -> str
     if destination.folder is not None:
         place = _save(finished, destination.folder, index)
     if destination.run_id is not None:
-        place = _log(finished, destination.run_id, index)
+        place = _log(finished, destination, index)
     return place
 
 
@@ -44,35 +37,54 @@ def _save(finished: Finished, folder: Path, index: IndexPage) -> str:
     return place
 
 
-def _log(finished: Finished, run_id: str, index: IndexPage) -> str:
+def _log(finished: Finished, destination: Destination, index: IndexPage) -> str:
+    spool = _spooled(finished, destination)
     try:
-        with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder, without_progress_bar():
-            return _log_interpretation(finished, run_id, Path(folder), index)
-    except InterpretationError:
-        raise
+        check_reachable()
+        for _ in upload(spool, index):
+            pass
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TrackingError(f"the results could not be logged to run {run_id}: {reason}") from error
+        spool.status = "FINISHED" if destination.ends else None
+        _leave(spool)
+        raise TrackingError(
+            f"not all could be logged to run {spool.run_id}: {reason}; what is missing is kept, and logged "
+            f"with: mlflow-interp resume {spool.folder}"
+        ) from error
+    except BaseException:
+        _leave(spool)
+        progress.say(
+            f"not all is logged; what is missing is logged with: mlflow-interp resume {spool.folder}"
+        )
+        raise
+    destination.spool = None
+    spool.remove()
+    return spool.places[finished.method]
 
 
-def _log_interpretation(finished: Finished, run_id: str, folder: Path, index: IndexPage) -> str:
-    """Everything, the manifest last."""
-    client = logged.client()
-    files, manifest = finished.files, finished.manifest
-    entries = logged.fetch_entries(client, run_id, folder / "logged")
-    taken = {Path(item.path).name for item in client.list_artifacts(run_id, ROOT)}
-    place = free_place(finished.method, taken)
-    path = f"{ROOT}/{place}"
-    write_folder(folder / "new", files, manifest)
-    (folder / "new" / MANIFEST).unlink()
-    logged.log_lineage(client, run_id, manifest)
-    logged.log_params(client, run_id, path, manifest)
-    logged.log_metrics(client, run_id, path, finished)
-    client.log_artifacts(run_id, str(folder / "new"), path)
-    logged.log_table_tag(client, run_id, f"{path}/{TABLE}")
-    logged.log_images(client, run_id, path, finished)
-    entries.append(Entry(place, manifest, files["figure.png"], read_panels(files.get(PANELS))))
-    client.log_text(run_id, index(entries, run_id), f"{ROOT}/index.html")
-    logged.tag_all(client, run_id, finished.method, manifest)
-    client.log_text(run_id, to_json(manifest).decode(), f"{path}/{MANIFEST}")
-    return place
+def _spooled(finished: Finished, destination: Destination) -> Spool:
+    """The interpretation on disk, beside what the same call could not log before."""
+    import mlflow
+
+    try:
+        folder = destination.spool or make_folder()
+        if destination.spool is None:
+            # What a process that was killed leaves behind is complete, but its run isn't.
+            status = "KILLED" if destination.ends else None
+            uri = public_uri(mlflow.get_tracking_uri())
+            Spool(folder, uri, destination.run_id, status=status).save()
+        spool = Spool.read(folder)
+        spool.process, destination.spool = os.getpid(), folder
+        spool.add(finished)
+        spool.save()
+    except OSError as error:
+        raise TrackingError(
+            f"the results of {finished.method} could not be written to disk ({error}); free some space, "
+            "or name another folder with the variable TMPDIR"
+        ) from error
+    return spool
+
+
+def _leave(spool: Spool) -> None:
+    spool.process = None
+    spool.save()

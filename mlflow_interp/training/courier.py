@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from mlflow_interp.artifacts.spool import make_folder
 from mlflow_interp.training.orders import Finish, Start, Step
 
 Hear = Callable[[Mapping[str, Any]], None]
@@ -97,7 +97,7 @@ class Courier:
     """
 
     def __init__(self, start: Start, hear: Hear) -> None:
-        self.spool = Path(tempfile.mkdtemp(prefix="mlflow-interp-"))
+        self.spool = make_folder()
         self.outcome: Mapping[str, Any] = {}
         self._hear, self._done = hear, threading.Event()
         self._online, self._last = False, time.monotonic()

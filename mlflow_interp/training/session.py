@@ -241,5 +241,8 @@ def _close(courier: Courier, tap: ValidationTap | None, status: str, wait: float
     why = courier.finish(Finish(status), limit=wait, patience=PATIENCE)
     if why is not None:
         logger.warning(
-            "not all interpretations are logged (%s); what is missing lies in %s", why, courier.spool
+            "not all interpretations are logged (%s); what is missing is kept, and logged with: "
+            "mlflow-interp resume %s",
+            why,
+            courier.spool,
         )

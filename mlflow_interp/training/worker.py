@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import pickle
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from mlflow_interp.loading.store import is_local
+from mlflow_interp.artifacts.spool import Spool
+from mlflow_interp.loading.store import is_local, public_uri
 from mlflow_interp.training.orders import Finish, Start, Step
 
 Tell = Callable[..., None]
@@ -31,12 +31,10 @@ _IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRI
 
 @dataclass
 class _Series:
-    """One method over the steps: where it is logged, what was found, what is still to be uploaded."""
+    """One method over the steps: what was found, and how it is drawn."""
 
-    place: str
     results: dict[int, Any] = field(default_factory=dict)
     manifests: dict[int, dict[str, Any]] = field(default_factory=dict)
-    waiting: list[int] = field(default_factory=list)
     figure: dict[str, Any] = field(default_factory=dict)
 
 
@@ -44,35 +42,43 @@ class Worker:
     """Carries out orders, one after the other."""
 
     def __init__(self, start: Start, tell: Tell) -> None:
-        from mlflow_interp.artifacts.run_log import RunLog
-
-        self.start, self.tell, self.spool = start, tell, Path(start.spool)
-        self.series: dict[str, _Series] = {}
-        self.log = RunLog(start.run_id)
+        self.tell, self.series = tell, dict[str, _Series]()
+        self.spool = Spool(
+            folder=Path(start.spool),
+            tracking_uri=public_uri(start.tracking_uri),
+            run_id=start.run_id,
+            run_name=start.run_name,
+            tags=start.tags,
+            experiment_id=start.environment.get("MLFLOW_EXPERIMENT_ID"),
+            # Until the training says otherwise.
+            status="KILLED" if start.run_id is None else None,
+            process=os.getpid(),
+        )
         self.offline: str | None = None
         self._remote = not is_local(start.tracking_uri)
         self._online(self._open)
 
     def _open(self) -> None:
-        if self.log.run_id is None:
-            self.log.create(self.start.run_name, self.start.tags)
-        self.tell(run=self.log.run_id)
-        self._remote = self._remote or not is_local(self.log.artifact_uri())
+        from mlflow_interp.artifacts import logged, uploading
 
-    def _online(self, work: Callable[..., None], *arguments: Any) -> bool:
+        client = logged.client()
+        uploading.make_run(client, self.spool)
+        self.tell(run=self.spool.run_id)
+        stored = client.get_run(self.spool.run_id).info.artifact_uri
+        self._remote = self._remote or not is_local(stored)
+
+    def _online(self, work: Callable[[], None]) -> None:
         """Do what needs the tracking server, unless that was found not to answer."""
         if self.offline is not None:
-            return False
+            return
         # A disk here always answers, if late on a busy machine.
         self.tell(online=self._remote)
         try:
-            work(*arguments)
+            work()
         except Exception as error:
             self.offline = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            return False
         finally:
             self.tell(online=False)
-        return True
 
     def step(self, order: Step) -> None:
         """Draw and write the result of an epoch, and log it."""
@@ -81,7 +87,7 @@ class Worker:
         except Exception as error:
             self.tell(failed=order.method, why=f"{type(error).__name__}: {error}")
             return
-        self._upload(order.method)
+        self._online(self._upload)
 
     def _write(self, order: Step) -> None:
         from mlflow_interp import report
@@ -89,78 +95,65 @@ class Worker:
         from mlflow_interp.manifest import complete_manifest, write_folder
         from mlflow_interp.training import over_steps
 
-        series = self._series(order.method)
+        series = self.series.setdefault(order.method, _Series())
         previous = series.results[max(series.results)] if series.results else None
         result = order.result.conclude(previous) if isinstance(order.result, Deferred) else order.result
         _, files = report.files(order.method, result, order.figure, with_page=False)
         described = report.manifest(order.method, result, order.given, order.facts, seconds=order.seconds)
         manifest = complete_manifest(described | {"step": order.step}, files)
-        folder = self._folder(order.method, order.step)
+        self.spool.save()
+        folder = self.spool.folder / order.method / f"epoch-{order.step:04d}"
         write_folder(folder, files, manifest)
         if not over_steps.needs_results(order.method):
             series.results.clear()
         series.results[order.step], series.manifests[order.step] = result, manifest
-        series.waiting.append(order.step)
         series.figure = dict(order.figure)
         self.tell(drawn=order.method, step=order.step, figure=str(folder / "figure.png"))
         for warning in manifest["warnings"] if len(series.manifests) == 1 else ():
             self.tell(warning=f"{order.method}: {warning}")
 
-    def _series(self, method: str) -> _Series:
-        if method not in self.series:
-            places = [method]
-            self._online(lambda: places.append(self.log.free_place(method)))
-            self.series[method] = _Series(places[-1])
-        return self.series[method]
+    def _upload(self) -> None:
+        from mlflow_interp.artifacts.uploading import upload
+        from mlflow_interp.figures import index
 
-    def _folder(self, method: str, step: int) -> Path:
-        return self.spool / self.series[method].place / f"epoch-{step:04d}"
-
-    def _upload(self, method: str) -> None:
-        """Log what waits, the oldest first."""
-        series = self.series[method]
-        while series.waiting and self._online(self._upload_step, method, series.waiting[0]):
-            series.waiting.pop(0)
-
-    def _upload_step(self, method: str, step: int) -> None:
-        series = self.series[method]
-        self.log.step(series.place, step, self._folder(method, step), series.manifests[step])
-        self.tell(logged=method, step=step)
+        for piece in upload(self.spool, index.page):
+            self.tell(logged=piece)
 
     def finish(self, order: Finish) -> None:
         """Write the pages over all steps, log what is left, end the run if it was made here."""
-        self.offline = None  # one more try
-        pages = [method for method, series in self.series.items() if series.results and self._page(method)]
-        for method in self.series:
-            self._upload(method)
-        for method in pages:
-            self._online(self.log.whole, self.series[method].place, self.spool / self.series[method].place)
-        if pages:
-            self._online(self._index, [self.series[method].place for method in pages])
-        if self.start.run_id is None:
-            self._online(self.log.end, order.status)
-        left = self.offline
-        if left is None:
-            shutil.rmtree(self.spool, ignore_errors=True)
-        self.tell(done=True, offline=left)
+        from mlflow_interp.artifacts.uploading import end_run
 
-    def _page(self, method: str) -> bool:
+        self.offline = None  # one more try
+        for method in self.series:
+            self._write_page(method)
+        if self.spool.status is not None:
+            self.spool.status = order.status
+        self._online(self._upload)
+        self._online(lambda: end_run(self.spool))
+        if self.offline is None:
+            self.spool.remove()
+        else:
+            self._leave()
+        self.tell(done=True, offline=self.offline)
+
+    def _leave(self) -> None:
+        """Let another process log what is missing."""
+        self.spool.process = None
+        with contextlib.suppress(OSError):  # on a full disk what was written last still counts
+            self.spool.save()
+
+    def _write_page(self, method: str) -> None:
         from mlflow_interp.training import over_steps
 
         series = self.series[method]
+        if not series.results:
+            return
         try:
             over_steps.write_whole(
-                self.spool / series.place, method, series.results, series.manifests, series.figure
+                self.spool.folder / method, method, series.results, series.manifests, series.figure
             )
         except Exception as error:
             self.tell(failed=method, why=f"{type(error).__name__}: {error}")
-            return False
-        return True
-
-    def _index(self, places: list[str]) -> None:
-        from mlflow_interp.figures import index
-
-        self.log.index(index.page, self.spool, places)
 
 
 def main() -> None:

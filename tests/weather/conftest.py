@@ -1,0 +1,43 @@
+"""A real server behind a proxy that can misbehave, and an experiment of each test's own."""
+
+from __future__ import annotations
+
+import os
+
+import mlflow
+import pytest
+
+from docs.pictures import served
+from tests.weather.proxy import Proxy, fair
+
+
+@pytest.fixture(scope="package")
+def proxy(tmp_path_factory):
+    """The proxy, in front of a server that keeps its artifacts itself."""
+    folder, before = tmp_path_factory.mktemp("server"), os.getcwd()
+    os.chdir(folder)  # where the server puts artifacts
+    try:
+        with served(f"sqlite:///{folder / 'mlflow.db'}") as server, Proxy(server).running() as proxy:
+            os.chdir(before)
+            yield proxy
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture(autouse=True)
+def through(proxy, tmp_path, monkeypatch):
+    """Everything goes through the proxy, which is fair at first; MLflow's own retries are few and quick."""
+    before = mlflow.get_tracking_uri()
+    proxy.set(fair)
+    for name, value in {"REQUEST_MAX_RETRIES": 2, "REQUEST_BACKOFF_FACTOR": 0, "REQUEST_TIMEOUT": 3}.items():
+        monkeypatch.setenv(f"MLFLOW_HTTP_{name}", str(value))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    mlflow.set_tracking_uri(proxy.uri)
+    mlflow.set_experiment(tmp_path.name)
+    yield proxy
+    proxy.set(fair)
+    mlflow.set_tracking_uri(before)
+    mlflow.tracking.fluent._active_experiment_id = None
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
