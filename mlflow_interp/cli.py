@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import types
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
@@ -27,6 +28,27 @@ _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _QUIET = Option("quiet", "run", bool, False, "Show neither progress nor where results went.")
 
 
+class Misspelt(click.UsageError):
+    """A usage error that is told in one line, as every other error is."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it without the lines on usage that Click puts before."""
+        _say(self, file)
+
+
+def _say(error: Exception | str, file: IO[Any] | None = None) -> None:
+    click.echo(f"mlflow-interp: {' '.join(str(error).split())}", file=file, err=True)
+
+
+@contextlib.contextmanager
+def _in_one_line(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        message = error.format_message().rstrip(".")
+        raise Misspelt(f"{message}; see `{ctx.command_path} --help`", ctx) from error
+
+
 class MethodGroup(click.Group):
     """The group of all commands; those of the methods are made when they are asked for."""
 
@@ -39,11 +61,19 @@ class MethodGroup(click.Group):
         name = cmd_name.replace("-", "_")
         return _method_command(name) if name in method_names() else super().get_command(ctx, cmd_name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Tell in one line of an option that stands before the command and is none."""
+        if not args:  # which Click answers with the help
+            return super().parse_args(ctx, args)
+        with _in_one_line(ctx):
+            return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Name the nearest commands where there is none of the name."""
-        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
-        return super().resolve_command(ctx, args)
+        with _in_one_line(ctx):
+            if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+                ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
+            return super().resolve_command(ctx, args)
 
 
 class Command(click.Command):
@@ -53,10 +83,11 @@ class Command(click.Command):
         """Let flags take `=true` and `=false`, and any option be empty for its default."""
         flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
         try:
-            return super().parse_args(ctx, list(_spelled_out(args, flags)))
-        except click.UsageError as error:
+            with _in_one_line(ctx):
+                return super().parse_args(ctx, list(_spelled_out(args, flags)))
+        except Misspelt as error:
             if not ctx.resilient_parsing:
-                note_failure(OptionError(error.format_message()))
+                note_failure(OptionError(str(error)))
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -65,12 +96,13 @@ class Command(click.Command):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             return super().invoke(ctx)
-        except InterpretationError as error:
+        # Beside our own errors, a disk that is full, a folder that can't be written, memory that is out.
+        except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
-            click.echo(f"mlflow-interp: {' '.join(str(error).split())}", err=True)
+            _say(str(error) or type(error).__name__)
             sys.exit(2)
         except KeyboardInterrupt:
-            click.echo("mlflow-interp: interrupted", err=True)
+            _say("interrupted")
             sys.exit(130)
 
 
@@ -251,7 +283,7 @@ def _use_tracking_uri(uri: str | None) -> None:
         raise OptionError(f"tracking URI {uri!r} can't be used: {error}") from error
 
 
-@main.command("methods")
+@main.command("methods", cls=Command)
 def methods_command() -> None:
     """List the methods."""
     for name in method_names():

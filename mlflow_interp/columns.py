@@ -11,6 +11,9 @@ import numpy as np
 
 from mlflow_interp.core import UNKNOWN
 from mlflow_interp.exceptions import InputsError
+from mlflow_interp.paths import local_path
+
+_LARGEST = 2**63 - 1  # that an array of integers holds
 
 #: A path, or a value (or a row of them) for each input.
 Column = str | Path | Sequence[Any] | np.ndarray
@@ -26,7 +29,7 @@ def read_column(column: Column | None, what: str) -> Any:
     """
     if not isinstance(column, (str, Path)):
         return column
-    path = Path(column).expanduser()
+    path = local_path(column)
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
@@ -49,7 +52,12 @@ def in_words(column: Column) -> str:
 def _values(lines: Sequence[str]) -> list[Any]:
     """Stripped lines, as numbers where all are."""
     lines = [line.strip() for line in lines if line.strip()]
-    return [int(line) for line in lines] if all(line.isdecimal() for line in lines) else _floats(lines)
+    if not all(line.isdecimal() for line in lines):
+        return _floats(lines)
+    numbers = [int(line) for line in lines]
+    if numbers and max(numbers) > _LARGEST:
+        raise ValueError(f"{max(numbers)} is too large a number")
+    return numbers
 
 
 def _floats(texts: Sequence[str]) -> list[Any]:
