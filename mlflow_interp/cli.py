@@ -16,7 +16,7 @@ import click
 
 from mlflow_interp import __version__
 from mlflow_interp.core import find_method, method_names
-from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
+from mlflow_interp.exceptions import InterpretationError, OptionError, nearest, without_password
 from mlflow_interp.options import Option, options_of, summary
 from mlflow_interp.runs import note_failure
 
@@ -38,6 +38,12 @@ class Misspelt(click.UsageError):
 
 def _say(error: Exception | str, file: IO[Any] | None = None) -> None:
     click.echo(f"mlflow-interp: {' '.join(str(error).split())}", file=file, err=True)
+
+
+def _of_the_machine(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return f"memory is out: {error}; set --batch-size or --max-inputs lower"
+    return f"{without_password(str(error))}; check the path, who may write there, and how much room is left"
 
 
 @contextlib.contextmanager
@@ -99,7 +105,7 @@ class Command(click.Command):
         # Beside our own errors, a disk that is full, a folder that can't be written, memory that is out.
         except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
-            _say(str(error) or type(error).__name__)
+            _say(error if isinstance(error, InterpretationError) else _of_the_machine(error))
             sys.exit(2)
         except KeyboardInterrupt:
             _say("interrupted")

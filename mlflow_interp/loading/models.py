@@ -20,6 +20,7 @@ import yaml
 from mlflow_interp.core import weights_digest
 from mlflow_interp.exceptions import ModelError, without_password
 from mlflow_interp.loading import legacy, store
+from mlflow_interp.loading.probing import check_file
 from mlflow_interp.paths import local_path
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
@@ -195,6 +196,8 @@ def _read_keras_file(path: Path, trusted: bool) -> Any:
         raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
     if path.stat().st_size == 0:
         raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
+    if not trusted:
+        check_file(path)
     try:
         if _keras_version(path).startswith("2."):
             model = legacy.read(path, trusted)
