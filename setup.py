@@ -40,7 +40,9 @@ setup(
             "scikit-image>=0.24",
         ],
         "dev": [
+            "boto3>=1.34",
             "hypothesis>=6.100",
+            "moto[server]>=5.0",
             "mypy>=1.11",
             "playwright>=1.48",
             "pytest>=8.3",
@@ -50,6 +52,9 @@ setup(
             "types-requests",
             "types-tqdm",
         ],
+        # No wheel for every version of Python that this package runs on.
+        "fuzz": ["atheris>=3.0"],
+        "audit": ["pip-audit>=2.7"],
         "tensorboard": ["tensorboard>=2.18"],
         # xplique 1.4 to 2.0 would replace TensorFlow by an older one.
         "bench": ["scipy>=1.11", "tf-explain>=0.3.1", "tf-keras-vis>=0.8.7", "xplique==1.3.3"],

@@ -28,6 +28,7 @@ from mlflow_interp.layers import (
     spatial_axes,
     split_layers,
 )
+from mlflow_interp.paths import local_path
 from mlflow_interp.progress import track
 from mlflow_interp.scores import class_scores
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import signal
 import sys
@@ -256,6 +257,8 @@ def _interpret(
 
     _use_tracking_uri(tracking_uri)
     _load_tensorflow()
+    # Pillow logs of damaged pictures what the warning about each says better.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterpretationWarning)
         warnings.showwarning = show  # type: ignore[assignment]

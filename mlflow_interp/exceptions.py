@@ -14,7 +14,6 @@ import difflib
 import re
 from collections.abc import Iterable
 
-
 _PASSWORD = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 
 

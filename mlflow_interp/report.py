@@ -73,7 +73,9 @@ def files(
 
 
 def _check_finite(method: str, arrays: Mapping[str, np.ndarray]) -> None:
-    lost = [name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    lost = [
+        name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
     if lost:
         raise ModelError(
             f"{method} gives NaN or infinite {', '.join(lost)}: an option is far out of range, or a weight "

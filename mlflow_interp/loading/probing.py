@@ -70,8 +70,8 @@ def _check_sizes(path: Path) -> None:
     config, whole = sizes.get("config.json", 0), sum(sizes.values())
     if config > LARGEST_CONFIG or whole > max(LARGEST_CONFIG, MOST_EXPANSION * path.stat().st_size):
         raise ModelError(
-            f"{path.name!r} would expand from {path.stat().st_size:,} to {whole:,} bytes, {config:,} of them its "
-            "configuration, as no model does; it is not loaded: save or copy the model anew"
+            f"{path.name!r} would expand from {path.stat().st_size:,} to {whole:,} bytes, {config:,} of them "
+            "its configuration, as no model does; it is not loaded: save or copy the model anew"
         )
 
 
@@ -80,10 +80,13 @@ def _look_inside(path: Path) -> None:
     seconds = SECONDS + size / BYTES_A_SECOND
     command = [sys.executable, "-I", "-c", _LOOK, str(path), str(MEMORY + 4 * size)]
     try:
-        done = subprocess.run(command, timeout=seconds, capture_output=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(  # noqa: S603 - our own Python
+            command, timeout=seconds, capture_output=True, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired as error:
         raise ModelError(
-            f"{path.name!r} is damaged: reading it does not end ({seconds:.0f} s); save or copy the model anew"
+            f"{path.name!r} is damaged: reading it does not end ({seconds:.0f} s); "
+            "save or copy the model anew"
         ) from error
     if done.returncode < 0 or done.returncode == 3:
         what = "takes too much memory" if done.returncode == 3 else "breaks off"

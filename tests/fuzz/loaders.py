@@ -14,7 +14,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["PIL", "numpy.lib._format_impl", "numpy.lib._npyio_impl", "zipfile", "json", "mlflow_interp"]):
+INSTRUMENTED = ["PIL", "numpy.lib._format_impl", "numpy.lib._npyio_impl", "zipfile", "json", "mlflow_interp"]
+
+with atheris.instrument_imports(include=INSTRUMENTED):
     from mlflow_interp.columns import read_column
     from mlflow_interp.exceptions import InputsError, InterpretationError
     from mlflow_interp.loading.classes import load_class_names
@@ -74,8 +76,8 @@ def only_our_errors(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
     def run(content: bytes) -> None:
         try:
             target(content)
-        except InterpretationError as error:
-            assert "\n" not in str(error)
+        except InterpretationError:
+            return
 
     return run
 

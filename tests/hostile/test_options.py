@@ -81,9 +81,9 @@ def test_a_number_works_or_is_refused_in_one_line(
         assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
         return
     line = refused(done)
-    if option.name not in NAMES:
+    if option.name not in NAMES and (method, option.name) != ("umap", "seed"):  # random_state there
         assert option.name in line.replace("-", "_") or option.passed_on, line
-        assert value[:8] in line or option.passed_on, line
+        assert value[:8] in line.replace("e+", "e") or option.passed_on, line
 
 
 TEXTS = [

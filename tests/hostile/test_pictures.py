@@ -164,7 +164,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         "",
     ),
     "no-size.png": (png(0, 0), ""),
-    "backwards.bmp": (b"BM" + struct.pack("<IHHI", 60, 0, 0, 54) + struct.pack("<IiiHH", 40, -4, 4, 1, 24), ""),
+    "backwards.bmp": (b"BM" + struct.pack("<IHHIIiiHH", 60, 0, 0, 54, 40, -4, 4, 1, 24), ""),
     "floating.tif": (encoded(Image.new("F", (8, 8)), "TIFF"), "floating-point pixels"),
     "thirty-two.tif": (encoded(Image.fromarray(np.full((8, 8), 70_000, np.int32)), "TIFF"), "32-bit"),
 }  # fmt: skip
