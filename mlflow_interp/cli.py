@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
@@ -11,14 +10,15 @@ import sys
 import types
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
 from mlflow_interp import __version__
 from mlflow_interp.core import find_method, method_names
-from mlflow_interp.exceptions import InterpretationError, OptionError, nearest, without_password
+from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
 from mlflow_interp.options import Option, options_of, summary
+from mlflow_interp.refusal import Misspelt, in_one_line, of_the_machine, say
 from mlflow_interp.runs import note_failure
 
 # Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
@@ -27,33 +27,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _NUMBERS: Mapping[Any, click.ParamType[Any, Any]] = {int: click.INT, float: click.FLOAT}
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _QUIET = Option("quiet", "run", bool, False, "Show neither progress nor where results went.")
-
-
-class Misspelt(click.UsageError):
-    """A usage error that is told in one line, as every other error is."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print it without the lines on usage that Click puts before."""
-        _say(self, file)
-
-
-def _say(error: Exception | str, file: IO[Any] | None = None) -> None:
-    click.echo(f"mlflow-interp: {' '.join(str(error).split())}", file=file, err=True)
-
-
-def _of_the_machine(error: OSError | MemoryError) -> str:
-    if isinstance(error, MemoryError):
-        return f"memory is out: {error}; set --batch-size or --max-inputs lower"
-    return f"{without_password(str(error))}; check the path, who may write there, and how much room is left"
-
-
-@contextlib.contextmanager
-def _in_one_line(ctx: click.Context) -> Iterator[None]:
-    try:
-        yield
-    except click.UsageError as error:
-        message = error.format_message().rstrip(".")
-        raise Misspelt(f"{message}; see `{ctx.command_path} --help`", ctx) from error
 
 
 class MethodGroup(click.Group):
@@ -72,12 +45,12 @@ class MethodGroup(click.Group):
         """Tell in one line of an option that stands before the command and is none."""
         if not args:  # which Click answers with the help
             return super().parse_args(ctx, args)
-        with _in_one_line(ctx):
+        with in_one_line(ctx):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Name the nearest commands where there is none of the name."""
-        with _in_one_line(ctx):
+        with in_one_line(ctx):
             if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
                 ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
             return super().resolve_command(ctx, args)
@@ -90,7 +63,7 @@ class Command(click.Command):
         """Let flags take `=true` and `=false`, and any option be empty for its default."""
         flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
         try:
-            with _in_one_line(ctx):
+            with in_one_line(ctx):
                 return super().parse_args(ctx, list(_spelled_out(args, flags)))
         except Misspelt as error:
             if not ctx.resilient_parsing:
@@ -106,10 +79,10 @@ class Command(click.Command):
         # Beside our own errors, a disk that is full, a folder that can't be written, memory that is out.
         except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
-            _say(error if isinstance(error, InterpretationError) else _of_the_machine(error))
+            say(error if isinstance(error, InterpretationError) else of_the_machine(error))
             sys.exit(2)
         except KeyboardInterrupt:
-            _say("interrupted")
+            say("interrupted")
             sys.exit(130)
 
 

@@ -147,8 +147,9 @@ def check_number(option: Option, value: Any) -> None:
     if not kinds & {int, float} or (value is None and type(None) in kinds):
         return
     if isinstance(value, Real):
-        needs, largest = ("", LARGEST) if isinstance(value, Integral) else ("finite ", LARGEST_FLOAT)
-        if not abs(value) <= largest:
+        number = int(value) if isinstance(value, Integral) else float(value)
+        needs, largest = ("", LARGEST) if isinstance(number, int) else ("finite ", LARGEST_FLOAT)
+        if not abs(number) <= largest:
             raise OptionError(f"{option.name} is {value}; give a {needs}number of at most {largest:,}")
     if kinds <= {int, float, type(None)}:
         _check_kind(option, kinds, value)
