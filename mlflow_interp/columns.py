@@ -90,20 +90,20 @@ def class_indices(values: np.ndarray, class_names: Sequence[str] | None) -> tupl
     """Names, or whole numbers, as (n,) int64 class indices, `UNKNOWN` where one fits no class; and those."""
     if values.dtype.kind not in "SUO":
         return _whole(values)
-    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
     known = {_plain(name): index for index, name in enumerate(class_names or ())}
     indices = np.array([known.get(_plain(text), UNKNOWN) for text in texts], np.int64)
     return indices, sorted({text for text in texts if _plain(text) not in known})
 
 
 def _whole(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    if (
-        values.dtype.kind != "f"
-        or not (fractions := ~(np.isfinite(values) & (values == np.floor(values)))).any()
-    ):
+    if values.dtype.kind != "f":
         return values.astype(np.int64), []
-    indices = np.where(fractions, UNKNOWN, np.nan_to_num(values)).astype(np.int64)
-    return indices, sorted({str(value) for value in values[fractions].tolist()})
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float64)
+    whole = (np.abs(numbers) < _LARGEST) & (numbers == np.floor(numbers))
+    indices = np.where(whole, numbers, UNKNOWN).astype(np.int64)
+    return indices, sorted({str(value) for value in values[~whole].tolist()})
 
 
 def _plain(name: str) -> str:

@@ -192,7 +192,8 @@ def test_a_registered_model_of_a_hostile_name(
             )
     done = command("gradcam", f"models:/{name}/1", folder, "--quiet", "--preprocess", "none")
     assert done.exit_code == 0, done.output
-    (run,) = MlflowClient().search_runs(["0"], f"tags.`mlflow_interp.model_uri` = 'models:/{name}/1'")
+    runs = MlflowClient().search_runs([e.experiment_id for e in MlflowClient().search_experiments()])
+    (run,) = [run for run in runs if run.data.tags.get("mlflow_interp.model_uri") == f"models:/{name}/1"]
     assert run.info.status == "FINISHED"
     for odd in ("C#?", "../../x", "a%2f..%2fb", "/host/x", "x" * 300):
         uri = f"models:/{odd}/1"
