@@ -58,8 +58,9 @@ def _misfits(indices: np.ndarray, strangers: Sequence[str], classes: int | None)
         )
     outside = indices[(indices < UNKNOWN) | (indices >= (classes or np.inf))]
     if len(outside):
+        classes_are = f"the model has classes 0 to {classes - 1}" if classes else "classes start at 0"
         warnings.append(
-            f"labels such as {outside[0]} are of no class: the model has classes 0 to {(classes or 1) - 1}; "
+            f"labels such as {outside[0]} are of no class: {classes_are}; "
             "give labels in this range, or -1 where there is none"
         )
     return warnings
