@@ -86,7 +86,7 @@ def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) ->
     if labels is None:
         return np.full(total, UNKNOWN, np.int64), []
     values = np.asarray(labels)
-    if values.dtype.kind not in "biufSUO" or not 0 < values.ndim <= 2:
+    if values.dtype.kind not in "biufSUO" or not 0 < values.ndim <= 2 or values.shape[1:] == (0,):
         raise InputsError(
             f"labels hold {values.dtype} values of shape {values.shape}; give a class index, a name or a row "
             "of classes for each input, or no labels"
