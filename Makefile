@@ -3,7 +3,7 @@ BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help demo test test-fast test-lowest lint package docs docs-tables docs-pictures bench mlproject clean
+.PHONY: help demo test test-fast test-lowest fuzz audit lint package docs docs-tables docs-pictures bench mlproject clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,17 @@ test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed,
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python build/lowest
 	$(BIN)/python -m uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
 	build/lowest/bin/python -m pytest -m "not slow"
+
+fuzz: .venv/fuzz  ## Fuzz what reads pictures, arrays and class names, a minute each
+	@for target in pictures arrays classes; do \
+	  mkdir -p .venv/fuzzing/$$target && \
+	  $(BIN)/python -m tests.fuzz.loaders $$target .venv/fuzzing/$$target tests/fuzz/corpus/$$target \
+	    -max_total_time=$(or $(SECONDS_EACH),60) -max_len=4096 -rss_limit_mb=3000 -timeout=60 \
+	    -artifact_prefix=.venv/fuzzing/crash-$$target- -verbosity=1 || exit 1; \
+	done
+
+audit: .venv/audit  ## Look for known vulnerabilities in what is installed; asks a service on the internet
+	$(BIN)/python -m pip_audit --skip-editable
 
 lint: .venv/dev  ## Check style and types
 	$(BIN)/ruff check .
@@ -59,3 +70,5 @@ clean:  ## Remove the environment and everything made by the demo
 .venv/dev: extras := demo,dev
 .venv/docs: extras := docs
 .venv/bench: extras := demo,bench
+.venv/fuzz: extras := demo,dev,fuzz
+.venv/audit: extras := demo,dev,audit

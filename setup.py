@@ -53,8 +53,10 @@ setup(
             "scikit-image>=0.24",
         ],
         "dev": [
+            "boto3>=1.34",
             "hypothesis>=6.100",
             "ipython>=8.0",
+            "moto[server]>=5.0",
             "mypy>=2.0",
             "playwright>=1.60",
             "pytest>=8.3",
@@ -65,6 +67,9 @@ setup(
             "types-tqdm>=4.66",
         ],
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.8,<10"],
+        # No wheel for every version of Python that this package runs on.
+        "fuzz": ["atheris>=3.0"],
+        "audit": ["pip-audit>=2.7"],
         "tensorboard": ["tensorboard>=2.18"],
         # xplique 1.4 to 2.0 would replace TensorFlow by an older one.
         "bench": ["scipy>=1.11", "tf-explain>=0.3.1", "tf-keras-vis>=0.8.7", "xplique==1.3.3"],

@@ -28,6 +28,7 @@ from mlflow_interp.layers import (
     spatial_axes,
     split_layers,
 )
+from mlflow_interp.paths import local_path
 from mlflow_interp.progress import track
 from mlflow_interp.scores import class_scores
 
@@ -79,7 +80,7 @@ def collected(
     if pooling not in ("mean", "max", "flatten"):
         raise OptionError(f"no pooling {pooling!r}; there are: mean, max, flatten")
     with tempfile.TemporaryDirectory(prefix="mlflow-interp-", ignore_cleanup_errors=True) as folder:
-        root = Path(folder) if cache is None else _made(Path(cache).expanduser())
+        root = Path(folder) if cache is None else _made(local_path(cache))
         yield _Collector(model, batch, layers, pooling, root, kept=cache is not None).collect()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from mlflow_interp import __version__
 from mlflow_interp.core import find_method, method_names
 from mlflow_interp.exceptions import InterpretationError, OptionError, nearest
 from mlflow_interp.options import Option, options_of, summary
+from mlflow_interp.refusal import Misspelt, in_one_line, of_the_machine, say
 from mlflow_interp.runs import note_failure
 
 # Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
@@ -39,11 +41,19 @@ class MethodGroup(click.Group):
         name = cmd_name.replace("-", "_")
         return _method_command(name) if name in method_names() else super().get_command(ctx, cmd_name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Tell in one line of an option that stands before the command and is none."""
+        if not args:  # which Click answers with the help
+            return super().parse_args(ctx, args)
+        with in_one_line(ctx):
+            return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Name the nearest commands where there is none of the name."""
-        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
-        return super().resolve_command(ctx, args)
+        with in_one_line(ctx):
+            if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+                ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
+            return super().resolve_command(ctx, args)
 
 
 class Command(click.Command):
@@ -53,10 +63,11 @@ class Command(click.Command):
         """Let flags take `=true` and `=false`, and any option be empty for its default."""
         flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
         try:
-            return super().parse_args(ctx, list(_spelled_out(args, flags)))
-        except click.UsageError as error:
+            with in_one_line(ctx):
+                return super().parse_args(ctx, list(_spelled_out(args, flags)))
+        except Misspelt as error:
             if not ctx.resilient_parsing:
-                note_failure(OptionError(error.format_message()))
+                note_failure(OptionError(str(error)))
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -65,12 +76,13 @@ class Command(click.Command):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             return super().invoke(ctx)
-        except InterpretationError as error:
+        # Beside our own errors, a disk that is full, a folder that can't be written, memory that is out.
+        except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
-            click.echo(f"mlflow-interp: {' '.join(str(error).split())}", err=True)
+            say(error if isinstance(error, InterpretationError) else of_the_machine(error))
             sys.exit(2)
         except KeyboardInterrupt:
-            click.echo("mlflow-interp: interrupted", err=True)
+            say("interrupted")
             sys.exit(130)
 
 
@@ -220,6 +232,8 @@ def _interpret(
         sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
     _use_tracking_uri(tracking_uri)
     _load_tensorflow()
+    # Pillow logs of damaged pictures what the warning about each says better.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterpretationWarning)
         warnings.showwarning = show  # type: ignore[assignment]
@@ -253,7 +267,7 @@ def _use_tracking_uri(uri: str | None) -> None:
         raise OptionError(f"tracking URI {uri!r} can't be used: {error}") from error
 
 
-@main.command("methods")
+@main.command("methods", cls=Command)
 def methods_command() -> None:
     """List the methods."""
     for name in method_names():

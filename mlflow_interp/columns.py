@@ -11,6 +11,9 @@ import numpy as np
 
 from mlflow_interp.core import UNKNOWN
 from mlflow_interp.exceptions import InputsError
+from mlflow_interp.paths import local_path
+
+_LARGEST = 2**63 - 1  # that an array of integers holds
 
 #: A path, or a value (or a row of them) for each input.
 Column = str | Path | Sequence[Any] | np.ndarray
@@ -26,7 +29,7 @@ def read_column(column: Column | None, what: str) -> Any:
     """
     if not isinstance(column, (str, Path)):
         return column
-    path = Path(column).expanduser()
+    path = local_path(column)
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
@@ -49,7 +52,12 @@ def in_words(column: Column) -> str:
 def _values(lines: Sequence[str]) -> list[Any]:
     """Stripped lines, as numbers where all are."""
     lines = [line.strip() for line in lines if line.strip()]
-    return [int(line) for line in lines] if all(line.isdecimal() for line in lines) else _floats(lines)
+    if not all(line.isdecimal() for line in lines):
+        return _floats(lines)
+    numbers = [int(line) for line in lines]
+    if numbers and max(numbers) > _LARGEST:
+        raise ValueError(f"{max(numbers)} is too large a number")
+    return numbers
 
 
 def _floats(texts: Sequence[str]) -> list[Any]:
@@ -82,20 +90,20 @@ def class_indices(values: np.ndarray, class_names: Sequence[str] | None) -> tupl
     """Names, or whole numbers, as (n,) int64 class indices, `UNKNOWN` where one fits no class; and those."""
     if values.dtype.kind not in "SUO":
         return _whole(values)
-    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
     known = {_plain(name): index for index, name in enumerate(class_names or ())}
     indices = np.array([known.get(_plain(text), UNKNOWN) for text in texts], np.int64)
     return indices, sorted({text for text in texts if _plain(text) not in known})
 
 
 def _whole(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    if (
-        values.dtype.kind != "f"
-        or not (fractions := ~(np.isfinite(values) & (values == np.floor(values)))).any()
-    ):
+    if values.dtype.kind != "f":
         return values.astype(np.int64), []
-    indices = np.where(fractions, UNKNOWN, np.nan_to_num(values)).astype(np.int64)
-    return indices, sorted({str(value) for value in values[fractions].tolist()})
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float64)
+    whole = (np.abs(numbers) < _LARGEST) & (numbers == np.floor(numbers))
+    indices = np.where(whole, numbers, UNKNOWN).astype(np.int64)
+    return indices, sorted({str(value) for value in values[~whole].tolist()})
 
 
 def _plain(name: str) -> str:

@@ -120,6 +120,7 @@ class Batch:
             raise InputsError(
                 f"no input could be read from {self.source!r}"
                 + (f" ({reasons})" if reasons else " (it is empty)")
+                + "; give others, or save or copy them anew"
             )
         self._digest = digest.hexdigest()
         self._count = count

@@ -11,11 +11,25 @@ InterpretationError
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_PASSWORD = re.compile(r"(?<=://)[^\s/?#'\"]*@")
+
+
+def without_password(text: str) -> str:
+    """A text in which no URI has a user and password: http://me:secret@host is http://host."""
+    return _PASSWORD.sub("", text)
 
 
 class InterpretationError(Exception):
-    """Anything the user can mend; the command line prints it as one line and exits with 2."""
+    """Anything the user can mend; the command line prints it as one line and exits with 2.
+
+    Its message is logged and shown to others, so it never holds the password of a URI.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_password(message))
 
 
 class OptionError(InterpretationError, ValueError):

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral, Real
 from typing import Any, get_args, get_type_hints
 
 from docstring_parser import parse
@@ -23,6 +24,9 @@ from mlflow_interp.exceptions import OptionError, nearest
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import load_model
 from mlflow_interp.runs import open_run
+
+LARGEST = 2**31 - 1  # of whole numbers
+LARGEST_FLOAT = 3.4e38
 
 #: The rooms a call passes through, in order; "method" and "figure" depend on the method.
 ROOMS = ("method", "model", "inputs", "figure", "run")
@@ -120,14 +124,42 @@ def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Sort the options of a call by the room that takes them.
 
     Raises:
-        OptionError: nothing on the way takes an option.
+        OptionError: nothing on the way takes an option, or a number is none that can be computed with.
     """
     known, sorted_out = options_of(method), {room: dict[str, Any]() for room in ROOMS}
     for name, value in given.items():
         if name not in known:
             raise _unknown(name, [method])
+        check_number(known[name], value)
         sorted_out[known[name].room][name] = value
     return sorted_out
+
+
+def check_number(option: Option, value: Any) -> None:
+    """Refuse what no option that takes a number can mean; what its range is, each function says itself.
+
+    TensorFlow and umap-learn compute in 32 bits: a larger number would overflow there, in silence.
+
+    Raises:
+        OptionError: the value is infinite, NaN, or too large, or no number where one is needed.
+    """
+    kinds = set(get_args(option.annotation) or (option.annotation,))
+    if not kinds & {int, float} or (value is None and type(None) in kinds):
+        return
+    if isinstance(value, Real):
+        number = int(value) if isinstance(value, Integral) else float(value)
+        needs, largest = ("", LARGEST) if isinstance(number, int) else ("finite ", LARGEST_FLOAT)
+        if not abs(number) <= largest:
+            raise OptionError(f"{option.name} is {value}; give a {needs}number of at most {largest:,}")
+    if kinds <= {int, float, type(None)}:
+        _check_kind(option, kinds, value)
+
+
+def _check_kind(option: Option, kinds: set[Any], value: Any) -> None:
+    """Refuse what is no number, or no whole one where parts of one make no sense."""
+    wanted, what = (Real, "number") if float in kinds else (Integral, "whole number")
+    if not isinstance(value, wanted):
+        raise OptionError(f"{option.name} is {value!r}; give a {what}")
 
 
 def effective(method: str, given: Mapping[str, Any], rooms: Iterable[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core import Batch, Detailed, Growing, Result
+from mlflow_interp.exceptions import ModelError, without_password
 from mlflow_interp.figures import panels, style
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.manifest import PANELS, csv, npz, table_json
@@ -54,7 +55,12 @@ class Facts:
 def files(
     method: str, result: Result, options: Mapping[str, Any], *, with_page: bool = True
 ) -> tuple[Any, dict[str, bytes]]:
-    """The matplotlib figure, and everything but the manifest by file name."""
+    """The matplotlib figure, and everything but the manifest by file name.
+
+    Raises:
+        ModelError: the result holds NaN or infinite values, which a picture would hide.
+    """
+    _check_finite(method, result.arrays())
     drawing = figure_module(method)
     figure = drawing.draw(result, **options)
     found = {"figure.png": style.png(figure)}
@@ -70,13 +76,25 @@ def files(
     return figure, found
 
 
+def _check_finite(method: str, arrays: Mapping[str, np.ndarray]) -> None:
+    lost = [
+        name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
+    if lost:
+        raise ModelError(
+            f"{method} gives NaN or infinite {', '.join(lost)}: an option is far out of range, or a weight "
+            "of the model is NaN; start from the options' defaults, and look at the weights"
+        )
+
+
 def manifest(
     method: str, result: Result, given: Mapping[str, Any], facts: Facts, *, seconds: float
 ) -> dict[str, Any]:
     """All that is needed to make the result again, and what came out in numbers."""
-    parameters = effective(method, given, ("method", "figure", "model"))
+    effective_now = effective(method, given, ("method", "figure", "model"))
+    parameters = {name: _public(value) for name, value in effective_now.items()}
     kept = {
-        name: value
+        name: _public(value)
         for name, value in given.items()
         if _is_repeatable(value) and name not in ("save", "log", "run_id")
     }
@@ -95,6 +113,11 @@ def manifest(
         "highlights": result.highlights() if isinstance(result, Detailed) else {},
         "warnings": [*facts.warnings, *result.warnings()],
     }
+
+
+def _public(value: Any) -> Any:
+    """An option as all may read it: `align` and `labels` may be URIs, which may carry a password."""
+    return without_password(str(value)) if isinstance(value, (str, Path)) else value
 
 
 def _is_repeatable(value: Any) -> bool:

@@ -11,9 +11,9 @@ from mlflow_interp import progress
 from mlflow_interp.artifacts import logged
 from mlflow_interp.artifacts.spool import Spool, is_alive
 from mlflow_interp.artifacts.uploading import end_run, upload
-from mlflow_interp.exceptions import InputsError, InterpretationError, TrackingError
+from mlflow_interp.exceptions import InputsError, InterpretationError, TrackingError, without_password
 from mlflow_interp.figures import index
-from mlflow_interp.loading.store import check_reachable, public_uri
+from mlflow_interp.loading.store import check_reachable
 
 _REASON = "mlflow_interp.error"
 
@@ -55,7 +55,7 @@ def _tracking(uri: str) -> Iterator[None]:
     import mlflow
 
     before = mlflow.get_tracking_uri()
-    if public_uri(before) == public_uri(uri):
+    if without_password(before) == without_password(uri):
         yield
         return
     mlflow.set_tracking_uri(uri)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflow_interp.exceptions import OptionError, TrackingError
+from mlflow_interp.exceptions import OptionError, TrackingError, without_password
 from mlflow_interp.loading.models import Origin
 from mlflow_interp.loading.store import ask, check_reachable
+from mlflow_interp.paths import local_path
 
 _LONGEST_TAG = 5000
 
@@ -68,7 +69,7 @@ def open_run(
         run_id: An existing run to log to.
         save: A folder to write the files to as well.
     """
-    folder = None if save is None else Path(save).expanduser()
+    folder = None if save is None else local_path(save)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise OptionError(f"save={str(save)!r} is a file; name a folder")
     destination = Destination(None, folder, experiment, log, ends=False)
@@ -107,7 +108,7 @@ def _end(destination: Destination, status: str, error: BaseException | None = No
         return
     try:
         if error is not None:
-            reason = f"{type(error).__name__}: {error}"[:_LONGEST_TAG]
+            reason = without_password(f"{type(error).__name__}: {error}")[:_LONGEST_TAG]
             _client().set_tag(destination.run_id, "mlflow_interp.error", reason)
         if destination.ends:
             _client().set_terminated(destination.run_id, status)

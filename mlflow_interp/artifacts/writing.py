@@ -9,8 +9,8 @@ from mlflow_interp import progress
 from mlflow_interp.artifacts.logged import Finished, IndexPage
 from mlflow_interp.artifacts.spool import Spool, make_folder
 from mlflow_interp.artifacts.uploading import upload
-from mlflow_interp.exceptions import TrackingError
-from mlflow_interp.loading.store import check_reachable, public_uri
+from mlflow_interp.exceptions import TrackingError, without_password
+from mlflow_interp.loading.store import check_reachable
 from mlflow_interp.manifest import free_place, read_entries, write_folder
 from mlflow_interp.runs import Destination
 
@@ -71,7 +71,7 @@ def _spooled(finished: Finished, destination: Destination) -> Spool:
         if destination.spool is None:
             # What a process that was killed leaves behind is complete, but its run isn't.
             status = "KILLED" if destination.ends else None
-            uri = public_uri(mlflow.get_tracking_uri())
+            uri = without_password(mlflow.get_tracking_uri())
             Spool(folder, uri, destination.run_id, status=status).save()
         spool = Spool.read(folder)
         spool.process, destination.spool = os.getpid(), folder

@@ -166,7 +166,7 @@ def lay_out(
     own = {} if start is None else {"init": start[chosen]}
     everything = len(chosen) == len(rows)
     points = np.empty((len(rows), settings["n_components"]), np.float32)
-    with _umap_errors():
+    with _umap_errors(settings):
         reducer = import_umap().UMAP(**{**settings, **own})
         points[chosen] = reducer.fit_transform(rows if everything else rows[chosen], labels)
         rest = np.setdiff1d(np.arange(len(rows)), chosen)
@@ -180,7 +180,7 @@ def lay_out(
 
 
 @contextlib.contextmanager
-def _umap_errors() -> Iterator[None]:
+def _umap_errors(settings: Mapping[str, Any]) -> Iterator[None]:
     """What umap-learn refuses as an error of ours; what it and Numba warn about on the way is theirs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -188,4 +188,5 @@ def _umap_errors() -> Iterator[None]:
             yield
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise OptionError(f"umap-learn can't embed with these options: {reason}") from error
+            given = ", ".join(f"{name}={value}" for name, value in settings.items())
+            raise OptionError(f"umap-learn can't embed with {given}: {reason}; give others") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_interp.exceptions import InputsError
+from mlflow_interp.paths import local_path
 
 #: A path, names in order, or a mapping from class index to name.
 ClassNames = str | Path | Sequence[str] | Mapping[Any, Any] | None
@@ -25,7 +26,7 @@ def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
     """
     if class_names is None:
         return None
-    given = _read(Path(class_names).expanduser()) if isinstance(class_names, (str, Path)) else class_names
+    given = _read(local_path(class_names)) if isinstance(class_names, (str, Path)) else class_names
     if not isinstance(given, Iterable):
         raise InputsError(f"class names are a {type(given).__name__}; give {_ACCEPTED}")
     names = _in_order(given) if isinstance(given, Mapping) else list(given)
@@ -49,12 +50,20 @@ def _read(path: Path) -> Any:
         # splitlines() would also cut at characters that stand inside names, such as U+2028.
         return text.removesuffix("\n").split("\n")
     try:
-        content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        content = json.loads(text, object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:
         raise InputsError(f"{str(path)!r} is not valid JSON: {error}; give {_ACCEPTED}") from error
     if not isinstance(content, (list, dict)):
         raise InputsError(f"{str(path)!r} holds a {type(content).__name__}; give {_ACCEPTED}")
     return content
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a key stand twice, where Python would keep the last."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found
 
 
 def _in_order(names: Mapping[Any, Any]) -> list[Any]:
@@ -68,6 +77,13 @@ def _in_order(names: Mapping[Any, Any]) -> list[Any]:
     # Keras' ImageNet index maps each number to (WordNet id, name).
     last = [by_index[index] for index in range(len(names))]
     return [name[-1] if isinstance(name, (list, tuple)) and name else name for name in last]
+
+
+def doubts(names: Sequence[str] | None, classes: int | None) -> list[str]:
+    """A warning where there is not one name for each class, so that classes may be called by wrong names."""
+    if names is None or classes is None or len(names) == classes:
+        return []
+    return [f"there are {len(names)} class names, and the model has {classes} classes; give one for each"]
 
 
 def declared_class_names(metadata: Mapping[str, Any]) -> tuple[Any, list[str]]:

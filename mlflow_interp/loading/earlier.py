@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.loading import store
+from mlflow_interp.paths import local_path
 
 ARRAYS = "arrays.npz"
 
@@ -19,7 +18,7 @@ def read_arrays(name: str) -> dict[str, np.ndarray]:
         InputsError: there are none, or they can't be read.
     """
     try:
-        path = store.fetch(name) if store.is_uri(name) else Path(name).expanduser()
+        path = store.fetch(name) if store.is_uri(name) else local_path(name)
     except ModelError as error:
         raise InputsError(str(error)) from error
     path = path / ARRAYS if path.is_dir() else path

@@ -13,7 +13,7 @@ from mlflow_interp.arrays import to_picture
 from mlflow_interp.core import Arrays, Batch, Chunk, flatten, map_arrays
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.layers import is_channels_first
-from mlflow_interp.loading.classes import ClassNames, declared_class_names, load_class_names
+from mlflow_interp.loading.classes import ClassNames, declared_class_names, doubts, load_class_names
 from mlflow_interp.loading.earlier import read_arrays
 from mlflow_interp.loading.labels import Labels, Told, read_labels, told_of
 from mlflow_interp.loading.models import LoadedModel
@@ -25,6 +25,7 @@ from mlflow_interp.loading.sources import (
     Pictures,
     Source,
     batch_axes,
+    class_count,
     find_source,
     folder_class_names,
     input_shape,
@@ -77,6 +78,7 @@ def load_inputs(
     declared, warnings = declared_class_names(loaded.metadata)
     names = load_class_names(class_names if class_names is not None else declared)
     names = names or folder_class_names(source, loaded.keras)
+    warnings += doubts(names, class_count(loaded.keras))
     reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, warnings, {})
     batch = reader.batch(source)
     batch.read_like = partial(_read_one, loaded=loaded, preprocess=preprocess, resize=resize)
@@ -286,15 +288,14 @@ class _Reader:
             )
 
     def _labels(self, labels: Any, total: int, weights: Any = None) -> Told:
-        told, strangers = told_of(labels, total, self.class_names, weights)
-        warning = (
-            f"labels that are no class names are taken as unknown: {', '.join(strangers[:5])}; "
-            "pass class_names= with the model's classes"
-        )
-        if strangers and warning not in self.warnings:
-            self.warnings.append(warning)
+        classes = class_count(self.loaded.keras)
+        told, warnings = told_of(labels, total, self.class_names, classes, weights)
+        self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
         return told
 
 
 def _as_float(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.float32) if values.dtype.kind in "biuf" and values.dtype != np.float32 else values
+    if values.dtype.kind not in "biuf" or values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):  # what overflows is infinite then, and refused as that
+        return values.astype(np.float32)

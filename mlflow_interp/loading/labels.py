@@ -37,11 +37,33 @@ class Told:
 
 
 def told_of(
-    labels: Any, total: int, class_names: Sequence[str] | None, weights: Any = None
+    labels: Any,
+    total: int,
+    class_names: Sequence[str] | None,
+    classes: int | None = None,
+    weights: Any = None,
 ) -> tuple[Told, list[str]]:
-    """Labels and weights of any kind, and the labels that fit no class; see `label_indices`."""
+    """Labels and weights of any kind, and warnings about those that fit no class; see `label_indices`."""
     indices, strangers = label_indices(labels, total, class_names)
-    return Told(indices, label_rows(labels), row_weights(weights, total)), strangers
+    warnings = _misfits(indices, strangers, classes)
+    return Told(indices, label_rows(labels), row_weights(weights, total)), warnings
+
+
+def _misfits(indices: np.ndarray, strangers: Sequence[str], classes: int | None) -> list[str]:
+    warnings = []
+    if strangers:
+        warnings.append(
+            f"labels that are no class names are taken as unknown: {', '.join(strangers[:5])}; "
+            "pass class_names= with the model's classes"
+        )
+    outside = indices[(indices < UNKNOWN) | (indices >= (classes or np.inf))]
+    if len(outside):
+        classes_are = f"the model has classes 0 to {classes - 1}" if classes else "classes start at 0"
+        warnings.append(
+            f"labels such as {outside[0]} are of no class: {classes_are}; "
+            "give labels in this range, or -1 where there is none"
+        )
+    return warnings
 
 
 def read_labels(labels: Labels) -> Any:
@@ -64,6 +86,11 @@ def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) ->
     if labels is None:
         return np.full(total, UNKNOWN, np.int64), []
     values = np.asarray(labels)
+    if values.dtype.kind not in "biufSUO" or not 0 < values.ndim <= 2 or values.shape[1:] == (0,):
+        raise InputsError(
+            f"labels hold {values.dtype} values of shape {values.shape}; give a class index, a name or a row "
+            "of classes for each input, or no labels"
+        )
     if len(values) != total:
         raise InputsError(f"there are {len(values)} labels for {total} inputs; give one for each")
     if values.ndim > 1 and values.shape[-1] > 1 and values.dtype.kind not in "SUO":

@@ -18,8 +18,10 @@ from typing import Any
 import yaml
 
 from mlflow_interp.core import weights_digest
-from mlflow_interp.exceptions import ModelError
+from mlflow_interp.exceptions import ModelError, without_password
 from mlflow_interp.loading import legacy, store
+from mlflow_interp.loading.probing import check_file
+from mlflow_interp.paths import local_path
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 LONGEST_REASON = 200  # characters of another library's error that we repeat
@@ -115,7 +117,7 @@ def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
     if not isinstance(model, (str, Path)):
         return _in_memory(model)
     named = str(model)
-    local = store.fetch(named) if store.is_uri(named) else Path(named).expanduser()
+    local = store.fetch(named) if store.is_uri(named) else local_path(named)
     if not local.exists():
         raise ModelError(
             f"no model at {named!r}; give models:/name/version, runs:/id/path, an MLflow model folder, "
@@ -124,7 +126,7 @@ def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
     if local.is_dir():
         return _from_folder(local, named, trust_model_code)
     keras_model = _read_keras_file(local, trust_model_code)
-    return LoadedModel(keras_model, Origin(uri=_shown(named), name=keras_model.name))
+    return LoadedModel(keras_model, Origin(uri=without_password(named), name=keras_model.name))
 
 
 def _in_memory(model: Any) -> LoadedModel:
@@ -135,10 +137,6 @@ def _in_memory(model: Any) -> LoadedModel:
             f"model is a {type(model).__name__}; give a keras.Model, a URI such as models:/name/1, or a path"
         )
     return LoadedModel(model, Origin(uri="keras.Model", name=model.name))
-
-
-def _shown(named: str) -> str:
-    return store.public_uri(named) if store.is_uri(named) else named
 
 
 def _from_folder(folder: Path, named: str, trusted: bool) -> LoadedModel:
@@ -218,6 +216,8 @@ def _read_keras_file(path: Path, trusted: bool) -> Any:
         raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
     if path.stat().st_size == 0:
         raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
+    if not trusted:
+        check_file(path)
     try:
         if _keras_version(path).startswith("2."):
             model = legacy.read(path, trusted)
@@ -278,7 +278,7 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
         run = store.ask(lambda: MlflowClient().get_run(run_id), f"runs:/{run_id}")
         experiment = run.info.experiment_id
     return Origin(
-        uri=_shown(named),
+        uri=without_password(named),
         name=name or keras_model.name,
         version=version,
         model_id=mlmodel.get("model_id"),

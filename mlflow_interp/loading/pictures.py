@@ -39,6 +39,8 @@ def read_picture(path: Path, *, size: tuple[int, int] | None, channels: int, res
     """
     try:
         # Given a path, Pillow maps uncompressed TIFFs into memory, where orientation scrambles them.
+        if not path.is_file() and path.exists():
+            raise InputsError("is a folder, a pipe or a device; give a file")
         with path.open("rb") as file, _open(file) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core import Arrays, flatten
-from mlflow_interp.exceptions import InputsError, ModelError
+from mlflow_interp.exceptions import InputsError, ModelError, without_password
 from mlflow_interp.loading import store
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.loading.pictures import SUFFIXES, find_pictures
+from mlflow_interp.paths import local_path
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 _ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
@@ -27,8 +28,6 @@ _ACCEPTED = (
     "a picture, a folder of pictures, a glob, a .npy or .npz file, an artifact URI, "
     f"keras:{KERAS_DATASETS[2]}, an array or a tf.data.Dataset"
 )
-# What damaged and hostile .npy and .npz files were seen to raise.
-_NUMPY_ERRORS = (OSError, ValueError, EOFError, SyntaxError, NotImplementedError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,8 @@ def _are_arrays(inputs: list[Any]) -> bool:
 def _from_name(name: str, labels: Any) -> Source:
     if name.startswith("keras:"):
         return _keras_dataset(name)
-    path = _fetched(name) if store.is_uri(name) else Path(name).expanduser()
-    uri = store.public_uri(name) if store.is_uri(name) else name
+    path = _fetched(name) if store.is_uri(name) else local_path(name)
+    uri = without_password(name)
     if path.is_dir():
         return _folder(path, uri, labels)
     if path.suffix.lower() in (".npy", ".npz"):
@@ -135,11 +134,7 @@ def folder_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
     if not isinstance(source, Pictures) or source.folders is None:
         return None
     folders = sorted(set(source.folders))
-    try:
-        classes = model.output_shape[-1]
-    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
-        return None
-    return tuple(folders) if len(folders) == classes or (classes == 1 and len(folders) == 2) else None
+    return tuple(folders) if len(folders) == class_count(model) else None
 
 
 def _fetched(uri: str) -> Path:
@@ -169,14 +164,8 @@ def _checked_pictures(pictures: Pictures) -> Pictures:
 def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
     try:
         found = _read_arrays(path)
-    # zipfile and zlib have errors of their own, which no common parent names.
+    # Damaged files raise almost anything: zlib.error, TokenError, MemoryError, OverflowError, …
     except Exception as error:
-        if not isinstance(error, _NUMPY_ERRORS) and type(error).__module__ not in (
-            "zipfile",
-            "zlib",
-            "tokenize",
-        ):
-            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputsError(
             f"{uri!r} can't be read: {reason}; save plain arrays with numpy.save or numpy.savez"
@@ -264,6 +253,17 @@ def _kept(dataset: Any) -> Callable[[], Any]:
 
     weakref.finalize(kept, shutil.rmtree, folder, ignore_errors=True)
     return kept
+
+
+def class_count(model: Any) -> int | None:
+    """How many classes a model tells apart: two by one output; None where that is not known."""
+    try:
+        shape = model.output_shape
+    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
+        return None
+    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
+        return None
+    return max(2, shape[1])
 
 
 def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from mlflow_interp.exceptions import ModelError, TrackingError
+from mlflow_interp.exceptions import ModelError, TrackingError, without_password
 
 T = TypeVar("T")
 SECONDS_TO_ANSWER = 10
@@ -20,14 +20,6 @@ _URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # models:/name/1, runs:/id/pat
 def is_uri(name: str) -> bool:
     """Whether a text is an artifact URI rather than a path."""
     return bool(_URI.match(name))
-
-
-def public_uri(uri: str) -> str:
-    """A URI without the user and password it may carry."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def is_local(uri: str) -> bool:
@@ -51,7 +43,7 @@ def check_reachable() -> None:
         requests.get(uri.rstrip("/") + "/health", timeout=SECONDS_TO_ANSWER)
     except requests.RequestException as error:
         raise TrackingError(
-            f"the tracking server {public_uri(uri)} does not answer ({type(error).__name__}); "
+            f"the tracking server {without_password(uri)} does not answer ({type(error).__name__}); "
             "start it, or name another with --tracking-uri or MLFLOW_TRACKING_URI"
         ) from error
 
@@ -79,13 +71,22 @@ def ask(question: Callable[[], T], about: str) -> T:
     except MlflowException as error:
         reason = _first_line(error)
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise ModelError(f"nothing found at {about!r}: {reason}") from error
+            raise ModelError(f"nothing found at {about!r}: {reason}{_where(about)}") from error
         raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"nothing found at {about!r}: {_first_line(error)}") from error
+        raise ModelError(f"nothing found at {about!r}: {_first_line(error)}{_where(about)}") from error
     # Each artifact store has a client of its own, with errors of its own.
     except Exception as error:
         raise TrackingError(f"MLflow can't give {about!r}: {_first_line(error)}") from error
+
+
+def _where(about: str) -> str:
+    """What to look at where nothing was found: most often the store is another than the user thinks."""
+    import mlflow
+
+    if about.startswith(("models:", "runs:", "run ")):
+        return f"; check its name, and the tracking URI, which is {mlflow.get_tracking_uri()}"
+    return "; check its address"
 
 
 def _first_line(error: Exception) -> str:

@@ -241,7 +241,8 @@ class _Maps:
     def _baseline(self, row: np.ndarray) -> np.ndarray:
         """The baseline as (1, …) of an input's shape and type."""
         given = self._read(self.baseline) if isinstance(self.baseline, str) else self.baseline
-        values = np.asarray(given, row.dtype)
+        with np.errstate(over="ignore"):  # what overflows is infinite then, and refused as that
+            values = np.asarray(given, row.dtype)
         if values.shape not in ((), row.shape, (1, *row.shape)) or not np.isfinite(values).all():
             raise OptionError(
                 f"baseline has shape {values.shape}, or NaN in it; give a finite number, or shape {row.shape}"

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlflow_interp.artifacts.spool import Spool
-from mlflow_interp.loading.store import is_local, public_uri
+from mlflow_interp.exceptions import without_password
+from mlflow_interp.loading.store import is_local
 from mlflow_interp.training.orders import Finish, Start, Step
 
 Tell = Callable[..., None]
@@ -45,7 +46,7 @@ class Worker:
         self.tell, self.series = tell, dict[str, _Series]()
         self.spool = Spool(
             folder=Path(start.spool),
-            tracking_uri=public_uri(start.tracking_uri),
+            tracking_uri=without_password(start.tracking_uri),
             run_id=start.run_id,
             run_name=start.run_name,
             tags=start.tags,

@@ -1,0 +1,94 @@
+"""Fuzzes the loaders of pictures, arrays and class names: a result or an InterpretationError, nothing else.
+
+Run as `python -m tests.fuzz.loaders pictures tests/fuzz/corpus/pictures -max_total_time=60`; `make fuzz`
+runs all three. Needs atheris, which has wheels for some versions of Python only.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+INSTRUMENTED = ["PIL", "numpy.lib._format_impl", "numpy.lib._npyio_impl", "zipfile", "json", "mlflow_interp"]
+
+with atheris.instrument_imports(include=INSTRUMENTED):
+    from mlflow_interp.columns import read_column
+    from mlflow_interp.exceptions import InputsError, InterpretationError
+    from mlflow_interp.loading.classes import load_class_names
+    from mlflow_interp.loading.labels import told_of
+    from mlflow_interp.loading.pictures import read_picture
+    from mlflow_interp.loading.sources import ArrayRows, find_source
+
+FOLDER = Path(tempfile.mkdtemp(prefix="mlflow-interp-fuzz-"))
+
+
+def written(name: str, content: bytes) -> Path:
+    """A file of the content."""
+    path = FOLDER / name
+    path.write_bytes(content)
+    return path
+
+
+def pictures(content: bytes) -> None:
+    """Bytes as a picture, as large as it says and resized."""
+    path = written("a.png", content)
+    pixels = read_picture(path, size=None, channels=3, resize="crop")
+    assert pixels.dtype == "uint8"
+    assert pixels.shape[2] == 3
+    assert read_picture(path, size=(5, 7), channels=1, resize="pad").shape == (5, 7, 1)
+
+
+def arrays(content: bytes) -> None:
+    """Bytes as an .npy or .npz file of inputs and labels."""
+    suffix = "npz" if content[:2] == b"PK" else "npy"
+    source = find_source(str(written(f"a.{suffix}", content)), None, batch_size=8, most=None, axes=4)
+    assert isinstance(source, ArrayRows)
+    assert source.inputs.dtype.kind in "biuf"
+    told, _ = told_of(source.labels, len(source.inputs), None)
+    assert len(told.labels) == len(source.inputs)
+
+
+def classes(content: bytes) -> None:
+    """Bytes as class names in JSON and in text, and as labels."""
+    for name in ("c.json", "c.txt"):
+        try:
+            names = load_class_names(written(name, content))
+        except InputsError:
+            continue
+        assert names
+        assert all(isinstance(name, str) and name.strip() for name in names)
+    for name in ("l.txt", "l.csv"):
+        column = read_column(written(name, content), "labels")
+        told_of(column, len(column), ("cat", "dog"))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"pictures": pictures, "arrays": arrays, "classes": classes}
+
+
+def only_our_errors(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """The target, with the errors that users are told left out: any other is a find."""
+
+    def run(content: bytes) -> None:
+        try:
+            target(content)
+        except InterpretationError:
+            return
+
+    return run
+
+
+def main() -> None:
+    """Fuzz the target that is named first, with libFuzzer's own options after it."""
+    warnings.simplefilter("ignore")
+    name = sys.argv.pop(1)
+    atheris.Setup(sys.argv, only_our_errors(TARGETS[name]))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

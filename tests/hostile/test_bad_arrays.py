@@ -1,0 +1,280 @@
+"""Bad and odd arrays, labels and class files on the command line: used right, or refused in one line."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+PIXELS = np.float32([[200, 40, 90], [10, 20, 30], [90, 80, 70]]) / 255
+EXPECTED = np.rint(PIXELS * 255).astype(int).tolist()
+
+
+def rows(dtype: Any = np.float32) -> np.ndarray:
+    """Three inputs of one colour each."""
+    return (PIXELS[:, None, None, :] * np.ones((1, 8, 8, 1), np.float32)).astype(dtype)
+
+
+def npy(array: Any, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+def npz(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def header(shape: str, descr: str = "'<f4'", content: bytes = bytes(64)) -> bytes:
+    """An .npy file that says what its content need not hold."""
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    text += b" " * (-len(text) - 11 % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+def archive(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def put(place: tuple[int, ...], value: float) -> np.ndarray:
+    array = rows()
+    array[place] = value
+    return array
+
+
+#: By file name: content that works, and options; each must feed the model the three colours.
+ODD: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "half.npy": (npy(rows(np.float16)), ()),
+    "double.npy": (npy(rows(np.float64)), ()),
+    "big-endian.npy": (npy(rows(">f4")), ()),
+    "fortran.npy": (npy(np.asfortranarray(rows())), ()),
+    "bytes.npz": (npz(inputs=np.rint(rows() * 255).astype(np.uint8)), ()),
+    "LOUD.NPZ": (npz(x=rows()), ()),
+    "up.npz": (archive(**{"../../evil.npy": npy(rows()), "inputs.npy": npy(rows())}), ()),
+    "alone.npz": (npz(inputs=rows(), labels=np.array(5)[None].repeat(3)), ()),
+    "html.npz": (npz(inputs=rows(), **{"<script>": rows()}), ()),
+    "beyond.npy": (npy(rows()), ("--max-inputs", "2000000000")),
+}
+
+#: By file name: content, and what the refusal must say of it beside its name.
+BAD: dict[str, tuple[bytes, str]] = {
+    "empty.npy": (b"", "can't be read"),
+    "empty.npz": (b"", "can't be read"),
+    "magic.npy": (b"\x93NUMPY", "can't be read"),
+    "text.npy": (b"1,2,3\n", "can't be read"),
+    "text.npz": (b"1,2,3\n", "can't be read"),
+    "truncated.npy": (npy(rows())[:300], "can't be read"),
+    "truncated.npz": (npz(inputs=rows())[:200], "can't be read"),
+    "objects.npy": (npy(np.array([{"a": 1}, None], object), allow_pickle=True), "can't be read"),
+    "objects.npz": (npz(inputs=np.array([{"a": 1}, None], object)), "can't be read"),
+    "pickle.npy": (b"\x80\x04cos\nsystem\n(S'touch ran'\ntR.", "can't be read"),
+    "pickle.npz": (b"\x80\x04cos\nsystem\n(S'touch ran'\ntR.", "can't be read"),
+    "huge.npy": (header("(1000000000000, 8, 8, 3)"), "can't be read"),
+    "huge.npz": (archive(**{"inputs.npy": header("(1000000000000, 8, 8, 3)")}), "can't be read"),
+    "overflow.npy": (header("(4611686018427387904, 4611686018427387904)"), "can't be read"),
+    "negative.npy": (header("(-3, 8, 8, 3)"), "can't be read"),
+    "code.npy": (header("__import__('os').system('touch ran')"), "can't be read"),
+    "long-header.npy": (
+        b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + b" " * 100,
+        "can't be read",
+    ),
+    "deep-header.npy": (header("(" * 5000), "can't be read"),
+    "dtype.npy": (header("(3, 8, 8, 3)", "'|O'"), "can't be read"),
+    "no-dtype.npy": (header("(3, 8, 8, 3)", "'<q99'"), "can't be read"),
+    "crc.npz": (npz(inputs=rows()).replace(b"inputs", b"inputz", 1), ""),
+    "bomb.npz": (archive(**{"inputs.npy": header("(2500000000,)", "'|u1'", bytes(50_000_000))}), ""),
+    "nothing.npz": (archive(), "name the inputs 'inputs'"),
+    "others.npz": (npz(foo=rows()), "holds foo; name the inputs 'inputs'"),
+    "strings.npy": (npy(np.array([["a", "b"]])), "numbers are needed"),
+    "dates.npy": (npy(np.array([["2024-01-01"]], "M8[D]")), "numbers are needed"),
+    "complex.npy": (npy(rows().astype(complex)), "numbers are needed"),
+    "records.npy": (npy(np.zeros((3, 2), [("a", "f4")])), "numbers are needed"),
+    "scalar.npy": (npy(np.float32(1)), "a first axis of inputs and more are needed"),
+    "flat.npy": (npy(rows().reshape(-1)), "a first axis of inputs and more are needed"),
+    "no-rows.npy": (npy(rows()[:0]), "are empty"),
+    "no-width.npy": (npy(rows()[:, :, :0]), "shape (8, 0, 3)"),
+    "one.npy": (npy(rows()[0]), "takes (8, 8, 3)"),
+    "five-axes.npy": (npy(rows()[None]), "takes (8, 8, 3)"),
+    "size.npy": (npy(np.zeros((3, 9, 8, 3))), "shape (9, 8, 3)"),
+    "channels.npy": (npy(np.zeros((3, 8, 8, 4))), "shape (8, 8, 4)"),
+    "nan.npy": (npy(put((1, 2, 3, 0), np.nan)), "input '1' holds NaN"),
+    "inf.npy": (npy(put((2, 0, 0, 0), np.inf)), "input '2' holds NaN or infinite"),
+    "minus-inf.npy": (npy(put((0, 0, 0, 0), -np.inf)), "input '0' holds NaN or infinite"),
+    "overflows.npy": (npy(rows(np.float64) * 1e300), "input '0' holds NaN or infinite"),
+    "differ.npz": (npz(inputs=rows(), labels=[0, 1]), "there are 2 labels for 3 inputs"),
+    "scalar-label.npz": (npz(inputs=rows(), labels=np.array(1)), "labels"),
+    "object-label.npz": (npz(inputs=rows(), labels=np.array([{}, 1, 2], object)), "can't be read"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_arrays_are_used_right(name: str, told: Callable[..., Any], tmp_path: Path) -> None:
+    content, options = ODD[name]
+    (tmp_path / name).write_bytes(content)
+    pixels, _ = told(tmp_path / name, *_as_fed(name), *options)
+    assert list(pixels.values()) == [pytest.approx(each, abs=1) for each in EXPECTED]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def _as_fed(name: str) -> tuple[str, ...]:
+    """Floats are what the model takes already."""
+    return () if name == "bytes.npz" else ("--preprocess", "none")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_arrays_are_refused(
+    name: str, look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(BAD[name][0])
+    refused(look(name), BAD[name][1])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+# Labels: what the option names, and what becomes of it.
+
+LABELS: dict[str, tuple[str, bytes | None, str]] = {
+    "missing": ("no.txt", None, "labels can't be read from 'no.txt'"),
+    "blank": (" ", None, "names no file"),
+    "too few": ("l.txt", b"0\n1\n", "there are 2 labels for 3 inputs"),
+    "too many": ("l.txt", b"0\n1\n2\n0\n", "there are 4 labels for 3 inputs"),
+    "empty": ("l.txt", b"", "there are 0 labels for 3 inputs"),
+    "not text": ("l.txt", b"\xff\xfe\x00", "labels can't be read"),
+    "enormous": ("l.txt", b"0\n1\n99999999999999999999999\n", "99999999999999999999999"),
+    "objects": ("l.npy", npy(np.array([{}, 1, 2], object), allow_pickle=True), "labels can't be read"),
+    "damaged": ("l.npy", b"\x93NUMPY\x01", "labels can't be read"),
+    "one number": ("l.npy", npy(np.array(3)), "labels"),
+    "three axes": ("l.npy", npy(np.zeros((3, 2, 2))), "labels"),
+    "dates": ("l.npy", npy(np.array(["2024-01-01"] * 3, "M8[D]")), "labels"),
+    "complex": ("l.npy", npy(np.array([1j, 2, 3])), "labels"),
+    "ragged csv": ("l.csv", b"0,1\n1\n2,3\n", "labels can't be read"),
+    "words in csv": ("l.csv", b"0,a\n1,b\n2,c\n", "labels can't be read"),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_bad_labels_are_refused(
+    kind: str, command: Callable[..., Result], teller: str, refused: Callable[..., str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    name, content, message = LABELS[kind]
+    np.save("in.npy", rows())
+    if content is not None:
+        Path(name).write_bytes(content)
+    for method in ("confusion_matrix", "gradcam"):
+        refused(command(method, teller, "in.npy", "--no-log", "--quiet", "--labels", name), message)
+
+
+def test_labels_of_no_class_are_unknown_and_said_so(told: Callable[..., Any], tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", rows())
+    (tmp_path / "l.txt").write_text("red\n=cmd()\n<b>\n")
+    (tmp_path / "names.txt").write_text("red\ngreen\nblue\n")
+    pixels, warned = told(
+        tmp_path / "in.npy", "--preprocess", "none", "--labels", tmp_path / "l.txt",
+        "--class-names", tmp_path / "names.txt",
+    )  # fmt: skip
+    assert len(pixels) == 3
+    assert "labels that are no class names are taken as unknown: <b>, =cmd()" in "".join(warned)
+
+
+@pytest.mark.parametrize("label", ["3", "-7", "inf", "nan", "0.5"])
+def test_labels_outside_the_classes_are_said(
+    label: str, command: Callable[..., Result], teller: str, told: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What needs no label goes on with a warning; a confusion matrix refuses, or leaves the input out."""
+    np.save(tmp_path / "in.npy", rows())
+    (tmp_path / "l.txt").write_text(f"0\n1\n{label}\n")
+    options = ("--labels", tmp_path / "l.txt")
+    _, warned = told(tmp_path / "in.npy", "--preprocess", "none", *options)
+    assert label in "".join(line for line in warned if line.startswith("warning: labels"))
+    done = command("confusion_matrix", teller, tmp_path / "in.npy", "--no-log", "--quiet", *options)
+    if label in ("3", "-7"):
+        assert (done.exit_code, "give labels in this range" in done.stderr) == (2, True)
+    else:
+        assert (done.exit_code, "1 inputs have no label" in done.stderr) == (0, True)
+
+
+# Class names: files that must not be believed.
+
+CLASSES: dict[str, tuple[str, bytes | None, str]] = {
+    "missing": ("no.json", None, "class names can't be read from 'no.json'"),
+    "blank": (" ", None, "names no file"),
+    "folder": (".", None, "class names can't be read from '.'"),
+    "cut": ("c.json", b'["a", "b"', "is not valid JSON"),
+    "number": ("c.json", b"3", "holds a int"),
+    "deep": ("c.json", b"[" * 100_000, "is not valid JSON"),
+    "long number": ("c.json", b"[" + b"9" * 10_000 + b"]", "is not valid JSON"),
+    "page": ("c.json", b"<!doctype html><title>404</title>", "is not valid JSON"),
+    "gap": ("c.json", b'{"0": "a", "2": "b"}', "skip index 1"),
+    "words": ("c.json", b'{"a": 0, "b": 1}', "a key that is no number"),
+    "same key": ("c.json", b'{"0": "a", "00": "b", "1": "c"}', "index"),
+    "repeated key": ("c.json", b'{"0": "a", "0": "b", "1": "c"}', "a key stands in it twice"),
+    "not UTF-8": ("c.txt", b"\xff\xfe\x00a", "class names can't be read"),
+    "empty": ("c.txt", b"", "class names are empty"),
+    "gap in text": ("c.txt", b"a\n\nb\n", "class names are empty, or one of them is"),
+    "null": ("c.json", b'[null, "a", "b"]', "is no name"),
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_bad_class_files_are_refused(
+    kind: str, look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    name, content, message = CLASSES[kind]
+    np.save("in.npy", rows())
+    if content is not None:
+        Path(name).write_bytes(content)
+    refused(look("in.npy", "--class-names", name), message)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_names_for_other_classes_are_said(
+    count: int, command: Callable[..., Result], teller: str, told: Callable[..., Any],
+    refused: Callable[..., str], tmp_path: Path,
+) -> None:  # fmt: skip
+    np.savez(tmp_path / "in.npz", inputs=rows(), labels=[0, 1, 1])
+    (tmp_path / "c.txt").write_text("a\nb\nc\nd\n"[: 2 * count])
+    options = ("--class-names", tmp_path / "c.txt")
+    _, warned = told(tmp_path / "in.npz", *options)
+    assert f"warning: there are {count} class names, and the model has 3 classes; give one for each" in warned
+    done = command("confusion_matrix", teller, tmp_path / "in.npz", "--no-log", "--quiet", *options)
+    refused(done, f"there are {count} class names")
+
+
+def test_odd_class_names_are_kept_as_they_are(
+    command: Callable[..., Result], teller: str, tmp_path: Path
+) -> None:
+    """Names alike, formulas and markup: each class keeps its own, and a table's cells can't run."""
+    names = ["=HYPERLINK(1)", "<script>alert(1)</script>", "=HYPERLINK(1)"]
+    np.savez(tmp_path / "in.npz", inputs=rows(), labels=[0, 1, 2])
+    (tmp_path / "c.json").write_text(json.dumps(names))
+    done = command(
+        "confusion_matrix", teller, tmp_path / "in.npz", "--no-log", "--quiet", "--save", tmp_path / "out",
+        "--class-names", tmp_path / "c.json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "out" / "confusion_matrix"
+    table = (folder / "predictions.json").read_text()
+    assert all(json.dumps(name)[1:-1] in table for name in names)
+    for path in folder.glob("*.csv"):
+        assert not [line for line in path.read_text().splitlines() if line.startswith(("=", '"='))]
+        assert ",=" not in path.read_text()
+    assert "<script>alert" not in (folder / "figure.html").read_text()
+    assert "<script>alert" not in (tmp_path / "out" / "index.html").read_text()

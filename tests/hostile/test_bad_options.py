@@ -1,0 +1,152 @@
+"""Every numeric option of every method at 0, below, NaN, text and enormous: out of the signatures."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from mlflow_interp.core import method_names
+from mlflow_interp.options import Option, options_of
+
+#: Options that mean something at 0, and at -1; all others must refuse it.
+ZERO = {
+    "baseline", "cosine_power", "decay_power", "layer", "layers", "min_dist", "noise", "opacity", "seed",
+    "snapshot_every", "target", "tolerance", "top_k",
+}  # fmt: skip
+NAMES = {"baseline", "layer", "layers", "target"}  # take texts too, which are told by what they name
+BELOW = {"baseline", "layers", "seed"}
+ENORMOUS = {int: "1" + "0" * 30, float: "1e300"}
+
+
+def kinds(annotation: Any) -> list[type]:
+    """The types of number that an option takes."""
+    if get_origin(annotation) is Annotated:
+        return kinds(get_args(annotation)[0])
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return [kind for kind in (int, float) if kind in members]
+
+
+def numeric_options() -> Iterator[tuple[str, Option]]:
+    """Those of each method, and those that all share once."""
+    seen = set()
+    for method in method_names():
+        for option in options_of(method).values():
+            if kinds(option.annotation) and option not in seen:
+                seen.add(option)
+                yield method, option
+
+
+ROWS = [
+    pytest.param(method, option, value, id=f"{method}-{option.name}={value[:8]}")
+    for method, option in numeric_options()
+    for value in ("0", "-1", "nan", "inf", "many", ENORMOUS[kinds(option.annotation)[0]])
+]
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(ROWS) > 150
+
+
+@pytest.fixture(scope="module")
+def call(
+    command: Callable[..., Result], teller: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Result]:
+    """Runs a method with as little work as it can be given."""
+    inputs = tmp_path_factory.mktemp("in") / "in.npz"
+    np.savez(inputs, inputs=np.random.default_rng(0).random((12, 8, 8, 3)), labels=np.arange(12) % 3)
+    least = {"steps": "2", "samples": "1", "n_epochs": "3"}
+
+    def call(method: str, option: str, value: str) -> Result:
+        few = [f"--{name.replace('_', '-')}={least[name]}" for name in least if name in options_of(method)]
+        given = f"--{option.replace('_', '-')}={value}"
+        return command(method, teller, inputs, "--no-log", "--quiet", *few, given)
+
+    return call
+
+
+@pytest.mark.parametrize(("method", "option", "value"), ROWS)
+def test_a_number_works_or_is_refused_in_one_line(
+    method: str, option: Option, value: str, call: Callable[..., Result], refused: Callable[..., str]
+) -> None:
+    done = call(method, option.name, value)
+    if done.exit_code == 0:
+        means = (value == "0" and option.name in ZERO) or (value == "-1" and option.name in BELOW)
+        assert means or option.passed_on
+        assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
+        return
+    line = refused(done)
+    if option.name not in NAMES and (method, option.name) != ("umap", "seed"):  # random_state there
+        assert option.name in line.replace("-", "_") or option.passed_on, line
+        assert value[:8] in line.replace("e+", "e") or option.passed_on, line
+
+
+TEXTS = [
+    ("gradcam", "--resize=zoom", "'zoom' is not one of"),
+    ("gradcam", "--preprocess=", None),
+    ("gradcam", "--preprocess=../x", "no preprocess '../x'"),
+    ("gradcam", "--colormap=<b>", "no colormap '<b>'"),
+    ("gradcam", "--layer=../../x", "no layer '../../x'"),
+    ("gradcam", "--target=,", "no class is called ''"),
+    ("gradcam", "--target=0,1", "target names 2 classes for 12 inputs"),
+    ("gradcam", "--log=perhaps", "--log is 'perhaps'; give true or false"),
+    ("gradcam", "--save=/dev/null", "is a file; name a folder"),
+    ("gradcam", "--save=/dev/null/below", "/dev/null"),
+    ("gradcam", "--save=/proc/nothing", "/proc/nothing"),
+    ("gradcam", "--save= ", "names no file"),
+    ("gradcam", "--colour=red", "No such option"),
+    ("gradcam", "--batch-size", "requires an argument"),
+    ("saliency", "--baseline=nothing.npy", "nothing.npy"),
+    ("umap", "--metric=nonsense", "nonsense"),
+    ("umap", "--metric-kwds={", "metric_kwds is '{'"),
+    ("umap", "--metric-kwds=[1]", "metric_kwds is '[1]'"),
+    ("umap", "--init=nonsense", "nonsense"),
+    ("umap", "--align=nothing", "nothing"),
+    ("confusion_matrix", "--predictions=nothing.csv", "nothing.csv"),
+    ("confusion_matrix", "--sample-weight=nothing.csv", "nothing.csv"),
+]
+
+
+@pytest.mark.parametrize(("method", "given", "message"), TEXTS)
+def test_texts(
+    method: str, given: str, message: str | None, call: Callable[..., Result], refused: Callable[..., str],
+    command: Callable[..., Result], teller: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    np.savez("in.npz", inputs=np.random.default_rng(0).random((12, 8, 8, 3)), labels=np.arange(12) % 3)
+    done = command(method, teller, "in.npz", "--no-log", "--quiet", given)
+    if message is None:
+        assert done.exit_code == 0, done.output
+    else:
+        refused(done, message)
+
+
+COMMANDS = [
+    (["--nothing"], "No such option"),
+    (["gradcma", "m", "i"], "no command 'gradcma'; nearest: gradcam"),
+    (["gradcam"], "Missing argument 'MODEL'"),
+    (["gradcam", "m"], "Missing argument 'INPUTS'"),
+    (["gradcam", "m", "i", "j"], "unexpected extra argument"),
+    (["interpret", "m", "i", "--methods", ","], "methods names none"),
+    (["layers", ""], "names no file"),
+    (["layers", "x" * 300], "x" * 300),
+    (["layers", "a\nb"], "a\\nb"),
+    (["methods", "more"], "unexpected extra argument"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), COMMANDS)
+def test_commands(
+    args: list[str], message: str, command: Callable[..., Result], refused: Callable[..., str]
+) -> None:
+    refused(command(*args), message)
+
+
+def test_help_is_still_help(command: Callable[..., Result]) -> None:
+    assert "Usage: " in command().output
+    assert command("--help").exit_code == 0
