@@ -6,7 +6,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from mlflow_interp.core import method_names
 from mlflow_interp.exceptions import ModelError
-from mlflow_interp.layers import Forward, dependencies, forward, is_spatial, walk
+from mlflow_interp.featuremaps import dependencies, is_spatial
+from mlflow_interp.layers import Forward, forward, walk
 from mlflow_interp.loading.models import LoadedModel, load_model
 from mlflow_interp.loading.sources import input_shape
 from mlflow_interp.options import options_of

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Arrays, Chunk
 from mlflow_interp.exceptions import InputsError, ModelError
-from mlflow_interp.layers import compile_for, forward
+from mlflow_interp.layers import forward
 from mlflow_interp.scores import class_scores
 
 

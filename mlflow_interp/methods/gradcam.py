@@ -10,14 +10,8 @@ import numpy as np
 from mlflow_interp.core import Batch, Examples, Explained
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.explain import Explainer
-from mlflow_interp.layers import (
-    Forward,
-    SpatialLayer,
-    find_layer,
-    is_spatial,
-    last_spatial_layer,
-    spatial_axes,
-)
+from mlflow_interp.featuremaps import is_spatial, last_spatial_layer, spatial_axes
+from mlflow_interp.layers import Forward, SpatialLayer, find_layer
 from mlflow_interp.progress import track
 from mlflow_interp.scores import Target
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Batch, Chunk, Examples, Explained, split
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError
 from mlflow_interp.explain import Explainer
-from mlflow_interp.layers import Forward, compile_for, forward
+from mlflow_interp.layers import Forward, forward
 from mlflow_interp.progress import track
 from mlflow_interp.scores import Target, class_scores
 
