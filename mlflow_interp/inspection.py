@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from mlflow_interp.core import method_names
 from mlflow_interp.exceptions import ModelError
-from mlflow_interp.featuremaps import dependencies, is_spatial
+from mlflow_interp.featuremaps import dependencies, find_places
 from mlflow_interp.layers import Forward, forward, walk
 from mlflow_interp.loading.models import LoadedModel, load_model
 from mlflow_interp.loading.sources import input_shape
@@ -28,7 +28,7 @@ def describe_layers(model: Any, *, trust_model_code: bool = False) -> list[tuple
     for place in walk(loaded.keras):
         tensor = traced.tapped.get(place.path)
         shape = "" if tensor is None else str(tuple(tensor.shape))
-        usable = [method for method in method_names() if _can_use(method, loaded.keras, tensor, used)]
+        usable = [method for method in method_names() if _can_use(method, loaded.keras, traced, tensor, used)]
         rows.append((place.index, place.path, type(place.layer).__name__, shape, ", ".join(usable)))
     return [HEADER, *rows]
 
@@ -60,12 +60,12 @@ def _trace(loaded: LoadedModel) -> tuple[Forward, set[str]]:
     return found[-1], used
 
 
-def _can_use(method: str, model: Any, tensor: Any, used: set[str]) -> bool:
+def _can_use(method: str, model: Any, traced: Forward, tensor: Any, used: set[str]) -> bool:
     """Whether a method that takes a layer can take this one, by the kind its signature asks for."""
     options = options_of(method)
     layer = options.get("layer") or options.get("layers")
     if layer is None or tensor is None or get_origin(layer.annotation) is not Annotated:
         return False
     if get_args(layer.annotation)[1] == "spatial":
-        return tensor.op.name in used and is_spatial(model, tensor)
+        return tensor.op.name in used and find_places(model, traced, tensor) is not None
     return bool(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -61,13 +61,21 @@ def _sublayers(layer: Any) -> Sequence[Any]:
 
 
 def leaf_paths(model: Any) -> set[str]:
-    """The paths of the layers that hold no others, those that only name an input left out."""
+    """The paths of the layers that hold no others, those that only name an input left out.
+
+    Attention and recurrence count as one layer each: what goes on inside has axes of another meaning.
+    """
     import keras
 
+    kinds = keras.layers
+    whole = (kinds.MultiHeadAttention, kinds.GroupQueryAttention, kinds.RNN, kinds.Bidirectional)
+    inside = tuple(f"{place.path}/" for place in walk(model) if isinstance(place.layer, whole))
     return {
         place.path
         for place in walk(model)
-        if not isinstance(place.layer, keras.layers.InputLayer) and not _sublayers(place.layer)
+        if not isinstance(place.layer, kinds.InputLayer)
+        and (isinstance(place.layer, whole) or not _sublayers(place.layer))
+        and not place.path.startswith(inside)
     }
 
 
@@ -135,18 +143,25 @@ class Forward:
     """A traced forward pass: what the model gives, and what each layer gave on the way.
 
     Attributes:
+        inputs: what it is fed.
         outputs: the model's output tensor.
         tapped: by path in order of completion, the last output tensor of each layer.
         uses: by path, how often the layer was run: more than once where it is shared.
     """
 
+    inputs: Arrays
     outputs: Any
     tapped: dict[str, Any] = field(default_factory=dict)
     uses: dict[str, int] = field(default_factory=dict)
 
 
-def forward(model: Any, inputs: Arrays) -> Forward:
+def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = None) -> Forward:
     """Run the model in inference mode with every layer tapped. For use inside a `tf.function`.
+
+    Args:
+        model: the Keras model.
+        inputs: what it is fed.
+        given: by path, what layers are to give instead of what they would.
 
     Raises:
         ModelError: the model can't take the inputs, or has several outputs.
@@ -156,12 +171,14 @@ def forward(model: Any, inputs: Arrays) -> Forward:
     tapped, uses = dict[str, Any](), dict[str, int]()
     graph = tf.compat.v1.get_default_graph()
 
-    def note(path: str, output: Any) -> None:
+    def note(path: str, output: Any) -> Any:
+        output = tf.cast(given[path], output.dtype) if given and path in given else output
         # What a loop body inside a layer gives lives in another graph and can't be used in this one.
         if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
             tapped.pop(path, None)
             tapped[path] = output
             uses[path] = uses.get(path, 0) + 1
+        return output
 
     with _tracing, contextlib.ExitStack() as stack:
         for place in walk(model):
@@ -173,7 +190,7 @@ def forward(model: Any, inputs: Arrays) -> Forward:
             f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
             "explained; wrap it: keras.Model(model.inputs, model.outputs[0])"
         )
-    return Forward(leaves[0], tapped, uses)
+    return Forward(inputs, leaves[0], tapped, uses)
 
 
 def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
@@ -193,10 +210,11 @@ def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
     """
     seen: list[Any] = []
 
-    def note(_: str, output: Any) -> None:
+    def note(_: str, output: Any) -> Any:
         seen.append(output)
         if len(seen) == uses:
             raise _Reached
+        return output
 
     with _tracing, contextlib.ExitStack() as stack:
         for place in walk(model):
@@ -257,13 +275,11 @@ def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[No
             object.__setattr__(layer, name, own)
 
 
-def _tap(place: Located, note: Callable[[str, Any], None]) -> contextlib.AbstractContextManager[None]:
+def _tap(place: Located, note: Callable[[str, Any], Any]) -> contextlib.AbstractContextManager[None]:
     call = place.layer.call
 
     def tapping(*args: Any, **kwargs: Any) -> Any:
-        output = call(*args, **kwargs)
-        note(place.path, output)
-        return output
+        return note(place.path, call(*args, **kwargs))
 
     return replaced(place.layer, "call", tapping)
 
