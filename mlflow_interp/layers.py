@@ -188,9 +188,14 @@ def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = Non
     if len(leaves) != 1:
         raise ModelError(
             f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
-            "explained; wrap it: keras.Model(model.inputs, model.outputs[0])"
+            f"explained; choose one with output={_outputs(model)}"
         )
     return Forward(inputs, leaves[0], tapped, uses)
+
+
+def _outputs(model: Any) -> str:
+    names = list(getattr(model, "output_names", ()))
+    return f", one of {', '.join(names)}" if names else ""
 
 
 def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:

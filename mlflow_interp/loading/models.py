@@ -8,9 +8,8 @@ plain YAML, and the Keras file inside the folder with Keras' safe mode.
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 from mlflow_interp.core import weights_digest
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.loading import legacy, store
+from mlflow_interp.loading.choosing import import_modules, only_output
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 LONGEST_REASON = 200  # characters of another library's error that we repeat
@@ -76,7 +76,13 @@ def digested(loaded: LoadedModel) -> LoadedModel:
     return replace(loaded, origin=origin)
 
 
-def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
+def load_model(
+    model: Any,
+    *,
+    trust_model_code: bool = False,
+    imports: str | Sequence[str] | None = None,
+    output: str | int | None = None,
+) -> LoadedModel:
     """Load a Keras model from wherever it is, running none of its code unless told to.
 
     Args:
@@ -85,11 +91,21 @@ def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
             or `.h5` file.
         trust_model_code: Allow code that the model carries to run: Lambda layers, pickled custom
             objects, modules that its MLmodel names.
+        imports: Modules to import before, separated by commas, which register the model's own layers and
+            functions with keras.saving.register_keras_serializable.
+        output: Which output of a model with several to look at: its name, or its position.
 
     Raises:
         ModelError: nothing there, not a Keras model, damaged, or in need of its code.
+        OptionError: a module that can't be imported, or no such output.
         TrackingError: the tracking server does not answer.
     """
+    import_modules(imports)
+    loaded = _load(model, trust_model_code)
+    return loaded if output is None else replace(loaded, keras=only_output(loaded.keras, output))
+
+
+def _load(model: Any, trust_model_code: bool) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if not isinstance(model, (str, Path)):
@@ -218,8 +234,8 @@ def _why_unloadable(path: Path, error: Exception) -> str:
     unknown = re.search(r"(Could not locate|Unknown) [^.\n]*", str(error))
     if unknown:
         return (
-            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; import the module that "
-            "registers it with @keras.saving.register_keras_serializable first"
+            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; name the module that "
+            "registers it with @keras.saving.register_keras_serializable in imports="
         )
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
         return f"{path.name!r} is damaged or cut short: it is no .keras archive; save or copy the model anew"
@@ -251,7 +267,7 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
     from mlflow import MlflowClient
 
     run_id = mlmodel.get("run_id")
-    name, version = _registered(named)
+    name, version = store.registered_version(named)
     experiment = None
     if run_id and store.is_uri(named):
         run = store.ask(lambda: MlflowClient().get_run(run_id), f"runs:/{run_id}")
@@ -264,26 +280,6 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
         run_id=run_id,
         experiment_id=experiment,
     )
-
-
-def _registered(uri: str) -> tuple[str | None, str | None]:
-    """The registered name and version behind models:/name/3, models:/name@alias, models:/name/latest."""
-    from mlflow import MlflowClient
-
-    match = re.fullmatch(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))", uri)
-    if not match:
-        return None, None
-    name, alias, version = match["name"], match["alias"], match["version"]
-    client = MlflowClient()
-    if alias:
-        return name, str(store.ask(lambda: client.get_model_version_by_alias(name, alias), uri).version)
-    if version.isdigit():
-        return name, version
-    stage = None if version.lower() == "latest" else [version]
-    with warnings.catch_warnings():  # deprecated, yet what MLflow itself resolves such a URI with
-        warnings.simplefilter("ignore", FutureWarning)
-        found = store.ask(lambda: client.get_latest_versions(name, stage), uri)
-    return name, str(max((each.version for each in found), key=int, default="")) or None
 
 
 def _signature_shape(mlmodel: Mapping[str, Any]) -> tuple[int | None, ...] | None:

@@ -15,6 +15,8 @@ from mlflow_interp.layers import Forward, SpatialLayer, find_layer
 from mlflow_interp.progress import track
 from mlflow_interp.scores import Target
 
+NEEDS = ("feature map",)
+
 
 @dataclass(frozen=True, eq=False)
 class HeatmapResult:

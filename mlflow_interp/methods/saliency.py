@@ -18,6 +18,8 @@ from mlflow_interp.points import INPUT, find_entry, one_pass, score_at, summed
 from mlflow_interp.progress import track
 from mlflow_interp.scores import Target
 
+NEEDS = ("gradient",)
+
 Average = Literal["squared", "mean"]
 
 ROWS = 8  # inputs whose gradients are in memory at a time, whatever the batch size
@@ -179,7 +181,9 @@ class _Maps:
                 targets, gradients, *embedded = self._explain(chunk)
                 yield 1
                 points = embedded[0] if embedded else chunk.inputs
-                smooth, integrate, score = self._compiled = self._compiled or self._compile(chunk, points)
+                smooth, integrate, score = self._compiled = self._compiled or self._compile(
+                    chunk.inputs, points
+                )
                 baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
                 given = (chunk.inputs, points, baseline, self.noise * _span(points), targets)
                 squares, scores = yield from summed(smooth, given, self.samples)
@@ -203,16 +207,16 @@ class _Maps:
         gradient = tf.cast(tf.gradients(score, points)[0], tf.float32)
         return (gradient, tf.cast(points, tf.float32)) if self._entry else (gradient,)
 
-    def _compile(self, chunk: Chunk, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
+    def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
         """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
         import tensorflow as tf
 
-        start, given = (self.model, self._entry), (chunk.inputs, points)
+        start, given = (self.model, self._entry), (inputs, points)
         specs = tf.TensorSpec([None, *points.shape[1:]], points.dtype), tf.TensorSpec([None], tf.int64)
         return (
             one_pass(*start, given, self._noisy, square=self.average == "squared"),
             one_pass(*start, given, self._on_the_way, square=False),
-            compile_for(partial(score_at, *start), chunk.inputs, *specs),
+            compile_for(partial(score_at, *start), inputs, *specs),
         )
 
     def _noisy(self, number: Any, points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:

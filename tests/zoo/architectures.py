@@ -38,6 +38,25 @@ def build(name: str) -> Any:
     return getattr(keras.applications, name)(weights=None, classes=CLASSES, input_shape=(side, side, 3))
 
 
+def settle(model: Any, inputs: Any) -> None:
+    """Let batch normalisation take the statistics of these inputs, as a training would.
+
+    Without, random weights let what deep networks say fade until float32 can't hold its gradients' squares.
+    """
+    import keras
+
+    from mlflow_interp.layers import walk
+
+    kind = keras.layers.BatchNormalization
+    normalising = [place.layer for place in walk(model) if isinstance(place.layer, kind)]
+    momenta = [layer.momentum for layer in normalising]
+    for layer in normalising:
+        layer.momentum = 0.0
+    model(inputs, training=True)
+    for layer, momentum in zip(normalising, momenta, strict=True):
+        layer.momentum = momentum
+
+
 def preprocessing(name: str) -> str:
     """The module of `keras.applications` that an architecture comes from, which prepares its inputs."""
     import keras

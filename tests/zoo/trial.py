@@ -115,6 +115,8 @@ def trial(name: str) -> dict[str, Any]:
     """One architecture through every method."""
     model = architectures.build(name)
     preprocess = architectures.preprocessing(name)
+    seen = load_inputs(photographs(model.input_shape[1]), load_model(model), preprocess=preprocess)
+    architectures.settle(model, next(seen.chunks()).inputs)
     return {
         "name": name,
         "side": model.input_shape[1],
