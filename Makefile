@@ -3,7 +3,7 @@ BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help demo test test-fast lint bench mlproject docs-pictures clean
+.PHONY: help demo test test-fast zoo lint bench mlproject docs-pictures clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,6 +16,9 @@ test: .venv/dev  ## Run every test
 
 test-fast: .venv/dev  ## Run the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow"
+
+zoo: .venv/dev  ## Run every architecture of keras.applications through every method; takes an hour or more
+	nice $(BIN)/python -m tests.zoo
 
 lint: .venv/dev  ## Check style and types
 	$(BIN)/ruff check .

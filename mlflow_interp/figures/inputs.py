@@ -44,7 +44,9 @@ def draw_input(
 
 
 def draw_bars(values: np.ndarray | None, shares: np.ndarray, colours: Any) -> np.ndarray:
-    """A row of a table: a bar for each value, the strongest first, left where what was found is negative.
+    """A row of a table: a bar for each value, to the left where what was found is negative.
+
+    Of many values those with the strongest bars are drawn, in the order of the row.
 
     Args:
         values: (n,) the row; None where it is not at hand.

@@ -31,7 +31,7 @@ def run(name: str, file: Path) -> None:
 
 
 def main() -> int:
-    """Run what has not been run, print the table, and write it into the docs where it is whole."""
+    """Run what has not been run, print each row, and write the table of all so far into the docs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="architectures; all by default")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "zoo", help="where results stay")
@@ -45,10 +45,10 @@ def main() -> int:
         if file.exists():
             found.append(json.loads(file.read_text(encoding="utf-8")))
             print(table.row(found[-1]), flush=True)
-    if [each["name"] for each in found] == architectures.names():
-        page = ROOT / "docs" / "models.md"
-        page.write_text(table.filled(page.read_text(encoding="utf-8"), found), encoding="utf-8")
-    return 0 if len(found) == len(given.names or architectures.names()) and not table.failed(found) else 1
+    page = ROOT / "docs" / "models.md"
+    kept = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(given.folder.glob("*.json"))]
+    page.write_text(table.filled(page.read_text(encoding="utf-8"), kept), encoding="utf-8")
+    return 0 if len(found) == len(given.names or architectures.names()) and not table.failed(kept) else 1
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from mlflow_interp.core import method_names
+from tests.zoo import architectures
 
 _BLOCK = re.compile(r"<!-- zoo -->\n.*?<!-- end -->", re.DOTALL)
 Trial = dict[str, Any]
@@ -41,7 +42,7 @@ def summary(trials: Sequence[Trial]) -> str:
     outcomes = [each["outcome"] for trial in trials for each in trial["methods"].values()]
     counts = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in ("pass", "not applicable", "fail"))
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "umap-learn"))
-    return f"{len(trials)} architectures: {counts}. {datetime.date.today()}, {versions}."
+    return f"{len(trials)} of {len(architectures.names())} architectures: {counts}. {datetime.date.today()}, {versions}."
 
 
 def failed(trials: Sequence[Trial]) -> bool:

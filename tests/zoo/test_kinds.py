@@ -153,16 +153,14 @@ def test_precisions_agree_with_float32(batch_of, dtype):
     inputs, plain = random(12, 12, 3), convolutional()
     other = convolutional(dtype=dtype)
     other.set_weights(plain.get_weights())
-    tolerance = 0.05 if "bf" in dtype else 0.01
-    for method, name, options in (
-        (gradcam, "heatmaps", {}), (saliency, "integrated_gradients", {"samples": 1, "noise": 0, "steps": 3})
-    ):  # fmt: skip
-        expected, found = (
-            getattr(method(model, batch_of(model, inputs), target=1, **options), name)
-            for model in (plain, other)
-        )
+    # A bfloat16 has eight bits of precision, and a ReLU near zero falls to either side.
+    least = 0.9 if "bf" in dtype else 0.999
+    integrated = {"samples": 1, "noise": 0, "steps": 3}
+    for method, name, options in (gradcam, "heatmaps", {}), (saliency, "integrated_gradients", integrated):
+        results = [method(each, batch_of(each, inputs), target=1, **options) for each in (plain, other)]
+        expected, found = (getattr(result, name).ravel() for result in results)
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())
+        assert expected @ found > least * np.linalg.norm(expected) * np.linalg.norm(found) > 0
 
 
 def test_a_dictionary_of_inputs(batch_of):
@@ -237,9 +235,7 @@ def test_layers_of_ones_own_are_imported(tmp_path):
 
 
 def test_imports_that_fail_say_so():
-    with pytest.raises(
-        OptionError, match="imports names 'no_such_module', which can't be imported: No module"
-    ):
+    with pytest.raises(OptionError, match="'no_such_module', which can't be imported: No module"):
         load_model(convolutional(), imports="no_such_module")
 
 
@@ -268,9 +264,8 @@ def test_every_method_needs_what_is_known():
 
 
 def test_the_message_says_which_methods_can_be_used():
-    with pytest.raises(
-        InapplicableError, match=r"spatial feature map.*; methods that can be used here: saliency, umap$"
-    ):
+    tail = "spatial feature map.*; methods that can be used here: saliency, umap$"
+    with pytest.raises(InapplicableError, match=tail):
         interpret(tabular(layers.Dense(2)), random(5), "gradcam", log=False, quiet=True)
 
 
@@ -284,10 +279,5 @@ def test_all_goes_without_what_does_not_apply():
 
 
 def test_the_list_of_layers_ends_with_the_model():
-    assert describe_layers(tabular(layers.Dense(1)))[-1] == (
-        "",
-        "table",
-        "Sequential",
-        "(None, 1)",
-        "saliency",
-    )
+    whole = ("", "table", "Sequential", "(None, 1)", "saliency")
+    assert describe_layers(tabular(layers.Dense(1)))[-1] == whole
