@@ -42,7 +42,8 @@ def summary(trials: Sequence[Trial]) -> str:
     outcomes = [each["outcome"] for trial in trials for each in trial["methods"].values()]
     counts = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in ("pass", "not applicable", "fail"))
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "umap-learn"))
-    return f"{len(trials)} of {len(architectures.names())} architectures: {counts}. {datetime.date.today()}, {versions}."
+    of = len(architectures.names())
+    return f"{len(trials)} of {of} architectures: {counts}. {datetime.date.today()}, {versions}."
 
 
 def failed(trials: Sequence[Trial]) -> bool:
