@@ -73,7 +73,7 @@ def _on_input(
     """A map over what is no picture, (h, w, 3) uint8; the signs of a table's are kept."""
     given = None if result.examples.values is None else result.examples.values[index]
     if values.ndim > 1:
-        return draw_input(given, strength(values, percentile), colours)
+        return draw_input(given, strength(values, percentile), colours, opacity=None)
     peak = np.percentile(np.abs(values), percentile) or np.abs(values).max() or 1.0
     return draw_bars(given, np.clip(values / peak, -1, 1), colours)
 

@@ -25,7 +25,7 @@ def halves(tile):
 def test_heat_of_signals_and_texts_is_where_it_was_found(values):
     heat = np.tile([0.0, 0.0, 0.0, 0.0, 0.6, 0.6, 0.6, 0.6], 1)
     # A text of eight tokens has two rows of four: the second is the warm one.
-    tile = draw_input(values, heat, INFERNO)
+    tile = draw_input(values, heat, INFERNO, opacity=0.8)
     first, second = halves(np.swapaxes(tile, 0, 1) if values is not None and values.ndim == 1 else tile)
     assert second > first + 50
 
@@ -49,7 +49,7 @@ def test_a_volume_is_its_slices():
     """Eight slices in three columns; only the last is warm."""
     heat = np.zeros((8, 6, 6))
     heat[-1] = 0.6
-    tile = draw_input(np.zeros((8, 6, 6, 1)), heat, INFERNO)
+    tile = draw_input(np.zeros((8, 6, 6, 1)), heat, INFERNO, opacity=0.8)
     side = tile.shape[0] // 3
     cells = [warm(tile[row * side : (row + 1) * side, column * side : (column + 1) * side]).mean()
              for row in range(3) for column in range(3)]  # fmt: skip
@@ -63,3 +63,9 @@ def test_a_plane_of_many_channels_is_grey_under_its_heat():
     assert tile.shape[:2] == (224, 448)
     assert np.ptp(tile, axis=-1).max() == 0
     assert (tile[:, 40].mean(), tile[:, -40].mean()) == (0, 255)
+
+
+def test_without_opacity_colours_are_alone():
+    values, heat = np.ones((4, 4, 5)), np.full((4, 4), 0.5)
+    tile = draw_input(values, heat, INFERNO, opacity=None)
+    assert tile[0, 0].tolist() == list(INFERNO(0.5, bytes=True)[:3])
