@@ -165,7 +165,7 @@ def _grey(values: np.ndarray | None, axes: int) -> np.ndarray | None:
 def _ground(heat: np.ndarray, colours: Any, opacity: float | None) -> np.ndarray:
     """Colours (…, 3) in 0..1 of heat on white paper."""
     share = 1.0 if opacity is None else (heat * opacity)[..., np.newaxis]
-    return np.clip(1 - share + share * colours(heat)[..., :3], 0, 1)
+    return np.asarray(np.clip(1 - share + share * colours(heat)[..., :3], 0, 1))
 
 
 def _axes() -> tuple[Figure, Axes]:
