@@ -205,7 +205,10 @@ def _instead(failed: Mapping[str, InterpretationError], loaded: LoadedModel, bat
     """The methods that can be used where another can't, as the tail of a message."""
     if not any(isinstance(error, InapplicableError) for error in failed.values()):
         return ""
-    others = [name for name in usable_methods(loaded.keras, batch) if name not in failed]
+    try:
+        others = [name for name in usable_methods(loaded.keras, batch) if name not in failed]
+    except InterpretationError:  # nothing can be used, and the first error says more
+        return ""
     return f"; methods that can be used here: {', '.join(others)}" if others else ""
 
 
