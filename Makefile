@@ -3,7 +3,7 @@ BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help demo test test-fast test-lowest fuzz audit lint package docs docs-tables docs-pictures bench mlproject clean
+.PHONY: help demo test test-fast test-lowest zoo fuzz audit lint package docs docs-tables docs-pictures bench mlproject clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ fuzz: .venv/fuzz  ## Fuzz what reads pictures, arrays and class names, a minute 
 
 audit: .venv/audit  ## Look for known vulnerabilities in what is installed; asks a service on the internet
 	$(BIN)/python -m pip_audit --skip-editable
+
+zoo: .venv/dev  ## Run every architecture of keras.applications through every method; takes an hour or more
+	nice $(BIN)/python -m tests.zoo
 
 lint: .venv/dev  ## Check style and types
 	$(BIN)/ruff check .

@@ -22,7 +22,8 @@ import numpy as np
 
 from benchmarks.gradcam import as_batch, pretrained, rank_correlation, seeded
 from benchmarks.timing import Candidate, interleaved, print_table, usable
-from mlflow_interp.methods.saliency import _Maps, _span, _summed, saliency
+from mlflow_interp.methods.saliency import _Maps, _span, saliency
+from mlflow_interp.points import summed
 
 T = TypeVar("T")
 
@@ -124,12 +125,12 @@ def our_loops(work: Work) -> dict[str, Candidate]:
     traces once and then explains chunk by chunk, so tracing weighs less the more pictures come.
     """
     maps = _Maps(work.model, as_batch(work.pictures), None, PASSES, NOISE, "squared", PASSES, 0.0, 0)
-    smooth, integrate, _ = maps._compile(work.pictures)
-    baseline = maps._baseline(work.pictures[0])
+    smooth, integrate, _ = maps._compile(work.pictures, work.pictures)
+    baseline = np.broadcast_to(maps._baseline(work.pictures[0]), work.pictures.shape)
 
     def loop(function: Callable[..., Any], noise: float) -> tuple[np.ndarray, np.ndarray]:
-        given = (work.pictures, baseline, noise * _span(work.pictures), work.targets)
-        return _returned(_summed(function, given, PASSES))
+        given = (work.pictures, work.pictures, baseline, noise * _span(work.pictures), work.targets)
+        return _returned(summed(function, given, PASSES))
 
     return {
         "ours, SmoothGrad": partial(loop, smooth, NOISE),

@@ -45,11 +45,15 @@ def overlay(picture: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity:
 def to_picture(inputs: np.ndarray, *, channels_first: bool = False) -> np.ndarray | None:
     """Show model inputs (n, h, w, c) as (n, h, w, 3) uint8; None where they aren't pictures.
 
-    uint8 stays as it is; anything else is rescaled row by row, as its range is not known.
+    uint8 stays as it is; anything else is rescaled row by row, as its range is not known. Without an axis
+    of channels (n, h, w) are pictures where their sides are alike; others are signals.
     """
     if inputs.ndim == 4 and channels_first:
         inputs = np.moveaxis(inputs, 1, -1)
     if inputs.ndim == 3:
+        short, long = sorted(inputs.shape[1:])
+        if short < 8 or long > 4 * short:
+            return None
         inputs = inputs[..., np.newaxis]
     if inputs.ndim != 4 or inputs.shape[-1] not in (1, 3, 4) or min(inputs.shape[1:3]) < 2:
         return None

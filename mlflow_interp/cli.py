@@ -295,14 +295,16 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
 @main.command("layers", cls=Command)
 @click.argument("model")
 @click.option("--trust-model-code", is_flag=True, help="Allow code that the model carries to run.")
+@click.option("--imports", help="Modules to import before, which register the model's own layers.")
+@click.option("--output", help="Which output of a model with several to look at.")
 @click.option("--tracking-uri", help="The tracking server or store to find the model in.")
-def layers_command(model: str, trust_model_code: bool, tracking_uri: str | None) -> None:
+def layers_command(model: str, tracking_uri: str | None, **options: Any) -> None:
     """List a model's layers: index, path, type, output shape, and the methods that can use each."""
     from mlflow_interp.inspection import describe_layers
 
     _use_tracking_uri(tracking_uri)
     _load_tensorflow()
-    rows = describe_layers(model, trust_model_code=trust_model_code)
+    rows = describe_layers(model, **options)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

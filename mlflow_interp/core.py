@@ -179,6 +179,7 @@ def flatten(arrays: Arrays) -> list[np.ndarray]:
 
 
 MOST_PICTURES = 64  # a person reads no more in one figure; pages and figures sample to this
+MOST_VALUES = 2**20  # of an input that is no picture and is kept to be drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +194,8 @@ class Examples:
         probabilities: (n, k) float32, theirs.
         class_names: names of the classes, or None.
         pictures: (m, height, width, 3) uint8, the first m <= 64 inputs; None if not pictures.
+        values: (m, …) the same of inputs that are no pictures, as the model is fed them; None if they
+            are, or are several, or large.
     """
 
     indices: np.ndarray
@@ -202,6 +205,7 @@ class Examples:
     probabilities: np.ndarray
     class_names: tuple[str, ...] | None
     pictures: np.ndarray | None
+    values: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -279,6 +283,7 @@ class ExampleCollector:
         self.class_names, self.top = class_names, top
         self._rows: list[tuple[Chunk, np.ndarray, np.ndarray]] = []
         self._pictures: list[np.ndarray] = []
+        self._values: list[np.ndarray] = []
 
     def add(self, chunk: Chunk, probabilities: np.ndarray) -> None:
         """Take in a chunk and the probabilities (n, classes) the model gave its inputs."""
@@ -287,8 +292,15 @@ class ExampleCollector:
         room = MOST_PICTURES - sum(map(len, self._pictures))
         if chunk.pictures is not None and room > 0:
             self._pictures.append(chunk.pictures[:room].copy())
+        self._keep_values(chunk)
         light = replace(chunk, inputs=None, pictures=None, label_rows=None)
         self._rows.append((light, top.astype(np.int64), best))
+
+    def _keep_values(self, chunk: Chunk) -> None:
+        room = MOST_PICTURES - sum(map(len, self._values))
+        plain = chunk.pictures is None and isinstance(chunk.inputs, np.ndarray)
+        if plain and room > 0 and chunk.inputs[0].size <= MOST_VALUES:
+            self._values.append(chunk.inputs[:room].copy())
 
     def examples(self) -> Examples:
         """Everything taken in so far."""
@@ -301,6 +313,7 @@ class ExampleCollector:
             probabilities=np.concatenate(probabilities),
             class_names=self.class_names,
             pictures=np.concatenate(self._pictures) if self._pictures else None,
+            values=np.concatenate(self._values) if self._values else None,
         )
 
 

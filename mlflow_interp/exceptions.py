@@ -2,9 +2,9 @@
 
 InterpretationError
 ├── OptionError      an option, method or layer that does not exist, or a value it can't take
-├── ModelError       a model that can't be found, can't be loaded, or that a method can't explain
+├── ModelError       a model that can't be found, can't be loaded, or that can't be explained
 ├── InputsError      inputs, labels or class names that can't be read or don't fit the model
-│   └── InapplicableError   inputs that are fine but lack what one method needs, such as labels
+│   └── InapplicableError   a model or inputs that are fine but lack what one method needs, such as labels
 └── TrackingError    a tracking server or artifact store that doesn't answer, or refuses
 """
 
@@ -37,15 +37,18 @@ class OptionError(InterpretationError, ValueError):
 
 
 class ModelError(InterpretationError, ValueError):
-    """A model that can't be found, can't be loaded, or that a method can't explain."""
+    """A model that can't be found, can't be loaded, or that can't be explained."""
 
 
 class InputsError(InterpretationError, ValueError):
     """Inputs, labels or class names that can't be read or don't fit the model."""
 
 
-class InapplicableError(InputsError):
-    """Inputs that are fine but lack what one method needs, such as labels; `all` goes without it."""
+class InapplicableError(InputsError, ModelError):
+    """A model or inputs that are fine but lack what one method needs, such as labels or a feature map.
+
+    `all` goes without that method.
+    """
 
 
 class TrackingError(InterpretationError, RuntimeError):

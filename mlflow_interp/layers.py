@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -58,6 +58,25 @@ def _sublayers(layer: Any) -> Sequence[Any]:
     if isinstance(layer, keras.Model):
         return list(layer.layers)
     return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def leaf_paths(model: Any) -> set[str]:
+    """The paths of the layers that hold no others, those that only name an input left out.
+
+    Attention and recurrence count as one layer each: what goes on inside has axes of another meaning.
+    """
+    import keras
+
+    kinds = keras.layers
+    whole = (kinds.MultiHeadAttention, kinds.GroupQueryAttention, kinds.RNN, kinds.Bidirectional)
+    inside = tuple(f"{place.path}/" for place in walk(model) if isinstance(place.layer, whole))
+    return {
+        place.path
+        for place in walk(model)
+        if not isinstance(place.layer, kinds.InputLayer)
+        and (isinstance(place.layer, whole) or not _sublayers(place.layer))
+        and not place.path.startswith(inside)
+    }
 
 
 def find_layer(model: Any, layer: str | int) -> Located:
@@ -124,18 +143,25 @@ class Forward:
     """A traced forward pass: what the model gives, and what each layer gave on the way.
 
     Attributes:
+        inputs: what it is fed.
         outputs: the model's output tensor.
         tapped: by path in order of completion, the last output tensor of each layer.
         uses: by path, how often the layer was run: more than once where it is shared.
     """
 
+    inputs: Arrays
     outputs: Any
     tapped: dict[str, Any] = field(default_factory=dict)
     uses: dict[str, int] = field(default_factory=dict)
 
 
-def forward(model: Any, inputs: Arrays) -> Forward:
+def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = None) -> Forward:
     """Run the model in inference mode with every layer tapped. For use inside a `tf.function`.
+
+    Args:
+        model: the Keras model.
+        inputs: what it is fed.
+        given: by path, what layers are to give instead of what they would.
 
     Raises:
         ModelError: the model can't take the inputs, or has several outputs.
@@ -145,12 +171,14 @@ def forward(model: Any, inputs: Arrays) -> Forward:
     tapped, uses = dict[str, Any](), dict[str, int]()
     graph = tf.compat.v1.get_default_graph()
 
-    def note(path: str, output: Any) -> None:
+    def note(path: str, output: Any) -> Any:
+        output = tf.cast(given[path], output.dtype) if given and path in given else output
         # What a loop body inside a layer gives lives in another graph and can't be used in this one.
         if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
             tapped.pop(path, None)
             tapped[path] = output
             uses[path] = uses.get(path, 0) + 1
+        return output
 
     with _tracing, contextlib.ExitStack() as stack:
         for place in walk(model):
@@ -160,9 +188,14 @@ def forward(model: Any, inputs: Arrays) -> Forward:
     if len(leaves) != 1:
         raise ModelError(
             f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
-            "explained; wrap it: keras.Model(model.inputs, model.outputs[0])"
+            f"explained; choose one with output={_outputs(model)}"
         )
-    return Forward(leaves[0], tapped, uses)
+    return Forward(inputs, leaves[0], tapped, uses)
+
+
+def _outputs(model: Any) -> str:
+    names = list(getattr(model, "output_names", ()))
+    return f", one of {', '.join(names)}" if names else ""
 
 
 def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
@@ -182,10 +215,11 @@ def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
     """
     seen: list[Any] = []
 
-    def note(_: str, output: Any) -> None:
+    def note(_: str, output: Any) -> Any:
         seen.append(output)
         if len(seen) == uses:
             raise _Reached
+        return output
 
     with _tracing, contextlib.ExitStack() as stack:
         for place in walk(model):
@@ -246,134 +280,16 @@ def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[No
             object.__setattr__(layer, name, own)
 
 
-def _tap(place: Located, note: Callable[[str, Any], None]) -> contextlib.AbstractContextManager[None]:
+def _tap(place: Located, note: Callable[[str, Any], Any]) -> contextlib.AbstractContextManager[None]:
     call = place.layer.call
 
     def tapping(*args: Any, **kwargs: Any) -> Any:
-        output = call(*args, **kwargs)
-        note(place.path, output)
-        return output
+        return note(place.path, call(*args, **kwargs))
 
     return replaced(place.layer, "call", tapping)
-
-
-def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:
-    """The axes of a feature map that are neither batch nor channels."""
-    rank = tensor.shape.rank
-    return tuple(range(2, rank) if is_channels_first(model) else range(1, rank - 1))
 
 
 def is_channels_first(model: Any) -> bool:
     """Whether the model's layers keep channels before space: (batch, channels, height, width)."""
     formats = {getattr(place.layer, "data_format", None) for place in walk(model)}
     return "channels_first" in formats and "channels_last" not in formats
-
-
-def is_spatial(model: Any, tensor: Any) -> bool:
-    """Whether a tensor is a feature map over space: 2 or 3 spatial axes, more than one place in it."""
-    if tensor.shape.rank not in (4, 5):
-        return False
-    sizes = [tensor.shape[axis] for axis in spatial_axes(model, tensor)]
-    return any(size is None or size > 1 for size in sizes)
-
-
-def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
-    """The path of the last layer with a spatial feature map that `upto` depends on.
-
-    Raises:
-        ModelError: the model has none.
-    """
-    used, leaves = dependencies(upto), _leaf_paths(model)
-    for path, tensor in reversed(traced.tapped.items()):
-        if path in leaves and is_spatial(model, tensor) and tensor.op.name in used:
-            return path
-    raise ModelError(
-        f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs and "
-        "others take by default; `mlflow-interp layers` shows what each method can use"
-    )
-
-
-def layer_before_head(model: Any, traced: Forward) -> str:
-    """The path of the last layer before the head, which is the last layer with weights.
-
-    What it gives is what the model knows of an input when it chooses between the classes.
-
-    Raises:
-        ModelError: nothing comes before the head.
-    """
-    used, leaves = dependencies(traced.outputs), _leaf_paths(model)
-    way = [path for path, tensor in traced.tapped.items() if path in leaves and tensor.op.name in used]
-    weighted = {place.path for place in walk(model) if place.layer.weights}
-    before = way[: max((at for at, path in enumerate(way) if path in weighted), default=0)]
-    if not before:
-        raise ModelError(
-            f"model {model.name!r} has no layer before its head, so which to take is not known; name "
-            "layers=; `mlflow-interp layers` shows what each method can use"
-        )
-    return before[-1]
-
-
-def _leaf_paths(model: Any) -> set[str]:
-    import keras
-
-    return {
-        place.path
-        for place in walk(model)
-        if not isinstance(place.layer, keras.layers.InputLayer) and not _sublayers(place.layer)
-    }
-
-
-def dependencies(tensor: Any) -> set[str]:
-    """The names of all operations that a tensor of a traced graph is computed from, its own too."""
-    seen, waiting = set(), [tensor.op]
-    while waiting:
-        operation = waiting.pop()
-        if operation.name not in seen:
-            seen.add(operation.name)
-            waiting.extend(parent.op for parent in operation.inputs)
-    return seen
-
-
-@dataclass(frozen=True, eq=False)
-class Compiled:
-    """A function compiled by TensorFlow; what it can't run is told in one line.
-
-    Attributes:
-        graph: the traced graph.
-    """
-
-    _function: Callable[..., Any]
-
-    @property
-    def graph(self) -> Any:
-        """Everything that is computed."""
-        return self._function.graph  # type: ignore[attr-defined]
-
-    def __call__(self, *args: Any) -> Any:
-        """Run it.
-
-        Raises:
-            ModelError: TensorFlow can't, on this device or in this memory.
-        """
-        import tensorflow as tf
-
-        try:
-            return self._function(*args)
-        except tf.errors.ResourceExhaustedError as error:
-            raise ModelError("there is not memory enough for a batch; lower batch_size") from error
-        except tf.errors.OpError as error:
-            told = [line.strip() for line in str(error.message).splitlines() if line.strip()]
-            reason = next((line for line in reversed(told) if not line.startswith("[[")), "")
-            raise ModelError(f"TensorFlow can't run this model on these inputs here: {reason}") from error
-
-
-def compile_for(function: Callable[..., Any], inputs: Arrays, *more: Any) -> Compiled:
-    """Compile a function of (inputs, …) once for every number of rows; `more` are its other specs.
-
-    A concrete function traces once, so a last, shorter chunk costs no second compilation.
-    """
-    import tensorflow as tf
-
-    specs = tf.nest.map_structure(lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), inputs)
-    # Without AutoGraph, as Keras itself traces models. XLA makes this 4 to 16 times slower on a CPU.
-    return Compiled(tf.function(function, autograph=False).get_concrete_function(specs, *more))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp import progress, report
+from mlflow_interp.applicability import usable_methods
 from mlflow_interp.artifacts.logged import ROOT, Finished
 from mlflow_interp.artifacts.writing import write
 from mlflow_interp.core import Batch, Growing, Result, find_method, method_names
@@ -135,7 +136,7 @@ def interpret(
         if methods == "all" and found:
             failed = dict(_left_out(failed))
         if failed:
-            raise _joined(failed)
+            raise _joined(failed, _instead(failed, loaded, batch))
         _say_where(destination)
     return found
 
@@ -200,11 +201,22 @@ def _left_out(failed: Mapping[str, InterpretationError]) -> Iterator[tuple[str, 
             yield method, error
 
 
-def _joined(failed: Mapping[str, InterpretationError]) -> InterpretationError:
+def _instead(failed: Mapping[str, InterpretationError], loaded: LoadedModel, batch: Batch) -> str:
+    """The methods that can be used where another can't, as the tail of a message."""
+    if not any(isinstance(error, InapplicableError) for error in failed.values()):
+        return ""
+    try:
+        others = [name for name in usable_methods(loaded.keras, batch) if name not in failed]
+    except InterpretationError:  # nothing can be used, and the first error says more
+        return ""
+    return f"; methods that can be used here: {', '.join(others)}" if others else ""
+
+
+def _joined(failed: Mapping[str, InterpretationError], tail: str) -> InterpretationError:
+    first = next(iter(failed.values()))
     if len(failed) == 1:
-        return next(iter(failed.values()))
-    kind = type(next(iter(failed.values())))
-    return kind("; ".join(f"{method}: {error}" for method, error in failed.items()))
+        return type(first)(f"{first}{tail}").with_traceback(first.__traceback__) if tail else first
+    return type(first)("; ".join(f"{method}: {error}" for method, error in failed.items()) + tail)
 
 
 def _say_where(destination: Destination) -> None:

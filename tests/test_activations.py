@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from mlflow_interp import activations
 from mlflow_interp.activations import collected
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError
 from mlflow_interp.graphs import graph_digest
-from mlflow_interp.layers import compile_for
 
 layers = keras.layers
 

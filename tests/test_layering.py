@@ -32,6 +32,8 @@ FORBIDDEN = {
     "loading": {"matplotlib", "click", *ours("methods", "figures", "artifacts")},
     "artifacts": {"tensorflow", "keras", "matplotlib", "click", *ours("methods", "figures")},
     "layers": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures")},
+    "featuremaps": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures")},
+    "compiling": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures", "layers")},
     "scores": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures")},
     "activations": {"mlflow", "matplotlib", "click", *ours("loading", "methods", "figures")},
     "embedding": {"tensorflow", "keras", "mlflow", "matplotlib", "click", *ours("loading", "methods")},

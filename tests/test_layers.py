@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.exceptions import ModelError, OptionError
-from mlflow_interp.layers import compile_for, find_layer, forward, is_channels_first, walk
+from mlflow_interp.layers import find_layer, forward, is_channels_first, walk
 
 layers = keras.layers
 
@@ -102,18 +102,6 @@ def test_layers_that_loop_inside_are_tapped_from_outside():
     found = compile_for(lambda inputs: forward(model, inputs).tapped, values)(values)
     assert set(found) == {"lstm", "head"}
     np.testing.assert_allclose(found["lstm"], model.layers[0](values), atol=1e-6)
-
-
-def test_one_compilation_serves_every_number_of_rows(nested):
-    traces = []
-
-    def function(inputs):
-        traces.append(1)
-        return forward(nested, inputs).outputs
-
-    compiled = compile_for(function, np.zeros((4, 8, 8, 1), np.float32))
-    assert [compiled(tf.zeros((rows, 8, 8, 1))).shape[0] for rows in (4, 1, 7)] == [4, 1, 7]
-    assert len(traces) == 1
 
 
 def test_several_outputs_are_refused(nested):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Batch, Chunk
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.layers import compile_for, forward
+from mlflow_interp.layers import forward
 from mlflow_interp.scores import class_scores, target_chooser
 
 layers = keras.layers

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Arrays, Chunk
-from mlflow_interp.exceptions import InputsError, ModelError
-from mlflow_interp.layers import compile_for, forward
+from mlflow_interp.exceptions import InapplicableError, InputsError
+from mlflow_interp.layers import forward
 from mlflow_interp.scores import class_scores
 
 
@@ -21,14 +22,14 @@ class Predictor:
         classes: how many classes it tells apart.
 
     Raises:
-        ModelError: the model ends in one number that is no probability.
+        InapplicableError: the model ends in one number that is no probability.
     """
 
     def __init__(self, model: Any, like: Arrays) -> None:
         self.head, self.classes = "", 0
         self._function: Callable[..., Any] = compile_for(lambda inputs: self._pass(model, inputs), like)
         if self.head == "linear" and self.classes == 1:
-            raise ModelError(
+            raise InapplicableError(
                 f"model {model.name!r} ends in one number without a sigmoid, which names no class; where it "
                 "is a logit, wrap it: keras.Sequential([model, keras.layers.Activation('sigmoid')])"
             )

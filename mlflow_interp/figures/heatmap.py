@@ -10,7 +10,8 @@ from mlflow_interp.arrays import overlay, relative, resize_map
 from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
-from mlflow_interp.figures.grid import SMALLEST, Strip, draw_grid, enlarged, page_facts, prediction_lines
+from mlflow_interp.figures.grid import Strip, draw_grid, enlarged, page_facts, prediction_lines
+from mlflow_interp.figures.inputs import draw_input
 from mlflow_interp.figures.panels import Panels, rows
 
 if TYPE_CHECKING:
@@ -42,13 +43,22 @@ def draw(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0
 
 
 def _tiles(result: HeatmapResult, index: int, colours: Any, opacity: float) -> list[np.ndarray]:
-    """Picture and overlay; without a picture, the coloured map alone."""
+    """Picture and overlay; of what is no picture, the input under its heat."""
     heat = relative(result.heatmaps[index : index + 1])[0]
-    if result.examples.pictures is None:
-        return [np.asarray(colours(resize_map(heat, SMALLEST, SMALLEST), bytes=True)[..., :3])]
-    picture = enlarged(result.examples.pictures[index])
+    if not _on_pictures(result):
+        return [draw_input(_values(result, index), heat, colours, opacity=opacity)]
+    picture = enlarged(np.asarray(result.examples.pictures)[index])
     heat = np.clip(resize_map(heat, *picture.shape[:2]), 0, 1)
     return [picture, overlay(picture, heat, colours(heat)[..., :3], opacity)]
+
+
+def _on_pictures(result: HeatmapResult) -> bool:
+    return result.examples.pictures is not None and result.heatmaps.ndim == 3
+
+
+def _values(result: HeatmapResult, index: int) -> np.ndarray | None:
+    values = result.examples.values
+    return None if values is None else np.asarray(values[index])
 
 
 def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> str:
@@ -62,24 +72,25 @@ def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0
         more=len(examples) - shown,
         opacity=round(100 * opacity),
         data=[
-            page_facts(result.explained, index) | _images(result, index, colours) for index in range(shown)
+            page_facts(result.explained, index) | _images(result, index, colours, opacity)
+            for index in range(shown)
         ],
     )
 
 
-def _images(result: HeatmapResult, index: int, colours: Any) -> dict[str, str | None]:
+def _images(result: HeatmapResult, index: int, colours: Any, opacity: float) -> dict[str, str | None]:
+    if not _on_pictures(result):
+        tile = _tiles(result, index, colours, opacity)[0]
+        return {"picture": None, "heat": style.data_uri(tile, lossless=True, most=480)}
     heat = relative(result.heatmaps[index : index + 1])[0]
-    picture = None if result.examples.pictures is None else result.examples.pictures[index]
-    high, wide = (SMALLEST, SMALLEST) if picture is None else picture.shape[:2]
+    picture = np.asarray(result.examples.pictures)[index]
+    high, wide = picture.shape[:2]
     # Smooth as in the figure, at a size that stays small: browsers scale the rest of the way.
     scale = 112 / max(high, wide)
     heat = np.clip(resize_map(heat, max(1, round(high * scale)), max(1, round(wide * scale))), 0, 1)
     tinted = colours(heat, bytes=True)
-    tinted[..., 3] = 255 if picture is None else np.rint(heat * 255)
-    return {
-        "picture": None if picture is None else style.data_uri(picture),
-        "heat": style.data_uri(tinted, lossless=True),
-    }
+    tinted[..., 3] = np.rint(heat * 255)
+    return {"picture": style.data_uri(picture), "heat": style.data_uri(tinted, lossless=True)}
 
 
 def panels(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> Panels:

@@ -10,6 +10,7 @@ from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
 from mlflow_interp.figures.grid import Strip, draw_grid, enlarged, page_facts, prediction_lines
+from mlflow_interp.figures.inputs import draw_bars, draw_input
 from mlflow_interp.figures.panels import Panels, rows
 
 if TYPE_CHECKING:
@@ -55,33 +56,34 @@ def strength(values: np.ndarray, percentile: float) -> np.ndarray:
 
 
 def _tiles(result: SaliencyResult, index: int, colours: Any, percentile: float) -> dict[str, np.ndarray]:
-    """By heading, (h, w, 3) uint8; without a picture the maps alone."""
+    """By heading, (h, w, 3) uint8; of what is no picture the maps alone."""
     maps = [result.gradients[index], result.smooth_gradients[index], result.integrated_gradients[index]]
-    pictures = result.examples.pictures
-    picture = None if pictures is None else pictures[index]
-    planes = [strength(_as_plane(each, picture), percentile) for each in maps]
-    drawn = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
-    if picture is None:
+    if result.examples.pictures is None:
+        drawn = [_on_input(result, index, each, colours, percentile) for each in maps]
         return dict(zip(HEADINGS[2:], drawn, strict=True))
+    picture = result.examples.pictures[index]
+    planes = [strength(_channels_last(each, picture), percentile) for each in maps]
     filtered = np.rint(picture * planes[1][..., np.newaxis]).astype(np.uint8)
+    drawn = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
     return dict(zip(HEADINGS, [enlarged(picture), enlarged(filtered), *drawn], strict=True))
 
 
-def _as_plane(values: np.ndarray, picture: np.ndarray | None) -> np.ndarray:
-    """A map of any rank as (height, width, channels): channels last, vectors and signals as one row."""
-    if (
-        picture is not None
-        and values.shape[:2] != picture.shape[:2]
-        and values.shape[1:] == picture.shape[:2]
-    ):
-        return np.moveaxis(values, 0, -1)
-    if picture is not None:
-        return values
-    if values.ndim == 1:
-        return values[np.newaxis, :, np.newaxis]
-    if values.ndim == 2:
-        return values.T[..., np.newaxis]
-    return values if values.ndim == 3 else values.reshape(values.shape[0], -1, values.shape[-1])
+def _on_input(
+    result: SaliencyResult, index: int, values: np.ndarray, colours: Any, percentile: float
+) -> np.ndarray:
+    """A map over what is no picture, (h, w, 3) uint8; the signs of a table's are kept."""
+    given = None if result.examples.values is None else result.examples.values[index]
+    if values.ndim > 1:
+        return draw_input(given, strength(values, percentile), colours, opacity=None)
+    peak = np.percentile(np.abs(values), percentile) or np.abs(values).max() or 1.0
+    return draw_bars(given, np.clip(values / peak, -1, 1), colours)
+
+
+def _channels_last(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """A map of a picture as (height, width, channels)."""
+    first = values.ndim == 3 and values.shape[:2] != picture.shape[:2] == values.shape[1:]
+    values = np.moveaxis(values, 0, -1) if first else values
+    return values if values.ndim == 3 else values[..., np.newaxis]
 
 
 def page(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> str:
@@ -91,7 +93,8 @@ def page(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 
     rows = []
     for index in range(shown):
         tiles = _tiles(result, index, colours, percentile)
-        images = [[name, style.data_uri(tile, most=224)] for name, tile in tiles.items()]
+        most = 224 if examples.pictures is not None else 480
+        images = [[name, style.data_uri(tile, most=most)] for name, tile in tiles.items()]
         rows.append(page_facts(result.explained, index) | {"tiles": images})
     return style.render("gallery.html", "gallery.js", title="Saliency", more=len(examples) - shown, data=rows)
 

@@ -8,9 +8,8 @@ plain YAML, and the Keras file inside the folder with Keras' safe mode.
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 from mlflow_interp.core import weights_digest
 from mlflow_interp.exceptions import ModelError, without_password
 from mlflow_interp.loading import legacy, store
+from mlflow_interp.loading.choosing import import_modules, only_output
 from mlflow_interp.loading.probing import check_file
 from mlflow_interp.paths import local_path
 
@@ -98,7 +98,13 @@ def _input_shapes(loaded: LoadedModel) -> tuple[tuple[int | None, ...], ...] | N
     return tuple(tuple(shape[1:]) for shape in shapes if shape is not None) or None
 
 
-def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
+def load_model(
+    model: Any,
+    *,
+    trust_model_code: bool = False,
+    imports: str | Sequence[str] | None = None,
+    output: str | int | None = None,
+) -> LoadedModel:
     """Load a Keras model from wherever it is, running none of its code unless told to.
 
     Args:
@@ -107,11 +113,21 @@ def load_model(model: Any, *, trust_model_code: bool = False) -> LoadedModel:
             or `.h5` file.
         trust_model_code: Allow code that the model carries to run: Lambda layers, pickled custom
             objects, modules that its MLmodel names.
+        imports: Modules to import before, separated by commas, which register the model's own layers and
+            functions with keras.saving.register_keras_serializable.
+        output: Which output of a model with several to look at: its name, or its position.
 
     Raises:
         ModelError: nothing there, not a Keras model, damaged, or in need of its code.
+        OptionError: a module that can't be imported, or no such output.
         TrackingError: the tracking server does not answer.
     """
+    import_modules(imports)
+    loaded = _load(model, trust_model_code)
+    return loaded if output is None else replace(loaded, keras=only_output(loaded.keras, output))
+
+
+def _load(model: Any, trust_model_code: bool) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if not isinstance(model, (str, Path)):
@@ -238,8 +254,8 @@ def _why_unloadable(path: Path, error: Exception) -> str:
     unknown = re.search(r"(Could not locate|Unknown) [^.\n]*", str(error))
     if unknown:
         return (
-            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; import the module that "
-            "registers it with @keras.saving.register_keras_serializable first"
+            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; name the module that "
+            "registers it with @keras.saving.register_keras_serializable in imports="
         )
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
         return f"{path.name!r} is damaged or cut short: it is no .keras archive; save or copy the model anew"
@@ -271,8 +287,8 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
     from mlflow import MlflowClient
 
     run_id = mlmodel.get("run_id")
-    name, version = _registered(named)
-    aliases = _aliases(name, version, named) if name and version else ()
+    name, version = store.registered_version(named)
+    aliases = store.aliases(name, version, named) if name and version else ()
     experiment = None
     if run_id and store.is_uri(named):
         run = store.ask(lambda: MlflowClient().get_run(run_id), f"runs:/{run_id}")
@@ -286,32 +302,6 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
         experiment_id=experiment,
         aliases=aliases,
     )
-
-
-def _aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
-    from mlflow import MlflowClient
-
-    return tuple(store.ask(lambda: MlflowClient().get_model_version(name, version), uri).aliases)
-
-
-def _registered(uri: str) -> tuple[str | None, str | None]:
-    """The registered name and version behind models:/name/3, models:/name@alias, models:/name/latest."""
-    from mlflow import MlflowClient
-
-    match = re.fullmatch(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))", uri)
-    if not match:
-        return None, None
-    name, alias, version = match["name"], match["alias"], match["version"]
-    client = MlflowClient()
-    if alias:
-        return name, str(store.ask(lambda: client.get_model_version_by_alias(name, alias), uri).version)
-    if version.isdigit():
-        return name, version
-    stage = None if version.lower() == "latest" else [version]
-    with warnings.catch_warnings():  # deprecated, yet what MLflow itself resolves such a URI with
-        warnings.simplefilter("ignore", FutureWarning)
-        found = store.ask(lambda: client.get_latest_versions(name, stage), uri)
-    return name, str(max((each.version for each in found), key=int, default="")) or None
 
 
 def _signature_shape(mlmodel: Mapping[str, Any]) -> tuple[int | None, ...] | None:

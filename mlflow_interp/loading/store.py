@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +88,33 @@ def _where(about: str) -> str:
     if about.startswith(("models:", "runs:", "run ")):
         return f"; check its name, and the tracking URI, which is {mlflow.get_tracking_uri()}"
     return "; check its address"
+
+
+def registered_version(uri: str) -> tuple[str | None, str | None]:
+    """The registered name and version behind models:/name/3, models:/name@alias, models:/name/latest."""
+    from mlflow import MlflowClient
+
+    match = re.fullmatch(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))", uri)
+    if not match:
+        return None, None
+    name, alias, version = match["name"], match["alias"], match["version"]
+    client = MlflowClient()
+    if alias:
+        return name, str(ask(lambda: client.get_model_version_by_alias(name, alias), uri).version)
+    if version.isdigit():
+        return name, version
+    stage = None if version.lower() == "latest" else [version]
+    with warnings.catch_warnings():  # deprecated, yet what MLflow itself resolves such a URI with
+        warnings.simplefilter("ignore", FutureWarning)
+        found = ask(lambda: client.get_latest_versions(name, stage), uri)
+    return name, str(max((each.version for each in found), key=int, default="")) or None
+
+
+def aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
+    """The aliases of a registered version, which `uri` names."""
+    from mlflow import MlflowClient
+
+    return tuple(ask(lambda: MlflowClient().get_model_version(name, version), uri).aliases)
 
 
 def _first_line(error: Exception) -> str:

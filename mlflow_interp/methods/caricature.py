@@ -17,6 +17,8 @@ from mlflow_interp.optvis.looking import Looker
 from mlflow_interp.optvis.parametrize import Colours, Parametrization, ValueRange
 from mlflow_interp.progress import track
 
+NEEDS = ("feature map", "pictures")
+
 MOST_FRAMED = 8  # inputs in an image over steps
 ROWS = 8  # inputs drawn at a time, whatever the batch size
 
@@ -196,8 +198,8 @@ def caricature(
 
     Raises:
         OptionError: no such layer, one without a gradient to the input, or a number out of range.
-        InputsError: inputs that are no grey or colour pictures.
-        ModelError: the model has no spatial feature map, or can't take the inputs.
+        InapplicableError: inputs that are no grey or colour pictures, or no spatial feature map.
+        ModelError: the model can't take the inputs.
     """
     settings = Settings(
         steps, learning_rate, tolerance, cosine_power, parametrization, decay_power,

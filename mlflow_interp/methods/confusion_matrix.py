@@ -19,6 +19,8 @@ from mlflow_interp.core import Batch, Chunk, some
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.progress import track
 
+NEEDS = ("classes", "labels")
+
 _NO_LABELS = (
     "no input has a label, and a confusion matrix compares predictions with labels; put pictures into class "
     "folders, give a dataset of (input, label) pairs, or pass labels="

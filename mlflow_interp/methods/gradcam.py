@@ -10,16 +10,12 @@ import numpy as np
 from mlflow_interp.core import Batch, Examples, Explained
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.explain import Explainer
-from mlflow_interp.layers import (
-    Forward,
-    SpatialLayer,
-    find_layer,
-    is_spatial,
-    last_spatial_layer,
-    spatial_axes,
-)
+from mlflow_interp.featuremaps import find_places, last_spatial_layer
+from mlflow_interp.layers import Forward, SpatialLayer, find_layer
 from mlflow_interp.progress import track
 from mlflow_interp.scores import Target
+
+NEEDS = ("feature map",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +24,8 @@ class HeatmapResult:
 
     Attributes:
         explained: the inputs, what the model said about them, and the class explained.
-        heatmaps: (n, height, width) float32 >= 0, at the resolution of the feature map, unscaled.
+        heatmaps: (n, height, width) float32 >= 0, at the resolution of the feature map, unscaled; of
+            signals and texts (n, length), of volumes (n, depth, height, width).
         layer: path of the layer looked at.
     """
 
@@ -92,6 +89,10 @@ def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Tar
     and cut at zero. The score is the logit where the model ends in a softmax or sigmoid. One compiled
     function gives prediction and heatmap, so that it costs little more than the prediction alone.
 
+    The tokens of a vision transformer are laid out on their grid of patches, without the class token, and
+    the last layer is taken whose patches the class still depends on, as is the practice of Gildenblat et
+    al.'s pytorch-grad-cam (2021). A segmentation's score is the mean over the picture.
+
     Args:
         layer: The layer whose feature map is weighted: an index, a name, or a path into nested models
             such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
@@ -99,18 +100,20 @@ def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Tar
             for each input, separated by commas. By default the class that the model predicts.
 
     Returns:
-        Heatmaps (n, height, width), float32, at the resolution of the feature map, unscaled.
+        Heatmaps (n, height, width), float32, at the resolution of the feature map, unscaled; of signals
+        and texts (n, length), of volumes (n, depth, height, width).
 
     Raises:
         OptionError: no such layer, a layer without a spatial feature map, a class out of range.
-        ModelError: the model has no spatial feature map at all, or can't take the inputs.
+        InapplicableError: the model has no spatial feature map at all.
+        ModelError: the model can't take the inputs.
     """
     path = None if layer is None else find_layer(model, layer).path
 
     def heat(_inputs: Any, passed: Forward, score: Any) -> tuple[Any, ...]:
         nonlocal path
         path = path or last_spatial_layer(model, passed, score)
-        return (_heatmaps(model, path, passed.tapped.get(path), score),)
+        return (_heatmaps(model, path, passed, score),)
 
     explain, heatmaps = Explainer(model, batch, target, heat), []
     for chunk in track(batch.chunks(), total=batch.total, label="Grad-CAM", unit="input"):
@@ -118,11 +121,13 @@ def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Tar
     return HeatmapResult(explain.explained(), np.concatenate(heatmaps), str(path))
 
 
-def _heatmaps(model: Any, path: str, feature_map: Any, score: Any) -> Any:
+def _heatmaps(model: Any, path: str, passed: Forward, score: Any) -> Any:
     """ReLU(Σ_channels mean_space(∂score/∂A) · A) of a traced feature map A, as float32."""
     import tensorflow as tf
 
-    if feature_map is None or not is_spatial(model, feature_map):
+    feature_map = passed.tapped.get(path)
+    places = None if feature_map is None else find_places(model, passed, feature_map)
+    if places is None:
         shape = "nothing" if feature_map is None else f"shape {tuple(feature_map.shape)}"
         raise OptionError(
             f"layer {path!r} gives {shape}, and Grad-CAM needs a feature map over space, such as "
@@ -131,7 +136,6 @@ def _heatmaps(model: Any, path: str, feature_map: Any, score: Any) -> Any:
     gradient = tf.gradients(score, feature_map)[0]
     if gradient is None:
         raise OptionError(f"the class score does not depend on layer {path!r}; take a layer on the way to it")
-    space = spatial_axes(model, feature_map)
-    channels = 1 if 1 not in space else -1
-    weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=space, keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(weights * tf.cast(feature_map, tf.float32), axis=channels))
+    gradient, feature_map = (places.lay_out(tf.cast(each, tf.float32)) for each in (gradient, feature_map))
+    weights = tf.reduce_mean(gradient, axis=range(1, feature_map.shape.rank - 1), keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(weights * feature_map, axis=-1))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Batch, Chunk, Examples, Explained, split
-from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.explain import Explainer
-from mlflow_interp.layers import Forward, compile_for, forward
+from mlflow_interp.layers import Forward
+from mlflow_interp.points import INPUT, find_entry, one_pass, score_at, summed
 from mlflow_interp.progress import track
-from mlflow_interp.scores import Target, class_scores
+from mlflow_interp.scores import Target
+
+NEEDS = ("gradient",)
 
 Average = Literal["squared", "mean"]
 
@@ -26,6 +30,8 @@ MOST_BYTES = 4 * 2**30  # of all maps together
 class SaliencyResult:
     """Three maps an input, each of the input's own shape, every channel and sign kept.
 
+    Where integers are looked up in an embedding, of the shape of what is found there.
+
     Attributes:
         explained: the inputs, what the model said about them, and the class explained.
         gradients: (n, …) float32, ∂score/∂input.
@@ -33,6 +39,7 @@ class SaliencyResult:
         integrated_gradients: (n, …) float32, attributions that sum to the score's rise over the baseline.
         completeness_gaps: (n,) float32, how far they are from that sum, relative to it.
         samples: how many noisy copies there were; one where there is no noise.
+        entry: path of the embedding that gradients are taken by; empty where it is the input.
     """
 
     explained: Explained
@@ -41,6 +48,7 @@ class SaliencyResult:
     integrated_gradients: np.ndarray
     completeness_gaps: np.ndarray
     samples: int
+    entry: str = INPUT
 
     @property
     def examples(self) -> Examples:
@@ -49,8 +57,9 @@ class SaliencyResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The kind of head the scores were read from, and the number of noisy copies."""
-        return {"head": self.explained.head, "samples": self.samples}
+        """The kind of head the scores were read from, the number of noisy copies, the embedding if any."""
+        found = {"head": self.explained.head, "samples": self.samples}
+        return found | ({"embedding": self.entry} if self.entry else {})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The three maps, the gaps, targets and what the model said, by name."""
@@ -102,7 +111,8 @@ def saliency(
     SmoothGrad (Smilkov et al. 2017) averages them over noisy copies. Integrated gradients (Sundararajan
     et al. 2017) average them along the way from a baseline to the input, times the way; here the end of
     the way is each noisy copy in turn. The score is the logit where the model ends in a softmax or
-    sigmoid, and the class is that of the clean input throughout.
+    sigmoid, and the class is that of the clean input throughout. Integers that are looked up in an
+    embedding, as words are, have no gradient; then all this is done with what is found there.
 
     Args:
         target: The class to explain: an index or a class name, "label" for the true label, or one
@@ -117,11 +127,12 @@ def saliency(
         seed: Of the noise; the same noise is laid over every input.
 
     Returns:
-        Three maps of the input's own shape each, float32, every channel and sign kept.
+        Three maps of the input's own shape each, float32, every channel and sign kept; of texts
+        (n, length, channels of the embedding).
 
     Raises:
         OptionError: a number out of range, a baseline of another shape, too many inputs for memory.
-        ModelError: the class score has no gradient by the input.
+        InapplicableError: the model has several inputs, or its class score no gradient by the input.
     """
     _check(samples, noise, average, steps)
     copies = samples if noise > 0 else 1
@@ -159,6 +170,7 @@ class _Maps:
         self.passes = 1 + self.samples + self.samples * self.steps
         self._explain = Explainer(self.model, self.batch, self.target, self._gradient)
         self._compiled: tuple[Callable[..., Any], ...] | None = None
+        self._entry = INPUT
         self._found: list[tuple[np.ndarray, ...]] = []
 
     def work(self) -> Iterator[int]:
@@ -166,59 +178,63 @@ class _Maps:
         for whole in self.batch.chunks():
             for chunk in split(whole, ROWS):
                 self._check_inputs(chunk)
-                targets, gradients = self._explain(chunk)
+                targets, gradients, *embedded = self._explain(chunk)
                 yield 1
-                smooth, integrate, score_at = self._compiled = self._compiled or self._compile(chunk.inputs)
-                baseline = self._baseline(chunk.inputs[0])
-                given = (chunk.inputs, baseline, self.noise * _span(chunk.inputs), targets)
-                squares, scores = yield from _summed(smooth, given, self.samples)
-                total, _ = yield from _summed(integrate, given, self.samples * self.steps)
-                start = score_at(np.broadcast_to(baseline, chunk.inputs.shape), targets)
+                points = embedded[0] if embedded else chunk.inputs
+                smooth, integrate, score = self._compiled = self._compiled or self._compile(
+                    chunk.inputs, points
+                )
+                baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
+                given = (chunk.inputs, points, baseline, self.noise * _span(points), targets)
+                squares, scores = yield from summed(smooth, given, self.samples)
+                total, _ = yield from summed(integrate, given, self.samples * self.steps)
+                start = score(chunk.inputs, baseline, targets)
                 self._found.append(self._finished(gradients, squares, total, scores / self.samples - start))
 
     def result(self) -> SaliencyResult:
         """What was found."""
         gradients, smooth, integrated, gaps = map(np.concatenate, zip(*self._found, strict=True))
-        return SaliencyResult(self._explain.explained(), gradients, smooth, integrated, gaps, self.samples)
+        return SaliencyResult(
+            self._explain.explained(), gradients, smooth, integrated, gaps, self.samples, self._entry
+        )
 
-    def _gradient(self, inputs: Any, _passed: Forward, score: Any) -> tuple[Any, ...]:
+    def _gradient(self, inputs: Any, passed: Forward, score: Any) -> tuple[Any, ...]:
+        """The gradient by the points, and the points where they are not the input."""
         import tensorflow as tf
 
-        gradient = tf.gradients(score, inputs)[0]
-        if gradient is None:
-            raise ModelError(
-                f"the class score of model {self.model.name!r} has no gradient by its input, as where "
-                "integers are looked up in an embedding; saliency needs an input of continuous values"
-            )
-        return (tf.cast(gradient, tf.float32),)
+        self._entry = find_entry(self.model, passed, score)
+        points = passed.tapped[self._entry] if self._entry else inputs
+        gradient = tf.cast(tf.gradients(score, points)[0], tf.float32)
+        return (gradient, tf.cast(points, tf.float32)) if self._entry else (gradient,)
 
-    def _compile(self, inputs: np.ndarray) -> tuple[Callable[..., Any], ...]:
+    def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
         """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
         import tensorflow as tf
 
-        square = self.average == "squared"
+        start, given = (self.model, self._entry), (inputs, points)
+        specs = tf.TensorSpec([None, *points.shape[1:]], points.dtype), tf.TensorSpec([None], tf.int64)
         return (
-            _one_pass(self.model, inputs, self._noisy, square=square),
-            _one_pass(self.model, inputs, self._on_the_way, square=False),
-            compile_for(partial(_score, self.model), inputs, tf.TensorSpec([None], tf.int64)),
+            one_pass(*start, given, self._noisy, square=self.average == "squared"),
+            one_pass(*start, given, self._on_the_way, square=False),
+            compile_for(partial(score_at, *start), inputs, *specs),
         )
 
-    def _noisy(self, number: Any, inputs: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
+    def _noisy(self, number: Any, points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
         """The noisy copy of a number, and 1: what its gradient counts."""
         import tensorflow as tf
 
         # One noise for all rows: drawn once, and the same whichever inputs share a batch.
-        shape = tf.concat([[1], tf.shape(inputs)[1:]], axis=0)
+        shape = tf.concat([[1], tf.shape(points)[1:]], axis=0)
         noise = tf.random.stateless_normal(shape, seed=tf.stack([self.seed, tf.cast(number, tf.int32)]))
-        return inputs + sigma * tf.cast(noise, inputs.dtype), 1.0
+        return points + sigma * tf.cast(noise, points.dtype), 1.0
 
-    def _on_the_way(self, number: Any, inputs: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
+    def _on_the_way(self, number: Any, points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
         """A point between baseline and noisy copy, and the way between: what its gradient counts."""
         import tensorflow as tf
 
-        end, _ = self._noisy(number // self.steps, inputs, baseline, sigma)
+        end, _ = self._noisy(number // self.steps, points, baseline, sigma)
         # The middle of each step: the error of the integral falls with the square of their number.
-        share = (tf.cast(number % self.steps, inputs.dtype) + 0.5) / self.steps
+        share = (tf.cast(number % self.steps, points.dtype) + 0.5) / self.steps
         return baseline + share * (end - baseline), end - baseline
 
     def _finished(
@@ -231,7 +247,7 @@ class _Maps:
 
     def _check_inputs(self, chunk: Chunk) -> None:
         if not isinstance(chunk.inputs, np.ndarray):
-            raise InputsError("saliency explains models with one input; this one takes several")
+            raise InapplicableError("saliency explains models with one input; this one takes several")
         needed = 3 * chunk.inputs[0].nbytes * (self.batch.total or 0)
         if needed > MOST_BYTES:
             raise OptionError(
@@ -263,43 +279,3 @@ def _span(inputs: np.ndarray) -> np.ndarray:
     """Highest less lowest value of each input, with as many axes as the inputs."""
     axes = tuple(range(1, inputs.ndim))
     return np.asarray(inputs.max(axis=axes, keepdims=True) - inputs.min(axis=axes, keepdims=True))
-
-
-def _score(model: Any, inputs: Any, targets: Any) -> Any:
-    """The score of each target, traced."""
-    import tensorflow as tf
-
-    return tf.gather(class_scores(forward(model, inputs).outputs).scores, targets, batch_dims=1)
-
-
-def _summed(
-    one: Callable[..., Any], given: tuple[np.ndarray, ...], count: int
-) -> Generator[int, None, tuple[np.ndarray, np.ndarray]]:
-    """Make passes 0 to `count`, one at a time; yields after each, returns the sums."""
-    import tensorflow as tf
-
-    tensors = [tf.constant(each) for each in given]
-    total, scores = tf.zeros_like(tensors[0]), tf.zeros(len(given[0]))
-    for number in range(count):
-        total, scores = one(*tensors, total, scores, tf.constant(number, tf.int64))
-        yield 1
-    return total.numpy(), scores.numpy()
-
-
-def _one_pass(
-    model: Any, inputs: np.ndarray, point: Callable[..., Any], *, square: bool
-) -> Callable[..., Any]:
-    """Compile one pass: add the weighted gradient at a point near the input, and its score, to the sums."""
-    import tensorflow as tf
-
-    def one(inputs: Any, baseline: Any, sigma: Any, targets: Any, *sums: Any) -> tuple[Any, ...]:
-        total, scores, number = sums
-        at, weight = point(number, inputs, baseline, sigma)
-        score = _score(model, at, targets)
-        gradient = tf.gradients(score, at)[0]
-        return total + weight * (gradient**2 if square else gradient), scores + score
-
-    row = tf.TensorSpec([None, *inputs.shape[1:]], inputs.dtype)
-    ones = tf.TensorSpec([None, *[1] * (inputs.ndim - 1)], inputs.dtype)
-    sums = (row, tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64))
-    return compile_for(one, inputs, row, ones, tf.TensorSpec([None], tf.int64), *sums)

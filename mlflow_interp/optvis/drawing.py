@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Chunk
 from mlflow_interp.exceptions import ModelError
-from mlflow_interp.layers import compile_for, forward_to, is_channels_first
+from mlflow_interp.layers import forward_to, is_channels_first
 from mlflow_interp.optvis.ascend import Climb
 from mlflow_interp.optvis.level import Level, Settings, Subject
 from mlflow_interp.optvis.parametrize import Size, noise, put_back, to_image

@@ -9,9 +9,10 @@ from typing import Any, get_args
 
 import numpy as np
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Chunk
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.layers import compile_for, is_channels_first
+from mlflow_interp.layers import is_channels_first
 from mlflow_interp.optvis.ascend import STEPS_A_POINT, Climb, State, compile_ascent
 from mlflow_interp.optvis.parametrize import (
     Canvas,

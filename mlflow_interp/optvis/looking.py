@@ -6,17 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Chunk, ExampleCollector
-from mlflow_interp.exceptions import InputsError, OptionError
-from mlflow_interp.layers import (
-    Forward,
-    Layers,
-    compile_for,
-    find_layers,
-    forward,
-    is_channels_first,
-    last_spatial_layer,
-)
+from mlflow_interp.exceptions import InapplicableError, OptionError
+from mlflow_interp.featuremaps import last_spatial_layer
+from mlflow_interp.layers import Forward, Layers, find_layers, forward, is_channels_first
 from mlflow_interp.scores import class_scores
 
 
@@ -44,7 +38,7 @@ class Looker:
         """Look at a chunk; from the first one on, `layers` and `uses` are known.
 
         Raises:
-            InputsError: inputs that are no grey or colour pictures.
+            InapplicableError: inputs that are no grey or colour pictures.
             OptionError: a layer without a gradient to the input.
         """
         self._check(chunk)
@@ -92,7 +86,7 @@ class Looker:
             if channels in (1, 3):
                 return
         shape = inputs.shape[1:] if isinstance(inputs, np.ndarray) else f"of {type(inputs).__name__}"
-        raise InputsError(
+        raise InapplicableError(
             "a caricature is drawn of grey or colour pictures, (height, width, 1 or 3 channels), and these "
             f"inputs are {shape}"
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
 from mlflow_interp.methods.saliency import saliency
 
 layers = keras.layers
@@ -219,10 +220,44 @@ def test_too_many_inputs_for_memory_are_refused_before_the_work(batch_of, monkey
         saliency(model, batch_of(model, inputs))
 
 
-def test_inputs_that_are_looked_up_have_no_gradient(batch_of):
-    model = keras.Sequential([keras.Input((6,)), layers.Embedding(10, 4), layers.Flatten(), layers.Dense(2)])
-    with pytest.raises(ModelError, match="no gradient by its input"):
-        saliency(model, batch_of(model, np.ones((2, 6), np.float32)))
+def test_inputs_that_are_looked_up_are_explained_by_what_is_found_there(batch_of):
+    """Behind the embedding the model is linear: gradients are its weights, the integral is them times it."""
+    embedding, head = layers.Embedding(10, 4, name="words"), layers.Dense(2)
+    model = keras.Sequential([keras.Input((6,), dtype="int64"), embedding, layers.Flatten(), head])
+    words = np.random.default_rng(0).integers(0, 10, (3, 6))
+    result = saliency(model, batch_of(model, words), target=1, noise=0, steps=2)
+    weights = head.kernel.numpy()[:, 1].reshape(6, 4)
+    found = embedding(words).numpy()
+    np.testing.assert_allclose(result.gradients, np.tile(weights, (3, 1, 1)), atol=1e-6)
+    np.testing.assert_allclose(result.smooth_gradients, np.tile(weights**2, (3, 1, 1)), atol=1e-6)
+    np.testing.assert_allclose(result.integrated_gradients, weights * found, atol=1e-6)
+    assert result.resolved["embedding"] == "words"
+
+
+def test_positions_are_no_way_from_the_input(batch_of):
+    words, places = layers.Embedding(10, 4, name="words"), layers.Embedding(6, 4, name="places")
+
+    class Text(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.places, self.words, self.head = places, words, layers.Dense(2)
+
+        def call(self, inputs):
+            at = self.places(tf.range(tf.shape(inputs)[1]))
+            return self.head(tf.reduce_mean(self.words(inputs) + at, axis=1))
+
+    model = Text()
+    model(np.zeros((1, 6), np.int64))
+    result = saliency(model, batch_of(model, np.arange(12).reshape(2, 6) % 10), samples=1, steps=1)
+    assert (result.resolved["embedding"], result.gradients.shape) == ("words", (2, 6, 4))
+
+
+def test_two_embeddings_of_one_input_are_refused(batch_of):
+    ids = keras.Input((2,), dtype="int64")
+    found = [layers.Embedding(9, 3, name=name)(ids[:, at]) for at, name in enumerate(("user", "film"))]
+    model = keras.Model(ids, layers.Dense(2)(layers.Concatenate()(found)))
+    with pytest.raises(InapplicableError, match="no gradient by its input, it looks them up in user, film"):
+        saliency(model, batch_of(model, np.array([[1, 2], [3, 4]])))
 
 
 def test_flat_scores_are_warned_of(batch_of):

@@ -1,0 +1,71 @@
+"""Inputs that are no pictures: heat and signs stand where they belong, in every kind of drawing."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+
+from mlflow_interp.figures.inputs import draw_bars, draw_input
+
+INFERNO = matplotlib.colormaps["inferno"]
+
+
+def warm(tile):
+    """How much redder than blue each pixel is: inferno's heat."""
+    return tile[..., 0].astype(int) - tile[..., 2]
+
+
+def halves(tile):
+    middle = tile.shape[1] // 2
+    return warm(tile[:, :middle]).mean(), warm(tile[:, middle:]).mean()
+
+
+@pytest.mark.parametrize("values", [np.zeros((40, 2)), np.arange(8.0), None])
+def test_heat_of_signals_and_texts_is_where_it_was_found(values):
+    heat = np.tile([0.0, 0.0, 0.0, 0.0, 0.6, 0.6, 0.6, 0.6], 1)
+    # A text of eight tokens has two rows of four: the second is the warm one.
+    tile = draw_input(values, heat, INFERNO, opacity=0.8)
+    first, second = halves(np.swapaxes(tile, 0, 1) if values is not None and values.ndim == 1 else tile)
+    assert second > first + 50
+
+
+def test_bars_point_to_where_the_sign_says():
+    shares = np.array([1.0, -1.0, 0.0])
+    tile = draw_bars(np.array([3.0, 4.0, 5.0]), shares, INFERNO)
+    third = tile.shape[0] // 3
+    places = [np.argwhere(warm(tile[row * third : (row + 1) * third]) > 40)[:, 1] for row in range(3)]
+    # From above: 3 to the right, 4 to the left, 5 with no bar.
+    assert places[0].mean() > tile.shape[1] * 0.6 > places[1].mean()
+    assert len(places[2]) == 0
+
+
+def test_only_the_strongest_of_many_bars_are_drawn():
+    shares = np.linspace(0, 1, 1000)
+    assert draw_bars(None, shares, INFERNO).shape == draw_bars(None, shares[:3], INFERNO).shape
+
+
+def test_a_volume_is_its_slices():
+    """Eight slices in three columns; only the last is warm."""
+    heat = np.zeros((8, 6, 6))
+    heat[-1] = 0.6
+    tile = draw_input(np.zeros((8, 6, 6, 1)), heat, INFERNO, opacity=0.8)
+    side = tile.shape[0] // 3
+    cells = [warm(tile[row * side : (row + 1) * side, column * side : (column + 1) * side]).mean()
+             for row in range(3) for column in range(3)]  # fmt: skip
+    assert np.argmax(cells) == 7
+
+
+def test_a_plane_of_many_channels_is_grey_under_its_heat():
+    values = np.zeros((10, 20, 5))
+    values[:, 10:] = 1
+    tile = draw_input(values, np.zeros((5, 10)), INFERNO, opacity=0.5)
+    assert tile.shape[:2] == (224, 448)
+    assert np.ptp(tile, axis=-1).max() == 0
+    assert (tile[:, 40].mean(), tile[:, -40].mean()) == (0, 255)
+
+
+def test_without_opacity_colours_are_alone():
+    values, heat = np.ones((4, 4, 5)), np.full((4, 4), 0.5)
+    tile = draw_input(values, heat, INFERNO, opacity=None)
+    assert tile[0, 0].tolist() == list(INFERNO(0.5, bytes=True)[:3])

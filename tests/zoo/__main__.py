@@ -1,0 +1,55 @@
+"""Runs every architecture through every method, and writes what came out into docs/models.md.
+
+`python -m tests.zoo [NAME …]`: each in a process of its own; what has been run stays in build/zoo and
+is not run again, so an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.zoo import architectures, table
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 3600  # seconds for one architecture
+
+
+def run(name: str, file: Path) -> None:
+    """Try one architecture in a process of its own, whose memory goes when it ends."""
+    command = [sys.executable, "-m", "tests.zoo.trial", name, str(file)]
+    try:
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
+        told = "" if file.exists() else (ended.stderr.strip().splitlines() or [str(ended.returncode)])[-1]
+    except subprocess.TimeoutExpired:
+        told = f"took more than {LIMIT} seconds"
+    if not file.exists():
+        print(f"{name}: {told}", file=sys.stderr)
+
+
+def main() -> int:
+    """Run what has not been run, print each row, and write the table of all so far into the docs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="architectures; all by default")
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "zoo", help="where results stay")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name in given.names or architectures.names():
+        file = given.folder / f"{name}.json"
+        if not file.exists():
+            run(name, file)
+        if file.exists():
+            found.append(json.loads(file.read_text(encoding="utf-8")))
+            print(table.row(found[-1]), flush=True)
+    page = ROOT / "docs" / "models.md"
+    kept = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(given.folder.glob("*.json"))]
+    page.write_text(table.filled(page.read_text(encoding="utf-8"), kept), encoding="utf-8")
+    return 0 if len(found) == len(given.names or architectures.names()) and not table.failed(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

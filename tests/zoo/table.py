@@ -1,0 +1,56 @@
+"""The table of what came out: a row an architecture, a column a method."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from mlflow_interp.core import method_names
+from tests.zoo import architectures
+
+_BLOCK = re.compile(r"<!-- zoo -->\n.*?<!-- end -->", re.DOTALL)
+Trial = dict[str, Any]
+
+
+def row(trial: Trial) -> str:
+    """An architecture, its input, its size, how each method fared, and how long all took."""
+    methods = trial["methods"]
+    fared = [methods[name]["outcome"] for name in method_names()]
+    seconds = sum(each["seconds"] for each in methods.values())
+    side, millions = trial["side"], trial["parameters"] / 1e6
+    return f"| {trial['name']} | {side}×{side} | {millions:.1f} M | {' | '.join(fared)} | {seconds:.0f} s |"
+
+
+def table(trials: Sequence[Trial]) -> str:
+    """All of it in Markdown, with what users are told where a method does not pass."""
+    head = ["architecture", "input", "parameters", *method_names(), "time"]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *map(row, trials)]
+    told = [
+        f"- {trial['name']}, {name}, {each['outcome']}: {each['told']}"
+        for trial in trials
+        for name, each in trial["methods"].items()
+        if each["told"]
+    ]
+    return "\n".join([summary(trials), "", *lines, *(["", *told] if told else [])])
+
+
+def summary(trials: Sequence[Trial]) -> str:
+    """How many of how many passed, when, and with what."""
+    outcomes = [each["outcome"] for trial in trials for each in trial["methods"].values()]
+    counts = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in ("pass", "not applicable", "fail"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "umap-learn"))
+    of = len(architectures.names())
+    return f"{len(trials)} of {of} architectures: {counts}. {datetime.date.today()}, {versions}."
+
+
+def failed(trials: Sequence[Trial]) -> bool:
+    """Whether anything failed."""
+    return any(each["outcome"] == "fail" for trial in trials for each in trial["methods"].values())
+
+
+def filled(page: str, trials: Sequence[Trial]) -> str:
+    """A page with the marked table made anew."""
+    return _BLOCK.sub(lambda _: f"<!-- zoo -->\n{table(trials)}\n<!-- end -->", page)

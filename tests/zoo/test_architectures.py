@@ -1,0 +1,74 @@
+"""A small part of the zoo, and that the table in the docs has all of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlflow_interp.core import method_names
+from tests.zoo import architectures, table, trial
+
+DOCS = Path(__file__).parents[2] / "docs" / "models.md"
+
+
+def test_architectures_come_from_the_package():
+    names = architectures.names()
+    assert len(names) >= 40
+    assert {"VGG16", "NASNetLarge", "ConvNeXtXLarge"} <= set(names)
+    assert (architectures.smallest_side("VGG16"), architectures.smallest_side("InceptionV3")) == (32, 75)
+    assert architectures.preprocessing("EfficientNetB0") == "efficientnet"
+
+
+@pytest.mark.parametrize("method", [name for name in method_names() if name != "umap"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_small_architecture_passes(small, method):
+    """UMAP has its own tests; here it would compile for half a minute."""
+    assert trial.attempt(method, small, "mobilenet_v3") | {"seconds": 0} == {
+        "outcome": "pass", "told": "", "seconds": 0
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small():
+    model = architectures.build("MobileNetV3Small")
+    architectures.settle(model, trial.photographs(32).astype(np.float32))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [(np.full((12, 2, 2), np.nan), "not finite"), (np.ones((12, 2, 2)), "only 0% of the maps vary")],
+)
+def test_what_is_flat_or_not_finite_does_not_pass(values, told):
+    class Result:
+        heatmaps = values
+
+    class Batch:
+        count = 12
+
+    with pytest.raises(AssertionError, match=told):
+        trial.check_gradcam(Result(), Batch())
+
+
+def test_the_table_tells_of_architectures_that_are_there_and_of_no_failure():
+    text = DOCS.read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "×" in line]
+    names = [row.split(" | ")[0].removeprefix("| ") for row in rows]
+    assert names == sorted(set(names) & set(architectures.names()))
+    assert f"{len(names)} of " in text
+    assert not [row for row in rows if "fail" in row]
+
+
+def test_the_table_says_what_users_are_told():
+    fared = {name: {"outcome": "pass", "told": "", "seconds": 1.0} for name in method_names()}
+    fared["gradcam"] = {"outcome": "not applicable", "told": "no space", "seconds": 0.5}
+    made = {"name": "Net", "side": 32, "parameters": 1_250_000, "methods": fared}
+    text = table.filled("before\n<!-- zoo -->\n<!-- end -->\nafter", [json.loads(json.dumps(made))])
+    assert "architectures: 4 pass, 1 not applicable, 0 fail" in text
+    assert "| Net | 32×32 | 1.2 M | pass | pass | not applicable | pass | pass | 4 s |" in text
+    assert "- Net, gradcam, not applicable: no space" in text
+    assert text.endswith("<!-- end -->\nafter")
+    assert not table.failed([made])

@@ -1,0 +1,283 @@
+"""Kinds of models: what a method finds in each, and what is said where one does not apply."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mlflow_interp.applicability import needs, usable_methods
+from mlflow_interp.core import method_names
+from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
+from mlflow_interp.inspection import describe_layers
+from mlflow_interp.loading.models import load_model
+from mlflow_interp.methods.confusion_matrix import confusion_matrix
+from mlflow_interp.methods.gradcam import gradcam
+from mlflow_interp.methods.saliency import saliency
+from mlflow_interp.pipeline import InterpretationWarning, interpret
+
+layers, ops = keras.layers, keras.ops
+
+
+def random(*shape):
+    return np.random.default_rng(2).random((4, *shape), dtype=np.float32)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(5)
+
+
+class ClassToken(layers.Layer):
+    """Puts a class token before the others, and adds a position to all."""
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer="random_normal", name="token")
+        self.places = self.add_weight(shape=(1, shape[1] + 1, shape[-1]), initializer="random_normal")
+
+    def call(self, tokens):
+        first = ops.repeat(self.token, ops.shape(tokens)[0], axis=0)
+        return ops.concatenate([first, tokens], axis=1) + self.places
+
+
+def transformer(*, class_token):
+    """Two blocks of attention on 4×6 patches of a 16×24 picture."""
+    pixels = keras.Input((16, 24, 3))
+    value = layers.Reshape((24, 8), name="tokens")(layers.Conv2D(8, 4, 4, name="patches")(pixels))
+    value = ClassToken(name="classed")(value) if class_token else value
+    for block in "ab":
+        normed = layers.LayerNormalization(name=f"{block}_norm")(value)
+        attended = layers.MultiHeadAttention(2, 4, name=f"{block}_attention")(normed, normed)
+        value = layers.Add(name=f"{block}_add")([value, attended])
+    value = layers.LayerNormalization(name="last")(value)
+    value = value[:, 0] if class_token else layers.GlobalAveragePooling1D()(value)
+    return keras.Model(pixels, layers.Dense(3, activation="softmax", name="head")(value))
+
+
+def convolutional(head=layers.GlobalAveragePooling2D, classes=3, activation="softmax", dtype=None, first=()):
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            *first,
+            layers.Conv2D(4, 3, activation="relu", dtype=dtype, name="conv"),
+            head(dtype=dtype),
+            layers.Dense(classes, activation=activation, dtype=dtype, name="head"),
+        ]
+    )
+
+
+def test_tokens_are_laid_out_on_their_patches(batch_of):
+    """On pooled tokens and a dense head Grad-CAM is CAM over the number of patches, patch by patch."""
+    model, inputs = transformer(class_token=False), random(16, 24, 3)
+    result = gradcam(model, batch_of(model, inputs), target=1)
+    tokens = keras.Model(model.input, model.get_layer("last").output)(inputs).numpy()
+    expected = np.maximum(tokens @ model.get_layer("head").kernel.numpy()[:, 1] / 24, 0)
+    assert result.layer == "last"
+    np.testing.assert_allclose(result.heatmaps, expected.reshape(4, 4, 6), atol=1e-5)
+
+
+def test_a_class_token_is_left_out_and_the_last_patches_that_count_are_taken(batch_of):
+    """After the last attention only the class token goes on, so its patches have no gradient."""
+    model, inputs = transformer(class_token=True), random(16, 24, 3)
+    result = gradcam(model, batch_of(model, inputs), target=0)
+    before, after = model.get_layer("a_add").output, model.get_layer("b_norm")
+    to_tokens = keras.Model(model.input, after(before))
+    tokens = tf.constant(to_tokens(inputs))
+    with tf.GradientTape() as tape:
+        tape.watch(tokens)
+        value = before_of(model, inputs) + model.get_layer("b_attention")(tokens, tokens)
+        head = model.get_layer("head")
+        logits = tf.matmul(model.get_layer("last")(value)[:, 0], head.kernel) + head.bias
+        score = logits[:, 0]
+    gradient = tape.gradient(score, tokens).numpy()[:, 1:]
+    expected = np.maximum((gradient.mean(axis=1, keepdims=True) * tokens.numpy()[:, 1:]).sum(axis=-1), 0)
+    assert (result.layer, result.heatmaps.max() > 0) == ("b_norm", True)
+    np.testing.assert_allclose(result.heatmaps, expected.reshape(4, 4, 6), atol=1e-5)
+
+
+def before_of(model, inputs):
+    return keras.Model(model.input, model.get_layer("a_add").output)(inputs)
+
+
+@pytest.mark.parametrize(
+    ("rank", "convolution", "pooling", "shape"),
+    [
+        (1, layers.Conv1D, layers.GlobalAveragePooling1D, (20, 2)),
+        (3, layers.Conv3D, layers.GlobalAveragePooling3D, (5, 6, 7, 1)),
+    ],
+)
+def test_signals_and_volumes(batch_of, rank, convolution, pooling, shape):
+    """Grad-CAM on pooling and a dense head is CAM over the number of places, in any number of axes."""
+    conv, head = convolution(3, 3, activation="relu"), layers.Dense(2)
+    model, inputs = keras.Sequential([keras.Input(shape), conv, pooling(), head]), random(*shape)
+    result = gradcam(model, batch_of(model, inputs), target=1)
+    features = conv(inputs).numpy()
+    expected = np.maximum(features @ head.kernel.numpy()[:, 1] / np.prod(features.shape[1:-1]), 0)
+    assert result.heatmaps.ndim == rank + 1
+    np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
+    assert saliency(model, batch_of(model, inputs), samples=1, steps=1).gradients.shape == inputs.shape
+
+
+def test_words_are_looked_at_where_they_are_found(batch_of):
+    embedding, head = layers.Embedding(20, 6, name="words"), layers.Dense(2)
+    ids = keras.Input((8,), dtype="int32")
+    model = keras.Model(ids, head(layers.GlobalAveragePooling1D()(embedding(ids))))
+    words = np.random.default_rng(0).integers(0, 20, (4, 8))
+    result = gradcam(model, batch_of(model, words), target=0)
+    expected = np.maximum(embedding(words).numpy() @ head.kernel.numpy()[:, 0] / 8, 0)
+    np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
+
+
+def test_recurrent_layers_count_whole(batch_of):
+    both = layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="both")
+    model = keras.Sequential([keras.Input((9, 2)), both, layers.GlobalAveragePooling1D(), layers.Dense(2)])
+    result = gradcam(model, batch_of(model, random(9, 2)), target=0)
+    assert (result.layer, result.heatmaps.shape) == ("both", (4, 9))
+
+
+def test_a_segmentation_is_explained_by_its_mean(batch_of):
+    conv, head = layers.Conv2D(3, 3, padding="same", activation="relu", name="conv"), layers.Conv2D(2, 1)
+    model = keras.Sequential([keras.Input((8, 8, 3)), conv, head, layers.Softmax()])
+    inputs = random(8, 8, 3)
+    result = gradcam(model, batch_of(model, inputs), layer="conv", target=1)
+    expected = np.maximum(conv(inputs).numpy() @ head.kernel.numpy()[0, 0, :, 1] / 64, 0)
+    np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"])
+def test_precisions_agree_with_float32(batch_of, dtype):
+    inputs, plain = random(12, 12, 3), convolutional()
+    other = convolutional(dtype=dtype)
+    other.set_weights(plain.get_weights())
+    # A bfloat16 has eight bits of precision, and a ReLU near zero falls to either side.
+    least = 0.9 if "bf" in dtype else 0.999
+    integrated = {"samples": 1, "noise": 0, "steps": 3}
+    for method, name, options in (gradcam, "heatmaps", {}), (saliency, "integrated_gradients", integrated):
+        results = [method(each, batch_of(each, inputs), target=1, **options) for each in (plain, other)]
+        expected, found = (getattr(result, name).ravel() for result in results)
+        assert found.dtype == np.float32
+        assert expected @ found > least * np.linalg.norm(expected) * np.linalg.norm(found) > 0
+
+
+def test_a_dictionary_of_inputs(batch_of):
+    pixels, facts = keras.Input((8, 8, 3), name="pixels"), keras.Input((2,), name="facts")
+    conv, head = layers.Conv2D(3, 3, activation="relu"), layers.Dense(2)
+    joined = layers.Concatenate()([layers.GlobalAveragePooling2D()(conv(pixels)), facts])
+    model = keras.Model({"pixels": pixels, "facts": facts}, head(joined))
+    inputs = {"pixels": random(8, 8, 3), "facts": random(2)}
+    result = gradcam(model, batch_of(model, inputs), target=0)
+    expected = np.maximum(conv(inputs["pixels"]).numpy() @ head.kernel.numpy()[:3, 0] / 36, 0)
+    np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
+    counts = confusion_matrix(model, batch_of(model, inputs, labels=[0, 1, 0, 1])).counts
+    assert counts.sum() == 4
+    with pytest.raises(InapplicableError, match="models with one input"):
+        saliency(model, batch_of(model, inputs))
+
+
+def two_outputs():
+    pixels = keras.Input((8, 8, 3))
+    value = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3, activation="relu", name="conv")(pixels))
+    kind = layers.Dense(3, activation="softmax", name="kind")(value)
+    return keras.Model(pixels, [kind, layers.Dense(1, name="size")(value)], name="both")
+
+
+@pytest.mark.parametrize(("output", "shape"), [("kind", 3), ("size", 1), (1, 1), ("0", 3)])
+def test_one_of_several_outputs(output, shape):
+    assert load_model(two_outputs(), output=output).keras.output_shape == (None, shape)
+
+
+def test_several_outputs_are_named(batch_of):
+    model = two_outputs()
+    with pytest.raises(ModelError, match="choose one with output=, one of kind, size"):
+        gradcam(model, batch_of(model, random(8, 8, 3)))
+    with pytest.raises(OptionError, match="no output 'sise'; nearest: size"):
+        load_model(model, output="sise")
+
+
+def test_a_random_augmentation_inside_is_still(batch_of):
+    model = convolutional(first=[layers.RandomFlip(), layers.RandomRotation(0.3)])
+    plain, inputs = convolutional(), random(12, 12, 3)
+    plain.set_weights([each for each in model.get_weights() if each.ndim > 0 and each.shape != (2,)])
+    found, expected = (gradcam(each, batch_of(each, inputs), target=0).heatmaps for each in (model, plain))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+MODULE = """
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class Twice(keras.layers.Layer):
+    def call(self, values):
+        return 2 * values
+"""
+
+
+def test_layers_of_ones_own_are_imported(tmp_path):
+    """In a process of its own, where nothing has registered them yet, from the folder it is called in."""
+    (tmp_path / "own_layers.py").write_text(MODULE)
+    saved = (
+        "import keras, own_layers; layers = [keras.Input((4,)), own_layers.Twice(), keras.layers.Dense(2)]; "
+        "keras.Sequential(layers, name='custom').save('model.keras')"
+    )
+    subprocess.run([sys.executable, "-c", saved], cwd=tmp_path, check=True)
+    layers_of = [sys.executable, "-m", "mlflow_interp", "layers", "model.keras"]
+    refused, told = (
+        subprocess.run([*layers_of, *more], cwd=tmp_path, capture_output=True, text=True)
+        for more in ([], ["--imports", "own_layers"])
+    )
+    assert (refused.returncode, told.returncode) == (2, 0), told.stderr
+    assert "imports=" in refused.stderr
+    assert "Twice" in told.stdout
+
+
+def test_imports_that_fail_say_so():
+    with pytest.raises(OptionError, match="'no_such_module', which can't be imported: No module"):
+        load_model(convolutional(), imports="no_such_module")
+
+
+def tabular(*end):
+    return keras.Sequential([keras.Input((5,)), layers.Dense(8, activation="relu"), *end], name="table")
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "labels", "usable"),
+    [
+        (convolutional, (12, 12, 3), True, method_names()),
+        (convolutional, (12, 12, 3), False, ["caricature", "gradcam", "saliency", "umap"]),
+        (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", "saliency", "umap"]),
+        (lambda: tabular(layers.Dense(1)), (5,), True, ["saliency", "umap"]),
+        (lambda: tabular(layers.Rescaling(0), layers.Dense(1)), (5,), False, ["saliency", "umap"]),
+    ],
+)
+def test_usable_methods(batch_of, model, inputs, labels, usable):
+    model = model()
+    batch = batch_of(model, random(*inputs), labels=[0, 1, 0, 1] if labels else None)
+    assert usable_methods(model, batch) == usable
+
+
+def test_every_method_needs_what_is_known():
+    assert {name: needs(name) for name in method_names()}["umap"] == set()
+
+
+def test_the_message_says_which_methods_can_be_used():
+    tail = "spatial feature map.*; methods that can be used here: saliency, umap$"
+    with pytest.raises(InapplicableError, match=tail):
+        interpret(tabular(layers.Dense(2)), random(5), "gradcam", log=False, quiet=True)
+
+
+def test_all_goes_without_what_does_not_apply():
+    with pytest.warns(InterpretationWarning, match="(gradcam|caricature|umap) was left out"):
+        found = interpret(
+            tabular(layers.Dense(2)), random(5), "all", labels=[0, 1, 0, 1], samples=1, steps=1,
+            log=False, quiet=True,
+        )  # fmt: skip
+    assert sorted(found) == ["confusion_matrix", "saliency"]
+
+
+def test_the_list_of_layers_ends_with_the_model():
+    whole = ("", "table", "Sequential", "(None, 1)", "saliency")
+    assert describe_layers(tabular(layers.Dense(1)))[-1] == whole

@@ -1,0 +1,130 @@
+"""One architecture through every method, judged by what comes out: `python -m tests.zoo.trial NAME FILE`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core import Batch, find_method, method_names
+from mlflow_interp.exceptions import InterpretationError
+from mlflow_interp.loading.inputs import load_inputs
+from mlflow_interp.loading.models import load_model
+from tests.zoo import architectures
+
+INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes them one by one
+OPTIONS: dict[str, dict[str, Any]] = {
+    "saliency": {"samples": 2, "steps": 3},
+    "caricature": {"steps": 3},
+}
+
+
+def photographs(side: int) -> np.ndarray:
+    """Twelve different squares of real photographs, (12, side, side, 3) uint8."""
+    from PIL import Image
+    from skimage import data
+
+    squares = []
+    for photo in (data.chelsea(), data.coffee(), data.rocket(), data.astronaut()):
+        high = min(photo.shape[:2])
+        for left in np.linspace(0, photo.shape[1] - high // 2, 3).astype(int):
+            square = photo[high // 4 : high // 4 + high // 2, left : left + high // 2]
+            squares.append(np.asarray(Image.fromarray(square).resize((side, side), Image.Resampling.BOX)))
+    return np.stack(squares)
+
+
+def batch_for(model: Any, preprocess: str, *, count: int = INPUTS) -> Batch:
+    """The first photographs for a model, each labelled with what it predicts, but the first wrongly."""
+    loaded, pixels = load_model(model), photographs(model.input_shape[1])[:count]
+    unlabelled = load_inputs(pixels, loaded, preprocess=preprocess)
+    predicted = model.predict(next(unlabelled.chunks()).inputs, verbose=0).argmax(axis=1)
+    predicted[0] = (predicted[0] + 1) % architectures.CLASSES
+    return load_inputs(pixels, loaded, labels=predicted, preprocess=preprocess)
+
+
+def check_gradcam(result: Any, batch: Batch) -> None:
+    """A map for each input, finite; those with any heat, most of them, not the same everywhere."""
+    maps = result.heatmaps
+    assert maps.ndim == 3, f"maps have shape {maps.shape}"
+    assert len(maps) == batch.count, f"there are {len(maps)} maps"
+    assert np.isfinite(maps).all(), "maps are not finite"
+    varied = (maps.reshape(len(maps), -1).std(axis=1) > 0).mean()
+    assert varied >= 0.5, f"only {varied:.0%} of the maps vary over the picture"
+
+
+def check_saliency(result: Any, batch: Batch) -> None:
+    """Three maps as large as the input, finite, none of them zero everywhere."""
+    shape = next(batch.chunks()).inputs.shape
+    for name in ("gradients", "smooth_gradients", "integrated_gradients"):
+        maps = getattr(result, name)
+        assert maps.shape == shape, f"{name} have shape {maps.shape}"
+        assert np.isfinite(maps).all(), f"{name} are not finite"
+        assert np.abs(maps).reshape(len(maps), -1).max(axis=1).all(), f"{name} are zero for an input"
+
+
+def check_caricature(result: Any, batch: Batch) -> None:
+    """An image for each input, in colours, not of one colour, judged by finite measures."""
+    side = next(batch.chunks()).inputs.shape[1]
+    images = result.images
+    assert images.shape == (batch.count, 1, side, side, 3), f"images have shape {images.shape}"
+    assert ((images >= 0) & (images <= 1)).all(), "images leave 0..1"
+    assert images.reshape(len(images), -1).std(axis=1).all(), "an image is flat"
+    assert np.isfinite([result.objectives, result.cosines, result.dots]).all(), "measures are not finite"
+
+
+def check_umap(result: Any, batch: Batch) -> None:
+    """Finite points, all of them different."""
+    points = result.embeddings[:, 0]
+    assert points.shape == (batch.count, 2), f"points have shape {points.shape}"
+    assert np.isfinite(points).all(), "points are not finite"
+    assert len(np.unique(points, axis=0)) == len(points), "points fall together"
+
+
+def check_confusion_matrix(result: Any, batch: Batch) -> None:
+    """Every input in its cell: all on the diagonal but the one with a wrong label."""
+    counts = result.counts
+    assert counts.sum() == batch.count, f"{counts.sum()} inputs are counted"
+    assert np.trace(counts) == batch.count - 1, f"{np.trace(counts)} lie on the diagonal"
+
+
+CHECKS: dict[str, Callable[[Any, Batch], None]] = {
+    name: globals()[f"check_{name}"] for name in method_names()
+}
+
+
+def attempt(method: str, model: Any, preprocess: str) -> dict[str, Any]:
+    """How a method fared: pass, not applicable (with what the user is told) or fail; and its seconds."""
+    started = time.perf_counter()
+    outcome, told = "pass", ""
+    try:
+        batch = batch_for(model, preprocess, count=DRAWN if method == "caricature" else INPUTS)
+        CHECKS[method](find_method(method)(model, batch, **OPTIONS.get(method, {})), batch)
+    except InterpretationError as error:
+        outcome, told = "not applicable", str(error)
+    except Exception as error:
+        outcome, told = "fail", f"{type(error).__name__}: {error}".splitlines()[0]
+    return {"outcome": outcome, "told": told, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def trial(name: str) -> dict[str, Any]:
+    """One architecture through every method."""
+    model = architectures.build(name)
+    preprocess = architectures.preprocessing(name)
+    seen = load_inputs(photographs(model.input_shape[1]), load_model(model), preprocess=preprocess)
+    architectures.settle(model, next(seen.chunks()).inputs)
+    return {
+        "name": name,
+        "side": model.input_shape[1],
+        "parameters": model.count_params(),
+        "methods": {method: attempt(method, model, preprocess) for method in method_names()},
+    }
+
+
+if __name__ == "__main__":
+    _, wanted, file = sys.argv
+    Path(file).write_text(json.dumps(trial(wanted), indent=1), encoding="utf-8")
