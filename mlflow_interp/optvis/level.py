@@ -25,15 +25,16 @@ from mlflow_interp.optvis.parametrize import (
     to_image,
 )
 from mlflow_interp.optvis.similarity import similarity
-from mlflow_interp.optvis.transforms import Feeding, draw_views, feed, find_feeding, for_size, see
+from mlflow_interp.optvis.transforms import Feeding, crop, draw_crops, feed, find_feeding
 
 SMALLEST = 64  # pixels the shorter side must have left at half the size
 STEPS_A_HALF = 32  # one in so many is taken at half the size; more bring nothing that full size keeps
 
-# How far images are turned, zoomed and shifted, a view a step, over and over. Without turns a late layer
-# takes about a third more steps. There the target must be seen as the image is, too; straight on, about
-# twice the steps were needed. So targets are kept, a forward pass each: hence the views are few.
-MOST_TURNED, MOST_ZOOM, MOST_SHIFT = 5, 0.05, 5 / 224
+# How far images are zoomed and shifted, a view a step, over and over. Turning them too costs more, and
+# brings nothing beyond what another seed does. At a late layer the target must be seen as the image
+# is; straight on, about twice the steps were needed. So targets are kept, a forward pass each: hence the
+# views are few.
+MOST_ZOOM, MOST_SHIFT = 0.05, 5 / 224
 VIEWS = 32
 MOST_KEPT = 64 * 2**20  # bytes of an input's targets
 
@@ -148,15 +149,10 @@ class Level:
         self.canvas = settings.canvas(subject.size, subject.pictures.shape[3])
         self._model, self._activations = model, activations
         self._channels_first = is_channels_first(model)
-        views = draw_views(
-            np.random.default_rng(settings.seed),
-            VIEWS,
-            rotation=MOST_TURNED,
-            zoom=MOST_ZOOM,
-            shift=MOST_SHIFT,
+        self._views = draw_crops(
+            np.random.default_rng(settings.seed), VIEWS, zoom=MOST_ZOOM, shift=MOST_SHIFT
         )
-        self._views = for_size(views, size)
-        first = self._resized(subject.row(0))
+        first = self._fed(subject.row(0))
         self._target_of = compile_for(self._target, first, self._views[:1])
         kept = MOST_KEPT // self._target_of(first, self._views[:1]).numpy().nbytes
         self._views = self._views[: max(1, min(kept, settings.steps))]
@@ -179,30 +175,30 @@ class Level:
         import tensorflow as tf
 
         targets, span, black = given
-        images = see(to_image(self.canvas, variable, self.size), tf.gather(self._views, [turn]))
+        images = crop(to_image(self.canvas, variable, self.size), tf.gather(self._views, [turn]), outside=0.5)
         with frozen(self._model):
             activations = self._activations(feed(images, span, black, self.feeding))
         return similarity(activations, tf.gather(targets, turn, axis=1), self.settings.cosine_power)[0]
 
     def _targets(self, subject: Subject) -> np.ndarray:
         """What the layer gives for the inputs in each view, (n, views, …)."""
-        inputs = self._resized(subject)
-        return np.stack([self._target_of(inputs, view[np.newaxis]).numpy() for view in self._views], axis=1)
+        fed = self._fed(subject)
+        return np.stack([self._target_of(fed, view[np.newaxis]).numpy() for view in self._views], axis=1)
 
-    def _target(self, inputs: Any, view: Any) -> Any:
-        """(inputs, channels last; view) => (what the layer gives), traced."""
+    def _target(self, fed: tuple[Any, Any], view: Any) -> Any:
+        """(inputs, channels last, and grey; view) => (what the layer gives), traced."""
         import tensorflow as tf
 
-        seen = see(inputs, view)
+        inputs, grey = fed
+        seen = crop(inputs - grey, view, outside=0.0) + grey
         return self._activations(tf.transpose(seen, (0, 3, 1, 2)) if self._channels_first else seen)
 
-    def _resized(self, subject: Subject) -> np.ndarray:
-        """Inputs of this size, channels last."""
+    def _fed(self, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs of this size, channels last, and what grey is among them (n, 1, 1, channels)."""
         import tensorflow as tf
 
+        grey = (subject.feeding.black + subject.feeding.span / 2)[:, np.newaxis, np.newaxis]
         last = np.moveaxis(subject.inputs, 1, -1) if self._channels_first else subject.inputs
-        return (
-            last
-            if self.size == self.canvas.size
-            else tf.image.resize(last, self.size, antialias=True).numpy()
-        )
+        if self.size != self.canvas.size:
+            last = tf.image.resize(last, self.size, antialias=True).numpy()
+        return last, grey

@@ -14,12 +14,36 @@ import numpy as np
 from mlflow_interp.optvis.parametrize import Size
 
 
+def draw_crops(generator: np.random.Generator, count: int, *, zoom: float, shift: float) -> np.ndarray:
+    """(count, 4) float32 boxes: top, left, bottom, right in shares of height and width, drawn uniformly.
+
+    Args:
+        generator: what to draw from.
+        count: how many.
+        zoom: most change of scale, either way.
+        shift: most shift, either way, as a share of height and width.
+    """
+    sides = 1 / (1 + generator.uniform(-zoom, zoom, (count, 1)))
+    centres = 0.5 + generator.uniform(-shift, shift, (count, 2))
+    return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1).astype(np.float32)
+
+
+def crop(images: Any, box: Any, *, outside: float) -> Any:
+    """(images (n, h, w, c), box (1, 4)) => (images of that size, of what is in the box), `outside` beyond."""
+    import tensorflow as tf
+
+    count = tf.shape(images)[0]
+    boxes, size = tf.tile(box, (count, 1)), tuple(images.shape[1:3])
+    seen = tf.image.crop_and_resize(images, boxes, tf.range(count), size, extrapolation_value=outside)
+    return tf.ensure_shape(seen, images.shape)
+
+
 def draw_views(
     generator: np.random.Generator, count: int, *, rotation: float, zoom: float, shift: float
 ) -> np.ndarray:
     """(count, 2, 3) affine maps from what is seen to the image, from the centre, in longer sides.
 
-    So one view means the same at every size.
+    So one view means the same at every size. Turning costs three times what cropping does.
 
     Args:
         generator: what to draw from.

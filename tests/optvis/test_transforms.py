@@ -7,7 +7,15 @@ import pytest
 
 from mlflow_interp.arrays import to_picture
 from mlflow_interp.loading.preprocessing import _function
-from mlflow_interp.optvis.transforms import draw_views, feed, find_feeding, for_size, see
+from mlflow_interp.optvis.transforms import (
+    crop,
+    draw_crops,
+    draw_views,
+    feed,
+    find_feeding,
+    for_size,
+    see,
+)
 
 IDENTITY = np.array([[[1.0, 0, 0], [0, 1, 0]]])
 
@@ -29,6 +37,24 @@ def test_a_shift_is_a_share_of_the_longer_side_at_every_size():
     np.testing.assert_allclose(seen[:, :-2, 3:], images[:, 2:, :-3], atol=1e-5)
     half = see(images[:, ::2, ::2], for_size(shifted(1 / 8, 0), (4, 8))).numpy()
     np.testing.assert_allclose(half[:, :-1], images[:, 2::2, ::2], atol=1e-5)
+
+
+def test_a_crop_shows_what_is_in_its_box_and_grey_beyond():
+    images = np.random.default_rng(0).random((2, 9, 5, 3), dtype=np.float32)
+    whole = np.array([[0, 0, 1, 1]], np.float32)
+    np.testing.assert_allclose(crop(images, whole, outside=0.5), images, atol=1e-6)
+    moved = crop(images, whole + np.float32(1 / 4), outside=0.5).numpy()
+    np.testing.assert_allclose(moved[:, :-2, :-1], images[:, 2:, 1:], atol=1e-5)
+    np.testing.assert_array_equal(moved[:, -2:], 0.5)
+
+
+def test_crops_stay_within_their_bounds():
+    boxes = draw_crops(np.random.default_rng(0), 500, zoom=0.05, shift=0.02)
+    zoom = 1 / (boxes[:, 2:] - boxes[:, :2]) - 1
+    shift = (boxes[:, 2:] + boxes[:, :2]) / 2 - 0.5
+    for measured, most in ((zoom, 0.05), (shift, 0.02)):
+        assert -most * 1.001 <= measured.min() < -0.9 * most
+        assert 0.9 * most < measured.max() <= most * 1.001
 
 
 def test_turns_and_zooms_leave_the_centre():
