@@ -173,7 +173,8 @@ def caricature(
     shifts, in a Fourier-parametrised space of decorrelated colours.
 
     Memory is bounded by eight inputs at a time: a forward and a backward pass, and their activations in up
-    to 32 views, at most 64 MB of them for each input.
+    to 32 views, at most 64 MB of them for each input. Compiled steps hold copies of the weights, unless those
+    are more than 256 MB.
 
     Args:
         layers: The layers to draw for, separated by commas: indices, names, or paths into nested models

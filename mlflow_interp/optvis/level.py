@@ -14,6 +14,7 @@ from mlflow_interp.core import Chunk
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.layers import is_channels_first
 from mlflow_interp.optvis.ascend import STEPS_A_POINT, Climb, State, compile_ascent
+from mlflow_interp.optvis.freeze import frozen
 from mlflow_interp.optvis.parametrize import (
     Canvas,
     Colours,
@@ -31,7 +32,7 @@ SMALLEST = 64  # pixels the shorter side must have left at half the size
 STEPS_A_HALF = 32  # one in so many is taken at half the size; more bring nothing that full size keeps
 
 # How far images are zoomed and shifted, a view a step, over and over. Turning them too costs more, and
-# what it brings was less than what another seed does. At a late layer the target must be seen as the image
+# brings nothing beyond what another seed does. At a late layer the target must be seen as the image
 # is; straight on, about twice the steps were needed. So targets are kept, a forward pass each: hence the
 # views are few.
 MOST_ZOOM, MOST_SHIFT = 0.05, 5 / 224
@@ -147,7 +148,7 @@ class Level:
     ) -> None:
         self.size, self.settings, self.feeding = size, settings, subject.feeding
         self.canvas = settings.canvas(subject.size, subject.pictures.shape[3])
-        self._activations = activations
+        self._model, self._activations = model, activations
         self._channels_first = is_channels_first(model)
         self._views = draw_crops(
             np.random.default_rng(settings.seed), VIEWS, zoom=MOST_ZOOM, shift=MOST_SHIFT
@@ -176,7 +177,8 @@ class Level:
 
         targets, span, black = given
         images = crop(to_image(self.canvas, variable, self.size), tf.gather(self._views, [turn]), outside=0.5)
-        activations = self._activations(feed(images, span, black, self.feeding))
+        with frozen(self._model):
+            activations = self._activations(feed(images, span, black, self.feeding))
         return similarity(activations, tf.gather(targets, turn, axis=1), self.settings.cosine_power)[0]
 
     def _targets(self, subject: Subject) -> np.ndarray:

@@ -1,0 +1,28 @@
+"""A model's weights as constants of a graph: they don't change while an image climbs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+MOST_FROZEN = 256 * 2**20  # bytes of weights; each graph has its own copy of them
+
+
+@contextlib.contextmanager
+def frozen(model: Any) -> Iterator[None]:
+    """While it lasts, what is traced holds the model's weights as constants, as they are now.
+
+    TensorFlow then computes once what follows from weights alone, and folds much of a BatchNorm into the
+    convolution before it. Larger weights than `MOST_FROZEN` are left as they are.
+    """
+    import keras
+    import tensorflow as tf
+
+    with tf.init_scope():
+        values = [(variable, variable.numpy()) for variable in model.variables]
+    if sum(value.nbytes for _, value in values) > MOST_FROZEN:
+        yield
+        return
+    with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in values]):
+        yield
