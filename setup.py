@@ -23,16 +23,16 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Typing :: Typed",
     ],
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["mlflow_interp", "mlflow_interp.*"]),
     package_data={"mlflow_interp": ["py.typed", "figures/templates/*"]},
-    # Floors are installed and tested by `make test-lowest`. Those of mlflow and pillow carry security fixes;
-    # keras has its own from 3.15.1 on, which Python 3.10 can't have (docs/security.md).
+    # Floors are installed and tested by `make test-lowest`. Those of keras, mlflow and pillow carry
+    # security fixes (docs/security.md).
     install_requires=[
         "click>=8.1",
         "docstring-parser>=0.16",
         "jinja2>=3.1",
-        "keras>=3.12",
+        "keras>=3.15.1",
         "matplotlib>=3.10",
         "mlflow>=3.17.2",
         "numpy>=1.26",

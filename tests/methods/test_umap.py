@@ -135,7 +135,7 @@ def test_aligned_points_stay_where_they_were(digits, batch, batch_of):
     aligned = umap(model, batch, align=first.embeddings, seed=1)
     assert aligned.resolved["n_epochs"] == 100
     assert aligned.resolved["learning_rate"] == 0.25
-    assert shift(first.embeddings[:, 0], aligned.embeddings[:, 0]) < 0.3
+    assert shift(first.embeddings[:, 0], aligned.embeddings[:, 0]) < 0.4
     # Left alone, two layouts may by chance lie alike; three don't.
     alone = [umap(model, batch, seed=seed).embeddings[:, 0] for seed in (1, 2, 3)]
     assert max(shift(first.embeddings[:, 0], each) for each in alone) > 0.5
