@@ -302,7 +302,9 @@ def test_a_failing_upload_leaves_no_manifest(client, registered, photos, monkeyp
         raise OSError("disk full")
 
     monkeypatch.setattr("mlflow.MlflowClient.log_image", refuse)
-    with pytest.raises(TrackingError, match=r"could not be logged to run .*: disk full") as error:
+    with pytest.raises(
+        TrackingError, match=r"not all could be logged to run .*: disk full; .* mlflow-interp resume "
+    ) as error:
         mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
     failed_run(client, error)
 

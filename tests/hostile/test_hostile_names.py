@@ -73,9 +73,8 @@ def check_complete(run_id: str, folder: Path) -> dict[str, bytes]:
             found[f"{method}/{name}"] = content
         assert {path.name for path in root.iterdir()} == {*manifest["files"], "manifest.json"}
         found[f"{method}/manifest.json"] = (root / "manifest.json").read_bytes()
-    return found | {
-        "index.html": client.download_artifacts(run_id, "interpretations/index.html", str(folder))
-    }
+    index = Path(client.download_artifacts(run_id, "interpretations/index.html", str(folder)))
+    return found | {"index.html": index.read_bytes()}
 
 
 def interpreted(
@@ -166,10 +165,9 @@ def test_saving_leaves_its_folder_to_nothing(
     assert done.exit_code == 0, done.output
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {
         "work/out/index.html",
-        *(
-            f"work/out/gradcam/{name}"
-            for name in ("figure.png", "figure.html", "predictions.json", "arrays.npz", "manifest.json")
-        ),
+        *(f"work/out/gradcam/figure.{kind}" for kind in ("png", "html")),
+        *(f"work/out/gradcam/{name}.json" for name in ("predictions", "index", "manifest")),
+        "work/out/gradcam/arrays.npz",
     }
 
 

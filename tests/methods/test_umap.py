@@ -135,10 +135,11 @@ def test_aligned_points_stay_where_they_were(digits, batch, batch_of):
     aligned = umap(model, batch, align=first.embeddings, seed=1)
     assert aligned.resolved["n_epochs"] == 100
     assert aligned.resolved["learning_rate"] == 0.25
-    assert shift(first.embeddings[:, 0], aligned.embeddings[:, 0]) < 0.4
+    near = shift(first.embeddings[:, 0], aligned.embeddings[:, 0])
     # Left alone, two layouts may by chance lie alike; three don't.
     alone = [umap(model, batch, seed=seed).embeddings[:, 0] for seed in (1, 2, 3)]
-    assert max(shift(first.embeddings[:, 0], each) for each in alone) > 0.5
+    assert near < 0.4
+    assert near < 0.75 * max(shift(first.embeddings[:, 0], each) for each in alone)
     assert aligned.measures["trustworthiness"] > first.measures["trustworthiness"] - 0.01
     fewer = umap(model, batch_of(model, pixels[:400], labels=labels[:400]))
     more = umap(model, batch, align=fewer.embeddings)
@@ -170,7 +171,7 @@ def test_a_kept_cache_gives_the_same_result(digits, batch, tmp_path, capsys):
     ("options", "error", "message"),
     [
         ({"n_neighbors": 30}, InputsError, r"n_neighbors is 30, and there are 20 inputs.*at most 19"),
-        ({"metric": "nonsense"}, OptionError, "umap-learn can't embed with these options: metric"),
+        ({"metric": "nonsense"}, OptionError, "umap-learn can't embed with .*metric=nonsense"),
         ({"metric_kwds": "{p: 3}"}, OptionError, "metric_kwds is '{p: 3}'; give a JSON object"),
         ({"align": np.zeros((20, 3))}, OptionError, r"align holds an embedding of shape \(20, 1, 3\)"),
         ({"align": np.zeros((20, 2, 2))}, OptionError, "align has 2 layers, and 1 are asked for"),
