@@ -46,8 +46,7 @@ def only_output(model: Any, output: str | int | None) -> Any:
     if not names or not getattr(model, "outputs", None):
         raise ModelError(
             f"output is {output!r}, and the outputs of model {model.name!r}, which is subclassed, can't be "
-            "told apart; "
-            "leave output out, or wrap it in a model that gives one"
+            "told apart; leave output out, or wrap it in a model that gives one"
         )
     positions = {str(at): at for at in range(len(names))} | {name: at for at, name in enumerate(names)}
     if str(output) not in positions:
