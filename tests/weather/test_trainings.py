@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
@@ -14,6 +15,7 @@ import pytest
 
 import mlflow_interp
 from mlflow_interp.artifacts.spool import Spool
+from mlflow_interp.exceptions import InputsError
 from tests.training.small import make_small
 from tests.weather.proxy import Fault, fair
 from tests.weather.test_runs import complete, only_run, resumed
@@ -56,6 +58,17 @@ BAD = {
 }
 
 
+def left_to_itself(folder):
+    """Whether the process beside has given up, and not logged the rest once the server was well."""
+    deadline = time.monotonic() + 90
+    while folder.exists() and time.monotonic() < deadline:
+        with contextlib.suppress(InputsError):  # it may just be removed
+            if Spool.read(folder).process is None:
+                return True
+        time.sleep(0.2)
+    return False
+
+
 @pytest.mark.parametrize("fault", BAD.values(), ids=BAD)
 def test_a_server_that_fails_in_the_middle(fault, through, said):
     mlflow_interp.autolog(methods="gradcam,confusion_matrix")
@@ -66,11 +79,9 @@ def test_a_server_that_fails_in_the_middle(fault, through, said):
     assert len(told.history["loss"]) == 3
     (line,) = [each for each in said() if "not all interpretations are logged" in each]
     through.set(fair)
-    folder = re.search(r"resume (\S+)$", line)[1]
-    deadline = time.monotonic() + 90
-    while Spool.read(Path(folder)).process is not None and time.monotonic() < deadline:
-        time.sleep(0.2)
-    run_id = resumed(line)
+    run_id = only_run().info.run_id
+    if left_to_itself(Path(re.search(r"resume (\S+)$", line)[1])):
+        assert resumed(line) == run_id
     for method in ("gradcam", "confusion_matrix"):
         assert complete(run_id, f"interpretations/{method}")
         assert all(complete(run_id, f"interpretations/{method}/epoch-000{epoch}") for epoch in range(3))
