@@ -2,6 +2,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL := 3
+# Whole files, as a file's tests share servers and models; a few processes, as each has TensorFlow in it.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test test-fast test-lowest zoo fuzz audit lint package docs docs-tables docs-pictures bench mlproject clean
 
@@ -12,15 +14,15 @@ demo: .venv/demo  ## Interpret a real classifier on real photographs; ends with 
 	@$(BIN)/python -m examples.demo
 
 test: .venv/dev  ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: .venv/dev  ## Run the tests that need neither a browser nor the whole of the docs
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed, in an environment of their own
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python build/lowest
 	$(BIN)/python -m uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
-	build/lowest/bin/python -m pytest -m "not slow"
+	build/lowest/bin/python -m pytest $(PARALLEL) -m "not slow"
 
 fuzz: .venv/fuzz  ## Fuzz what reads pictures, arrays and class names, a minute each
 	@for target in pictures arrays classes; do \

@@ -60,6 +60,7 @@ setup(
             "mypy>=2.0",
             "playwright>=1.60",
             "pytest>=8.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.15",
             "tensorboard>=2.18",
             "types-PyYAML>=6.0",
