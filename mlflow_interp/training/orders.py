@@ -22,6 +22,7 @@ class Start:
         environment: the training's, which may name an experiment, and hold what opens a server.
         spool: the folder that everything is written to first.
         warm_up: methods whose libraries are to be made ready while there is nothing to do.
+        shows: whether figures are sent to the training too, which shows them.
     """
 
     run_id: str | None
@@ -31,6 +32,7 @@ class Start:
     environment: Mapping[str, str]
     spool: str
     warm_up: tuple[str, ...] = ()
+    shows: bool = False
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ class Session:
             environment=dict(os.environ),
             spool="",
             warm_up=tuple(self.settings.methods),
+            shows=self.settings.hear is not None,
         )
 
     def _loaded(self) -> LoadedModel:

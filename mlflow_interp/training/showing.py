@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,9 +40,9 @@ class Showing:
 
     def __call__(self, said: Mapping[str, Any]) -> None:
         """Show a figure, if it is one that was told of."""
-        if "drawn" not in said:
+        if "picture" not in said:
             return
-        png = Path(said["figure"]).read_bytes()
+        png = base64.b64decode(said["picture"])
         if self._display:
             self._show(said["drawn"], png)
         if self._folder is not None:

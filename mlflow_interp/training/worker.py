@@ -7,6 +7,7 @@ this process, and never the training.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -43,7 +44,7 @@ class Worker:
     """Carries out orders, one after the other."""
 
     def __init__(self, start: Start, tell: Tell) -> None:
-        self.tell, self.series = tell, dict[str, _Series]()
+        self.tell, self.series, self._shows = tell, dict[str, _Series](), start.shows
         self.spool = Spool(
             folder=Path(start.spool),
             tracking_uri=without_password(start.tracking_uri),
@@ -109,7 +110,9 @@ class Worker:
             series.results.clear()
         series.results[order.step], series.manifests[order.step] = result, manifest
         series.figure = dict(order.figure)
-        self.tell(drawn=order.method, step=order.step, figure=str(folder / "figure.png"))
+        # The picture itself, as its file may be gone once it is logged.
+        shown = {"picture": base64.b64encode(files["figure.png"]).decode()} if self._shows else {}
+        self.tell(drawn=order.method, step=order.step, **shown)
         for warning in manifest["warnings"] if len(series.manifests) == 1 else ():
             self.tell(warning=f"{order.method}: {warning}")
 

@@ -79,9 +79,9 @@ def test_a_server_that_fails_in_the_middle(fault, through, said):
     assert len(told.history["loss"]) == 3
     (line,) = [each for each in said() if "not all interpretations are logged" in each]
     through.set(fair)
-    run_id = only_run().info.run_id
     if left_to_itself(Path(re.search(r"resume (\S+)$", line)[1])):
-        assert resumed(line) == run_id
+        resumed(line)
+    run_id = only_run().info.run_id
     for method in ("gradcam", "confusion_matrix"):
         assert complete(run_id, f"interpretations/{method}")
         assert all(complete(run_id, f"interpretations/{method}/epoch-000{epoch}") for epoch in range(3))
