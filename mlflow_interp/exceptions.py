@@ -22,6 +22,11 @@ def without_password(text: str) -> str:
     return _PASSWORD.sub("", text)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in its first line; its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class InterpretationError(Exception):
     """Anything the user can mend; the command line prints it as one line and exits with 2.
 

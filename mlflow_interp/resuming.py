@@ -11,9 +11,16 @@ from mlflow_interp import progress
 from mlflow_interp.artifacts import logged
 from mlflow_interp.artifacts.spool import Spool, is_alive
 from mlflow_interp.artifacts.uploading import end_run, upload
-from mlflow_interp.exceptions import InputsError, InterpretationError, TrackingError, without_password
+from mlflow_interp.exceptions import (
+    InputsError,
+    InterpretationError,
+    TrackingError,
+    first_line,
+    without_password,
+)
 from mlflow_interp.figures import index
 from mlflow_interp.loading.store import check_reachable
+from mlflow_interp.paths import local_path
 
 _REASON = "mlflow_interp.error"
 
@@ -30,7 +37,7 @@ def resume(folder: str | Path, *, tracking_uri: str | None = None, quiet: bool =
         InputsError: nothing in the folder waits to be logged, or another process is at it.
         TrackingError: the server still does not answer, or refuses; the folder is kept.
     """
-    spool = Spool.read(Path(folder).expanduser())
+    spool = Spool.read(local_path(folder))
     if is_alive(spool.process):
         raise InputsError(f"process {spool.process} is still logging {str(folder)!r}; wait for it, or end it")
     spool.process = os.getpid()
@@ -41,9 +48,11 @@ def resume(folder: str | Path, *, tracking_uri: str | None = None, quiet: bool =
                 progress.say(f"logged {piece}")
             _end(spool)
         except InterpretationError:
+            spool.leave()
             raise
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            spool.leave()
+            reason = first_line(error)
             raise TrackingError(f"not all could be logged: {reason}; {str(folder)!r} is kept") from error
     spool.remove()
     return str(spool.run_id)

@@ -140,6 +140,11 @@ class Spool:
         self.logged.append(piece.name)
         self.save()
 
+    def leave(self) -> None:
+        """Let another process log what is missing."""
+        self.process = None
+        self.save()
+
     def remove(self) -> None:
         """All is logged."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,15 +33,12 @@ def upload(spool: Spool, index: IndexPage) -> Iterator[str]:
     with without_progress_bar():
         waiting = spool.waiting()
         for piece in (each for each in waiting if each.step is not None):
-            _log(client, spool, piece)
-            yield from _completed(client, spool, piece)
-        wholes = [each for each in waiting if each.step is None]
-        for piece in wholes:
-            _log(client, spool, piece)
+            yield _complete(client, spool, piece, _log(client, spool, piece))
+        wholes = [(each, _log(client, spool, each)) for each in waiting if each.step is None]
         if wholes:
-            _log_index(client, spool, wholes, index)
-        for piece in wholes:
-            yield from _completed(client, spool, piece)
+            _log_index(client, spool, index)
+        for piece, finished in wholes:
+            yield _complete(client, spool, piece, finished)
 
 
 def make_run(client: Any, spool: Spool) -> None:
@@ -55,8 +52,8 @@ def make_run(client: Any, spool: Spool) -> None:
         spool.save()
 
 
-def _log(client: Any, spool: Spool, piece: Piece) -> None:
-    """Everything but the manifest."""
+def _log(client: Any, spool: Spool, piece: Piece) -> Finished:
+    """Log everything but the manifest; gives what was logged."""
     run_id, finished = str(spool.run_id), _finished(client, spool, piece)
     key = f"{ROOT}/{_place(client, spool, piece.method)}"
     path = key if piece.step is None else f"{key}/{piece.folder.name}"
@@ -71,11 +68,12 @@ def _log(client: Any, spool: Spool, piece: Piece) -> None:
     if not over_steps:
         logged.log_table_tag(client, run_id, f"{path}/{TABLE}")
         logged.log_images(client, run_id, key, finished, piece.step or 0)
+    return finished
 
 
-def _completed(client: Any, spool: Spool, piece: Piece) -> Iterator[str]:
-    """Log the manifest, which says that the rest is there."""
-    run_id, finished = str(spool.run_id), _finished(client, spool, piece)
+def _complete(client: Any, spool: Spool, piece: Piece, finished: Finished) -> str:
+    """Log the manifest, which says that the rest is there; gives the name of the piece."""
+    run_id = str(spool.run_id)
     path = f"{ROOT}/{spool.places[piece.method]}"
     if piece.step is None:
         logged.tag_all(client, run_id, str(finished.manifest["method"]), finished.manifest)
@@ -83,7 +81,7 @@ def _completed(client: Any, spool: Spool, piece: Piece) -> Iterator[str]:
         path = f"{path}/{piece.folder.name}"
     client.log_text(run_id, to_json(finished.manifest).decode(), f"{path}/{MANIFEST}")
     spool.mark(piece)
-    yield piece.name
+    return piece.name
 
 
 def _finished(client: Any, spool: Spool, piece: Piece) -> Finished:
@@ -112,7 +110,7 @@ def _place(client: Any, spool: Spool, method: str) -> str:
     return spool.places[method]
 
 
-def _log_index(client: Any, spool: Spool, wholes: Sequence[Piece], index: IndexPage) -> None:
+def _log_index(client: Any, spool: Spool, index: IndexPage) -> None:
     """Log the page of the whole run, with what other calls have logged into it."""
     run_id, places = str(spool.run_id), set(spool.places.values())
     with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder:

@@ -9,7 +9,7 @@ from mlflow_interp import progress
 from mlflow_interp.artifacts.logged import Finished, IndexPage
 from mlflow_interp.artifacts.spool import Spool, make_folder
 from mlflow_interp.artifacts.uploading import upload
-from mlflow_interp.exceptions import TrackingError, without_password
+from mlflow_interp.exceptions import TrackingError, first_line, without_password
 from mlflow_interp.loading.store import check_reachable
 from mlflow_interp.manifest import free_place, read_entries, write_folder
 from mlflow_interp.runs import Destination
@@ -44,15 +44,15 @@ def _log(finished: Finished, destination: Destination, index: IndexPage) -> str:
         for _ in upload(spool, index):
             pass
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         spool.status = "FINISHED" if destination.ends else None
-        _leave(spool)
+        spool.leave()
         raise TrackingError(
             f"not all could be logged to run {spool.run_id}: {reason}; what is missing is kept, and logged "
             f"with: mlflow-interp resume {spool.folder}"
         ) from error
     except BaseException:
-        _leave(spool)
+        spool.leave()
         progress.say(
             f"not all is logged; what is missing is logged with: mlflow-interp resume {spool.folder}"
         )
@@ -83,8 +83,3 @@ def _spooled(finished: Finished, destination: Destination) -> Spool:
             "or name another folder with the variable TMPDIR"
         ) from error
     return spool
-
-
-def _leave(spool: Spool) -> None:
-    spool.process = None
-    spool.save()

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from mlflow_interp.embedding.compiled import import_umap
-from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
+from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError, first_line
 
 ALIGNED_EPOCHS = 100  # enough from a good start: the same trustworthiness in about half the time
 ALIGNED_RATE = 0.25  # as good a layout, and points stay nearer to where they were than with 1.0
@@ -187,6 +187,6 @@ def _umap_errors(settings: Mapping[str, Any]) -> Iterator[None]:
         try:
             yield
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             given = ", ".join(f"{name}={value}" for name, value in settings.items())
             raise OptionError(f"umap-learn can't embed with {given}: {reason}; give others") from error

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
-from mlflow_interp.exceptions import ModelError, OptionError, nearest
+from mlflow_interp.exceptions import ModelError, OptionError, first_line, nearest
 
 
 def import_modules(imports: str | Sequence[str] | None) -> None:
@@ -25,7 +25,7 @@ def import_modules(imports: str | Sequence[str] | None) -> None:
                 importlib.import_module(name)
             # A module may raise anything.
             except Exception as error:
-                told = (str(error).splitlines() or [type(error).__name__])[0]
+                told = first_line(error)
                 raise OptionError(
                     f"imports names {name!r}, which can't be imported: {told}; give modules such as my.layers"
                 ) from error

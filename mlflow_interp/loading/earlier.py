@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlflow_interp.exceptions import InputsError, ModelError
+from mlflow_interp.exceptions import InputsError, ModelError, first_line
 from mlflow_interp.loading import store
 from mlflow_interp.paths import local_path
 
@@ -26,7 +26,7 @@ def read_arrays(name: str) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays}
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputsError(
             f"no arrays can be read from {name!r}: {reason}; give the folder of an interpretation, "
             "or a .npz file"

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from mlflow_interp.core import weights_digest
-from mlflow_interp.exceptions import ModelError, without_password
+from mlflow_interp.exceptions import ModelError, first_line, without_password
 from mlflow_interp.loading import legacy, store
 from mlflow_interp.loading.choosing import import_modules, only_output
 from mlflow_interp.loading.probing import check_file
@@ -280,7 +280,7 @@ def _keras_version(path: Path) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
+    return first_line(error)[:LONGEST_REASON]
 
 
 def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:

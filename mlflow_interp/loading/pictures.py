@@ -9,7 +9,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mlflow_interp.exceptions import InputsError
+from mlflow_interp.exceptions import InputsError, first_line
 
 Resize = Literal["crop", "pad", "stretch"]
 
@@ -63,7 +63,7 @@ def _open(file: BinaryIO) -> Image.Image:
 def _first_line(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "is no picture"
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

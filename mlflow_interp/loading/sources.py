@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core import Arrays, flatten
-from mlflow_interp.exceptions import InputsError, ModelError, without_password
+from mlflow_interp.exceptions import InputsError, ModelError, first_line, without_password
 from mlflow_interp.loading import store
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.loading.pictures import SUFFIXES, find_pictures
@@ -166,7 +166,7 @@ def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
         found = _read_arrays(path)
     # Damaged files raise almost anything: zlib.error, TokenError, MemoryError, OverflowError, …
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputsError(
             f"{uri!r} can't be read: {reason}; save plain arrays with numpy.save or numpy.savez"
         ) from error

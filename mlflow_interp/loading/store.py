@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from mlflow_interp.exceptions import ModelError, TrackingError, without_password
+from mlflow_interp.exceptions import ModelError, TrackingError, first_line, without_password
 
 T = TypeVar("T")
 SECONDS_TO_ANSWER = 10
@@ -70,15 +70,15 @@ def ask(question: Callable[[], T], about: str) -> T:
     try:
         return question()
     except MlflowException as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise ModelError(f"nothing found at {about!r}: {reason}{_where(about)}") from error
         raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"nothing found at {about!r}: {_first_line(error)}{_where(about)}") from error
+        raise ModelError(f"nothing found at {about!r}: {first_line(error)}{_where(about)}") from error
     # Each artifact store has a client of its own, with errors of its own.
     except Exception as error:
-        raise TrackingError(f"MLflow can't give {about!r}: {_first_line(error)}") from error
+        raise TrackingError(f"MLflow can't give {about!r}: {first_line(error)}") from error
 
 
 def _where(about: str) -> str:
@@ -115,10 +115,6 @@ def aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
     from mlflow import MlflowClient
 
     return tuple(ask(lambda: MlflowClient().get_model_version(name, version), uri).aliases)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

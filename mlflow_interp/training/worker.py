@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlflow_interp.artifacts.spool import Spool
-from mlflow_interp.exceptions import without_password
+from mlflow_interp.exceptions import first_line, without_password
 from mlflow_interp.loading.store import is_local
 from mlflow_interp.training.orders import Finish, Start, Step
 
@@ -78,7 +78,7 @@ class Worker:
         try:
             work()
         except Exception as error:
-            self.offline = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            self.offline = first_line(error)
         finally:
             self.tell(online=False)
 
@@ -137,14 +137,9 @@ class Worker:
         if self.offline is None:
             self.spool.remove()
         else:
-            self._leave()
+            with contextlib.suppress(OSError):  # on a full disk what was written last still counts
+                self.spool.leave()
         self.tell(done=True, offline=self.offline)
-
-    def _leave(self) -> None:
-        """Let another process log what is missing."""
-        self.spool.process = None
-        with contextlib.suppress(OSError):  # on a full disk what was written last still counts
-            self.spool.save()
 
     def _write_page(self, method: str) -> None:
         from mlflow_interp.training import over_steps
