@@ -19,14 +19,19 @@ from mlflow_interp.points import INPUT, find_entry
 from mlflow_interp.scores import class_scores
 
 #: A feature map; a class score that changes smoothly with the only input, or with an embedding of it; grey
-#: or colour pictures for input, with a gradient; classes to tell apart; labels of the inputs.
-Trait = Literal["feature map", "gradient", "pictures", "classes", "labels"]
+#: or colour pictures for input, with a gradient; classes to tell apart; labels of the inputs; enough inputs
+#: for a layout.
+Trait = Literal["feature map", "gradient", "pictures", "classes", "labels", "five inputs"]
+OF_INPUTS: set[Trait] = {"labels", "five inputs"}  # traits that hang on the inputs, not on the model
+FEWEST = 5
 
 
 def usable_methods(model: Any, batch: Batch) -> list[str]:
     """The methods that can be used with a model and inputs, told from a trace on the first of them."""
     first = next(batch.chunks())
     found: set[Trait] = {"labels"} if batch.labelled else set()
+    if batch.total is None or batch.total >= FEWEST:
+        found.add("five inputs")
 
     def look(inputs: Any) -> Any:
         passed = forward(model, inputs)

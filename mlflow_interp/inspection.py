@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args, get_origin
 
-from mlflow_interp.applicability import Trait, methods_with, traits_of
+from mlflow_interp.applicability import OF_INPUTS, Trait, methods_with, traits_of
 from mlflow_interp.core import method_names
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.featuremaps import dependencies, find_places
@@ -20,7 +20,7 @@ HEADER = ("index", "layer", "type", "output shape", "methods")
 def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
     """A header, a row a layer, and one for the whole model: index, path, type, shape, methods for it.
 
-    The whole model's are the methods that take no layer, given inputs that fit it, with labels.
+    The whole model's are the methods that take no layer, given enough inputs that fit it, with labels.
 
     Args:
         model: A Keras model, or where to find one.
@@ -31,7 +31,7 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
     """
     loaded = load_model(model, **options)
     traced, used, traits = _trace(loaded)
-    whole = [name for name in methods_with(traits | {"labels"}) if not _takes_layers(name)]
+    whole = [name for name in methods_with(traits | OF_INPUTS) if not _takes_layers(name)]
     shape = str(tuple(traced.outputs.shape))
     rows = []
     for place in walk(loaded.keras):

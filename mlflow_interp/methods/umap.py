@@ -28,6 +28,8 @@ from mlflow_interp.layers import VectorLayers
 from mlflow_interp.progress import say, track
 from mlflow_interp.sampling import stratified
 
+NEEDS = ("five inputs",)
+
 _CHOSEN = ("n_neighbors", "n_epochs", "learning_rate")  # may be left to the number of inputs, and to `align`
 
 

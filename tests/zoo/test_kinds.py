@@ -23,8 +23,8 @@ from mlflow_interp.pipeline import InterpretationWarning, interpret
 layers, ops = keras.layers, keras.ops
 
 
-def random(*shape):
-    return np.random.default_rng(2).random((4, *shape), dtype=np.float32)
+def random(*shape, count=4):
+    return np.random.default_rng(2).random((count, *shape), dtype=np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -255,18 +255,24 @@ def tabular(*end):
 )
 def test_usable_methods(batch_of, model, inputs, labels, usable):
     model = model()
-    batch = batch_of(model, random(*inputs), labels=[0, 1, 0, 1] if labels else None)
+    batch = batch_of(model, random(*inputs, count=6), labels=[0, 1, 0, 1, 0, 1] if labels else None)
     assert usable_methods(model, batch) == usable
 
 
+def test_a_layout_is_not_advised_for_few_inputs(batch_of):
+    model = convolutional()
+    four, five = (batch_of(model, random(12, 12, 3, count=count)) for count in (4, 5))
+    assert set(usable_methods(model, five)) - set(usable_methods(model, four)) == {"umap"}
+
+
 def test_every_method_needs_what_is_known():
-    assert {name: needs(name) for name in method_names()}["umap"] == set()
+    assert {name: needs(name) for name in method_names()}["gradcam"] == {"feature map"}
 
 
 def test_the_message_says_which_methods_can_be_used():
     tail = "spatial feature map.*; methods that can be used here: saliency, umap$"
     with pytest.raises(InapplicableError, match=tail):
-        interpret(tabular(layers.Dense(2)), random(5), "gradcam", log=False, quiet=True)
+        interpret(tabular(layers.Dense(2)), random(5, count=6), "gradcam", log=False, quiet=True)
 
 
 def test_all_goes_without_what_does_not_apply():
