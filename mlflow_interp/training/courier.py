@@ -131,7 +131,10 @@ class Courier:
             if self._online and now > self._last + patience:
                 return "the tracking server does not answer"
             if now > until:
-                return f"it takes more than {limit:g} s, and goes on in the background"
+                return (
+                    f"it takes more than {limit:g} s, and goes on in the background; unless that is cut off, "
+                    "nothing is to be done"
+                )
         with _lock:
             _idle.append(self._process)
         offline: str | None = self.outcome.get("offline")
