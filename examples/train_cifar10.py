@@ -39,7 +39,7 @@ def lenet() -> keras.Model:
 def main() -> None:
     """Train for five epochs, with MLflow's own autologging beside."""
     (inputs, labels), (others, answers) = keras.datasets.cifar10.load_data()
-    mlflow.tensorflow.autolog()
+    mlflow.keras.autolog()
     mlflow_interp.autolog(methods=["umap", "confusion_matrix", "gradcam"], class_names=NAMES)
     lenet().fit(inputs / 255, labels, validation_data=(others / 255, answers), epochs=5)
 

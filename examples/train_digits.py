@@ -50,7 +50,8 @@ def main() -> str:
     keras.utils.set_random_seed(0)
     pixels, labels = digits()
     names = [str(digit) for digit in range(10)]
-    mlflow_interp.autolog(methods=["umap", "confusion_matrix", "gradcam"], class_names=names)
+    # The first UMAP of a machine compiles; on a busy one that takes more than the 60 seconds of the default.
+    mlflow_interp.autolog(methods=["umap", "confusion_matrix", "gradcam"], class_names=names, wait=300)
     model = network()
     with mlflow.start_run(run_name="digits") as run:
         mlflow.log_params({"epochs": EPOCHS, "optimizer": "adam"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pickle
 import queue
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_interp.artifacts.spool import make_folder
-from mlflow_interp.training.orders import Finish, Start, Step
+from mlflow_interp.training.orders import Finish, Start, Step, send
 
 Hear = Callable[[Mapping[str, Any]], None]
 
@@ -33,7 +32,7 @@ class _Process:
     def __init__(self) -> None:
         self.hear: Hear = lambda _: None
         self.gone = threading.Event()
-        self._orders = queue.SimpleQueue[Any]()
+        self._orders = queue.Queue[Any]()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mlflow_interp.training.worker"],
@@ -51,6 +50,10 @@ class _Process:
         """Have something done, in its turn."""
         self._orders.put(order)
 
+    def knows_all(self) -> bool:
+        """Whether every order has been sent; what has not is lost when the program ends."""
+        return self._orders.unfinished_tasks == 0
+
     def last_words(self) -> str:
         """The last line of what it has printed."""
         self._errors.seek(0)
@@ -62,8 +65,8 @@ class _Process:
         assert pipe is not None  # noqa: S101 - asked for above
         with contextlib.suppress(OSError), pipe:  # it may have ended, and `_listen` hears of that
             while True:
-                pickle.dump(self._orders.get(), pipe, protocol=pickle.HIGHEST_PROTOCOL)
-                pipe.flush()
+                send(self._orders.get(), pipe)
+                self._orders.task_done()
 
     def _listen(self) -> None:
         pipe = self._process.stdout
@@ -123,10 +126,15 @@ class Courier:
             now = time.monotonic()
             if self._process.gone.is_set():
                 return f"the process beside the training has ended: {self._process.last_words()}"
+            if not self._process.knows_all() and now < until + patience:
+                continue
             if self._online and now > self._last + patience:
                 return "the tracking server does not answer"
             if now > until:
-                return f"it takes more than {limit:g} s, and goes on in the background"
+                return (
+                    f"it takes more than {limit:g} s, and goes on in the background; unless that is cut off, "
+                    "nothing is to be done"
+                )
         with _lock:
             _idle.append(self._process)
         offline: str | None = self.outcome.get("offline")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from mlflow_interp.deferral import Deferred
 from mlflow_interp.report import Facts
@@ -67,3 +68,23 @@ class Finish:
     """
 
     status: str
+
+
+_SIZE = 8  # bytes that say how long an order is
+
+
+def send(order: Any, pipe: IO[bytes]) -> None:
+    """Write an order, with its length before it."""
+    pickled = pickle.dumps(order, protocol=pickle.HIGHEST_PROTOCOL)
+    pipe.write(len(pickled).to_bytes(_SIZE, "big"))
+    pipe.write(pickled)
+    pipe.flush()
+
+
+def received(pipe: IO[bytes]) -> bytes | None:
+    """An order as it was pickled; None once the sender is gone, in the middle of one too."""
+    size = pipe.read(_SIZE)
+    if len(size) < _SIZE:
+        return None
+    order = pipe.read(int.from_bytes(size, "big"))
+    return order if len(order) == int.from_bytes(size, "big") else None

@@ -1,6 +1,6 @@
 """The process beside a training: lays out, draws, writes to the spool and logs, at low priority.
 
-`python -m mlflow_interp.training.worker` reads pickled orders of its own parent from standard input, and
+`python -m mlflow_interp.training.worker` reads orders of its own parent from standard input, and
 says in lines of JSON on standard output how it gets on. A tracking server that is slow or gone holds up
 this process, and never the training.
 """
@@ -13,16 +13,18 @@ import json
 import os
 import pickle
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, Any
 
 from mlflow_interp.artifacts.spool import Spool
 from mlflow_interp.exceptions import first_line, without_password
 from mlflow_interp.loading.store import is_local
-from mlflow_interp.training.orders import Finish, Start, Step
+from mlflow_interp.training.orders import Finish, Start, Step, received
 
 Tell = Callable[..., None]
 
@@ -176,13 +178,7 @@ def _serve(orders: IO[bytes], tell: Tell) -> None:
     import mlflow
 
     worker: Worker | None = None
-    while True:
-        try:
-            order = pickle.load(orders)  # noqa: S301 - written by the parent
-        except EOFError:
-            if worker is not None:
-                worker.finish(Finish("FAILED"))
-            return
+    for order in _taken_in(orders):
         if isinstance(order, Start):
             for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
                 del os.environ[name]
@@ -195,6 +191,23 @@ def _serve(orders: IO[bytes], tell: Tell) -> None:
             worker = None
         elif worker is not None:
             worker.step(order)
+    if worker is not None:
+        worker.finish(Finish("FAILED"))
+
+
+def _taken_in(orders: IO[bytes]) -> Iterator[Any]:
+    """Orders in their turn, read as they come: what a parent still holds when it ends is lost."""
+    waiting = SimpleQueue[bytes | None]()
+
+    def read() -> None:
+        order: bytes | None = b""
+        while order is not None:
+            order = received(orders)
+            waiting.put(order)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (order := waiting.get()) is not None:
+        yield pickle.loads(order)  # noqa: S301 - written by the parent
 
 
 @cache

@@ -216,3 +216,13 @@ def test_inside_a_sandboxed_frame(tmp_path):
         frame.locator("#pairs button").first.click()
         expect(frame.locator("#cell")).to_contain_text("taken for")
         expect(frame.locator("#mistakes img")).to_have_count(6)
+
+
+def test_prints_light_on_a_dark_screen(opened):
+    with opened(page(made())) as tab:
+        tab.emulate_media(color_scheme="dark")
+        ground = "getComputedStyle(document.querySelector('#plot .main-svg')).backgroundColor"
+        tab.wait_for_function(f"{ground} !== 'rgb(255, 255, 255)'")
+        tab.emulate_media(color_scheme="dark", media="print")
+        tab.wait_for_function(f"{ground} === 'rgb(255, 255, 255)'")
+        assert not tab.locator("#order").is_visible()

@@ -245,3 +245,6 @@ def test_prints_light_with_everything_opened(opened, run, tab):
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert tab.evaluate("[...document.querySelectorAll('details')].every((each) => each.open)")
     expect(tab.locator("#thumbs")).to_be_hidden()
+    # What is drawn by a script is drawn anew, in the colours of paper, and before the page is printed.
+    corner = "[...document.querySelectorAll('canvas')].map((each) => each.width)"
+    assert all(width > 1 for width in tab.evaluate(corner))

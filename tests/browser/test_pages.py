@@ -76,3 +76,16 @@ def test_pages_fit_narrow_and_wide_windows(run, size, tmp_path):
         with browser_page(*size) as page:
             page.goto((run[method].save(tmp_path) / "figure.html").as_uri())
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("method", ["gradcam", "saliency"])
+def test_prints_light_and_without_controls(run, method, tmp_path):
+    """On paper nothing can be moved, so what moves things is left out; dark letters on white."""
+    address = (run[method].save(tmp_path) / "figure.html").as_uri()
+    with browser_page(900, 700) as page:
+        page.emulate_media(media="print", color_scheme="dark")
+        page.goto(address)
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.locator("#name").is_visible()
+        assert not page.locator("#strip").is_visible()
+        assert not any(each.is_visible() for each in page.locator("input, .hint").all())

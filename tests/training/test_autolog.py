@@ -394,6 +394,24 @@ def test_ctrl_c_kills_the_run(tmp_path):
     assert ended().info.status == "KILLED"
 
 
+def test_a_program_that_does_not_wait_loses_nothing(tmp_path):
+    """More than a pipe holds is still to be sent when the training is over and the program ends."""
+    process = in_a_process(
+        """
+        inputs, labels = np.tile(inputs, (20, 1, 1, 1)), np.tile(labels, 20)
+        mlflow_interp.autolog(methods="gradcam", samples=800, wait=0)
+        make_small().fit(inputs, labels, validation_data=(inputs, labels), epochs=4, verbose=0)
+        """,
+        tmp_path,
+    )
+    assert "goes on in the background" in process.stderr
+    assert ended().info.status == "FINISHED"
+    epochs = [f"epoch-000{epoch}" for epoch in range(4)]
+    assert set(epochs) < set(places(only_run(), "interpretations/gradcam"))
+    for each in ["interpretations/gradcam", *(f"interpretations/gradcam/{epoch}" for epoch in epochs)]:
+        assert "manifest.json" in places(only_run(), each)
+
+
 def test_two_replicas(tmp_path):
     """MirroredStrategy: every input of the validation pass is counted once."""
     process = in_a_process(

@@ -102,7 +102,7 @@ function blocks(shown, zoom) {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const light = (hex) => [1, 3, 5].reduce((sum, at) => sum + parseInt(hex.slice(at, at + 2), 16), 0);
 function scale(many) {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches, shades = data.shades;
+  const dark = matchMedia("screen and (prefers-color-scheme: dark)").matches, shades = data.shades;
   const ordered = dark && light(shades[0]) > light(shades.at(-1)) ? [...shades].reverse() : shades;
   const kept = many ? ordered.slice(5) : ordered;
   return kept.map((shade, at) => [at / (kept.length - 1), shade]);
@@ -365,4 +365,4 @@ find("find").addEventListener("input", (event) => {
   else if (!event.target.value && state.focus !== null) showAll();
 });
 addEventListener("resize", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", draw);

@@ -113,4 +113,4 @@ find("find")?.addEventListener("input", (event) => {
   wanted = occurring.find((each) => each.name === event.target.value)?.index ?? null;
   show();
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", show);

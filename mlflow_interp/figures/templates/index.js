@@ -96,7 +96,8 @@ function plot(caption, label, draw, act) {
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
   figure.append(canvas, caption);
-  requestAnimationFrame(() => {
+  // Once it is on the page, and before that is printed, which waits for no frame.
+  queueMicrotask(() => {
     const side = canvas.clientWidth, scale = window.devicePixelRatio || 1;
     canvas.width = canvas.height = Math.max(1, Math.round(side * scale));
     const pen = canvas.getContext("2d");
@@ -322,7 +323,7 @@ if (data.sets.some((each) => each.inputs.length)) {
   find("next").addEventListener("click", () => walk(1));
   find("epoch")?.addEventListener("input", (event) => goTo(Number(event.target.value)));
   addEventListener("resize", show);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", show);
 }
 
 // Stay with the chosen input where the filter leaves it.
