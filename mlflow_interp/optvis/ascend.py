@@ -18,10 +18,14 @@ FEWEST = 16  # steps in each third of a curve, before it is trusted
 # Steps wander about as views change: what counts is their mean, over about this part of the way.
 AVERAGED = 1 / 8
 
-_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-7
+# Adam's usual 0.999 remembers the large gradients of the first steps for too long: they shrink to a third.
+_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.98, 1e-7
 
 #: (variables, how they are seen in this step, what stays) => (objectives (n,)).
 Objective = Callable[[Any, Any, Any], Any]
+
+#: (squared gradients) => (what broadcasts to them: their means over values that are much alike).
+Pooling = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +33,19 @@ class State:
     """Where the images stand, a row each.
 
     Attributes:
-        parts: what is optimised, the running means of its gradient and of that squared, the largest
-            the latter was, and the mean of what was optimised in the last steps.
+        parts: what is optimised, the running means of its gradient and of that squared, and the mean of
+            what was optimised in the last steps.
         taken: steps taken since the running means began.
     """
 
-    parts: tuple[Any, Any, Any, Any, Any]
+    parts: tuple[Any, Any, Any, Any]
     taken: int = 0
 
     @classmethod
     def start(cls, variable: np.ndarray) -> State:
         """Before the first step."""
         nothing = np.zeros_like(variable)
-        return cls((variable, nothing, nothing, nothing, variable))
+        return cls((variable, nothing, nothing, variable))
 
     @property
     def variable(self) -> np.ndarray:
@@ -50,17 +54,26 @@ class State:
 
     def rows(self, kept: np.ndarray) -> State:
         """Only the images for which `kept` (n,) is true."""
-        variable, mean, square, peak, average = (np.asarray(part)[kept] for part in self.parts)
-        return State((variable, mean, square, peak, average), self.taken)
+        variable, mean, square, average = (np.asarray(part)[kept] for part in self.parts)
+        return State((variable, mean, square, average), self.taken)
 
 
 Ascent = Callable[[State, Arrays, Arrays], tuple[State, np.ndarray]]
 
 
 def compile_ascent(
-    objective: Objective, state: State, view: Arrays, given: Arrays, *, learning_rate: float | np.ndarray
+    objective: Objective,
+    state: State,
+    view: Arrays,
+    given: Arrays,
+    *,
+    learning_rate: float | np.ndarray,
+    pooled: Pooling = lambda squares: squares,
 ) -> Ascent:
-    """Compile a step of Adam up an objective, in AMSGrad's variant (Reddi et al. 2018).
+    """Compile a step of Adam up an objective (Kingma and Ba 2015).
+
+    One view says little of a gradient: of its square a tenth is signal, or less. Averaged over values whose
+    gradients are about as large, the squares are known well after a few steps.
 
     Images share nothing but the call: each has its own objective and its own running means, so that it
     ends the same alone and in company.
@@ -71,6 +84,7 @@ def compile_ascent(
         view: a structure of arrays that changes from step to step, for their shapes.
         given: a structure of arrays that stays, a row an image, for their shapes.
         learning_rate: about how far a step moves each value; one for all, or what broadcasts to them.
+        pooled: which values share the running mean of their squared gradients; none by default.
 
     Returns:
         (state, view, given) => (state after a step, objectives (n,) before it).
@@ -78,10 +92,13 @@ def compile_ascent(
     import tensorflow as tf
 
     def climb(parts: Any, rate: Any, share: Any, view: Any, given: Any) -> Any:
-        scores = objective(parts[0], view, given)
-        *optimised, average = parts
-        variable, *means = _adam(optimised, tf.gradients(scores, parts[0])[0], learning_rate * rate)
-        return (variable, *means, average + share * (variable - average)), scores
+        variable, mean, square, average = parts
+        scores = objective(variable, view, given)
+        gradient = tf.gradients(scores, variable)[0]
+        mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * gradient
+        square = _SQUARE_DECAY * square + (1 - _SQUARE_DECAY) * pooled(gradient**2)
+        variable += learning_rate * rate * mean / (tf.sqrt(square) + _EPSILON)
+        return (variable, mean, square, average + share * (variable - average)), scores
 
     fixed = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), view)
     rows = partial(tf.nest.map_structure, _rows_spec)
@@ -114,17 +131,6 @@ def _rows_spec(array: Any) -> Any:
 def _unbiased(taken: int) -> np.float32:
     """What undoes that the running means began at zero."""
     return np.float32(np.sqrt(1 - _SQUARE_DECAY**taken) / (1 - _MEAN_DECAY**taken))
-
-
-def _adam(parts: Any, gradient: Any, rate: Any) -> Any:
-    """One step uphill."""
-    import tensorflow as tf
-
-    variable, mean, square, peak = parts
-    mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * gradient
-    square = _SQUARE_DECAY * square + (1 - _SQUARE_DECAY) * gradient**2
-    peak = tf.maximum(peak, square)
-    return variable + rate * mean / (tf.sqrt(peak) + _EPSILON), mean, square, peak
 
 
 @dataclass(eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle
 from typing import Any, get_args
 
@@ -22,6 +23,7 @@ from mlflow_interp.optvis.parametrize import (
     Size,
     ValueRange,
     at_size,
+    neighbourhood,
     pace,
     to_image,
 )
@@ -156,7 +158,8 @@ class Level:
         first = self._fed(subject.row(0))
         self._target_of = compile_for(self._target, first, self._views[:1])
         kept = MOST_KEPT // self._target_of(first, self._views[:1]).numpy().nbytes
-        self._views = self._views[: max(1, min(kept, settings.steps))]
+        steps = dict(settings.levels(subject.size))[size]
+        self._views = self._views[: max(1, min(kept, steps))]
         self._ascent: Any = None
 
     def climb(self, subject: Subject, variable: np.ndarray) -> Climb:
@@ -165,9 +168,13 @@ class Level:
         part = at_size(self.canvas, variable, self.size).copy()
         turns = np.arange(len(self._views), dtype=np.int32)
         if self._ascent is None:
-            rate = self.settings.learning_rate * pace(self.canvas, self.size)
             self._ascent = compile_ascent(
-                self._objective, State.start(part), turns[0], given, learning_rate=rate
+                self._objective,
+                State.start(part),
+                turns[0],
+                given,
+                learning_rate=self.settings.learning_rate * pace(self.canvas, self.size),
+                pooled=partial(neighbourhood, self.canvas),
             )
         return Climb(self._ascent, given, part, cycle(turns))
 

@@ -24,6 +24,9 @@ Size = tuple[int, int]
 _COLOUR_AXES = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 COLOUR_CORRELATION = _COLOUR_AXES / np.linalg.norm(_COLOUR_AXES, axis=0).max()
 
+FINE_COLOUR = 0.1  # cycles a pixel, above which colour moves less
+REACH = 4  # rows and columns of a spectrum, either way, that share their squared gradients
+
 
 @dataclass(frozen=True)
 class Canvas:
@@ -44,6 +47,11 @@ class Canvas:
     colours: Colours = "decorrelated"
     value_range: ValueRange = "sigmoid"
     decay_power: float = 1.0
+
+    @property
+    def decorrelates(self) -> bool:
+        """Whether channels are axes of colour, the first of them about brightness."""
+        return self.colours == "decorrelated" and self.channels == 3
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -80,7 +88,7 @@ def to_image(canvas: Canvas, variable: Any, size: Size) -> Any:
     image = variable
     if canvas.parametrization == "fourier":
         image = _from_spectrum(variable * _weights(canvas, size), size)
-    if canvas.colours == "decorrelated" and canvas.channels == 3:
+    if canvas.decorrelates:
         image = tf.tensordot(image, COLOUR_CORRELATION.T, 1)
     return tf.sigmoid(image) if canvas.value_range == "sigmoid" else tf.clip_by_value((image + 1) / 2, 0, 1)
 
@@ -110,11 +118,36 @@ def _weights(canvas: Canvas, size: Size) -> np.ndarray:
 def pace(canvas: Canvas, size: Size) -> np.ndarray:
     """How much further than others a step should move each value, float32, to be multiplied with it.
 
-    Low frequencies move further, high ones less: images of middle and late layers grow faster so.
+    Low frequencies move further, high ones less: images of middle and late layers grow faster so. Where
+    brightness has an axis of its own, the other two move less still at high frequencies: pictures have
+    little fine colour, JPEG keeps even less, and gradients there are mostly noise.
     """
     if canvas.parametrization == "pixel":
         return np.ones((), np.float32)
-    return np.asarray(0.4 * _frequency(canvas, size) ** -0.4, np.float32)
+    frequency = _frequency(canvas, size)
+    paces = np.stack([0.4 * frequency**-0.4] * canvas.channels)
+    if canvas.decorrelates:
+        paces[1:] *= np.minimum(1, FINE_COLOUR / frequency)
+    return np.asarray(paces, np.float32)
+
+
+def neighbourhood(canvas: Canvas, squares: Any) -> Any:
+    """(squared gradients of variables) => (what broadcasts to them: means over values that are much alike).
+
+    Those are both parts of a frequency and of the frequencies around it. Pixels are as they are.
+    """
+    import tensorflow as tf
+
+    if canvas.parametrization == "pixel":
+        return squares
+    reach = min(REACH, *squares.shape[3:])
+    wide = tf.transpose(tf.reduce_mean(squares, axis=1), (0, 2, 3, 1))
+    wide = tf.concat([wide[:, -reach:], wide, wide[:, :reach]], axis=1)  # rows are periodic
+    wide = tf.pad(wide, [[0, 0], [0, 0], [reach, reach], [0, 0]], "SYMMETRIC")
+    # One way and then the other, which takes half as long as both at once.
+    around = 2 * reach + 1
+    means = tf.nn.avg_pool2d(tf.nn.avg_pool2d(wide, (around, 1), 1, "VALID"), (1, around), 1, "VALID")
+    return tf.transpose(means, (0, 3, 1, 2))[:, tf.newaxis]
 
 
 def _frequency(canvas: Canvas, size: Size) -> np.ndarray:

@@ -20,9 +20,9 @@ def hill(variable, view, given):
 STILL = np.float32(0)
 
 
-def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=None):
+def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=None, **more):
     start, given = np.array(start, np.float32), (np.array(peak, np.float32),)
-    ascent = compile_ascent(objective, State.start(start), STILL, given, learning_rate=rate)
+    ascent = compile_ascent(objective, State.start(start), STILL, given, learning_rate=rate, **more)
     climbing = Climb(ascent, given, start.copy(), iter(views) if views is not None else repeat(STILL))
     taken = list(climbing.run(steps, tolerance))
     return climbing, taken
@@ -31,7 +31,7 @@ def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=
 def test_steps_are_those_of_keras_and_their_mean_counts():
     start, peak = [[0.0, 3.0], [5.0, -1.0]], [[1.0, 1.0], [4.0, 0.5]]
     variable = tf.Variable(start)
-    optimizer = keras.optimizers.Adam(0.1, amsgrad=True)
+    optimizer = keras.optimizers.Adam(0.1, beta_2=0.98)
     optimizer.build([variable])
     average = variable.numpy()
     for taken in range(40):
@@ -92,3 +92,12 @@ def test_every_step_has_a_view_of_its_own():
 def test_each_value_may_have_a_rate_of_its_own():
     found, _ = climb([[0.0, 0.0]], [[9.0, 9.0]], 1, rate=np.array([0.1, 0.4], np.float32))
     np.testing.assert_allclose(found.variable, [[0.1, 0.4]], rtol=1e-3)
+
+
+def test_pooled_values_move_in_proportion_to_their_gradients():
+    """Of four and one away, with the mean square of both under each."""
+    found, _ = climb(
+        [[0.0, 0.0]], [[4.0, 1.0]], 1, pooled=lambda squares: tf.reduce_mean(squares, axis=1, keepdims=True)
+    )
+    mean = np.sqrt((8**2 + 2**2) / 2)
+    np.testing.assert_allclose(found.variable, [[0.1 * 8 / mean, 0.1 * 2 / mean]], rtol=1e-3)

@@ -11,6 +11,7 @@ from mlflow_interp.optvis.parametrize import (
     COLOUR_CORRELATION,
     Canvas,
     at_size,
+    neighbourhood,
     noise,
     pace,
     put_back,
@@ -82,10 +83,49 @@ def test_smaller_is_the_same_image_less_its_high_frequencies(size):
 def test_low_frequencies_move_further_and_the_same_at_half_the_size(size):
     canvas, half = Canvas(size, 3), tuple(-(-side // 2) for side in size)
     whole = pace(canvas, size)
-    assert whole.shape == canvas.shape[2:]
-    assert whole[0, 0] == whole.max() > whole.min() > 0
+    assert whole.shape == canvas.shape[1:]
+    assert (whole[:, 0, 0] == whole.max()).all()
+    assert whole.min() > 0
     np.testing.assert_allclose(pace(canvas, half), at_size(canvas, whole, half))
     assert pace(Canvas(size, 3, "pixel"), size) == 1
+
+
+def test_fine_colour_moves_less_than_fine_brightness_and_coarse_colour_as_much():
+    size = (40, 40)
+    light, *colours = pace(Canvas(size, 3), size)
+    frequency = np.hypot(np.fft.fftfreq(40)[:, np.newaxis], np.fft.rfftfreq(40))
+    for colour in colours:
+        np.testing.assert_allclose(
+            colour / light, np.minimum(1, 0.1 / np.maximum(frequency, 1 / 40)), rtol=1e-5
+        )
+    for other in (Canvas(size, 3, colours="true"), Canvas(size, 1)):
+        np.testing.assert_array_equal(pace(other, size), [light] * other.channels)
+
+
+def test_a_neighbourhood_is_of_both_parts_and_of_nine_rows_and_columns():
+    """Rows are periodic; below the lowest column lies what mirrors it."""
+    canvas = Canvas((30, 26), 3)
+    squares = np.random.default_rng(0).random((2, *canvas.shape), np.float32)
+    found = neighbourhood(canvas, squares).numpy()
+    assert found.shape == (2, 1, *canvas.shape[1:])
+    np.testing.assert_allclose(found[1, 0, 2, 10, 6], squares[1, :, 2, 6:15, 2:11].mean(), rtol=1e-5)
+    rows = np.arange(-4, 5) % 30
+    np.testing.assert_allclose(
+        found[0, 0, 1, 0, 0], squares[0, :, 1, rows][..., [3, 2, 1, 0, 0, 1, 2, 3, 4]].mean(), rtol=1e-5
+    )
+
+
+def test_pixels_have_no_neighbourhood():
+    squares = np.ones((1, 4, 4, 3), np.float32)
+    assert neighbourhood(Canvas((4, 4), 3, "pixel"), squares) is squares
+
+
+@pytest.mark.parametrize("size", [(5, 6), (2, 9), (9, 2), (1, 1)])
+def test_a_small_spectrum_has_neighbourhoods_too(size):
+    canvas = Canvas(size, 1)
+    squares = np.full((1, *canvas.shape), 3, np.float32)
+    expected = np.full((1, 1, *canvas.shape[1:]), 3)
+    np.testing.assert_allclose(neighbourhood(canvas, squares), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("size", SIZES)
