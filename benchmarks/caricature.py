@@ -24,8 +24,8 @@ from mlflow_interp.core import UNKNOWN, Chunk
 from mlflow_interp.layers import forward
 from mlflow_interp.optvis.ascend import Climb
 from mlflow_interp.optvis.drawing import Artist
-from mlflow_interp.optvis.level import Level, Settings, Subject
-from mlflow_interp.optvis.parametrize import COLOUR_CORRELATION, noise, put_back, to_image
+from mlflow_interp.optvis.parametrize import COLOUR_CORRELATION, noise, to_image
+from mlflow_interp.optvis.slope import Settings, Slope, Subject
 from mlflow_interp.optvis.transforms import see
 
 FLOOR = "bare forward + backward (floor)"
@@ -211,20 +211,14 @@ def time_steps(task: Task, settings: Settings, rounds: int, steps: int = 16) -> 
     one = Task(task.model, task.truncated, task.layer, task.photographs[:1], task.low, task.high)
     reference = Reference(one, one.photographs[0])
     subject = Subject.of(one.chunk, channels_first=False)
-    drawer = artist(one, settings)
-    levels = {name: drawer._level(subject, size) for name, size in _sizes(subject).items()}
-    candidates: dict[str, Callable[[], object]] = {FLOOR: _floor(one, steps)}
-    for name, level in levels.items():
-        if level is not None:
-            candidates[name] = _climber(level, subject, steps)
+    slope = artist(one, settings)._slope(subject)
+    candidates: dict[str, Callable[[], object]] = {
+        FLOOR: _floor(one, steps),
+        "caricature": _climber(slope, subject, steps),
+    }
     candidates["reference algorithm"] = lambda: [reference.step() for _ in range(steps)]
     title = f"{steps} steps of a caricature, {task.model.name}, layer {task.layer}, batch 1"
     print_table(title, interleaved(candidates, rounds, warmups=2), FLOOR, "numpy")
-
-
-def _sizes(subject: Subject) -> dict[str, tuple[int, int]]:
-    height, width = subject.size
-    return {"caricature": (height, width), "caricature, half size": (-(-height // 2), -(-width // 2))}
 
 
 def _floor(task: Task, steps: int) -> Callable[[], object]:
@@ -241,10 +235,10 @@ def _floor(task: Task, steps: int) -> Callable[[], object]:
     return lambda: [once(inputs).numpy() for _ in range(steps)]
 
 
-def _climber(level: Level, subject: Subject, steps: int) -> Callable[[], object]:
+def _climber(slope: Slope, subject: Subject, steps: int) -> Callable[[], object]:
     """So many steps; the forward passes for the targets, once for all of them, are not counted."""
-    start = noise(level.canvas, [0], stddev=0.01, seed=0)
-    climb = level.climb(subject, start)
+    start = noise(slope.canvas, [0], stddev=0.01, seed=0)
+    climb = slope.climb(subject, start)
 
     def again() -> list[int]:
         return list(Climb(climb.ascent, climb.given, climb.variable.copy(), climb.views).run(steps, 0))
@@ -282,23 +276,17 @@ def reference_way(task: Task, photograph: np.ndarray, judge: Judge) -> list[Mark
 
 
 def our_way(subject: Subject, settings: Settings, judge: Judge, drawer: Artist) -> Iterator[Mark]:
-    """Ours, mark by mark; judging and compiling are not timed."""
-    canvas = settings.canvas(subject.size, 3)
-    variable = noise(canvas, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
-    spent, taken = np.zeros(2), 0
-    for size, steps in settings.levels(subject.size):
-        level = drawer._level(subject, size)
-        assert level is not None
-        list(level.climb(subject, variable).run(1, 0))  # compiles
+    """Ours, mark by mark, with the forward passes for the targets; judging and compiling are not timed."""
+    slope = drawer._slope(subject)
+    start = noise(slope.canvas, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
+    list(slope.climb(subject, start).run(1, 0))  # compiles
+    spent, taken, started = np.zeros(2), 0, _now()
+    climb = slope.climb(subject, start)
+    for count in climb.run(settings.steps, 0):
+        spent, taken = spent + _now() - started, taken + count
+        if taken % 16 == 0:
+            yield Mark(taken, spent, *judge(to_image(slope.canvas, climb.variable).numpy()))
         started = _now()
-        climb = level.climb(subject, variable)
-        for count in climb.run(steps, 0):
-            spent, taken = spent + _now() - started, taken + count
-            if taken % 16 == 0:
-                whole = put_back(canvas, variable, climb.variable, size)
-                yield Mark(taken, spent, *judge(to_image(canvas, whole, canvas.size).numpy()))
-            started = _now()
-        variable = put_back(canvas, variable, climb.variable, size)
 
 
 COLUMNS = (

@@ -12,9 +12,9 @@ from mlflow_interp.core import Batch, Examples, split
 from mlflow_interp.layers import GradientLayers
 from mlflow_interp.optvis.ascend import STEPS_A_POINT
 from mlflow_interp.optvis.drawing import Artist, Column
-from mlflow_interp.optvis.level import Settings
 from mlflow_interp.optvis.looking import Looker
 from mlflow_interp.optvis.parametrize import Colours, Parametrization, ValueRange
+from mlflow_interp.optvis.slope import Settings
 from mlflow_interp.progress import track
 
 NEEDS = ("feature map", "pictures")

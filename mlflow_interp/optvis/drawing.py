@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Chunk
-from mlflow_interp.exceptions import ModelError
 from mlflow_interp.layers import forward_to, is_channels_first
 from mlflow_interp.optvis.ascend import Climb
-from mlflow_interp.optvis.level import Level, Settings, Subject
-from mlflow_interp.optvis.parametrize import Size, noise, put_back, to_image
+from mlflow_interp.optvis.parametrize import Size, noise, to_image
 from mlflow_interp.optvis.similarity import compressed, held_out_views, similarity
+from mlflow_interp.optvis.slope import Settings, Slope, Subject
 from mlflow_interp.optvis.transforms import feed, for_size, see
 
 Column = dict[str, np.ndarray]  # what was found at one layer, a row an input
@@ -33,7 +31,7 @@ class Artist:
 
     def __init__(self, model: Any, path: str, uses: int, settings: Settings) -> None:
         self.model, self.path, self.uses, self.settings = model, path, uses, settings
-        self._levels: dict[tuple[Size, bool], Level | None] = {}
+        self._slopes: dict[tuple[Size, bool], Slope] = {}
         self._compare: Any = None
 
     def _activations(self, fed: Any) -> Any:
@@ -42,35 +40,21 @@ class Artist:
     def draw(self, chunk: Chunk) -> Generator[int, None, Column]:
         """Draw a chunk; yields how many steps were taken since the last time, of all inputs together."""
         subject = Subject.of(chunk, channels_first=is_channels_first(self.model))
-        settings, canvas = self.settings, self.settings.canvas(subject.size, subject.pictures.shape[3])
-        variable = noise(canvas, chunk.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
-        album = Album(len(chunk), settings.snapshot_every)
-        for size, steps in settings.levels(subject.size):
-            level = self._level(subject, size)
-            if level is None:
-                continue
-            climb = level.climb(subject, variable)
-            # At half the size nobody stops, so that all begin the rest together.
-            for taken in climb.run(steps, settings.tolerance if size == subject.size else 0):
-                whole = put_back(canvas, variable, climb.variable, size)
-                album.add(climb, partial(to_image, canvas, whole, canvas.size))
-                yield taken
-            variable = put_back(canvas, variable, climb.variable, size)
-            album.turn(climb)
-        images = to_image(canvas, variable, canvas.size).numpy()
-        return album.column(images) | self._judged(subject, images)
+        settings, slope = self.settings, self._slope(subject)
+        start = noise(slope.canvas, chunk.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
+        climb, album = slope.climb(subject, start), Album(settings.snapshot_every)
+        for taken in climb.run(settings.steps, settings.tolerance):
+            album.add(climb, lambda: to_image(slope.canvas, climb.variable))
+            yield taken
+        images = to_image(slope.canvas, climb.variable).numpy()
+        return album.column(climb, images) | self._judged(subject, images)
 
-    def _level(self, subject: Subject, size: Size) -> Level | None:
-        """What climbs at a size; None where the model takes no pictures of half its size."""
-        key = size, subject.feeding.reverse
-        if key not in self._levels:
-            try:
-                self._levels[key] = Level(self.model, self._activations, subject, size, self.settings)
-            except ModelError:
-                if size == subject.size:
-                    raise
-                self._levels[key] = None
-        return self._levels[key]
+    def _slope(self, subject: Subject) -> Slope:
+        """What climbs to such a subject."""
+        key = subject.size, subject.feeding.reverse
+        if key not in self._slopes:
+            self._slopes[key] = Slope(self.model, self._activations, subject, self.settings)
+        return self._slopes[key]
 
     def _judged(self, subject: Subject, images: np.ndarray) -> Column:
         """Objective, cosine and dot product of each image, the mean over held-out views."""
@@ -101,34 +85,25 @@ def _all_seen(picture: np.ndarray, views: np.ndarray) -> np.ndarray:
 class Album:
     """What is kept of the way: the curve, the steps taken, images every so often."""
 
-    def __init__(self, inputs: int, every: int) -> None:
+    def __init__(self, every: int) -> None:
         self.every = every
-        self._curve: list[np.ndarray] = []
-        self._taken = np.zeros(inputs, int)
-        self._converged = np.zeros(inputs, bool)
         self._snapshots: list[np.ndarray] = []
 
     def add(self, climb: Climb, image: Callable[[], Any]) -> None:
         """Note a point of the way; `image` gives the images of now, if they are wanted."""
-        self._curve.append(climb.curve[-1])
-        steps = int((self._taken + climb.taken).max())
-        while self.every and (len(self._snapshots) + 1) * self.every <= steps:
+        while self.every and (len(self._snapshots) + 1) * self.every <= climb.taken.max():
             self._snapshots.append(_bytes(np.asarray(image())))
 
-    def turn(self, climb: Climb) -> None:
-        """A climb has ended; another may follow."""
-        self._taken, self._converged = self._taken + climb.taken, climb.converged
-
-    def column(self, images: np.ndarray) -> Column:
-        """Everything, a row an input, and the images it came to."""
+    def column(self, climb: Climb, images: np.ndarray) -> Column:
+        """Everything, a row an input: the way, and the images it came to."""
         last = _bytes(images)
-        whole = len(self._snapshots) * self.every == int(self._taken.max())
+        whole = len(self._snapshots) * self.every == int(climb.taken.max())
         shots = [*self._snapshots[: -1 if whole else None], last] if self.every else []
         return {
             "images": images,
-            "curves": np.stack(self._curve, axis=1),
-            "steps_taken": self._taken,
-            "converged": self._converged,
+            "curves": np.stack(climb.curve, axis=1),
+            "steps_taken": climb.taken,
+            "converged": climb.converged,
             "snapshots": np.stack(shots, axis=1) if shots else last[:, np.newaxis][:, :0],
         }
 

@@ -2,8 +2,7 @@
 
 Written as a spectrum whose low frequencies weigh more, with colours along the axes of natural pictures,
 the same objective is climbed from a better direction (Olah et al. 2017, "Feature Visualization";
-Mordvintsev et al. 2018, "Differentiable Image Parameterizations"). A spectrum knows no resolution: its
-low frequencies are the same image, smaller.
+Mordvintsev et al. 2018, "Differentiable Image Parameterizations").
 """
 
 from __future__ import annotations
@@ -75,47 +74,30 @@ def _normal(canvas: Canvas, seed: int, index: int) -> np.ndarray:
     return np.random.default_rng((seed, index)).standard_normal(canvas.shape, np.float32)
 
 
-def to_image(canvas: Canvas, variable: Any, size: Size) -> Any:
-    """(variables, size) => (images (n, height, width, channels) in 0..1), differentiable.
-
-    Args:
-        canvas: how the images are written down.
-        variable: what `at_size` gives for that size.
-        size: of the images; only a spectrum has others than the canvas's own.
-    """
+def to_image(canvas: Canvas, variable: Any) -> Any:
+    """(variables) => (images (n, height, width, channels) in 0..1), differentiable."""
     import tensorflow as tf
 
     image = variable
     if canvas.parametrization == "fourier":
-        image = _from_spectrum(variable * _weights(canvas, size), size)
+        real, imaginary = tf.unstack(variable * _weights(canvas), axis=1)
+        image = tf.transpose(tf.signal.irfft2d(tf.complex(real, imaginary), canvas.size), (0, 2, 3, 1))
     if canvas.decorrelates:
         image = tf.tensordot(image, COLOUR_CORRELATION.T, 1)
     return tf.sigmoid(image) if canvas.value_range == "sigmoid" else tf.clip_by_value((image + 1) / 2, 0, 1)
 
 
-def _from_spectrum(spectrum: Any, size: Size) -> Any:
-    import tensorflow as tf
-
-    real, imaginary = tf.unstack(spectrum, axis=1)
-    image = tf.signal.irfft2d(tf.complex(real, imaginary), size)
-    return tf.transpose(image, (0, 2, 3, 1))
-
-
-def _weights(canvas: Canvas, size: Size) -> np.ndarray:
-    """What each frequency counts, (rows, columns) float32: falls with its power, 0 at the Nyquist frequency.
-
-    Of the canvas's own image, whatever the size asked for: hence its frequencies, and the ratio of the
-    pixels that the inverse transform divides by.
-    """
-    (height, width), (rows, columns) = canvas.size, size
-    weights = _frequency(canvas, size) ** -canvas.decay_power
-    across, down = np.arange(columns // 2 + 1), np.fft.fftfreq(rows, 1 / rows)[:, np.newaxis]
-    # The Nyquist frequency has no phase of its own, and at another size it is another one.
-    weights[(np.abs(down) * 2 == rows) | (across * 2 == columns)] = 0
-    return np.asarray(weights * np.sqrt(height * width) / 4 * (rows * columns) / (height * width), np.float32)
+def _weights(canvas: Canvas) -> np.ndarray:
+    """What each frequency counts, (rows, columns) float32: falls with its power, 0 at Nyquist's."""
+    height, width = canvas.size
+    weights = _frequency(canvas) ** -canvas.decay_power
+    # Nyquist's frequency has no phase of its own.
+    weights[np.arange(height) * 2 == height] = 0
+    weights[:, np.arange(width // 2 + 1) * 2 == width] = 0
+    return np.asarray(weights * np.sqrt(height * width) / 4, np.float32)
 
 
-def pace(canvas: Canvas, size: Size) -> np.ndarray:
+def pace(canvas: Canvas) -> np.ndarray:
     """How much further than others a step should move each value, float32, to be multiplied with it.
 
     Low frequencies move further, high ones less: images of middle and late layers grow faster so. Where
@@ -124,7 +106,7 @@ def pace(canvas: Canvas, size: Size) -> np.ndarray:
     """
     if canvas.parametrization == "pixel":
         return np.ones((), np.float32)
-    frequency = _frequency(canvas, size)
+    frequency = _frequency(canvas)
     paces = np.stack([0.4 * frequency**-0.4] * canvas.channels)
     if canvas.decorrelates:
         paces[1:] *= np.minimum(1, FINE_COLOUR / frequency)
@@ -150,31 +132,8 @@ def neighbourhood(canvas: Canvas, squares: Any) -> Any:
     return tf.transpose(means, (0, 3, 1, 2))[:, tf.newaxis]
 
 
-def _frequency(canvas: Canvas, size: Size) -> np.ndarray:
-    """Cycles a pixel of the canvas's own image, (rows, columns); at least the lowest above zero."""
-    (height, width), (rows, columns) = canvas.size, size
-    across, down = np.arange(columns // 2 + 1), np.fft.fftfreq(rows, 1 / rows)[:, np.newaxis]
-    return np.maximum(np.hypot(down / height, across / width), 1 / max(height, width))
-
-
-def at_size(canvas: Canvas, variable: np.ndarray, size: Size) -> np.ndarray:
-    """The part of variables (n, *canvas.shape) that an image of a size is made of: low frequencies."""
-    if size == canvas.size:
-        return variable
-    rows, columns = _kept(canvas, size)
-    return variable[..., rows, :columns]
-
-
-def put_back(canvas: Canvas, variable: np.ndarray, part: np.ndarray, size: Size) -> np.ndarray:
-    """Variables with the part that `at_size` took replaced."""
-    if size == canvas.size:
-        return part
-    rows, columns = _kept(canvas, size)
-    whole = variable.copy()
-    whole[..., rows[:, np.newaxis], np.arange(columns)] = part
-    return whole
-
-
-def _kept(canvas: Canvas, size: Size) -> tuple[np.ndarray, int]:
-    down = np.fft.fftfreq(size[0], 1 / size[0]).astype(int)
-    return down % canvas.size[0], size[1] // 2 + 1
+def _frequency(canvas: Canvas) -> np.ndarray:
+    """Cycles a pixel, (rows, columns); at least the lowest above zero."""
+    height, width = canvas.size
+    down, across = np.fft.fftfreq(height)[:, np.newaxis], np.arange(width // 2 + 1) / width
+    return np.asarray(np.maximum(np.hypot(down, across), 1 / max(height, width)))

@@ -1,4 +1,4 @@
-"""One size of one layer: the compiled climb towards what the layer gives for a picture of that size."""
+"""One layer: the compiled climb towards what it gives for a picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlflow_interp.compiling import compile_for
 from mlflow_interp.core import Chunk
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.layers import is_channels_first
-from mlflow_interp.optvis.ascend import STEPS_A_POINT, Climb, State, compile_ascent
+from mlflow_interp.optvis.ascend import Climb, State, compile_ascent
 from mlflow_interp.optvis.freeze import frozen
 from mlflow_interp.optvis.parametrize import (
     Canvas,
@@ -22,16 +22,12 @@ from mlflow_interp.optvis.parametrize import (
     Parametrization,
     Size,
     ValueRange,
-    at_size,
     neighbourhood,
     pace,
     to_image,
 )
 from mlflow_interp.optvis.similarity import similarity
 from mlflow_interp.optvis.transforms import Feeding, crop, draw_crops, feed, find_feeding
-
-SMALLEST = 64  # pixels the shorter side must have left at half the size
-STEPS_A_HALF = 32  # one in so many is taken at half the size; more bring nothing that full size keeps
 
 # How far images are zoomed and shifted, a view a step, over and over. Turning them too costs more, and
 # brings nothing beyond what another seed does. At a late layer the target must be seen as the image
@@ -78,15 +74,6 @@ class Settings:
         """How images of a size are written down."""
         return Canvas(size, channels, self.parametrization, self.colours, self.value_range, self.decay_power)
 
-    def levels(self, size: Size) -> list[tuple[Size, int]]:
-        """Sizes and how many steps at each: a spectrum starts at half the size, where steps are cheap."""
-        half = (-(-size[0] // 2), -(-size[1] // 2))
-        # In whole points, so that those of the curve lie evenly.
-        early = STEPS_A_POINT * round(self.steps / STEPS_A_HALF / STEPS_A_POINT)
-        if self.parametrization != "fourier" or min(half) < SMALLEST or not early:
-            return [(size, self.steps)]
-        return [(half, early), (size, self.steps - early)]
-
 
 _KINDS = {
     "parametrization": get_args(Parametrization),
@@ -131,24 +118,23 @@ class Subject:
         return self.pictures.shape[1], self.pictures.shape[2]
 
 
-class Level:
-    """Climbs at one size; what it compiles serves every chunk.
+class Slope:
+    """Climbs at one layer; what it compiles serves every chunk.
 
     Args:
         model: The Keras model.
         activations: fed => what the layer gives, traced.
         subject: The first to climb to, for its shape.
-        size: (height, width) of the images.
         settings: How to climb.
 
     Raises:
-        ModelError: the model takes no pictures of this size.
+        ModelError: the model can't take the inputs.
     """
 
     def __init__(
-        self, model: Any, activations: Callable[[Any], Any], subject: Subject, size: Size, settings: Settings
+        self, model: Any, activations: Callable[[Any], Any], subject: Subject, settings: Settings
     ) -> None:
-        self.size, self.settings, self.feeding = size, settings, subject.feeding
+        self.settings, self.feeding = settings, subject.feeding
         self.canvas = settings.canvas(subject.size, subject.pictures.shape[3])
         self._model, self._activations = model, activations
         self._channels_first = is_channels_first(model)
@@ -158,32 +144,30 @@ class Level:
         first = self._fed(subject.row(0))
         self._target_of = compile_for(self._target, first, self._views[:1])
         kept = MOST_KEPT // self._target_of(first, self._views[:1]).numpy().nbytes
-        steps = dict(settings.levels(subject.size))[size]
-        self._views = self._views[: max(1, min(kept, steps))]
+        self._views = self._views[: max(1, min(kept, settings.steps))]
         self._ascent: Any = None
 
     def climb(self, subject: Subject, variable: np.ndarray) -> Climb:
-        """A climb from `variable`, whole, at this size."""
+        """A climb from `variable`, which stays as it is."""
         given = self._targets(subject), subject.feeding.span, subject.feeding.black
-        part = at_size(self.canvas, variable, self.size).copy()
         turns = np.arange(len(self._views), dtype=np.int32)
         if self._ascent is None:
             self._ascent = compile_ascent(
                 self._objective,
-                State.start(part),
+                State.start(variable),
                 turns[0],
                 given,
-                learning_rate=self.settings.learning_rate * pace(self.canvas, self.size),
+                learning_rate=self.settings.learning_rate * pace(self.canvas),
                 pooled=partial(neighbourhood, self.canvas),
             )
-        return Climb(self._ascent, given, part, cycle(turns))
+        return Climb(self._ascent, given, variable.copy(), cycle(turns))
 
     def _objective(self, variable: Any, turn: Any, given: Any) -> Any:
         """(variables, which view, targets and how pictures are fed) => (objectives), traced."""
         import tensorflow as tf
 
         targets, span, black = given
-        images = crop(to_image(self.canvas, variable, self.size), tf.gather(self._views, [turn]), outside=0.5)
+        images = crop(to_image(self.canvas, variable), tf.gather(self._views, [turn]), outside=0.5)
         with frozen(self._model):
             activations = self._activations(feed(images, span, black, self.feeding))
         return similarity(activations, tf.gather(targets, turn, axis=1), self.settings.cosine_power)[0]
@@ -202,11 +186,6 @@ class Level:
         return self._activations(tf.transpose(seen, (0, 3, 1, 2)) if self._channels_first else seen)
 
     def _fed(self, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs of this size, channels last, and what grey is among them (n, 1, 1, channels)."""
-        import tensorflow as tf
-
+        """Inputs, channels last, and what grey is among them (n, 1, 1, channels)."""
         grey = (subject.feeding.black + subject.feeding.span / 2)[:, np.newaxis, np.newaxis]
-        last = np.moveaxis(subject.inputs, 1, -1) if self._channels_first else subject.inputs
-        if self.size != self.canvas.size:
-            last = tf.image.resize(last, self.size, antialias=True).numpy()
-        return last, grey
+        return np.moveaxis(subject.inputs, 1, -1) if self._channels_first else subject.inputs, grey
