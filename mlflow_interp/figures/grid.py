@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from mlflow_interp.core import UNKNOWN, Explained
 from mlflow_interp.figures import style
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 HEAD, GUTTER, BAR = 0.42, 0.2, 0.7  # inches: for the title, between inputs, for the colour bar
 MOST_COLUMNS = 8
 SMALLEST = 224  # pixels: smaller pictures are enlarged, pixel by pixel, before anything is laid over them
+LARGEST = 256  # pixels: as many as a tile or a page shows; pictures of twice as many are reduced
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,15 @@ def enlarged(picture: np.ndarray) -> np.ndarray:
     """A small picture with each pixel repeated, so that what is laid over it can be smooth."""
     times = max(1, SMALLEST // max(picture.shape[:2]))
     return picture.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def reduced(pixels: np.ndarray) -> np.ndarray:
+    """A large picture or map at a half, a third, … of its size: nothing is painted that no one is shown."""
+    times = max(pixels.shape[:2]) // LARGEST
+    if times < 2:
+        return pixels
+    kind = np.uint8 if pixels.dtype == np.uint8 else np.float32
+    return np.asarray(Image.fromarray(np.asarray(pixels, kind)).reduce(times))
 
 
 def prediction_lines(explained: Explained, index: int) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mlflow_interp.figures.grid import Strip, draw_grid
+from mlflow_interp.figures.grid import Strip, draw_grid, reduced
 from tests.figures.texts import check_texts
 
 NAMES = (
@@ -45,3 +45,11 @@ def test_a_grid_is_no_larger_than_what_stands_in_it():
     bar = (matplotlib.colormaps["gray"], "share")
     assert draw_grid("title", short).get_figheight() < draw_grid("title", long).get_figheight()
     assert draw_grid("title", short).get_figwidth() < draw_grid("title", short, bar=bar).get_figwidth()
+
+
+def test_only_large_pictures_are_reduced():
+    picture = np.arange(600 * 600 * 3, dtype=np.uint32).reshape(600, 600, 3).astype(np.uint8)
+    assert reduced(picture).shape == (300, 300, 3)
+    assert reduced(picture[:511, :511]).shape == (511, 511, 3)
+    values = np.random.default_rng(0).random((520, 1040))
+    np.testing.assert_allclose(reduced(values)[0, 0], values[:4, :4].mean(), rtol=1e-6)
