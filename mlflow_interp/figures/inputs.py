@@ -97,14 +97,16 @@ _AXIS = 22  # pixels below a signal, for the numbers of its steps
 def _line(heights: np.ndarray, size: tuple[int, int], thick: float) -> np.ndarray:
     """How much of each pixel a line covers, in 0..255; it runs from left to right at `heights` from above."""
     high, wide = size
-    often = math.ceil(len(heights) / wide) + 1  # looks at a pixel, so that no peak lies between two
-    places = np.linspace(0, len(heights) - 1, wide * often + 1)
-    seen = np.interp(places, np.arange(len(heights)), heights)
-    pixels = seen[np.arange(wide)[:, np.newaxis] * often + np.arange(often + 1)]
+    at, edges = np.arange(len(heights)), np.linspace(0, len(heights) - 1, wide + 1)
+    # Between the edges of a pixel all values count, so that no peak is lost.
+    places = np.sort(np.concatenate([edges, at]), kind="stable")
+    starts, seen = np.searchsorted(places, edges[:-1]), np.interp(places, at, heights)
+    bounds = np.interp(edges, at, heights)
+    least = np.minimum(np.minimum.reduceat(seen, starts), bounds[1:])
+    most = np.maximum(np.maximum.reduceat(seen, starts), bounds[1:])
     # A steep line is cut slantwise by a column, up to where its tips would grow long.
-    slant = np.hypot(1, np.minimum(3, np.abs(pixels[:, -1] - pixels[:, 0])))
-    tall = np.maximum(np.ptp(pixels, axis=1) + thick, slant * thick)
-    middle = (pixels.max(axis=1) + pixels.min(axis=1)) / 2
+    slant = np.hypot(1, np.minimum(3, np.abs(np.diff(bounds))))
+    tall, middle = np.maximum(most - least + thick, slant * thick), (most + least) / 2
     row = np.arange(high, dtype=np.int32)[:, np.newaxis]
     top, low = ((255 * (middle + side * tall / 2)).astype(np.int32) for side in (-1, 1))
     cover = np.minimum(255 * row + 255, low) - np.maximum(255 * row, top)
