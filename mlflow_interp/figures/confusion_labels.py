@@ -10,6 +10,7 @@ import numpy as np
 from mlflow_interp.confusion.measures import normalized
 from mlflow_interp.figures import style
 from mlflow_interp.figures.confusion_text import amount, headline, percent
+from mlflow_interp.figures.paper import Paper, fitted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,35 +29,24 @@ def draw_labels_grid(
     chosen = chosen[:MOST_LABELS]
     columns = min(8, max(3, math.ceil(math.sqrt(1.6 * len(chosen)))), len(chosen))
     rows = math.ceil(len(chosen) / columns)
-    figure = style.new_figure(max(5.2, _LEFT + columns * _WIDE), _HEAD + rows * _HIGH + 0.1)
-    _title(figure, result, len(chosen))
+    paper = Paper.of(max(5.2, _LEFT + columns * _WIDE), _HEAD + rows * _HIGH + 0.1)
+    _title(paper, result, len(chosen))
     shares = normalized(result.matrix, normalize)
     for place, label in enumerate(chosen.tolist()):
         left, top = _LEFT + place % columns * _WIDE, _HEAD + 0.38 + place // columns * _HIGH
-        wide, high = figure.get_figwidth(), figure.get_figheight()
-        axes = figure.add_axes((left / wide, 1 - (top + _SIDE) / high, _SIDE / wide, _SIDE / high))
+        axes = paper.axes((left, top, _SIDE, _SIDE))
         most = float(shares.max() or 1) if normalize in ("none", "all") else 1.0
         _panel(axes, result, label, shares[label] / most, colours)
         _name(axes, result, label)
         axes.set_yticks([0, 1], ["absent", "present"] if place % columns == 0 else ["", ""], size=7)
         axes.set_xticks([0, 1], ["not found", "found"], size=7)
-    return figure
+    return paper.figure
 
 
-def _title(figure: Figure, result: ConfusionMatrixResult, shown: int) -> None:
-    high, left, total = figure.get_figheight(), 0.15 / figure.get_figwidth(), len(result.counts)
-    facts, measures = headline(result)
+def _title(paper: Paper, result: ConfusionMatrixResult, shown: int) -> None:
+    total, (facts, measures) = len(result.counts), headline(result)
     more = f" · {shown} of {total} labels" if shown < total else ""
-    figure.text(
-        left,
-        1 - 0.15 / high,
-        f"Confusion matrices · {facts}",
-        va="top",
-        size=11,
-        weight="bold",
-        color=style.INK,
-    )
-    figure.text(left, 1 - 0.38 / high, measures + more, va="top", size=8.5, color=style.FAINT)
+    paper.title(f"Confusion matrices · {facts}", measures + more)
 
 
 def _panel(axes: Any, result: ConfusionMatrixResult, label: int, shade: np.ndarray, colours: Any) -> None:
@@ -74,7 +64,7 @@ def _panel(axes: Any, result: ConfusionMatrixResult, label: int, shade: np.ndarr
 
 
 def _name(axes: Any, result: ConfusionMatrixResult, label: int) -> None:
-    name = style.shorten(result.names[label], 20)
+    name = fitted(result.names[label], _WIDE - 0.1, 8.5)
     axes.set_title(name, size=8.5, color=style.INK, pad=14, parse_math=False)
     axes.text(
         0.5, 1.04, f"F1 {result.each.f1[label]:.2f}", transform=axes.transAxes, ha="center", size=7,

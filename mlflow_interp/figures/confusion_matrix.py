@@ -16,6 +16,7 @@ from mlflow_interp.figures.confusion_labels import draw_labels_grid
 from mlflow_interp.figures.confusion_page import page, page_over
 from mlflow_interp.figures.confusion_panels import panels
 from mlflow_interp.figures.confusion_text import amount, as_text, headline, percent
+from mlflow_interp.figures.paper import BELOW, MARGIN, SMALL, TITLE, Box, Paper, fitted, width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +34,8 @@ _MEANING = {
     "predicted": "share of the predicted class",
     "all": "share of all inputs",
 }
-_LONGEST_NAME = 24
 _EDGE, _HEAD, _GAP, _BAR, _ASIDE = 0.15, 0.72, 0.2, 0.14, 2.7  # inches
+_LONGEST_NAME, _PAIRED = 1.8, 1.15  # inches of a name, and of one of a pair
 
 
 def draw(
@@ -105,31 +106,29 @@ class _Drawing:
 
     def figure(self) -> Figure:
         """The whole figure: names left and below, the colour bar right, the worst pairs further right."""
-        names = [style.shorten(self.result.names[index], _LONGEST_NAME) for index in self.chosen]
-        longest = max(_width(name, self.letter) for name in self._named(names).values())
+        names = [fitted(self.result.names[index], _LONGEST_NAME, self.letter) for index in self.chosen]
+        longest = max(width_of(name, self.letter) for name in self._named(names).values())
         flat = longest < self.cell * 0.95
         left = _EDGE + 0.3 + longest
         below = 0.5 + (0.15 if flat else 0.71 * longest + 0.1)
-        figure, box = self._paper(math.ceil(100 * left) / 100, below)
-        axes = figure.add_axes(_share(figure, box))
+        paper, box = self._paper(math.ceil(100 * left) / 100, below)
+        axes = paper.axes(box)
         mappable = self._matrix(axes)
         self._ticks(axes, names, flat=flat)
         left, side = box[0] + box[2] + _GAP, box[2]
-        self._bar(figure, (left, _HEAD, _BAR, min(side, 4.0)), mappable)
-        self._aside(figure, left + _BAR + 0.75, self._worst(side))
-        return figure
+        self._bar(paper, (left, _HEAD, _BAR, min(side, 4.0)), mappable)
+        self._aside(paper, left + _BAR + 0.75, self._worst(side))
+        return paper.figure
 
-    def _paper(self, left: float, below: float) -> tuple[Figure, tuple[float, float, float, float]]:
-        """A figure with its title, and where the matrix stands in it."""
+    def _paper(self, left: float, below: float) -> tuple[Paper, Box]:
+        """Paper with its title, and where the matrix stands on it."""
         facts, measures = headline(self.result)
         title, side = f"Confusion matrix · {facts}", round(self.cell * self._blocks, 2)
         width = left + side + _GAP + _BAR + 0.65 + (_ASIDE if self._worst(side) else 0)
-        words = max(_width(title, 11) * 1.1, _width(measures, 8.5)) + 2 * _EDGE
-        figure = style.new_figure(round(max(width, words), 2), round(_HEAD + max(side, 1.6) + below, 2))
-        wide, high = figure.get_figwidth(), figure.get_figheight()
-        figure.text(_EDGE / wide, 1 - 0.15 / high, title, va="top", size=11, weight="bold", color=style.INK)
-        figure.text(_EDGE / wide, 1 - 0.38 / high, measures, va="top", size=8.5, color=style.FAINT)
-        return figure, (left, _HEAD, side, side)
+        words = max(width_of(title, TITLE, bold=True), width_of(measures, BELOW)) + 2 * MARGIN + 0.01
+        paper = Paper.of(round(max(width, words), 2), round(_HEAD + max(side, 1.6) + below, 2))
+        paper.title(title, measures)
+        return paper, (left, _HEAD, side, side)
 
     def _matrix(self, axes: Any) -> Any:
         """Paint the cells; nothing there is white, so that one input among thousands is still seen."""
@@ -199,17 +198,13 @@ class _Drawing:
             axes.grid(which="minor", color="#e4e8ec", linewidth=0.6)
             axes.tick_params(which="minor", length=0)
 
-    def _bar(self, figure: Figure, box: tuple[float, float, float, float], mappable: Any) -> None:
+    def _bar(self, paper: Paper, box: Box, mappable: Any) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-        axes = figure.add_axes(_share(figure, box))
         counted = self.normalize == "none"
         shape = FuncFormatter(lambda value, _: amount(value) if counted else percent(value, zero="0%"))
         ticks = MaxNLocator(5, integer=counted)
-        bar = figure.colorbar(mappable, cax=axes, format=shape, ticks=ticks)
-        bar.outline.set_edgecolor("#d0d7de")
-        axes.tick_params(labelsize=7.5, length=2, color="#b6bec6", labelcolor=style.FAINT)
-        axes.set_ylabel(f"colour: {_MEANING[self.normalize]}", size=7.5, color=style.FAINT)
+        paper.colour_bar(box, mappable, _MEANING[self.normalize], format=shape, ticks=ticks)
 
     def _worst(self, side: float) -> list[tuple[str, str]]:
         """Lines about the most confused pairs, as many as have room."""
@@ -219,38 +214,19 @@ class _Drawing:
         name = self.result.names
         return [
             (
-                f"{style.shorten(name[label], 17)} → {style.shorten(name[taken], 17)}",
+                f"{fitted(name[label], _PAIRED, 8)} → {fitted(name[taken], _PAIRED, 8)}",
                 f"{amount(times)} of {amount(support[label])} ({percent(times / support[label])})",
             )
             for label, taken, times in self.result.confused(min(12, int((max(side, 1.6) - 0.3) / 0.4)))
         ]
 
-    def _aside(self, figure: Figure, left: float, lines: list[tuple[str, str]]) -> None:
-        wide, high = figure.get_figwidth(), figure.get_figheight()
+    def _aside(self, paper: Paper, left: float, lines: list[tuple[str, str]]) -> None:
         if lines:
-            heading: dict[str, Any] = {"va": "top", "size": 9, "weight": "bold", "color": style.INK}
-            figure.text(left / wide, 1 - _HEAD / high, "most confused", **heading)
+            paper.write(left, _HEAD, "most confused", size=9, weight="bold")
         for at, (pair, count) in enumerate(lines):
             top = _HEAD + 0.26 + 0.4 * at
-            look: dict[str, Any] = {"va": "top", "parse_math": False}
-            figure.text(left / wide, 1 - top / high, pair, size=8, color=style.INK, **look)
-            figure.text(left / wide, 1 - (top + 0.15) / high, count, size=7.5, color=style.FAINT, **look)
-
-
-def _share(figure: Figure, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """A box (left, top, width, height in inches from the top left) as matplotlib's shares."""
-    wide, high = figure.get_figwidth(), figure.get_figheight()
-    left, top, width, height = box
-    return left / wide, 1 - (top + height) / high, width / wide, height / high
-
-
-def _width(text: str, size: float) -> float:
-    """Inches of a text, in the font that figures have."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextToPath
-
-    width, _, _ = TextToPath().get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
-    return float(width) / 72
+            paper.write(left, top, pair, size=8)
+            paper.write(left, top + 0.15, count, size=SMALL, colour=style.FAINT)
 
 
 def _readable(pixel: np.ndarray) -> str:

@@ -14,6 +14,7 @@ from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
 from mlflow_interp.figures.embedding_panels import embedding_panels
 from mlflow_interp.figures.palette import UNKNOWN_COLOUR, class_colours
+from mlflow_interp.figures.paper import Box, Paper, fitted, width_of
 from mlflow_interp.sampling import stratified
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Legend = Literal["shared", "each", "off"]
 
 MOST_POINTS = 20_000  # on a page, which stays smooth up to there
 MOST_IN_LEGEND = 30
-_PANEL, _LEGEND, _HEAD, _LINE = 4.6, 2.0, 0.6, 0.175  # inches
+_PANEL, _LEGEND, _NAME, _HEAD, _LINE = 4.6, 2.0, 1.5, 0.6, 0.175  # inches
 
 
 def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> Figure:
@@ -46,47 +47,36 @@ def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
         raise OptionError(f"point_size is {point_size}; give a number above 0")
     classes = _Classes.of([result])
     aside = _LEGEND if legend == "shared" and len(classes.names) > 1 else 0
-    figure, boxes = _panels(len(result.layers), aside)
-    head, below = _inches(figure, 0.12, 0.15), _inches(figure, 0.12, 0.38)
-    figure.text(*head, _title(result), va="top", size=11, weight="bold", color=style.INK)
-    figure.text(*below, _key(result), va="top", size=8, color=style.FAINT)
+    paper, boxes = _panels(len(result.layers), aside)
+    paper.title(_title(result), _key(result))
     size = point_size or float(np.clip(9000 / len(result.examples), 1.5, 36))
     for place, box in enumerate(boxes):
-        axes = _axes(figure, box, result.embeddings.shape[2])
+        axes = _axes(paper, box, result.embeddings.shape[2])
         _points(axes, result, place, classes, size)
         axes.set_title(_panel_title(result, place), size=9, color=style.FAINT, parse_math=False)
         if legend == "each":
             _legend(axes, classes, MOST_IN_LEGEND, loc="best", fontsize=6)
     if aside:
-        corner = _inches(figure, figure.get_figwidth() - _LEGEND, 0.62)
-        room = min(MOST_IN_LEGEND, int((figure.get_figheight() - 0.9) / _LINE))
-        _legend(figure, classes, room, loc="upper left", fontsize=8, bbox_to_anchor=corner)
-    return figure
+        corner = paper.place(paper.width - _LEGEND, 0.62)
+        room = min(MOST_IN_LEGEND, int((paper.height - 0.9) / _LINE))
+        _legend(paper.figure, classes, room, loc="upper left", fontsize=8, bbox_to_anchor=corner)
+    return paper.figure
 
 
-Box = tuple[float, float, float, float]
-
-
-def _panels(count: int, aside: float) -> tuple[Figure, list[Box]]:
-    """An empty figure, and where its panels are: left, bottom, width, height in shares."""
+def _panels(count: int, aside: float) -> tuple[Paper, list[Box]]:
+    """Empty paper, and where its panels are."""
     columns = count if count <= 3 else 2 if count == 4 else 3
     rows = math.ceil(count / columns)
-    width, height = columns * _PANEL + aside, rows * _PANEL + _HEAD
     boxes = [
         (
-            (place % columns * _PANEL + 0.15) / width,
-            (height - _HEAD - (place // columns + 1) * _PANEL + 0.15) / height,
-            (_PANEL - 0.3) / width,
-            (_PANEL - 0.55) / height,
+            place % columns * _PANEL + 0.15,
+            _HEAD + place // columns * _PANEL + 0.4,
+            _PANEL - 0.3,
+            _PANEL - 0.55,
         )
         for place in range(count)
     ]
-    return style.new_figure(width, height), boxes
-
-
-def _inches(figure: Figure, left: float, top: float) -> tuple[float, float]:
-    """A place in inches from the top left, in shares from the bottom left."""
-    return left / figure.get_figwidth(), 1 - top / figure.get_figheight()
+    return Paper.of(columns * _PANEL + aside, rows * _PANEL + _HEAD), boxes
 
 
 def _title(result: EmbeddingResult) -> str:
@@ -106,7 +96,7 @@ def _key(result: EmbeddingResult) -> str:
 def _panel_title(result: EmbeddingResult, place: int) -> str:
     agreement = result.measures.get("knn_agreement")
     said = "" if agreement is None else f" · neighbours agree {agreement[place]:.0%}"
-    return style.shorten(result.layers[place], 58 - len(said)) + said
+    return fitted(result.layers[place], _PANEL - 0.3 - width_of(said, 9), 9) + said
 
 
 class _Classes:
@@ -129,16 +119,16 @@ class _Classes:
         return cls(indices, titles)
 
 
-def _axes(figure: Figure, box: Box, components: int) -> Any:
+def _axes(paper: Paper, box: Box, components: int) -> Any:
     if components == 3:
         # Imported for its effect: it teaches matplotlib the projection.
         import mpl_toolkits.mplot3d  # noqa: F401
 
-        axes: Any = figure.add_axes(box, projection="3d")
+        axes: Any = paper.axes(box, projection="3d")
         frame = [axis.line for axis in (axes.xaxis, axes.yaxis, axes.zaxis)]
         axes.set_zticks([])
     else:
-        axes = figure.add_axes(box)
+        axes = paper.axes(box)
         frame = list(axes.spines.values())
     axes.set_xticks([])
     axes.set_yticks([])
@@ -195,7 +185,7 @@ def _legend(owner: Any, classes: _Classes, most: int, **settings: Any) -> None:
     legend = owner.legend(handles, [" "] * len(names), frameon=False, labelcolor=style.INK, **settings)
     for text, name in zip(legend.get_texts(), names, strict=True):
         # Set afterwards, as a legend leaves out labels that start with an underscore.
-        text.set(text=style.shorten(name, 24), parse_math=False)
+        text.set(text=fitted(name, _NAME, settings["fontsize"]), parse_math=False)
 
 
 def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> str:

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from mlflow_interp.core import UNKNOWN, Explained
 from mlflow_interp.figures import style
+from mlflow_interp.figures.paper import MARGIN, Paper, fitted, fitted_line
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-MARGIN, HEAD, GUTTER = 0.12, 0.42, 0.2  # inches: around everything, for the title, between inputs
+HEAD, GUTTER, BAR = 0.42, 0.2, 0.7  # inches: for the title, between inputs, for the colour bar
 MOST_COLUMNS = 8
 SMALLEST = 224  # pixels: smaller pictures are enlarged, pixel by pixel, before anything is laid over them
-LINES = 4  # of text below a strip
+LARGEST = 256  # pixels: as many as a tile or a page shows; pictures of twice as many are reduced
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class _Layout:
     tiles: int
     tile: tuple[float, float]  # width, height
     head: float
+    lines: int  # of text below a strip
 
     @classmethod
     def of(cls, strips: Sequence[Strip], headings: Sequence[str]) -> _Layout:
@@ -61,12 +64,18 @@ class _Layout:
             else 1.3
         )
         tile = (side * min(1, wide / high), side * min(1, high / wide))
-        return cls(columns, math.ceil(count / columns), tiles, tile, HEAD + (0.2 if headings else 0))
+        lines = max(len(strip.lines) for strip in strips)
+        return cls(columns, math.ceil(count / columns), tiles, tile, HEAD + (0.2 if headings else 0), lines)
+
+    @property
+    def strip(self) -> float:
+        """Width of an input's tiles."""
+        return self.tiles * self.tile[0]
 
     @property
     def cell(self) -> tuple[float, float]:
         """Width and height of an input: its tiles, a name above, lines below, a gap."""
-        return self.tiles * self.tile[0] + GUTTER, self.tile[1] + (LINES + 3.5) * self.letter / 72
+        return self.strip + GUTTER, self.tile[1] + (self.lines + 3.5) * self.letter / 72
 
     @property
     def letter(self) -> float:
@@ -75,21 +84,18 @@ class _Layout:
 
     @property
     def width(self) -> float:
-        """Of the figure: the cells, and a colour bar to their right."""
-        return self.columns * self.cell[0] + 2 * MARGIN + 0.65
+        """Of the cells, and a margin on either side."""
+        return self.columns * self.cell[0] - GUTTER + 2 * MARGIN
 
     @property
     def height(self) -> float:
         """Of the figure: title, headings, and the cells."""
         return self.rows * self.cell[1] + self.head
 
-    def letters(self, width: float) -> int:
-        """How many letters have room in so many inches."""
-        return int(width * 72 / (self.letter * 0.63))
-
-    def place(self, x: float, y: float) -> tuple[float, float]:
-        """Inches from the top left as matplotlib's shares from the bottom left."""
-        return x / self.width, 1 - y / self.height
+    def corner(self, index: int) -> tuple[float, float]:
+        """Where an input's tiles begin."""
+        row, column = divmod(index, self.columns)
+        return MARGIN + column * self.cell[0], self.head + row * self.cell[1] + self.letter * 1.5 / 72
 
 
 def draw_grid(
@@ -108,58 +114,29 @@ def draw_grid(
         bar: The colormap of the colour bar and what its colours mean.
     """
     layout = _Layout.of(strips, headings)
-    figure = style.new_figure(layout.width, layout.height)
-    _write(
-        figure,
-        layout,
-        MARGIN,
-        0.12,
-        style.shorten(title, int(layout.width * 9)),
-        12,
-        style.INK,
-        weight="bold",
-    )
+    paper = Paper.of(layout.width + (BAR if bar else 0), layout.height)
+    paper.title(title)
     for index, strip in enumerate(strips):
-        _draw_strip(figure, layout, index, strip)
-    for column in range(min(layout.columns, len(strips))):
+        _draw_strip(paper, layout, index, strip)
+    for column in range(layout.columns):
         for number, heading in enumerate(headings):
-            x = MARGIN + column * layout.cell[0] + number * layout.tile[0]
-            shown = style.shorten(heading, layout.letters(layout.tile[0]) - 1)
-            _write(figure, layout, x, HEAD - 0.02, shown, layout.letter, style.FAINT)
+            left = layout.corner(column)[0] + number * layout.tile[0]
+            shown = fitted(heading, layout.tile[0] - 0.06, layout.letter)
+            paper.write(left, HEAD - 0.02, shown, size=layout.letter, colour=style.FAINT)
     if bar is not None:
-        _colour_bar(figure, layout, *bar)
-    return figure
+        _colour_bar(paper, layout, *bar)
+    return paper.figure
 
 
-def _write(
-    figure: Figure, layout: _Layout, x: float, y: float, text: str, size: float, colour: str, **more: Any
-) -> None:
-    more = {"va": "top"} | more
-    figure.text(*layout.place(x, y), text, size=size, color=colour, parse_math=False, **more)
-
-
-def _draw_strip(figure: Figure, layout: _Layout, index: int, strip: Strip) -> None:
-    row, column = divmod(index, layout.columns)
-    width, height = layout.cell[0] - GUTTER, layout.tile[1]
-    left = MARGIN + column * layout.cell[0]
-    top = layout.head + row * layout.cell[1] + layout.letter * 1.5 / 72
-    x, y = layout.place(left, top + height)
-    axes = figure.add_axes((x, y, width / layout.width, height / layout.height))
+def _draw_strip(paper: Paper, layout: _Layout, index: int, strip: Strip) -> None:
+    (left, top), size = layout.corner(index), layout.letter
+    axes = paper.axes((left, top, layout.strip, layout.tile[1]))
     axes.imshow(_side_by_side(strip.tiles), interpolation="antialiased", aspect="auto")
     axes.set_axis_off()
-    letters = layout.letters(width)
-    name = style.shorten(strip.name, letters)
-    _write(figure, layout, left, top - 0.04, name, layout.letter, style.INK, va="bottom")
+    paper.write(left, top - 0.04, fitted(strip.name, layout.strip, size), size=size, va="bottom")
     for number, (text, colour) in enumerate(strip.lines):
-        y = top + height + 0.04 + number * layout.letter * 1.25 / 72
-        _write(figure, layout, left, y, fitted(text, letters), layout.letter, colour)
-
-
-def fitted(text: str, letters: int) -> str:
-    """A line cut to so many letters, each of its parts between "·" by as much as the others."""
-    parts = text.split(" · ")
-    room = (letters - 3 * (len(parts) - 1)) // len(parts)
-    return " · ".join(style.shorten(part, room if len(text) > letters else letters) for part in parts)
+        below = top + layout.tile[1] + 0.04 + number * size * 1.25 / 72
+        paper.write(left, below, fitted_line(text, layout.strip, size), size=size, colour=colour)
 
 
 def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
@@ -168,22 +145,27 @@ def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(pieces[1:], axis=1)
 
 
-def _colour_bar(figure: Figure, layout: _Layout, colours: Colormap, label: str) -> None:
+def _colour_bar(paper: Paper, layout: _Layout, colours: Colormap, label: str) -> None:
     from matplotlib.cm import ScalarMappable
+    from matplotlib.ticker import PercentFormatter
 
-    tall = min(max(layout.tile[1], 1.2), 2.4)
-    x, y = layout.place(layout.width - 0.68, layout.head + layout.letter * 1.5 / 72 + tall)
-    axes = figure.add_axes((x, y, 0.12 / layout.width, tall / layout.height))
-    bar = figure.colorbar(ScalarMappable(cmap=colours), cax=axes, ticks=[0, 0.5, 1])
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=7, colors=style.FAINT, length=2)
-    bar.set_label(label, size=7, color=style.FAINT)
+    box = (layout.width, layout.corner(0)[1], 0.14, min(max(layout.tile[1], 1.4), 2.4))
+    paper.colour_bar(box, ScalarMappable(cmap=colours), label, ticks=[0, 0.5, 1], format=PercentFormatter(1))
 
 
 def enlarged(picture: np.ndarray) -> np.ndarray:
     """A small picture with each pixel repeated, so that what is laid over it can be smooth."""
     times = max(1, SMALLEST // max(picture.shape[:2]))
     return picture.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def reduced(pixels: np.ndarray) -> np.ndarray:
+    """A large picture or map at a half, a third, … of its size: nothing is painted that no one is shown."""
+    times = max(pixels.shape[:2]) // LARGEST
+    if times < 2:
+        return pixels
+    kind = np.uint8 if pixels.dtype == np.uint8 else np.float32
+    return np.asarray(Image.fromarray(np.asarray(pixels, kind)).reduce(times))
 
 
 def prediction_lines(explained: Explained, index: int) -> list[tuple[str, str]]:

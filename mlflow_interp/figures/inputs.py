@@ -7,18 +7,19 @@ plane of any number of channels a grey picture. Each gives a tile for a grid, (h
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from mlflow_interp.arrays import overlay, rescale, resize_map
 from mlflow_interp.figures import style
+from mlflow_interp.figures.palette import class_colours
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-WIDE, HIGH = 3.6, 1.8  # inches of a tile that matplotlib draws
+WIDE, HIGH = 360, 180  # pixels of a tile of lines, bars or tokens
+FINE = 2  # times finer they are drawn, then made smaller: edges are smooth
 MOST_TOKENS, MOST_BARS, MOST_SLICES = 120, 16, 12
 SIDE = 448  # pixels of a tile made of pixels, about
 
@@ -53,61 +54,101 @@ def draw_bars(values: np.ndarray | None, shares: np.ndarray, colours: Any) -> np
         shares: (n,) in -1..1, what was found.
         colours: the colormap, of the strength.
     """
-    figure, axes = _axes()
-    chosen = np.sort(np.argsort(-np.abs(shares), kind="stable")[:MOST_BARS])[::-1]
-    at = np.arange(len(chosen))
-    axes.barh(
-        at, shares[chosen], color=colours(0.25 + 0.5 * np.abs(shares[chosen])), edgecolor=style.FAINT, lw=0.5
-    )
-    axes.axvline(0, color=style.FAINT, lw=0.8)
-    names = [f"{index}" if values is None else f"{index}: {values[index]:.3g}" for index in chosen]
-    axes.set_yticks(at, names, size=min(9, 120 / len(chosen)))
-    axes.tick_params(length=0)
-    axes.set_xlim(-1.05, 1.05)
-    axes.set_xticks([])
-    axes.set_position((0.2, 0.02, 0.78, 0.96))
-    return _pixels(figure)
+    tile = Image.new("RGB", (FINE * WIDE, FINE * HIGH), "white")
+    pen = ImageDraw.Draw(tile)
+    chosen = np.sort(np.argsort(-np.abs(shares), kind="stable")[:MOST_BARS])
+    high, (left, right) = tile.height / len(chosen), (0.22 * tile.width, 0.98 * tile.width)
+    middle, reach = (left + right) / 2, (right - left) / 2
+    font = _font(min(12 * FINE, 0.8 * high))
+    for place, index in enumerate(chosen.tolist()):
+        top, share = place * high, float(shares[index])
+        ends = sorted((middle, middle + share * reach))
+        shade = tuple(np.rint(255 * np.asarray(colours(0.25 + 0.5 * abs(share))[:3])).astype(int).tolist())
+        if share:
+            pen.rectangle(
+                (ends[0], top + 0.1 * high, ends[1], top + 0.9 * high), fill=shade, outline=style.FAINT
+            )
+        name = f"{index}" if values is None else f"{index}: {values[index]:.3g}"
+        pen.text((left - 6 * FINE, top + high / 2), name, fill=style.INK, font=font, anchor="rm")
+    pen.line((middle, 0, middle, tile.height), fill=style.FAINT, width=FINE)
+    return np.asarray(tile.reduce(FINE))
 
 
 def _signal(values: np.ndarray | None, heat: np.ndarray, colours: Any, opacity: float | None) -> np.ndarray:
-    figure, axes = _axes()
     length = len(heat) if values is None else len(values)
-    axes.set_xlim(0, length - 1 or 1)
-    axes.set_ylim(0, 1)
-    ground = _ground(heat, colours, opacity)
-    axes.imshow(
-        ground[np.newaxis], extent=(0, length - 1 or 1, 0, 1), aspect="auto", interpolation="bilinear"
+    across = np.linspace(0, 1, FINE * WIDE)
+    ground = _ground(np.interp(across, np.linspace(0, 1, len(heat)), heat), colours, opacity)
+    tile = Image.new("RGB", (FINE * WIDE, FINE * HIGH), "white")
+    field = FINE * (HIGH - _AXIS)
+    tile.paste(
+        Image.fromarray(np.rint(255 * ground[np.newaxis]).astype(np.uint8)).resize((tile.width, field))
     )
-    if values is not None:
-        for channel in rescale(values.T[np.newaxis])[0]:
-            axes.plot(0.06 + 0.88 * channel, color="white", lw=2.6)
-            axes.plot(0.06 + 0.88 * channel, lw=1.2)
-    axes.set_yticks([])
-    axes.tick_params(labelsize=8, colors=style.FAINT, length=2)
-    axes.set_position((0.03, 0.13, 0.94, 0.84))
-    return _pixels(figure)
+    channels = [] if values is None else list(0.94 - 0.88 * rescale(values.T[np.newaxis])[0])
+    for channel, shade in zip(channels, class_colours(len(channels)), strict=True):
+        for ink, thick in (("white", 4 * FINE), (shade, 2 * FINE)):
+            cover = _line(channel * field, (field, tile.width), thick)
+            tile.paste(ink, (0, 0), Image.fromarray(cover))
+    return _with_axis(tile, length)
+
+
+_AXIS = 22  # pixels below a signal, for the numbers of its steps
+
+
+def _line(heights: np.ndarray, size: tuple[int, int], thick: float) -> np.ndarray:
+    """How much of each pixel a line covers, in 0..255; it runs from left to right at `heights` from above."""
+    high, wide = size
+    at, edges = np.arange(len(heights)), np.linspace(0, len(heights) - 1, wide + 1)
+    # Between the edges of a pixel all values count, so that no peak is lost.
+    places = np.sort(np.concatenate([edges, at]), kind="stable")
+    starts, seen = np.searchsorted(places, edges[:-1]), np.interp(places, at, heights)
+    bounds = np.interp(edges, at, heights)
+    least = np.minimum(np.minimum.reduceat(seen, starts), bounds[1:])
+    most = np.maximum(np.maximum.reduceat(seen, starts), bounds[1:])
+    # A steep line is cut slantwise by a column, up to where its tips would grow long.
+    slant = np.hypot(1, np.minimum(3, np.abs(np.diff(bounds))))
+    tall, middle = np.maximum(most - least + thick, slant * thick), (most + least) / 2
+    row = np.arange(high, dtype=np.int32)[:, np.newaxis]
+    top, low = ((255 * (middle + side * tall / 2)).astype(np.int32) for side in (-1, 1))
+    cover = np.minimum(255 * row + 255, low) - np.maximum(255 * row, top)
+    return np.asarray(np.clip(cover, 0, 255).astype(np.uint8))
+
+
+def _with_axis(tile: Image.Image, length: int) -> np.ndarray:
+    """A tile with round numbers of steps written below it, at its real size."""
+    from matplotlib.ticker import MaxNLocator
+
+    pen, font = ImageDraw.Draw(tile), _font(11 * FINE)
+    top, last = tile.height - _AXIS * FINE, max(1, length - 1)
+    for step in MaxNLocator(6, integer=True).tick_values(0, last):
+        if not 0 <= step < length:
+            continue
+        left, name = step / last * (tile.width - 1), f"{step:.0f}"
+        half = pen.textlength(name, font) / 2
+        pen.line((left, top, left, top + 3 * FINE), fill=style.FAINT, width=FINE)
+        left = min(max(left, half), tile.width - half)
+        pen.text((left, top + 5 * FINE), name, fill=style.FAINT, font=font, anchor="ma")
+    return np.asarray(tile.reduce(FINE))
 
 
 def _tokens(values: np.ndarray, heat: np.ndarray, colours: Any, opacity: float | None) -> np.ndarray:
-    figure, axes = _axes()
     shown = values[:MOST_TOKENS]
     heat = np.interp(np.linspace(0, 1, len(values)), np.linspace(0, 1, len(heat)), heat)[: len(shown)]
     columns = max(4, math.ceil(math.sqrt(len(shown) * 2)))
     rows = math.ceil(len(shown) / columns)
     ground = np.ones((rows * columns, 3))
     ground[: len(shown)] = _ground(heat, colours, opacity)
-    axes.imshow(ground.reshape(rows, columns, 3), aspect="auto", interpolation="nearest")
-    names = [f"{token:.6g}" for token in shown]
+    cells = Image.fromarray(np.rint(255 * ground).astype(np.uint8).reshape(rows, columns, 3))
+    tile = cells.resize((FINE * WIDE, FINE * HIGH), Image.Resampling.NEAREST)
+    names, pen = [f"{token:.6g}" for token in shown], ImageDraw.Draw(tile)
+    wide, high = tile.width / columns, tile.height / rows
     # Digits are about 0.6 of their size wide; the longest must fit its cell.
-    size = min(12, WIDE * 72 / columns / (0.7 * max(map(len, names))))
+    font = _font(min(17 * FINE, 0.8 * high, wide / (0.7 * max(map(len, names)))))
     dark = ground @ (0.299, 0.587, 0.114) < 0.5
     for place, name in enumerate(names):
         row, column = divmod(place, columns)
-        ink = "white" if dark[place] else style.INK
-        axes.text(column, row, name, ha="center", va="center", color=ink, size=size)
-    axes.set_axis_off()
-    axes.set_position((0, 0, 1, 1))
-    return _pixels(figure)
+        at = ((column + 0.5) * wide, (row + 0.5) * high)
+        pen.text(at, name, fill="white" if dark[place] else style.INK, font=font, anchor="mm")
+    return np.asarray(tile.reduce(FINE))
 
 
 def _volume(values: np.ndarray | None, heat: np.ndarray, colours: Any, opacity: float | None) -> np.ndarray:
@@ -168,14 +209,9 @@ def _ground(heat: np.ndarray, colours: Any, opacity: float | None) -> np.ndarray
     return np.asarray(np.clip(1 - share + share * colours(heat)[..., :3], 0, 1))
 
 
-def _axes() -> tuple[Figure, Axes]:
-    figure = style.new_figure(WIDE, HIGH)
-    axes = figure.add_axes((0, 0, 1, 1))
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return figure, axes
+@cache
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    """The font that figures have, in pixels."""
+    import matplotlib
 
-
-def _pixels(figure: Figure) -> np.ndarray:
-    figure.canvas.draw()
-    return np.array(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)

@@ -9,7 +9,7 @@ import numpy as np
 from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
-from mlflow_interp.figures.grid import Strip, draw_grid, enlarged, page_facts, prediction_lines
+from mlflow_interp.figures.grid import Strip, draw_grid, enlarged, page_facts, prediction_lines, reduced
 from mlflow_interp.figures.inputs import draw_bars, draw_input
 from mlflow_interp.figures.panels import Panels, rows
 
@@ -62,7 +62,8 @@ def _tiles(result: SaliencyResult, index: int, colours: Any, percentile: float) 
         drawn = [_on_input(result, index, each, colours, percentile) for each in maps]
         return dict(zip(HEADINGS[2:], drawn, strict=True))
     picture = result.examples.pictures[index]
-    planes = [strength(_channels_last(each, picture), percentile) for each in maps]
+    planes = [reduced(strength(_channels_last(each, picture), percentile)) for each in maps]
+    picture = reduced(picture)
     filtered = np.rint(picture * planes[1][..., np.newaxis]).astype(np.uint8)
     drawn = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
     return dict(zip(HEADINGS, [enlarged(picture), enlarged(filtered), *drawn], strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import time
@@ -14,6 +13,7 @@ from mlflow_interp.confusion import from_predictions
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.figures.confusion_matrix import as_text, draw, page, page_over
 from mlflow_interp.figures.style import png
+from tests.figures.texts import check_texts
 
 
 def result_of(classes, *, count=2000, names=None, right=0.8, seed=0, pictures=False, **options):
@@ -50,6 +50,7 @@ LONG = [
     "<b>bold</b>",
     "tab\there",
     "é" * 60,
+    "W" * 60,
 ]
 
 
@@ -57,28 +58,9 @@ LONG = [
 def test_nothing_is_clipped_and_names_do_not_overlap(classes):
     names = (LONG + [f"some longer class name {index}" for index in range(classes)])[:classes]
     figure = draw(result_of(classes, names=names))
-    figure.canvas.draw()
-    renderer, bounds = figure.canvas.get_renderer(), figure.bbox
-    axes = figure.axes[0]
-    shown = [
-        *figure.texts,
-        *axes.get_xticklabels(),
-        *axes.get_yticklabels(),
-        axes.xaxis.label,
-        axes.yaxis.label,
-    ]
-    shown += [*figure.axes[1].get_yticklabels(), figure.axes[1].yaxis.label]
-    for text in shown:
-        box = text.get_window_extent(renderer)
-        assert box.x0 >= -1, text.get_text()
-        assert box.y0 >= -1, text.get_text()
-        assert box.x1 <= bounds.x1 + 1, text.get_text()
-        assert box.y1 <= bounds.y1 + 1, text.get_text()
-    for one, other in itertools.pairwise(axes.get_yticklabels()):
-        assert not one.get_window_extent(renderer).overlaps(other.get_window_extent(renderer))
-    aside = figure.texts[2:]
-    matrix = axes.get_tightbbox(renderer)
-    assert all(text.get_window_extent(renderer).x0 > matrix.x1 for text in aside)
+    check_texts(figure)
+    matrix = figure.axes[0].get_tightbbox(figure.canvas.get_renderer())
+    assert all(text.get_window_extent().x0 > matrix.x1 for text in figure.texts[2:])
 
 
 def test_up_to_20_classes_have_numbers():

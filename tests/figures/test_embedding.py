@@ -14,6 +14,7 @@ from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures.embedding import draw, page, page_over
 from mlflow_interp.figures.palette import UNKNOWN_COLOUR, class_colours
 from mlflow_interp.figures.style import png
+from tests.figures.texts import check_texts
 
 
 def data(html):
@@ -77,20 +78,14 @@ def test_one_component_has_a_row_for_each_class(embedding_of):
 def test_no_text_is_cut_off(embedding_of, classes):
     names = tuple(f"a class whose name is much too long for any legend {index}" for index in range(classes))
     figure = draw(embedding_of(2000, classes=classes, names=names, layers=("a/rather/long/path" * 9, "b")))
-    from matplotlib.text import Text
-
-    renderer = figure.canvas.get_renderer()
-    figure.draw(renderer)
-    for text in figure.findobj(Text):
-        if text.get_text().strip():
-            box = text.get_window_extent(renderer)
-            assert box.x0 >= 0, text
-            assert box.y0 >= 0, text
-            assert box.x1 <= figure.bbox.x1, text
-            assert box.y1 <= figure.bbox.y1, text
+    check_texts(figure)
     shown = [text for text in texts(figure) if text.startswith("a class")]
     more = [text for text in texts(figure) if text.endswith(" more")]
     assert len(shown) == classes if not more else more == [f"… {classes - len(shown)} more"]
+
+
+def test_wide_letters_are_cut_to_the_room_there_is(embedding_of):
+    check_texts(draw(embedding_of(names=("W" * 60, "b", "c"), layers=("W" * 60, "b"))))
 
 
 def test_names_stay_text(embedding_of):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import matplotlib
 import numpy as np
 import pytest
@@ -69,3 +71,28 @@ def test_without_opacity_colours_are_alone():
     values, heat = np.ones((4, 4, 5)), np.full((4, 4), 0.5)
     tile = draw_input(values, heat, INFERNO, opacity=None)
     assert tile[0, 0].tolist() == list(INFERNO(0.5, bytes=True)[:3])
+
+
+def test_a_line_runs_where_the_values_are_and_no_peak_is_lost():
+    """One peak among 20,000 values, a quarter of the way."""
+    values = np.zeros((20_000, 1))
+    values[5000] = 1
+    tile = draw_input(values, np.zeros(4), INFERNO, opacity=0.5).astype(int)
+    ink = np.argwhere(tile[:158, :, 2] - tile[:158, :, 0] > 60)
+    low, high = ink[ink[:, 0] > 79], ink[ink[:, 0] < 79]
+    assert set(low[:, 1]) == set(range(360))
+    assert set(high[:, 1]) <= {89, 90, 91}
+    assert high[:, 0].min() == pytest.approx(0.06 * 158, abs=4)
+    assert np.median(low[:, 0]) == pytest.approx(0.94 * 158, abs=2)
+
+
+def test_every_kind_of_drawing_is_made_in_milliseconds():
+    """A figure of 64 inputs has 192 of them, its page as many again."""
+    rng, heat = np.random.default_rng(0), np.linspace(0, 1, 40)
+    signal, text = rng.random((1000, 2)), rng.integers(0, 9999, 200)
+    started = time.process_time()
+    for _ in range(10):
+        draw_input(signal, heat, INFERNO, opacity=0.7)
+        draw_input(text, heat, INFERNO, opacity=0.7)
+        draw_bars(signal[:, 0], signal[:, 1], INFERNO)
+    assert time.process_time() - started < 30 * 0.04
