@@ -122,14 +122,16 @@ def neighbourhood(canvas: Canvas, squares: Any) -> Any:
 
     if canvas.parametrization == "pixel":
         return squares
-    reach = min(REACH, *squares.shape[3:])
-    wide = tf.transpose(tf.reduce_mean(squares, axis=1), (0, 2, 3, 1))
-    wide = tf.concat([wide[:, -reach:], wide, wide[:, :reach]], axis=1)  # rows are periodic
-    wide = tf.pad(wide, [[0, 0], [0, 0], [reach, reach], [0, 0]], "SYMMETRIC")
-    # One way and then the other, which takes half as long as both at once.
-    around = 2 * reach + 1
-    means = tf.nn.avg_pool2d(tf.nn.avg_pool2d(wide, (around, 1), 1, "VALID"), (1, around), 1, "VALID")
-    return tf.transpose(means, (0, 3, 1, 2))[:, tf.newaxis]
+    height, width = canvas.size
+    down, across = _banded(height, height), _banded(width // 2 + 1)  # rows are periodic
+    return down @ tf.reduce_mean(squares, axis=1, keepdims=True) @ across.T
+
+
+def _banded(count: int, period: float = np.inf) -> np.ndarray:
+    """A matrix that takes means over the places within reach, (count, count) float32."""
+    apart = np.abs(np.arange(count)[:, np.newaxis] - np.arange(count))
+    near = np.minimum(apart, period - apart) <= REACH
+    return np.asarray(near / near.sum(axis=1, keepdims=True), np.float32)
 
 
 def _frequency(canvas: Canvas) -> np.ndarray:
