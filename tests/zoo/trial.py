@@ -19,7 +19,8 @@ from tests.zoo import architectures
 
 INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes them one by one
 OPTIONS: dict[str, dict[str, Any]] = {
-    "saliency": {"samples": 2, "steps": 3},
+    # Gradients of random weights reach 1e19, whose squares float32 can't hold.
+    "saliency": {"samples": 2, "steps": 3, "average": "mean"},
     "caricature": {"steps": 3},
 }
 
@@ -48,13 +49,19 @@ def batch_for(model: Any, preprocess: str, *, count: int = INPUTS) -> Batch:
 
 
 def check_gradcam(result: Any, batch: Batch) -> None:
-    """A map for each input, finite; those with any heat, most of them, not the same everywhere."""
+    """A map for each input, finite; some with heat, and most of those not the same everywhere.
+
+    With random weights nothing may speak for a class, so maps may well be empty.
+    """
     maps = result.heatmaps
     assert maps.ndim == 3, f"maps have shape {maps.shape}"
     assert len(maps) == batch.count, f"there are {len(maps)} maps"
     assert np.isfinite(maps).all(), "maps are not finite"
-    varied = (maps.reshape(len(maps), -1).std(axis=1) > 0).mean()
-    assert varied >= 0.5, f"only {varied:.0%} of the maps vary over the picture"
+    flat = maps.reshape(len(maps), -1)
+    hot = flat[flat.max(axis=1) > 0]
+    assert len(hot), "all maps are empty"
+    varied = (hot.std(axis=1) > 0).mean()
+    assert varied >= 0.5, f"only {varied:.0%} of the maps with heat vary over the picture"
 
 
 def check_saliency(result: Any, batch: Batch) -> None:
