@@ -90,6 +90,13 @@ class SaliencyResult:
         flat = int((np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0).sum())
         if flat:
             warnings.append(f"{flat} inputs have no gradient at all: the score does not depend on them")
+        endless = int(
+            (~np.isfinite(self.smooth_gradients.reshape(len(self.gradients), -1))).any(axis=1).sum()
+        )
+        if endless:
+            warnings.append(
+                f"SmoothGrad of {endless} inputs is more than float32 holds; average=mean squares nothing"
+            )
         return warnings
 
 

@@ -273,3 +273,14 @@ def test_coarse_integrals_are_warned_of(batch_of):
     result = saliency(model, batch_of(model, np.ones((1, 1), np.float32)), noise=0, steps=1)
     np.testing.assert_allclose(result.completeness_gaps, [1 - 8 / 2**7], rtol=1e-5)
     assert "by 94% (median); take more steps" in result.warnings()[0]
+
+
+def test_squares_that_float32_cannot_hold_are_warned_of(batch_of):
+    """Gradients of 1e20 are finite, and their squares are not."""
+    model = keras.Sequential(
+        [keras.Input((1,)), layers.Dense(2, kernel_initializer=lambda *_, **__: [[1e20, 0]])]
+    )
+    batch = batch_of(model, np.ones((2, 1), np.float32))
+    told = "SmoothGrad of 2 inputs is more than float32 holds; average=mean squares nothing"
+    assert saliency(model, batch, steps=1).warnings() == [told]
+    assert saliency(model, batch, steps=1, average="mean").warnings() == []

@@ -62,7 +62,9 @@ def test_the_table_tells_of_every_architecture_and_of_no_failure():
     rows = [line for line in text.splitlines() if line.startswith("| ") and "×" in line]
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows]
     assert names == architectures.names()
-    assert f"{len(names)} of {len(names)} architectures: {5 * len(names)} pass, 0 not applicable, 0 fail" in text
+    assert (
+        f"{len(names)} of {len(names)} architectures: {5 * len(names)} pass, 0 not applicable, 0 fail" in text
+    )
     assert not [row for row in rows if "fail" in row]
 
 
