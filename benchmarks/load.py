@@ -353,7 +353,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help="folder, together, soak; all by default")
     parser.add_argument("--count", type=int, default=20_000, help="pictures in the folder")
     parser.add_argument("--calls", type=int, default=200, help="calls of the soak")
-    parser.add_argument("--calls-each", type=int, default=4, help="calls of each thread")
+    parser.add_argument("--calls-each", type=int, default=3, help="calls of each thread")
     asked = parser.parse_args()
     parts: dict[str, Callable[[], bool]] = {
         "folder": lambda: folder(asked.count),

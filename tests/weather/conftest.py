@@ -56,11 +56,13 @@ def pytest_terminal_summary(terminalreporter):
     ]
     if not reports or any(f"tests/{here}/" not in report.nodeid for report in reports):
         return
-    outcomes = {report.nodeid: report.outcome for report in reports}
-    terminalreporter.write_line("\n| fault | outcome |\n|---|---|")
+    outcomes = {each.nodeid: each.outcome for each in reports if "no_fault" not in each.keywords}
+    terminalreporter.write_line("\n| in a | fault | outcome |\n|---|---|---|")
     for name, outcome in sorted(outcomes.items()):
-        what = name.partition("::test_")[2].replace("_", " ")
+        file, _, what = name.partition("::test_")
+        where = "training" if "trainings" in file else "call"
         told = "nothing lost" if outcome == "passed" else "LOST, or not as promised"
-        terminalreporter.write_line(f"| {what.replace('[', ': ').rstrip(']')} | {told} |")
+        what = what.replace("_", " ").replace("[", ": ").rstrip("]")
+        terminalreporter.write_line(f"| {where} | {what} | {told} |")
     lost = len(outcomes) - Counter(outcomes.values())["passed"]
     terminalreporter.write_line(f"\nfaults tried: {len(outcomes)}, lost results: {lost}")
