@@ -5,7 +5,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 # Whole files, as a file's tests share servers and models; a few processes, as each has TensorFlow in it.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-fast test-lowest zoo fuzz audit lint package docs docs-tables docs-pictures bench mlproject clean
+.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint package docs docs-tables docs-pictures bench mlproject clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,12 @@ audit: .venv/audit  ## Look for known vulnerabilities in what is installed; asks
 
 zoo: .venv/dev  ## Run every architecture of keras.applications through every method; takes an hour or more
 	nice $(BIN)/python -m tests.zoo
+
+faults: .venv/dev  ## Log through a server that fails in every way; ends with a table of faults and what was lost
+	$(BIN)/python -m pytest tests/weather
+
+load: .venv/dev  ## Measure 20,000 pictures, eight threads at one server, and 200 calls in one process; some minutes
+	nice $(BIN)/python -m benchmarks.load
 
 lint: .venv/dev  ## Check style and types
 	$(BIN)/ruff check .

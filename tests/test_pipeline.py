@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking.fluent import _get_experiment_id
 
 import mlflow_interp
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError, TrackingError
@@ -382,3 +385,42 @@ def test_threads_log_to_runs_of_their_own(registered, photos):
         thread.join()
     assert len({each.run_id for each in found}) == 4
     assert all(np.array_equal(found[0].heatmaps, each.heatmaps) for each in found)
+
+
+def test_threads_that_log_to_one_run_take_turns(client, tiny_cnn, pixels):
+    """Each has a folder of its own, whole, and all are on the run's page."""
+    with mlflow.start_run() as run:
+        pass
+
+    def work(_):
+        return mlflow_interp.visualize_gradcam(tiny_cnn, pixels, run_id=run.info.run_id, quiet=True)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(work, range(4)))
+    places = {each.artifact_path.removeprefix("interpretations/") for each in found}
+    assert places == {"gradcam", "gradcam-2", "gradcam-3", "gradcam-4"}
+    for each, place in ((each, each.artifact_path.removeprefix("interpretations/")) for each in found):
+        for name, digest in each.manifest["files"].items():
+            content = fetch(client, run.info.run_id, f"{place}/{name}")
+            assert hashlib.sha256(content).hexdigest() == digest
+    page = fetch(client, run.info.run_id, "index.html").decode()
+    assert all(f'id="section-{place}"' in page for place in places)
+    tables = json.loads(client.get_run(run.info.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert len(tables) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted as Linux shows them")
+def test_calls_leave_nothing_behind(client, tiny_cnn, pixels):
+    """No thread, no open file and no open run is left by a call, once the first ones have opened theirs."""
+
+    def held():
+        running = client.search_runs([_get_experiment_id()], "attributes.status = 'RUNNING'")
+        return threading.active_count(), len(os.listdir("/proc/self/fd")), len(running)
+
+    for call in range(6):
+        mlflow_interp.visualize_gradcam(tiny_cnn, pixels[:1], quiet=True)
+        if call == 1:
+            before = held()
+    after = held()
+    assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from mlflow_interp.artifacts import logged
 from mlflow_interp.artifacts.logged import ROOT, TABLE, Finished, IndexPage
 from mlflow_interp.artifacts.spool import Piece, Spool
 from mlflow_interp.loading.store import without_progress_bar
 from mlflow_interp.manifest import MANIFEST, Entry, free_place, read_entry, to_json
+
+# By run. The names of its folders, its page and its tags are read and then written, so that threads which
+# log to one run take turns.
+_turns: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_choosing = threading.Lock()
 
 
 def upload(spool: Spool, index: IndexPage) -> Iterator[str]:
@@ -30,7 +37,7 @@ def upload(spool: Spool, index: IndexPage) -> Iterator[str]:
     """
     client = logged.client()
     make_run(client, spool)
-    with without_progress_bar():
+    with _turn(str(spool.run_id)), without_progress_bar():
         waiting = spool.waiting()
         for piece in (each for each in waiting if each.step is not None):
             yield _complete(client, spool, piece, _log(client, spool, piece))
@@ -39,6 +46,12 @@ def upload(spool: Spool, index: IndexPage) -> Iterator[str]:
             _log_index(client, spool, index)
         for piece, finished in wholes:
             yield _complete(client, spool, piece, finished)
+
+
+def _turn(run_id: str) -> Any:
+    """The lock of a run, which is gone when nobody holds it or waits for it."""
+    with _choosing:
+        return _turns.setdefault(run_id, threading.RLock())
 
 
 def make_run(client: Any, spool: Spool) -> None:

@@ -101,6 +101,7 @@ def _input_set(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
     first = entries[0].manifest["inputs"]
     return {
         "name": f"{style.counted(int(first['count']))} of {str(first['source'])[:_LONGEST]}",
+        "count": int(first["count"]),
         "inputs": inputs,
     }
 

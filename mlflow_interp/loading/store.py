@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,16 +118,41 @@ def aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
     return tuple(ask(lambda: MlflowClient().get_model_version(name, version), uri).aliases)
 
 
+class _Silence:
+    """The variable that hides MLflow's download bar: set by the first thread, put back by the last."""
+
+    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+
+    def __init__(self) -> None:
+        self._lock, self._wanted = threading.Lock(), 0
+        self._before: str | None = None
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._wanted:
+                self._before = os.environ.get(self.name)
+                os.environ[self.name] = "false"
+            self._wanted += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if self._wanted:
+                return
+            if self._before is None:
+                os.environ.pop(self.name, None)
+            else:
+                os.environ[self.name] = self._before
+
+
+_silence = _Silence()
+
+
 @contextmanager
 def without_progress_bar() -> Iterator[None]:
     """Keep MLflow's own download bar from mixing with ours."""
-    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
-    before = os.environ.get(name)
-    os.environ[name] = "false"
+    _silence.begin()
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        _silence.end()

@@ -158,6 +158,15 @@ def test_filters_leave_what_was_asked_for(opened, run):
     expect(tab.locator("#name")).to_have_text("<b>0</b>")
 
 
+def test_it_says_how_many_of_many_inputs_are_shown(opened, run):
+    expect(opened(index.page(run, "r")).locator("#all")).to_have_text("All 10")
+    many = [
+        replace(each, manifest={**each.manifest, "inputs": {**each.manifest["inputs"], "count": 20_000}})
+        for each in run
+    ]
+    expect(opened(index.page(many, "r")).locator("#all")).to_have_text("10 of 20,000")
+
+
 def test_the_surest_mistake_is_a_click_away(opened, run):
     tab = opened(index.page(run, "r"))
     line = tab.locator("#glance li", has_text="surest mistake")

@@ -93,6 +93,7 @@ def test_other_inputs_are_another_set(run):
     )
     data = data_of(index.page([*run, other], None))
     assert [each["name"] for each in data["sets"]] == ["12 inputs of ./photos", "2 inputs of b"]
+    assert [each["count"] for each in data["sets"]] == [12, 2]
     assert [method["set"] for method in data["methods"]] == [0] * 5 + [1]
 
 

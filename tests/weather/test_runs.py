@@ -151,7 +151,7 @@ mlflow_interp.visualize_gradcam(model, pixels, quiet=True)
 @pytest.mark.parametrize(
     ("number", "at"),
     [(signal.SIGKILL, 3), (signal.SIGKILL, 12), (signal.SIGINT, 8)],
-    ids=["early", "late", "Ctrl-C"],
+    ids=["SIGKILL early", "SIGKILL late", "Ctrl-C"],
 )
 def test_killed_in_the_middle(number, at, through):
     """A process that is killed can say nothing; what it had computed is there all the same."""
@@ -178,6 +178,7 @@ def test_killed_in_the_middle(number, at, through):
     assert only_run().info.status == "KILLED"  # whatever else it was to do, it did not do
 
 
+@pytest.mark.no_fault
 def test_what_cant_be_resumed_is_told(tmp_path, through):
     done = CliRunner().invoke(main, ["resume", str(tmp_path)])
     assert done.exit_code == 2
@@ -186,6 +187,7 @@ def test_what_cant_be_resumed_is_told(tmp_path, through):
     assert CliRunner().invoke(main, ["resume"]).output == ""
 
 
+@pytest.mark.no_fault
 def test_a_folder_that_another_process_is_at(tmp_path, through, tiny_cnn, pixels):
     through.set(lambda number, _method, path: Fault(500) if number > 1 and "tag" not in path else None)
     with pytest.raises(TrackingError):

@@ -229,7 +229,8 @@ function showStrip() {
   find("thumbs").replaceChildren(...shown.map(thumb));
   const at = shown.findIndex((input) => input.index === state.index), wrong = inputs().filter(isWrong).length;
   find("place").textContent = shown.length ? `${at < 0 ? "–" : at + 1} of ${shown.length}` : "none";
-  find("all").textContent = `All ${inputs().length}`;
+  const given = data.sets[state.set].count, here = inputs().length;
+  find("all").textContent = here < given ? `${here.toLocaleString("en")} of ${given.toLocaleString("en")}` : `All ${here}`;
   find("wrong").textContent = `Wrong ${wrong}`;
   find("wrong").disabled = !wrong && !state.wrong;
   find("all").setAttribute("aria-pressed", !state.wrong);
