@@ -89,9 +89,22 @@ def framed(opened):
         page = opened(f"artifacts/interpretations/{method}/figure.html")
         frame = page.frame_locator("iframe").first
         frame.locator("body").wait_for(timeout=FIRST_TIME)
+        settle(page, frame)
         return frame
 
     return open_page
+
+
+def settle(page, frame, tries=20):
+    """Wait until a document stays: on a busy machine the UI may put the frame anew, and clicks are lost."""
+    for _ in range(tries):
+        before = frame.locator("body").evaluate(
+            "(body) => body.dataset.seen ?? (body.dataset.seen = '', null)"
+        )
+        if before is not None:
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError("the frame is put anew again and again")
 
 
 def test_tree_holds_every_file_of_every_method(opened):
