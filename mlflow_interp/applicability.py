@@ -23,7 +23,7 @@ from mlflow_interp.scores import class_scores
 #: for a layout.
 Trait = Literal["feature map", "gradient", "pictures", "classes", "labels", "five inputs"]
 OF_INPUTS: set[Trait] = {"labels", "five inputs"}  # traits that hang on the inputs, not on the model
-FEWEST = 5
+FEWEST = 5  # of inputs, for a layout in two dimensions
 
 
 def usable_methods(model: Any, batch: Batch) -> list[str]:

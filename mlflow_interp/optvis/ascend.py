@@ -18,7 +18,7 @@ FEWEST = 16  # steps in each third of a curve, before it is trusted
 # Steps wander about as views change: what counts is their mean, over about this part of the way.
 AVERAGED = 1 / 8
 
-# Adam's usual 0.999 remembers the large gradients of the first steps for too long: they shrink to a third.
+# Gradients shrink to a third on the way, and Adam's usual 0.999 would hold on to the first ones for too long.
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.98, 1e-7
 
 #: (variables, how they are seen in this step, what stays) => (objectives (n,)).

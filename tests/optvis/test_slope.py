@@ -8,6 +8,8 @@ import pytest
 
 from mlflow_interp.core import UNKNOWN, Chunk
 from mlflow_interp.optvis import slope
+from mlflow_interp.optvis.ascend import State
+from mlflow_interp.optvis.parametrize import noise
 from mlflow_interp.optvis.slope import Settings, Slope, Subject
 from mlflow_interp.optvis.transforms import crop
 
@@ -59,3 +61,13 @@ def test_targets_stay_within_the_memory_they_are_given(model, subject, monkeypat
     assert Slope(model, model, subject, settings())._targets(subject).shape[1] == 3
     monkeypatch.setattr(slope, "MOST_KEPT", 1)
     assert Slope(model, model, subject, settings())._targets(subject).shape[1] == 1
+
+
+def test_both_parts_of_a_frequency_share_their_squared_gradients(model, subject):
+    found = Slope(model, model, subject, settings())
+    start = noise(found.canvas, [0, 1], stddev=0.01, seed=0)
+    climb = found.climb(subject, start)
+    state, _ = climb.ascent(State.start(start), next(climb.views), climb.given)
+    square = np.asarray(state.parts[2])
+    assert square.min() > 0
+    np.testing.assert_array_equal(square[:, 0], square[:, 1])
