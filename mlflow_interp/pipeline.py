@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mlflow.utils.autologging_utils import disable_autologging
 
 from mlflow_interp import progress, report
 from mlflow_interp.applicability import usable_methods
@@ -123,7 +124,8 @@ def interpret(
     """
     chosen = _with_options(_chosen(methods), options)
     shared = route(next(iter(chosen)), next(iter(chosen.values())))
-    with progress.shown(not quiet), open_run(**shared["run"]) as destination:
+    # What a method fits, such as a search for neighbours, is no training of the user's to be logged.
+    with disable_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
         destination.start(loaded.origin, _run_name(list(chosen), loaded))

@@ -183,6 +183,22 @@ def test_active_run_is_used_and_left_running(client, registered, photos):
     assert 'id="section-gradcam-2"' in index
 
 
+def test_what_a_method_fits_is_not_logged_as_a_training(client, tiny_cnn, pixels):
+    """UMAP looks for neighbours with scikit-learn, which MLflow may be logging for the user."""
+    mlflow.sklearn.autolog()
+    try:
+        with mlflow.start_run() as run:
+            mlflow_interp.visualize_umap(
+                tiny_cnn, np.tile(pixels, (4, 1, 1, 1)), labels=[0, 1, 2, 1, 0] * 4, quiet=True
+            )
+    finally:
+        mlflow.sklearn.autolog(disable=True)
+    logged = client.get_run(run.info.run_id)
+    assert all(name.startswith("interpretations/") for name in (*logged.data.params, *logged.data.metrics))
+    assert "mlflow.autologging" not in logged.data.tags
+    assert not logged.outputs.model_outputs
+
+
 def test_named_run_is_used_and_keeps_its_status(client, registered, photos):
     run = client.create_run("0")
     found = mlflow_interp.visualize_gradcam(registered, photos, run_id=run.info.run_id, quiet=True)

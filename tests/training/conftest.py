@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from unittest import mock
 
 import mlflow
 import numpy as np
 import pytest
+from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
 
 from tests.training.small import make_small
 
@@ -19,7 +21,8 @@ def alone(tmp_path, store):
     name = tmp_path.name
     mlflow.create_experiment(name, artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment(name)
-    yield
+    with mock.patch.dict(AUTOLOGGING_INTEGRATIONS):  # each test may say `mlflow.autolog(disable=True)`
+        yield
     import mlflow_interp
 
     mlflow_interp.autolog(disable=True)
