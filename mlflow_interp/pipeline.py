@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlflow.utils.autologging_utils import disable_autologging
 
 from mlflow_interp import progress, report
 from mlflow_interp.applicability import usable_methods
@@ -122,6 +121,8 @@ def interpret(
     Raises:
         InterpretationError: something the user can mend; the message says how.
     """
+    from mlflow.utils.autologging_utils import disable_autologging
+
     chosen = _with_options(_chosen(methods), options)
     shared = route(next(iter(chosen)), next(iter(chosen.values())))
     # What a method fits, such as a search for neighbours, is no training of the user's to be logged.
