@@ -121,10 +121,11 @@ def interpret(
     Raises:
         InterpretationError: something the user can mend; the message says how.
     """
-    from mlflow.utils.autologging_utils import disable_autologging
-
     chosen = _with_options(_chosen(methods), options)
     shared = route(next(iter(chosen)), next(iter(chosen.values())))
+
+    from mlflow.utils.autologging_utils import disable_autologging
+
     # What a method fits, such as a search for neighbours, is no training of the user's to be logged.
     with disable_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
         loaded = digested(load_model(model, **shared["model"]))
