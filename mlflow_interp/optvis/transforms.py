@@ -28,12 +28,12 @@ def draw_crops(generator: np.random.Generator, count: int, *, zoom: float, shift
     return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1).astype(np.float32)
 
 
-def crop(images: Any, box: Any, *, outside: float) -> Any:
-    """(images (n, h, w, c), box (1, 4)) => (images of that size, of what is in the box), `outside` beyond."""
+def crop(images: Any, boxes: Any, *, outside: float) -> Any:
+    """(images (n, h, w, c), boxes (1 or n, 4)) => (what is in them, at that size), `outside` beyond."""
     import tensorflow as tf
 
     count = tf.shape(images)[0]
-    boxes, size = tf.tile(box, (count, 1)), tuple(images.shape[1:3])
+    boxes, size = tf.broadcast_to(boxes, (count, 4)), tuple(images.shape[1:3])
     seen = tf.image.crop_and_resize(images, boxes, tf.range(count), size, extrapolation_value=outside)
     return tf.ensure_shape(seen, images.shape)
 
