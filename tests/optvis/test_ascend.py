@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.optvis.ascend import AVERAGED, STEPS_A_POINT, Climb, State, compile_ascent
+from mlflow_interp.optvis.ascend import AVERAGED, GROWTH, STEPS_A_POINT, Climb, State, compile_ascent
 
 
 def hill(variable, view, given):
@@ -28,18 +28,19 @@ def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=
     return climbing, taken
 
 
-def test_steps_are_those_of_keras_and_their_mean_counts():
+def test_steps_are_those_of_keras_grow_and_their_mean_counts():
     start, peak = [[0.0, 3.0], [5.0, -1.0]], [[1.0, 1.0], [4.0, 0.5]]
     variable = tf.Variable(start)
     optimizer = keras.optimizers.Adam(0.1, beta_1=0.7, beta_2=0.98)
     optimizer.build([variable])
     average = variable.numpy()
-    for taken in range(40):
+    for taken in range(GROWTH + 20):
+        optimizer.learning_rate = 0.1 * (1 + min(taken / GROWTH, 1))
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum((variable - tf.constant(peak)) ** 2)
         optimizer.apply_gradients([(tape.gradient(loss, variable), variable)])
         average += (variable.numpy() - average) / (1 + AVERAGED * taken)
-    found, _ = climb(start, peak, 40)
+    found, _ = climb(start, peak, GROWTH + 20)
     np.testing.assert_allclose(found.variable, average, atol=1e-4)
 
 
