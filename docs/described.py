@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import mlflow_interp
 from mlflow_interp import confusion, exceptions
 from mlflow_interp.cli import main
-from mlflow_interp.core import method_names
+from mlflow_interp.registry import method_names
 
 _SECTION = re.compile(r"^[A-Z][a-z ]+:\n(?=    )", re.MULTILINE)
 

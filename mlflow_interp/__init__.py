@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlflow_interp.autologging import autolog
-    from mlflow_interp.core import method_names
     from mlflow_interp.loading.inputs import load_inputs
     from mlflow_interp.loading.models import load_model
     from mlflow_interp.pipeline import Interpretation, interpret
+    from mlflow_interp.registry import method_names
     from mlflow_interp.resuming import resume
     from mlflow_interp.training.callback import InterpretationCallback
 
@@ -53,7 +53,7 @@ _HOMES = {
     "interpret": "mlflow_interp.pipeline",
     "load_inputs": "mlflow_interp.loading.inputs",
     "load_model": "mlflow_interp.loading.models",
-    "method_names": "mlflow_interp.core",
+    "method_names": "mlflow_interp.registry",
     "resume": "mlflow_interp.resuming",
 }
 

@@ -16,13 +16,14 @@ import numpy as np
 
 from mlflow_interp.arrays import most_side, thumbnails
 from mlflow_interp.compiling import compile_for
-from mlflow_interp.core import Batch, Chunk, ExampleCollector, Examples
+from mlflow_interp.core import Batch, Chunk
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.featuremaps import layer_before_head, spatial_axes
 from mlflow_interp.graphs import graph_digest
 from mlflow_interp.layers import Forward, Layers, find_layer, forward, split_layers
 from mlflow_interp.paths import local_path
 from mlflow_interp.progress import track
+from mlflow_interp.results import ExampleCollector, Examples
 from mlflow_interp.scores import class_scores
 
 Pooling = Literal["mean", "max", "flatten"]

@@ -6,11 +6,11 @@ import inspect
 from functools import cache
 from typing import Any
 
-from mlflow_interp.core import find_method, method_names
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import load_model
 from mlflow_interp.options import argument_help, options_of, summary
 from mlflow_interp.pipeline import Interpretation, visualize
+from mlflow_interp.registry import find_method, method_names
 
 _HEADINGS = {
     "method": "Options of the method",

@@ -11,11 +11,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from mlflow_interp.compiling import compile_for
-from mlflow_interp.core import Batch, Chunk, method_names
+from mlflow_interp.core import Batch, Chunk
 from mlflow_interp.exceptions import InapplicableError
 from mlflow_interp.featuremaps import spatial_layers
 from mlflow_interp.layers import Forward, forward, is_channels_first
 from mlflow_interp.points import INPUT, find_entry
+from mlflow_interp.registry import method_names
 from mlflow_interp.scores import class_scores
 
 #: A feature map; a class score that changes smoothly with the only input, or with an embedding of it; grey

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.compiling import compile_for
-from mlflow_interp.core import Batch, Chunk, ExampleCollector, Explained
+from mlflow_interp.core import Batch, Chunk
 from mlflow_interp.layers import Forward, forward
+from mlflow_interp.results import ExampleCollector, Explained
 from mlflow_interp.scores import ClassScores, Target, choose_targets, class_scores, target_chooser
 
 #: What a method computes in that pass: (inputs, forward pass, score (batch,)) -> tensors of a row an input.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, get_args, get_origin
 
 from mlflow_interp.applicability import OF_INPUTS, Trait, methods_with, traits_of
-from mlflow_interp.core import method_names
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.featuremaps import dependencies, find_places
 from mlflow_interp.layers import Forward, forward, walk
 from mlflow_interp.loading.models import LoadedModel, load_model
 from mlflow_interp.loading.sources import input_shape
 from mlflow_interp.options import options_of
+from mlflow_interp.registry import method_names
 from mlflow_interp.scores import class_scores
 
 HEADER = ("index", "layer", "type", "output shape", "methods")

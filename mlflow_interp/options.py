@@ -19,10 +19,10 @@ from typing import Any, get_args, get_type_hints
 
 from docstring_parser import parse
 
-from mlflow_interp.core import find_method, method_names
 from mlflow_interp.exceptions import OptionError, nearest
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import load_model
+from mlflow_interp.registry import find_method, method_names
 from mlflow_interp.runs import open_run
 
 LARGEST = 2**31 - 1  # of whole numbers

@@ -16,13 +16,15 @@ from mlflow_interp import progress, report
 from mlflow_interp.applicability import usable_methods
 from mlflow_interp.artifacts.logged import ROOT, Finished
 from mlflow_interp.artifacts.writing import write
-from mlflow_interp.core import Batch, Growing, Result, find_method, method_names
+from mlflow_interp.core import Batch
 from mlflow_interp.exceptions import InapplicableError, InterpretationError, OptionError
 from mlflow_interp.figures import index
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import LoadedModel, digested, load_model
 from mlflow_interp.manifest import complete_manifest, free_place, write_folder
 from mlflow_interp.options import distribute, route
+from mlflow_interp.registry import find_method, method_names
+from mlflow_interp.results import Growing, Result
 from mlflow_interp.runs import Destination, open_run
 
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]

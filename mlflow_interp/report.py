@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch, Detailed, Growing, Result
+from mlflow_interp.core import Batch
 from mlflow_interp.exceptions import ModelError, without_password
 from mlflow_interp.figures import panels, style
 from mlflow_interp.loading.models import LoadedModel
 from mlflow_interp.manifest import PANELS, csv, npz, table_json
 from mlflow_interp.options import effective, figure_module
+from mlflow_interp.results import Detailed, Growing, Result
 
 MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
 PAGE = "figure.html"

@@ -136,8 +136,9 @@ def digits() -> tuple[Any, np.ndarray, np.ndarray]:
 @pytest.fixture(scope="session")
 def embedding_of() -> Callable[..., Any]:
     """A function that makes an EmbeddingResult of clouds of points, one a class, without any UMAP."""
-    from mlflow_interp.core import UNKNOWN, Examples
+    from mlflow_interp.core import UNKNOWN
     from mlflow_interp.methods.umap import EmbeddingResult
+    from mlflow_interp.results import Examples
 
     def make(
         count: int = 60,

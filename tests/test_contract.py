@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.core import Detailed, find_method, method_names
 from mlflow_interp.layers import walk
 from mlflow_interp.manifest import npz, table_json
 from mlflow_interp.options import figure_module
+from mlflow_interp.registry import find_method, method_names
+from mlflow_interp.results import Detailed
 
 #: Options that keep a method quick enough to run several times; everything else is its default.
 QUICK: dict[str, dict[str, object]] = {"caricature": {"steps": 4}}

@@ -45,7 +45,9 @@ FORBIDDEN = {
     "arrays": {"tensorflow", "keras", "mlflow", "matplotlib", "click"},
     "runs": {"tensorflow", "keras", "matplotlib", "click", *ours("methods", "figures", "artifacts")},
     "manifest": {"tensorflow", "keras", "mlflow", "matplotlib", "click"},
-    "core": {"tensorflow", "keras", "mlflow", "matplotlib", "click"},
+    "core": {"tensorflow", "keras", "mlflow", "matplotlib", "click", *ours("results", "registry")},
+    "results": {"tensorflow", "keras", "mlflow", "matplotlib", "click", *ours("methods", "registry")},
+    "commands": {"tensorflow", "keras", "mlflow", "matplotlib", *ours("pipeline", "methods", "figures")},
 }
 HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "umap"}
 #: Classes and decorators of Keras and MLflow stand at the top of these, which are imported when used.

@@ -11,9 +11,9 @@ import mlflow
 import pytest
 import yaml
 
-from mlflow_interp.core import method_names
 from mlflow_interp.mlproject import render
 from mlflow_interp.options import options_of
+from mlflow_interp.registry import method_names
 
 PROJECT = Path(__file__).parent.parent
 

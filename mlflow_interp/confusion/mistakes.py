@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_interp.arrays import thumbnails
-from mlflow_interp.core import Chunk, Examples
+from mlflow_interp.core import Chunk
+from mlflow_interp.results import Examples
 
 MOST_OF_A_PAIR, MOST_OF_ALL = 6, 600
 TOP, SIDE = 5, 64  # classes, and pixels of a thumbnail, kept of an input

@@ -19,8 +19,8 @@ from mlflow_interp.confusion.measures import (
 )
 from mlflow_interp.confusion.mistakes import as_examples, as_pictures
 from mlflow_interp.confusion.tally import Tally
-from mlflow_interp.core import Examples
 from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.results import Examples
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.figures import style
 from mlflow_interp.figures.grid import Strip, draw_grid, enlarged
 from mlflow_interp.figures.panels import Panels, rows
+from mlflow_interp.results import MOST_PICTURES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

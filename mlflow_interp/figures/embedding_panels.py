@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflow_interp.core import MOST_PICTURES, UNKNOWN
+from mlflow_interp.core import UNKNOWN
 from mlflow_interp.figures.panels import Panels, rows
+from mlflow_interp.results import MOST_PICTURES
 from mlflow_interp.sampling import stratified
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from mlflow_interp.core import UNKNOWN, Explained
+from mlflow_interp.core import UNKNOWN
 from mlflow_interp.figures import style
 from mlflow_interp.figures.paper import MARGIN, Paper, fitted, fitted_line
+from mlflow_interp.results import Explained
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mlflow_interp.core import MOST_PICTURES, UNKNOWN, Examples
+from mlflow_interp.core import UNKNOWN
 from mlflow_interp.figures import style
+from mlflow_interp.results import MOST_PICTURES, Examples
 
 PANELS_VERSION = 1
 MOST_BYTES = 600_000  # about so many take the pictures of one method; more inputs, smaller pictures

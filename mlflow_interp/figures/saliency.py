@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflow_interp.core import MOST_PICTURES
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.figures import style
 from mlflow_interp.figures.grid import Strip, draw_grid, enlarged, page_facts, prediction_lines, reduced
 from mlflow_interp.figures.inputs import draw_bars, draw_input
 from mlflow_interp.figures.panels import Panels, rows
+from mlflow_interp.results import MOST_PICTURES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

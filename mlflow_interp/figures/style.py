@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from mlflow_interp.core import MOST_PICTURES, Examples
 from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.results import MOST_PICTURES, Examples
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap

@@ -7,8 +7,6 @@ plain YAML, and the Keras file inside the folder with Keras' safe mode.
 
 from __future__ import annotations
 
-import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,15 +15,10 @@ from typing import Any
 import yaml
 
 from mlflow_interp.core import weights_digest
-from mlflow_interp.exceptions import ModelError, first_line, without_password
-from mlflow_interp.loading import legacy, store
+from mlflow_interp.exceptions import ModelError, without_password
+from mlflow_interp.loading import keras_files, store
 from mlflow_interp.loading.choosing import import_modules, only_output
-from mlflow_interp.loading.probing import check_file
 from mlflow_interp.paths import local_path
-
-KERAS_FILES = (".keras", ".h5", ".hdf5")
-LONGEST_REASON = 200  # characters of another library's error that we repeat
-_TRUST = "pass trust_model_code=True (--trust-model-code) if you trust where it comes from"
 
 
 @dataclass(frozen=True)
@@ -141,7 +134,7 @@ def _load(model: Any, trust_model_code: bool) -> LoadedModel:
         )
     if local.is_dir():
         return _from_folder(local, named, trust_model_code)
-    keras_model = _read_keras_file(local, trust_model_code)
+    keras_model = keras_files.read(local, trust_model_code)
     return LoadedModel(keras_model, Origin(uri=without_password(named), name=keras_model.name))
 
 
@@ -168,7 +161,7 @@ def _from_folder(folder: Path, named: str, trusted: bool) -> LoadedModel:
     if trusted:
         keras_model = _load_trusted(folder, named)
     else:
-        keras_model = _read_keras_file(_keras_file(folder, flavor, named), trusted)
+        keras_model = keras_files.read(_keras_file(folder, flavor, named), trusted)
     metadata = mlmodel.get("metadata")
     return LoadedModel(
         keras_model,
@@ -197,12 +190,14 @@ def _keras_file(folder: Path, flavor: Mapping[str, Any], named: str) -> Path:
     found = [data] if data.is_file() else sorted(data.glob("*")) if data.is_dir() else []
     if not all(path.resolve().is_relative_to(folder.resolve()) for path in (data, *found)):
         raise ModelError(f"the MLmodel file of {named!r} points outside its own folder; it is not loaded")
-    files = [path for path in found if path.suffix in KERAS_FILES]
+    files = [path for path in found if path.suffix in keras_files.SUFFIXES]
     pickled = [path for path in found if path.name.endswith(".cloudpickle")]
     if files and not pickled:
         return files[0]
     if pickled:
-        raise ModelError(f"{named!r} brings pickled custom objects, which run code when loaded; {_TRUST}")
+        raise ModelError(
+            f"{named!r} brings pickled custom objects, which run code when loaded; {keras_files.TRUST}"
+        )
     if not any(data.rglob("saved_model.pb")):
         raise ModelError(f"{named!r} holds no Keras file in {data.name!r}, where its MLmodel has it")
     raise ModelError(
@@ -219,68 +214,10 @@ def _load_trusted(folder: Path, named: str) -> Any:
         model = mlflow.pyfunc.load_model(str(folder)).get_raw_model()
     # Code that the model brings may raise anything.
     except Exception as error:
-        raise ModelError(f"{named!r} can't be loaded by MLflow: {_first_line(error)}") from error
+        raise ModelError(f"{named!r} can't be loaded by MLflow: {keras_files.shortened(error)}") from error
     if not isinstance(model, keras.Model):
         raise ModelError(f"{named!r} loads as a {type(model).__name__}, which has no layers to look into")
     return model
-
-
-def _read_keras_file(path: Path, trusted: bool) -> Any:
-    import keras
-
-    if path.suffix not in KERAS_FILES:
-        raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
-    if path.stat().st_size == 0:
-        raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
-    if not trusted:
-        check_file(path)
-    try:
-        if _keras_version(path).startswith("2."):
-            model = legacy.read(path, trusted)
-        else:
-            model = keras.saving.load_model(path, compile=False, safe_mode=not trusted)
-        if path.suffix != ".keras":
-            legacy.finalize(model)
-    # Damaged files raise almost anything: OSError, KeyError, zlib.error, JSONDecodeError, …
-    except Exception as error:
-        raise ModelError(_why_unloadable(path, error)) from error
-    return model
-
-
-def _why_unloadable(path: Path, error: Exception) -> str:
-    reason = _first_line(error)
-    if "safe_mode" in str(error) or "unsafe" in str(error).lower():
-        return f"{path.name!r} carries code of its own (a Lambda layer), which is not run; {_TRUST}"
-    unknown = re.search(r"(Could not locate|Unknown) [^.\n]*", str(error))
-    if unknown:
-        return (
-            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; name the module that "
-            "registers it with @keras.saving.register_keras_serializable in imports="
-        )
-    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-        return f"{path.name!r} is damaged or cut short: it is no .keras archive; save or copy the model anew"
-    writer = _keras_version(path)
-    if writer.startswith("2."):
-        return (
-            f"{path.name!r} was written by Keras {writer} in a form Keras 3 can't read; rebuild the model "
-            f"in Keras 3 and load its weights, which tf_keras can read: {reason}"
-        )
-    return f"{path.name!r} can't be loaded, it may be damaged: {reason}"
-
-
-def _keras_version(path: Path) -> str:
-    """The version of Keras that wrote an HDF5 file; empty where it does not tell."""
-    import h5py
-
-    try:
-        with h5py.File(path) as file:
-            return str(file.attrs.get("keras_version", ""))
-    except (OSError, RuntimeError, KeyError, UnicodeError):
-        return ""
-
-
-def _first_line(error: Exception) -> str:
-    return first_line(error)[:LONGEST_REASON]
 
 
 def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch, Examples, split
+from mlflow_interp.core import Batch, split
 from mlflow_interp.layers import GradientLayers
 from mlflow_interp.optvis.ascend import STEPS_A_POINT
 from mlflow_interp.optvis.drawing import Artist, Column
@@ -16,6 +16,7 @@ from mlflow_interp.optvis.looking import Looker
 from mlflow_interp.optvis.parametrize import Colours, Parametrization, ValueRange
 from mlflow_interp.optvis.slope import Settings
 from mlflow_interp.progress import track
+from mlflow_interp.results import Examples
 
 NEEDS = ("feature map", "pictures")
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch, Examples, Explained
+from mlflow_interp.core import Batch
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.explain import Explainer
 from mlflow_interp.featuremaps import find_places, last_spatial_layer
 from mlflow_interp.layers import Forward, SpatialLayer, find_layer
 from mlflow_interp.progress import track
+from mlflow_interp.results import Examples, Explained
 from mlflow_interp.scores import Target
 
 NEEDS = ("feature map",)

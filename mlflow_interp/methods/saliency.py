@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from mlflow_interp.compiling import compile_for
-from mlflow_interp.core import Batch, Chunk, Examples, Explained, split
+from mlflow_interp.core import Batch, Chunk, split
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.explain import Explainer
 from mlflow_interp.layers import Forward
 from mlflow_interp.points import INPUT, find_entry, one_pass, score_at, summed
 from mlflow_interp.progress import track
+from mlflow_interp.results import Examples, Explained
 from mlflow_interp.scores import Target
 
 NEEDS = ("gradient",)

@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import Unpack
 
 from mlflow_interp.activations import Activations, Pooling, collected
-from mlflow_interp.core import UNKNOWN, Batch, Examples
+from mlflow_interp.core import UNKNOWN, Batch
 from mlflow_interp.deferral import conclude
 from mlflow_interp.embedding.alignment import Earlier, moved_onto, read_earlier
 from mlflow_interp.embedding.layout import (
@@ -26,6 +26,7 @@ from mlflow_interp.embedding.neighbourhood import judge
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.layers import VectorLayers
 from mlflow_interp.progress import say, track
+from mlflow_interp.results import Examples
 from mlflow_interp.sampling import stratified
 
 NEEDS = ("five inputs",)

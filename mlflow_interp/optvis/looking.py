@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.compiling import compile_for
-from mlflow_interp.core import Chunk, ExampleCollector
+from mlflow_interp.core import Chunk
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.featuremaps import last_spatial_layer
 from mlflow_interp.layers import Forward, Layers, find_layers, forward, is_channels_first
+from mlflow_interp.results import ExampleCollector
 from mlflow_interp.scores import class_scores
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 
-from mlflow_interp.core import find_method
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.layers import Layers
 from mlflow_interp.options import distribute
+from mlflow_interp.registry import find_method
 from mlflow_interp.training.session import Session
 from mlflow_interp.training.settings import Settings
 from mlflow_interp.training.showing import Showing

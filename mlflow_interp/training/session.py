@@ -13,11 +13,11 @@ from types import FrameType
 from typing import Any
 
 from mlflow_interp import progress
-from mlflow_interp.core import find_method
 from mlflow_interp.deferral import deferring
 from mlflow_interp.exceptions import InapplicableError
 from mlflow_interp.loading.models import LoadedModel, Origin, digested
 from mlflow_interp.options import route
+from mlflow_interp.registry import find_method
 from mlflow_interp.report import Facts
 from mlflow_interp.training.counted import Counted
 from mlflow_interp.training.courier import Courier

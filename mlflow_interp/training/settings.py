@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_interp.core import find_method
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.options import options_of, route
+from mlflow_interp.registry import find_method
 
 
 @dataclass(frozen=True)

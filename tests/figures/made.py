@@ -10,7 +10,6 @@ from PIL import Image
 
 from mlflow_interp import report
 from mlflow_interp.confusion import from_predictions
-from mlflow_interp.core import Examples, Explained
 from mlflow_interp.figures import panels
 from mlflow_interp.manifest import PANELS, Entry, complete_manifest, read_panels
 from mlflow_interp.methods.caricature import CaricatureResult
@@ -18,6 +17,7 @@ from mlflow_interp.methods.gradcam import HeatmapResult
 from mlflow_interp.methods.saliency import SaliencyResult
 from mlflow_interp.methods.umap import EmbeddingResult
 from mlflow_interp.options import figure_module
+from mlflow_interp.results import Examples, Explained
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "camera.png")
 CLASSES = ("cat", "coffee", "motorcycle", "rocket", "camera")

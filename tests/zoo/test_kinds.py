@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from mlflow_interp.applicability import needs, usable_methods
-from mlflow_interp.core import method_names
 from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
 from mlflow_interp.inspection import describe_layers
 from mlflow_interp.loading.models import load_model
@@ -19,6 +18,7 @@ from mlflow_interp.methods.confusion_matrix import confusion_matrix
 from mlflow_interp.methods.gradcam import gradcam
 from mlflow_interp.methods.saliency import saliency
 from mlflow_interp.pipeline import InterpretationWarning, interpret
+from mlflow_interp.registry import method_names
 
 layers, ops = keras.layers, keras.ops
 

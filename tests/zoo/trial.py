@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch, find_method, method_names
+from mlflow_interp.core import Batch
 from mlflow_interp.exceptions import InterpretationError
 from mlflow_interp.loading.inputs import load_inputs
 from mlflow_interp.loading.models import load_model
+from mlflow_interp.registry import find_method, method_names
 from tests.zoo import architectures
 
 INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes them one by one
