@@ -25,7 +25,7 @@ from mlflow_interp.manifest import complete_manifest, free_place, write_folder
 from mlflow_interp.options import distribute, route
 from mlflow_interp.registry import find_method, method_names
 from mlflow_interp.results import Growing, Result
-from mlflow_interp.runs import Destination, open_run
+from mlflow_interp.runs import Destination, open_run, without_autologging
 
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
@@ -125,11 +125,7 @@ def interpret(
     """
     chosen = _with_options(_chosen(methods), options)
     shared = route(next(iter(chosen)), next(iter(chosen.values())))
-
-    from mlflow.utils.autologging_utils import disable_autologging
-
-    # What a method fits, such as a search for neighbours, is no training of the user's to be logged.
-    with disable_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
+    with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
         destination.start(loaded.origin, _run_name(list(chosen), loaded))

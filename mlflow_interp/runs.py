@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,33 @@ def open_run(
         _end(destination, "FAILED" if isinstance(error, Exception) else "KILLED", error)
         raise
     _end(destination, "FINISHED")
+
+
+_switch, _switching = ExitStack(), threading.Lock()
+_inside = 0
+
+
+@contextmanager
+def without_autologging() -> Iterator[None]:
+    """Keep MLflow's autologging from logging what a method fits, such as a search for neighbours.
+
+    MLflow's own switch is one for the process, and who comes out of it switches it on for everyone. So
+    of several threads the first one in switches it off, and the last one out on again.
+    """
+    global _inside
+    from mlflow.utils.autologging_utils import disable_autologging
+
+    with _switching:
+        if not _inside:
+            _switch.enter_context(disable_autologging())
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _switching:
+            _inside -= 1
+            if not _inside:
+                _switch.close()
 
 
 def _existing_run(run_id: str | None) -> tuple[str | None, bool]:

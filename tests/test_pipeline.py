@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.tracking.fluent import _get_experiment_id
+from sklearn.linear_model import LogisticRegression
 
 import mlflow_interp
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError, TrackingError
 from mlflow_interp.pipeline import InterpretationWarning
+from mlflow_interp.runs import without_autologging
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -197,6 +199,24 @@ def test_what_a_method_fits_is_not_logged_as_a_training(client, tiny_cnn, pixels
     assert all(name.startswith("interpretations/") for name in (*logged.data.params, *logged.data.metrics))
     assert "mlflow.autologging" not in logged.data.tags
     assert not logged.outputs.model_outputs
+
+
+def test_of_two_interpretations_at_once_the_last_switches_autologging_on_again(client):
+    def logged():
+        with mlflow.start_run() as run:
+            LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+        return bool(client.get_run(run.info.run_id).data.params)
+
+    longer, shorter = without_autologging(), without_autologging()
+    mlflow.sklearn.autolog(log_models=False)
+    try:
+        with longer:
+            with shorter:
+                pass
+            assert not logged()
+        assert logged()
+    finally:
+        mlflow.sklearn.autolog(disable=True)
 
 
 def test_named_run_is_used_and_keeps_its_status(client, registered, photos):
