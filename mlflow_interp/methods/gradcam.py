@@ -63,9 +63,10 @@ class HeatmapResult:
         empty = [name for name, is_empty in zip(self.examples.names, self._empty(), strict=True) if is_empty]
         if not empty:
             return []
+        named = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
         return [
-            f"{len(empty)} heatmaps are empty: nothing at layer {self.layer!r} speaks for the target "
-            f"({', '.join(empty[:3])}{', …' if len(empty) > 3 else ''}); try another layer or target"
+            f"{len(empty)} of {len(self.heatmaps)} heatmaps are empty: nothing at layer {self.layer!r} "
+            f"speaks for the target ({named}); try another layer or target"
         ]
 
     def _empty(self) -> np.ndarray:

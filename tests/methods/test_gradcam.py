@@ -140,7 +140,7 @@ def test_binary_head_explains_both_sides(batch_of):
     np.testing.assert_allclose(
         positive.explained.probabilities, model.predict(inputs, verbose=0)[:, 0], atol=1e-6
     )
-    assert "3 heatmaps are empty" in negative.warnings()[0]
+    assert "3 of 3 heatmaps are empty" in negative.warnings()[0]
 
 
 @pytest.mark.parametrize("depth", [1, 2])

@@ -74,8 +74,8 @@ def test_a_server_that_fails_in_the_middle(fault, through, said):
     mlflow_interp.autolog(methods="gradcam,confusion_matrix")
     own = At(through, {0: lambda *_: fault})
     told = train(callbacks=[own])
-    # Five seconds, and what else an epoch's end takes on a busy machine.
-    assert time.monotonic() - own.ended < 12
+    # Five seconds, and drawing, which a busy machine is slow at; but not the fault's thirty seconds.
+    assert time.monotonic() - own.ended < 25
     assert len(told.history["loss"]) == 3
     (line,) = [each for each in said() if "not all interpretations are logged" in each]
     through.set(fair)
