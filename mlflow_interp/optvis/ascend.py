@@ -20,7 +20,7 @@ AVERAGED = 1 / 8
 
 # Gradients shrink to a third on the way, and Adam's usual 0.999 would hold on to the first ones for too long.
 # They also turn so fast that with its usual 0.9 steps lag behind, and 40 % more were needed.
-_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.7, 0.98, 1e-7
+_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.7, 0.9, 1e-7
 
 GROWTH = 128  # steps over which they grow to twice their length, as what has been drawn grows too
 

@@ -31,7 +31,7 @@ def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=
 def test_steps_are_those_of_keras_grow_and_their_mean_counts():
     start, peak = [[0.0, 3.0], [5.0, -1.0]], [[1.0, 1.0], [4.0, 0.5]]
     variable = tf.Variable(start)
-    optimizer = keras.optimizers.Adam(0.1, beta_1=0.7, beta_2=0.98)
+    optimizer = keras.optimizers.Adam(0.1, beta_1=0.7, beta_2=0.9)
     optimizer.build([variable])
     average = variable.numpy()
     for taken in range(GROWTH + 20):
