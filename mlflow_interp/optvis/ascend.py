@@ -178,7 +178,7 @@ class Climb:
                 total += scores
             self._note(climbing, state, total / count, count)
             yield count * len(climbing)
-            stopped = self._gain(climbing) < tolerance
+            stopped = (self._gain(climbing) < tolerance) & (tolerance > 0)
             self.converged[climbing] = stopped
             if stopped.any():
                 climbing, state = climbing[~stopped], state.rows(~stopped)
