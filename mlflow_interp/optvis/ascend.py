@@ -22,7 +22,11 @@ AVERAGED = 1 / 8
 # They also turn so fast that with its usual 0.9 steps lag behind, and 40 % more were needed.
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.7, 0.9, 1e-7
 
-GROWTH = 128  # steps over which they grow to twice their length, as what has been drawn grows too
+# Over so many steps, steps grow to so many times their length, as what has been drawn grows too.
+GROWTH, GROWN = 96, 2.5
+
+# A view's gradient has a few values far larger than all around them, which the next view does not have.
+OUTLIER = 2  # times the root mean square, to which they are cut
 
 #: (variables, how they are seen in this step, what stays) => (objectives (n,)).
 Objective = Callable[[Any, Any, Any], Any]
@@ -76,7 +80,8 @@ def compile_ascent(
     """Compile a step of Adam up an objective (Kingma and Ba 2015).
 
     One view says little of a gradient: of its square a tenth is signal, or less. Averaged over values whose
-    gradients are about as large, the squares are known well after a few steps.
+    gradients are about as large, the squares are known well after a few steps, and what stands out in one
+    view alone can be told and cut.
 
     Images share nothing but the call: each has its own objective and its own running means, so that it
     ends the same alone and in company.
@@ -94,13 +99,16 @@ def compile_ascent(
     """
     import tensorflow as tf
 
-    def climb(parts: Any, rate: Any, share: Any, view: Any, given: Any) -> Any:
-        variable, mean, square, average = parts
+    def climb(parts: Any, pace: Any, view: Any, given: Any) -> Any:
+        (variable, mean, square, average), (rate, known, share) = parts, tf.unstack(pace)
         scores = objective(variable, view, given)
         gradient = tf.gradients(scores, variable)[0]
-        mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * gradient
         square = _SQUARE_DECAY * square + (1 - _SQUARE_DECAY) * pooled(gradient**2)
-        variable += learning_rate * rate * mean / (tf.sqrt(square) + _EPSILON)
+        usual = tf.sqrt(square / known) + _EPSILON
+        mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * tf.clip_by_value(
+            gradient, -OUTLIER * usual, OUTLIER * usual
+        )
+        variable += learning_rate * rate * mean / usual
         return (variable, mean, square, average + share * (variable - average)), scores
 
     fixed = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), view)
@@ -108,12 +116,11 @@ def compile_ascent(
     # One step and no loop: inside a loop TensorFlow optimises less, and a step took 9 % longer. Without
     # AutoGraph, as Keras itself traces models. XLA makes this 4 times slower on a CPU.
     compiled = tf.function(climb, autograph=False).get_concrete_function(
-        rows(state.parts), tf.TensorSpec([]), tf.TensorSpec([]), fixed, rows(given)
+        rows(state.parts), tf.TensorSpec([3]), fixed, rows(given)
     )
 
     def step(state: State, view: Arrays, given: Arrays) -> tuple[State, np.ndarray]:
-        rate, share = _rate(state.taken), np.float32(1 / (1 + AVERAGED * state.taken))
-        parts, scores = compiled(*_tensors((state.parts, rate, share, view, given)))
+        parts, scores = compiled(*_tensors((state.parts, _pace(state.taken), view, given)))
         return State(parts, state.taken + 1), scores.numpy()
 
     return step
@@ -131,10 +138,14 @@ def _rows_spec(array: Any) -> Any:
     return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
 
 
-def _rate(taken: int) -> np.float32:
-    """How long a step is, after so many; among it what undoes that the running means began at zero."""
-    unbiased = np.sqrt(1 - _SQUARE_DECAY ** (taken + 1)) / (1 - _MEAN_DECAY ** (taken + 1))
-    return np.float32((1 + min(taken / GROWTH, 1)) * unbiased)
+def _pace(taken: int) -> np.ndarray:
+    """After so many steps: how long one is, how much of the squares is known, what it counts in the mean.
+
+    The first undoes that the running mean of gradients began at zero; the second does so for their squares.
+    """
+    begun, known = 1 - _MEAN_DECAY ** (taken + 1), 1 - _SQUARE_DECAY ** (taken + 1)
+    grown = 1 + (GROWN - 1) * min(taken / GROWTH, 1)
+    return np.array([grown / begun, known, 1 / (1 + AVERAGED * taken)], np.float32)
 
 
 @dataclass(eq=False)

@@ -24,7 +24,7 @@ _COLOUR_AXES = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 
 COLOUR_CORRELATION = _COLOUR_AXES / np.linalg.norm(_COLOUR_AXES, axis=0).max()
 
 FINE_COLOUR = 0.1  # cycles a pixel, above which colour moves less
-REACH = 4  # rows and columns of a spectrum, either way, that share their squared gradients
+REACH = 1  # rows and columns of a spectrum, either way, that share their squared gradients
 
 
 @dataclass(frozen=True)

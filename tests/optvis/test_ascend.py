@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.optvis.ascend import AVERAGED, GROWTH, STEPS_A_POINT, Climb, State, compile_ascent
+from mlflow_interp.optvis.ascend import AVERAGED, GROWN, GROWTH, STEPS_A_POINT, Climb, State, compile_ascent
 
 
 def hill(variable, view, given):
@@ -36,7 +36,7 @@ def test_steps_are_those_of_keras_grow_and_their_mean_counts():
     optimizer.build([variable])
     average = variable.numpy()
     for taken in range(GROWTH + 20):
-        optimizer.learning_rate = 0.1 * (1 + min(taken / GROWTH, 1))
+        optimizer.learning_rate = 0.1 * (1 + (GROWN - 1) * min(taken / GROWTH, 1))
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum((variable - tf.constant(peak)) ** 2)
         optimizer.apply_gradients([(tape.gradient(loss, variable), variable)])
@@ -103,3 +103,14 @@ def test_pooled_values_move_in_proportion_to_their_gradients():
     )
     mean = np.sqrt((8**2 + 2**2) / 2)
     np.testing.assert_allclose(found.variable, [[0.1 * 8 / mean, 0.1 * 2 / mean]], rtol=1e-3)
+
+
+def test_what_stands_out_in_a_view_is_cut():
+    """Of ten and eight times one away, their root mean square is 2 √12: the first is cut to twice that."""
+    found, _ = climb(
+        [[0.0] * 9],
+        [[10.0] + [1.0] * 8],
+        1,
+        pooled=lambda squares: tf.reduce_mean(squares, axis=1, keepdims=True),
+    )
+    np.testing.assert_allclose(found.variable, [[0.1 * 2] + [0.1 / np.sqrt(12)] * 8], rtol=1e-3)
