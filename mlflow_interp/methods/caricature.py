@@ -182,7 +182,7 @@ def caricature(
             such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
         steps: How many steps of the ascent to take at most, for each input and layer.
         learning_rate: Adam's: about how far a first step moves each coefficient; low frequencies move
-            further, and steps grow to twice their length over the first 128.
+            further, and steps grow two and a half times over the first 96.
         tolerance: An ascent stops where 32 more steps would add less than this share to its objective.
             0 takes all steps.
         cosine_power: How much the direction of the activations counts against their strength: the power
