@@ -81,7 +81,7 @@ def compile_ascent(
 
     One view says little of a gradient: of its square a tenth is signal, or less. Averaged over values whose
     gradients are about as large, the squares are known well after a few steps, and what stands out in one
-    view alone can be told and cut.
+    view alone can be told and cut (coordinate by coordinate, as Zhang et al. 2020 do).
 
     Images share nothing but the call: each has its own objective and its own running means, so that it
     ends the same alone and in company.
@@ -99,15 +99,14 @@ def compile_ascent(
     """
     import tensorflow as tf
 
-    def climb(parts: Any, pace: Any, view: Any, given: Any) -> Any:
-        (variable, mean, square, average), (rate, known, share) = parts, tf.unstack(pace)
+    def climb(parts: Any, schedule: Any, view: Any, given: Any) -> Any:
+        (variable, mean, square, average), (rate, known, share) = parts, tf.unstack(schedule)
         scores = objective(variable, view, given)
         gradient = tf.gradients(scores, variable)[0]
         square = _SQUARE_DECAY * square + (1 - _SQUARE_DECAY) * pooled(gradient**2)
         usual = tf.sqrt(square / known) + _EPSILON
-        mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * tf.clip_by_value(
-            gradient, -OUTLIER * usual, OUTLIER * usual
-        )
+        cut = tf.clip_by_value(gradient, -OUTLIER * usual, OUTLIER * usual)
+        mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * cut
         variable += learning_rate * rate * mean / usual
         return (variable, mean, square, average + share * (variable - average)), scores
 
@@ -120,7 +119,7 @@ def compile_ascent(
     )
 
     def step(state: State, view: Arrays, given: Arrays) -> tuple[State, np.ndarray]:
-        parts, scores = compiled(*_tensors((state.parts, _pace(state.taken), view, given)))
+        parts, scores = compiled(*_tensors((state.parts, _schedule(state.taken), view, given)))
         return State(parts, state.taken + 1), scores.numpy()
 
     return step
@@ -138,7 +137,7 @@ def _rows_spec(array: Any) -> Any:
     return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
 
 
-def _pace(taken: int) -> np.ndarray:
+def _schedule(taken: int) -> np.ndarray:
     """After so many steps: how long one is, how much of the squares is known, what it counts in the mean.
 
     The first undoes that the running mean of gradients began at zero; the second does so for their squares.
