@@ -29,7 +29,7 @@ setup(
     # Floors are installed and tested by `make test-lowest`. Those of keras, mlflow and pillow carry
     # security fixes (docs/security.md).
     install_requires=[
-        "click>=8.1",
+        "click>=8.2",
         "docstring-parser>=0.16",
         "jinja2>=3.1",
         "keras>=3.15.1",
@@ -56,7 +56,7 @@ setup(
             "boto3>=1.34",
             "hypothesis>=6.100",
             "ipython>=8.0",
-            "moto[server]>=5.0",
+            "moto[server]>=5.1",
             "mypy>=2.0",
             "playwright>=1.60",
             "pytest>=8.3",
