@@ -39,7 +39,7 @@ zoo: .venv/dev  ## Run every architecture of keras.applications through every me
 	nice $(BIN)/python -m tests.zoo
 
 faults: .venv/dev  ## Log through a server that fails in every way; ends with a table of faults and what was lost
-	$(BIN)/python -m pytest tests/weather
+	$(BIN)/python -m pytest tests/faults
 
 load: .venv/dev  ## Measure 20,000 pictures, eight threads at one server, and 200 calls in one process; some minutes
 	nice $(BIN)/python -m benchmarks.load
@@ -62,7 +62,7 @@ bench: .venv/bench  ## Measure against the bare forward pass and other libraries
 	$(BIN)/python -m benchmarks.gradcam
 
 mlproject: .venv/dev  ## Write MLproject from the methods' signatures
-	$(BIN)/python -m mlflow_interp.mlproject > MLproject
+	$(BIN)/python -m docs.mlproject > MLproject
 
 docs-pictures: .venv/dev  ## Make the pictures of README and docs anew
 	$(BIN)/python -m docs.pictures

@@ -25,7 +25,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["mlflow_interp", "mlflow_interp.*"]),
-    package_data={"mlflow_interp": ["py.typed", "figures/templates/*"]},
+    package_data={"mlflow_interp": ["py.typed", "**/*.html", "**/*.js"]},
     # Floors are installed and tested by `make test-lowest`. Those of keras, mlflow and pillow carry
     # security fixes (docs/security.md).
     install_requires=[

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import interleaved, machine, print_table
-from mlflow_interp.core import UNKNOWN, Chunk
-from mlflow_interp.layers import forward
-from mlflow_interp.optvis.ascend import Climb
-from mlflow_interp.optvis.drawing import Artist
-from mlflow_interp.optvis.parametrize import COLOUR_CORRELATION, noise, to_image
-from mlflow_interp.optvis.slope import Settings, Slope, Subject
-from mlflow_interp.optvis.transforms import see
+from mlflow_interp.backend.forward import forward
+from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.optvis.objectives import Settings, Slope, Subject
+from mlflow_interp.optvis.optimize import Climb
+from mlflow_interp.optvis.param import COLOUR_CORRELATION, noise, to_image
+from mlflow_interp.optvis.render import Renderer
+from mlflow_interp.optvis.transform import see
 
 FLOOR = "bare forward + backward (floor)"
 LAYERS = {"early": "block3_expand_relu", "middle": "block9_expand_relu", "late": "head_relu"}
@@ -197,7 +197,7 @@ def _reference_scale(height: int, width: int) -> np.ndarray:
     return np.asarray(np.sqrt(width * height) / frequency, np.float32)
 
 
-def artist(task: Task, settings: Settings) -> Artist:
+def artist(task: Task, settings: Settings) -> Renderer:
     """What draws for a task, as `caricature` makes it."""
     import tensorflow as tf
 
@@ -210,7 +210,7 @@ def artist(task: Task, settings: Settings) -> Artist:
 
     spec = tf.TensorSpec([None, *task.photographs.shape[1:]], tf.float32)
     tf.function(look, autograph=False).get_concrete_function(spec)
-    return Artist(task.model, task.layer, uses[task.layer], settings)
+    return Renderer(task.model, task.layer, uses[task.layer], settings)
 
 
 def time_steps(task: Task, settings: Settings, rounds: int, steps: int = 16) -> None:
@@ -283,7 +283,7 @@ def reference_way(reference: Reference, judge: Judge) -> list[Mark]:
     return marks
 
 
-def our_way(subject: Subject, settings: Settings, judge: Judge, drawer: Artist) -> Iterator[Mark]:
+def our_way(subject: Subject, settings: Settings, judge: Judge, drawer: Renderer) -> Iterator[Mark]:
     """Ours, mark by mark, with the forward passes for the targets; judging and compiling are not timed."""
     slope = drawer._slope(subject)
     start = noise(slope.canvas, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)

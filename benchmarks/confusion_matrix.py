@@ -16,9 +16,10 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.timing import Candidate, interleaved, print_table
-from mlflow_interp.confusion import Counter, from_predictions
-from mlflow_interp.figures import confusion_matrix as drawing
-from mlflow_interp.figures.style import png
+from mlflow_interp.drawing.style import png
+from mlflow_interp.kinds.confusion_matrix import Counter, from_predictions
+from mlflow_interp.kinds.confusion_matrix.figure import draw
+from mlflow_interp.kinds.confusion_matrix.page import page
 
 FLOOR = "np.bincount at once (floor)"
 CHUNKS = (1_000_000, 10_000, 1_000, 256)
@@ -85,12 +86,12 @@ def print_drawing(labels: np.ndarray, predictions: np.ndarray, classes: int) -> 
     """How long figure and page take."""
     names = [f"class {index}" for index in range(classes)]
     result = from_predictions(labels, predictions, class_names=names)
-    png(drawing.draw(from_predictions([0, 1], [0, 1])))  # matplotlib finds its fonts
+    png(draw(from_predictions([0, 1], [0, 1])))  # matplotlib finds its fonts
     print(f"\n### Drawing {classes:,} classes\n\n| | seconds |\n|---|--:|")
     works: dict[str, Candidate] = {
-        "figure, classes as given": lambda: png(drawing.draw(result)),
-        "figure, clustered": lambda: png(drawing.draw(result, order="cluster")),
-        "page": lambda: drawing.page(result),
+        "figure, classes as given": lambda: png(draw(result)),
+        "figure, clustered": lambda: png(draw(result, order="cluster")),
+        "page": lambda: page(result),
     }
     for name, work in works.items():
         taken = []

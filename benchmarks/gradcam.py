@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import Candidate, interleaved, print_table, usable
-from mlflow_interp.core import UNKNOWN, Batch, Chunk
-from mlflow_interp.explain import Explainer
-from mlflow_interp.layers import Forward
-from mlflow_interp.methods.gradcam import HeatmapResult, _heatmaps, gradcam
+from mlflow_interp.backend.forward import Forward
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.engine.explain import Explainer
+from mlflow_interp.kinds.heatmap.result import HeatmapResult
+from mlflow_interp.methods.gradcam import _heatmaps, gradcam
 
 FLOOR = "bare forward (floor)"
 SIZE = 224

@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.gradcam import as_batch, pretrained, rank_correlation, seeded
 from benchmarks.timing import Candidate, interleaved, print_table, usable
+from mlflow_interp.backend.gradients import summed
 from mlflow_interp.methods.saliency import _Maps, _span, saliency
-from mlflow_interp.points import summed
 
 T = TypeVar("T")
 

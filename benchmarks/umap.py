@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import Candidate, interleaved, print_table
-from mlflow_interp.core import Batch
-from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.models import load_model
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.methods.umap import umap
+from mlflow_interp.models.load import load_model
 
 FLOOR = "bare forward and umap-learn (floor)"
 CLASSES, WIDTH, FEATURES = 10, 64, 1280

@@ -12,8 +12,9 @@ import docstring_parser
 from click.testing import CliRunner
 
 import mlflow_interp
-from mlflow_interp import confusion, exceptions
+from mlflow_interp import exceptions
 from mlflow_interp.cli import main
+from mlflow_interp.kinds import confusion_matrix
 from mlflow_interp.registry import method_names
 
 _SECTION = re.compile(r"^[A-Z][a-z ]+:\n(?=    )", re.MULTILINE)
@@ -22,7 +23,10 @@ _SECTION = re.compile(r"^[A-Z][a-z ]+:\n(?=    )", re.MULTILINE)
 def python_reference() -> str:
     """Every public name, under a heading each."""
     public = {f"mlflow_interp.{name}": getattr(mlflow_interp, name) for name in mlflow_interp.__all__}
-    public |= {f"mlflow_interp.confusion.{name}": getattr(confusion, name) for name in confusion.__all__}
+    public |= {
+        f"mlflow_interp.kinds.confusion_matrix.{name}": getattr(confusion_matrix, name)
+        for name in ("ConfusionMatrixResult", "Counter", "from_predictions")
+    }
     public |= {f"mlflow_interp.exceptions.{each.__name__}": each for each in _own_exceptions()}
     return "\n".join(line for name, thing in public.items() for line in _described(name, thing))
 

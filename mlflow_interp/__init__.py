@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlflow_interp.autologging import autolog
-    from mlflow_interp.loading.inputs import load_inputs
-    from mlflow_interp.loading.models import load_model
-    from mlflow_interp.pipeline import Interpretation, interpret
+    from mlflow_interp.api import interpret
+    from mlflow_interp.autolog import autolog
+    from mlflow_interp.data.prepare import load_inputs
+    from mlflow_interp.models.load import load_model
     from mlflow_interp.registry import method_names
-    from mlflow_interp.resuming import resume
+    from mlflow_interp.report.interpretation import Interpretation
+    from mlflow_interp.tracking.resume import resume
     from mlflow_interp.training.callback import InterpretationCallback
 
     visualize_caricature: Callable[..., Interpretation]
@@ -47,14 +48,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Interpretation": "mlflow_interp.pipeline",
+    "Interpretation": "mlflow_interp.api",
     "InterpretationCallback": "mlflow_interp.training.callback",
-    "autolog": "mlflow_interp.autologging",
-    "interpret": "mlflow_interp.pipeline",
-    "load_inputs": "mlflow_interp.loading.inputs",
-    "load_model": "mlflow_interp.loading.models",
+    "autolog": "mlflow_interp.autolog",
+    "interpret": "mlflow_interp.api",
+    "load_inputs": "mlflow_interp.data.prepare",
+    "load_model": "mlflow_interp.models.load",
     "method_names": "mlflow_interp.registry",
-    "resume": "mlflow_interp.resuming",
+    "resume": "mlflow_interp.tracking.resume",
 }
 
 

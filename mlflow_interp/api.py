@@ -1,16 +1,188 @@
-"""`visualize_<method>` for every method, with its real signature and docstring."""
+"""The one verb: load a model and inputs, run methods, draw, write. Only the other surfaces import it."""
 
 from __future__ import annotations
 
 import inspect
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.models import load_model
-from mlflow_interp.options import argument_help, options_of, summary
-from mlflow_interp.pipeline import Interpretation, visualize
+from mlflow_interp import progress
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.result import HasHistory
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.engine.requirements import usable_methods
+from mlflow_interp.exceptions import (
+    InapplicableError,
+    InterpretationError,
+    InterpretationWarning,
+)
+from mlflow_interp.models.load import load_model
+from mlflow_interp.models.origin import LoadedModel, digested
+from mlflow_interp.options import (
+    Methods,
+    argument_help,
+    distribute,
+    options_of,
+    parameters_of,
+    parse_methods,
+    route,
+    summary,
+)
 from mlflow_interp.registry import find_method, method_names
+from mlflow_interp.report.files import draw_files
+from mlflow_interp.report.interpretation import Interpretation, InterpretationFiles
+from mlflow_interp.report.manifest import complete_manifest, describe
+from mlflow_interp.report.provenance import Provenance
+from mlflow_interp.tracking.destination import Destination, open_run, without_autologging
+from mlflow_interp.tracking.log import ROOT
+from mlflow_interp.tracking.write import write
+
+
+def visualize(method: str, model: Any, inputs: Any, **options: Any) -> Interpretation:
+    """Run one method on a model and inputs, draw what it finds, and log it to MLflow.
+
+    Args:
+        method: a name from `mlflow_interp.method_names()`.
+        model: a Keras model, or where to find one; see `load_model`.
+        inputs: arrays, a dataset, or where to find inputs; see `load_inputs`.
+        **options: of the method, of loading, drawing and logging; `mlflow-interp METHOD --help` lists all.
+
+    Raises:
+        InterpretationError: something the user can mend; the message says how.
+    """
+    return interpret(model, inputs, {method: {}}, **options)[method]
+
+
+def interpret(
+    model: Any, inputs: Any, methods: Methods = "all", *, quiet: bool = False, **options: Any
+) -> dict[str, Interpretation]:
+    """Run several methods on one model and the same inputs, and log all to one run.
+
+    A method that fails does not keep the others from running; its error is raised at the end. Of "all"
+    those are left out, with a warning, that need what the inputs don't have, such as labels.
+
+    Args:
+        model: A Keras model, or where to find one; see `load_model`.
+        inputs: Arrays, a dataset, or where to find inputs; see `load_inputs`.
+        methods: "all", a name or names separated by commas, a list, or a mapping from each name to
+            options of its own.
+        quiet: Show neither progress nor where results went.
+        **options: Each goes to every method, and every step, that takes it.
+
+    Returns:
+        What each method found, by name.
+
+    Raises:
+        InterpretationError: something the user can mend; the message says how.
+    """
+    chosen = _with_options(_chosen(methods), options)
+    shared = route(next(iter(chosen)), next(iter(chosen.values())))
+    with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
+        loaded = digested(load_model(model, **shared["model"]))
+        batch = load_inputs(inputs, loaded, **shared["inputs"])
+        destination.start(loaded.origin, _run_name(list(chosen), loaded))
+        found, failed = {}, {}
+        for method, given in chosen.items():
+            try:
+                found[method] = _run(method, loaded, batch, destination, given)
+            except InterpretationError as error:
+                failed[method] = error
+        if methods == "all" and found:
+            failed = dict(_left_out(failed))
+        if failed:
+            raise _joined(failed, _instead(failed, loaded, batch))
+        _say_where(destination)
+    return found
+
+
+def _chosen(methods: Methods) -> dict[str, dict[str, Any]]:
+    chosen = parse_methods(methods)
+    if list(chosen) == ["all"]:
+        chosen = {name: {} for name in method_names()}
+    for name in chosen:
+        find_method(name)
+    return chosen
+
+
+def _with_options(
+    chosen: Mapping[str, dict[str, Any]], options: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Give each method the options it takes; an option that none takes is an error."""
+    takers = distribute(chosen, options)
+    return {
+        name: {key: value for key, value in options.items() if name in takers[key]} | own
+        for name, own in chosen.items()
+    }
+
+
+def _run_name(methods: list[str], loaded: LoadedModel) -> str:
+    version = f" v{loaded.origin.version}" if loaded.origin.version else ""
+    return f"{'+'.join(methods)} {loaded.origin.name}{version}"
+
+
+def _run(
+    method: str, loaded: LoadedModel, batch: Batch, destination: Destination, given: Mapping[str, Any]
+) -> Interpretation:
+    started = time.perf_counter()
+    options = route(method, given)
+    result = find_method(method)(loaded.keras, batch, **options["method"])
+    figure, files = draw_files(method, result, options["figure"])
+    described = describe(
+        method,
+        result,
+        given,
+        Provenance.of(loaded, batch),
+        parameters=parameters_of(method, given),
+        seconds=time.perf_counter() - started,
+    )
+    manifest = complete_manifest(described, files)
+    for warning in manifest["warnings"]:
+        warnings.warn(warning, InterpretationWarning, stacklevel=4)
+    finished = InterpretationFiles(method, files, manifest)
+    if isinstance(result, HasHistory):
+        finished = replace(finished, series=result.series(), frames=result.frames())
+    place = write(finished, destination)
+    path = f"{ROOT}/{place}" if destination.run_id else None
+    return Interpretation(method, result, figure, manifest, destination.run_id, path, files)
+
+
+def _left_out(failed: Mapping[str, InterpretationError]) -> Iterator[tuple[str, InterpretationError]]:
+    """What is left of the errors when `all` goes without what these inputs can't be used for."""
+    for method, error in failed.items():
+        if isinstance(error, InapplicableError):
+            warnings.warn(f"{method} was left out: {error}", InterpretationWarning, stacklevel=4)
+        else:
+            yield method, error
+
+
+def _instead(failed: Mapping[str, InterpretationError], loaded: LoadedModel, batch: Batch) -> str:
+    """The methods that can be used where another can't, as the tail of a message."""
+    if not any(isinstance(error, InapplicableError) for error in failed.values()):
+        return ""
+    try:
+        others = [name for name in usable_methods(loaded.keras, batch) if name not in failed]
+    except InterpretationError:  # nothing can be used, and the first error says more
+        return ""
+    return f"; methods that can be used here: {', '.join(others)}" if others else ""
+
+
+def _joined(failed: Mapping[str, InterpretationError], tail: str) -> InterpretationError:
+    first = next(iter(failed.values()))
+    if len(failed) == 1:
+        return type(first)(f"{first}{tail}").with_traceback(first.__traceback__) if tail else first
+    return type(first)("; ".join(f"{method}: {error}" for method, error in failed.items()) + tail)
+
+
+def _say_where(destination: Destination) -> None:
+    if destination.folder is not None:
+        progress.say(f"files: {destination.folder}")
+    if destination.run_id is not None:
+        progress.say(f"run: {destination.run_id}, artifacts: interpretations/")
+
 
 _HEADINGS = {
     "method": "Options of the method",
@@ -54,8 +226,8 @@ def _docstring(method: str) -> str:
     lines = [f"{summary(find_method(method)).rstrip('.')}, drawn and logged to MLflow.", "", "Args:"]
     lines.append(f"    model: {argument_help(load_model)['model']}")
     lines.append(f"    inputs: {argument_help(load_inputs)['inputs']}")
-    for room, heading in _HEADINGS.items():
-        own = [option for option in options_of(method).values() if option.room == room]
+    for stage, heading in _HEADINGS.items():
+        own = [option for option in options_of(method).values() if option.stage == stage]
         lines += ["", f"{heading}:", *(f"    {option.name}: {option.help}" for option in own)] if own else []
     lines += ["    quiet: Show neither progress nor where results went.", "", "Returns:"]
     lines.append("    What was found: arrays, figure, manifest, and the run that holds them.")

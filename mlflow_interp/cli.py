@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from mlflow_interp import __version__
-from mlflow_interp.commands import Command, parameters
-from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.backend.startup import import_quietly
+from mlflow_interp.cli_options import Command, in_one_line, parameters
+from mlflow_interp.exceptions import InterpretationWarning, OptionError, nearest
 from mlflow_interp.options import options_of, summary
-from mlflow_interp.refusal import in_one_line
 from mlflow_interp.registry import find_method, method_names
 
 # Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
@@ -93,7 +93,7 @@ def _interpret_command() -> click.Command:
         name: option
         for method in method_names()
         for name, option in options_of(method).items()
-        if not option.passed_on
+        if not option.forwarded
     }
 
     def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **given: Any) -> None:
@@ -116,7 +116,7 @@ main.add_command(_interpret_command())
 def _interpret(
     model: str, inputs: str, methods: Any, tracking_uri: str | None, given: Mapping[str, Any]
 ) -> None:
-    from mlflow_interp.pipeline import InterpretationWarning, interpret
+    from mlflow_interp.api import interpret
 
     shown = warnings.showwarning
 
@@ -129,7 +129,7 @@ def _interpret(
     if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
     _use_tracking_uri(tracking_uri)
-    _load_tensorflow()
+    import_quietly()
     # Pillow logs of damaged pictures what the warning about each says better.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
@@ -140,27 +140,13 @@ def _interpret(
         )
 
 
-def _load_tensorflow() -> None:
-    """Import TensorFlow without what its C++ side prints on the way, which no setting keeps back."""
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
-
-
 def _use_tracking_uri(uri: str | None) -> None:
     if uri is None:
         return
-    import mlflow
+    from mlflow_interp.tracking.destination import use_tracking_uri
 
     try:
-        mlflow.set_tracking_uri(uri)
+        use_tracking_uri(uri)
     except Exception as error:
         raise OptionError(f"tracking URI {uri!r} can't be used: {error}") from error
 
@@ -180,8 +166,8 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
 
     FOLDER is the one that the error or the warning named. Without it, lists those on this machine.
     """
-    from mlflow_interp.artifacts.spool import left_behind
-    from mlflow_interp.resuming import resume
+    from mlflow_interp.tracking.resume import resume
+    from mlflow_interp.tracking.spool import left_behind
 
     if folder is None:
         for place in left_behind():
@@ -198,10 +184,10 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
 @click.option("--tracking-uri", help="The tracking server or store to find the model in.")
 def layers_command(model: str, tracking_uri: str | None, **options: Any) -> None:
     """List a model's layers: index, path, type, output shape, and the methods that can use each."""
-    from mlflow_interp.inspection import describe_layers
+    from mlflow_interp.engine.layer_table import describe_layers
 
     _use_tracking_uri(tracking_uri)
-    _load_tensorflow()
+    import_quietly()
     rows = describe_layers(model, **options)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

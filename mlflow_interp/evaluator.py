@@ -10,10 +10,12 @@ import numpy as np
 from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
 from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
 
+from mlflow_interp.api import interpret
 from mlflow_interp.exceptions import InputsError, ModelError
-from mlflow_interp.loading.models import LoadedModel, Origin, load_model
-from mlflow_interp.loading.sources import input_shape
-from mlflow_interp.pipeline import Interpretation, interpret
+from mlflow_interp.models.load import load_model
+from mlflow_interp.models.origin import LoadedModel, Origin
+from mlflow_interp.models.signature import input_shape
+from mlflow_interp.report.interpretation import Interpretation
 
 NAME = "interpretations"
 

@@ -60,6 +60,10 @@ class TrackingError(InterpretationError, RuntimeError):
     """A tracking server or artifact store that doesn't answer, or refuses."""
 
 
+class InterpretationWarning(UserWarning):
+    """Something a user should know before trusting a figure."""
+
+
 def nearest(given: object, known: Iterable[str], *, most: int = 5) -> str:
     """The known names most like `given`, as the tail of a message: "; nearest: a, b"."""
     known = list(known)

@@ -8,28 +8,31 @@ back to the function that declared them.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import cache
 from numbers import Integral, Real
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from docstring_parser import parse
 
+from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import OptionError, nearest
-from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.models import load_model
-from mlflow_interp.registry import find_method, method_names
-from mlflow_interp.runs import open_run
+from mlflow_interp.models.load import load_model
+from mlflow_interp.registry import find_method, kind_of, method_names, resolve
+from mlflow_interp.tracking.destination import open_run
+
+T = TypeVar("T")
+
+#: Names of methods, separated by commas or in a list, or a mapping from each name to options of its own.
+Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
 LARGEST = 2**31 - 1  # of whole numbers
 LARGEST_FLOAT = 3.4e38
 
-#: The rooms a call passes through, in order; "method" and "figure" depend on the method.
-ROOMS = ("method", "model", "inputs", "figure", "run")
+#: The stages of a call; "method" and "figure" depend on the method.
+STAGES = ("method", "model", "inputs", "figure", "run")
 
 
 @dataclass(frozen=True)
@@ -38,26 +41,19 @@ class Option:
 
     Attributes:
         name: its name everywhere: Python, command line, MLproject, manifest, docs.
-        room: which function takes it: "method", "model", "inputs", "figure" or "run".
+        stage: of the function that takes it: "method", "model", "inputs", "figure" or "run".
         annotation: its type.
         default: what it is when not given.
         help: its paragraph in the docstring.
-        passed_on: whether the function only hands it to a library, whose own default None stands for.
+        forwarded: whether the function only forwards it to a library; None stands for the library's default.
     """
 
     name: str
-    room: str
+    stage: str
     annotation: Any
     default: Any
     help: str
-    passed_on: bool = False
-
-
-def figure_module(method: str) -> Any:
-    """The module that draws a method's results: `HeatmapResult` is drawn by `figures.heatmap`."""
-    returned = str(find_method(method).__annotations__["return"])
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", returned.removesuffix("Result")).lower()
-    return importlib.import_module(f"mlflow_interp.figures.{name}")
+    forwarded: bool = False
 
 
 def _functions(method: str) -> dict[str, Callable[..., Any]]:
@@ -65,7 +61,7 @@ def _functions(method: str) -> dict[str, Callable[..., Any]]:
         "method": find_method(method),
         "model": load_model,
         "inputs": load_inputs,
-        "figure": figure_module(method).draw,
+        "figure": kind_of(method).draw,
         "run": open_run,
     }
 
@@ -73,40 +69,31 @@ def _functions(method: str) -> dict[str, Callable[..., Any]]:
 @cache
 def options_of(method: str) -> Mapping[str, Option]:
     """Every option that a call of a method takes, by name."""
-    rooms = _functions(method)
-    return {option.name: option for room in ROOMS for option in _declared(rooms[room], room)}
+    stages = _functions(method)
+    return {option.name: option for stage in STAGES for option in _declared(stages[stage], stage)}
 
 
-def _declared(function: Callable[..., Any], room: str) -> Iterable[Option]:
+def _declared(function: Callable[..., Any], stage: str) -> Iterable[Option]:
     helps = argument_help(function)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             yield Option(
                 parameter.name,
-                room,
-                _evaluated(parameter.annotation, function),
+                stage,
+                resolve(parameter.annotation, function),
                 parameter.default,
                 helps.get(parameter.name, ""),
             )
         elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            yield from _passed_on(_evaluated(parameter.annotation, function), room)
+            yield from _forwarded(resolve(parameter.annotation, function), stage)
 
 
-def _passed_on(annotation: Any, room: str) -> Iterable[Option]:
+def _forwarded(annotation: Any, stage: str) -> Iterable[Option]:
     """The options of `**options: Unpack[SomeTypedDict]` (PEP 692)."""
     (declared,) = get_args(annotation)
     helps = argument_help(declared)
     for name, kind in get_type_hints(declared).items():
-        yield Option(name, room, kind, None, helps[name], passed_on=True)
-
-
-def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation that `from __future__ import annotations` left as text.
-
-    `typing.get_type_hints` would evaluate all of them, also those only there for type checkers.
-    """
-    names = inspect.unwrap(function).__globals__
-    return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - our own text
+        yield Option(name, stage, kind, None, helps[name], forwarded=True)
 
 
 def argument_help(function: Callable[..., Any]) -> dict[str, str]:
@@ -120,18 +107,75 @@ def summary(function: Callable[..., Any]) -> str:
     return (parse(inspect.getdoc(function) or "").short_description or "").strip()
 
 
+def takes(declared: type, *, but: Collection[str] = ()) -> Callable[[T], T]:
+    """Show the fields of a dataclass as options of a function or class that takes them as `**options`.
+
+    They are in its signature and docstring then, with the defaults and help that the dataclass states.
+
+    Args:
+        declared: the dataclass.
+        but: fields to leave out.
+    """
+    helps = argument_help(declared)
+    kept = [field for field in fields(declared) if field.name not in but]
+
+    def show(target: T) -> T:
+        function: Any = target
+        own = inspect.signature(function).parameters
+        options = [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+            )
+            for field in kept
+            if field.name not in own
+        ]
+        positional = [each for each in own.values() if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        keywords = [
+            each
+            for each in own.values()
+            if each.kind is inspect.Parameter.KEYWORD_ONLY and not each.name.startswith("_")
+        ]
+        function.__signature__ = inspect.Signature([*positional, *options, *keywords])
+        lines = "\n".join(f"    {field.name}: {helps[field.name]}" for field in kept)
+        doc = inspect.getdoc(function) or ""
+        before, arguments, after = doc.partition("Args:\n")
+        if not arguments:
+            before, _, after = doc.partition("Raises:\n")
+            after = f"\nRaises:\n{after}"
+        function.__doc__ = f"{before}Args:\n{lines}\n{after}"
+        return target
+
+    return show
+
+
+def parse_methods(methods: Methods) -> dict[str, dict[str, Any]]:
+    """The options of each method that is named, by name.
+
+    Raises:
+        OptionError: none is named.
+    """
+    if isinstance(methods, Mapping):
+        chosen = {name: dict(own) for name, own in methods.items()}
+    else:
+        names = methods.split(",") if isinstance(methods, str) else methods
+        chosen = {name.strip(): {} for name in names if name.strip()}
+    if not chosen:
+        raise OptionError(f"methods names none; give all, or some of: {', '.join(method_names())}")
+    return chosen
+
+
 def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Sort the options of a call by the room that takes them.
+    """Sort the options of a call by the stage that takes them.
 
     Raises:
         OptionError: nothing on the way takes an option, or a number is none that can be computed with.
     """
-    known, sorted_out = options_of(method), {room: dict[str, Any]() for room in ROOMS}
+    known, sorted_out = options_of(method), {stage: dict[str, Any]() for stage in STAGES}
     for name, value in given.items():
         if name not in known:
             raise _unknown(name, [method])
         check_number(known[name], value)
-        sorted_out[known[name].room][name] = value
+        sorted_out[known[name].stage][name] = value
     return sorted_out
 
 
@@ -162,12 +206,13 @@ def _check_kind(option: Option, kinds: set[Any], value: Any) -> None:
         raise OptionError(f"{option.name} is {value!r}; give a {what}")
 
 
-def effective(method: str, given: Mapping[str, Any], rooms: Iterable[str]) -> dict[str, Any]:
-    """The options of some rooms with defaults filled in, for a manifest."""
+def parameters_of(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of method, figure and model with defaults filled in, for a manifest."""
     return {
         option.name: given.get(option.name, option.default)
         for option in options_of(method).values()
-        if option.room in rooms and not (option.passed_on and option.name not in given)
+        if option.stage in ("method", "figure", "model")
+        and not (option.forwarded and option.name not in given)
     }
 
 
@@ -182,7 +227,7 @@ def distribute(names: Iterable[str], options: Iterable[str]) -> dict[str, list[s
     methods, taken = list(names), dict[str, list[str]]()
     for option in options:
         takers = [name for name in methods if option in options_of(name)]
-        own = [name for name in takers if not options_of(name)[option].passed_on]
+        own = [name for name in takers if not options_of(name)[option].forwarded]
         taken[option] = own or takers
         if not takers:
             raise _unknown(option, methods)

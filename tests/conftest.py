@@ -50,8 +50,8 @@ def pixels() -> np.ndarray:
 @pytest.fixture
 def batch_of() -> Callable[..., Any]:
     """A function of (model, inputs, options of load_inputs) that makes a Batch."""
-    from mlflow_interp.loading.inputs import load_inputs
-    from mlflow_interp.loading.models import load_model
+    from mlflow_interp.data.prepare import load_inputs
+    from mlflow_interp.models.load import load_model
 
     return lambda model, inputs, **options: load_inputs(inputs, load_model(model), **options)
 
@@ -136,9 +136,9 @@ def digits() -> tuple[Any, np.ndarray, np.ndarray]:
 @pytest.fixture(scope="session")
 def embedding_of() -> Callable[..., Any]:
     """A function that makes an EmbeddingResult of clouds of points, one a class, without any UMAP."""
-    from mlflow_interp.core import UNKNOWN
-    from mlflow_interp.methods.umap import EmbeddingResult
-    from mlflow_interp.results import Examples
+    from mlflow_interp.core.chunk import UNKNOWN
+    from mlflow_interp.core.examples import Examples
+    from mlflow_interp.kinds.embedding.result import EmbeddingResult
 
     def make(
         count: int = 60,

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.layers import walk
-from mlflow_interp.manifest import npz, table_json
-from mlflow_interp.options import figure_module
-from mlflow_interp.registry import find_method, method_names
-from mlflow_interp.results import Detailed
+from mlflow_interp.backend.layer_tree import walk
+from mlflow_interp.core.result import HasTables
+from mlflow_interp.registry import find_method, kind_of, method_names
+from mlflow_interp.report.formats import npz, table_json
 
 #: Options that keep a method quick enough to run several times; everything else is its default.
 QUICK: dict[str, dict[str, object]] = {"caricature": {"steps": 4}}
@@ -56,7 +55,7 @@ def test_arrays_are_finite_and_plain_and_those_of_inputs_have_a_row_an_input(
 def test_metrics_are_finite_numbers_and_tables_are_tables(method, tiny_cnn, pixels, labelled):
     result = run(method, tiny_cnn, labelled(tiny_cnn))
     assert all(isinstance(value, float) and np.isfinite(value) for value in result.metrics().values())
-    tables = {"predictions.json": result.table()} | (result.tables() if isinstance(result, Detailed) else {})
+    tables = {"predictions.json": result.table()} | (result.tables() if isinstance(result, HasTables) else {})
     for name, table in tables.items():
         (rows,) = {len(column) for column in table.values()}
         assert rows, name
@@ -70,9 +69,9 @@ def test_the_same_again_is_the_same(method, tiny_cnn, labelled):
 
 
 def test_figure_and_page_can_be_drawn_twice_alike(method, tiny_cnn, labelled):
-    from mlflow_interp.figures.style import png
+    from mlflow_interp.drawing.style import png
 
-    result, drawing = run(method, tiny_cnn, labelled(tiny_cnn)), figure_module(method)
+    result, drawing = run(method, tiny_cnn, labelled(tiny_cnn)), kind_of(method)
     assert png(drawing.draw(result)) == png(drawing.draw(result))
     assert drawing.page(result) == drawing.page(result)
 
@@ -83,7 +82,7 @@ def test_model_inputs_and_process_stay_as_they_were(method, tiny_cnn, pixels, la
     before, kept = state(tiny_cnn), pixels.copy()
     keras.utils.set_random_seed(11)
     np.random.seed(11)
-    figure_module(method).draw(run(method, tiny_cnn, labelled(tiny_cnn)))
+    kind_of(method).draw(run(method, tiny_cnn, labelled(tiny_cnn)))
     after_draws = draws()
     keras.utils.set_random_seed(11)
     np.random.seed(11)

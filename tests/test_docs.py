@@ -109,7 +109,7 @@ def test_links_and_pictures_lead_somewhere(page):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning")
+@pytest.mark.filterwarnings("default::mlflow_interp.exceptions.InterpretationWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
 def test_blocks_run(page, in_demo, monkeypatch):
     """The blocks of a page one after another, as a reader would run them."""

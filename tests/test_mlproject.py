@@ -11,7 +11,7 @@ import mlflow
 import pytest
 import yaml
 
-from mlflow_interp.mlproject import render
+from docs.mlproject import render
 from mlflow_interp.options import options_of
 from mlflow_interp.registry import method_names
 
@@ -27,7 +27,9 @@ def test_entry_points_take_every_option_of_the_method(method):
     content = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
     point = content["entry_points"][method]
     expected = {
-        option.name for option in options_of(method).values() if option.room != "run" and not option.passed_on
+        option.name
+        for option in options_of(method).values()
+        if option.stage != "run" and not option.forwarded
     }
     assert set(point["parameters"]) == {"model", "inputs", "relative_to"} | expected
     assert all(f"--{name}={{{name}}}" in point["command"] for name in expected)

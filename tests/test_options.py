@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.options import distribute, effective, options_of, route
+from mlflow_interp.options import distribute, options_of, parameters_of, route
 
 
 def test_options_that_are_passed_on_are_options_of_the_method():
     option = options_of("umap")["set_op_mix_ratio"]
-    assert option.passed_on
-    assert (option.room, option.default) == ("method", None)
+    assert option.forwarded
+    assert (option.stage, option.default) == ("method", None)
     assert option.help.startswith("From intersection (0) to union")
-    assert not options_of("umap")["n_neighbors"].passed_on
+    assert not options_of("umap")["n_neighbors"].forwarded
     assert route("umap", {"set_op_mix_ratio": 0.5, "max_inputs": 3})["method"] == {"set_op_mix_ratio": 0.5}
 
 
 def test_only_those_given_stand_in_a_manifest():
-    known = effective("umap", {"spread": 2.0}, ("method",))
+    known = parameters_of("umap", {"spread": 2.0})
     assert known["spread"] == 2.0
     assert known["min_dist"] == 0.1
     assert "learning_rate" not in known

@@ -9,17 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.columns import Column, in_words, read_column
-from mlflow_interp.confusion.perinput import PerInput
-from mlflow_interp.confusion.predicting import Predictor
-from mlflow_interp.confusion.predictions import Predictions, check_threshold, decide, read_predictions
-from mlflow_interp.confusion.result import ConfusionMatrixResult, check_top_k, result_of
-from mlflow_interp.confusion.tally import Tally, with_label
-from mlflow_interp.core import Batch, Chunk, some
+from mlflow_interp.core.annotations import PerInputColumn
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Chunk, some
+from mlflow_interp.data.labels import Column, in_words, read_column
+from mlflow_interp.engine.predict import Predictor
 from mlflow_interp.exceptions import InapplicableError, OptionError
+from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
+from mlflow_interp.kinds.confusion_matrix.predictions import (
+    Predictions,
+    check_threshold,
+    decide,
+    read_predictions,
+)
+from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, check_top_k, result_of
 from mlflow_interp.progress import track
 
-NEEDS = ("classes", "labels")
+REQUIRES = ("classes", "labels")
 
 _NO_LABELS = (
     "no input has a label, and a confusion matrix compares predictions with labels; put pictures into class "
@@ -27,7 +33,7 @@ _NO_LABELS = (
 )
 
 #: Predictions for a chunk, the tally they go into, and what kind they are.
-_Started = tuple[Callable[[Chunk], Predictions], Tally, str]
+_Started = tuple[Callable[[Chunk], Predictions], Accumulator, str]
 
 
 def confusion_matrix(
@@ -68,13 +74,13 @@ def confusion_matrix(
     check_top_k(top_k)
     if not batch.labelled:
         raise InapplicableError(_NO_LABELS)
-    columns: list[PerInput] = []
+    columns: list[PerInputColumn] = []
     weighed = _weighed(sample_weight, batch, columns)
     if predictions is None:
         start = partial(_running, model, batch, threshold)
     else:
         given = read_predictions(predictions, batch.class_names, threshold=threshold)
-        columns.append(PerInput(len(given), "predictions", batch))
+        columns.append(PerInputColumn(len(given), "predictions", batch))
         start = partial(_reading, given, columns[-1], model, batch)
     result = _counted(batch, weighed, start, top_k)
     for column in columns:
@@ -103,12 +109,14 @@ def _counted(
     return result_of(started[1], head=started[2], unlabelled=unlabelled, top_k=top_k)
 
 
-def _weighed(sample_weight: Column | None, batch: Batch, columns: list[PerInput]) -> Callable[[Chunk], Chunk]:
+def _weighed(
+    sample_weight: Column | None, batch: Batch, columns: list[PerInputColumn]
+) -> Callable[[Chunk], Chunk]:
     """What gives the inputs of a chunk their weights; its column is added to `columns`."""
     if sample_weight is None:
         return lambda chunk: chunk
     weights = np.asarray(read_column(sample_weight, "sample_weight"))
-    rows = PerInput(len(np.atleast_1d(weights)), "weights", batch)
+    rows = PerInputColumn(len(np.atleast_1d(weights)), "weights", batch)
     columns.append(rows)
     return lambda chunk: replace(chunk, weights=weights[rows.of(chunk)])
 
@@ -123,15 +131,15 @@ def _running(model: Any, batch: Batch, threshold: float, first: Chunk) -> _Start
             f"threshold is {threshold}, and the model chooses the most probable of {run.classes} classes; a "
             "threshold is for one sigmoid output, or for several where labels are rows of 0 and 1"
         )
-    tally = Tally(run.classes, multi_label=multi_label, class_names=batch.class_names)
+    tally = Accumulator(run.classes, multi_label=multi_label, class_names=batch.class_names)
     return lambda chunk: decide(run(chunk), head, threshold), tally, head
 
 
-def _reading(given: Predictions, rows: PerInput, model: Any, batch: Batch, first: Chunk) -> _Started:
+def _reading(given: Predictions, rows: PerInputColumn, model: Any, batch: Batch, first: Chunk) -> _Started:
     """Predictions that the user has; the model only tells how many classes there are, where they don't."""
     given = given if first.label_rows is not None else given.single()
     classes = given.columns or len(batch.class_names or ()) or _outputs(model) or given.largest + 1
-    tally = Tally(classes, multi_label=given.multi_label, class_names=batch.class_names)
+    tally = Accumulator(classes, multi_label=given.multi_label, class_names=batch.class_names)
     return lambda chunk: given.of(rows.of(chunk)), tally, given.head
 
 

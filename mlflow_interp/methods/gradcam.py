@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch
-from mlflow_interp.exceptions import OptionError
-from mlflow_interp.explain import Explainer
-from mlflow_interp.featuremaps import find_places, last_spatial_layer
-from mlflow_interp.layers import Forward, SpatialLayer, find_layer
+from mlflow_interp.backend import ops
+from mlflow_interp.backend.feature_maps import last_spatial_layer, map_and_gradient
+from mlflow_interp.backend.forward import Forward
+from mlflow_interp.backend.layer_tree import SpatialLayer, find_layer
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.engine.explain import Explainer
+from mlflow_interp.engine.targets import Target
+from mlflow_interp.kinds.heatmap.result import HeatmapResult
 from mlflow_interp.progress import track
-from mlflow_interp.results import Examples, Explained
-from mlflow_interp.scores import Target
 
-NEEDS = ("feature map",)
-
-
-@dataclass(frozen=True, eq=False)
-class HeatmapResult:
-    """One heatmap an input.
-
-    Attributes:
-        explained: the inputs, what the model said about them, and the class explained.
-        heatmaps: (n, height, width) float32 >= 0, at the resolution of the feature map, unscaled; of
-            signals and texts (n, length), of volumes (n, depth, height, width).
-        layer: path of the layer looked at.
-    """
-
-    explained: Explained
-    heatmaps: np.ndarray
-    layer: str
-
-    @property
-    def examples(self) -> Examples:
-        """The inputs and what the model said about them."""
-        return self.explained.examples
-
-    @property
-    def resolved(self) -> dict[str, Any]:
-        """The layer that was looked at and the kind of head the scores were read from."""
-        return {"layer": self.layer, "head": self.explained.head}
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Heatmaps, targets and what the model said, by name."""
-        return {"heatmaps": self.heatmaps} | self.explained.arrays()
-
-    def metrics(self) -> dict[str, float]:
-        """How sure the model is, how right, and how much of a picture its heat covers."""
-        found, empty = focus(self.heatmaps), self._empty()
-        metrics = self.explained.metrics() | {"empty_heatmaps": float(empty.sum())}
-        return metrics if empty.all() else metrics | {"focus": float(found[~empty].mean())}
-
-    def table(self) -> dict[str, list[Any]]:
-        """A row an input."""
-        return self.explained.table() | {"focus": focus(self.heatmaps).tolist()}
-
-    def warnings(self) -> list[str]:
-        """Names the inputs where nothing at this layer speaks for the target."""
-        empty = [name for name, is_empty in zip(self.examples.names, self._empty(), strict=True) if is_empty]
-        if not empty:
-            return []
-        named = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
-        return [
-            f"{len(empty)} of {len(self.heatmaps)} heatmaps are empty: nothing at layer {self.layer!r} "
-            f"speaks for the target ({named}); try another layer or target"
-        ]
-
-    def _empty(self) -> np.ndarray:
-        return np.asarray(self.heatmaps.reshape(len(self.heatmaps), -1).max(axis=1) <= 0)
-
-
-def focus(heatmaps: np.ndarray) -> np.ndarray:
-    """The smallest share of each map that holds half its heat: near 0 a spot, 0.5 everywhere alike.
-
-    NaN where a map is empty.
-    """
-    flat = -np.sort(-heatmaps.reshape(len(heatmaps), -1), axis=1)
-    total = flat.sum(axis=1)
-    places = np.argmax(np.cumsum(flat, axis=1) >= total[:, np.newaxis] / 2, axis=1) + 1
-    return np.where(total > 0, places / flat.shape[1], np.nan)
+REQUIRES = ("feature map",)
 
 
 def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Target = None) -> HeatmapResult:
@@ -125,19 +60,6 @@ def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Tar
 
 def _heatmaps(model: Any, path: str, passed: Forward, score: Any) -> Any:
     """ReLU(Σ_channels mean_space(∂score/∂A) · A) of a traced feature map A, as float32."""
-    import tensorflow as tf
-
-    feature_map = passed.tapped.get(path)
-    places = None if feature_map is None else find_places(model, passed, feature_map)
-    if places is None:
-        shape = "nothing" if feature_map is None else f"shape {tuple(feature_map.shape)}"
-        raise OptionError(
-            f"layer {path!r} gives {shape}, and Grad-CAM needs a feature map over space, such as "
-            "(batch, height, width, channels); `mlflow-interp layers` shows which layers have one"
-        )
-    gradient = tf.gradients(score, feature_map)[0]
-    if gradient is None:
-        raise OptionError(f"the class score does not depend on layer {path!r}; take a layer on the way to it")
-    gradient, feature_map = (places.lay_out(tf.cast(each, tf.float32)) for each in (gradient, feature_map))
-    weights = tf.reduce_mean(gradient, axis=range(1, feature_map.shape.rank - 1), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(weights * feature_map, axis=-1))
+    feature_map, gradient = map_and_gradient(model, passed, path, score)
+    weights = ops.mean_over_space(gradient)
+    return ops.relu(ops.sum_over_channels(weights * feature_map))

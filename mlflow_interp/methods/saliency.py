@@ -9,96 +9,32 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlflow_interp.compiling import compile_for
-from mlflow_interp.core import Batch, Chunk, split
+from mlflow_interp.backend import ops
+from mlflow_interp.backend.compile import any_rows, compile_for
+from mlflow_interp.backend.forward import Forward
+from mlflow_interp.backend.gradients import (
+    INPUT,
+    differentiable_input,
+    noisy_copy,
+    on_the_path,
+    one_pass,
+    score_at,
+    summed,
+)
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Chunk, split
+from mlflow_interp.engine.explain import Explainer
+from mlflow_interp.engine.targets import Target
 from mlflow_interp.exceptions import InapplicableError, OptionError
-from mlflow_interp.explain import Explainer
-from mlflow_interp.layers import Forward
-from mlflow_interp.points import INPUT, find_entry, one_pass, score_at, summed
+from mlflow_interp.kinds.saliency.result import SaliencyResult
 from mlflow_interp.progress import track
-from mlflow_interp.results import Examples, Explained
-from mlflow_interp.scores import Target
 
-NEEDS = ("gradient",)
+REQUIRES = ("gradient",)
 
 Average = Literal["squared", "mean"]
 
 ROWS = 8  # inputs whose gradients are in memory at a time, whatever the batch size
 MOST_BYTES = 4 * 2**30  # of all maps together
-
-
-@dataclass(frozen=True, eq=False)
-class SaliencyResult:
-    """Three maps an input, each of the input's own shape, every channel and sign kept.
-
-    Where integers are looked up in an embedding, of the shape of what is found there.
-
-    Attributes:
-        explained: the inputs, what the model said about them, and the class explained.
-        gradients: (n, …) float32, ∂score/∂input.
-        smooth_gradients: (n, …) float32, their mean, or mean square, over noisy copies.
-        integrated_gradients: (n, …) float32, attributions that sum to the score's rise over the baseline.
-        completeness_gaps: (n,) float32, how far they are from that sum, relative to it.
-        samples: how many noisy copies there were; one where there is no noise.
-        entry: path of the embedding that gradients are taken by; empty where it is the input.
-    """
-
-    explained: Explained
-    gradients: np.ndarray
-    smooth_gradients: np.ndarray
-    integrated_gradients: np.ndarray
-    completeness_gaps: np.ndarray
-    samples: int
-    entry: str = INPUT
-
-    @property
-    def examples(self) -> Examples:
-        """The inputs and what the model said about them."""
-        return self.explained.examples
-
-    @property
-    def resolved(self) -> dict[str, Any]:
-        """The kind of head the scores were read from, the number of noisy copies, the embedding if any."""
-        found = {"head": self.explained.head, "samples": self.samples}
-        return found | ({"embedding": self.entry} if self.entry else {})
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The three maps, the gaps, targets and what the model said, by name."""
-        maps = {
-            "gradients": self.gradients,
-            "smooth_gradients": self.smooth_gradients,
-            "integrated_gradients": self.integrated_gradients,
-            "completeness_gaps": self.completeness_gaps,
-        }
-        return maps | self.explained.arrays()
-
-    def metrics(self) -> dict[str, float]:
-        """How sure the model is, how right, and how complete the integrated gradients are."""
-        return self.explained.metrics() | {"completeness_gap": float(self.completeness_gaps.mean())}
-
-    def table(self) -> dict[str, list[Any]]:
-        """A row an input."""
-        return self.explained.table() | {"completeness_gap": self.completeness_gaps.tolist()}
-
-    def warnings(self) -> list[str]:
-        """Says so where the integral is too coarse to be trusted, or where there is no gradient."""
-        warnings = []
-        gap = float(np.median(self.completeness_gaps))
-        if gap > 0.2:
-            warnings.append(
-                f"integrated gradients miss what they should sum to by {gap:.0%} (median); take more steps"
-            )
-        flat = int((np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0).sum())
-        if flat:
-            warnings.append(f"{flat} inputs have no gradient at all: the score does not depend on them")
-        endless = int(
-            (~np.isfinite(self.smooth_gradients.reshape(len(self.gradients), -1))).any(axis=1).sum()
-        )
-        if endless:
-            warnings.append(
-                f"SmoothGrad of {endless} inputs is more than float32 holds; average=mean squares nothing"
-            )
-        return warnings
 
 
 def saliency(
@@ -207,43 +143,22 @@ class _Maps:
         )
 
     def _gradient(self, inputs: Any, passed: Forward, score: Any) -> tuple[Any, ...]:
-        """The gradient by the points, and the points where they are not the input."""
-        import tensorflow as tf
-
-        self._entry = find_entry(self.model, passed, score)
+        """The gradient with respect to the points, and the points where they are not the input."""
+        self._entry = differentiable_input(self.model, passed, score)
         points = passed.tapped[self._entry] if self._entry else inputs
-        gradient = tf.cast(tf.gradients(score, points)[0], tf.float32)
-        return (gradient, tf.cast(points, tf.float32)) if self._entry else (gradient,)
+        gradient = ops.as_float(ops.gradient(score, points))
+        return (gradient, ops.as_float(points)) if self._entry else (gradient,)
 
     def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
         """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
-        import tensorflow as tf
-
-        start, given = (self.model, self._entry), (inputs, points)
-        specs = tf.TensorSpec([None, *points.shape[1:]], points.dtype), tf.TensorSpec([None], tf.int64)
+        start, arrays = (self.model, self._entry), (inputs, points)
+        noisy = noisy_copy(self.seed)
+        specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64)
         return (
-            one_pass(*start, given, self._noisy, square=self.average == "squared"),
-            one_pass(*start, given, self._on_the_way, square=False),
+            one_pass(*start, arrays, noisy, square=self.average == "squared"),
+            one_pass(*start, arrays, on_the_path(noisy, self.steps), square=False),
             compile_for(partial(score_at, *start), inputs, *specs),
         )
-
-    def _noisy(self, number: Any, points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
-        """The noisy copy of a number, and 1: what its gradient counts."""
-        import tensorflow as tf
-
-        # One noise for all rows: drawn once, and the same whichever inputs share a batch.
-        shape = tf.concat([[1], tf.shape(points)[1:]], axis=0)
-        noise = tf.random.stateless_normal(shape, seed=tf.stack([self.seed, tf.cast(number, tf.int32)]))
-        return points + sigma * tf.cast(noise, points.dtype), 1.0
-
-    def _on_the_way(self, number: Any, points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
-        """A point between baseline and noisy copy, and the way between: what its gradient counts."""
-        import tensorflow as tf
-
-        end, _ = self._noisy(number // self.steps, points, baseline, sigma)
-        # The middle of each step: the error of the integral falls with the square of their number.
-        share = (tf.cast(number % self.steps, points.dtype) + 0.5) / self.steps
-        return baseline + share * (end - baseline), end - baseline
 
     def _finished(
         self, gradients: np.ndarray, smooth: np.ndarray, total: np.ndarray, rise: np.ndarray

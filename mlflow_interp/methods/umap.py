@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from typing_extensions import Unpack
 
-from mlflow_interp.activations import Activations, Pooling, collected
-from mlflow_interp.core import UNKNOWN, Batch
-from mlflow_interp.deferral import conclude
-from mlflow_interp.embedding.alignment import Earlier, moved_onto, read_earlier
-from mlflow_interp.embedding.layout import (
+from mlflow_interp.backend.feature_maps import Pooling
+from mlflow_interp.backend.layer_tree import VectorLayers
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.sampling import stratified
+from mlflow_interp.engine.activations import Activations, collected
+from mlflow_interp.engine.deferral import conclude
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.embedding.alignment import Earlier, moved_onto, read_earlier
+from mlflow_interp.kinds.embedding.layout import (
     UmapOptions,
     check_count,
     check_settings,
@@ -22,89 +25,13 @@ from mlflow_interp.embedding.layout import (
     plain_option,
     try_out,
 )
-from mlflow_interp.embedding.neighbourhood import judge
-from mlflow_interp.exceptions import InputsError
-from mlflow_interp.layers import VectorLayers
+from mlflow_interp.kinds.embedding.quality import judge
+from mlflow_interp.kinds.embedding.result import EmbeddingResult
 from mlflow_interp.progress import say, track
-from mlflow_interp.results import Examples
-from mlflow_interp.sampling import stratified
 
-NEEDS = ("five inputs",)
+REQUIRES = ("five inputs",)
 
 _CHOSEN = ("n_neighbors", "n_epochs", "learning_rate")  # may be left to the number of inputs, and to `align`
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddingResult:
-    """A point for each input and layer.
-
-    Attributes:
-        examples: the inputs and what the model said about them.
-        embeddings: (n, layers, components) float32.
-        layers: the paths of the layers, in the order asked for.
-        fitted: (n,) bool, false where a point was placed among others after the embedding was made.
-        measures: by name, (layers,) float64: trustworthiness, knn_agreement, silhouette.
-        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't pictures.
-        chosen: what options left to the method became.
-    """
-
-    examples: Examples
-    embeddings: np.ndarray
-    layers: tuple[str, ...]
-    fitted: np.ndarray
-    measures: dict[str, np.ndarray]
-    thumbnails: np.ndarray | None
-    chosen: dict[str, Any]
-
-    @property
-    def resolved(self) -> dict[str, Any]:
-        """The layers, and how many neighbours and epochs were taken."""
-        return {"layers": ",".join(self.layers)} | self.chosen
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Embeddings, who was fitted, and what the model said, by name."""
-        examples = self.examples
-        return {
-            "embeddings": self.embeddings,
-            "fitted": self.fitted,
-            "indices": examples.indices,
-            "labels": examples.labels,
-            "classes": examples.classes,
-            "probabilities": examples.probabilities,
-        }
-
-    def metrics(self) -> dict[str, float]:
-        """How far the picture and the layer can be trusted: a mean of the layers, and each one's."""
-        found = {"inputs": float(len(self.examples))}
-        known = self.examples.labels != UNKNOWN
-        if known.any():
-            right = self.examples.classes[:, 0] == self.examples.labels
-            found["accuracy"] = float(right[known].mean())
-        for name, values in self.measures.items():
-            found[name] = float(values.mean())
-            if len(self.layers) > 1:
-                found |= {
-                    f"{name}/{layer}": float(each) for layer, each in zip(self.layers, values, strict=True)
-                }
-        return found
-
-    def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, label, what was predicted, and its place at each layer."""
-        rows = self.examples.table()
-        for column, layer in enumerate(self.layers):
-            at = f" at {layer}" if len(self.layers) > 1 else ""
-            for axis, values in zip("xyz", self.embeddings[:, column].T, strict=False):
-                rows[axis + at] = values.tolist()
-        return rows
-
-    def warnings(self) -> list[str]:
-        """Says where neighbours in the picture are not neighbours in the layer."""
-        return [
-            f"the picture of layer {layer!r} is not to be trusted (trustworthiness {value:.2f} of 1): what "
-            "lies together in it is often not together in the layer; try more n_neighbors or n_components=3"
-            for layer, value in zip(self.layers, self.measures.get("trustworthiness", ()), strict=False)
-            if value < 0.8
-        ]
 
 
 def umap(

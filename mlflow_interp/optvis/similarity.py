@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mlflow_interp.optvis.transforms import draw_views
+from mlflow_interp.optvis.transform import draw_views
 
 LEAST_COSINE = 0.1  # below it the cosine gives no direction, and would take the dot product's away
 VIEWS = 16

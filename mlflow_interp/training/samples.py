@@ -8,107 +8,108 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Arrays, Batch, Chunk, flatten, map_arrays
-from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.models import LoadedModel
-from mlflow_interp.training.observing import FitData, Sampler, Seen, as_arrays, choose, is_classes
-from mlflow_interp.training.settings import Settings
+from mlflow_interp.backend.validation_tap import ValidationBatch
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.models.origin import LoadedModel
+from mlflow_interp.training.fit_data import FitData, as_arrays
+from mlflow_interp.training.options import TrainingOptions
+from mlflow_interp.training.sampler import Sampler, choose, is_classes
 
 AT_ONCE = 128  # inputs of a pass over the sample
 
-_LOOKED_AT = (
+_OPTIMISTIC = (
     "there is no validation data, so interpretation looks at a sample of the training data, on which a model "
     "looks better than it is; give validation_data to fit, or data="
 )
-_LEFT_ALONE = (
+_USED_UP = (
     "there is no validation data, and a sample of these training data would use them up; nothing is "
     "interpreted: give validation_data to fit, or data="
 )
-UNHEARD = "the validation data can't be heard under XLA or eager execution; give data="
+NOT_CAPTURED = "the validation data can't be heard under XLA or eager execution; give data="
 
 
 class Samples:
     """Chooses inputs out of what there is.
 
     Args:
-        settings: what is asked for.
+        options: what is asked for.
         data: of `fit`.
         loaded: gives the model in training.
-        say: tells the user something.
+        warn: warns the user, once of each thing.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        options: TrainingOptions,
         data: FitData,
         loaded: Callable[[], LoadedModel],
-        say: Callable[[str], None],
+        warn: Callable[[str], None],
     ) -> None:
-        self._settings, self._data, self._loaded, self._say = settings, data, loaded, say
+        self._options, self._data, self._loaded, self._warn = options, data, loaded, warn
         self._validation = as_arrays(data.validation)
         self._sampler: Sampler | None = None
         self._batch: Batch | None = None
-        #: Whether inputs can only be had by hearing the validation pass.
-        self.listens = settings.data is None and data.validation is not None and self._validation is None
+        #: Whether inputs can only be had by capturing the validation pass.
+        self.captures = options.data is None and data.validation is not None and self._validation is None
 
     def begin_pass(self, epoch: int) -> None:
         """A validation pass begins."""
-        if self.listens and (self._sampler is None or self._settings.resample):
-            self._sampler = Sampler(self._settings.samples, self._seed(epoch))
+        if self.captures and (self._sampler is None or self._options.resample):
+            self._sampler = Sampler(self._options.samples, self._seed(epoch))
 
-    def hear(self, seen: Seen) -> None:
+    def add(self, batch: ValidationBatch) -> None:
         """A batch of the validation pass."""
-        if self.listens and self._sampler is not None and (self._batch is None or self._settings.resample):
-            self._sampler.add(seen)
+        if self.captures and self._sampler is not None and (self._batch is None or self._options.resample):
+            self._sampler.add(batch)
 
     def whole(self) -> Batch | None:
         """All of the validation data, where they lie in memory."""
-        if self._validation is None or self._settings.data is not None:
+        if self._validation is None or self._options.data is not None:
             return None
         return self._batch_of(*self._validation, "validation data of fit")
 
     def batch(self, epoch: int) -> Batch | None:
         """The inputs to look at after an epoch; None where there are none, or none yet."""
-        if self._batch is None or self._settings.resample:
+        if self._batch is None or self._options.resample:
             self._batch = self._chosen(epoch)
         return self._batch
 
     def _seed(self, epoch: int) -> int:
-        return self._settings.seed + (epoch if self._settings.resample else 0)
+        return self._options.seed + (epoch if self._options.resample else 0)
 
     def _chosen(self, epoch: int) -> Batch | None:
-        if self._settings.data is not None:
+        if self._options.data is not None:
             return self._given(epoch)
         if self._validation is not None:
             return self._some(*self._validation, epoch, "sample of the validation data of fit")
         if self._data.validation is not None:
-            return self._heard()
+            return self._captured()
         training = as_arrays(self._data.training)
-        self._say(_LEFT_ALONE if training is None else _LOOKED_AT)
+        self._warn(_USED_UP if training is None else _OPTIMISTIC)
         return training and self._some(*training, epoch, "sample of the training data of fit")
 
     def _given(self, epoch: int) -> Batch:
-        data, settings = self._settings.data, self._settings
+        data, options = self._options.data, self._options
         pair = (data[0], data[1]) if isinstance(data, (tuple, list)) and len(data) == 2 else None
         arrays = as_arrays(pair)
         if arrays is not None:
             return self._some(*arrays, epoch, "data")
-        return load_inputs(
-            data, self._loaded(), class_names=settings.class_names, max_inputs=settings.samples
-        )
+        return load_inputs(data, self._loaded(), class_names=options.class_names, max_inputs=options.samples)
 
-    def _heard(self) -> Batch | None:
+    def _captured(self) -> Batch | None:
         if self._sampler is None:  # no validation pass yet
             return None
         found = self._sampler.sample()
         if found is None:
-            self._say(UNHEARD)
+            self._warn(NOT_CAPTURED)
             return None
         inputs, labels, positions = found
         return self._batch_of(inputs, labels, "sample of the validation data of fit", positions)
 
     def _some(self, inputs: Arrays, labels: np.ndarray | None, epoch: int, source: str) -> Batch:
-        rows = choose(inputs, labels, self._settings.samples, self._seed(epoch))
+        rows = choose(inputs, labels, self._options.samples, self._seed(epoch))
         chosen = map_arrays(lambda array: np.asarray(array[rows]), inputs)
         return self._batch_of(chosen, None if labels is None else labels[rows], source, rows)
 
@@ -117,13 +118,13 @@ class Samples:
     ) -> Batch:
         """Inputs as a batch; they are what the model is fed already, whatever their type."""
         if labels is not None and not is_classes(labels):
-            self._say("the labels are no classes, so interpretation goes without them")
+            self._warn("the labels are no classes, so interpretation goes without them")
             labels = None
         batch = load_inputs(
             inputs,
             self._loaded(),
             labels=labels,
-            class_names=self._settings.class_names,
+            class_names=self._options.class_names,
             preprocess="none",
             batch_size=min(AT_ONCE, len(flatten(inputs)[0])),
         )

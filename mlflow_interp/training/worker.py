@@ -1,15 +1,13 @@
 """The process beside a training: lays out, draws, writes to the spool and logs, at low priority.
 
-`python -m mlflow_interp.training.worker` reads orders of its own parent from standard input, and
-says in lines of JSON on standard output how it gets on. A tracking server that is slow or gone holds up
+`python -m mlflow_interp.training.worker DESCRIPTOR` gets messages from its own parent over a connection, and
+reports over the same one. A tracking server that is slow or gone holds up
 this process, and never the training.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import os
 import pickle
 import sys
@@ -17,14 +15,16 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
-from mlflow_interp.artifacts.spool import Spool
 from mlflow_interp.exceptions import first_line, without_password
-from mlflow_interp.loading.store import is_local
-from mlflow_interp.training.orders import Finish, Start, Step, received
+from mlflow_interp.models.artifact_store import is_local
+from mlflow_interp.tracking.destination import use_tracking_uri
+from mlflow_interp.tracking.spool import Spool
+from mlflow_interp.training.messages import Finish, Start, Step
 
 Tell = Callable[..., None]
 
@@ -63,10 +63,10 @@ class Worker:
         self._online(self._open)
 
     def _open(self) -> None:
-        from mlflow_interp.artifacts import logged, uploading
+        from mlflow_interp.tracking import log, upload
 
-        client = logged.client()
-        uploading.make_run(client, self.spool)
+        client = log.client()
+        upload.make_run(client, self.spool)
         self.tell(run=self.spool.run_id)
         stored = client.get_run(self.spool.run_id).info.artifact_uri
         self._remote = self._remote or not is_local(stored)
@@ -84,56 +84,63 @@ class Worker:
         finally:
             self.tell(online=False)
 
-    def step(self, order: Step) -> None:
+    def step(self, message: Step) -> None:
         """Draw and write the result of an epoch, and log it."""
         try:
-            self._write(order)
+            self._write(message)
         except Exception as error:
-            self.tell(failed=order.method, why=f"{type(error).__name__}: {error}")
+            self.tell(failed=message.method, why=f"{type(error).__name__}: {error}")
             return
         self._online(self._upload)
 
-    def _write(self, order: Step) -> None:
-        from mlflow_interp import report
-        from mlflow_interp.deferral import Deferred
-        from mlflow_interp.manifest import complete_manifest, write_folder
-        from mlflow_interp.training import over_steps
+    def _write(self, message: Step) -> None:
+        from mlflow_interp.engine.deferral import Deferred
+        from mlflow_interp.report.files import draw_files
+        from mlflow_interp.report.folder import write_folder
+        from mlflow_interp.report.manifest import complete_manifest, describe
+        from mlflow_interp.training import epoch_summary
 
-        series = self.series.setdefault(order.method, _Series())
+        series = self.series.setdefault(message.method, _Series())
         previous = series.results[max(series.results)] if series.results else None
-        result = order.result.conclude(previous) if isinstance(order.result, Deferred) else order.result
-        _, files = report.files(order.method, result, order.figure, with_page=False)
-        described = report.manifest(order.method, result, order.given, order.facts, seconds=order.seconds)
-        manifest = complete_manifest(described | {"step": order.step}, files)
+        result = message.result.conclude(previous) if isinstance(message.result, Deferred) else message.result
+        _, files = draw_files(message.method, result, message.figure, with_page=False)
+        described = describe(
+            message.method,
+            result,
+            message.given,
+            message.provenance,
+            parameters=message.parameters,
+            seconds=message.seconds,
+        )
+        manifest = complete_manifest(described | {"step": message.step}, files)
         self.spool.save()
-        folder = self.spool.folder / order.method / f"epoch-{order.step:04d}"
+        folder = self.spool.folder / message.method / f"epoch-{message.step:04d}"
         write_folder(folder, files, manifest)
-        if not over_steps.needs_results(order.method):
+        if not epoch_summary.needs_results(message.method):
             series.results.clear()
-        series.results[order.step], series.manifests[order.step] = result, manifest
-        series.figure = dict(order.figure)
-        # The picture itself, as its file may be gone once it is logged.
-        shown = {"picture": base64.b64encode(files["figure.png"]).decode()} if self._shows else {}
-        self.tell(drawn=order.method, step=order.step, **shown)
+        series.results[message.step], series.manifests[message.step] = result, manifest
+        series.figure = dict(message.figure)
+        # The figure itself, as its file may be gone once it is logged.
+        shown = {"figure": files["figure.png"]} if self._shows else {}
+        self.tell(drawn=message.method, step=message.step, **shown)
         for warning in manifest["warnings"] if len(series.manifests) == 1 else ():
-            self.tell(warning=f"{order.method}: {warning}")
+            self.tell(warning=f"{message.method}: {warning}")
 
     def _upload(self) -> None:
-        from mlflow_interp.artifacts.uploading import upload
-        from mlflow_interp.figures import index
+        from mlflow_interp.tracking.upload import upload
 
-        for piece in upload(self.spool, index.page):
+        for piece in upload(self.spool):
             self.tell(logged=piece)
 
-    def finish(self, order: Finish) -> None:
+    def finish(self, message: Finish) -> None:
         """Write the pages over all steps, log what is left, end the run if it was made here."""
-        from mlflow_interp.artifacts.uploading import end_run
+        from mlflow_interp.tracking.upload import end_run
 
         self.offline = None  # one more try
         for method in self.series:
             self._write_page(method)
         if self.spool.status is not None:
-            self.spool.status = order.status
+            self.spool.status = message.status
         self._online(self._upload)
         self._online(lambda: end_run(self.spool))
         if self.offline is None:
@@ -144,13 +151,13 @@ class Worker:
         self.tell(done=True, offline=self.offline)
 
     def _write_page(self, method: str) -> None:
-        from mlflow_interp.training import over_steps
+        from mlflow_interp.training import epoch_summary
 
         series = self.series[method]
         if not series.results:
             return
         try:
-            over_steps.write_whole(
+            epoch_summary.write_whole(
                 self.spool.folder / method, method, series.results, series.manifests, series.figure
             )
         except Exception as error:
@@ -158,63 +165,60 @@ class Worker:
 
 
 def main() -> None:
-    """Read orders until the last one, or until the parent is gone."""
-    # What is printed, by whomever, goes to the parent's log and not among the lines it reads.
-    told, sys.stdout = sys.stdout, sys.stderr
+    """Carry out what the parent asks for, until it is gone."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     # umap-learn would import it, and nothing here needs it.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    connection = Connection(int(sys.argv[1]))
 
-    def tell(**what: Any) -> None:
+    def tell(**event: Any) -> None:
         with contextlib.suppress(OSError):  # where the parent is gone, what it asked for is done all the same
-            print(json.dumps(what), file=told, flush=True)
+            connection.send(event)
 
-    _serve(sys.stdin.buffer, tell)
+    _serve(connection, tell)
 
 
-def _serve(orders: IO[bytes], tell: Tell) -> None:
-    """Carry out the orders of one training after the other, until the parent is gone."""
-    import mlflow
-
+def _serve(connection: Connection, tell: Tell) -> None:
+    """Work for one training after the other, until the parent is gone."""
     worker: Worker | None = None
-    for order in _taken_in(orders):
-        if isinstance(order, Start):
+    for message in _received(connection):
+        if isinstance(message, Start):
             for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
                 del os.environ[name]
-            os.environ.update(_IMPATIENT | dict(order.environment))
-            mlflow.set_tracking_uri(order.tracking_uri)
-            worker = Worker(order, tell)
-            _warm_up(order.warm_up)
-        elif isinstance(order, Finish) and worker is not None:
-            worker.finish(order)
+            os.environ.update(_IMPATIENT | dict(message.environment))
+            use_tracking_uri(message.tracking_uri)
+            worker = Worker(message, tell)
+            _warm_up(message.warm_up)
+        elif isinstance(message, Finish) and worker is not None:
+            worker.finish(message)
             worker = None
         elif worker is not None:
-            worker.step(order)
+            worker.step(message)
     if worker is not None:
         worker.finish(Finish("FAILED"))
 
 
-def _taken_in(orders: IO[bytes]) -> Iterator[Any]:
-    """Orders in their turn, read as they come: what a parent still holds when it ends is lost."""
+def _received(connection: Connection) -> Iterator[Any]:
+    """Messages in their turn, read as they come: what a parent still holds when it ends is lost."""
     waiting = SimpleQueue[bytes | None]()
 
     def read() -> None:
-        order: bytes | None = b""
-        while order is not None:
-            order = received(orders)
-            waiting.put(order)
+        with contextlib.suppress(EOFError, OSError):  # the parent is gone, in the middle of a message too
+            while True:
+                waiting.put(connection.recv_bytes())
+        waiting.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    while (order := waiting.get()) is not None:
-        yield pickle.loads(order)  # noqa: S301 - written by the parent
+    while (message := waiting.get()) is not None:
+        yield pickle.loads(message)  # noqa: S301 - written by the parent
 
 
 @cache
 def _warm_up(methods: tuple[str, ...]) -> None:
     """Have Numba compile what the first layout would wait for."""
     if "umap" in methods:
-        from mlflow_interp.embedding.layout import try_out
+        from mlflow_interp.kinds.embedding.layout import try_out
 
         try_out({"n_neighbors": 5, "min_dist": 0.1, "n_components": 2, "random_state": 0})
 

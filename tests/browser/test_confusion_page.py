@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from docs.pictures import browser_page
-from mlflow_interp.confusion import from_predictions
-from mlflow_interp.figures.confusion_matrix import page, page_over
+from mlflow_interp.kinds.confusion_matrix import from_predictions
+from mlflow_interp.kinds.confusion_matrix.page import page, page_over
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
 

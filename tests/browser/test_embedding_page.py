@@ -9,8 +9,8 @@ import pytest
 
 import mlflow_interp
 from docs.pictures import browser_page
-from mlflow_interp.figures.embedding import page as page_of
-from mlflow_interp.figures.embedding import page_over
+from mlflow_interp.kinds.embedding.page import page as page_of
+from mlflow_interp.kinds.embedding.page import page_over
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
 

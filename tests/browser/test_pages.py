@@ -11,7 +11,7 @@ from docs.pictures import browser_page
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
-    pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning"),
+    pytest.mark.filterwarnings("default::mlflow_interp.exceptions.InterpretationWarning"),
 ]
 
 

@@ -16,7 +16,7 @@ from mlflow_interp.registry import method_names
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
-    pytest.mark.filterwarnings("default::mlflow_interp.pipeline.InterpretationWarning"),
+    pytest.mark.filterwarnings("default::mlflow_interp.exceptions.InterpretationWarning"),
 ]
 
 FIRST_TIME = 90_000  # milliseconds that the UI may take to come up on a busy machine

@@ -17,12 +17,12 @@ import atheris
 INSTRUMENTED = ["PIL", "numpy.lib._format_impl", "numpy.lib._npyio_impl", "zipfile", "json", "mlflow_interp"]
 
 with atheris.instrument_imports(include=INSTRUMENTED):
-    from mlflow_interp.columns import read_column
+    from mlflow_interp.core.annotations import annotate
+    from mlflow_interp.data.class_names import load_class_names
+    from mlflow_interp.data.images import read_picture
+    from mlflow_interp.data.labels import read_column
+    from mlflow_interp.data.sources import ArrayRows, find_source
     from mlflow_interp.exceptions import InputsError, InterpretationError
-    from mlflow_interp.loading.classes import load_class_names
-    from mlflow_interp.loading.labels import told_of
-    from mlflow_interp.loading.pictures import read_picture
-    from mlflow_interp.loading.sources import ArrayRows, find_source
 
 FOLDER = Path(tempfile.mkdtemp(prefix="mlflow-interp-fuzz-"))
 
@@ -49,7 +49,7 @@ def arrays(content: bytes) -> None:
     source = find_source(str(written(f"a.{suffix}", content)), None, batch_size=8, most=None, axes=4)
     assert isinstance(source, ArrayRows)
     assert source.inputs.dtype.kind in "biuf"
-    told, _ = told_of(source.labels, len(source.inputs), None)
+    told, _ = annotate(source.labels, len(source.inputs), None)
     assert len(told.labels) == len(source.inputs)
 
 
@@ -64,7 +64,7 @@ def classes(content: bytes) -> None:
         assert all(isinstance(name, str) and name.strip() for name in names)
     for name in ("l.txt", "l.csv"):
         column = read_column(written(name, content), "labels")
-        told_of(column, len(column), ("cat", "dog"))
+        annotate(column, len(column), ("cat", "dog"))
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {"pictures": pictures, "arrays": arrays, "classes": classes}

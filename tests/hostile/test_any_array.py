@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mlflow_interp.core import UNKNOWN
+from mlflow_interp.core.annotations import label_indices
+from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import InputsError
-from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.labels import label_indices
-from mlflow_interp.loading.models import LoadedModel, load_model
+from mlflow_interp.models.load import load_model
+from mlflow_interp.models.origin import LoadedModel
 
 quietly = settings(
     deadline=None,

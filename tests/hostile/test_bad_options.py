@@ -77,13 +77,13 @@ def test_a_number_works_or_is_refused_in_one_line(
     done = call(method, option.name, value)
     if done.exit_code == 0:
         means = (value == "0" and option.name in ZERO) or (value == "-1" and option.name in BELOW)
-        assert means or option.passed_on
+        assert means or option.forwarded
         assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
         return
     line = refused(done)
     if option.name not in NAMES and (method, option.name) != ("umap", "seed"):  # random_state there
-        assert option.name in line.replace("-", "_") or option.passed_on, line
-        assert value[:8] in line.replace("e+", "e") or option.passed_on, line
+        assert option.name in line.replace("-", "_") or option.forwarded, line
+        assert value[:8] in line.replace("e+", "e") or option.forwarded, line
 
 
 TEXTS = [

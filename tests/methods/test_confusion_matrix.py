@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.confusion import from_predictions
-from mlflow_interp.confusion.mistakes import MOST_OF_A_PAIR, MOST_OF_ALL
-from mlflow_interp.core import Chunk
+from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.exceptions import InapplicableError, InputsError, ModelError, OptionError
-from mlflow_interp.manifest import csv
+from mlflow_interp.kinds.confusion_matrix import from_predictions
+from mlflow_interp.kinds.confusion_matrix.mistakes import MOST_OF_A_PAIR, MOST_OF_ALL
 from mlflow_interp.methods.confusion_matrix import confusion_matrix
+from mlflow_interp.report.formats import csv
 
 layers = keras.layers
 
@@ -342,7 +342,7 @@ def test_too_many_predictions_for_a_dataset_of_unknown_length(batch_of):
 
 
 def test_chunks_can_be_cut_with_labels_and_weights():
-    from mlflow_interp.core import some, split
+    from mlflow_interp.core.chunk import some, split
 
     rows = np.arange(5)
     chunk = Chunk(rows, tuple("abcde"), rows[:, None], rows, None, np.eye(5), rows / 10)

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from mlflow_interp.exceptions import ModelError, OptionError
-from mlflow_interp.methods.gradcam import focus, gradcam
+from mlflow_interp.kinds.heatmap.result import focus
+from mlflow_interp.methods.gradcam import gradcam
 
 layers = keras.layers
 

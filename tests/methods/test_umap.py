@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 import mlflow_interp
 from mlflow_interp.cli import main
-from mlflow_interp.core import UNKNOWN
-from mlflow_interp.embedding.neighbourhood import label_agreement
+from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
+from mlflow_interp.kinds.embedding.quality import label_agreement
 from mlflow_interp.methods.umap import umap
 
 FEW = {"n_epochs": 30}
@@ -31,8 +31,8 @@ def batch(digits, batch_of):
 
 @pytest.fixture(scope="module")
 def batch_of():
-    from mlflow_interp.loading.inputs import load_inputs
-    from mlflow_interp.loading.models import load_model
+    from mlflow_interp.data.prepare import load_inputs
+    from mlflow_interp.models.load import load_model
 
     return lambda model, inputs, **options: load_inputs(inputs, load_model(model), **options)
 

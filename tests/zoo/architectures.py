@@ -45,7 +45,7 @@ def settle(model: Any, inputs: Any) -> None:
     """
     import keras
 
-    from mlflow_interp.layers import walk
+    from mlflow_interp.backend.layer_tree import walk
 
     kind = keras.layers.BatchNormalization
     normalising = [place.layer for place in walk(model) if isinstance(place.layer, kind)]

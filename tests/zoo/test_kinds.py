@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.applicability import needs, usable_methods
+from mlflow_interp.api import InterpretationWarning, interpret
+from mlflow_interp.engine.layer_table import describe_layers
+from mlflow_interp.engine.requirements import requirements_of, usable_methods
 from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
-from mlflow_interp.inspection import describe_layers
-from mlflow_interp.loading.models import load_model
 from mlflow_interp.methods.confusion_matrix import confusion_matrix
 from mlflow_interp.methods.gradcam import gradcam
 from mlflow_interp.methods.saliency import saliency
-from mlflow_interp.pipeline import InterpretationWarning, interpret
+from mlflow_interp.models.load import load_model
 from mlflow_interp.registry import method_names
 
 layers, ops = keras.layers, keras.ops
@@ -266,7 +266,7 @@ def test_a_layout_is_not_advised_for_few_inputs(batch_of):
 
 
 def test_every_method_needs_what_is_known():
-    assert {name: needs(name) for name in method_names()}["gradcam"] == {"feature map"}
+    assert {name: requirements_of(name) for name in method_names()}["gradcam"] == {"feature map"}
 
 
 def test_the_message_says_which_methods_can_be_used():

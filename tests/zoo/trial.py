@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core import Batch
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import InterpretationError
-from mlflow_interp.loading.inputs import load_inputs
-from mlflow_interp.loading.models import load_model
+from mlflow_interp.models.load import load_model
 from mlflow_interp.registry import find_method, method_names
 from tests.zoo import architectures
 

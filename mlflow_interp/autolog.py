@@ -1,0 +1,67 @@
+"""`autolog()`: the callback put into every training, by MLflow's rules for autologging."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow.utils.autologging_utils import (
+    autologging_integration,
+    get_autologging_config,
+    safe_patch,
+)
+
+from mlflow_interp.options import Methods, takes
+from mlflow_interp.training.callback import InterpretationCallback
+from mlflow_interp.training.options import TrainingOptions
+
+NAME = "mlflow_interp"
+
+
+@autologging_integration(NAME)  # type: ignore[untyped-decorator]
+@takes(TrainingOptions, but=("run_id",))
+def autolog(
+    methods: Methods = TrainingOptions.methods,
+    *,
+    disable: bool = False,
+    exclusive: bool = False,
+    silent: bool = False,
+    **options: Any,
+) -> None:
+    """Interpret every model that is trained with `fit` from now on, into the run of its losses.
+
+    Works beside `mlflow.tensorflow.autolog()` and `mlflow.keras.autolog()`, called in any order, and
+    without either. `Model.fit` is not patched.
+
+    Args:
+        disable: Interpret no more.
+        exclusive: Interpret only where the user has no run open.
+        silent: Say nothing, not even warnings.
+
+    Raises:
+        OptionError: no such method or option, or a number out of range.
+    """
+    from keras.callbacks import CallbackList
+
+    def make() -> InterpretationCallback:
+        return InterpretationCallback(methods, _silent=silent, **options)
+
+    make()  # so that what can't be done is refused here and not in the middle of a training
+
+    def with_ours(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        # Only `fit` asks for a history; `evaluate` and `predict` make lists of callbacks too.
+        if not (kwargs.get("add_history") or (len(args) > 1 and args[1])) or _is_disabled_everywhere():
+            return
+        if any(isinstance(each, InterpretationCallback) for each in self.callbacks):
+            return
+        callback = make()
+        callback.set_params(self.params)
+        callback.set_model(self.model)
+        self.callbacks.append(callback)  # of the list that Keras made, not of the user's own
+
+    safe_patch(NAME, CallbackList, "__init__", with_ours)
+
+
+def _is_disabled_everywhere() -> bool:
+    """Whether the user said `mlflow.autolog(disable=True)`, which doesn't reach integrations of others."""
+    return bool(get_autologging_config("mlflow", "disable", False))

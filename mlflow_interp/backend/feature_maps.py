@@ -1,0 +1,231 @@
+"""Which layers give a feature map, and where on the input its values lie.
+
+Told from the shapes and the graph of a traced forward pass. A map has axes of space between batch and
+channels: two for pictures, three for volumes, one for signals and texts. A transformer's tokens are laid
+out on the grid of patches that they came from, the class token and its like left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlflow_interp.backend import ops
+from mlflow_interp.backend.compile import compile_for
+from mlflow_interp.backend.forward import Forward, forward
+from mlflow_interp.backend.layer_tree import is_channels_first, leaf_paths, walk
+from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
+
+Pooling = Literal["mean", "max", "flatten"]
+
+# Tokens that stand before the patches: a class token, one for distillation too, or four registers too.
+_BEFORE_PATCHES = (0, 1, 2, 5)
+
+
+@dataclass(frozen=True)
+class SpatialLayout:
+    """Where the values of a feature map lie.
+
+    Attributes:
+        sizes: how many places there are along each axis of space, None where that varies.
+        axes: those axes, one alone for tokens.
+        before: so many tokens come first that belong to no place.
+    """
+
+    sizes: tuple[int | None, ...]
+    axes: tuple[int, ...]
+    before: int = 0
+
+    def lay_out(self, tensor: Any) -> Any:
+        """The map as (batch, *sizes, channels)."""
+        import tensorflow as tf
+
+        if len(self.sizes) > len(self.axes):
+            return tf.reshape(tensor[:, self.before :], (-1, *self.sizes, tensor.shape[-1]))
+        if 1 in self.axes:
+            return tensor
+        return tf.transpose(tensor, (0, *self.axes, 1))
+
+
+def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:
+    """The axes of a feature map that are neither batch nor channels."""
+    rank = tensor.shape.rank
+    return tuple(range(2, rank) if is_channels_first(model) else range(1, rank - 1))
+
+
+def find_layout(model: Any, traced: Forward, tensor: Any) -> SpatialLayout | None:
+    """Where the values that a layer gives lie; None where they lie nowhere, or all in one place."""
+    import tensorflow as tf
+
+    rank = tensor.shape.rank or 0
+    of_inputs = max(each.shape.rank or 0 for each in tf.nest.flatten(traced.inputs))
+    if rank == 3 and of_inputs >= 4:
+        return _on_patches(model, traced, tensor.shape[1])
+    if not 3 <= rank <= 5:
+        return None
+    axes = spatial_axes(model, tensor)
+    sizes = tuple(tensor.shape[axis] for axis in axes)
+    return SpatialLayout(sizes, axes) if any(size is None or size > 1 for size in sizes) else None
+
+
+def _on_patches(model: Any, traced: Forward, tokens: int | None) -> SpatialLayout | None:
+    """The grid of patches that so many tokens lie on."""
+    for before in _BEFORE_PATCHES:
+        for grid in _grids(model, traced):
+            if tokens is not None and math.prod(grid) == tokens - before:
+                return SpatialLayout(grid, (1,), before)
+    return None
+
+
+def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
+    """Grids that tokens may lie on: those of earlier feature maps; without any, of square patches."""
+    import tensorflow as tf
+
+    leaves = leaf_paths(model)
+    tensors = [tensor for path, tensor in traced.tapped.items() if path in leaves and tensor.shape.rank == 4]
+    maps = [tuple(tensor.shape[axis] for axis in spatial_axes(model, tensor)) for tensor in tensors]
+    picture = next(each for each in tf.nest.flatten(traced.inputs) if each.shape.rank >= 4)
+    high, wide = (picture.shape[axis] for axis in spatial_axes(model, picture)[:2])
+    yield from reversed([grid for grid in maps if None not in grid and math.prod(grid) > 1])
+    if not [grid for grid in maps if grid != (high, wide)]:
+        yield from ((high // side, wide // side) for side in range(2, min(high, wide) // 2 + 1))
+
+
+def map_and_gradient(model: Any, passed: Forward, path: str, score: Any) -> tuple[Any, Any]:
+    """The feature map of a layer and the gradient of a score with respect to it, (batch, *space, channels).
+
+    Raises:
+        OptionError: the layer has no spatial feature map, or the score does not depend on it.
+    """
+    tensor = passed.tapped.get(path)
+    layout = None if tensor is None else find_layout(model, passed, tensor)
+    if layout is None:
+        shape = "nothing" if tensor is None else f"shape {tuple(tensor.shape)}"
+        raise OptionError(
+            f"layer {path!r} gives {shape}, and Grad-CAM needs a feature map over space, such as "
+            "(batch, height, width, channels); `mlflow-interp layers` shows which layers have one"
+        )
+    gradient = ops.gradient(score, tensor)
+    if gradient is None:
+        raise OptionError(f"the class score does not depend on layer {path!r}; take a layer on the way to it")
+    return layout.lay_out(ops.as_float(tensor)), layout.lay_out(ops.as_float(gradient))
+
+
+def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
+    """The path of the last layer with a spatial feature map that `upto` depends on.
+
+    Where a class token goes before the patches, what is decided is often read off it alone; then it is
+    the last layer whose patches still count.
+
+    Raises:
+        InapplicableError: the model has none.
+    """
+    import tensorflow as tf
+
+    candidates = spatial_layers(model, traced, upto)
+    if not candidates:
+        raise InapplicableError(
+            f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs and "
+            "others take by default; `mlflow-interp layers` shows what each method can use"
+        )
+    path, places = list(candidates.items())[-1]
+    if not places.before:
+        return path
+    with tf.init_scope():  # out of the graph that is being traced
+        return _last_that_counts(model, traced.inputs) or path
+
+
+def spatial_layers(model: Any, traced: Forward, upto: Any) -> dict[str, SpatialLayout]:
+    """By path in order of completion, the layers with a spatial feature map that `upto` depends on."""
+    used, leaves = dependencies(upto), leaf_paths(model)
+    on_the_way = [
+        (path, find_layout(model, traced, tensor))
+        for path, tensor in traced.tapped.items()
+        if path in leaves and tensor.op.name in used
+    ]
+    return {path: places for path, places in on_the_way if places is not None}
+
+
+def _last_that_counts(model: Any, like: Any) -> str | None:
+    """The last layer on some place of which the output depends, tried on noise."""
+    import tensorflow as tf
+
+    paths: list[str] = []
+
+    def count(inputs: Any) -> Any:
+        passed = forward(model, inputs)
+        layers = spatial_layers(model, passed, passed.outputs)
+        paths.extend(layers)
+        # The square, as probabilities sum to one whatever the input.
+        gradients = tf.gradients(tf.square(passed.outputs), [passed.tapped[path] for path in layers])
+        found = zip(gradients, layers.values(), strict=True)
+        return [tf.reduce_any(places.lay_out(each) != 0) for each, places in found]
+
+    noise = tf.nest.map_structure(
+        lambda each: tf.cast(tf.random.stateless_uniform((1, *each.shape[1:]), (0, 0)), each.dtype), like
+    )
+    counts = compile_for(count, noise)(noise)
+    return next(
+        (path for path, counted in zip(reversed(paths), reversed(counts), strict=True) if counted), None
+    )
+
+
+def layer_before_head(model: Any, traced: Forward) -> str:
+    """The path of the last layer before the head, which is the last layer with weights.
+
+    What it gives is what the model knows of an input when it chooses between the classes.
+
+    Raises:
+        ModelError: nothing comes before the head.
+    """
+    used, leaves = dependencies(traced.outputs), leaf_paths(model)
+    way = [path for path, tensor in traced.tapped.items() if path in leaves and tensor.op.name in used]
+    weighted = {place.path for place in walk(model) if place.layer.weights}
+    before = way[: max((at for at, path in enumerate(way) if path in weighted), default=0)]
+    if not before:
+        raise ModelError(
+            f"model {model.name!r} has no layer before its head, so which to take is not known; name "
+            "layers=; `mlflow-interp layers` shows what each method can use"
+        )
+    return before[-1]
+
+
+def dependencies(tensor: Any, *, but: Sequence[str] = ()) -> set[str]:
+    """The names of all operations that a tensor of a traced graph is computed from, its own too.
+
+    Args:
+        tensor: the tensor.
+        but: types of operations that are not gone past.
+    """
+    seen, waiting = set(), [tensor.op]
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in seen:
+            seen.add(operation.name)
+            waiting.extend(parent.op for parent in operation.inputs if operation.type not in but)
+    return seen
+
+
+def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
+    """What a layer gives as (batch, features) float32, the axes between pooled.
+
+    Raises:
+        OptionError: all values are wanted in a row, and their number varies.
+    """
+    import tensorflow as tf
+
+    tensor = tf.cast(tensor, tf.float32)
+    rank = tensor.shape.rank
+    if rank == 2:
+        return tensor
+    if pooling == "flatten":
+        size = tensor.shape[1:].num_elements()
+        if size is None:
+            raise OptionError(
+                f"layer {path!r} gives {tuple(tensor.shape)}, whose size varies; pool it by mean or max"
+            )
+        return tf.reshape(tensor, (-1, size))
+    axes = spatial_axes(model, tensor)
+    return tf.reduce_mean(tensor, axes) if pooling == "mean" else tf.reduce_max(tensor, axes)

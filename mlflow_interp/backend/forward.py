@@ -1,0 +1,174 @@
+"""A forward pass in which every layer is tapped while the model is traced.
+
+A tap replaces `layer.call` for the moment of tracing and puts it back. Functional, Sequential,
+nested, shared and subclassed models all run their layers through `call`, so all can be tapped;
+rebuilding a model as `Model(inputs, layer.output)` can't reach into nested or subclassed ones.
+TensorFlow prunes every tap whose tensor is not used, so tapping all layers costs nothing at run time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_interp.backend.layer_tree import Located, find_layer, walk
+from mlflow_interp.core.chunk import Arrays
+from mlflow_interp.exceptions import ModelError
+
+# Two threads that tap one model at once would restore each other's `call`.
+_tracing = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A traced forward pass: what the model gives, and what each layer gave on the way.
+
+    Attributes:
+        inputs: what it is fed.
+        outputs: the model's output tensor.
+        tapped: by path in order of completion, the last output tensor of each layer.
+        uses: by path, how often the layer was run: more than once where it is shared.
+    """
+
+    inputs: Arrays
+    outputs: Any
+    tapped: dict[str, Any] = field(default_factory=dict)
+    uses: dict[str, int] = field(default_factory=dict)
+
+
+def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = None) -> Forward:
+    """Run the model in inference mode with every layer tapped. For use inside a `tf.function`.
+
+    Args:
+        model: the Keras model.
+        inputs: what it is fed.
+        given: by path, what layers are to give instead of what they would.
+
+    Raises:
+        ModelError: the model can't take the inputs, or has several outputs.
+    """
+    import tensorflow as tf
+
+    tapped, uses = dict[str, Any](), dict[str, int]()
+    graph = tf.compat.v1.get_default_graph()
+
+    def note(path: str, output: Any) -> Any:
+        output = tf.cast(given[path], output.dtype) if given and path in given else output
+        # What a loop body inside a layer gives lives in another graph and can't be used in this one.
+        if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
+            tapped.pop(path, None)
+            tapped[path] = output
+            uses[path] = uses.get(path, 0) + 1
+        return output
+
+    with _tracing, contextlib.ExitStack() as stack:
+        for place in walk(model):
+            stack.enter_context(_tap(place, note))
+        outputs = _call(model, inputs)
+    leaves = tf.nest.flatten(outputs)
+    if len(leaves) != 1:
+        raise ModelError(
+            f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
+            f"explained; choose one with output={_outputs(model)}"
+        )
+    return Forward(inputs, leaves[0], tapped, uses)
+
+
+def _outputs(model: Any) -> str:
+    names = list(getattr(model, "output_names", ()))
+    return f", one of {', '.join(names)}" if names else ""
+
+
+def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
+    """What one layer gives, and nothing after it is run. For use inside a `tf.function`.
+
+    A functional model's own check of its input's size is left out, so that pictures of other sizes can
+    be run as far as the layers themselves take them.
+
+    Args:
+        model: the Keras model.
+        inputs: what it is fed.
+        path: the layer's path.
+        uses: how often the layer is run in a whole forward pass, as `Forward.uses` has it.
+
+    Raises:
+        ModelError: the model can't take the inputs, or never runs the layer.
+    """
+    seen: list[Any] = []
+
+    def note(_: str, output: Any) -> Any:
+        seen.append(output)
+        if len(seen) == uses:
+            raise _Reached
+        return output
+
+    with _tracing, contextlib.ExitStack() as stack:
+        for place in walk(model):
+            stack.enter_context(_any_size(place.layer))
+        stack.enter_context(_any_size(model))
+        stack.enter_context(_tap(find_layer(model, path), note))
+        try:
+            _call(model, inputs)
+        except _Reached:
+            return seen[-1]
+    raise ModelError(f"model {model.name!r} ran layer {path!r} only {len(seen)} times of {uses}")
+
+
+class _Reached(BaseException):
+    """Ends a forward pass; no Exception, as Keras catches those to add to their message."""
+
+
+def _any_size(layer: Any) -> contextlib.AbstractContextManager[None]:
+    import keras
+
+    check = "_assert_input_compatibility"
+    if not isinstance(layer, keras.Model) or not hasattr(layer, check):
+        return contextlib.nullcontext()
+    return replaced(layer, check, lambda *_: None)
+
+
+def _call(model: Any, inputs: Arrays) -> Any:
+    import tensorflow as tf
+
+    try:
+        return model(inputs, training=False)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        shapes = [tuple(array.shape) for array in tf.nest.flatten(inputs)]
+        raise ModelError(
+            f"model {model.name!r} can't take inputs of shape {shapes}: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of Keras' message that says what is wrong, without colours."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return told[0] if told else type(error).__name__
+
+
+@contextlib.contextmanager
+def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Give a layer a method of ours for a while."""
+    own = layer.__dict__.get(name)
+    # Keras' own __setattr__ would track the function as state of the layer.
+    object.__setattr__(layer, name, function)
+    try:
+        yield
+    finally:
+        if own is None:
+            object.__delattr__(layer, name)
+        else:
+            object.__setattr__(layer, name, own)
+
+
+def _tap(place: Located, note: Callable[[str, Any], Any]) -> contextlib.AbstractContextManager[None]:
+    call = place.layer.call
+
+    def tapping(*args: Any, **kwargs: Any) -> Any:
+        return note(place.path, call(*args, **kwargs))
+
+    return replaced(place.layer, "call", tapping)

@@ -1,0 +1,132 @@
+"""Layers of any Keras model: list them, find one by name, index or path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from mlflow_interp.exceptions import OptionError, nearest
+
+# What a method can do with a layer stands in its signature; `mlflow-interp layers` reads it there.
+SpatialLayer = Annotated[str | int | None, "spatial"]
+Layers = str | int | Sequence[str | int] | None
+GradientLayers = Annotated[Layers, "gradient"]
+VectorLayers = Annotated[Layers, "vector"]
+
+
+@dataclass(frozen=True)
+class Located:
+    """A layer and the way to it: `path` by names, `index` by positions, parts joined by "/"."""
+
+    path: str
+    index: str
+    layer: Any
+
+
+def walk(model: Any) -> list[Located]:
+    """Every layer below `model`, nested ones after the layer that holds them, shared ones once."""
+    found: dict[int, Located] = {}
+    for place in _walk(model, (), ()):
+        found.setdefault(id(place.layer), place)
+    return list(found.values())
+
+
+def _walk(parent: Any, path: tuple[str, ...], index: tuple[str, ...]) -> Iterator[Located]:
+    for position, layer in enumerate(_sublayers(parent)):
+        names, positions = (*path, layer.name), (*index, str(position))
+        yield Located("/".join(names), "/".join(positions), layer)
+        yield from _walk(layer, names, positions)
+
+
+def _sublayers(layer: Any) -> Sequence[Any]:
+    import keras
+
+    if isinstance(layer, keras.Model):
+        return list(layer.layers)
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def leaf_paths(model: Any) -> set[str]:
+    """The paths of the layers that hold no others, those that only name an input left out.
+
+    Attention and recurrence count as one layer each: what goes on inside has axes of another meaning.
+    """
+    import keras
+
+    kinds = keras.layers
+    whole = (kinds.MultiHeadAttention, kinds.GroupQueryAttention, kinds.RNN, kinds.Bidirectional)
+    inside = tuple(f"{place.path}/" for place in walk(model) if isinstance(place.layer, whole))
+    return {
+        place.path
+        for place in walk(model)
+        if not isinstance(place.layer, kinds.InputLayer)
+        and (isinstance(place.layer, whole) or not _sublayers(place.layer))
+        and not place.path.startswith(inside)
+    }
+
+
+def find_layer(model: Any, layer: str | int) -> Located:
+    """The layer at an index of `model.layers` (negative from the end), a name, or a path.
+
+    A path leads into nested models, each part a name or an index: "mobilenetv2/out_relu", "1/-1".
+    A bare name is looked for at every depth.
+
+    Raises:
+        OptionError: no layer is there, or several share the name.
+    """
+    places = walk(model)
+    by_path = [place for place in places if place.path == str(layer)]
+    named = [place for place in places if place.layer.name == str(layer)]
+    for matches in (by_path, _descend(model, places, str(layer)), named):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise OptionError(
+                f"layer {layer!r} is ambiguous: {len(matches)} layers have this name; "
+                f"use an index: {', '.join(match.index for match in matches[:5])}"
+            )
+    raise OptionError(
+        f"no layer {layer!r} in model {model.name!r}"
+        f"{nearest(layer, [place.path for place in places])}; `mlflow-interp layers` lists all"
+    )
+
+
+def split_layers(layers: str | int | Sequence[str | int]) -> list[str | int]:
+    """The names and indices of a list, or of a text with commas."""
+    given = layers.split(",") if isinstance(layers, str) else [layers] if isinstance(layers, int) else layers
+    names = [name.strip() if isinstance(name, str) else name for name in given]
+    return [name for name in names if name != ""]
+
+
+def find_layers(model: Any, layers: str | int | Sequence[str | int]) -> list[Located]:
+    """The layers of a list, or of a text with commas; each as `find_layer` finds it.
+
+    Raises:
+        OptionError: a layer is not there, is there twice, or none is named.
+    """
+    found = [find_layer(model, name) for name in split_layers(layers)]
+    if not found or len({place.path for place in found}) < len(found):
+        raise OptionError(f"layers {layers!r} names {'a layer twice' if found else 'none'}; name each once")
+    return found
+
+
+def _descend(model: Any, places: list[Located], path: str) -> list[Located]:
+    """Follow a path whose parts may be indices, counted from the end where negative."""
+    parent = model
+    for part in path.split("/"):
+        children = _sublayers(parent)
+        match = [child for child in children if child.name == part]
+        if not match and re.fullmatch(r"-?[0-9]{1,6}", part) and -len(children) <= int(part) < len(children):
+            match = [children[int(part)]]
+        if len(match) != 1:
+            return []
+        parent = match[0]
+    return [place for place in places if place.layer is parent]
+
+
+def is_channels_first(model: Any) -> bool:
+    """Whether the model's layers keep channels before space: (batch, channels, height, width)."""
+    formats = {getattr(place.layer, "data_format", None) for place in walk(model)}
+    return "channels_first" in formats and "channels_last" not in formats

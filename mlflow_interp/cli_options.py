@@ -1,0 +1,148 @@
+"""Options of commands, made from signatures and spelled as users do; errors of one line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+
+from mlflow_interp.exceptions import InterpretationError, OptionError, without_password
+from mlflow_interp.options import Option
+from mlflow_interp.tracking.destination import note_failure
+
+_NUMBERS: Mapping[Any, click.ParamType[Any, Any]] = {int: click.INT, float: click.FLOAT}
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+_QUIET = Option("quiet", "run", bool, False, "Show neither progress nor where results went.")
+
+
+class Command(click.Command):
+    """A command whose errors are one line, and whose options may be spelled as `mlflow run` does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let flags take `=true` and `=false`, and any option be empty for its default."""
+        flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
+        try:
+            with in_one_line(ctx):
+                return super().parse_args(ctx, list(_spelled_out(args, flags)))
+        except Misspelt as error:
+            if not ctx.resilient_parsing:
+                note_failure(OptionError(str(error)))
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Exit with 2 and one line on what a user can mend, with 130 on Ctrl-C, 143 on SIGTERM."""
+        # A run whose process is told to end must end KILLED, and not stay RUNNING for ever.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        try:
+            return super().invoke(ctx)
+        # Beside our own errors, a disk that is full, a folder that can't be written, memory that is out.
+        except (InterpretationError, OSError, MemoryError) as error:
+            note_failure(error)
+            say(error if isinstance(error, InterpretationError) else of_the_machine(error))
+            sys.exit(2)
+        except KeyboardInterrupt:
+            say("interrupted")
+            sys.exit(130)
+
+
+def _spelled_out(args: Sequence[str], flags: set[str]) -> Iterator[str]:
+    for arg in args:
+        name, equals, value = arg.partition("=")
+        name = name.replace("_", "-")
+        if not (equals and name.startswith("--")):
+            yield arg
+        elif name not in flags:
+            # `mlflow run` passes what was not given as an empty text.
+            yield from [f"{name}={value}"] if value else []
+        elif value.lower() in _YES:
+            yield name
+        elif value.lower() in _NO:
+            yield name.replace("--", "--no-", 1)
+        elif value:
+            raise click.BadParameter(f"{name} is {value!r}; give true or false")
+
+
+def _parameter(option: Option) -> click.Option:
+    """The command line's form of an option."""
+    name = f"--{option.name.replace('_', '-')}"
+    if option.annotation is bool:
+        return click.Option([f"{name}/--no-{name[2:]}", option.name], default=None, help=option.help)
+    default = "" if option.default is None else f" [default: {option.default}]"
+    return click.Option(
+        [name, option.name], type=_click_type(option.annotation), default=None, help=option.help + default
+    )
+
+
+def _click_type(annotation: Any) -> click.ParamType[Any, Any]:
+    """The first type in a union that click can check; text for all others."""
+    if get_origin(annotation) is Annotated:
+        return _click_type(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return click.Choice(get_args(annotation))
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    if str in members:
+        return click.STRING
+    return next((_NUMBERS[member] for member in members if member in _NUMBERS), click.STRING)
+
+
+def _work_in(_ctx: click.Context, _param: click.Parameter, folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
+def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
+    """What a command that interprets takes: model, inputs, its options, and where to log."""
+    tracking = click.Option(
+        ["--tracking-uri"], help="The tracking server or store. By default MLFLOW_TRACKING_URI."
+    )
+    # `mlflow run` works in the project's folder, and the user wrote paths from another.
+    place = click.Option(
+        ["--relative-to"],
+        type=click.Path(exists=True, file_okay=False),
+        hidden=True,
+        expose_value=False,
+        callback=_work_in,
+    )
+    return [
+        click.Argument(["model"]),
+        click.Argument(["inputs"]),
+        *(_parameter(option) for option in (*options.values(), _QUIET)),
+        tracking,
+        place,
+    ]
+
+
+class Misspelt(click.UsageError):
+    """A usage error that is told in one line, as every other error is."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it without the lines on usage that Click puts before."""
+        say(self, file)
+
+
+def say(error: Exception | str, file: IO[Any] | None = None) -> None:
+    """Print an error as the one line that a user sees."""
+    click.echo(f"mlflow-interp: {' '.join(str(error).split())}", file=file, err=True)
+
+
+def of_the_machine(error: OSError | MemoryError) -> str:
+    """What to say where the disk, the memory or the rights of the user end."""
+    if isinstance(error, MemoryError):
+        return f"memory is out: {error}; set --batch-size or --max-inputs lower"
+    return f"{without_password(str(error))}; check the path, who may write there, and how much room is left"
+
+
+@contextlib.contextmanager
+def in_one_line(ctx: click.Context) -> Iterator[None]:
+    """Turn Click's errors on how a command is written into ones of one line."""
+    try:
+        yield
+    except click.UsageError as error:
+        message = error.format_message().rstrip(".")
+        raise Misspelt(f"{message}; see `{ctx.command_path} --help`", ctx) from error

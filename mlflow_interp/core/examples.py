@@ -1,0 +1,148 @@
+"""Rows of what was put in and what the model predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.chunk import UNKNOWN, Chunk
+
+MOST_PICTURES = 64  # a person reads no more in one figure; pages and figures sample to this
+MOST_VALUES = 2**20  # of an input that is no picture and is kept to be drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What was put in and what the model said about it: one row an input.
+
+    Attributes:
+        indices: (n,) int64 positions in the inputs as given.
+        names: n names for people.
+        labels: (n,) int64, `UNKNOWN` where not given.
+        classes: (n, k) int64, the k most probable classes, best first.
+        probabilities: (n, k) float32, theirs.
+        class_names: names of the classes, or None.
+        pictures: (m, height, width, 3) uint8, the first m <= 64 inputs; None if not pictures.
+        values: (m, …) the same of inputs that are no pictures, as the model is fed them; None if they
+            are, or are several, or large.
+    """
+
+    indices: np.ndarray
+    names: tuple[str, ...]
+    labels: np.ndarray
+    classes: np.ndarray
+    probabilities: np.ndarray
+    class_names: tuple[str, ...] | None
+    pictures: np.ndarray | None
+    values: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row an input: its name, what was predicted, the label if known."""
+        name = self.class_name
+        return {
+            "input": list(self.names),
+            "predicted": [name(index) for index in self.classes[:, 0].tolist()],
+            "probability": self.probabilities[:, 0].tolist(),
+            "label": [None if label == UNKNOWN else name(label) for label in self.labels.tolist()],
+        }
+
+    def class_name(self, index: int) -> str:
+        """The name of a class, or its number where it has none."""
+        known = self.class_names is not None and 0 <= index < len(self.class_names)
+        return self.class_names[index] if known and self.class_names else str(index)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Examples and the class of each that was explained.
+
+    Attributes:
+        examples: what was put in and what the model said.
+        targets: (n,) int64, the class explained.
+        scores: (n,) float32, its logit.
+        probabilities: (n,) float32, its probability.
+        head: how scores were read: "softmax", "sigmoid", "binary" or "linear".
+    """
+
+    examples: Examples
+    targets: np.ndarray
+    scores: np.ndarray
+    probabilities: np.ndarray
+    head: str
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything but names and pictures, by name."""
+        return {
+            "targets": self.targets,
+            "scores": self.scores,
+            "target_probabilities": self.probabilities,
+            "indices": self.examples.indices,
+            "labels": self.examples.labels,
+            "classes": self.examples.classes,
+            "probabilities": self.examples.probabilities,
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """How many, how sure of what is explained, and how often right, where labels are known."""
+        known = self.examples.labels != UNKNOWN
+        right = self.examples.classes[:, 0] == self.examples.labels
+        metrics = {
+            "inputs": float(len(self.examples)),
+            "target_probability": float(self.probabilities.mean()),
+        }
+        return metrics | ({"accuracy": float(right[known].mean())} if known.any() else {})
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row an input: its name, what was explained, what was predicted, the label if known."""
+        explained = {
+            "input": list(self.examples.names),
+            "target": [self.examples.class_name(target) for target in self.targets.tolist()],
+            "target_probability": self.probabilities.tolist(),
+        }
+        return explained | self.examples.table()
+
+
+class ExampleCollector:
+    """Builds `Examples` chunk by chunk, keeping only what they keep: memory does not grow with pictures."""
+
+    def __init__(self, class_names: tuple[str, ...] | None, *, top: int = 5) -> None:
+        self.class_names, self.top = class_names, top
+        self._rows: list[tuple[Chunk, np.ndarray, np.ndarray]] = []
+        self._pictures: list[np.ndarray] = []
+        self._values: list[np.ndarray] = []
+
+    def add(self, chunk: Chunk, probabilities: np.ndarray) -> None:
+        """Take in a chunk and the probabilities (n, classes) the model gave its inputs."""
+        top = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top]
+        best = np.take_along_axis(probabilities, top, axis=1).astype(np.float32)
+        room = MOST_PICTURES - sum(map(len, self._pictures))
+        if chunk.pictures is not None and room > 0:
+            self._pictures.append(chunk.pictures[:room].copy())
+        self._keep_values(chunk)
+        light = replace(chunk, inputs=None, pictures=None, label_rows=None)
+        self._rows.append((light, top.astype(np.int64), best))
+
+    def _keep_values(self, chunk: Chunk) -> None:
+        room = MOST_PICTURES - sum(map(len, self._values))
+        plain = chunk.pictures is None and isinstance(chunk.inputs, np.ndarray)
+        if plain and room > 0 and chunk.inputs[0].size <= MOST_VALUES:
+            self._values.append(chunk.inputs[:room].copy())
+
+    def examples(self) -> Examples:
+        """Everything taken in so far."""
+        chunks, classes, probabilities = zip(*self._rows, strict=True)
+        return Examples(
+            indices=np.concatenate([chunk.indices for chunk in chunks]),
+            names=tuple(name for chunk in chunks for name in chunk.names),
+            labels=np.concatenate([chunk.labels for chunk in chunks]),
+            classes=np.concatenate(classes),
+            probabilities=np.concatenate(probabilities),
+            class_names=self.class_names,
+            pictures=np.concatenate(self._pictures) if self._pictures else None,
+            values=np.concatenate(self._values) if self._values else None,
+        )

@@ -1,0 +1,95 @@
+"""Class names from whatever carries them: a list, a mapping, a JSON or text file, the model itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.core.paths import local_path
+from mlflow_interp.exceptions import InputsError
+
+#: A path, names in order, or a mapping from class index to name.
+ClassNames = str | Path | Sequence[str] | Mapping[Any, Any] | None
+
+_ACCEPTED = (
+    'a JSON list, a JSON object {"0": "cat"} or {"0": ["n02123045", "tabby"]}, or text with a name a line'
+)
+
+
+def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
+    """Class names in order of their index.
+
+    Raises:
+        InputsError: the file is missing or malformed, or indices have gaps.
+    """
+    if class_names is None:
+        return None
+    given = _read(local_path(class_names)) if isinstance(class_names, (str, Path)) else class_names
+    if not isinstance(given, Iterable):
+        raise InputsError(f"class names are a {type(given).__name__}; give {_ACCEPTED}")
+    names = _in_order(given) if isinstance(given, Mapping) else list(given)
+    wrong = [name for name in names if name is None or isinstance(name, (list, tuple, dict))]
+    if wrong:
+        raise InputsError(f"class names hold {wrong[0]!r}, which is no name; give {_ACCEPTED}")
+    texts = tuple(map(str, names))
+    if not texts or not all(text.strip() for text in texts):
+        raise InputsError(f"class names are empty, or one of them is; give {_ACCEPTED}")
+    return texts
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputsError(
+            f"class names can't be read from {str(path)!r}: {error}; give {_ACCEPTED}"
+        ) from error
+    if path.suffix.lower() != ".json":
+        # splitlines() would also cut at characters that stand inside names, such as U+2028.
+        return text.removesuffix("\n").split("\n")
+    try:
+        content = json.loads(text, object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:
+        raise InputsError(f"{str(path)!r} is not valid JSON: {error}; give {_ACCEPTED}") from error
+    if not isinstance(content, (list, dict)):
+        raise InputsError(f"{str(path)!r} holds a {type(content).__name__}; give {_ACCEPTED}")
+    return content
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a key stand twice, where Python would keep the last."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found
+
+
+def _in_order(names: Mapping[Any, Any]) -> list[Any]:
+    try:
+        by_index = {int(index): name for index, name in names.items()}
+    except (ValueError, TypeError) as error:
+        raise InputsError(f"class names have a key that is no number: {error}; give {_ACCEPTED}") from error
+    missing = sorted(set(range(len(names))) - set(by_index))
+    if missing or not names:
+        raise InputsError(f"class names skip index {missing[0] if missing else 0}; number them 0, 1, 2, …")
+    # Keras' ImageNet index maps each number to (WordNet id, name).
+    last = [by_index[index] for index in range(len(names))]
+    return [name[-1] if isinstance(name, (list, tuple)) and name else name for name in last]
+
+
+def doubts(names: Sequence[str] | None, classes: int | None) -> list[str]:
+    """A warning where there is not one name for each class, so that classes may be called by wrong names."""
+    if names is None or classes is None or len(names) == classes:
+        return []
+    return [f"there are {len(names)} class names, and the model has {classes} classes; give one for each"]
+
+
+def declared_class_names(metadata: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """The class names in a model's metadata, and a warning where those are no names."""
+    names = metadata.get("class_names")
+    if names is None or isinstance(names, (list, tuple, dict)):
+        return names, []
+    # A path there would be the model choosing a file of the user's to be read and logged.
+    return None, ["class_names in the model's metadata is no list or mapping; pass class_names= yourself"]

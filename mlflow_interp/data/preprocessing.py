@@ -1,0 +1,152 @@
+"""How pixels 0..255 become what a model was trained on."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.backend.layer_tree import walk
+from mlflow_interp.exceptions import OptionError
+
+Preprocess = Callable[[np.ndarray], np.ndarray]
+
+_RANGES: dict[str, Preprocess] = {
+    "none": lambda pixels: pixels,
+    "0..1": lambda pixels: pixels / np.float32(255),
+    "-1..1": lambda pixels: pixels / np.float32(127.5) - 1,
+}
+# Model names of keras.applications begin with these, "-" and "_" aside; the longest match wins.
+_FAMILIES = {
+    "convnext": "convnext",
+    "densenet": "densenet",
+    "efficientnet": "efficientnet",
+    "efficientnetv2": "efficientnet_v2",
+    "inceptionresnetv2": "inception_resnet_v2",
+    "inceptionv3": "inception_v3",
+    "mobilenet": "mobilenet",
+    "mobilenetv2": "mobilenet_v2",
+    "mobilenetv3": "mobilenet_v3",
+    "nasnet": "nasnet",
+    "resnet": "resnet",
+    "resnet50v2": "resnet_v2",
+    "resnet101v2": "resnet_v2",
+    "resnet152v2": "resnet_v2",
+    "vgg16": "vgg16",
+    "vgg19": "vgg19",
+    "xception": "xception",
+}
+# The preprocess_input of these does nothing, as their models rescale inside; those built without that
+# (include_preprocessing=False) take what stands here, None where it is no range.
+_RESCALED_INSIDE = {
+    "convnext": None,
+    "efficientnet": None,
+    "efficientnet_v2": "-1..1",
+    "mobilenet_v3": "-1..1",
+}
+GUESS = "0..1"
+
+
+def find_preprocess(name: str, model: Any, metadata: Mapping[str, Any]) -> tuple[str, Preprocess, str | None]:
+    """What a preprocess option means for a model.
+
+    Args:
+        name: "auto", "none", "0..1", "-1..1", a keras.applications module such as "mobilenet_v2",
+            or "module:function", which takes float32 pixels 0..255 (n, h, w, c).
+        model: The Keras model; "auto" looks in it for Rescaling and Normalization layers.
+        metadata: What was given to `log_model`; "auto" looks for "preprocess" in it.
+
+    Returns:
+        What it resolved to, the function, and a warning if that was guessed.
+
+    Raises:
+        OptionError: no such preprocessing.
+    """
+    warning = None
+    if name == "auto":
+        name, warning = _resolve(model, metadata)
+    return name, _function(name), warning
+
+
+def _resolve(model: Any, metadata: Mapping[str, Any]) -> tuple[str, str | None]:
+    declared = metadata.get("preprocess")
+    if _prepares_itself(model):
+        return "none", None
+    if isinstance(declared, str):
+        # "module:function" out of a model's metadata would be the model choosing which code to run.
+        if ":" not in declared:
+            return declared, None
+        return (
+            GUESS,
+            f"the model asks for preprocess={declared!r}, which is only run when you pass it yourself",
+        )
+    family = _model_family(model)
+    if family:
+        return family, None
+    return GUESS, (
+        f"nothing tells how pixels become the inputs of {model.name!r}, so preprocess={GUESS!r} is a guess; "
+        "pass preprocess=, or log the model with metadata={'preprocess': '0..1'}"
+    )
+
+
+def _prepares_itself(model: Any) -> bool:
+    import keras
+
+    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
+    return any(isinstance(place.layer, kinds) for place in walk(model))
+
+
+def _model_family(model: Any) -> str | None:
+    """What a model of keras.applications takes, by its name or that of a model nested in it."""
+    import keras
+
+    # Layers that are no models are left out: a "resnet_block" of one's own says nothing.
+    nested = [place.layer.name for place in walk(model) if isinstance(place.layer, keras.Model)]
+    family = next((family for family in map(_family, [model.name, *nested]) if family), None)
+    return _RESCALED_INSIDE.get(family, family) if family else None
+
+
+def _family(name: str) -> str | None:
+    key = name.lower().replace("-", "").replace("_", "")
+    matches = [prefix for prefix in _FAMILIES if key.startswith(prefix)]
+    return _FAMILIES[max(matches, key=len)] if matches else None
+
+
+def _function(name: str) -> Preprocess:
+    if name in _RANGES:
+        return _RANGES[name]
+    if name in _FAMILIES.values():
+        return _keras_family(name)
+    if ":" in name:
+        return _imported(name)
+    known = ["auto", *_RANGES, *sorted(set(_FAMILIES.values()))]
+    raise OptionError(f"no preprocess {name!r}; give module:function or one of {', '.join(known)}")
+
+
+def _keras_family(name: str) -> Preprocess:
+    module = importlib.import_module(f"keras.applications.{name}")
+
+    def prepare(pixels: np.ndarray) -> np.ndarray:
+        if pixels.shape[-1] != 3:
+            raise OptionError(
+                f"preprocess {name!r} is for colour pictures, and these have {pixels.shape[-1]} channels; "
+                "pass none, 0..1, -1..1 or module:function"
+            )
+        # Some families change the array they are given; all follow a global setting unless told.
+        prepared = module.preprocess_input(pixels.copy(), data_format="channels_last")
+        return np.asarray(prepared, np.float32)
+
+    return prepare
+
+
+def _imported(name: str) -> Preprocess:
+    module_name, _, function_name = name.partition(":")
+    try:
+        function: Preprocess = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise OptionError(f"preprocess {name!r} can't be imported: {error}; give module:function") from error
+    if not callable(function):
+        raise OptionError(f"preprocess {name!r} is a {type(function).__name__}; give module:function")
+    return function

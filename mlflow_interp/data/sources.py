@@ -1,0 +1,262 @@
+"""Where inputs come from: picture files, arrays, a tf.data.Dataset, each read block by block."""
+
+from __future__ import annotations
+
+import glob
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.chunk import Arrays, flatten
+from mlflow_interp.core.paths import local_path
+from mlflow_interp.data.images import SUFFIXES, find_pictures
+from mlflow_interp.exceptions import InputsError, ModelError, first_line, without_password
+from mlflow_interp.models import artifact_store
+from mlflow_interp.models.signature import class_count
+
+KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+_ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
+_INPUT_KEYS = ("inputs", "x", "X", "images", "data", "x_test", "arr_0")
+_LABEL_KEYS = ("labels", "y", "Y", "targets", "y_test", "arr_1")
+_ACCEPTED = (
+    "a picture, a folder of pictures, a glob, a .npy or .npz file, an artifact URI, "
+    f"keras:{KERAS_DATASETS[2]}, an array or a tf.data.Dataset"
+)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Picture files; `folders` are their class folders, and also their `labels` unless others were given."""
+
+    uri: str
+    paths: Sequence[Path]
+    names: Sequence[str]
+    labels: Any = None
+    folders: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """Arrays with a row an input; `labels` as given: integers, one-hot rows, or names."""
+
+    uri: str
+    inputs: Arrays
+    labels: Any = None
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Something that yields (inputs, labels, weights) again and again, its length perhaps unknown."""
+
+    uri: str
+    read: Callable[[], Iterator[tuple[Arrays, Any, Any]]]
+    total: int | None
+    labelled: bool
+
+
+Source = Pictures | ArrayRows | Blocks
+
+
+def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, axes: int | None) -> Source:
+    """The source behind what a user gave as inputs.
+
+    Args:
+        inputs: What the user gave.
+        labels: One per input, where inputs don't carry them.
+        batch_size: How many rows a dataset yields at a time.
+        most: How many rows to take of a dataset.
+        axes: How many axes a batch has, over all inputs of the model, which tells whether a dataset is
+            batched.
+
+    Raises:
+        InputsError: nothing there, or nothing this can read.
+    """
+    if isinstance(inputs, (str, Path)):
+        return _from_name(str(inputs), labels)
+    if hasattr(inputs, "element_spec"):
+        if labels is not None:
+            raise InputsError(
+                "a dataset carries its own labels; leave labels= out, or join them: "
+                "tf.data.Dataset.zip((inputs, labels))"
+            )
+        return _dataset(inputs, batch_size, most, axes)
+    if isinstance(inputs, (Mapping, tuple)) or (isinstance(inputs, list) and _are_arrays(inputs)):
+        structure = dict(inputs) if isinstance(inputs, Mapping) else tuple(inputs)
+        return ArrayRows("arrays", _checked(structure, "inputs"), labels)
+    if hasattr(inputs, "__array__") or isinstance(inputs, list):
+        return ArrayRows("array", _checked(_stacked(inputs), "inputs"), labels)
+    raise InputsError(f"inputs are a {type(inputs).__name__}; give {_ACCEPTED}")
+
+
+def _stacked(inputs: Any) -> np.ndarray:
+    try:
+        return np.asarray(inputs)
+    except ValueError as error:
+        raise InputsError(f"inputs are rows of different shapes; give {_ACCEPTED}") from error
+
+
+def _are_arrays(inputs: list[Any]) -> bool:
+    return (
+        bool(inputs)
+        and all(hasattr(each, "__array__") and np.ndim(each) > 1 for each in inputs)
+        and len({np.shape(each)[1:] for each in inputs}) > 1
+    )
+
+
+def _from_name(name: str, labels: Any) -> Source:
+    if name.startswith("keras:"):
+        return _keras_dataset(name)
+    path = _fetched(name) if artifact_store.is_uri(name) else local_path(name)
+    uri = without_password(name)
+    if path.is_dir():
+        return _folder(path, uri, labels)
+    if path.suffix.lower() in (".npy", ".npz"):
+        return _numpy_file(path, uri, labels)
+    if path.is_file():
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputsError(f"{uri!r} is no picture and no .npy or .npz file; give {_ACCEPTED}")
+        return Pictures(uri, [path], [path.name], labels)
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    if not matches:
+        raise InputsError(f"nothing found at {uri!r}; give {_ACCEPTED}")
+    files = [match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file()]
+    return _checked_pictures(Pictures(uri, files, [file.name for file in files], labels))
+
+
+def folder_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
+    """Class folders name the classes where there are as many, in order, as Keras' own loader has it."""
+    if not isinstance(source, Pictures) or source.folders is None:
+        return None
+    folders = sorted(set(source.folders))
+    return tuple(folders) if len(folders) == class_count(model) else None
+
+
+def _fetched(uri: str) -> Path:
+    try:
+        return artifact_store.fetch(uri)
+    except ModelError as error:
+        raise InputsError(str(error)) from error
+
+
+def _folder(folder: Path, uri: str, labels: Any) -> Pictures:
+    paths = find_pictures(folder)
+    relative = [path.relative_to(folder) for path in paths]
+    # Class folders: every picture lies in a subfolder, and there are at least two of those.
+    classes = [each.parts[0] if len(each.parts) > 1 else None for each in relative]
+    labelled = None not in classes and len(set(classes)) > 1
+    folders = [str(each) for each in classes] if labelled else None
+    labels = folders if labels is None else labels
+    return _checked_pictures(Pictures(uri, paths, [each.as_posix() for each in relative], labels, folders))
+
+
+def _checked_pictures(pictures: Pictures) -> Pictures:
+    if not pictures.paths:
+        raise InputsError(f"no pictures in {pictures.uri!r}; a picture ends in {', '.join(SUFFIXES)}")
+    return pictures
+
+
+def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
+    try:
+        found = _read_arrays(path)
+    # Damaged files raise almost anything: zlib.error, TokenError, MemoryError, OverflowError, …
+    except Exception as error:
+        reason = first_line(error)
+        raise InputsError(
+            f"{uri!r} can't be read: {reason}; save plain arrays with numpy.save or numpy.savez"
+        ) from error
+    key = next((key for key in _INPUT_KEYS if key in found), None)
+    if key is None:
+        raise InputsError(
+            f"{uri!r} holds {', '.join(found) or 'nothing'}; name the inputs {_INPUT_KEYS[0]!r} "
+            f"and the labels {_LABEL_KEYS[0]!r}"
+        )
+    own_labels = next((found[name] for name in _LABEL_KEYS if name in found), None)
+    return ArrayRows(uri, _checked(found[key], uri), own_labels if labels is None else labels)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix.lower() == ".npy":
+        return {"inputs": np.lib.format.open_memmap(path, mode="r")}
+    # Given a path, np.load leaves a damaged file open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays}
+
+
+def _checked(arrays: Arrays, what: str) -> Arrays:
+    lengths = set()
+    for array in flatten(arrays):
+        if not hasattr(array, "dtype") or array.dtype.kind not in "biuf":
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise InputsError(f"{what} hold {kind} values; numbers are needed")
+        if array.ndim < 2:
+            raise InputsError(f"{what} have shape {array.shape}; a first axis of inputs and more are needed")
+        lengths.add(len(array))
+    if lengths == {0}:
+        raise InputsError(f"{what} are empty; give at least one input")
+    if len(lengths) != 1:
+        raise InputsError(f"{what} differ in length: {sorted(lengths)}; give each the same number of rows")
+    return arrays
+
+
+def _keras_dataset(name: str) -> ArrayRows:
+    import keras
+
+    dataset, _, part = name.removeprefix("keras:").partition("/")
+    if dataset not in KERAS_DATASETS or part not in ("", "test", "train"):
+        raise InputsError(
+            f"no inputs {name!r}; there are: {', '.join(f'keras:{each}' for each in KERAS_DATASETS)}, "
+            "each with /train or /test (the default)"
+        )
+    try:
+        train, test = getattr(keras.datasets, dataset).load_data()
+    except Exception as error:
+        raise InputsError(f"{name!r} can't be downloaded: {str(error).splitlines()[0]}") from error
+    inputs, labels = train if part == "train" else test
+    return ArrayRows(name, inputs, labels.reshape(-1))
+
+
+def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) -> Blocks:
+    spec = dataset.element_spec
+    has_labels = isinstance(spec, tuple) and len(spec) in (2, 3)
+    if int(dataset.cardinality()) == _ENDLESS and most is None:  # asked here, as unbatch() forgets it
+        raise InputsError("the dataset is endless; say how much of it to take with max_inputs=")
+    if _is_batched(flatten(spec[0] if has_labels else spec), axes):
+        dataset = dataset.unbatch()
+    dataset = dataset if most is None else dataset.take(most)
+    total = int(dataset.cardinality())
+    kept = _kept(dataset.batch(batch_size))
+
+    def read() -> Iterator[tuple[Arrays, Any, Any]]:
+        for element in kept().as_numpy_iterator():
+            inputs, labels, weights = (*element, None)[:3] if has_labels else (element, None, None)
+            yield inputs, labels, weights
+
+    return Blocks("tf.data.Dataset", read, total if total >= 0 else None, has_labels)
+
+
+def _kept(dataset: Any) -> Callable[[], Any]:
+    """The dataset, the same at each call: a shuffled one would give each method other inputs."""
+    folder = tempfile.mkdtemp(prefix="mlflow-interp-")
+    cached = dataset.cache(str(Path(folder) / "inputs"))
+    complete: list[bool] = []
+
+    def kept() -> Any:
+        if not complete:  # a pass given up halfway would leave nothing in the cache
+            complete.append(all(True for _ in cached))
+        return cached
+
+    weakref.finalize(kept, shutil.rmtree, folder, ignore_errors=True)
+    return kept
+
+
+def _is_batched(specs: list[Any], axes: int | None) -> bool:
+    """Whether a dataset's elements have the axes of a batch; a first axis of any length where not known."""
+    if axes is None:
+        return all(spec.shape.rank and spec.shape[0] is None for spec in specs)
+    return sum(spec.shape.rank or 0 for spec in specs) == axes

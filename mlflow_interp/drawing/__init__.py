@@ -1,0 +1,1 @@
+"""What all figures and pages share: colours, layout, tiles, charts, the frame of a page."""

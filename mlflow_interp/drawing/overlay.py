@@ -1,0 +1,33 @@
+"""Heat laid over an image."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+
+def relative(values: np.ndarray) -> np.ndarray:
+    """Divide each non-negative row of (n, …) by its maximum: 0 stays 0, the strongest place is 1."""
+    axes = tuple(range(1, values.ndim))
+    peak = values.max(axis=axes, keepdims=True)
+    return np.asarray(values / np.where(peak > 0, peak, 1), np.float32)
+
+
+def resize_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resample one (h, w) map to (height, width), bilinearly, as float32."""
+    image = Image.fromarray(np.asarray(values, np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def overlay(picture: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
+    """Lay colours over a picture, stronger where there is more heat.
+
+    Args:
+        picture: (height, width, 3) uint8.
+        heat: (height, width) in 0..1; 0 leaves the picture as it is.
+        colours: (height, width, 3) in 0..1.
+        opacity: how much of the picture the strongest heat covers, 0..1.
+    """
+    share = (heat * opacity)[..., np.newaxis]
+    mixed = (1 - share) * picture + share * colours * 255
+    return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)

@@ -1,0 +1,60 @@
+"""The frame that all pages share: a template, its script allowed by hash, data as JSON."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from typing import Any
+
+from mlflow_interp.drawing.style import counted
+
+
+@cache
+def _templates() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mlflow_interp", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["share"] = lambda value: f"{value:.1%}"
+    environment.filters["counted"] = counted
+    return environment
+
+
+def render(template: str, script: str | None = None, *, plotly: bool = False, **values: Any) -> str:
+    """Fill a page template; its script is allowed by hash, nothing else runs.
+
+    Values for the script go in as JSON under `data`, with "<" escaped so that no text can end the block.
+
+    Args:
+        template: the file of the template, from the package's folder on.
+        script: the file of its script.
+        plotly: whether that library stands in the page before the script.
+        **values: what the template is filled with.
+    """
+    code = _templates().loader.get_source(_templates(), script)[0] if script else ""
+    library = _plotly() if plotly else ""
+    if "data" in values:
+        values["data"] = json.dumps(values["data"], allow_nan=False).replace("<", "\\u003c")
+    hashes = [_hash(each) for each in (code, library) if each]
+    filled = (
+        _templates()
+        .get_template(template)
+        .render(script=code, library=library, script_hashes=hashes, **values)
+    )
+    return str(filled)
+
+
+def _hash(code: str) -> str:
+    return base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

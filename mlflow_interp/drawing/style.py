@@ -1,0 +1,89 @@
+"""The look that all figures and pages share: colours, fonts, images as bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from mlflow_interp.core.examples import MOST_PICTURES, Examples
+from mlflow_interp.exceptions import OptionError, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+INK, FAINT, RIGHT, WRONG = "#1b1f24", "#667079", "#1a7f37", "#b42318"
+DPI = 100
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure in inches, made without pyplot, whose global state belongs to the user."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def find_colormap(name: str) -> Colormap:
+    """A matplotlib colormap.
+
+    Raises:
+        OptionError: there is none of this name.
+    """
+    import matplotlib
+
+    if name not in matplotlib.colormaps:
+        raise OptionError(f"no colormap {name!r}{nearest(name, matplotlib.colormaps)}")
+    return matplotlib.colormaps[name]
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text in its middle, where file names differ least, to at most `most` characters."""
+    # Control characters and "$" would break lines or start matplotlib's mathematics.
+    text = re.sub(r"[\x00-\x1f\x7f]", "·", text)
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 3
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def counted(inputs: int) -> str:
+    """How many inputs, in words: 1 input, 1,204 inputs."""
+    return f"{inputs:,} input{'' if inputs == 1 else 's'}"
+
+
+def with_count(title: str, examples: Examples) -> str:
+    """A title that says so where not all inputs are shown."""
+    count = len(examples)
+    return title if count <= MOST_PICTURES else f"{title} · first {MOST_PICTURES} of {count} inputs"
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG bytes; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A box stands for a character that no font here has; the page has the whole name.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+    return buffer.getvalue()
+
+
+def data_uri(pixels: np.ndarray, *, lossless: bool = False, most: int = 320, quality: int = 85) -> str:
+    """uint8 pixels (h, w, 3 or 4) as a data: URI, at most `most` pixels on the longer side."""
+    image, buffer = Image.fromarray(pixels), io.BytesIO()
+    if max(image.size) > most:
+        image.thumbnail((most, most))
+    if lossless:
+        image.save(buffer, "PNG", optimize=True)
+    else:
+        image.save(buffer, "JPEG", quality=quality)
+    kind = "png" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,258 @@
+"""What layers give for every input: streamed to disk, and read back where the same was asked before."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.backend.compile import compile_for
+from mlflow_interp.backend.feature_maps import Pooling, layer_before_head, pooled
+from mlflow_interp.backend.fingerprint import graph_digest
+from mlflow_interp.backend.forward import Forward, forward
+from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.backend.layer_tree import Layers, find_layer, split_layers
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.examples import ExampleCollector, Examples
+from mlflow_interp.core.image_arrays import most_side, thumbnails
+from mlflow_interp.core.paths import local_path
+from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.progress import track
+
+_PREDICTIONS = "predictions.npy"
+INPUT = "input"  # as a layer: what the model is fed
+_TOP = 5  # classes kept an input
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """What layers give for every input.
+
+    Attributes:
+        rows: by layer path, (n, features) float32 on disk.
+        examples: the inputs and what the model said about them.
+        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't pictures.
+        reused: whether all of it came out of the cache.
+    """
+
+    rows: Mapping[str, np.ndarray]
+    examples: Examples
+    thumbnails: np.ndarray | None
+    reused: bool
+
+
+@contextlib.contextmanager
+def collected(
+    model: Any, batch: Batch, layers: Layers, *, pooling: Pooling, cache: str | Path | None = None
+) -> Iterator[Activations]:
+    """Run the model once over all inputs and keep what some layers give, for as long as the block lasts.
+
+    Memory is bounded by a chunk of inputs and a thumbnail an input (12 kB or less); activations go to disk.
+
+    Args:
+        model: the Keras model.
+        batch: the inputs.
+        layers: which; None for the last before the head.
+        pooling: what becomes of the axes between batch and channels: their mean, their maximum, or all
+            values in a row.
+        cache: a folder to keep activations in, and to find them in: there for the same weights, the
+            same graph, the same inputs, layers and pooling, and for nothing else.
+
+    Raises:
+        OptionError: no such layer, or one that gives no vector; an unknown pooling; an unusable cache.
+        InputsError: a layer gives NaN or infinite values for an input.
+    """
+    if pooling not in ("mean", "max", "flatten"):
+        raise OptionError(f"no pooling {pooling!r}; there are: mean, max, flatten")
+    with tempfile.TemporaryDirectory(prefix="mlflow-interp-", ignore_cleanup_errors=True) as folder:
+        root = Path(folder) if cache is None else _made(local_path(cache))
+        yield _Collector(model, batch, layers, pooling, root, kept=cache is not None).collect()
+
+
+def _made(folder: Path) -> Path:
+    """A folder that can be written to, which only writing tells."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OptionError(
+            f"cache {str(folder)!r} can't be used: {error.strerror}; give a folder that can be written to"
+        ) from error
+    return folder
+
+
+class _Collector:
+    """One collection: its compiled pass, and where things lie."""
+
+    def __init__(
+        self, model: Any, batch: Batch, layers: Layers, pooling: Pooling, root: Path, *, kept: bool
+    ) -> None:
+        self.model, self.batch, self.pooling, self.root, self.kept = model, batch, pooling, root, kept
+        self.paths = None if layers is None else _paths(model, layers)
+        self.examples = ExampleCollector(batch.class_names, top=_TOP)
+        self.thumbnails: list[np.ndarray] = []
+
+    def collect(self) -> Activations:
+        """From the cache where everything is there, else from a pass of the model."""
+        function = compile_for(self._pass, next(self.batch.chunks()).inputs)
+        model_root = self.root / (graph_digest(function) if self.kept else "once")
+        # Looking for inputs means reading them all, so only where a pass of this model was kept.
+        if self.kept and model_root.is_dir() and self._is_complete(model_root / self.batch.digest):
+            return self._read(model_root / self.batch.digest)
+        return self._computed(function, model_root)
+
+    def _pass(self, inputs: Any) -> tuple[Any, ...]:
+        passed = forward(self.model, inputs)
+        if self.paths is None:
+            self.paths = [layer_before_head(self.model, passed)]
+        rows = [self._row(path, passed, inputs) for path in self.paths]
+        return class_scores(passed.outputs).probabilities, *rows
+
+    def _row(self, path: str, passed: Forward, inputs: Any) -> Any:
+        """What a layer gives as (batch, features) float32."""
+        tensor = inputs if path == INPUT else passed.tapped.get(path)
+        if tensor is None or isinstance(tensor, (tuple, dict)) or not (tensor.shape.rank or 0) >= 2:
+            shape = getattr(tensor, "shape", None)
+            given = "nothing" if shape is None else f"shape {tuple(shape)}"
+            raise OptionError(
+                f"layer {path!r} gives {given}, and a vector for each input is needed, (batch, features) or "
+                "with axes between that can be pooled; `mlflow-interp layers` shows which layers give one"
+            )
+        return pooled(self.model, tensor, self.pooling, path)
+
+    def _file(self, folder: Path, path: str) -> Path:
+        return folder / f"{hashlib.sha256(f'{self.pooling} {path}'.encode()).hexdigest()}.npy"
+
+    def _files(self, folder: Path) -> list[Path]:
+        return [folder / _PREDICTIONS, *(self._file(folder, path) for path in self.paths or ())]
+
+    def _is_complete(self, folder: Path) -> bool:
+        return all(_has_rows(file, self.batch.count) for file in self._files(folder))
+
+    def _read(self, folder: Path) -> Activations:
+        predictions = np.load(folder / _PREDICTIONS, mmap_mode="r", allow_pickle=False)
+        start = 0
+        for chunk in self.batch.chunks():
+            self._note(chunk, np.asarray(predictions[start : start + len(chunk)]))
+            start += len(chunk)
+        return self._found(folder, reused=True)
+
+    def _computed(self, function: Callable[..., Any], model_root: Path) -> Activations:
+        model_root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=model_root, ignore_cleanup_errors=True) as folder:
+            self._run(function, Path(folder))
+            return self._found(self._moved(Path(folder), model_root / self.batch.digest), reused=False)
+
+    def _run(self, function: Callable[..., Any], folder: Path) -> None:
+        with contextlib.ExitStack() as stack:
+            columns: list[Column] = []
+            chunks = track(self.batch.chunks(), total=self.batch.total, label="Activations", unit="input")
+            for chunk in chunks:
+                values = [part.numpy() for part in function(chunk.inputs)]
+                columns = columns or [
+                    stack.enter_context(Column(file, part.shape[1:]))
+                    for file, part in zip(self._files(folder), values, strict=True)
+                ]
+                self._check(chunk, values[1:])
+                for column, part in zip(columns, values, strict=True):
+                    column.append(part)
+                self._note(chunk, values[0])
+
+    def _check(self, chunk: Chunk, rows: Sequence[np.ndarray]) -> None:
+        for path, part in zip(self.paths or (), rows, strict=True):
+            wrong = np.flatnonzero(~np.isfinite(part).all(axis=1))
+            if len(wrong):
+                raise InputsError(
+                    f"layer {path!r} gives NaN or infinite values for input {chunk.names[wrong[0]]!r}; "
+                    "check the input and the model's weights, or leave the input out"
+                )
+
+    def _note(self, chunk: Chunk, probabilities: np.ndarray) -> None:
+        self.examples.add(chunk, probabilities)
+        if chunk.pictures is not None:
+            self.thumbnails.append(thumbnails(chunk.pictures, most_side(self.batch.total)))
+
+    def _moved(self, folder: Path, target: Path) -> Path:
+        """What was written, moved to where the cache looks for it, file by file: each is complete."""
+        target.mkdir(exist_ok=True)
+        for file in self._files(folder):
+            os.replace(file, target / file.name)
+        return target
+
+    def _found(self, folder: Path, *, reused: bool) -> Activations:
+        rows = {path: np.load(self._file(folder, path), mmap_mode="r") for path in self.paths or ()}
+        small = np.concatenate(self.thumbnails) if self.thumbnails else None
+        return Activations(rows, self.examples.examples(), small, reused)
+
+
+class Column:
+    """A .npy file of float32 rows that grows as they come, however many they will be."""
+
+    def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
+        # Without a buffer, so that a full disk is told by the write and not once more by the close.
+        self._file, self._shape, self._rows = file.open("wb", buffering=0), shape, 0
+
+    def __enter__(self) -> Column:
+        return self
+
+    def append(self, rows: np.ndarray) -> None:
+        """Write rows behind those there are.
+
+        Raises:
+            OptionError: the disk is full.
+        """
+        try:
+            if not self._rows:
+                self._write(self._header())
+            self._write(np.ascontiguousarray(rows, np.float32).view(np.uint8).reshape(-1).data)
+        except OSError as error:
+            raise OptionError(
+                f"activations can't be written to {self._file.name!r}: {error.strerror}; give cache a folder "
+                "with more room, or pool by mean instead of flatten"
+            ) from error
+        self._rows += len(rows)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Say in the header how many rows there are."""
+        with self._file:
+            if kind is None:
+                self._file.seek(0)
+                self._write(self._header())
+
+    def _header(self) -> memoryview:
+        """NumPy leaves room for the first axis to grow, so that the header keeps its length."""
+        described = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, *self._shape)}
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, described)
+        return header.getbuffer()
+
+    def _write(self, left: memoryview) -> None:
+        while len(left):
+            left = left[self._file.write(left) :]
+
+
+def _has_rows(file: Path, count: int) -> bool:
+    """Whether a file holds an array of so many rows; a damaged one counts as none."""
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError):
+        return False
+    return array.dtype == np.float32 and array.ndim == 2 and len(array) == count
+
+
+def _paths(model: Any, layers: str | int | Sequence[str | int]) -> list[str]:
+    """The paths of layers, `INPUT` standing for itself."""
+    names = split_layers(layers)
+    paths = [INPUT if name == INPUT else find_layer(model, name).path for name in names]
+    if not paths or len(set(paths)) < len(paths):
+        raise OptionError(f"layers {layers!r} names {'a layer twice' if paths else 'none'}; name each once")
+    return paths

@@ -1,0 +1,79 @@
+"""What layers a model has, and which method can use which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow_interp.backend.capabilities import OF_INPUTS, Capability, capabilities_of
+from mlflow_interp.backend.compile import input_specs, trace
+from mlflow_interp.backend.feature_maps import dependencies, find_layout
+from mlflow_interp.backend.forward import Forward, forward
+from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.backend.layer_tree import walk
+from mlflow_interp.engine.requirements import layer_kind, methods_with
+from mlflow_interp.exceptions import ModelError
+from mlflow_interp.models.load import load_model
+from mlflow_interp.models.origin import LoadedModel
+from mlflow_interp.models.signature import input_shape
+from mlflow_interp.registry import method_names
+
+HEADER = ("index", "layer", "type", "output shape", "methods")
+
+
+def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
+    """A header, a row a layer, and one for the whole model: index, path, type, shape, methods for it.
+
+    The whole model's are the methods that take no layer, given enough inputs that fit it, with labels.
+
+    Args:
+        model: A Keras model, or where to find one.
+        **options: Of loading it; see `load_model`.
+
+    Raises:
+        ModelError: the model can't be loaded, or its input shape is not known.
+    """
+    loaded = load_model(model, **options)
+    traced, used, capabilities = _traced(loaded)
+    whole = [name for name in methods_with(capabilities | OF_INPUTS) if layer_kind(name) is None]
+    shape = str(tuple(traced.outputs.shape))
+    rows = []
+    for located in walk(loaded.keras):
+        tensor = traced.tapped.get(located.path)
+        layer_shape = "" if tensor is None else str(tuple(tensor.shape))
+        usable = [name for name in method_names() if _can_use(name, loaded.keras, traced, tensor, used)]
+        rows.append(
+            (located.index, located.path, type(located.layer).__name__, layer_shape, ", ".join(usable))
+        )
+    return [HEADER, *rows, ("", loaded.keras.name, type(loaded.keras).__name__, shape, ", ".join(whole))]
+
+
+def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
+    """A forward pass, the names of the operations that the class scores depend on, what the model offers."""
+    model, shape = loaded.keras, input_shape(loaded)
+    if shape is None and not getattr(model, "inputs", None):
+        raise ModelError(
+            f"the input shape of model {model.name!r} is not known; log it with a signature, or call it once"
+        )
+    passes: list[Forward] = []
+    used: set[str] = set()
+    capabilities: set[Capability] = set()
+
+    def inspect(values: Any) -> Any:
+        passed = forward(model, values)
+        passes.append(passed)
+        used.update(dependencies(class_scores(passed.outputs).scores))
+        capabilities.update(capabilities_of(model, passed))
+        return passed.outputs
+
+    trace(inspect, input_specs(model, shape))
+    return passes[-1], used, capabilities
+
+
+def _can_use(method: str, model: Any, traced: Forward, tensor: Any, used: set[str]) -> bool:
+    """Whether a method that takes a layer can take this one, by the kind its signature asks for."""
+    kind = layer_kind(method)
+    if kind is None or tensor is None:
+        return False
+    if kind == "spatial":
+        return tensor.op.name in used and find_layout(model, traced, tensor) is not None
+    return bool(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2)

@@ -1,0 +1,56 @@
+"""One compiled pass that says what a model predicts for a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.backend.compile import compile_for
+from mlflow_interp.backend.forward import forward
+from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.core.chunk import Arrays, Chunk
+from mlflow_interp.exceptions import InapplicableError, InputsError
+
+
+class Predictor:
+    """Runs a model on chunks; made ready for inputs such as `like`.
+
+    Attributes:
+        head: "softmax", "sigmoid", "binary" or "linear", see `scores`.
+        classes: how many classes it tells apart.
+
+    Raises:
+        InapplicableError: the model ends in one number that is no probability.
+    """
+
+    def __init__(self, model: Any, like: Arrays) -> None:
+        self.head, self.classes = "", 0
+        self._function: Callable[..., Any] = compile_for(lambda inputs: self._pass(model, inputs), like)
+        if self.head == "linear" and self.classes == 1:
+            raise InapplicableError(
+                f"model {model.name!r} ends in one number without a sigmoid, which names no class; where it "
+                "is a logit, wrap it: keras.Sequential([model, keras.layers.Activation('sigmoid')])"
+            )
+
+    def _pass(self, model: Any, inputs: Any) -> Any:
+        scores = class_scores(forward(model, inputs).outputs)
+        self.head, self.classes = scores.head, int(scores.probabilities.shape[-1])
+        return scores.probabilities
+
+    def __call__(self, chunk: Chunk) -> np.ndarray:
+        """Probabilities (n, classes) float32.
+
+        Raises:
+            InputsError: they are not finite.
+        """
+        said = np.asarray(self._function(chunk.inputs).numpy())
+        wrong = np.flatnonzero(~np.isfinite(said).all(axis=1))
+        if len(wrong):
+            raise InputsError(
+                f"the model gives NaN or infinite values for input {chunk.names[wrong[0]]!r} "
+                f"({len(wrong)} of {len(chunk)} in its chunk); check the model's weights, or leave "
+                "these inputs out"
+            )
+        return said

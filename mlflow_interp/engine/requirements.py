@@ -1,0 +1,74 @@
+"""Which methods can be used with a model, inputs or a layer: what each needs, against what there is.
+
+A method says what it needs in `REQUIRES`, beside its function; nothing said is nothing needed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any, get_args, get_origin
+
+import numpy as np
+
+from mlflow_interp.backend.capabilities import FEWEST, Capability, capabilities_of
+from mlflow_interp.backend.compile import compile_for
+from mlflow_interp.backend.forward import forward
+from mlflow_interp.backend.layer_tree import is_channels_first
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.registry import find_method, method_module, method_names, resolve
+
+
+def usable_methods(model: Any, batch: Batch) -> list[str]:
+    """The methods that can be used with a model and inputs, told from a trace on the first of them."""
+    first = next(batch.chunks())
+    found: set[Capability] = {"labels"} if batch.labelled else set()
+    if batch.total is None or batch.total >= FEWEST:
+        found.add("five inputs")
+
+    def look(inputs: Any) -> Any:
+        passed = forward(model, inputs)
+        found.update(capabilities_of(model, passed))
+        return passed.outputs
+
+    compile_for(look, first.inputs)
+    if not _are_pictures(model, first):
+        found.discard("pictures")
+    return methods_with(found)
+
+
+def methods_with(capabilities: set[Capability]) -> list[str]:
+    """The methods that need no more than this."""
+    return [name for name in method_names() if requirements_of(name) <= capabilities]
+
+
+def requirements_of(method: str) -> set[Capability]:
+    """What a method needs."""
+    wanted: set[Capability] = set(getattr(method_module(method), "REQUIRES", ()))
+    unknown = wanted - set(get_args(Capability))
+    if unknown:
+        raise ValueError(f"{method} needs {unknown}, which is not known; there are: {get_args(Capability)}")
+    return wanted
+
+
+def _are_pictures(model: Any, chunk: Chunk) -> bool:
+    """Whether inputs are grey or colour pictures."""
+    if chunk.pictures is None or not isinstance(chunk.inputs, np.ndarray) or chunk.inputs.ndim != 4:
+        return False
+    return chunk.inputs.shape[1 if is_channels_first(model) else -1] in (1, 3)
+
+
+def layer_kind(method: str) -> str | None:
+    """The kind of layer that a method takes as `layer` or `layers`; None where it takes none.
+
+    "spatial": one with a feature map; "gradient": one whose output changes smoothly with the input;
+    "vector": one whose output can be pooled to a vector for each input.
+    """
+    function = find_method(method)
+    for parameter in inspect.signature(function).parameters.values():
+        annotation = (
+            resolve(parameter.annotation, function) if parameter.name in ("layer", "layers") else None
+        )
+        if get_origin(annotation) is Annotated:
+            return str(get_args(annotation)[1])
+    return None

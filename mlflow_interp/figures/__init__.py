@@ -1,1 +1,0 @@
-"""One file a result type: `draw(result, *, …) -> Figure` and `page(result) -> str`, a self-contained page."""

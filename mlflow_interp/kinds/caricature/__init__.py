@@ -1,0 +1,1 @@
+"""Caricatures: images that a layer answers to as it does to the input."""

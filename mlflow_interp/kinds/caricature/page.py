@@ -1,0 +1,30 @@
+"""The page of caricatures: the tiles of one input large, all inputs as thumbnails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.drawing import style
+from mlflow_interp.drawing.page import render
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.caricature.result import CaricatureResult
+from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
+
+
+def page(result: CaricatureResult) -> str:
+    """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
+    shown = min(len(result.examples), MOST_PICTURES)
+    rows = [
+        {
+            "name": result.examples.names[index],
+            "tiles": [
+                [name, style.data_uri(tile, most=320)] for name, tile in tiles_of(result, index).items()
+            ],
+            "notes": [text for text, _ in notes_of(result, index)],
+        }
+        for index in range(shown)
+    ]
+    more = len(result.examples) - shown
+    return render("drawing/gallery.html", "drawing/gallery.js", title="Caricature", more=more, data=rows)

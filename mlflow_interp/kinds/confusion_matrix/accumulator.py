@@ -1,0 +1,160 @@
+"""Counts predictions chunk by chunk, and keeps the mistakes worth looking at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.exceptions import InputsError, ModelError
+from mlflow_interp.kinds.confusion_matrix.counters import Counter, LabelCounter
+from mlflow_interp.kinds.confusion_matrix.mistakes import Mistakes
+from mlflow_interp.kinds.confusion_matrix.predictions import Predictions
+
+MOST_CLASSES = 5_000  # 200 MB of counts, 25 million cells of CSV
+
+
+class Accumulator:
+    """What is known of a confusion matrix while predictions come in.
+
+    Args:
+        classes: How many classes, or labels, there are.
+        multi_label: Whether an input may have several.
+        class_names: Their names, where known.
+
+    Raises:
+        InputsError: fewer than two classes, or names that don't fit them.
+        ModelError: too many classes.
+    """
+
+    def __init__(self, classes: int, *, multi_label: bool, class_names: Sequence[str] | None) -> None:
+        _check_classes(classes, class_names)
+        self.classes, self.multi_label, self.class_names = classes, multi_label, class_names
+        self.counter = LabelCounter(classes) if multi_label else Counter(classes)
+        self.mistakes = Mistakes()
+        self.inputs, self.right = 0, 0.0
+
+    def add(self, chunk: Chunk, predictions: Predictions) -> None:
+        """Take in a chunk, every input of which has a label, and what was predicted for it.
+
+        Raises:
+            InputsError: a label that is no class, or a weight that is none.
+        """
+        weights = check_weights(chunk.weights, chunk.names)
+        right = (self._several if self.multi_label else self._single)(chunk, predictions, weights)
+        self.inputs += len(chunk)
+        self.right += float(right.sum() if weights is None else right @ weights)
+
+    def _single(self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None) -> np.ndarray:
+        labels, found = chunk.labels, predictions.classes
+        self._check_labels(chunk)
+        self.counter.add(labels, found, weights)
+        wrong = np.flatnonzero(labels != found)
+        said = predictions.probabilities
+        sure = np.zeros(len(wrong)) if said is None else said[wrong, found[wrong]]
+        self.mistakes.add(chunk, wrong, np.stack([labels[wrong], found[wrong]], axis=1), sure, said)
+        return np.asarray(labels == found)
+
+    def _several(self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None) -> np.ndarray:
+        rows, found = self._several_labels(chunk), predictions.classes
+        self.counter.add(rows, found, weights)
+        wrong, which = np.nonzero(rows != found)
+        taken, said = found[wrong, which], np.asarray(predictions.probabilities)
+        sure = np.where(taken, said[wrong, which], 1 - said[wrong, which])
+        self.mistakes.add(chunk, wrong, np.stack([which, taken.astype(np.int64)], axis=1), sure, said)
+        return np.asarray((rows == found).all(axis=1))
+
+    def _check_labels(self, chunk: Chunk) -> None:
+        outside = np.flatnonzero((chunk.labels < 0) | (chunk.labels >= self.classes))
+        if len(outside):
+            raise InputsError(
+                f"input {chunk.names[outside[0]]!r} has label {chunk.labels[outside[0]]}, and there are "
+                f"classes 0 to {self.classes - 1}{_called(self.class_names)}; give labels in this range"
+            )
+        if chunk.label_rows is None:
+            return
+        self._check_width(chunk.label_rows)
+        rows = chunk.label_rows
+        several = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) != 1)
+        if several.any():
+            row = int(np.flatnonzero(several)[0])
+            raise InputsError(
+                f"input {chunk.names[row]!r} has {int(rows[row].sum())} labels, and the predictions choose "
+                "one class an input; several labels need a sigmoid for each: a model that ends in one, or "
+                "predictions that don't add up to 1"
+            )
+
+    def _several_labels(self, chunk: Chunk) -> np.ndarray:
+        rows = chunk.label_rows
+        if rows is None:
+            raise InputsError(
+                "some labels are class indices and others rows with a number for each class; give one kind"
+            )
+        self._check_width(rows)
+        if not ((rows == 0) | (rows == 1)).all():
+            wrong = rows[(rows != 0) & (rows != 1)][0]
+            raise InputsError(f"rows of labels hold {wrong:g}; give 1 for each label an input has, else 0")
+        return np.asarray(rows == 1)
+
+    def _check_width(self, rows: np.ndarray) -> None:
+        if rows.shape[1] != self.classes:
+            raise InputsError(
+                f"labels are rows of {rows.shape[1]}, and there are {self.classes} classes"
+                f"{_called(self.class_names)}; give a number for each class, or class indices"
+            )
+
+
+def _called(class_names: Sequence[str] | None) -> str:
+    if not class_names:
+        return ""
+    return f" ({', '.join(class_names[:4])}{', …' if len(class_names) > 4 else ''})"
+
+
+def _check_classes(classes: int, class_names: Sequence[str] | None) -> None:
+    if class_names is not None and len(class_names) != classes:
+        raise InputsError(
+            f"there are {len(class_names)} class names{_called(class_names)} and {classes} classes; "
+            "give class_names= with one for each"
+        )
+    if classes < 2:
+        raise InputsError(
+            f"there is only {classes} class, and a confusion matrix needs two; give class_names= with all "
+            "classes where not all of them occur, or probabilities of a class in one column"
+        )
+    if classes > MOST_CLASSES:
+        raise ModelError(
+            f"there are {classes:,} classes; a confusion matrix of at most {MOST_CLASSES:,} is made"
+        )
+
+
+def check_weights(weights: np.ndarray | None, names: Sequence[str]) -> np.ndarray | None:
+    """Weights as (n,) float64.
+
+    Raises:
+        InputsError: not a number an input, or one that is negative or not finite.
+    """
+    if weights is None:
+        return None
+    values = np.asarray(weights)
+    if values.size != len(names) or values.dtype.kind not in "biuf":
+        raise InputsError(
+            f"weights have shape {values.shape} and type {values.dtype}; give one number for each input"
+        )
+    values = values.reshape(len(names)).astype(np.float64)
+    wrong = np.flatnonzero(~np.isfinite(values) | (values < 0))
+    if len(wrong):
+        raise InputsError(
+            f"input {names[wrong[0]]!r} has weight {values[wrong[0]]:g}; give finite numbers, 0 or more"
+        )
+    return values
+
+
+def with_label(chunk: Chunk) -> np.ndarray:
+    """(m,) int64, which inputs of a chunk have a label."""
+    if chunk.labels.ndim != 1:
+        raise InputsError(
+            f"labels have shape {chunk.labels.shape} for {len(chunk)} inputs; a confusion matrix "
+            "takes a class or a row of classes for each input"
+        )
+    return np.flatnonzero(chunk.labels != UNKNOWN)

@@ -1,0 +1,104 @@
+"""A confusion matrix of labels and predictions, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.annotations import class_indices
+from mlflow_interp.core.chunk import Chunk, some
+from mlflow_interp.data.labels import Column, read_column
+from mlflow_interp.exceptions import InapplicableError, InputsError
+from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
+from mlflow_interp.kinds.confusion_matrix.predictions import read_predictions
+from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, check_top_k, result_of
+
+
+def from_predictions(
+    labels: Column,
+    predictions: Column,
+    *,
+    class_names: Sequence[str] | None = None,
+    weights: Column | None = None,
+    pictures: np.ndarray | None = None,
+    threshold: float = 0.5,
+    top_k: int = 5,
+) -> ConfusionMatrixResult:
+    """A confusion matrix of predictions at hand, without model and MLflow.
+
+    Args:
+        labels: The true classes: indices, names or one-hot rows; rows with several ones for inputs with
+            several labels; or a .npy, .csv or text file of any.
+        predictions: Classes, names, probabilities or logits, one for each label; see `read_predictions`.
+        class_names: In order of their index. By default those that occur, sorted, where labels are names.
+        weights: How much each input counts.
+        pictures: (n, height, width, 3) uint8 of the inputs, for thumbnails of mistakes.
+        threshold: For binary and several labels: the probability above which one counts as predicted.
+        top_k: How many of the most confused pairs become metrics and highlights.
+
+    Raises:
+        InputsError: arrays that don't fit each other, or hold no classes.
+        OptionError: an option out of range.
+    """
+    check_top_k(top_k)
+    given, said = read_column(labels, "labels"), read_column(predictions, "predictions")
+    names = _names(given, said, class_names)
+    chunk = _chunk(given, names, read_column(weights, "weights"), pictures)
+    found = read_predictions(said, names, threshold=threshold, multi_label=_has_several(chunk))
+    found = found if chunk.label_rows is not None else found.single()
+    if len(found) != len(chunk):
+        raise InputsError(f"there are {len(found)} predictions for {len(chunk)} labels; give one for each")
+    rows, largest = chunk.label_rows, max(found.largest, int(chunk.labels.max()))
+    classes = found.columns or len(names or ()) or (largest + 1 if rows is None else rows.shape[1])
+    tally = Accumulator(classes, multi_label=found.multi_label, class_names=names)
+    known = with_label(chunk)
+    if not len(known):
+        raise InapplicableError("all labels are -1, which stands for no label; give class indices from 0")
+    tally.add(some(chunk, known), found.of(known))
+    return result_of(tally, head=found.head, unlabelled=len(chunk) - len(known), top_k=top_k)
+
+
+def _names(labels: Any, predictions: Any, class_names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The class names given; else, where labels are names, those that occur, sorted."""
+    if class_names is not None:
+        return tuple(map(str, class_names))
+    texts = [np.asarray(each) for each in (labels, predictions)]
+    if texts[0].dtype.kind not in "SUO":
+        return None
+    occurring = {str(name) for each in texts if each.dtype.kind in "SUO" for name in each.ravel().tolist()}
+    return tuple(sorted(occurring))
+
+
+def _chunk(labels: Any, names: tuple[str, ...] | None, weights: Any, pictures: np.ndarray | None) -> Chunk:
+    """Labels of any kind as a chunk of inputs that nobody has to see."""
+    values = np.asarray(labels)
+    if values.ndim not in (1, 2) or not values.size:
+        raise InputsError(f"labels have shape {values.shape}; give a class, or a row of them, for each input")
+    rows = values if values.ndim == 2 and values.shape[1] > 1 else None
+    indices, strangers = _indices(values, names)
+    if strangers:
+        raise InputsError(f"labels hold {strangers[0]!r}, which is no class; pass class_names= with all")
+    total = len(values)
+    for what, given in (("weights", weights), ("pictures", pictures)):
+        if given is not None and len(np.atleast_1d(given)) != total:
+            count = len(np.atleast_1d(given))
+            raise InputsError(f"there are {count} {what} for {total} labels; give one for each")
+    where = np.arange(total)
+    weights = None if weights is None else np.asarray(weights)
+    return Chunk(where, tuple(map(str, where)), where, indices, pictures, rows, weights)
+
+
+def _indices(values: np.ndarray, names: tuple[str, ...] | None) -> tuple[np.ndarray, list[str]]:
+    if values.ndim == 1 or values.shape[1] == 1:
+        return class_indices(values.ravel(), names)
+    if values.dtype.kind not in "biuf":
+        raise InputsError(f"rows of labels are {values.dtype}; give a number for each class")
+    return values.argmax(axis=1), []
+
+
+def _has_several(chunk: Chunk) -> bool:
+    """Whether an input has several labels, or none."""
+    rows = chunk.label_rows
+    return rows is not None and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) != 1).any())

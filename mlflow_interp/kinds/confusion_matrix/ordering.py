@@ -1,0 +1,57 @@
+"""The order of classes in which a matrix tells most."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from mlflow_interp.exceptions import OptionError
+from mlflow_interp.kinds.confusion_matrix.measures import normalized, per_class
+
+Order = Literal["given", "cluster", "support", "recall"]
+ORDERS = ("given", "cluster", "support", "recall")
+
+_MOST_OPTIMAL = 200  # classes: the best order of leaves costs the cube of their number
+
+
+def class_order(matrix: np.ndarray, order: str) -> np.ndarray:
+    """(classes,) int64, which class comes first, second and so on.
+
+    Args:
+        matrix: (classes, classes) or (labels, 2, 2).
+        order: "given"; "cluster", which has confused classes side by side; "support", the largest class
+            first; "recall", the worst found first.
+
+    Raises:
+        OptionError: no such order, or clusters of labels, which are not confused with each other.
+    """
+    if order not in ORDERS or (order == "cluster" and matrix.ndim == 3):
+        known = ORDERS if matrix.ndim == 2 else tuple(name for name in ORDERS if name != "cluster")
+        raise OptionError(
+            f"no order {order!r}{' of labels' * (matrix.ndim == 3)}; there are: {', '.join(known)}"
+        )
+    if order == "given":
+        return np.arange(len(matrix))
+    if order == "cluster":
+        return clustered(matrix)
+    each = per_class(matrix)
+    # A class nobody has is no worst one: it comes last.
+    by = -each.support if order == "support" else np.where(each.support > 0, each.recall, np.inf)
+    return np.argsort(by, kind="stable")
+
+
+def clustered(matrix: np.ndarray) -> np.ndarray:
+    """Classes by average linkage, near where a large share of one is taken for the other."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(matrix) < 3:
+        return np.arange(len(matrix))
+    shares = normalized(matrix, "true")
+    near = (shares + shares.T) / 2
+    np.fill_diagonal(near, 0)
+    far = 1 - near / (near.max() or 1)
+    np.fill_diagonal(far, 0)
+    tree = linkage(squareform(far, checks=False), "average", optimal_ordering=len(matrix) <= _MOST_OPTIMAL)
+    return np.asarray(leaves_list(tree), np.int64)

@@ -1,0 +1,165 @@
+"""What was predicted, from probabilities or classes of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.annotations import class_indices
+from mlflow_interp.data.labels import read_column
+from mlflow_interp.exceptions import InputsError, OptionError, nearest
+
+_ACCEPTED = "give a class or a row of probabilities for each input"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What is predicted for n inputs.
+
+    Attributes:
+        classes: (n,) int64 the class each input is taken for; of several labels, (n, labels) bool those
+            found.
+        probabilities: (n, classes) float, None where not known.
+        head: "softmax", "binary", "multi-label", or "classes" where only those are known.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray | None
+    head: str = "classes"
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an input may have several labels."""
+        return self.classes.ndim == 2
+
+    @property
+    def columns(self) -> int | None:
+        """How many classes these are predictions of, None where only reading them all tells."""
+        wide = self.classes if self.multi_label else self.probabilities
+        return None if wide is None else int(wide.shape[1])
+
+    def of(self, rows: np.ndarray) -> Predictions:
+        """Those for some inputs."""
+        said = None if self.probabilities is None else self.probabilities[rows]
+        return Predictions(self.classes[rows], said, self.head)
+
+    def single(self) -> Predictions:
+        """One class an input: of several labels, the most probable."""
+        if not self.multi_label or self.probabilities is None:
+            return self
+        return decide(self.probabilities, "softmax", 0.5)
+
+    @property
+    def largest(self) -> int:
+        """The highest class that is predicted."""
+        return int(self.classes.shape[1] - 1 if self.multi_label else self.classes.max())
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+def decide(probabilities: np.ndarray, head: str, threshold: float) -> Predictions:
+    """The class (or labels) that probabilities (n, classes) speak for.
+
+    Args:
+        probabilities: a row an input.
+        head: "binary": class 1 where its probability is above the threshold; "multi-label": each label
+            whose probability is; otherwise the most probable class.
+        threshold: between 0 and 1.
+    """
+    if head == "multi-label":
+        return Predictions(probabilities > threshold, probabilities, head)
+    if head == "binary":
+        return Predictions((probabilities[:, 1] > threshold).astype(np.int64), probabilities, head)
+    return Predictions(probabilities.argmax(axis=1), probabilities, head)
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise an OptionError for a threshold that nothing, or everything, is above."""
+    if not 0 <= threshold < 1:
+        raise OptionError(f"threshold is {threshold}; give a probability from 0 to below 1")
+
+
+def read_predictions(
+    given: Any, class_names: Sequence[str] | None, *, threshold: float = 0.5, multi_label: bool = False
+) -> Predictions:
+    """Predictions at hand: a path, classes or names (n,), or probabilities or logits (n, classes).
+
+    Fractions (n,) or (n, 1) are probabilities of class 1. Rows in which every number is from 0 to 1 and
+    which don't all add up to 1 are probabilities of labels that an input may have several of.
+
+    Args:
+        given: What the user gave.
+        class_names: For predictions by name.
+        threshold: For binary and several labels; see `decide`.
+        multi_label: Whether the labels have several classes an input, which decides for rows.
+
+    Raises:
+        InputsError: they can't be read, are none, are not finite, or name no class.
+        OptionError: a threshold out of range.
+    """
+    check_threshold(threshold)
+    values = _as_array(read_column(given, "predictions"))
+    if values.ndim == 2 and values.shape[1] > 1:
+        return _rows(values, threshold, multi_label)
+    values = values.reshape(len(values))
+    if values.dtype.kind == "f" and (values != np.floor(values)).any():
+        _check_range(values)
+        return decide(np.stack([1 - values, values], axis=1), "binary", threshold)
+    indices, strangers = class_indices(values, class_names)
+    if strangers:
+        close = nearest(strangers[0], class_names, most=3) if class_names else "; pass class_names="
+        raise InputsError(f"predictions name {strangers[0]!r}, which is no class{close}")
+    if indices.min() < 0:
+        raise InputsError(f"predictions hold class {indices.min()}; classes are numbered from 0")
+    return Predictions(indices, None)
+
+
+def _as_array(given: Any) -> np.ndarray:
+    try:
+        values = np.asarray(given)
+    except ValueError as error:
+        raise InputsError(f"predictions are rows of different lengths; {_ACCEPTED}") from error
+    if values.ndim not in (1, 2) or not values.size:
+        raise InputsError(f"predictions have shape {values.shape}; {_ACCEPTED}")
+    if values.dtype.kind not in "biufSUO":
+        raise InputsError(f"predictions are {values.dtype}; {_ACCEPTED}")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        wrong = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+        raise InputsError(
+            f"predictions hold NaN or infinite values for {len(wrong)} inputs, first input {wrong[0]}; "
+            "leave these inputs out, or mend the model"
+        )
+    return values
+
+
+def _check_range(values: np.ndarray) -> None:
+    if values.min() < 0 or values.max() > 1:
+        raise InputsError(
+            f"predictions are fractions from {values.min():g} to {values.max():g}, a number an input; give "
+            "probabilities of class 1, from 0 to 1, or classes"
+        )
+
+
+def _rows(values: np.ndarray, threshold: float, multi_label: bool) -> Predictions:
+    if values.dtype.kind in "SUO":
+        raise InputsError(f"predictions are text of shape {values.shape}; {_ACCEPTED}")
+    values = values.astype(np.float32, copy=False)
+    shares = values.min() >= 0 and values.max() <= 1
+    several = shares and (multi_label or np.abs(values.sum(axis=1) - 1).max() > 1e-2)
+    if multi_label and not shares:
+        raise InputsError(
+            f"predictions reach from {values.min():g} to {values.max():g}, and each label needs a "
+            "probability from 0 to 1; pass them through a sigmoid"
+        )
+    if several:
+        return decide(values, "multi-label", threshold)
+    return decide(values if shares else _softmax(values), "softmax", threshold)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -1,0 +1,223 @@
+"""A confusion matrix with its measures, and the mistakes kept of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.examples import Examples
+from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator
+from mlflow_interp.kinds.confusion_matrix.measures import (
+    PerClass,
+    confused_pairs,
+    multi_measures,
+    per_class,
+    single_measures,
+)
+from mlflow_interp.kinds.confusion_matrix.mistakes import as_examples, as_pictures
+
+
+@dataclass(frozen=True, eq=False)
+class ConfusionMatrixResult:
+    """How often each class was taken for each.
+
+    Attributes:
+        counts: (classes, classes) int64, a row a true class, a column a predicted one. Of several labels
+            an input, (labels, 2, 2): [[true negatives, false positives], [false negatives, true positives]].
+        weighted: the same, float64, weights summed; None where no weights were given.
+        examples: the mistakes kept, the most confident first; `probabilities` (m, 0) where not known.
+        cells: (m, 2) int64, which cell each of those stands in: true and predicted class; of several
+            labels, which label, and 1 where it was wrongly found or 0 where it was missed.
+        thumbnails: (m, side, side, 3) uint8, theirs; None where inputs aren't pictures.
+        inputs: how many were counted.
+        right: how many, or what weight of them, were predicted rightly: every label of an input.
+        unlabelled: how many had no label, and were not counted.
+        head: "softmax", "sigmoid", "binary", "linear", "multi-label", or "classes" for classes at hand.
+        top_k: how many of the most confused pairs are metrics and highlights.
+        given: predictions and weights that were at hand, in words.
+    """
+
+    counts: np.ndarray
+    weighted: np.ndarray | None
+    examples: Examples
+    cells: np.ndarray
+    thumbnails: np.ndarray | None
+    inputs: int
+    right: float
+    unlabelled: int
+    head: str
+    top_k: int
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an input may have several labels."""
+        return self.counts.ndim == 3
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """What measures are taken of: weights where there are any, counts elsewhere."""
+        return self.counts if self.weighted is None else self.weighted
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """A name for each class, its number where it has none; equal ones are told apart by number."""
+        return unique_names(self.examples.class_names, len(self.counts))
+
+    @cached_property
+    def each(self) -> PerClass:
+        """Precision, recall, F1 and support of each class."""
+        return per_class(self.matrix)
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The kind of head predictions were read from, how many classes there are, and what was given."""
+        return {"head": self.head, "classes": len(self.counts)} | dict(self.given)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The matrix, and the mistakes kept, by name."""
+        examples = self.examples
+        arrays = {
+            "counts": self.counts,
+            "cells": self.cells,
+            "indices": examples.indices,
+            "classes": examples.classes,
+            "probabilities": examples.probabilities,
+        }
+        return arrays if self.weighted is None else arrays | {"weighted": self.weighted}
+
+    def metrics(self) -> dict[str, float]:
+        """Accuracy and its kin, and how often each of the most confused pairs was confused."""
+        counts = {"inputs": float(self.inputs)}
+        if self.multi_label:
+            whole = float(self.matrix[0].sum())
+            return counts | {"accuracy": self.right / whole} | multi_measures(self.matrix)
+        measures = single_measures(self.matrix, per_class(self.counts).occurs)
+        pairs = self.confused()
+        possible = min(self.top_k, len(self.counts) * (len(self.counts) - 1))
+        times = [pair[2] for pair in pairs] + [0] * (possible - len(pairs))
+        return (
+            counts
+            | measures
+            | {f"confused_pair_{rank}": float(each) for rank, each in enumerate(times, start=1)}
+        )
+
+    def confused(self, most: int | None = None) -> list[tuple[int, int, int]]:
+        """The most confused pairs: true class, class it was taken for, how often. `top_k` by default."""
+        return [] if self.multi_label else confused_pairs(self.counts, self.top_k if most is None else most)
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row a class."""
+        counted = per_class(self.counts)
+        return {
+            "class": list(self.names),
+            "precision": self.each.precision.tolist(),
+            "recall": self.each.recall.tolist(),
+            "f1": self.each.f1.tolist(),
+            "support": counted.support.tolist(),
+            "predicted": counted.predicted.tolist(),
+        }
+
+    def tables(self) -> dict[str, dict[str, list[Any]]]:
+        """The matrix with class names, counts whole, weights beside them; and a row a class."""
+        found = {"confusion_matrix.csv": _named(self.counts, self.names), "per_class.csv": self.table()}
+        if self.weighted is not None:
+            found["weighted_confusion_matrix.csv"] = _named(self.weighted, self.names)
+        return found
+
+    def highlights(self) -> dict[str, Any]:
+        """The most confused pairs by name; of several labels, those most often wrong."""
+        if self.multi_label:
+            return {"most_mistaken": self._most_mistaken()}
+        return {
+            "most_confused": [
+                {"label": self.names[label], "predicted": self.names[predicted], "count": times}
+                for label, predicted, times in self.confused()
+            ]
+        }
+
+    def _most_mistaken(self) -> list[dict[str, Any]]:
+        wrong, missed = self.counts[:, 0, 1], self.counts[:, 1, 0]
+        worst = np.argsort(-(wrong + missed), kind="stable")[: self.top_k].tolist()
+        return [
+            {"label": self.names[at], "wrongly_found": int(wrong[at]), "missed": int(missed[at])}
+            for at in worst
+            if wrong[at] + missed[at]
+        ]
+
+    def warnings(self) -> list[str]:
+        """What was not counted, and what can't be judged from so few classes."""
+        found = []
+        if self.unlabelled:
+            found.append(f"{self.unlabelled} inputs have no label and are not counted")
+        occurring = int((per_class(self.counts).support > 0).sum())
+        if not self.multi_label and occurring == 1:
+            found.append(
+                "all labels are of one class, so precision, balanced accuracy and kappa say nothing; give "
+                "inputs of other classes too"
+            )
+        return found
+
+
+def result_of(tally: Accumulator, *, head: str, unlabelled: int = 0, top_k: int = 5) -> ConfusionMatrixResult:
+    """What a tally has counted so far.
+
+    Raises:
+        InputsError: it has counted nothing, or all weights are 0.
+    """
+    check_top_k(top_k)
+    counts, weighted = tally.counter.counts.copy(), tally.counter.weighted
+    if not tally.inputs or (weighted is not None and not weighted.sum()):
+        raise InputsError(
+            f"{'all weights are 0' if tally.inputs else 'no input was counted'}; give inputs that count"
+        )
+    kept = tally.mistakes.kept()
+    names = None if tally.class_names is None else tuple(tally.class_names)
+    return ConfusionMatrixResult(
+        counts=counts,
+        weighted=None if weighted is None else weighted.copy(),
+        examples=as_examples(kept, names),
+        cells=np.array([each.cell for each in kept], np.int64).reshape(-1, 2),
+        thumbnails=as_pictures(kept),
+        inputs=tally.inputs,
+        right=tally.right,
+        unlabelled=unlabelled,
+        head=head,
+        top_k=top_k,
+    )
+
+
+def check_top_k(top_k: int) -> None:
+    """Raise an OptionError for a negative number."""
+    if top_k < 0:
+        raise OptionError(f"top_k is {top_k}; give 0 or more")
+
+
+def unique_names(class_names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
+    """A name for each class; where two share one, their numbers stand behind it."""
+    given = [str(index) for index in range(classes)] if class_names is None else list(class_names)
+    shared = {name for name, times in Counter(given).items() if times > 1}
+    names = [f"{name} ({index})" if name in shared else name for index, name in enumerate(given)]
+    # A name such as "crane (1)" may have been there before.
+    return (
+        tuple(names)
+        if len(set(names)) == len(names)
+        else tuple(f"{index} {name}" for index, name in enumerate(given))
+    )
+
+
+def _named(matrix: np.ndarray, names: Sequence[str]) -> dict[str, list[Any]]:
+    """The columns of a matrix under class names, beside the names of its rows."""
+    corner = "label"
+    if matrix.ndim == 3:
+        cells = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+        return {corner: list(names)} | dict(zip(cells, matrix.reshape(-1, 4).T.tolist(), strict=True))
+    while corner in names:
+        corner += " "
+    return {corner: list(names)} | dict(zip(names, matrix.T.tolist(), strict=True))

@@ -1,0 +1,89 @@
+"""A confusion matrix in words and numbers."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlflow_interp.drawing import style
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult
+
+
+def percent(share: float, *, zero: str = "") -> str:
+    """A share for people: 3%, <1%, and 100% only where it is all."""
+    if share <= 0:
+        return zero
+    if share < 0.005:
+        return "<1%"
+    return "100%" if share >= 1 else f"{min(99, round(100 * share))}%"
+
+
+def amount(number: float) -> str:
+    """A count, or a sum of weights, in at most five characters or so: 87, 0.25, 1,204, 12.3k."""
+    if number != int(number):
+        return f"{number:.3g}"
+    for limit, unit, letter in ((10_000_000, 1e6, "M"), (10_000, 1e3, "k")):
+        if number >= limit:
+            return f"{number / unit:.3g}{letter}"
+    return f"{int(number):,}"
+
+
+def headline(result: ConfusionMatrixResult) -> tuple[str, str]:
+    """Accuracy and the number of inputs, and a line with the other measures."""
+    found = result.metrics()
+    weighted = "" if result.weighted is None else " (weighted)"
+    what = "every label right for" if result.multi_label else "accuracy"
+    title = f"{what} {found['accuracy']:.1%}{weighted} · {style.counted(result.inputs)}"
+    spoken = {
+        "balanced_accuracy": "balanced accuracy {:.1%}",
+        "hamming_loss": "hamming loss {:.3f}",
+        "macro_f1": "macro F1 {:.3f}",
+        "micro_f1": "micro F1 {:.3f}",
+        "kappa": "kappa {:.3f}",
+    }
+    return title, " · ".join(text.format(found[name]) for name, text in spoken.items() if name in found)
+
+
+def as_text(result: ConfusionMatrixResult, *, most: int = 12) -> str:
+    """The matrix as plain text for a console: counts, with recall at the end of each row.
+
+    Of more than `most` classes only those in the most confused pairs are named.
+    """
+    facts, measures = headline(result)
+    lines = [f"Confusion matrix · {facts}", measures]
+    if result.multi_label or len(result.counts) > most:
+        return "\n".join([*lines, *_worst(result, most)])
+    names = [_plain(name, 14) for name in result.names]
+    cells = [[str(count) for count in row] for row in result.counts.tolist()]
+    recall = [f"{value:.0%}" for value in result.each.recall]
+    rows = [["true \\ predicted", *names, "recall"]]
+    rows += [[name, *row, share] for name, row, share in zip(names, cells, recall, strict=True)]
+    widths = [max(_columns(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return "\n".join([*lines, *("  ".join(map(_padded, row, widths)).rstrip() for row in rows)])
+
+
+def _worst(result: ConfusionMatrixResult, most: int) -> list[str]:
+    if not result.multi_label:
+        return [
+            f"  {_plain(result.names[label], 30)} → {_plain(result.names[taken], 30)}: {times}"
+            for label, taken, times in result.confused(most)
+        ]
+    worst = np.argsort(result.each.f1, kind="stable")[:most]
+    return [f"  {_plain(result.names[at], 30)}: F1 {result.each.f1[at]:.2f}" for at in worst.tolist()]
+
+
+def _plain(name: str, most: int) -> str:
+    return style.shorten(name, most)
+
+
+def _columns(text: str) -> int:
+    """How many places a text takes in a console, where East Asian letters take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return " " * (width - _columns(text)) + text

@@ -1,0 +1,52 @@
+"""Confusion matrices on the page of a run: the matrix, and the mistakes with their images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.kinds.confusion_matrix.text import headline
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult
+
+MOST_CELLS = 3_000  # of the matrix on the page of a run
+
+
+def view(
+    result: ConfusionMatrixResult, *, normalize: str = "true", order: str = "given", colormap: str = "Blues"
+) -> View:
+    """The largest cells of the matrix, and the mistakes kept, the most confident first."""
+    facts, _ = headline(result)
+    worst = "".join(
+        f" · most confused: {result.names[label]} → {result.names[taken]} ({times}×)"
+        for label, taken, times in result.confused(1)
+    )
+    return View(
+        title="Confusion matrix",
+        headline=facts + worst,
+        inputs=[] if result.multi_label else rows(result.examples, pictures=result.thumbnails),
+        matrix=None if result.multi_label else _matrix(result),
+    )
+
+
+def _matrix(result: ConfusionMatrixResult) -> dict[str, Any]:
+    """The classes that occur, and [true, predicted, count] of cells that aren't empty, the largest first.
+
+    Rows and columns are positions in `classes`. The diagonal is there of all, of other cells the largest.
+    """
+    counts = result.counts
+    occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    counts = counts[np.ix_(occurring, occurring)]
+    true, predicted = np.nonzero(counts)
+    largest = np.lexsort((-counts[true, predicted], true != predicted))[:MOST_CELLS]
+    cells = np.stack([true, predicted, counts[true, predicted]], axis=1)[largest]
+    return {
+        "classes": occurring.tolist(),
+        "names": [result.names[index] for index in occurring],
+        "support": counts.sum(axis=1).tolist(),
+        "cells": cells.tolist(),
+        "more": len(true) - len(cells),
+    }

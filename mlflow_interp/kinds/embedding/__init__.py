@@ -1,0 +1,1 @@
+"""Embeddings: activations laid out in the plane, aligned with earlier ones, judged, drawn."""

@@ -1,0 +1,192 @@
+"""The layout itself: umap-learn's, its options, and what it refuses told in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, TypedDict
+
+import numpy as np
+
+from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError, first_line
+from mlflow_interp.kinds.embedding.umap_learn import import_umap
+
+ALIGNED_EPOCHS = 100  # enough from a good start: the same trustworthiness in about half the time
+ALIGNED_RATE = 0.25  # as good a layout, and points stay nearer to where they were than with 1.0
+FEWEST_EPOCHS = 3  # umap-learn takes a third of them to place points later
+TRANSFORMED_AT_ONCE = 10_000
+USUAL_NEIGHBOURS = 15
+
+
+class UmapOptions(TypedDict, total=False):
+    """What is handed to `umap.UMAP` as it is; its documentation says more. None is its own default.
+
+    Attributes:
+        metric_kwds: Arguments of the metric, in Python a dict, elsewhere JSON such as {"p": 3}.
+        output_metric: The metric of the embedding's own space, euclidean by default.
+        output_metric_kwds: Its arguments, as for `metric_kwds`.
+        learning_rate: The optimisation's first learning rate, 1.0 by default, 0.25 where aligned.
+        init: Where points start: spectral (the default), random, pca, tswspectral.
+        spread: How far apart clusters lie, on the scale of `min_dist`, 1.0 by default.
+        low_memory: Whether neighbours are looked for slowly in less memory, true by default.
+        n_jobs: How many threads, -1 (all) by default; a seed allows one only.
+        set_op_mix_ratio: From intersection (0) to union (1, the default) of local neighbourhoods.
+        local_connectivity: How many neighbours a point is sure to be connected to, 1 by default.
+        repulsion_strength: The weight of pushing apart, 1.0 by default.
+        negative_sample_rate: Points pushed away for each one pulled, 5 by default.
+        transform_queue_size: How widely neighbours of points placed later are looked for, 4.0 by default.
+        a: The curve's first parameter, instead of `min_dist` and `spread`.
+        b: The curve's second parameter.
+        angular_rp_forest: Whether neighbours are first looked for by angle, false by default.
+        target_n_neighbors: Neighbours among labels, with `supervised`; -1 takes `n_neighbors`.
+        target_metric: The metric of labels, with `supervised`: categorical by default.
+        target_metric_kwds: Its arguments, as for `metric_kwds`.
+        target_weight: From the inputs alone (0) to the labels alone (1), with `supervised`; 0.5 by default.
+        transform_seed: The seed of placing later points, 42 by default.
+        force_approximation_algorithm: Whether neighbours are approximate for few points too.
+        unique: Whether equal points are embedded once.
+        densmap: Whether local density is kept (Narayan et al. 2021), false by default.
+        dens_lambda: The weight of that, 2.0 by default.
+        dens_frac: The share of epochs that count it, 0.3 by default.
+        dens_var_shift: What keeps its variance from zero, 0.1 by default.
+        disconnection_distance: Points further apart are no neighbours.
+    """
+
+    metric_kwds: dict[str, Any] | str | None
+    output_metric: str | None
+    output_metric_kwds: dict[str, Any] | str | None
+    learning_rate: float | None
+    init: str | None
+    spread: float | None
+    low_memory: bool
+    n_jobs: int | None
+    set_op_mix_ratio: float | None
+    local_connectivity: float | None
+    repulsion_strength: float | None
+    negative_sample_rate: int | None
+    transform_queue_size: float | None
+    a: float | None
+    b: float | None
+    angular_rp_forest: bool
+    target_n_neighbors: int | None
+    target_metric: str | None
+    target_metric_kwds: dict[str, Any] | str | None
+    target_weight: float | None
+    transform_seed: int | None
+    force_approximation_algorithm: bool
+    unique: bool
+    densmap: bool
+    dens_lambda: float | None
+    dens_frac: float | None
+    dens_var_shift: float | None
+    disconnection_distance: float | None
+
+
+def plain_option(name: str, value: Any) -> Any:
+    """An option as umap-learn takes it: dicts come as JSON from the command line.
+
+    Raises:
+        OptionError: it should be JSON and isn't.
+    """
+    if not (name.endswith("_kwds") and isinstance(value, str)):
+        return value
+    try:
+        found = json.loads(value)
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise OptionError(f'{name} is {value!r}; give a JSON object such as {{"p": 3}}')
+    return found
+
+
+def check_settings(settings: Mapping[str, Any], max_fit: int, total: int | None) -> None:
+    """Refuse what umap-learn would refuse later, or not at all.
+
+    Raises:
+        OptionError: a number out of range.
+        InputsError: fewer inputs than neighbours.
+    """
+    neighbours, components = settings["n_neighbors"], settings["n_components"]
+    if neighbours is not None and neighbours < 2:
+        raise OptionError(f"n_neighbors is {neighbours}; give 2 or more")
+    if components not in (1, 2, 3):
+        raise OptionError(f"n_components is {components}; give 1, 2 or 3")
+    if settings["n_epochs"] is not None and settings["n_epochs"] < FEWEST_EPOCHS:
+        raise OptionError(f"n_epochs is {settings['n_epochs']}; give {FEWEST_EPOCHS} or more")
+    spread = settings.get("spread", 1.0)
+    if not 0 <= settings["min_dist"] <= spread:
+        raise OptionError(f"min_dist is {settings['min_dist']}; give 0 to {spread}, which is spread")
+    if max_fit < 10:
+        raise OptionError(f"max_fit is {max_fit}; give 10 or more")
+    if total is not None:
+        check_count(settings, total)
+
+
+def check_count(settings: Mapping[str, Any], count: int) -> None:
+    """Refuse fewer inputs than neighbours, and fewer than a layout can be made of."""
+    neighbours, fewest = settings["n_neighbors"], settings["n_components"] + 3
+    if count < fewest:
+        raise InapplicableError(f"UMAP needs {fewest} inputs or more, and there are {count}; give more")
+    if neighbours is not None and neighbours >= count:
+        raise InputsError(
+            f"n_neighbors is {neighbours}, and there are {count} inputs; give more inputs, or n_neighbors "
+            f"of at most {count - 1}"
+        )
+
+
+def try_out(settings: Mapping[str, Any]) -> None:
+    """Embed a few random points, so that what umap-learn refuses is known before the model has run."""
+    rows = np.random.default_rng(0).random((24, 8), dtype=np.float32)
+    lay_out(rows, np.arange(24), dict(settings) | {"n_neighbors": 5, "n_epochs": 1}, None)
+
+
+def complete_settings(settings: Mapping[str, Any], count: int, *, aligned: bool) -> dict[str, Any]:
+    """Settings with what None leaves to the number of inputs; epochs as umap-learn has them."""
+    neighbours, epochs = settings["n_neighbors"], settings["n_epochs"]
+    return (
+        ({"learning_rate": ALIGNED_RATE} if aligned else {})
+        | {**settings}
+        | {
+            "n_neighbors": min(USUAL_NEIGHBOURS, count - 1) if neighbours is None else neighbours,
+            "n_epochs": epochs or (ALIGNED_EPOCHS if aligned else 500 if count <= 10_000 else 200),
+        }
+    )
+
+
+def lay_out(
+    rows: np.ndarray,
+    chosen: np.ndarray,
+    settings: Mapping[str, Any],
+    labels: np.ndarray | None,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
+    """Points (n, components) float32: the chosen rows embedded, the others placed among them."""
+    own = {} if start is None else {"init": start[chosen]}
+    everything = len(chosen) == len(rows)
+    points = np.empty((len(rows), settings["n_components"]), np.float32)
+    with _umap_errors(settings):
+        reducer = import_umap().UMAP(**{**settings, **own})
+        points[chosen] = reducer.fit_transform(rows if everything else rows[chosen], labels)
+        rest = np.setdiff1d(np.arange(len(rows)), chosen)
+        for at in range(0, len(rest), TRANSFORMED_AT_ONCE):
+            block = rest[at : at + TRANSFORMED_AT_ONCE]
+            points[block] = reducer.transform(rows[block])
+    if not np.isfinite(points).all():
+        lost = int((~np.isfinite(points)).any(axis=1).sum())
+        raise OptionError(f"umap-learn found no neighbours for {lost} inputs; raise disconnection_distance")
+    return points
+
+
+@contextlib.contextmanager
+def _umap_errors(settings: Mapping[str, Any]) -> Iterator[None]:
+    """What umap-learn refuses as an error of ours; what it and Numba warn about on the way is theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            reason = first_line(error)
+            given = ", ".join(f"{name}={value}" for name, value in settings.items())
+            raise OptionError(f"umap-learn can't embed with {given}: {reason}; give others") from error

@@ -1,0 +1,107 @@
+"""The page of an embedding: pan, zoom, filter, hover; a slider over steps."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.sampling import stratified
+from mlflow_interp.drawing import style
+from mlflow_interp.drawing.page import render
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.embedding.result import EmbeddingResult
+from mlflow_interp.kinds.embedding.figure import Legend
+from mlflow_interp.kinds.embedding.points import ClassColours, title_of
+
+MOST_POINTS = 20_000  # on a page, which stays smooth up to there
+
+
+def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> str:
+    """A page that opens offline: pan, zoom, filter by class, hover to see the input behind a point."""
+    return page_over({0: result}, legend=legend, point_size=point_size)
+
+
+def page_over(
+    results: Mapping[int, EmbeddingResult], *, legend: Legend = "shared", point_size: float | None = None
+) -> str:
+    """The page of several steps, such as epochs, of the same inputs, with a slider over them."""
+    first = next(iter(results.values()))
+    shown = stratified(first.examples.labels, MOST_POINTS, seed=0)
+    classes = ClassColours.of(list(results.values()))
+    return render(
+        "kinds/embedding/page.html",
+        "kinds/embedding/page.js",
+        plotly=True,
+        title=title_of(first),
+        layers=first.layers,
+        steps=list(results),
+        labelled=bool((first.examples.labels != UNKNOWN).any()),
+        more=len(first.examples) - len(shown),
+        data={
+            "layers": list(first.layers),
+            "components": int(first.embeddings.shape[2]),
+            "size": point_size,
+            "legend": legend != "off",
+            "classes": [
+                {"index": index, "name": name, "short": style.shorten(name, 28), "colour": colour}
+                for index, name, colour in zip(classes.indices, classes.names, classes.colours, strict=True)
+            ],
+            "names": [first.examples.names[row] for row in shown],
+            "indices": _packed(first.examples.indices[shown], np.int32),
+            "labels": _packed(first.examples.labels[shown], np.int32),
+            "predictedNames": _predicted_names(results),
+            "sprite": _sprite(first.thumbnails, shown),
+            "steps": [_step(step, result, shown) for step, result in results.items()],
+        },
+    )
+
+
+def _packed(values: np.ndarray, kind: Any) -> str:
+    """Numbers as base64 of little-endian bytes, a fifth of what JSON takes."""
+    return base64.b64encode(np.ascontiguousarray(values, np.dtype(kind).newbyteorder("<")).tobytes()).decode()
+
+
+def _predicted_names(results: Mapping[int, EmbeddingResult]) -> dict[str, str]:
+    seen = {int(index) for result in results.values() for index in np.unique(result.examples.classes[:, 0])}
+    name = next(iter(results.values())).examples.class_name
+    return {str(index): name(index) for index in sorted(seen)}
+
+
+def _step(step: int, result: EmbeddingResult, shown: np.ndarray) -> dict[str, Any]:
+    """What changes from step to step: where points are, what is predicted, the measures."""
+    return {
+        "step": step,
+        "points": [
+            _packed(result.embeddings[shown, place], np.float32) for place in range(len(result.layers))
+        ],
+        "predicted": _packed(result.examples.classes[shown, 0], np.int32),
+        "probabilities": _packed(result.examples.probabilities[shown, 0], np.float32),
+        "measures": [
+            {name: round(float(values[place]), 3) for name, values in result.measures.items()}
+            for place in range(len(result.layers))
+        ],
+    }
+
+
+def _sprite(thumbnails: np.ndarray | None, shown: np.ndarray) -> dict[str, Any] | None:
+    """All thumbnails in one picture, which a browser decodes once."""
+    if thumbnails is None:
+        return None
+    side, columns = thumbnails.shape[1], math.ceil(math.sqrt(len(shown)))
+    rows = math.ceil(len(shown) / columns)
+    sheet = np.zeros((rows * columns, side, side, 3), np.uint8)
+    sheet[: len(shown)] = thumbnails[shown]
+    pixels = (
+        sheet.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
+    )
+    return {
+        "source": style.data_uri(pixels, most=max(pixels.shape), quality=70),
+        "side": side,
+        "columns": columns,
+    }

@@ -1,0 +1,84 @@
+"""What UMAP gives: a point for each input and layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.examples import Examples
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingResult:
+    """A point for each input and layer.
+
+    Attributes:
+        examples: the inputs and what the model said about them.
+        embeddings: (n, layers, components) float32.
+        layers: the paths of the layers, in the order asked for.
+        fitted: (n,) bool, false where a point was placed among others after the embedding was made.
+        measures: by name, (layers,) float64: trustworthiness, knn_agreement, silhouette.
+        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't pictures.
+        chosen: what options left to the method became.
+    """
+
+    examples: Examples
+    embeddings: np.ndarray
+    layers: tuple[str, ...]
+    fitted: np.ndarray
+    measures: dict[str, np.ndarray]
+    thumbnails: np.ndarray | None
+    chosen: dict[str, Any]
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The layers, and how many neighbours and epochs were taken."""
+        return {"layers": ",".join(self.layers)} | self.chosen
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Embeddings, who was fitted, and what the model said, by name."""
+        examples = self.examples
+        return {
+            "embeddings": self.embeddings,
+            "fitted": self.fitted,
+            "indices": examples.indices,
+            "labels": examples.labels,
+            "classes": examples.classes,
+            "probabilities": examples.probabilities,
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """How far the picture and the layer can be trusted: a mean of the layers, and each one's."""
+        found = {"inputs": float(len(self.examples))}
+        known = self.examples.labels != UNKNOWN
+        if known.any():
+            right = self.examples.classes[:, 0] == self.examples.labels
+            found["accuracy"] = float(right[known].mean())
+        for name, values in self.measures.items():
+            found[name] = float(values.mean())
+            if len(self.layers) > 1:
+                found |= {
+                    f"{name}/{layer}": float(each) for layer, each in zip(self.layers, values, strict=True)
+                }
+        return found
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row an input: its name, label, what was predicted, and its place at each layer."""
+        rows = self.examples.table()
+        for column, layer in enumerate(self.layers):
+            at = f" at {layer}" if len(self.layers) > 1 else ""
+            for axis, values in zip("xyz", self.embeddings[:, column].T, strict=False):
+                rows[axis + at] = values.tolist()
+        return rows
+
+    def warnings(self) -> list[str]:
+        """Says where neighbours in the picture are not neighbours in the layer."""
+        return [
+            f"the picture of layer {layer!r} is not to be trusted (trustworthiness {value:.2f} of 1): what "
+            "lies together in it is often not together in the layer; try more n_neighbors or n_components=3"
+            for layer, value in zip(self.layers, self.measures.get("trustworthiness", ()), strict=False)
+            if value < 0.8
+        ]

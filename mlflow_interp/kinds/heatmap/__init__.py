@@ -1,0 +1,1 @@
+"""Heatmaps over images: Grad-CAM and its kin."""

@@ -1,0 +1,49 @@
+"""The page of heatmaps: one image large, the heat under a slider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.drawing import style
+from mlflow_interp.drawing.grid import page_facts
+from mlflow_interp.drawing.overlay import relative, resize_map
+from mlflow_interp.drawing.page import render
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.heatmap.result import HeatmapResult
+from mlflow_interp.kinds.heatmap.tiles import is_on_image, tiles_of
+
+
+def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> str:
+    """A page that opens offline: one picture large, all as thumbnails, the heat's opacity on a slider."""
+    colours, examples = style.find_colormap(colormap), result.examples
+    shown = min(len(examples), MOST_PICTURES)
+    return render(
+        "kinds/heatmap/page.html",
+        "kinds/heatmap/page.js",
+        title=f"Grad-CAM at {result.layer}",
+        more=len(examples) - shown,
+        opacity=round(100 * opacity),
+        data=[
+            page_facts(result.explained, index) | _images(result, index, colours, opacity)
+            for index in range(shown)
+        ],
+    )
+
+
+def _images(result: HeatmapResult, index: int, colours: Any, opacity: float) -> dict[str, str | None]:
+    if not is_on_image(result):
+        tile = tiles_of(result, index, colours, opacity)[0]
+        return {"picture": None, "heat": style.data_uri(tile, lossless=True, most=480)}
+    heat = relative(result.heatmaps[index : index + 1])[0]
+    picture = np.asarray(result.examples.pictures)[index]
+    high, wide = picture.shape[:2]
+    # Smooth as in the figure, at a size that stays small: browsers scale the rest of the way.
+    scale = 112 / max(high, wide)
+    heat = np.clip(resize_map(heat, max(1, round(high * scale)), max(1, round(wide * scale))), 0, 1)
+    tinted = colours(heat, bytes=True)
+    tinted[..., 3] = np.rint(heat * 255)
+    return {"picture": style.data_uri(picture), "heat": style.data_uri(tinted, lossless=True)}

@@ -1,0 +1,34 @@
+"""An image under its heatmap, as tiles for figure, page and view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlflow_interp.drawing.grid import enlarged
+from mlflow_interp.drawing.input_tiles import draw_input
+from mlflow_interp.drawing.overlay import overlay, relative, resize_map
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.heatmap.result import HeatmapResult
+
+
+def tiles_of(result: HeatmapResult, index: int, colours: Any, opacity: float) -> list[np.ndarray]:
+    """Picture and overlay; of what is no picture, the input under its heat."""
+    heat = relative(result.heatmaps[index : index + 1])[0]
+    if not is_on_image(result):
+        return [draw_input(_values(result, index), heat, colours, opacity=opacity)]
+    picture = enlarged(np.asarray(result.examples.pictures)[index])
+    heat = np.clip(resize_map(heat, *picture.shape[:2]), 0, 1)
+    return [picture, overlay(picture, heat, colours(heat)[..., :3], opacity)]
+
+
+def is_on_image(result: HeatmapResult) -> bool:
+    """Whether inputs are images, which their heatmaps are laid over."""
+    return result.examples.pictures is not None and result.heatmaps.ndim == 3
+
+
+def _values(result: HeatmapResult, index: int) -> np.ndarray | None:
+    values = result.examples.values
+    return None if values is None else np.asarray(values[index])

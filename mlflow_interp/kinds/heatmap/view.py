@@ -1,0 +1,30 @@
+"""Heatmaps on the page of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.drawing import style
+from mlflow_interp.drawing.view import View, rows
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.heatmap.result import HeatmapResult
+from mlflow_interp.kinds.heatmap.tiles import tiles_of
+
+
+def view(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> View:
+    """Each picture under its heatmap."""
+    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_PICTURES))
+    focus = result.metrics().get("focus")
+    return View(
+        title=f"Grad-CAM at {result.layer}",
+        headline="no heat anywhere"
+        if focus is None
+        else f"half of the heat lies on {focus:.0%} of a picture",
+        inputs=rows(
+            result.examples,
+            tiles=[[("Grad-CAM", tiles_of(result, at, colours, opacity)[-1])] for at in shown],
+            targets=result.explained.targets,
+        ),
+    )

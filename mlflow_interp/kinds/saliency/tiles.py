@@ -1,0 +1,54 @@
+"""Saliency maps beside their image, as tiles for figure, page and view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlflow_interp.drawing.grid import enlarged, reduced
+from mlflow_interp.drawing.input_tiles import draw_bars, draw_input
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.saliency.result import SaliencyResult
+
+HEADINGS = ("picture", "× SmoothGrad", "gradients", "SmoothGrad", "integrated gradients")
+
+
+def strength(values: np.ndarray, percentile: float) -> np.ndarray:
+    """A map (…, channels) as one (…) in 0..1: absolute values summed over channels, cut at a percentile."""
+    summed = np.abs(values).sum(axis=-1)
+    peak = np.percentile(summed, percentile) or summed.max() or 1.0
+    return np.asarray(np.clip(summed / peak, 0, 1))
+
+
+def tiles_of(result: SaliencyResult, index: int, colours: Any, percentile: float) -> dict[str, np.ndarray]:
+    """By heading, (h, w, 3) uint8; of what is no picture the maps alone."""
+    maps = [result.gradients[index], result.smooth_gradients[index], result.integrated_gradients[index]]
+    if result.examples.pictures is None:
+        drawn = [_on_input(result, index, each, colours, percentile) for each in maps]
+        return dict(zip(HEADINGS[2:], drawn, strict=True))
+    picture = result.examples.pictures[index]
+    planes = [reduced(strength(_channels_last(each, picture), percentile)) for each in maps]
+    picture = reduced(picture)
+    filtered = np.rint(picture * planes[1][..., np.newaxis]).astype(np.uint8)
+    drawn = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
+    return dict(zip(HEADINGS, [enlarged(picture), enlarged(filtered), *drawn], strict=True))
+
+
+def _on_input(
+    result: SaliencyResult, index: int, values: np.ndarray, colours: Any, percentile: float
+) -> np.ndarray:
+    """A map over what is no picture, (h, w, 3) uint8; the signs of a table's are kept."""
+    given = None if result.examples.values is None else result.examples.values[index]
+    if values.ndim > 1:
+        return draw_input(given, strength(values, percentile), colours, opacity=None)
+    peak = np.percentile(np.abs(values), percentile) or np.abs(values).max() or 1.0
+    return draw_bars(given, np.clip(values / peak, -1, 1), colours)
+
+
+def _channels_last(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """A map of a picture as (height, width, channels)."""
+    first = values.ndim == 3 and values.shape[:2] != picture.shape[:2] == values.shape[1:]
+    values = np.moveaxis(values, 0, -1) if first else values
+    return values if values.ndim == 3 else values[..., np.newaxis]

@@ -1,0 +1,27 @@
+"""Saliency maps on the page of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.drawing import style
+from mlflow_interp.drawing.view import View, rows
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.saliency.result import SaliencyResult
+from mlflow_interp.kinds.saliency.tiles import tiles_of
+
+
+def view(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> View:
+    """The three maps of each input."""
+    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_PICTURES))
+    gap = float(np.median(result.completeness_gaps))
+    tiles = [list(tiles_of(result, at, colours, percentile).items())[-3:] for at in shown]
+    return View(
+        title="Saliency",
+        headline=f"integrated gradients miss what they should sum to by {gap:.1%} (median)",
+        inputs=rows(result.examples, tiles=tiles, targets=result.explained.targets),
+    )

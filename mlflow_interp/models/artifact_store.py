@@ -1,0 +1,150 @@
+"""Reading from MLflow's stores: artifacts and registered versions, with errors a user can act on."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from mlflow_interp.core.process_switch import ProcessSwitch
+from mlflow_interp.exceptions import ModelError, TrackingError, first_line, without_password
+
+T = TypeVar("T")
+SECONDS_TO_ANSWER = 10
+_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # models:/name/1, runs:/id/path, s3://bucket/path
+
+
+def is_uri(name: str) -> bool:
+    """Whether a text is an artifact URI rather than a path."""
+    return bool(_URI.match(name))
+
+
+def is_local(uri: str) -> bool:
+    """Whether a tracking or artifact URI names a disk of this machine."""
+    return urlsplit(uri).scheme in ("", "file", "sqlite")
+
+
+def check_reachable() -> None:
+    """Ask the tracking server for a sign of life, as MLflow itself retries for minutes.
+
+    Raises:
+        TrackingError: no answer in 10 seconds.
+    """
+    import mlflow
+    import requests
+
+    uri = mlflow.get_tracking_uri()
+    if urlsplit(uri).scheme not in ("http", "https"):
+        return
+    try:
+        requests.get(uri.rstrip("/") + "/health", timeout=SECONDS_TO_ANSWER)
+    except requests.RequestException as error:
+        raise TrackingError(
+            f"the tracking server {without_password(uri)} does not answer ({type(error).__name__}); "
+            "start it, or name another with --tracking-uri or MLFLOW_TRACKING_URI"
+        ) from error
+
+
+def fetch(uri: str) -> Path:
+    """Download what an artifact URI names, or find it where it lies, and return its local path.
+
+    Raises:
+        ModelError: there is nothing at the URI.
+        TrackingError: the server or the artifact store does not answer.
+    """
+    import mlflow
+
+    check_reachable()
+    with without_progress_bar():
+        return Path(ask(lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri), uri))
+
+
+def ask(question: Callable[[], T], about: str) -> T:
+    """Put a question to MLflow and turn its refusals into ours."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return question()
+    except MlflowException as error:
+        reason = first_line(error)
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise ModelError(f"nothing found at {about!r}: {reason}{_where(about)}") from error
+        raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"nothing found at {about!r}: {first_line(error)}{_where(about)}") from error
+    # Each artifact store has a client of its own, with errors of its own.
+    except Exception as error:
+        raise TrackingError(f"MLflow can't give {about!r}: {first_line(error)}") from error
+
+
+def _where(about: str) -> str:
+    """What to look at where nothing was found: most often the store is another than the user thinks."""
+    import mlflow
+
+    if about.startswith(("models:", "runs:", "run ")):
+        return f"; check its name, and the tracking URI, which is {mlflow.get_tracking_uri()}"
+    return "; check its address"
+
+
+def registered_version(uri: str) -> tuple[str | None, str | None]:
+    """The registered name and version behind models:/name/3, models:/name@alias, models:/name/latest."""
+    from mlflow import MlflowClient
+
+    match = re.fullmatch(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))", uri)
+    if not match:
+        return None, None
+    name, alias, version = match["name"], match["alias"], match["version"]
+    client = MlflowClient()
+    if alias:
+        return name, str(ask(lambda: client.get_model_version_by_alias(name, alias), uri).version)
+    if version.isdigit():
+        return name, version
+    stage = None if version.lower() == "latest" else [version]
+    with warnings.catch_warnings():  # deprecated, yet what MLflow itself resolves such a URI with
+        warnings.simplefilter("ignore", FutureWarning)
+        found = ask(lambda: client.get_latest_versions(name, stage), uri)
+    return name, str(max((each.version for each in found), key=int, default="")) or None
+
+
+def aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
+    """The aliases of a registered version, which `uri` names."""
+    from mlflow import MlflowClient
+
+    return tuple(ask(lambda: MlflowClient().get_model_version(name, version), uri).aliases)
+
+
+def experiment_of(run_id: str) -> str:
+    """The experiment that a run belongs to."""
+    from mlflow import MlflowClient
+
+    return str(ask(lambda: MlflowClient().get_run(run_id), f"runs:/{run_id}").info.experiment_id)
+
+
+def load_with_mlflow(folder: Path) -> Any:
+    """The model in a folder as MLflow's own loader gives it, which runs what code the model brings."""
+    import mlflow
+
+    return mlflow.pyfunc.load_model(str(folder)).get_raw_model()
+
+
+@contextmanager
+def _hidden_progress_bar() -> Iterator[None]:
+    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    before = os.environ.get(name)
+    os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+#: Keeps MLflow's own download bar from mixing with ours.
+without_progress_bar = ProcessSwitch(_hidden_progress_bar)

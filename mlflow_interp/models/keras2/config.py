@@ -1,0 +1,153 @@
+"""Models that Keras 2 saved as HDF5, read by Keras 3.
+
+Keras 3 reads the plain ones itself and fails on most others: nested models, MobileNet, arithmetic
+between layers. What it lacks is only the form of the configuration. So that is rewritten here into the
+form of Keras 3; Keras then builds the model and loads the weights. Rewriting is JSON to JSON: it runs
+nothing, imports no module that the file names, and leaves Keras' safe mode to refuse Lambda layers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.backend import tensorflow_functions
+from mlflow_interp.backend.layer_tree import walk
+from mlflow_interp.models.keras2 import graph
+from mlflow_interp.models.keras2.graph import Config
+
+# "Model" is how TensorFlow 2.2 and older name a functional one.
+_FUNCTIONAL = ("Functional", "Model")
+# Parameters that some classes lost in Keras 3, and the value with which the others do the same without.
+_RETIRED = {
+    "groups": 1,
+    "noise_shape": None,
+    "ragged": False,
+    "softmax_robust_masking": False,
+    "time_major": False,
+    "trainable": True,
+}
+# Parameters that Keras 3 dropped, and no prediction depends on.
+_IDLE = ("rng_type", "query_shape", "key_shape", "value_shape")
+# These inherited the parameters of a kernel, and have theirs under other names.
+_WITHOUT_KERNEL = ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
+_KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
+# Where wrappers such as TimeDistributed and Bidirectional keep their layers.
+_WRAPPED = ("layer", "backward_layer", "cell")
+
+
+def read(path: Path, trusted: bool) -> Any:
+    """Build the model in an HDF5 file of Keras 2, and load its weights.
+
+    Raises:
+        ValueError: it holds weights only, or something that Keras 3 has no form for. Like Keras' own
+            loader, this may raise almost anything where the file is damaged.
+    """
+    import h5py
+    import keras
+
+    with h5py.File(path) as file:
+        if "model_config" not in file.attrs:
+            raise ValueError("it holds weights only, no model")
+        config = json.loads(file.attrs["model_config"])
+    model = keras.saving.deserialize_keras_object(
+        translated(config),
+        custom_objects={tensorflow_functions.FUNCTION: tensorflow_functions.function_class()},
+        safe_mode=not trusted,
+    )
+    model.load_weights(path)
+    return model
+
+
+def finalize(model: Any) -> None:
+    """Let Normalization layers use what was loaded from HDF5, which Keras 3 forgets in nested models."""
+    import keras
+
+    for place in walk(model):
+        if isinstance(place.layer, keras.layers.Normalization):
+            place.layer.finalize_state()
+
+
+def translated(layer: Mapping[str, Any]) -> Config:
+    """The configuration of a Keras 2 layer or model in the form of Keras 3."""
+    # Keras 2.12 and newer tell the name of a registered class apart from the class name.
+    name, config = layer.get("registered_name") or layer["class_name"], dict(layer["config"])
+    if name in _FUNCTIONAL:
+        name, config = "Model", _functional(config)
+    elif name == "Sequential":
+        config = _sequential(config)
+    elif name in graph.FUNCTIONS:
+        name, config = tensorflow_functions.FUNCTION, graph.function(config)
+    else:
+        config = _layer(name, config)
+    return {"module": _module(name), "class_name": name, "registered_name": name, "config": config}
+
+
+def _module(name: str) -> str | None:
+    """Where Keras has a class; none for one that the user must register, never the file's own."""
+    import keras
+
+    if name in ("Model", "Sequential"):
+        return "keras"
+    return "keras.layers" if hasattr(keras.layers, name) else None
+
+
+def _functional(config: Config) -> Config:
+    """A model whose layers are nodes of a graph."""
+    # Weights are stored in order, the trainable ones first, and Keras 3 would freeze all layers of a
+    # frozen model, where Keras 2 let some of them be trainable again. So each layer speaks for itself.
+    config.pop("trainable", None)
+    layers = [
+        {**translated(layer), "name": layer["name"], "inbound_nodes": layer["inbound_nodes"]}
+        for layer in config["layers"]
+    ]
+    return graph.rewired({**config, "layers": layers})
+
+
+def _sequential(config: Config) -> Config:
+    layers = [translated(layer) for layer in config["layers"]]
+    shape = config["layers"][0]["config"].get("batch_input_shape")
+    # Keras 2.4 and older leave the input layer out.
+    if shape and layers[0]["class_name"] != "InputLayer":
+        layers.insert(0, translated({"class_name": "InputLayer", "config": {"batch_input_shape": shape}}))
+    return {"name": graph.layer_name(config["name"]), "layers": layers}
+
+
+def _layer(name: str, config: Config) -> Config:
+    """A layer that is no model: its name, and what differs in Keras 3."""
+    shape = config.pop("batch_input_shape", None)
+    if name == "InputLayer":
+        config["batch_shape"] = shape
+    if "name" in config:
+        config["name"] = graph.layer_name(config["name"])
+    if isinstance(config.get("dtype"), dict):  # a policy of mixed precision
+        config["dtype"] = config["dtype"]["config"]["name"]
+    if name == "Lambda":
+        return _lambda(config)
+    # What the parameters of other people's layers mean is theirs.
+    return _parameters(name, config) if _module(name) else config
+
+
+def _parameters(name: str, config: Config) -> Config:
+    """The parameters of one of Keras' own layers."""
+    idle = _IDLE + _KERNEL if name in _WITHOUT_KERNEL else _IDLE
+    config = {key: value for key, value in config.items() if key not in idle and not _is_retired(key, value)}
+    if name == "BatchNormalization" and isinstance(config["axis"], list):
+        (config["axis"],) = config["axis"]
+    return config | {key: translated(config[key]) for key in _WRAPPED if config.get(key)}
+
+
+def _is_retired(key: str, value: Any) -> bool:
+    return key in _RETIRED and value == _RETIRED[key]
+
+
+def _lambda(config: Config) -> Config:
+    """A Lambda layer, still as marshalled code that only Keras may run, and not in its safe mode."""
+    function = config["function"]
+    if isinstance(function, list):
+        code = dict(zip(("code", "defaults", "closure"), function, strict=True))
+        function = {"class_name": "__lambda__", "config": code}
+    kept = {key: config[key] for key in ("name", "dtype", "arguments") if key in config}
+    return kept | {"function": function}

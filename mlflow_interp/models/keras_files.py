@@ -1,0 +1,80 @@
+"""Keras files, .keras and HDF5, of Keras 3 and Keras 2: to a model, or to one line on why not."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.exceptions import ModelError, first_line
+from mlflow_interp.models import keras2
+from mlflow_interp.models.sandbox import check_file
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+LONGEST_REASON = 200  # characters of another library's error that we repeat
+TRUST = "pass trust_model_code=True (--trust-model-code) if you trust where it comes from"
+
+
+def read(path: Path, trusted: bool) -> Any:
+    """Read the model in a Keras file, running none of its code unless it is trusted.
+
+    Raises:
+        ModelError: no Keras file, damaged, or in need of code that is not there or not trusted.
+    """
+    import keras
+
+    if path.suffix not in SUFFIXES:
+        raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
+    if path.stat().st_size == 0:
+        raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
+    if not trusted:
+        check_file(path)
+    try:
+        if _keras_version(path).startswith("2."):
+            model = keras2.read(path, trusted)
+        else:
+            model = keras.saving.load_model(path, compile=False, safe_mode=not trusted)
+        if path.suffix != ".keras":
+            keras2.finalize(model)
+    # Damaged files raise almost anything: OSError, KeyError, zlib.error, JSONDecodeError, …
+    except Exception as error:
+        raise ModelError(_why_unloadable(path, error)) from error
+    return model
+
+
+def _why_unloadable(path: Path, error: Exception) -> str:
+    reason = shortened(error)
+    if "safe_mode" in str(error) or "unsafe" in str(error).lower():
+        return f"{path.name!r} carries code of its own (a Lambda layer), which is not run; {TRUST}"
+    unknown = re.search(r"(Could not locate|Unknown) [^.\n]*", str(error))
+    if unknown:
+        return (
+            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; name the module that "
+            "registers it with @keras.saving.register_keras_serializable in imports="
+        )
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        return f"{path.name!r} is damaged or cut short: it is no .keras archive; save or copy the model anew"
+    writer = _keras_version(path)
+    if writer.startswith("2."):
+        return (
+            f"{path.name!r} was written by Keras {writer} in a form Keras 3 can't read; rebuild the model "
+            f"in Keras 3 and load its weights, which tf_keras can read: {reason}"
+        )
+    return f"{path.name!r} can't be loaded, it may be damaged: {reason}"
+
+
+def _keras_version(path: Path) -> str:
+    """The version of Keras that wrote an HDF5 file; empty where it does not tell."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return str(file.attrs.get("keras_version", ""))
+    except (OSError, RuntimeError, KeyError, UnicodeError):
+        return ""
+
+
+def shortened(error: Exception) -> str:
+    """What is repeated of another library's error."""
+    return first_line(error)[:LONGEST_REASON]

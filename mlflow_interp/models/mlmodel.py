@@ -1,0 +1,61 @@
+"""An MLmodel file, read as plain YAML: its flavors, the Keras file that it names, its signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlflow_interp.exceptions import ModelError
+from mlflow_interp.models import keras_files
+
+
+def read_mlmodel(folder: Path, named: str) -> dict[str, Any]:
+    """The MLmodel file of a model folder.
+
+    Raises:
+        ModelError: there is none, or it can't be read.
+    """
+    path = folder / "MLmodel"
+    if not path.is_file():
+        raise ModelError(f"{named!r} is a folder without an MLmodel file; give the folder log_model made")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"the MLmodel file of {named!r} can't be read: {type(error).__name__}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"the MLmodel file of {named!r} holds no mapping; log the model anew")
+    return content
+
+
+def keras_file(folder: Path, flavor: Mapping[str, Any], named: str) -> Path:
+    """The Keras file that a flavor names, which must lie inside the folder."""
+    data = folder / str(flavor.get("data") or "data").replace("\0", "")
+    found = [data] if data.is_file() else sorted(data.glob("*")) if data.is_dir() else []
+    if not all(path.resolve().is_relative_to(folder.resolve()) for path in (data, *found)):
+        raise ModelError(f"the MLmodel file of {named!r} points outside its own folder; it is not loaded")
+    files = [path for path in found if path.suffix in keras_files.SUFFIXES]
+    pickled = [path for path in found if path.name.endswith(".cloudpickle")]
+    if files and not pickled:
+        return files[0]
+    if pickled:
+        raise ModelError(
+            f"{named!r} brings pickled custom objects, which run code when loaded; {keras_files.TRUST}"
+        )
+    if not any(data.rglob("saved_model.pb")):
+        raise ModelError(f"{named!r} holds no Keras file in {data.name!r}, where its MLmodel has it")
+    raise ModelError(
+        f"{named!r} holds a SavedModel, which has no layers to look into; log the model with "
+        "mlflow.keras.log_model(model, …) without save_exported_model"
+    )
+
+
+def signature_shape(mlmodel: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    """The shape of the only input tensor in an MLflow signature, -1 as None."""
+    try:
+        (tensor,) = yaml.safe_load(mlmodel["signature"]["inputs"])
+        return tuple(None if size < 0 else int(size) for size in tensor["tensor-spec"]["shape"])
+    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
+        return None

@@ -1,0 +1,79 @@
+"""A loaded model: where it came from, and what was said about it when it was logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from mlflow_interp.core.digests import weights_digest
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model came from; None where that is not known.
+
+    Attributes:
+        uri: what the user gave: a URI, a path, or "keras.Model" for a model in memory.
+        name: its registered name, or the Keras model's own.
+        version: its registered version.
+        model_id: its LoggedModel id.
+        run_id: the run that logged it.
+        experiment_id: that run's experiment.
+        weights_sha256: digest of all weights in order.
+        aliases: those of the registered version, when it was loaded.
+        input_shape: of each input without the batch, None where an axis is free.
+        parameters: how many numbers the weights are.
+    """
+
+    uri: str
+    name: str | None = None
+    version: str | None = None
+    model_id: str | None = None
+    run_id: str | None = None
+    experiment_id: str | None = None
+    weights_sha256: str | None = None
+    aliases: tuple[str, ...] = ()
+    input_shape: tuple[tuple[int | None, ...], ...] | None = None
+    parameters: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, for a manifest."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A Keras model, where it came from, and what was said about it when it was logged.
+
+    Attributes:
+        keras: the model.
+        origin: where it came from.
+        metadata: the `metadata` given to `log_model`; "class_names" and "preprocess" are read from it.
+        input_shape: (None, …) by the MLflow signature, where the model itself has none.
+    """
+
+    keras: Any
+    origin: Origin
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    input_shape: tuple[int | None, ...] | None = None
+
+
+def digested(loaded: LoadedModel) -> LoadedModel:
+    """The model with its size, and the digest of its weights as they are now, which costs a pass."""
+    origin = replace(
+        loaded.origin,
+        weights_sha256=weights_digest(loaded.keras),
+        input_shape=_input_shapes(loaded),
+        parameters=int(loaded.keras.count_params()) if loaded.keras.built else None,
+    )
+    return replace(loaded, origin=origin)
+
+
+def _input_shapes(loaded: LoadedModel) -> tuple[tuple[int | None, ...], ...] | None:
+    """The shape of each input, by the model or else by its signature; a subclassed model may tell neither."""
+    import keras
+
+    given = getattr(loaded.keras, "inputs", None) or ()
+    shapes = [each.shape for each in keras.tree.flatten(given)] or [loaded.input_shape]
+    return tuple(tuple(shape[1:]) for shape in shapes if shape is not None) or None

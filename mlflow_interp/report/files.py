@@ -1,0 +1,53 @@
+"""A result made ready to be written: its files, and what its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.result import HasHistory, HasTables, Result
+from mlflow_interp.drawing import style
+from mlflow_interp.exceptions import ModelError
+from mlflow_interp.registry import kind_of
+from mlflow_interp.report import view_file
+from mlflow_interp.report.folder import VIEW_FILE
+from mlflow_interp.report.formats import csv, npz, table_json
+
+PAGE = "figure.html"
+
+
+def draw_files(
+    method: str, result: Result, options: Mapping[str, Any], *, with_page: bool = True
+) -> tuple[Any, dict[str, bytes]]:
+    """The matplotlib figure, and everything but the manifest by file name.
+
+    Raises:
+        ModelError: the result holds NaN or infinite values, which a picture would hide.
+    """
+    _check_finite(method, result.arrays())
+    kind = kind_of(method)
+    figure = kind.draw(result, **options)
+    files = {"figure.png": style.png(figure)}
+    if with_page:
+        files[PAGE] = kind.page(result, **options).encode()
+    files |= {"predictions.json": table_json(result.table()), "arrays.npz": npz(result.arrays())}
+    if isinstance(result, HasTables):
+        files |= {name: csv(columns) for name, columns in result.tables().items()}
+    if kind.view is not None:
+        series = result.series() if isinstance(result, HasHistory) else None
+        shown = files["figure.png"] if with_page else None  # of epochs only the last one's is shown
+        files[VIEW_FILE] = view_file.as_json(kind.view(result, **options), figure=shown, series=series)
+    return figure, files
+
+
+def _check_finite(method: str, arrays: Mapping[str, np.ndarray]) -> None:
+    lost = [
+        name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
+    if lost:
+        raise ModelError(
+            f"{method} gives NaN or infinite {', '.join(lost)}: an option is far out of range, or a weight "
+            "of the model is NaN; start from the options' defaults, and look at the weights"
+        )

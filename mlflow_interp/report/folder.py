@@ -1,0 +1,87 @@
+"""The folder of one interpretation: its files, and the manifest, which is written last.
+
+So where there is a manifest, the folder is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.report.formats import to_json
+
+MANIFEST = "manifest.json"
+VIEW_FILE = "index.json"
+_LARGEST_VIEW = 20 * 2**20  # bytes; what is larger was not written by us
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One complete interpretation: what the page of its run is made from.
+
+    Attributes:
+        place: its folder's name.
+        manifest: the whole of it.
+        figure: PNG bytes; empty where that was not fetched, as `view` have it.
+        view: what index.json holds, None where there is none.
+    """
+
+    place: str
+    manifest: Mapping[str, Any]
+    figure: bytes
+    view: Mapping[str, Any] | None = None
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+    """Write files, then the manifest."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / MANIFEST).write_bytes(to_json(manifest))
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """Every complete interpretation in a folder, oldest first; steps of one are part of it."""
+    found = [read_entry(path.parent) for path in folder.glob(f"*/{MANIFEST}")]
+    return sorted(
+        (entry for entry in found if entry), key=lambda entry: str(entry.manifest.get("created", ""))
+    )
+
+
+def read_entry(folder: Path) -> Entry | None:
+    """The interpretation in a folder of its own, None where it is not complete."""
+    figure, view, manifest = (_content(folder / name) for name in ("figure.png", VIEW_FILE, MANIFEST))
+    if manifest is None or (figure is None and view is None):
+        return None
+    return Entry(folder.name, json.loads(manifest), figure or b"", read_view(view))
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
+
+
+def read_view(content: bytes | None) -> Mapping[str, Any] | None:
+    """What index.json says, None where there is none or it is damaged: the page then goes without."""
+    if content is None or len(content) > _LARGEST_VIEW:
+        return None
+    try:
+        view = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return view if isinstance(view, dict) else None
+
+
+def free_place(method: str, taken: set[str]) -> str:
+    """The first free name: gradcam, gradcam-2, gradcam-3 and so on."""
+    number = 1
+    while (place := method if number == 1 else f"{method}-{number}") in taken:
+        number += 1
+    return place
+
+
+def new_place(folder: Path, method: str) -> str:
+    """The first free name for a method's folder below a folder, which need not exist."""
+    return free_place(method, {path.name for path in folder.iterdir()} if folder.is_dir() else set())

@@ -1,0 +1,92 @@
+"""What the manifest of an interpretation says: how to reproduce it, and what came out in numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.result import HasTables, Result
+from mlflow_interp.exceptions import without_password
+from mlflow_interp.report.provenance import Provenance
+
+SCHEMA_VERSION = 1
+MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
+_PACKAGES = ("mlflow-interp", "tensorflow", "keras", "mlflow", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """The versions of what made the result."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package.replace("-", "_")] = version(package)
+        except PackageNotFoundError:
+            # `mlflow run` in an environment of its own runs this package from its folder.
+            found[package.replace("-", "_")] = "not installed"
+    return found
+
+
+def complete_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """A manifest with the schema version, versions and the sha256 of each file."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    return {"schema_version": SCHEMA_VERSION} | dict(manifest) | {"versions": versions(), "files": digests}
+
+
+def describe(
+    method: str,
+    result: Result,
+    given: Mapping[str, Any],
+    provenance: Provenance,
+    *,
+    parameters: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """All that is needed to reproduce a result, and what came out in numbers.
+
+    Args:
+        method: its name.
+        result: what it found.
+        given: the options of the call.
+        provenance: of the model and the inputs.
+        parameters: the options with their defaults.
+        seconds: how long it took.
+    """
+    public = {name: _public(value) for name, value in parameters.items()}
+    repeatable = {
+        name: _public(value)
+        for name, value in given.items()
+        if _is_repeatable(value) and name not in ("save", "log", "run_id")
+    }
+    return {
+        "method": method,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "parameters": public | dict(result.resolved) | dict(provenance.preparation),
+        "given": repeatable,
+        "at_hand": sorted(set(given) - set(repeatable) - {"save", "log", "run_id"}),
+        "resolved": sorted(result.resolved),
+        "seed": public.get("seed"),
+        "model": dict(provenance.model),
+        "inputs": dict(provenance.inputs) | {"names": list(result.examples.names[:MOST_NAMES])},
+        "metrics": {name: float(value) for name, value in result.metrics().items() if np.isfinite(value)},
+        "highlights": result.highlights() if isinstance(result, HasTables) else {},
+        "warnings": [*provenance.warnings, *result.warnings()],
+    }
+
+
+def _public(value: Any) -> Any:
+    """An option as all may read it: `align` and `labels` may be URIs, which may carry a password."""
+    return without_password(str(value)) if isinstance(value, (str, Path)) else value
+
+
+def _is_repeatable(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool, Path)) or (
+        isinstance(value, (list, tuple)) and all(isinstance(each, (str, int, float)) for each in value)
+    )

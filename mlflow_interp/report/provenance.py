@@ -1,0 +1,50 @@
+"""Where a result came from: the model, the inputs, and how they were prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.models.origin import LoadedModel
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a manifest says of the model and the inputs.
+
+    Attributes:
+        model: where the model came from, and the digest of its weights.
+        inputs: where the inputs came from, their digest, how many, which were skipped.
+        preparation: how inputs became what the model is fed.
+        warnings: about the inputs.
+    """
+
+    model: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    preparation: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, batch: Batch) -> Provenance:
+        """Those of a model whose weights were digested, and of a batch that was read."""
+        inputs = {
+            "source": batch.source,
+            "sha256": batch.digest,
+            "count": batch.count,
+            "skipped": dict(batch.skipped),
+        }
+        skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]
+        return cls(
+            loaded.origin.as_dict(), inputs, dict(batch.preparation), (*batch.warnings, *_summed_up(skipped))
+        )
+
+
+def _summed_up(lines: list[str], most: int = 3) -> list[str]:
+    rest = (
+        [f"{len(lines) - most} more inputs were left out; the manifest names them"]
+        if len(lines) > most
+        else []
+    )
+    return lines[:most] + rest

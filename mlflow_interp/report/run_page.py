@@ -1,0 +1,121 @@
+"""The page of a whole run: the model, its inputs seen by every method at once, a section for each method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image
+
+from mlflow_interp.drawing.charts import charts
+from mlflow_interp.drawing.page import render
+from mlflow_interp.report import reproduce, view_file
+from mlflow_interp.report.folder import Entry
+from mlflow_interp.report.run_inputs import Images, is_picture, usable, walk
+
+BUDGET = 5_000_000  # bytes of a page
+_ROOMS = (4_600_000, 2_500_000, 1_000_000, 0)  # for pictures; the next where text takes more than is left
+_MOST_SECTIONS = 40
+_MOST_SKIPPED = 100
+
+
+def page(entries: list[Entry], run_id: str | None) -> str:
+    """One self-contained page for all entries of a run (or of a folder, where `run_id` is None).
+
+    It is smaller than `BUDGET`: pictures that don't fit are left out with a note, and of very many
+    interpretations only the latest have a section.
+    """
+    shown = entries[-_MOST_SECTIONS:]
+    checked = [_checked(entry) for entry in shown]
+    damaged = [
+        given.place for given, kept in zip(shown, checked, strict=True) if given.view and not kept.view
+    ]
+    about = {"run_id": run_id, "damaged": damaged, "unseen": len(entries) - len(shown)}
+    for room in _ROOMS:
+        filled = _page(checked, room, about)
+        if len(filled.encode()) < BUDGET:
+            return filled
+    return _page([replace(entry, view=None) for entry in checked[-5:]], 0, about)
+
+
+def _page(entries: Sequence[Entry], room: int, about: Mapping[str, Any]) -> str:
+    images = Images(room)
+    figures = [_figure(entry, images) for entry in entries]
+    data = walk([entry for entry in entries if entry.view is not None], images)
+    return render(
+        "report/run_page.html",
+        "report/run_page.js",
+        title="Interpretations",
+        models=_models(entries),
+        sections=[_section(*pair, images) for pair in zip(entries, figures, strict=True)],
+        epochs=any(len(method["steps"]) > 1 for method in data["methods"]),
+        data=data,
+        **about,
+    )
+
+
+def _checked(entry: Entry) -> Entry:
+    """The entry, without its view where the page can't use them: one must not cost the others the page."""
+    try:
+        good = usable(entry)
+        if good and entry.view is not None:
+            walk([entry], Images(0))
+            charts(entry.view["series"])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        good = False
+    return entry if good else replace(entry, view=None)
+
+
+def _models(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
+    """Every model that was interpreted, the latest first: a run may hold several."""
+    by_weights = {str(entry.manifest["model"].get("weights_sha256")): entry for entry in entries}
+    # Every epoch has weights of its own; it is one model all the same.
+    by_name = {
+        (
+            entry.manifest["model"]["uri"],
+            entry.manifest["model"]["name"],
+            entry.manifest["model"]["version"],
+        ): entry
+        for entry in by_weights.values()
+    }
+    return [entry.manifest["model"] for entry in reversed(by_name.values())]
+
+
+def _figure(entry: Entry, images: Images) -> str | None:
+    """The figure as a data: URI, None where it can't be read or doesn't fit."""
+    kept = (entry.view or {}).get("figure")
+    try:
+        source = str(kept) if is_picture(kept) else view_file.small_figure(entry.figure)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return source if images.fits(source, entry.place) else None
+
+
+def _section(entry: Entry, figure: str | None, images: Images) -> dict[str, Any]:
+    """What the template says of one method."""
+    manifest, shown = entry.manifest, entry.view or {}
+    told = {*manifest["given"], *manifest.get("resolved", ())}
+    lines = charts(shown.get("series", {}))
+    charted = {line.name for line in lines}
+    return {
+        "place": entry.place,
+        "manifest": manifest,
+        "title": shown.get("title", manifest["method"]),
+        "headline": shown["steps"][-1]["headline"] if shown else "",
+        "picture": figure,
+        "left_out": images.left_out[entry.place],
+        "over": shown.get("over"),
+        "charts": lines,
+        "metrics": {name: value for name, value in manifest["metrics"].items() if name not in charted},
+        "options": {name: value for name, value in manifest["parameters"].items() if name in told},
+        "defaults": {name: value for name, value in manifest["parameters"].items() if name not in told},
+        "skipped": dict(list(manifest["inputs"]["skipped"].items())[:_MOST_SKIPPED]),
+        "calls": {
+            "mlflow run": reproduce.mlflow_run(manifest),
+            "Command line": reproduce.command(manifest),
+            "Python": reproduce.python(manifest),
+        },
+        "missing": reproduce.missing(manifest),
+        "while_training": "step" in manifest,
+    }

@@ -1,0 +1,102 @@
+"""The views of a method in index.json, beside its figure.
+
+So whoever logs into the run later can make the page of the run again from it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from mlflow_interp.drawing.view import View
+
+VIEW_VERSION = 1
+MOST_OF_STEPS = 1_000_000  # bytes of all steps together
+_SHARP = 150_000  # bytes up to which a figure stays the PNG that it is
+_LARGEST_FIGURE, _WIDEST = 240_000, 1_400  # bytes and pixels of any other
+
+
+def small_figure(png: bytes) -> str:
+    """A figure as a data: URI: as it is where it takes little, else as a JPEG small enough for the page.
+
+    Raises:
+        OSError: it is no PNG; also ValueError and SyntaxError, as Pillow has it.
+    """
+    if len(png) <= _SHARP:
+        return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
+        image = opened.convert("RGB")
+    widest = _WIDEST
+    while True:
+        image.thumbnail((widest, 10 * widest), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=80, optimize=True)
+        if buffer.tell() <= _LARGEST_FIGURE or widest < 300:
+            return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        widest = int(0.8 * image.width)
+
+
+def as_json(
+    view: View,
+    *,
+    figure: bytes | None = None,
+    series: Mapping[str, Sequence[tuple[int, float]]] | None = None,
+) -> bytes:
+    """View as the content of index.json.
+
+    Args:
+        view: of one step.
+        figure: the PNG of the method's figure.
+        series: by name, the steps and values of metrics on the way.
+    """
+    shown = {
+        "step": 0,
+        "headline": view.headline,
+        "inputs": list(view.inputs),
+        "scatter": view.scatter,
+        "matrix": view.matrix,
+    }
+    kept = {name: [list(point) for point in points] for name, points in (series or {}).items()}
+    return _packed(view.title, figure, "step", kept, [shown])
+
+
+def over_steps(
+    contents: Mapping[int, bytes], series: Mapping[str, Sequence[tuple[int, float]]], figure: bytes
+) -> bytes | None:
+    """The index.json of several steps, such as epochs, out of theirs: the last, and as many as have room.
+
+    Args:
+        contents: the index.json of each step, the last one last.
+        series: by name, the steps and values of metrics.
+        figure: the PNG of the last step's figure.
+    """
+    if not contents:
+        return None
+    numbers = list(contents)
+    room = max(1, min(len(numbers), MOST_OF_STEPS // max(map(len, contents.values()))))
+    chosen = [numbers[(at + 1) * len(numbers) // room - 1] for at in range(room)]
+    steps = [json.loads(contents[number])["steps"][0] | {"step": number} for number in chosen]
+    for step in steps[:-1]:
+        for row in step["inputs"]:
+            row.pop("picture", None)  # the same as in the last step
+    kept = {name: [list(point) for point in points] for name, points in series.items()}
+    return _packed(json.loads(contents[numbers[-1]])["title"], figure, "epoch", kept, steps)
+
+
+def _packed(
+    title: str, figure: bytes | None, over: str, series: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]
+) -> bytes:
+    content = {
+        "schema_version": VIEW_VERSION,
+        "title": title,
+        "figure": None if figure is None else small_figure(figure),
+        "over": over,
+        "series": series,
+        "steps": steps,
+    }
+    return json.dumps(content, allow_nan=False).encode()

@@ -1,0 +1,1 @@
+"""Everything that is written to MLflow, and only that."""

@@ -1,0 +1,180 @@
+"""Where the results of one call go: which run, made or found, and the true status it ends with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.core.paths import local_path
+from mlflow_interp.core.process_switch import ProcessSwitch
+from mlflow_interp.exceptions import OptionError, TrackingError, without_password
+from mlflow_interp.models.artifact_store import ask, check_reachable
+from mlflow_interp.models.origin import Origin
+
+_LONGEST_TAG = 5000
+
+
+@dataclass
+class Destination:
+    """Where results of one call go: a run, a folder, both or neither.
+
+    Attributes:
+        run_id: the run, None before `start` or where nothing is logged.
+        folder: the folder that files are written to as well, None for none.
+        experiment: the experiment asked for, None for the model's own.
+        log: whether to log to MLflow at all.
+        ends: whether the run is this call's to end.
+        spool: the folder with what could not be logged, None where there is nothing.
+    """
+
+    run_id: str | None
+    folder: Path | None
+    experiment: str | None
+    log: bool
+    ends: bool
+    spool: Path | None = None
+
+    def start(self, origin: Origin, name: str) -> None:
+        """Create the run unless there is one: in the experiment asked for, or else the model's own."""
+        if not self.log or self.run_id is not None:
+            return
+        check_reachable()
+        experiment_id = _experiment_id(self.experiment, origin)
+        tags = context_tags() | {"mlflow.runName": name}
+        run = ask(lambda: _client().create_run(experiment_id, tags=tags), f"experiment {experiment_id}")
+        self.run_id, self.ends = run.info.run_id, True
+
+
+@contextmanager
+def open_run(
+    *,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | Path | None = None,
+) -> Iterator[Destination]:
+    """Open the place results go to, and leave its run with a true status.
+
+    The run is the one named, else the active one, else the one that `mlflow run` made for this process,
+    else a new one. A run that was made for the call ends FINISHED; on an error FAILED, with the reason in
+    the tag `mlflow_interp.error`; on Ctrl-C KILLED. The user's own run is left running.
+
+    Args:
+        log: Log to MLflow.
+        experiment: The name of the experiment for a new run. By default the one of the model's own run,
+            unless another is set with `mlflow.set_experiment` or in the environment.
+        run_id: An existing run to log to.
+        save: A folder to write the files to as well.
+    """
+    folder = None if save is None else local_path(save)
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise OptionError(f"save={str(save)!r} is a file; name a folder")
+    destination = Destination(None, folder, experiment, log, ends=False)
+    if log:
+        destination.run_id, destination.ends = _existing_run(run_id)
+    try:
+        yield destination
+    except BaseException as error:
+        _end(destination, "FAILED" if isinstance(error, Exception) else "KILLED", error)
+        raise
+    _end(destination, "FINISHED")
+
+
+def _disabled_autologging() -> Any:
+    from mlflow.utils.autologging_utils import disable_autologging
+
+    return disable_autologging()
+
+
+#: Keeps MLflow's autologging from logging what a method fits, such as a search for neighbours.
+without_autologging = ProcessSwitch(_disabled_autologging)
+
+
+def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
+    """The run to log to and whether it is this call's to end."""
+    if run_id is not None:
+        check_reachable()
+        ask(lambda: _client().get_run(run_id), f"run {run_id}")
+        return run_id, False
+    import mlflow
+
+    active = mlflow.active_run()
+    if active is not None:
+        return active.info.run_id, False
+    return os.environ.get("MLFLOW_RUN_ID"), "MLFLOW_RUN_ID" in os.environ
+
+
+def note_failure(error: Exception) -> None:
+    """Leave the run that `mlflow run` made, if it did, with a true status: FAILED, and why."""
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    _end(Destination(run_id, None, None, log=True, ends=True), "FAILED", error)
+
+
+def _end(destination: Destination, status: str, error: BaseException | None = None) -> None:
+    if destination.run_id is None:
+        return
+    try:
+        if error is not None:
+            reason = without_password(f"{type(error).__name__}: {error}")[:_LONGEST_TAG]
+            _client().set_tag(destination.run_id, "mlflow_interp.error", reason)
+        if destination.ends:
+            _client().set_terminated(destination.run_id, status)
+    except Exception as failure:
+        # With an error under way, that error is what the user must see, not this one.
+        if error is None:
+            raise TrackingError(f"run {destination.run_id} could not be ended: {failure}") from failure
+
+
+def _client() -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def active_run_id() -> str | None:
+    """The run that is open in this process, or the one that `mlflow run` made for it; None without either."""
+    import mlflow
+
+    run = mlflow.active_run()
+    return os.environ.get("MLFLOW_RUN_ID") if run is None else str(run.info.run_id)
+
+
+def tracking_uri() -> str:
+    """The tracking server or store in force; it may hold a password."""
+    import mlflow
+
+    return str(mlflow.get_tracking_uri())
+
+
+def use_tracking_uri(uri: str) -> None:
+    """Use another tracking server or store from now on."""
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+
+
+def context_tags() -> dict[str, str]:
+    """What MLflow notes of the program that makes a run: its user, its source."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    tags: dict[str, str] = resolve_tags()
+    return tags
+
+
+def _experiment_id(experiment: str | None, origin: Origin) -> str:
+    client = _client()
+    if experiment is None:
+        told = any(os.environ.get(name) for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"))
+        if origin.experiment_id is not None and not told:
+            return origin.experiment_id
+        from mlflow.tracking.fluent import _get_experiment_id
+
+        return str(ask(_get_experiment_id, "the current experiment"))
+    found = ask(lambda: client.get_experiment_by_name(experiment), f"experiment {experiment}")
+    if found is not None:
+        return str(found.experiment_id)
+    return str(ask(lambda: client.create_experiment(experiment), f"experiment {experiment}"))

@@ -1,0 +1,72 @@
+"""One folder for a method over all epochs: the last figure, and a page with a slider over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.drawing import epoch_slider
+from mlflow_interp.registry import kind_of
+from mlflow_interp.report import view_file
+from mlflow_interp.report.files import PAGE
+from mlflow_interp.report.folder import MANIFEST, VIEW_FILE
+from mlflow_interp.report.formats import to_json
+from mlflow_interp.report.manifest import complete_manifest
+
+MOST_STEPS = 50  # on one page; of more, evenly spaced ones are shown, and the folders hold all
+
+
+def write_whole(
+    folder: Path,
+    method: str,
+    results: Mapping[int, Any],
+    manifests: Mapping[int, Mapping[str, Any]],
+    options: Mapping[str, Any],
+) -> None:
+    """Write the page over all steps, the last figure, and a manifest, last.
+
+    Args:
+        folder: the method's, which holds a folder for each step.
+        method: its name.
+        results: by step; only the last one's need be there unless `needs_results`.
+        manifests: by step.
+        options: of the figure.
+    """
+    shown, last = _spaced(list(manifests)), max(manifests)
+    figures = {step: (folder / f"epoch-{step:04d}" / "figure.png").read_bytes() for step in shown}
+    page_over = kind_of(method).page_over
+    if page_over is not None:
+        page = page_over({step: results[step] for step in shown}, **options)
+    else:
+        page = epoch_slider.page(method, figures, {step: manifests[step]["metrics"] for step in shown})
+    files = {"figure.png": figures[last], PAGE: page.encode()} | _panels(folder, manifests, figures[last])
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    own = {name: value for name, value in manifests[last].items() if name not in ("files", "versions")}
+    (folder / MANIFEST).write_bytes(to_json(complete_manifest(own | {"steps": list(manifests)}, files)))
+
+
+def _panels(folder: Path, manifests: Mapping[int, Mapping[str, Any]], figure: bytes) -> dict[str, bytes]:
+    """What the page of the run shows of the epochs that looked at the same inputs as the last."""
+    digests = {step: manifest["inputs"]["sha256"] for step, manifest in manifests.items()}
+    alike = [step for step in _spaced(list(manifests)) if digests[step] == digests[max(manifests)]]
+    files = {step: folder / f"epoch-{step:04d}" / VIEW_FILE for step in alike}
+    contents = {step: file.read_bytes() for step, file in files.items() if file.is_file()}
+    series: dict[str, list[tuple[int, float]]] = {}
+    for step, manifest in manifests.items():
+        for name, value in manifest["metrics"].items():
+            series.setdefault(name, []).append((step, value))
+    found = view_file.over_steps(contents, series, figure)
+    return {} if found is None else {VIEW_FILE: found}
+
+
+def needs_results(method: str) -> bool:
+    """Whether a method has a page of its own over all steps, and not one of figures that were drawn."""
+    return kind_of(method).page_over is not None
+
+
+def _spaced(numbers: list[int]) -> list[int]:
+    """At most fifty of them, the last one in any case."""
+    count = min(len(numbers), MOST_STEPS)
+    return [numbers[(at + 1) * len(numbers) // count - 1] for at in range(count)]

@@ -1,0 +1,98 @@
+"""What can be asked of the interpretation of a training, by `autolog` and the callback alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mlflow_interp.backend.layer_tree import Layers
+from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.options import Methods, distribute, options_of, parse_methods, route
+from mlflow_interp.registry import find_method
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What is asked of the interpretation of a training.
+
+    Attributes:
+        methods: Names, separated by commas or in a list, or a mapping from each to options of its own.
+        data: What to interpret: arrays (inputs, labels), a dataset, a path. By default fit's validation
+            data, else a sample of its training data.
+        samples: So many inputs are looked at, every class in its share; the confusion matrix looks at
+            the whole validation set.
+        every_n_epochs: After each so many epochs, and after the last.
+        class_names: The names of the classes, as elsewhere.
+        layers: The layers to look at, for the methods that take layers.
+        resample: Choose other inputs each time.
+        seed: Of the choice of inputs.
+        run_id: The run to log to. By default the active one, else a new one that ends with the training.
+        wait: Most seconds to wait at the end of training for what is still to be drawn and logged.
+        verbose: Print the confusion matrix after each epoch.
+        display: Show the latest figures in a notebook as training goes.
+        tensorboard: A folder to write the figures to for TensorBoard as well.
+    """
+
+    methods: Methods = ("umap", "confusion_matrix")
+    data: Any = None
+    samples: int = 500
+    every_n_epochs: int = 1
+    class_names: Any = None
+    layers: Layers = None
+    resample: bool = False
+    seed: int = 0
+    run_id: str | None = None
+    wait: float = 60.0
+    verbose: bool = False
+    display: bool = False
+    tensorboard: str | None = None
+
+    @classmethod
+    def of(cls, methods: Methods, options: Mapping[str, Any]) -> TrainingOptions:
+        """Those of a call, checked.
+
+        Raises:
+            OptionError: no such method or option, or a number out of range.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in names:
+                raise OptionError(f"there is no option {name!r} while training{nearest(name, names, most=3)}")
+        asked = cls(methods, **options)
+        asked.check()
+        return asked
+
+    @property
+    def by_method(self) -> dict[str, dict[str, Any]]:
+        """The options of each method, `layers` given to those that take layers."""
+        chosen = parse_methods(self.methods)
+        if self.layers is None:
+            return chosen
+        takers = distribute(chosen, ["layers"])["layers"]
+        return {
+            name: ({"layers": self.layers} if name in takers else {}) | own for name, own in chosen.items()
+        }
+
+    def check(self) -> None:
+        """Refuse what can't be done before the training begins.
+
+        Raises:
+            OptionError: no such method or option, or a number out of range.
+        """
+        for name, value in (("samples", self.samples), ("every_n_epochs", self.every_n_epochs)):
+            if not isinstance(value, int) or value < 1:
+                raise OptionError(f"{name} is {value!r}; give a whole number, 1 or more")
+        for method in parse_methods(self.methods):
+            find_method(method)
+        for method, own in self.by_method.items():
+            for stage, options in route(method, own).items():
+                if options and stage not in ("method", "figure"):
+                    raise OptionError(
+                        f"{next(iter(options))!r} is no option while training; {method} takes "
+                        f"{', '.join(_own_options(method))}"
+                    )
+
+
+def _own_options(method: str) -> list[str]:
+    return [name for name, option in options_of(method).items() if option.stage in ("method", "figure")]

@@ -1,0 +1,151 @@
+"""The training's side of its worker process: sends without waiting, listens, waits at the end for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlflow_interp.tracking.spool import make_folder
+from mlflow_interp.training.messages import Finish, Start, Step
+
+Event = Mapping[str, Any]
+OnEvent = Callable[[Event], None]
+
+
+class _Process:
+    """A worker process. It is kept for the next training, as is what it has compiled.
+
+    Attributes:
+        on_event: called with each event that it reports, in a thread of its own.
+        ended: whether it has ended.
+    """
+
+    def __init__(self) -> None:
+        self.on_event: OnEvent = lambda _: None
+        self.ended = threading.Event()
+        self._messages = queue.Queue[Any]()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        self._connection, theirs = multiprocessing.Pipe()
+        self._process = subprocess.Popen(  # noqa: S603 - our own Python
+            [sys.executable, "-m", "mlflow_interp.training.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
+            # Ctrl-C is for the training, which then tells the worker what to do.
+            start_new_session=True,
+        )
+        theirs.close()
+        for work in (self._send, self._listen):
+            threading.Thread(target=work, name="mlflow-interp", daemon=True).start()
+
+    def send(self, message: Any) -> None:
+        """Send a message, after those that wait."""
+        self._messages.put(message)
+
+    def has_sent_all(self) -> bool:
+        """Whether no message waits; one that does is lost when the program ends."""
+        return self._messages.unfinished_tasks == 0
+
+    def last_line(self) -> str:
+        """The last line of what the process has printed."""
+        self._output.seek(0)
+        lines = self._output.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self._process.poll()}"
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):  # the process may have ended, which `_listen` notices
+            while True:
+                self._connection.send(self._messages.get())
+                self._messages.task_done()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError):  # the process has ended
+            while True:
+                self.on_event(self._connection.recv())
+        self._process.wait()
+        self.ended.set()
+
+
+_idle: list[_Process] = []
+_lock = threading.Lock()
+
+
+def _idle_or_new() -> _Process:
+    with _lock:
+        while _idle:
+            process = _idle.pop()
+            if not process.ended.is_set():
+                return process
+    return _Process()
+
+
+class WorkerClient:
+    """Sends the messages of one training to a worker, and keeps how it ended.
+
+    Args:
+        start: where results go; the spool is made here.
+        on_event: called with each event that the worker reports, in a thread of its own.
+    """
+
+    def __init__(self, start: Start, on_event: OnEvent) -> None:
+        self.spool = make_folder()
+        self.outcome: Event = {}
+        self._on_event, self._done = on_event, threading.Event()
+        self._online, self._last = False, time.monotonic()
+        self._process = _idle_or_new()
+        self._process.on_event = self._receive
+        self._process.send(replace(start, spool=str(self.spool)))
+
+    def step(self, step: Step) -> None:
+        """Hand over a result of an epoch."""
+        self._process.send(step)
+
+    def finish(self, finish: Finish, *, limit: float, patience: float) -> str | None:
+        """Say that training has ended, and wait until everything is logged; if it isn't, why.
+
+        Args:
+            finish: how the training ended.
+            limit: most seconds to wait for what is still to be drawn and logged.
+            patience: most seconds to wait for the tracking server without anything being logged.
+        """
+        self._process.send(finish)
+        until = time.monotonic() + limit
+        while not self._done.wait(0.05):
+            now = time.monotonic()
+            if self._process.ended.is_set():
+                return f"the process beside the training has ended: {self._process.last_line()}"
+            if not self._process.has_sent_all() and now < until + patience:
+                continue
+            if self._online and now > self._last + patience:
+                return "the tracking server does not answer"
+            if now > until:
+                return (
+                    f"it takes more than {limit:g} s, and goes on in the background; unless that is cut off, "
+                    "nothing is to be done"
+                )
+        with _lock:
+            _idle.append(self._process)
+        offline: str | None = self.outcome.get("offline")
+        return offline
+
+    def _receive(self, event: Event) -> None:
+        self._last = time.monotonic()
+        self._online = event.get("online", False)
+        # An error in a listener must not keep the rest from being received.
+        with contextlib.suppress(Exception):
+            self._on_event(event)
+        if "done" in event:
+            self.outcome = event
+            self._done.set()

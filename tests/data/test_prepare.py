@@ -1,0 +1,550 @@
+"""Tests of making inputs ready: what the model is fed, row by row, from everything that can be given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.data import prepare as inputs_module
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.models.load import load_model
+from mlflow_interp.models.origin import LoadedModel, Origin
+from tests.tiny_models import Store, Trap, save_pictures, small_model
+
+layers = keras.layers
+
+
+def fed(batch: Batch) -> np.ndarray:
+    return np.concatenate([chunk.inputs for chunk in batch.chunks()])
+
+
+def names(batch: Batch) -> list[str]:
+    return [name for chunk in batch.chunks() for name in chunk.names]
+
+
+def labels(batch: Batch) -> list[int]:
+    return np.concatenate([chunk.labels for chunk in batch.chunks()]).tolist()
+
+
+def greys(batch: Batch) -> list[int]:
+    """The first pixel of each input, as it was before division by 255."""
+    return np.rint(fed(batch)[:, 0, 0, 0] * 255).astype(int).tolist()
+
+
+def refusal(inputs: Any, loaded: LoadedModel, error: type[Exception] = InputsError, **options: Any) -> str:
+    with pytest.raises(error) as caught:
+        for _ in load_inputs(inputs, loaded, **options).chunks():
+            pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def grey_rows(*values: int) -> np.ndarray:
+    return np.uint8(values)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    return lambda **pictures: save_pictures(
+        tmp_path / "in", {name.replace("__", "/") + ".png": grey for name, grey in pictures.items()}
+    )
+
+
+# Pictures.
+
+
+def test_one_picture(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(a=51) / "a.png"
+    batch = load_inputs(path, loaded, preprocess="0..1")
+    (chunk,) = batch.chunks()
+    np.testing.assert_allclose(chunk.inputs, np.full((1, 8, 8, 3), 0.2), rtol=1e-6)
+    assert chunk.inputs.dtype == np.float32
+    assert (chunk.names, chunk.indices.tolist(), chunk.labels.tolist()) == (("a.png",), [0], [UNKNOWN])
+    np.testing.assert_array_equal(chunk.pictures, grey_rows(51))
+    assert (batch.source, batch.total, batch.class_names) == (str(path), 1, None)
+    assert batch.preparation == {
+        "preprocess": "0..1",
+        "resize": "crop",
+        "size": [8, 8],
+        "batch_size": 32,
+        "max_inputs": None,
+    }
+
+
+def test_flat_folder(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    batch = load_inputs(str(folder(b=20, a=10, c=30)), loaded)
+    assert names(batch) == ["a.png", "b.png", "c.png"]
+    assert greys(batch) == [10, 20, 30]
+    assert labels(batch) == [UNKNOWN] * 3
+
+
+def test_class_folders_name_the_classes(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    batch = load_inputs(folder(dog__a=20, cat__b=10, cat__a=5), loaded)
+    assert names(batch) == ["cat/a.png", "cat/b.png", "dog/a.png"]
+    assert batch.class_names == ("cat", "dog")
+    assert labels(batch) == [0, 0, 1]
+    assert not any("class" in warning for warning in batch.warnings)
+
+
+def test_given_names_decide_the_order(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    batch = load_inputs(folder(dog__a=20, cat__a=10), loaded, class_names=["Dog", "CAT"])
+    assert batch.class_names == ("Dog", "CAT")
+    assert labels(batch) == [1, 0]
+
+
+def test_folders_that_are_no_classes_warn(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    batch = load_inputs(folder(zebra__a=1, cat__a=2, emu__a=3), loaded, class_names=["cat", "dog"])
+    assert labels(batch) == [0, UNKNOWN, UNKNOWN]
+    (warning,) = [each for each in batch.warnings if "no class names" in each]
+    assert "emu, zebra" in warning
+
+
+def test_given_labels_replace_class_folders(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(dog__a=20, cat__a=10)
+    assert labels(load_inputs(path, loaded, labels=[1, 0])) == [1, 0]
+    assert load_inputs(path, loaded, labels=[1, 0]).class_names == ("cat", "dog")
+
+
+def test_labels_for_pictures(folder: Callable[..., Path], loaded: LoadedModel, tmp_path: Path) -> None:
+    path = folder(a=1, b=2)
+    assert labels(load_inputs(path, loaded, labels=[1, 0])) == [1, 0]
+    assert labels(load_inputs(f"{path}/*.png", loaded, labels=["y", "x"], class_names=["x", "y"])) == [1, 0]
+    assert labels(load_inputs(path / "a.png", loaded, labels=[1])) == [1]
+    assert "3 labels for 2 inputs" in refusal(path, loaded, labels=[0, 1, 1])
+
+
+def test_names_in_metadata(folder: Callable[..., Path]) -> None:
+    loaded = LoadedModel(small_model(), Origin("m"), {"class_names": ["dog", "cat"]})
+    assert labels(load_inputs(folder(dog__a=20, cat__a=10), loaded)) == [1, 0]
+
+
+@pytest.mark.parametrize("declared", ["{path}", 7])
+def test_metadata_can_not_have_a_file_read(declared: Any, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("root\npassword\n")
+    declared = declared.format(path=tmp_path / "secret.txt") if isinstance(declared, str) else declared
+    batch = load_inputs(grey_rows(1), LoadedModel(small_model(), Origin("m"), {"class_names": declared}))
+    assert batch.class_names is None
+    assert "class_names in the model's metadata" in batch.warnings[0]
+
+
+def test_glob(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(a1=1, a2=2, b1=3)
+    (path / "a3.txt").write_text("no picture")
+    assert greys(load_inputs(f"{path}/a*", loaded)) == [1, 2]
+    assert greys(load_inputs(f"{path.parent}/**/*1.png", loaded)) == [1, 3]
+    assert "nothing found" in refusal(f"{path}/z*", loaded)
+    assert "no pictures in" in refusal(f"{path}/*.txt", loaded)
+
+
+def test_artifact(store: Store, loaded: LoadedModel) -> None:
+    uri = f"runs:/{store.run_id}/photos"
+    batch = load_inputs(uri, loaded)
+    assert (names(batch), greys(batch), labels(batch)) == (["cat/a.png", "dog/b.png"], [10, 20], [0, 1])
+    assert batch.source == uri
+    assert "nothing found at" in refusal(f"runs:/{store.run_id}/nothing", loaded)
+
+
+def test_nothing_there(tmp_path: Path, loaded: LoadedModel) -> None:
+    assert "nothing found at" in refusal(tmp_path / "missing", loaded)
+    assert "no pictures in" in refusal(tmp_path, loaded)
+    (tmp_path / "a.txt").write_text("text")
+    assert "is no picture and no .npy or .npz file" in refusal(tmp_path / "a.txt", loaded)
+    assert "inputs are a int" in refusal(3, loaded)
+    assert "there are: keras:mnist" in refusal("keras:imagenet", loaded)
+
+
+def test_a_damaged_picture_is_skipped_and_named(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(cat__a=1, cat__b=2, dog__c=3)
+    (path / "cat" / "b.png").write_bytes(b"no picture")
+    batch = load_inputs(path, loaded, batch_size=2)
+    assert (greys(batch), names(batch), labels(batch)) == ([1, 3], ["cat/a.png", "dog/c.png"], [0, 1])
+    assert [chunk.indices.tolist() for chunk in batch.chunks()] == [[0], [2]]
+    assert batch.skipped == {"cat/b.png": "is no picture"}
+
+
+def test_all_damaged(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(a=1, b=2)
+    for name in ("a.png", "b.png"):
+        (path / name).write_bytes(b"")
+    message = refusal(path, loaded)
+    assert "no input could be read from" in message
+    assert "a.png: is empty (0 bytes); b.png: is empty (0 bytes)" in message
+
+
+def test_pictures_are_sized_for_the_model(tmp_path: Path, loaded: LoadedModel) -> None:
+    save_pictures(tmp_path, {"a.png": 7}, size=40)
+    assert fed(load_inputs(tmp_path, loaded)).shape == (1, 8, 8, 3)
+    free = load_model(small_model(size=None))
+    assert fed(load_inputs(tmp_path, free)).shape == (1, 40, 40, 3)
+    save_pictures(tmp_path, {"a.png": 7}, size=700)
+    assert load_inputs(tmp_path, free).preparation["size"] == [512, 512]
+
+
+def test_grey_model_with_colour_pictures(folder: Callable[..., Path]) -> None:
+    grey = load_model(small_model(channels=1))
+    batch = load_inputs(folder(a=51), grey, preprocess="none")
+    np.testing.assert_array_equal(fed(batch), np.full((1, 8, 8, 1), 51))
+    (chunk,) = batch.chunks()
+    np.testing.assert_array_equal(chunk.pictures, grey_rows(51))
+
+
+def test_grey_arrays_without_channels() -> None:
+    grey = load_model(small_model(channels=1))
+    np.testing.assert_array_equal(
+        fed(load_inputs(np.ones((2, 8, 8), np.float32), grey)), np.ones((2, 8, 8, 1))
+    )
+
+
+def channels_first() -> LoadedModel:
+    inputs = keras.Input((3, 8, 6))
+    pooled = layers.GlobalAveragePooling2D(data_format="channels_first")(inputs)
+    return load_model(keras.Model(inputs, layers.Dense(2)(pooled), name="vgg16"))
+
+
+def test_channels_first_model(tmp_path: Path) -> None:
+    """Caffe's preprocessing tells channels apart: BGR, each with a mean of its own."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
+    expected = np.moveaxis(pixels[..., ::-1] - np.float32([103.939, 116.779, 123.68]), -1, 1)
+    for given in (pixels, np.moveaxis(pixels, -1, 1)):
+        batch = load_inputs(given, channels_first())
+        np.testing.assert_allclose(fed(batch), expected, rtol=1e-5)
+        np.testing.assert_array_equal(next(batch.chunks()).pictures, pixels)
+    save_pictures(tmp_path, {"a.png": 9})
+    assert fed(load_inputs(tmp_path, channels_first(), preprocess="none")).shape == (1, 3, 8, 6)
+
+
+# Memory.
+
+
+def test_pictures_are_read_as_they_are_needed(
+    tmp_path: Path, loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_pictures(tmp_path, {f"{index:03d}.png": index for index in range(100)})
+    read: list[str] = []
+    original = inputs_module.read_picture
+
+    def counted(path: Path, **options: Any) -> np.ndarray:
+        read.append(path.name)
+        return original(path, **options)
+
+    monkeypatch.setattr(inputs_module, "read_picture", counted)
+    batch = load_inputs(tmp_path, loaded, batch_size=8)
+    assert read == []
+    sizes = []
+    for chunk in batch.chunks():
+        sizes.append(len(chunk))
+        assert len(read) == sum(sizes), "pictures are read ahead of their chunk"
+    assert sizes == [8] * 12 + [4]
+    assert batch.total == 100
+
+
+def test_max_inputs_is_spaced_over_class_folders(tmp_path: Path, loaded: LoadedModel) -> None:
+    save_pictures(tmp_path, {f"{name}/{index}.png": index for name in ("cat", "dog") for index in range(10)})
+    batch = load_inputs(tmp_path, loaded, max_inputs=4)
+    assert names(batch) == ["cat/0.png", "cat/5.png", "dog/0.png", "dog/5.png"]
+    assert (labels(batch), batch.total) == ([0, 0, 1, 1], 4)
+    assert load_inputs(tmp_path, loaded, max_inputs=50).total == 20
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"batch_size": 0}, {"batch_size": -1}, {"max_inputs": 0}, {"resize": "zoom"}, {"preprocess": "x"}],
+)
+def test_options_out_of_range(options: dict[str, Any], loaded: LoadedModel) -> None:
+    refusal(grey_rows(1), loaded, OptionError, **options)
+
+
+# Arrays.
+
+
+def test_bytes_are_prepared_and_floats_are_not(loaded: LoadedModel) -> None:
+    pixels = grey_rows(0, 51, 255)
+    for given in (pixels, list(pixels), tf.constant(pixels)):
+        batch = load_inputs(given, loaded, preprocess="-1..1")
+        np.testing.assert_allclose(fed(batch)[:, 0, 0, 0], [-1, -0.6, 1], atol=1e-6)
+    assert load_inputs(pixels, loaded).preparation["preprocess"] == "0..1"
+    for dtype in (np.float16, np.float32, np.float64, np.int32):
+        batch = load_inputs(pixels.astype(dtype), loaded)
+        np.testing.assert_array_equal(fed(batch), pixels)
+        assert fed(batch).dtype == np.float32
+        assert batch.preparation["preprocess"] == "none"
+    np.testing.assert_allclose(
+        fed(load_inputs(pixels.astype(np.float32), loaded, preprocess="0..1")), pixels / 255, atol=1e-6
+    )
+
+
+def test_the_arrays_given_stay_as_they_are(loaded: LoadedModel) -> None:
+    for given in (grey_rows(1, 2).astype(np.float32), grey_rows(1, 2)):
+        before = given.copy()
+        for chunk in load_inputs(given, loaded, preprocess="vgg16").chunks():
+            chunk.inputs[:] = 0
+        np.testing.assert_array_equal(given, before)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "A.NPY"])
+def test_npy(name: str, tmp_path: Path, loaded: LoadedModel) -> None:
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, grey_rows(3, 4))
+    assert greys(load_inputs(tmp_path / name, loaded, labels=[1, 0])) == [3, 4]
+    assert labels(load_inputs(tmp_path / name, loaded, labels=[1, 0])) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "keys", [("inputs", "labels"), ("x", "y"), ("x_test", "y_test"), ("images", "targets")]
+)
+@pytest.mark.parametrize("name", ["a.npz", "A.NPZ"])
+def test_npz(name: str, keys: tuple[str, str], tmp_path: Path, loaded: LoadedModel) -> None:
+    with (tmp_path / name).open("wb") as file:
+        np.savez(file, **{keys[0]: grey_rows(3, 4), keys[1]: [1, 0]})
+    batch = load_inputs(tmp_path / name, loaded)
+    assert (greys(batch), labels(batch)) == ([3, 4], [1, 0])
+    assert labels(load_inputs(tmp_path / name, loaded, labels=[0, 0])) == [0, 0]
+
+
+def test_npz_by_position_and_with_other_keys(tmp_path: Path, loaded: LoadedModel) -> None:
+    np.savez(tmp_path / "a.npz", grey_rows(3, 4), [1, 0])
+    assert labels(load_inputs(tmp_path / "a.npz", loaded)) == [1, 0]
+    np.savez(tmp_path / "b.npz", foo=grey_rows(3), bar=[1])
+    assert "holds foo, bar; name the inputs 'inputs'" in refusal(tmp_path / "b.npz", loaded)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_pickled_arrays_do_not_run(suffix: str, tmp_path: Path, loaded: LoadedModel) -> None:
+    sentinel, path = tmp_path / "ran", tmp_path / f"a.{suffix}"
+    hostile = np.array([Trap(sentinel)], dtype=object)
+    np.save(path, hostile, allow_pickle=True) if suffix == "npy" else np.savez(path, inputs=hostile)
+    assert re.search(r"can't be read: .*(Object arrays|Python objects)", refusal(path, loaded))
+    assert not sentinel.exists()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\3\4garbage", b"\x93NUMPY\1\0v\0{"])
+def test_damaged_arrays(suffix: str, content: bytes, tmp_path: Path, loaded: LoadedModel) -> None:
+    (tmp_path / f"a.{suffix}").write_bytes(content)
+    assert f"a.{suffix}' can't be read: " in refusal(tmp_path / f"a.{suffix}", loaded)
+
+
+WRONG = {
+    "objects": (np.array([None, 1], dtype=object), "object values; numbers are needed"),
+    "texts": (np.array([["a"]]), "numbers are needed"),
+    "complex": (np.zeros((1, 8, 8, 3), complex), "complex128 values; numbers are needed"),
+    "flat": (np.zeros(4), "a first axis of inputs and more are needed"),
+    "no rows": (np.zeros((0, 8, 8, 3)), "are empty"),
+    "ragged": ([[1, 2], [3]], "rows of different shapes"),
+    "size": (np.zeros((1, 9, 9, 3)), "inputs have shape (9, 9, 3) each, and model 'small' takes (8, 8, 3)"),
+    "rank": (np.zeros((1, 8)), "inputs have shape (8,) each"),
+    "one picture": (np.zeros((8, 8, 3)), "takes (8, 8, 3)"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_arrays(kind: str, loaded: LoadedModel) -> None:
+    given, expected = WRONG[kind]
+    assert expected in refusal(given, loaded)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_named(value: float, loaded: LoadedModel) -> None:
+    given = np.zeros((5, 8, 8, 3), np.float32)
+    given[3, 4, 4, 1] = value
+    message = refusal(given, loaded, batch_size=3)
+    assert "input '3' holds NaN or infinite values (1 of 2 in its batch do)" in message
+
+
+def two_inputs() -> LoadedModel:
+    first, second = keras.Input((4,), name="first"), keras.Input((8, 8, 3), name="second")
+    joined = layers.Concatenate()([first, layers.Flatten()(second)])
+    return load_model(keras.Model([first, second], layers.Dense(2)(joined), name="two"))
+
+
+def test_several_inputs() -> None:
+    first, second = np.arange(12.0).reshape(3, 4), np.ones((3, 8, 8, 3))
+    for given in ((first, second), [first, second], {"first": first, "second": second}):
+        chunks = list(load_inputs(given, two_inputs(), batch_size=2).chunks())
+        assert [len(chunk) for chunk in chunks] == [2, 1]
+        rows = chunks[1].inputs["first"] if isinstance(given, dict) else chunks[1].inputs[0]
+        assert rows.tolist() == [[8, 9, 10, 11]]
+    assert "differ in length: [2, 3]" in refusal((first, second[:2]), two_inputs())
+
+
+def test_pictures_for_two_inputs(folder: Callable[..., Path]) -> None:
+    assert "takes several inputs" in refusal(folder(a=1), two_inputs())
+
+
+# Datasets.
+
+
+def rows_of(count: int) -> tf.data.Dataset:
+    pixels = np.arange(count, dtype=np.float32)[:, None, None, None] * np.ones((1, 8, 8, 3), np.float32)
+    return tf.data.Dataset.from_tensor_slices((pixels, np.arange(count) % 2))
+
+
+def firsts(batch: Batch) -> list[int]:
+    return fed(batch)[:, 0, 0, 0].astype(int).tolist()
+
+
+@pytest.mark.parametrize("batched", [None, 1, 3, 50])
+@pytest.mark.parametrize("with_labels", [True, False])
+def test_dataset(batched: int | None, with_labels: bool, loaded: LoadedModel) -> None:
+    dataset = rows_of(10) if with_labels else rows_of(10).map(lambda row, _: row)
+    batch = load_inputs(dataset if batched is None else dataset.batch(batched), loaded, batch_size=4)
+    assert [len(chunk) for chunk in batch.chunks()] == [4, 4, 2]
+    assert firsts(batch) == list(range(10))
+    assert labels(batch) == ([0, 1] * 5 if with_labels else [UNKNOWN] * 10)
+    assert names(batch) == [str(index) for index in range(10)]
+    assert batch.total == (10 if batched is None else None)  # unbatch() does not tell
+
+
+def test_dataset_with_one_hot_labels_and_weights(loaded: LoadedModel) -> None:
+    dataset = rows_of(4).map(lambda row, label: (row, tf.one_hot(label, 2), 1.0)).batch(2)
+    assert labels(load_inputs(dataset, loaded)) == [0, 1, 0, 1]
+
+
+def test_dataset_of_bytes_is_prepared(loaded: LoadedModel) -> None:
+    batch = load_inputs(tf.data.Dataset.from_tensor_slices(grey_rows(0, 51, 255)).batch(2), loaded)
+    assert greys(batch) == [0, 51, 255]
+    assert batch.preparation["preprocess"] == "0..1"
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_dataset_for_two_inputs(batched: bool) -> None:
+    dataset = tf.data.Dataset.from_tensor_slices(
+        ({"first": np.ones((5, 4)), "second": np.ones((5, 8, 8, 3))}, [1] * 5)
+    )
+    chunks = list(load_inputs(dataset.batch(2) if batched else dataset, two_inputs(), batch_size=3).chunks())
+    assert [chunk.inputs["first"].shape for chunk in chunks] == [(3, 4), (2, 4)]
+    assert [chunk.inputs["second"].shape for chunk in chunks] == [(3, 8, 8, 3), (2, 8, 8, 3)]
+
+
+def test_dataset_for_a_model_of_unknown_shape() -> None:
+    class Own(keras.Model):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    for dataset in (rows_of(5), rows_of(5).batch(2)):
+        assert firsts(load_inputs(dataset, load_model(Own()))) == [0, 1, 2, 3, 4]
+
+
+def test_shuffled_dataset_gives_the_same_on_each_pass(loaded: LoadedModel) -> None:
+    batch = load_inputs(rows_of(64).shuffle(64), loaded, batch_size=8)
+    next(batch.read())  # a look at the first chunk settles nothing else
+    first = firsts(batch)
+    assert sorted(first) == list(range(64))
+    assert firsts(batch) == first
+    assert labels(batch) == [index % 2 for index in first]
+
+
+def test_two_passes_at_once(loaded: LoadedModel) -> None:
+    batch = load_inputs(rows_of(20).shuffle(20), loaded, batch_size=5)
+    for one, other in zip(batch.read(), batch.read(), strict=True):
+        np.testing.assert_array_equal(one.inputs, other.inputs)
+
+
+def test_endless_dataset(loaded: LoadedModel) -> None:
+    for dataset in (rows_of(3).repeat(), rows_of(3).repeat().batch(2), rows_of(3).batch(2).repeat()):
+        assert "the dataset is endless; say how much of it to take with max_inputs=" in refusal(
+            dataset, loaded
+        )
+        batch = load_inputs(dataset, loaded, max_inputs=5, batch_size=2)
+        assert firsts(batch) == [0, 1, 2, 0, 1]
+
+
+def test_empty_dataset(loaded: LoadedModel) -> None:
+    assert "no input could be read from 'tf.data.Dataset' (it is empty)" in refusal(
+        rows_of(3).take(0), loaded
+    )
+
+
+def test_labels_beside_a_dataset_are_refused(loaded: LoadedModel) -> None:
+    assert "a dataset carries its own labels" in refusal(rows_of(3), loaded, labels=[0, 1, 0])
+
+
+# Digests.
+
+
+def test_digest_is_of_what_the_model_is_fed(loaded: LoadedModel, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", pixels)
+    digest = load_inputs(pixels, loaded).digest
+    assert load_inputs(tmp_path / "a.npy", loaded).digest == digest
+    assert load_inputs(pixels.astype(np.float32) / np.float32(255), loaded).digest == digest
+    assert load_inputs(tf.data.Dataset.from_tensor_slices(pixels), loaded).digest == digest
+    assert load_inputs(pixels, loaded, preprocess="-1..1").digest != digest
+    assert load_inputs(pixels[::-1], loaded).digest != digest
+    assert load_inputs(pixels[:9], loaded).digest != digest
+    changed = pixels.copy()
+    changed[9, 7, 7, 2] ^= 1
+    assert load_inputs(changed, loaded).digest != digest
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7])
+def test_digest_does_not_depend_on_the_batch_size(batch_size: int, loaded: LoadedModel) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
+    assert load_inputs(pixels, loaded, batch_size=batch_size).digest == load_inputs(pixels, loaded).digest
+    two = (np.arange(40.0).reshape(10, 4), pixels)
+    expected = load_inputs(two, two_inputs()).digest
+    assert load_inputs(two, two_inputs(), batch_size=batch_size).digest == expected
+
+
+# Labels.
+
+LABELS: dict[str, tuple[Any, list[int]]] = {
+    "indices": ([1, 0, 1], [1, 0, 1]),
+    "array": (np.uint8([1, 0, 1]), [1, 0, 1]),
+    "column": ([[1], [0], [1]], [1, 0, 1]),
+    "one-hot": (np.eye(2)[[1, 0, 1]], [1, 0, 1]),
+    "soft": ([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]], [1, 0, 1]),
+    "names": (["dog", "cat", "dog"], [1, 0, 1]),
+    "names in bytes": (np.array([b"dog", b"cat", b"dog"]), [1, 0, 1]),
+    "names with strangers": (["dog", "emu", "cat"], [1, UNKNOWN, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels(kind: str, loaded: LoadedModel) -> None:
+    given, expected = LABELS[kind]
+    batch = load_inputs(grey_rows(1, 2, 3), loaded, labels=given, class_names=["cat", "dog"], batch_size=2)
+    assert labels(batch) == expected
+    assert any("no class names are taken as unknown: emu" in each for each in batch.warnings) == (
+        "emu" in str(given)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("1\n0\n1\n", [1, 0, 1]), ("\ufeffdog\r\ncat\r\ndog", [1, 0, 1]), ("dog\n²\ncat", [1, UNKNOWN, 0])],
+)
+def test_labels_in_text(content: str, expected: list[int], tmp_path: Path, loaded: LoadedModel) -> None:
+    (tmp_path / "labels.txt").write_bytes(content.encode())
+    batch = load_inputs(
+        grey_rows(1, 2, 3), loaded, labels=tmp_path / "labels.txt", class_names=["cat", "dog"]
+    )
+    assert labels(batch) == expected
+
+
+def test_labels_in_npy(tmp_path: Path, loaded: LoadedModel) -> None:
+    np.save(tmp_path / "labels.npy", [1, 0])
+    assert labels(load_inputs(grey_rows(1, 2), loaded, labels=str(tmp_path / "labels.npy"))) == [1, 0]
+
+
+@pytest.mark.parametrize(("given", "count"), [([0], 1), ([0, 1, 0], 3), ([], 0)])
+def test_not_one_label_an_input(given: list[int], count: int, loaded: LoadedModel) -> None:
+    assert f"there are {count} labels for 2 inputs; give one for each" in refusal(
+        grey_rows(1, 2), loaded, labels=given
+    )
+
+
+def test_labels_that_can_not_be_read(tmp_path: Path, loaded: LoadedModel) -> None:
+    assert "labels can't be read from" in refusal(grey_rows(1), loaded, labels=tmp_path / "missing.txt")
+    (tmp_path / "a.npy").write_bytes(b"garbage")
+    assert "labels can't be read from" in refusal(grey_rows(1), loaded, labels=tmp_path / "a.npy")

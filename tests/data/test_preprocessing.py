@@ -1,0 +1,232 @@
+"""Tests of preprocessing: what is chosen for a model, and that it does what Keras does."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from mlflow_interp.data.preprocessing import find_preprocess
+from mlflow_interp.exceptions import OptionError
+from tests.tiny_models import small_model
+
+FAMILIES = [
+    "convnext",
+    "densenet",
+    "efficientnet",
+    "efficientnet_v2",
+    "inception_resnet_v2",
+    "inception_v3",
+    "mobilenet",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "nasnet",
+    "resnet",
+    "resnet_v2",
+    "vgg16",
+    "vgg19",
+    "xception",
+]
+layers = keras.layers
+
+
+def chosen(model: keras.Model, **metadata: Any) -> str:
+    """What "auto" becomes where nothing has to be guessed."""
+    name, _, warning = find_preprocess("auto", model, metadata)
+    assert warning is None
+    return name
+
+
+def guessed(model: keras.Model, **metadata: Any) -> str:
+    name, _, warning = find_preprocess("auto", model, metadata)
+    assert name == "0..1"
+    assert warning
+    return warning
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (2, 5, 6, 3)).astype(np.float32)
+
+
+def _outer(inner: keras.Model) -> keras.Model:
+    inputs = keras.Input(inner.input_shape[1:])
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(inner(inputs))), name="outer")
+
+
+@pytest.mark.parametrize("layer", [layers.Rescaling(1 / 255), layers.Normalization(mean=0.0, variance=1.0)])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_model_that_rescales_gets_raw_pixels(layer: Any, depth: int, pixels: np.ndarray) -> None:
+    model = keras.Sequential([keras.Input((5, 6, 3)), layer], name="mobilenetv2")
+    for _ in range(depth):
+        model = _outer(model)
+    assert chosen(model) == "none"
+    _, function, _ = find_preprocess("auto", model, {})
+    np.testing.assert_array_equal(function(pixels), pixels)
+
+
+@pytest.mark.parametrize("declared", ["none", "0..1", "-1..1", "mobilenet_v2", "vgg16"])
+def test_metadata_decides(declared: str) -> None:
+    assert chosen(small_model(), preprocess=declared) == declared
+    assert chosen(small_model(name="resnet50"), preprocess=declared) == declared
+
+
+@pytest.mark.parametrize("declared", [None, 3, ["0..1"]])
+def test_metadata_of_other_types_is_left(declared: Any) -> None:
+    assert "is a guess" in guessed(small_model(), preprocess=declared)
+
+
+def test_metadata_with_an_unknown_name() -> None:
+    with pytest.raises(OptionError, match="no preprocess 'imagenet'"):
+        find_preprocess("auto", small_model(), {"preprocess": "imagenet"})
+
+
+def test_a_function_that_metadata_names_is_not_imported(trap_module: Path) -> None:
+    warning = guessed(small_model(), preprocess="trap_module:prepare")
+    assert "'trap_module:prepare', which is only run when you pass it yourself" in warning
+    assert not trap_module.exists()
+    assert "trap_module" not in sys.modules
+
+
+APPLICATIONS = {
+    "mobilenet_v2": lambda: keras.applications.MobileNetV2(
+        (32, 32, 3), alpha=0.35, weights=None, include_top=False
+    ),
+    "mobilenet": lambda: keras.applications.MobileNet(
+        (32, 32, 3), alpha=0.25, weights=None, include_top=False
+    ),
+    "vgg16": lambda: keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3)),
+}
+
+
+@pytest.mark.parametrize("family", APPLICATIONS)
+def test_real_applications_are_known_by_name(family: str) -> None:
+    base = APPLICATIONS[family]()
+    assert chosen(base) == family
+    assert chosen(_outer(base)) == family
+
+
+def test_mobilenet_v3_with_and_without_its_rescaling() -> None:
+    """Without it, preprocess_input of Keras would leave pixels at 0..255, far from the -1..1 it takes."""
+    options = {
+        "input_shape": (32, 32, 3),
+        "alpha": 0.75,
+        "minimalistic": True,
+        "weights": None,
+        "include_top": False,
+    }
+    assert chosen(keras.applications.MobileNetV3Small(**options)) == "none"
+    assert chosen(keras.applications.MobileNetV3Small(**options, include_preprocessing=False)) == "-1..1"
+
+
+NAMES = {
+    "mobilenet_1.00_224": "mobilenet",
+    "mobilenetv2_1.00_224": "mobilenet_v2",
+    "MobileNetV2": "mobilenet_v2",
+    "mobilenet_v2": "mobilenet_v2",
+    "MobileNetV3Large": "-1..1",
+    "efficientnetv2-b0": "-1..1",
+    "resnet50": "resnet",
+    "ResNet152": "resnet",
+    "resnet50v2": "resnet_v2",
+    "resnet101_v2": "resnet_v2",
+    "inception_v3": "inception_v3",
+    "InceptionV3": "inception_v3",
+    "inception_resnet_v2": "inception_resnet_v2",
+    "densenet121": "densenet",
+    "nasnet_mobile": "nasnet",
+    "vgg19": "vgg19",
+    "xception": "xception",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names(name: str) -> None:
+    assert chosen(small_model(name=name)) == NAMES[name]
+
+
+@pytest.mark.parametrize("name", ["mine", "my_resnet50", "efficientnetb0", "convnext_tiny", "inception"])
+def test_other_names_are_guessed_with_a_warning(name: str) -> None:
+    warning = guessed(small_model(name=name))
+    assert f"inputs of {name!r}" in warning
+    assert "metadata={'preprocess': '0..1'}" in warning
+
+
+def test_a_layer_of_such_a_name_says_nothing() -> None:
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3, name="resnet_block")], name="mine")
+    assert "is a guess" in guessed(model)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_do_what_keras_does(family: str, pixels: np.ndarray) -> None:
+    module = importlib.import_module(f"keras.applications.{family}")
+    name, function, warning = find_preprocess(family, small_model(), {})
+    assert (name, warning) == (family, None)
+    before = pixels.copy()
+    prepared = function(pixels)
+    np.testing.assert_array_equal(pixels, before)
+    np.testing.assert_array_equal(prepared, module.preprocess_input(before.copy()))
+    assert prepared.dtype == np.float32
+
+
+def test_families_do_not_follow_the_global_data_format(pixels: np.ndarray) -> None:
+    _, function, _ = find_preprocess("vgg16", small_model(), {})
+    expected = function(pixels)
+    np.testing.assert_allclose(expected[..., 0], pixels[..., 2] - 103.939, rtol=1e-5)
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        np.testing.assert_array_equal(function(pixels), expected)
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+def test_families_are_for_colour() -> None:
+    _, function, _ = find_preprocess("resnet", small_model(), {})
+    with pytest.raises(OptionError, match="'resnet' is for colour pictures, and these have 1 channels"):
+        function(np.zeros((1, 4, 4, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("none", [0, 51, 255]), ("0..1", [0, 0.2, 1]), ("-1..1", [-1, -0.6, 1])]
+)
+def test_ranges(name: str, expected: list[float]) -> None:
+    _, function, warning = find_preprocess(name, small_model(name="vgg16"), {"preprocess": "vgg16"})
+    given = np.float32([0, 51, 255])
+    prepared = function(given)
+    assert warning is None
+    np.testing.assert_allclose(prepared, expected, atol=1e-6)
+    assert prepared.dtype == np.float32
+    assert given.tolist() == [0, 51, 255]
+
+
+def test_function_that_the_user_names(trap_module: Path, pixels: np.ndarray) -> None:
+    name, function, warning = find_preprocess("trap_module:prepare", small_model(), {})
+    assert (name, warning) == ("trap_module:prepare", None)
+    assert trap_module.read_text() == "ran"
+    np.testing.assert_array_equal(function(pixels), pixels / 2)
+
+
+@pytest.mark.parametrize(
+    "name", ["nowhere:function", "math:nothing", ":function", "math:", "math:pi", "a b:c"]
+)
+def test_functions_that_are_not_there(name: str) -> None:
+    with pytest.raises(OptionError, match="give module:function") as caught:
+        find_preprocess(name, small_model(), {})
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "0-1", "imagenet", "imagenet_utils", "../os", "AUTO"])
+def test_unknown_names(name: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        find_preprocess(name, small_model(), {})
+    message = str(caught.value)
+    assert message.startswith(
+        f"no preprocess {name!r}; give module:function or one of auto, none, 0..1, -1..1, "
+    )
+    assert all(family in message for family in FAMILIES)

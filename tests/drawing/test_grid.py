@@ -1,0 +1,55 @@
+"""The grid of inputs that heatmaps, saliency maps and caricatures are drawn in."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from mlflow_interp.drawing.grid import Strip, draw_grid, reduced
+from tests.figure_texts import check_texts
+
+NAMES = (
+    "a_name_that_is_far_too_long_for_any_place_that_it_could_stand_in",
+    "W" * 60,
+    "a name · with a dot",
+    "i" * 90,
+    "犬" * 30,
+)
+
+
+@pytest.mark.parametrize(("count", "tiles"), [(1, 2), (1, 5), (2, 2), (2, 5), (16, 1), (16, 2), (64, 5)])
+@pytest.mark.parametrize("shape", [(32, 32), (64, 32), (32, 64)])
+def test_no_text_overlaps_another_or_is_cut_off(count, shape, tiles):
+    import matplotlib
+
+    tile = np.zeros((*shape, 3), np.uint8)
+    names = [NAMES[at % len(NAMES)] for at in range(count + 1)]
+    strips = [
+        Strip(
+            one, [tile] * tiles, [(f"explains {one} · label {other}", "black"), (f" 3%  {one}", "grey")] * 2
+        )
+        for one, other in itertools.pairwise(names)
+    ]
+    bar = (matplotlib.colormaps["gray"], "share of 99th percentile")
+    check_texts(draw_grid(NAMES[1] * 4, strips, headings=[f"net/{NAMES[0]}", "short"][:tiles], bar=bar))
+
+
+def test_a_grid_is_no_larger_than_what_stands_in_it():
+    """No room is kept for a colour bar or lines of text that are not there."""
+    import matplotlib
+
+    tile = np.zeros((32, 32, 3), np.uint8)
+    short, long = ([Strip("a", [tile], [("line", "black")] * lines)] for lines in (1, 4))
+    bar = (matplotlib.colormaps["gray"], "share")
+    assert draw_grid("title", short).get_figheight() < draw_grid("title", long).get_figheight()
+    assert draw_grid("title", short).get_figwidth() < draw_grid("title", short, bar=bar).get_figwidth()
+
+
+def test_only_large_pictures_are_reduced():
+    picture = np.arange(600 * 600 * 3, dtype=np.uint32).reshape(600, 600, 3).astype(np.uint8)
+    assert reduced(picture).shape == (300, 300, 3)
+    assert reduced(picture[:511, :511]).shape == (511, 511, 3)
+    values = np.random.default_rng(0).random((520, 1040))
+    np.testing.assert_allclose(reduced(values)[0, 0], values[:4, :4].mean(), rtol=1e-6)

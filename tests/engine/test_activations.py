@@ -1,0 +1,354 @@
+"""Activations are what the layers give, and the cache gives them back for the same and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mlflow_interp.backend.compile import compile_for
+from mlflow_interp.backend.fingerprint import graph_digest
+from mlflow_interp.engine import activations
+from mlflow_interp.engine.activations import collected
+from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+
+layers = keras.layers
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """How many chunks the model was run on, one number a call."""
+    counted = []
+
+    class Counting:
+        def __init__(self, function):
+            self.function = function
+            counted.append(0)
+
+        def __call__(self, *args):
+            counted[-1] += 1
+            return self.function(*args)
+
+        def __getattr__(self, name):
+            return getattr(self.function, name)
+
+    monkeypatch.setattr(activations, "compile_for", lambda *args: Counting(compile_for(*args)))
+    return counted
+
+
+def collect(model, batch, asked=None, pooling="mean", cache=None):
+    with collected(model, batch, asked, pooling=pooling, cache=cache) as found:
+        rows = {path: np.array(values) for path, values in found.rows.items()}
+    return rows, found
+
+
+def truncated(model, name, inputs):
+    return keras.Model(model.inputs, model.get_layer(name).output).predict(inputs, verbose=0)
+
+
+def test_rows_are_what_a_truncated_model_predicts(tiny_cnn, pixels, batch_of):
+    rows, found = collect(tiny_cnn, batch_of(tiny_cnn, pixels, batch_size=2), ["pool", "head"])
+    assert list(rows) == ["pool", "head"]
+    for name, values in rows.items():
+        np.testing.assert_allclose(values, truncated(tiny_cnn, name, pixels), atol=1e-6)
+        assert values.dtype == np.float32
+    np.testing.assert_allclose(
+        found.examples.probabilities, -np.sort(-tiny_cnn.predict(pixels, verbose=0), axis=1), atol=1e-6
+    )
+    assert len(found.thumbnails) == 5
+    assert not found.reused
+
+
+def test_the_layer_before_the_head_is_taken_by_default(tiny_cnn, pixels, batch_of):
+    assert list(collect(tiny_cnn, batch_of(tiny_cnn, pixels))[0]) == ["pool"]
+
+
+@pytest.mark.parametrize(
+    ("pooling", "pooled"),
+    [
+        ("mean", lambda maps: maps.mean(axis=(1, 2))),
+        ("max", lambda maps: maps.max(axis=(1, 2))),
+        ("flatten", lambda maps: maps.reshape(len(maps), -1)),
+    ],
+)
+def test_feature_maps_are_pooled(tiny_cnn, pixels, batch_of, pooling, pooled):
+    rows, _ = collect(tiny_cnn, batch_of(tiny_cnn, pixels), "second,input", pooling)
+    np.testing.assert_allclose(rows["second"], pooled(truncated(tiny_cnn, "second", pixels)), atol=1e-6)
+    np.testing.assert_allclose(rows["input"], pooled(pixels), atol=1e-6)
+
+
+def test_sequences_are_pooled_over_time(batch_of):
+    model = keras.Sequential(
+        [keras.Input((6, 3)), layers.LSTM(4, return_sequences=True, name="told"), layers.Flatten(),
+         layers.Dense(2, activation="softmax")]
+    )  # fmt: skip
+    inputs = np.random.default_rng(0).random((5, 6, 3), np.float32)
+    rows, _ = collect(model, batch_of(model, inputs), "told", "max")
+    np.testing.assert_allclose(rows["told"], truncated(model, "told", inputs).max(axis=1), atol=1e-6)
+
+
+def test_layers_of_a_nested_model_can_be_taken(tiny_cnn, pixels, batch_of):
+    outer = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.Model(tiny_cnn.inputs, tiny_cnn.get_layer("pool").output, name="body"),
+         layers.Dense(2, activation="softmax", name="top")]
+    )  # fmt: skip
+    rows, _ = collect(outer, batch_of(outer, pixels), "body/second")
+    np.testing.assert_allclose(
+        rows["body/second"], truncated(tiny_cnn, "second", pixels).mean(axis=(1, 2)), atol=1e-6
+    )
+    assert list(collect(outer, batch_of(outer, pixels))[0]) == ["body/pool"]
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(6, activation="relu", name="hidden")
+        self.head = layers.Dense(3, activation="softmax", name="head")
+
+    def call(self, inputs):
+        return self.head(self.hidden(inputs))
+
+
+def test_layers_of_a_subclassed_model_can_be_taken(batch_of):
+    inputs = np.random.default_rng(0).random((7, 4), np.float32)
+    model = Subclassed()
+    model(inputs)
+    rows, _ = collect(model, batch_of(model, inputs))
+    np.testing.assert_allclose(rows["hidden"], model.hidden(inputs).numpy(), atol=1e-6)
+
+
+def test_a_second_call_reads_what_the_first_kept(tiny_cnn, pixels, batch_of, tmp_path, runs):
+    first, was = collect(tiny_cnn, batch_of(tiny_cnn, pixels, batch_size=2), "pool,second", cache=tmp_path)
+    # Other chunks, other labels and names: still the same inputs.
+    other = batch_of(tiny_cnn, pixels, batch_size=5, labels=[0, 1, 2, 0, 1])
+    second, found = collect(tiny_cnn, other, "pool,second", cache=tmp_path)
+    assert (was.reused, found.reused) == (False, True)
+    assert runs == [3, 0]
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name])
+    np.testing.assert_array_equal(was.examples.probabilities, found.examples.probabilities)
+    np.testing.assert_array_equal(was.thumbnails, found.thumbnails)
+    assert found.examples.labels.tolist() == [0, 1, 2, 0, 1]
+
+
+def with_other_weight(model, inputs):
+    model.layers[0].set_weights([weight + 0.1 for weight in model.layers[0].get_weights()])
+    return model, inputs, "pool", "mean"
+
+
+def with_other_activation(model, inputs):
+    model.layers[0].activation = keras.activations.tanh
+    return model, inputs, "pool", "mean"
+
+
+def with_other_inputs(model, inputs):
+    changed = inputs.copy()
+    changed[4, 3, 3, 1] += 1e-3
+    return model, changed, "pool", "mean"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        with_other_weight,
+        with_other_activation,
+        with_other_inputs,
+        lambda model, inputs: (model, inputs[:4], "pool", "mean"),
+        lambda model, inputs: (model, inputs[::-1], "pool", "mean"),
+        lambda model, inputs: (model, inputs, "second", "mean"),
+        lambda model, inputs: (model, inputs, "second", "max"),
+        lambda model, inputs: (model, inputs, "pool,second", "flatten"),
+    ],
+    ids=["weight", "activation", "inputs", "fewer", "order", "layer", "pooling", "one of two"],
+)
+def test_anything_else_is_computed(tiny_cnn, pixels, batch_of, tmp_path, changed):
+    collect(tiny_cnn, batch_of(tiny_cnn, pixels), "pool", cache=tmp_path)
+    model, inputs, asked, pooling = changed(tiny_cnn, pixels)
+    rows, found = collect(model, batch_of(model, inputs), asked, pooling, cache=tmp_path)
+    assert not found.reused
+    expected, _ = collect(model, batch_of(model, inputs), asked, pooling)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(rows[name], values)
+    assert collect(model, batch_of(model, inputs), asked, pooling, cache=tmp_path)[1].reused
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(b"\x93NUMPY nonsense"),
+        lambda file: file.write_bytes(file.read_bytes()[:-7]),
+        lambda file: np.save(file, np.zeros((3, 5), np.float32)),
+        lambda file: np.save(file, np.zeros((5, 5))),
+        lambda file: file.unlink(),
+    ],
+    ids=["empty", "garbage", "cut", "rows", "type", "gone"],
+)
+def test_damaged_files_are_computed_anew(tiny_cnn, pixels, batch_of, tmp_path, damage):
+    rows, _ = collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=tmp_path)
+    files = list(tmp_path.glob("*/*/*.npy"))
+    assert len(files) == 2
+    for file in files:
+        kept = file.read_bytes()
+        damage(file)
+        again, found = collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=tmp_path)
+        assert not found.reused
+        np.testing.assert_array_equal(again["pool"], rows["pool"])
+        assert file.read_bytes() == kept
+
+
+def test_nothing_is_left_behind_but_the_cache(tiny_cnn, pixels, batch_of, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(OptionError):
+        collect(tiny_cnn, batch_of(tiny_cnn, pixels), "nothing")
+    collect(tiny_cnn, batch_of(tiny_cnn, pixels))
+    assert list(tmp_path.iterdir()) == []
+    collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=tmp_path / "kept")
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".npy"}
+
+
+SCRIPT = """
+import sys, keras, numpy as np
+from mlflow_interp.engine.activations import collected
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.models.load import load_model
+model = load_model(sys.argv[1])
+batch = load_inputs(np.load(sys.argv[2]), model)
+with collected(model.keras, batch, None, pooling="mean", cache=sys.argv[3]) as found:
+    print("reused" if found.reused else "computed")
+"""
+
+
+def test_another_process_reads_it_too(tmp_path, runs, batch_of):
+    """Swish numbers its gradient, and a recurrent layer its functions, in each process anew."""
+    model = keras.Sequential(
+        [keras.Input((5, 4)), layers.Dense(4, activation="silu"), layers.GRU(4, name="told"),
+         layers.Dense(2, activation="softmax")]
+    )  # fmt: skip
+    inputs = np.random.default_rng(0).random((6, 5, 4), np.float32)
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "inputs.npy", inputs)
+    model = keras.models.load_model(tmp_path / "model.keras")
+    assert not collect(model, batch_of(model, inputs), cache=tmp_path / "cache")[1].reused
+    assert collect(model, batch_of(model, inputs), cache=tmp_path / "cache")[1].reused
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "model.keras", "inputs.npy", "cache"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "reused"
+
+
+def digest(function, inputs):
+    return graph_digest(compile_for(function, inputs))
+
+
+def test_digests_tell_apart_what_a_graph_does_not_name():
+    """Large constants and the choice of variables lie outside a graph; branches in functions inside it."""
+    inputs = np.zeros((2, 200), np.float32)
+    zeros, ones = tf.zeros(200), tf.ones(200)
+    assert digest(lambda rows: rows + zeros, inputs) != digest(lambda rows: rows + ones, inputs)
+    first, second = tf.Variable(tf.zeros(200)), tf.Variable(tf.ones(200))
+    assert digest(lambda rows: rows * first - second, inputs) != digest(
+        lambda rows: rows * second - first, inputs
+    )
+
+    def branched(yes, no):
+        return lambda rows: tf.cond(tf.reduce_sum(rows) > 0, lambda: yes(rows), lambda: no(rows))
+
+    there, back = (digest(branched(*pair), inputs) for pair in ((tf.sin, tf.cos), (tf.cos, tf.sin)))
+    assert there != back
+    assert there == digest(branched(tf.sin, tf.cos), inputs)
+
+
+def test_a_model_that_reads_a_table_is_not_cached(tmp_path):
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer([1], [2]), 0)
+    with pytest.raises(OptionError, match="leave cache out"):
+        digest(lambda rows: table.lookup(rows), np.zeros((2,), np.int32))
+
+
+def test_a_cache_that_can_not_be_written_to_is_refused(tiny_cnn, pixels, batch_of, tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below", "/proc/none"):
+        with pytest.raises(OptionError, match=r"can't be used: .*give a folder"):
+            collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=place)
+
+
+def test_a_full_disk_is_told(tmp_path):
+    file = tmp_path / "full"
+    file.symlink_to("/dev/full")
+    with (
+        pytest.raises(OptionError, match=r"can't be written .*No space left"),
+        activations.Column(file, (3,)) as column,
+    ):
+        column.append(np.zeros((100_000, 3)))
+
+
+def test_not_a_number_names_layer_and_input(batch_of):
+    """The input itself is finite; the layer's weights make it overflow."""
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            layers.Dense(3, kernel_initializer=keras.initializers.Constant(1e38), name="hidden"),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    inputs = np.zeros((6, 2), np.float32)
+    inputs[3] = 1000
+    with pytest.raises(InputsError, match=r"layer 'hidden' gives NaN or infinite values for input '3'"):
+        collect(model, batch_of(model, inputs, batch_size=2))
+
+
+@pytest.mark.parametrize(
+    ("asked", "pooling", "message"),
+    [
+        ("nothing", "mean", "no layer 'nothing'"),
+        ("pool,pool", "mean", "names a layer twice"),
+        ("", "mean", "names none"),
+        ("pool", "sum", "no pooling 'sum'; there are: mean, max, flatten"),
+    ],
+)
+def test_wrong_options_are_refused(tiny_cnn, pixels, batch_of, asked, pooling, message):
+    with pytest.raises(OptionError, match=message):
+        collect(tiny_cnn, batch_of(tiny_cnn, pixels), asked, pooling)
+
+
+def test_a_layer_without_a_vector_for_each_input_is_refused(batch_of):
+    class Total(layers.Layer):
+        def call(self, inputs):
+            return tf.reduce_sum(inputs)
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.total = Total(name="total")
+            self.head = layers.Dense(2, activation="softmax")
+
+        def call(self, inputs):
+            return self.head(inputs + self.total(inputs))
+
+    model, inputs = Model(), np.ones((5, 4), np.float32)
+    model(inputs)
+    with pytest.raises(OptionError, match=r"layer 'total' gives shape \(\), and a vector for each input"):
+        collect(model, batch_of(model, inputs), "total")
+
+
+def test_a_model_of_a_head_alone_asks_for_layers(batch_of):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, activation="softmax")])
+    inputs = np.ones((5, 4), np.float32)
+    with pytest.raises(ModelError, match="no layer before its head"):
+        collect(model, batch_of(model, inputs))
+    assert list(collect(model, batch_of(model, inputs), "input")[0]) == ["input"]
+
+
+def test_sizes_that_vary_can_be_pooled_and_not_flattened(batch_of):
+    model = keras.Sequential(
+        [keras.Input((None, None, 3)), layers.Conv2D(4, 3, name="conv"), layers.GlobalMaxPooling2D(),
+         layers.Dense(2, activation="softmax")]
+    )  # fmt: skip
+    inputs = np.random.default_rng(0).random((5, 9, 7, 3), np.float32)
+    assert collect(model, batch_of(model, inputs), "conv")[0]["conv"].shape == (5, 4)
+    assert collect(model, batch_of(model, inputs), "conv", "flatten")[0]["conv"].shape == (5, 7 * 5 * 4)

@@ -1,0 +1,198 @@
+"""Figures, pages and texts of confusion matrices."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+
+from mlflow_interp.drawing.style import png
+from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.kinds.confusion_matrix import from_predictions
+from mlflow_interp.kinds.confusion_matrix.figure import draw
+from mlflow_interp.kinds.confusion_matrix.page import page, page_over
+from mlflow_interp.kinds.confusion_matrix.text import as_text
+from tests.figure_texts import check_texts
+
+
+def result_of(classes, *, count=2000, names=None, right=0.8, seed=0, pictures=False, **options):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    found = np.where(rng.random(count) < right, labels, (labels + rng.integers(1, 3, count)) % classes)
+    names = [f"class {index}" for index in range(classes)] if names is None else names
+    shown = rng.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8) if pictures else None
+    said = 0.7 * np.eye(classes)[found] + 0.3 / classes
+    return from_predictions(labels, said, class_names=names, pictures=shown, **options)
+
+
+@pytest.fixture(scope="module")
+def several():
+    rng = np.random.default_rng(0)
+    labels = rng.random((300, 60)) < 0.3
+    found = np.clip(0.6 * labels + 0.6 * rng.random(labels.shape), 0, 1)
+    return from_predictions(labels.astype(int), found)
+
+
+def data_of(html):
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1]
+    )
+
+
+def texts(figure):
+    return [text for axes in figure.axes for text in axes.texts]
+
+
+LONG = [
+    "a class with a name that nobody can read to its end " * 3,
+    "$x$",
+    "<b>bold</b>",
+    "tab\there",
+    "é" * 60,
+    "W" * 60,
+]
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 20, 40, 61, 130])
+def test_nothing_is_clipped_and_names_do_not_overlap(classes):
+    names = (LONG + [f"some longer class name {index}" for index in range(classes)])[:classes]
+    figure = draw(result_of(classes, names=names))
+    check_texts(figure)
+    matrix = figure.axes[0].get_tightbbox(figure.canvas.get_renderer())
+    assert all(text.get_window_extent().x0 > matrix.x1 for text in figure.texts[2:])
+
+
+def test_up_to_20_classes_have_numbers():
+    few, many = draw(result_of(20)), draw(result_of(21))
+    assert len(texts(few)) == np.count_nonzero(result_of(20).counts)
+    assert not texts(many)
+
+
+def test_numbers_are_counts_or_shares():
+    result = from_predictions([0, 0, 0, 1], [0, 0, 1, 1], class_names=["cat", "dog"])
+    told = {
+        how: [text.get_text() for text in texts(draw(result, normalize=how))]
+        for how in ("none", "true", "all")
+    }
+    assert told["none"] == ["2", "1", "1"]
+    assert told["true"] == ["67%", "2", "33%", "1", "100%", "1"]
+    assert told["all"] == ["50%", "2", "25%", "1", "25%", "1"]
+    assert "75%" not in told["true"]
+    precision = [text.get_text() for text in texts(draw(result, normalize="predicted"))]
+    assert precision == ["100%", "2", "50%", "1", "50%", "1"]
+
+
+def test_order_moves_rows_and_columns_alike():
+    result = from_predictions([0, 1, 1, 1, 2, 2], [0, 1, 1, 0, 2, 2], class_names=["a", "b", "c"])
+    axes = draw(result, order="support", normalize="none").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c", "a"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["b", "c", "a"]
+    assert {(*map(float, text.get_position()), text.get_text()) for text in axes.texts} == {
+        (0.0, 0.0, "2"), (2.0, 0.0, "1"), (1.0, 1.0, "2"), (2.0, 2.0, "1"),
+    }  # fmt: skip
+
+
+def test_no_cell_is_lost_where_there_are_more_than_pixels():
+    labels = np.array([*range(2500), 7])
+    result = from_predictions(labels, np.array([*range(2500), 2301]))
+    pixels = draw(result).axes[0].images[0].get_array()
+    assert pixels.shape[:2] == (834, 834)
+    assert pixels[7 // 3, 2301 // 3, 0] < 255
+    assert pixels[2301 // 3, 7 // 3, 0] == 255
+
+
+def test_a_thousand_classes_are_drawn_in_seconds():
+    result = result_of(1000, count=50_000)
+    png(draw(result_of(3)))
+    started = time.perf_counter()
+    png(draw(result, order="cluster"))
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize("options", [{"normalize": "row"}, {"order": "size"}, {"colormap": "Bluez"}])
+def test_unknown_options_are_refused(options):
+    with pytest.raises(OptionError, match=r"there are|nearest"):
+        draw(result_of(3), **options)
+
+
+def test_several_labels_are_a_grid(several):
+    figure = draw(several)
+    assert len(figure.axes) == 48
+    assert "48 of 60 labels" in figure.texts[1].get_text()
+    assert [text.get_text() for text in figure.axes[0].texts][0::2][:2] == [
+        f"{several.counts[0, 0, 0]}", f"{several.counts[0, 0, 1]}",
+    ]  # fmt: skip
+    with pytest.raises(OptionError, match="of labels"):
+        draw(several, order="cluster")
+
+
+def test_page_holds_what_is_not_empty():
+    result = result_of(50, count=300)
+    data = data_of(page(result))
+    import base64
+
+    step = data["steps"][0]
+    cells = np.frombuffer(base64.b64decode(step["cells"]), np.uint32)
+    counts = np.frombuffer(base64.b64decode(step["counts"]), np.uint32)
+    rebuilt = np.zeros(2500, int)
+    rebuilt[cells] = counts
+    np.testing.assert_array_equal(rebuilt.reshape(50, 50), result.counts)
+    assert len(step["mistakes"]) == len(result.examples)
+    assert sorted(data["cluster"]) == list(range(50))
+
+
+def test_page_is_closed_to_what_data_says():
+    names = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "c"]
+    html = page(result_of(3, names=names))
+    assert "<script>alert(1)" not in html
+    assert "<img src=x" not in html
+    assert html.count("<script") == 3
+    assert "default-src 'none'" in html
+    assert data_of(html)["names"] == names
+
+
+def test_page_over_steps_keeps_each_picture_once():
+    results = {step: result_of(4, right=right, pictures=True) for step, right in enumerate((0.3, 0.5, 0.8))}
+    html = page_over(results, order="cluster", normalize="none")
+    data = data_of(html)
+    assert [step["step"] for step in data["steps"]] == [0, 1, 2]
+    assert 'id="step"' in html
+    shown = {mistake["picture"] for step in data["steps"] for mistake in step["mistakes"]}
+    assert shown == set(range(len(data["pictures"])))
+    assert len(set(data["pictures"])) == len(data["pictures"])
+    assert (data["order"], data["normalize"]) == ("cluster", "none")
+
+
+def test_page_over_one_step_is_the_page():
+    result = result_of(4)
+    assert page(result) == page_over({0: result})
+    assert 'id="step"' not in page(result)
+
+
+def test_page_over_many_steps_stays_small():
+    results = {step: result_of(40, right=0.2, pictures=True, seed=step) for step in range(20)}
+    data = data_of(page_over(results))
+    assert len(data["pictures"]) <= 1200
+    assert all(40 <= len(step["mistakes"]) <= 60 for step in data["steps"])
+
+
+def test_steps_of_different_classes_are_refused():
+    with pytest.raises(InputsError, match="2 steps of different classes"):
+        page_over({0: result_of(3), 1: result_of(4)})
+    with pytest.raises(InputsError, match="0 steps"):
+        page_over({})
+
+
+def test_text_for_a_console(several):
+    result = from_predictions([0, 0, 1], [0, 1, 1], class_names=["cat\x1b[31m", "犬"])
+    lines = as_text(result).splitlines()
+    assert lines[0] == "Confusion matrix · accuracy 66.7% · 3 inputs"
+    assert lines[2].split() == ["true", "\\", "predicted", "cat·[31m", "犬", "recall"]
+    assert lines[3].split() == ["cat·[31m", "1", "1", "50%"]
+    assert "\x1b" not in as_text(result)
+    assert " → class " in as_text(result_of(30))
+    assert len(as_text(result_of(30)).splitlines()) == 14
+    assert "F1" in as_text(several)

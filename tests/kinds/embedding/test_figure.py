@@ -1,0 +1,154 @@
+"""The embedding's figure and page: every point, colour and ring is where the result says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+
+from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.drawing.palette import UNKNOWN_COLOUR, class_colours
+from mlflow_interp.drawing.style import png
+from mlflow_interp.exceptions import OptionError
+from mlflow_interp.kinds.embedding.figure import draw
+from mlflow_interp.kinds.embedding.page import page, page_over
+from tests.figure_texts import check_texts
+
+
+def data(html):
+    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def unpacked(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+def texts(figure):
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
+
+
+def test_points_lie_where_the_result_says_in_their_classes_colours(embedding_of):
+    from matplotlib.colors import to_hex
+
+    result = embedding_of(classes=3)
+    dots, rings = draw(result).axes[0].collections
+    np.testing.assert_allclose(dots.get_offsets(), result.embeddings[:, 0])
+    colours = [to_hex(colour) for colour in dots.get_facecolors()]
+    assert colours == [class_colours(3)[label] for label in result.examples.labels]
+    wrong = result.examples.classes[:, 0] != result.examples.labels
+    assert wrong.sum() == 3
+    np.testing.assert_allclose(rings.get_offsets(), result.embeddings[wrong, 0])
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4, 7])
+def test_each_layer_has_a_panel_within_the_figure(embedding_of, layers):
+    names = tuple(f"block_{index}" for index in range(layers))
+    result = embedding_of(layers=names)
+    figure = draw(result)
+    assert len(figure.axes) == layers
+    for axes, name, agreement in zip(figure.axes, names, result.measures["knn_agreement"], strict=True):
+        assert axes.get_title() == f"{name} · neighbours agree {agreement:.0%}"
+        box = axes.get_position()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= 1
+        assert box.y1 <= 1
+
+
+@pytest.mark.parametrize("components", [1, 2, 3])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_every_number_of_components_can_be_drawn_again_alike(embedding_of, components, labelled):
+    result = embedding_of(components=components, labelled=labelled)
+    assert png(draw(result)) == png(draw(result))
+    assert page(result) == page(result)
+
+
+def test_one_component_has_a_row_for_each_class(embedding_of):
+    result = embedding_of(components=1)
+    across, down = draw(result).axes[0].collections[0].get_offsets().T
+    np.testing.assert_allclose(across, result.embeddings[:, 0, 0])
+    np.testing.assert_array_equal(np.round(-down), result.examples.labels)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 40, 1000])
+def test_no_text_is_cut_off(embedding_of, classes):
+    names = tuple(f"a class whose name is much too long for any legend {index}" for index in range(classes))
+    figure = draw(embedding_of(2000, classes=classes, names=names, layers=("a/rather/long/path" * 9, "b")))
+    check_texts(figure)
+    shown = [text for text in texts(figure) if text.startswith("a class")]
+    more = [text for text in texts(figure) if text.endswith(" more")]
+    assert len(shown) == classes if not more else more == [f"… {classes - len(shown)} more"]
+
+
+def test_wide_letters_are_cut_to_the_room_there_is(embedding_of):
+    check_texts(draw(embedding_of(names=("W" * 60, "b", "c"), layers=("W" * 60, "b"))))
+
+
+def test_names_stay_text(embedding_of):
+    names = ("$x^2$", "_hidden", "two\nlines")
+    assert {"$x^2$", "_hidden", "two·lines"} <= set(texts(draw(embedding_of(names=names))))
+
+
+def test_without_labels_there_is_neither_legend_nor_ring(embedding_of):
+    figure = draw(embedding_of(labelled=False))
+    assert set(texts(figure)) == {"UMAP of 60 inputs", "features"}
+    assert len(figure.axes[0].collections) == 1
+
+
+def test_legend_can_be_each_panels_own_or_off(embedding_of):
+    result = embedding_of(layers=("a", "b"))
+    assert all(axes.get_legend() is not None for axes in draw(result, legend="each").axes)
+    assert draw(result, legend="off").legends == []
+    with pytest.raises(OptionError, match="no legend 'none'; there are: shared, each, off"):
+        draw(result, legend="none")
+    with pytest.raises(OptionError, match="point_size is 0"):
+        draw(result, point_size=0)
+
+
+def test_page_holds_every_point_label_and_prediction(embedding_of):
+    result = embedding_of(layers=("a", "b"), components=3, names=("ant", "bee", "cat"))
+    held = data(page(result))
+    (step,) = held["steps"]
+    for place in range(2):
+        points = unpacked(step["points"][place], "<f4").reshape(-1, 3)
+        np.testing.assert_array_equal(points, result.embeddings[:, place])
+    np.testing.assert_array_equal(unpacked(held["labels"], "<i4"), result.examples.labels)
+    np.testing.assert_array_equal(unpacked(step["predicted"], "<i4"), result.examples.classes[:, 0])
+    assert [each["name"] for each in held["classes"]] == ["ant", "bee", "cat"]
+    assert held["predictedNames"] == {"0": "ant", "1": "bee", "2": "cat"}
+    assert (held["sprite"]["side"], held["sprite"]["columns"]) == (8, 8)
+
+
+def test_a_page_of_steps_holds_each(embedding_of):
+    first, second = (embedding_of(seed=seed) for seed in (0, 1))
+    held = data(page_over({3: first, 9: second}))
+    assert [each["step"] for each in held["steps"]] == [3, 9]
+    np.testing.assert_array_equal(
+        unpacked(held["steps"][1]["points"][0], "<f4").reshape(-1, 2), second.embeddings[:, 0]
+    )
+
+
+def test_beyond_what_a_page_can_show_a_share_of_each_class_is_shown(embedding_of, monkeypatch):
+    monkeypatch.setattr("mlflow_interp.kinds.embedding.page.MOST_POINTS", 30)
+    html = page(embedding_of(300))
+    assert np.bincount(unpacked(data(html)["labels"], "<i4")).tolist() == [10, 10, 10]
+    assert "270 more inputs are not shown here" in html
+
+
+def test_unknown_labels_are_grey_and_named_so(embedding_of):
+    result = embedding_of()
+    result.examples.labels[:5] = UNKNOWN
+    assert data(page(result))["classes"][-1] == {
+        "index": UNKNOWN, "name": "no label", "short": "no label", "colour": UNKNOWN_COLOUR,
+    }  # fmt: skip
+    assert "no label" in texts(draw(result))
+
+
+def test_colours_of_classes_differ():
+    for count in (2, 10, 11, 40):
+        assert len(set(class_colours(count))) == count

@@ -1,0 +1,160 @@
+"""The layout is umap-learn's own, with its own defaults, and what it refuses is one clean line."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import get_type_hints
+
+import numpy as np
+import pytest
+
+from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
+from mlflow_interp.kinds.embedding.layout import (
+    ALIGNED_EPOCHS,
+    UmapOptions,
+    check_settings,
+    complete_settings,
+    lay_out,
+    plain_option,
+    try_out,
+)
+from mlflow_interp.methods.umap import umap as method
+
+SETTINGS = {
+    "n_neighbors": None,
+    "min_dist": 0.1,
+    "n_components": 2,
+    "metric": "euclidean",
+    "n_epochs": None,
+    "random_state": 0,
+}
+
+#: What umap-learn takes and the method does not offer, and why.
+LEFT_OUT = {
+    "verbose": "prints where progress is reported already",
+    "tqdm_kwds": "of that same printing",
+    "output_dens": "gives three arrays instead of one",
+    "transform_mode": "graph gives no points",
+    "precomputed_knn": "belongs to one set of activations, and there is one a layer",
+}
+
+
+@pytest.fixture(scope="module")
+def umap_learn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import umap
+    return umap
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(3, 8))[np.arange(90) % 3] * 3 + rng.normal(size=(90, 8))).astype(np.float32)
+
+
+def test_every_option_of_umap_learn_is_offered_or_left_out_for_a_reason(umap_learn):
+    theirs = set(inspect.signature(umap_learn.UMAP).parameters)
+    own = set(inspect.signature(method).parameters) & theirs | {"random_state"}
+    passed_on = set(get_type_hints(UmapOptions))
+    assert own == set(SETTINGS)
+    assert own | passed_on | set(LEFT_OUT) == theirs
+    assert len(own) + len(passed_on) + len(LEFT_OUT) == len(theirs)
+
+
+def test_it_is_what_umap_learn_gives_by_itself(umap_learn, rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bare = umap_learn.UMAP(random_state=0).fit_transform(rows)
+    ours = lay_out(rows, np.arange(90), complete_settings(SETTINGS, 90, aligned=False), None)
+    np.testing.assert_array_equal(ours, bare)
+    assert ours.dtype == np.float32
+
+
+def test_what_is_not_chosen_is_placed_among_the_others(rows):
+    chosen = np.arange(60)
+    settings = complete_settings(SETTINGS, 60, aligned=False)
+    found = lay_out(rows, chosen, settings, None)
+    np.testing.assert_array_equal(found[:60], lay_out(rows[:60], chosen, settings, None))
+    centres = np.stack([found[:60][np.arange(60) % 3 == kind].mean(axis=0) for kind in range(3)])
+    nearest = ((found[60:, np.newaxis] - centres) ** 2).sum(axis=2).argmin(axis=1)
+    assert (nearest == np.arange(60, 90) % 3).mean() > 0.9
+
+
+def test_what_none_leaves_to_the_number_of_inputs():
+    few = complete_settings(SETTINGS, 8, aligned=False)
+    assert (few["n_neighbors"], few["n_epochs"]) == (7, 500)
+    many = complete_settings(SETTINGS, 20_000, aligned=False)
+    assert (many["n_neighbors"], many["n_epochs"]) == (15, 200)
+    assert complete_settings(SETTINGS, 8, aligned=True)["n_epochs"] == ALIGNED_EPOCHS
+    given = complete_settings(SETTINGS | {"n_neighbors": 30, "n_epochs": 7}, 100, aligned=True)
+    assert (given["n_neighbors"], given["n_epochs"]) == (30, 7)
+
+
+@pytest.mark.parametrize("count", [5, 6, 10])
+def test_very_few_inputs_can_be_laid_out(count, rows):
+    settings = complete_settings(SETTINGS, count, aligned=False)
+    assert np.isfinite(lay_out(rows[:count], np.arange(count), settings, None)).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n_neighbors": 1}, "n_neighbors is 1; give 2 or more"),
+        ({"n_components": 4}, "n_components is 4; give 1, 2 or 3"),
+        ({"n_epochs": 2}, "n_epochs is 2; give 3 or more"),
+        ({"min_dist": 1.5}, "min_dist is 1.5; give 0 to 1.0"),
+        ({"min_dist": -0.1}, "min_dist is -0.1"),
+        ({"min_dist": 0.6, "spread": 0.5}, "give 0 to 0.5"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(changed, message):
+    with pytest.raises(OptionError, match=message):
+        check_settings(SETTINGS | changed, 100, None)
+
+
+def test_a_share_too_small_to_embed_is_refused():
+    with pytest.raises(OptionError, match="max_fit is 9; give 10 or more"):
+        check_settings(SETTINGS, 9, None)
+
+
+def test_too_few_inputs_are_refused():
+    with pytest.raises(InputsError, match=r"n_neighbors is 30, and there are 20 inputs.*at most 19"):
+        check_settings(SETTINGS | {"n_neighbors": 30}, 100, 20)
+    with pytest.raises(InapplicableError, match="UMAP needs 5 inputs or more, and there are 4"):
+        check_settings(SETTINGS, 100, 4)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"metric": "nonsense"},
+        {"metric": "precomputed"},
+        {"init": "nonsense"},
+        {"set_op_mix_ratio": 3.0},
+        {"learning_rate": -1.0},
+        {"negative_sample_rate": -3},
+        {"output_metric": "nonsense"},
+    ],
+)
+def test_what_umap_learn_refuses_is_told_before_the_model_runs(wrong):
+    with pytest.raises(OptionError, match="umap-learn can't embed with "):
+        try_out(SETTINGS | wrong)
+
+
+def test_points_without_neighbours_are_told(rows):
+    far = rows.copy()
+    far[7] += 1000
+    settings = complete_settings(SETTINGS | {"disconnection_distance": 50.0}, 90, aligned=False)
+    with pytest.raises(OptionError, match="no neighbours for 1 inputs; raise disconnection_distance"):
+        lay_out(far, np.arange(90), settings, None)
+
+
+def test_arguments_of_a_metric_are_a_dict_or_json():
+    assert plain_option("metric_kwds", '{"p": 3}') == {"p": 3}
+    assert plain_option("metric_kwds", {"p": 3}) == {"p": 3}
+    assert plain_option("init", "random") == "random"
+    for wrong in ("{p: 3}", "[3]", "3"):
+        with pytest.raises(OptionError, match="give a JSON object"):
+            plain_option("metric_kwds", wrong)

@@ -1,0 +1,427 @@
+"""The page of a run: what it says, what it leaves out, and that its calls make the same again."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import re
+import shlex
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import mlflow_interp
+from mlflow_interp import cli
+from mlflow_interp.drawing import view
+from mlflow_interp.drawing.charts import charts
+from mlflow_interp.drawing.style import png
+from mlflow_interp.registry import kind_of
+from mlflow_interp.report import reproduce, run_page, view_file
+from mlflow_interp.report.folder import Entry, read_view
+from mlflow_interp.report.run_inputs import Images, walk
+from tests.interpretations import entries, entry, examples, results
+
+PROJECT = Path(__file__).parents[2] / "MLproject"
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
+
+
+def small_pictures(count):
+    return np.random.default_rng(4).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Twelve small inputs, all methods."""
+    return entries(examples(12, pictures=small_pictures(12)))
+
+
+def data_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
+
+
+def text_of(page):
+    """What a person reads, roughly."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_the_page_says_which_model_and_what_was_found(run):
+    text = text_of(run_page.page(run, "run-7"))
+    for said in (
+        "sights version 3 @champion", "Input 224 × 224 × 3", "Parameters 4,694,024",
+        "Loaded from models:/sights/3", "Trained in run abc", "Logged model m-1", "Interpreted in run run-7",
+        "12 inputs of ./photos", "gradcam half of the heat lies on", "trustworthiness 0.97",
+        "accuracy 83.3% · 12 inputs · most confused", "cosine 0.70 to their input, 0.23 to other inputs",
+    ):  # fmt: skip
+        assert said in text, said
+
+
+def test_one_input_is_the_same_in_every_method(run):
+    data = data_of(run_page.page(run, None))
+    assert [len(each["inputs"]) for each in data["sets"]] == [12]
+    by_place = {method["place"]: method["steps"][0] for method in data["methods"]}
+    assert {
+        name: [caption for caption, _ in step["rows"]["3"]["tiles"]] for name, step in by_place.items()
+    } == {
+        "gradcam": ["Grad-CAM"],
+        "saliency": ["gradients", "SmoothGrad", "integrated gradients"],
+        "umap": [],
+        "confusion_matrix": [],
+        "caricature": ["early", "middle", "late"],
+    }
+    assert by_place["umap"]["scatter"]["indices"] == list(range(12))
+    row = by_place["gradcam"]["rows"]["3"]
+    assert (row["predicted"], row["predictions"][0][0]) == (4, "camera")
+    assert data["sets"][0]["inputs"][3]["labelName"] == "rocket"
+    # Class 3 was taken for 4 twice, and never for itself.
+    matrix = by_place["confusion_matrix"]["matrix"]
+    assert [matrix["classes"][at] for at in (3, 4)] == [3, 4]
+    assert [3, 4, 2] in matrix["cells"]
+    assert not any(cell[:2] == [3, 3] for cell in matrix["cells"])
+
+
+def test_other_inputs_are_another_set(run):
+    shown = examples(2, pictures=small_pictures(2))
+    other = entry(
+        "gradcam", results(shown)["gradcam"], place="gradcam-2", inputs={"sha256": "d2", "source": "b"}
+    )
+    data = data_of(run_page.page([*run, other], None))
+    assert [each["name"] for each in data["sets"]] == ["12 inputs of ./photos", "2 inputs of b"]
+    assert [each["count"] for each in data["sets"]] == [12, 2]
+    assert [method["set"] for method in data["methods"]] == [0] * 5 + [1]
+
+
+def test_each_picture_stands_there_once(run):
+    data = data_of(run_page.page(run, None))
+    assert len(data["images"]) == len(set(data["images"]))
+    # A picture, a heatmap, three maps and three caricatures for each; thumbnails give way to pictures.
+    assert len(data["images"]) == 12 * (1 + 1 + 3 + 3)
+
+
+def test_places_on_the_map_are_those_of_the_embedding():
+    shown = examples(6, pictures=small_pictures(6))
+    result = replace(
+        results(shown)["umap"],
+        embeddings=np.float32([[[0, 0]], [[4, 0]], [[4, 2]], [[0, 2]], [[1, 1]], [[3, 1]]]),
+    )
+    layer = kind_of("umap").view(replace(result, layers=("late",))).scatter["layers"][0]
+    places = np.frombuffer(base64.b64decode(layer["places"]), "<u2").reshape(-1, 2)
+    # As wide as the page lets it be, as high as that makes it, and in the middle.
+    assert places.tolist() == [[0, 250], [1000, 250], [1000, 750], [0, 750], [250, 500], [750, 500]]
+
+
+# --- what came from data ---------------------------------------------------------------------------
+
+
+def test_hostile_names_stay_text():
+    shown = examples(
+        5,
+        names=[HOSTILE] * 5,
+        class_names=tuple(f"{HOSTILE}{at}" for at in range(5)),
+        pictures=small_pictures(5),
+    )
+    inputs = {"source": HOSTILE, "skipped": {HOSTILE: HOSTILE}}
+    found = [
+        entry(
+            method,
+            result,
+            given={"target": HOSTILE},
+            inputs=inputs,
+            model={"name": HOSTILE, "uri": HOSTILE, "aliases": [HOSTILE]},
+        )
+        for method, result in results(shown).items()
+    ]
+    page = run_page.page(
+        [replace(each, manifest=each.manifest | {"warnings": [HOSTILE]}) for each in found], HOSTILE
+    )
+    assert "<img src=x" not in page
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "49" not in text_of(page).split()  # {{7*7}} is no template
+    assert data_of(page)["sets"][0]["inputs"][0]["name"] == HOSTILE
+
+
+def test_only_pictures_are_taken_for_pictures(run):
+    view_of = json.loads(json.dumps(run[0].view))
+    view_of["steps"][0]["inputs"][0] |= {
+        "picture": "https://evil.example/x.png",
+        "tiles": [
+            ["a", "data:text/html;base64,AAAA"],
+            ["b", "data:image/svg+xml;base64,AAAA"],
+            ["c", 'data:image/png;base64,AA" onerror='],
+        ],
+    }
+    data = data_of(run_page.page([replace(run[0], view=view_of)], None))
+    assert data["sets"][0]["inputs"][0]["picture"] is None
+    assert data["methods"][0]["steps"][0]["rows"]["0"]["tiles"] == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"schema_version": 1}',
+        b'{"schema_version": 2, "steps": []}',
+        b'{"schema_version": 1, "steps": 3, "series": 4}',
+    ],
+)
+def test_a_damaged_file_costs_its_own_method_only(run, broken):
+    page = run_page.page([replace(run[0], view=read_view(broken)), *run[1:]], None)
+    assert [method["place"] for method in data_of(page)["methods"]] == [each.place for each in run[1:]]
+    assert 'id="section-gradcam"' in page
+
+
+def test_a_damaged_figure_costs_its_own_picture_only(run):
+    view_of = run[0].view | {"figure": "data:image/png;base64,A<"}
+    damaged = replace(run[0], figure=b"\x89PNG" + bytes(200_000), view=view_of)
+    assert run_page.page([damaged, run[1]], None).count('class="figure"') == 1
+
+
+def test_what_was_logged_without_panels_shows_its_figure(run):
+    page = run_page.page([replace(run[0], view=None)], None)
+    assert page.count('class="figure"') == 1
+    assert data_of(page)["methods"] == []
+
+
+def test_without_entries_there_is_a_page():
+    assert "Interpretations" in run_page.page([], "run")
+
+
+# --- size ------------------------------------------------------------------------------------------
+
+
+def mosaic(pictures):
+    """A figure as large as one of 64 inputs, without the time that drawing it takes."""
+    rows = [np.concatenate(list(row), axis=1) for row in pictures.reshape(8, 8, *pictures.shape[1:])]
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(rows)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def many():
+    """64 photographs, five methods, caricatures of three layers."""
+    shown = examples(64)
+    figure = mosaic(shown.pictures)
+    found = []
+    for method, result in results(shown).items():
+        small = method in ("umap", "confusion_matrix")
+        drawn = png(kind_of(method).draw(result)) if small else figure
+        found.append(replace(entry(method, result, figure=drawn), figure=b""))
+    return found
+
+
+def test_64_photographs_and_five_methods_take_less_than_5_mb(many):
+    """Measured: 4.3 MB, of which figures take 1.5 and script, style and facts 0.1."""
+    page = run_page.page(many, "run")
+    assert 3_500_000 < len(page.encode()) < 5_000_000
+    assert "left out" not in page
+    rows = [row for method in data_of(page)["methods"] for row in method["steps"][0]["rows"].values()]
+    assert sum(len(row["tiles"]) for row in rows) == 64 * (1 + 3 + 3)
+
+
+def test_what_does_not_fit_is_left_out_and_said(many):
+    """Three times as much: figures and the first inputs stay, and each method says how many went."""
+    again = [
+        replace(each, place=f"{each.place}-{at}", view=other(each.view, at))
+        for at in range(3)
+        for each in many
+    ]
+    page = run_page.page(again, "run")
+    assert len(page.encode()) < 5_000_000
+    noted = re.findall(
+        r'data-page="([^/"]+)/figure.html">[^<]+</span>\. (\d+) pictures of it are left out', page
+    )
+    said = {place: int(number) for place, number in noted}
+    data = data_of(page)
+    for method in data["methods"]:
+        rows = method["steps"][0]["rows"]
+        expected = {"gradcam": 1, "saliency": 3, "caricature": 3}.get(method["place"].split("-")[0], 0)
+        missing = sum(expected - len(row["tiles"]) for row in rows.values())
+        assert said.get(method["place"], 0) >= missing
+        if expected:
+            assert missing
+            assert len(rows["0"]["tiles"]) == expected
+    assert page.count("<section") == 15
+
+
+def other(content, at):
+    """The same panels with other pictures: text that is as long."""
+    return json.loads(json.dumps(content).replace("base64,/9j/4AAQ", f"base64,/9j/4AA{at}"))
+
+
+def test_a_hundred_runs_of_it_have_a_page(many):
+    page = run_page.page(
+        [replace(each, place=f"{each.place}-{at}") for at in range(20) for each in many], "run"
+    )
+    assert len(page.encode()) < 5_000_000
+    assert "60 earlier interpretations have no section here" in text_of(page)
+
+
+def test_more_inputs_have_smaller_pictures():
+    assert view.side_of(1) == view.LARGEST
+    assert view.side_of(64) > view.side_of(192) > view.SMALLEST
+    assert view.side_of(10_000) == view.SMALLEST
+
+
+def test_room_goes_to_the_last_step_and_the_first_inputs():
+    picture = "data:image/png;base64," + "A" * 100
+    row = lambda at, step: {  # noqa: E731
+        "index": at, "name": f"{at}", "label": None, "labelName": None, "predicted": 0, "predictions": [],
+        "notes": [], "tiles": [["x", picture + f"{at}{step}".ljust(4, "A")]],
+    }  # fmt: skip
+    steps = [
+        {
+            "step": step,
+            "headline": "",
+            "inputs": [row(0, step), row(1, step)],
+            "scatter": None,
+            "matrix": None,
+        }
+        for step in (0, 1)
+    ]
+    content = {"schema_version": 1, "title": "t", "over": "epoch", "series": {}, "steps": steps}
+    images = Images(3 * (len(picture) + 4))
+    shown = walk([Entry("m", {"inputs": {"sha256": "d", "source": "s", "count": 2}}, b"", content)], images)
+    kept = [[len(step["rows"][key]["tiles"]) for key in ("0", "1")] for step in shown["methods"][0]["steps"]]
+    assert kept == [[1, 0], [1, 1]]
+    assert images.left_out == {"m": 1}
+
+
+# --- over epochs -----------------------------------------------------------------------------------
+
+
+def test_epochs_become_steps_and_metrics_charts():
+    shown = examples(5, pictures=small_pictures(5))
+    content = view_file.as_json(kind_of("gradcam").view(results(shown)["gradcam"]))
+    series = {"accuracy": [(0, 0.2), (1, 0.6), (3, 1.0)]}
+    whole = json.loads(
+        view_file.over_steps({0: content, 1: content, 3: content}, series, mosaic(small_pictures(64)))
+    )
+    assert [step["step"] for step in whole["steps"]] == [0, 1, 3]
+    # The pictures of the inputs are the same at every step, and stand at the last.
+    assert ["picture" in step["inputs"][0] for step in whole["steps"]] == [False, False, True]
+    made = entry("gradcam", results(shown)["gradcam"], metrics={"accuracy": 1.0})
+    page = run_page.page([replace(made, view=whole)], None)
+    assert 'id="epoch"' in page
+    assert "accuracy: 0.2 at epoch 0, 1 at epoch 3; lowest 0.2, highest 1" in page
+
+
+def test_epochs_that_have_no_room_are_spaced_evenly():
+    content = json.dumps(
+        {"title": "t", "steps": [{"inputs": [], "fill": "x" * (view_file.MOST_OF_STEPS // 4)}]}
+    ).encode()
+    whole = json.loads(
+        view_file.over_steps(dict.fromkeys(range(30), content), {}, mosaic(small_pictures(64)))
+    )
+    assert [step["step"] for step in whole["steps"]] == [9, 19, 29]
+
+
+def test_charts_are_drawn_to_scale():
+    (chart,) = charts({"loss": [[0, 4.0], [5, 2.0], [10, 3.0]], "once": [[0, 1.0]], "never": []})
+    assert chart.places == ("4.0,4.0", "100.0,44.0", "196.0,24.0")
+    (flat,) = charts({"same": [[0, 1.0], [1, 1.0], [2, float("nan")]]})
+    assert flat.places == ("4.0,24.0", "196.0,24.0")
+
+
+# --- make it again ---------------------------------------------------------------------------------
+
+GIVEN = {
+    "gradcam": {"layer": "block/late conv", "target": "it's", "opacity": 0.5, "max_inputs": 3},
+    "saliency": {"samples": 3, "noise": 0.0, "average": "mean", "trust_model_code": True},
+    "caricature": {"layers": ["a", "b"], "steps": 9, "seed": -1},
+    "umap": {"supervised": False, "class_names": ["$HOME", "b c"], "spread": 2.0},
+    "confusion_matrix": {"normalize": "all", "labels": "labels.txt", "experiment": "my models"},
+}
+
+
+def manifest_of(method, **more):
+    return {
+        "method": method, "given": GIVEN[method], "model": {"uri": "models:/a net/3"},
+        "inputs": {"source": "-my photos/*.png"},
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """A function that gives the command line words and gets what its own parser made of them."""
+    seen = []
+    monkeypatch.setattr(cli, "_interpret", lambda *arguments: seen.append(arguments))
+
+    def parse(words):
+        cli.main(words, standalone_mode=False)
+        model, inputs, methods, _, given = seen.pop()
+        return (
+            model,
+            inputs,
+            list(methods),
+            {name: value for name, value in given.items() if value is not None},
+        )
+
+    return parse
+
+
+def as_given(method):
+    """What the command line makes of options: its lists are texts with commas."""
+    return {
+        name: ",".join(value) if isinstance(value, list) else value for name, value in GIVEN[method].items()
+    }
+
+
+@pytest.mark.parametrize("method", GIVEN)
+def test_the_command_says_to_the_real_command_line_what_was_given(method, parsed):
+    program, *words = shlex.split(reproduce.command(manifest_of(method)))
+    assert program == "mlflow-interp"
+    assert parsed(words) == ("models:/a net/3", "./-my photos/*.png", [method], as_given(method))
+
+
+@pytest.mark.parametrize("method", GIVEN)
+def test_mlflow_run_says_to_the_project_what_was_given(method, parsed):
+    """Its parameters, put into the command of the MLproject file as MLflow does, mean the same."""
+    words = shlex.split(reproduce.mlflow_run(manifest_of(method, inputs={"source": "photos"})))
+    assert words[:5] == ["mlflow", "run", ".", "-e", method]
+    assert [word for word in words if word.startswith("--")] == (
+        ["--experiment-name=my models"] if method == "confusion_matrix" else []
+    )
+    values = dict(word.split("=", 1) for flag, word in pairwise(words) if flag == "-P")
+    project = yaml.safe_load(PROJECT.read_text(encoding="utf-8"))["entry_points"][method]
+    filled = {
+        name: shlex.quote(values.get(name, kind.get("default", "")))
+        for name, kind in project["parameters"].items()
+    }
+    line = project["command"].format(**filled)
+    extra = [f"--{name}={value}" for name, value in values.items() if name not in project["parameters"]]
+    expected = {name: value for name, value in as_given(method).items() if name != "experiment"}
+    got = parsed([*shlex.split(line)[3:], *extra])
+    assert got == ("models:/a net/3", "photos", [method], expected)
+
+
+@pytest.mark.parametrize("method", GIVEN)
+def test_the_python_call_is_the_call(method, monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        mlflow_interp,
+        f"visualize_{method}",
+        lambda *args, **options: called.append((args, options)),
+        raising=False,
+    )
+    exec(reproduce.python(manifest_of(method)), {})
+    assert called == [(("models:/a net/3", "-my photos/*.png"), GIVEN[method])]
+
+
+def test_what_was_at_hand_is_named_and_not_invented():
+    manifest = {
+        "method": "gradcam", "given": {}, "at_hand": ["labels"], "model": {"uri": "keras.Model"},
+        "inputs": {"source": "array"},
+    }  # fmt: skip
+    assert reproduce.missing(manifest) == ["model", "inputs", "labels"]
+    assert reproduce.python(manifest).endswith("visualize_gradcam(model, inputs, labels=labels)")
+    assert reproduce.command(manifest) == "mlflow-interp gradcam MODEL INPUTS"

@@ -1,0 +1,462 @@
+"""A registered model in, artifacts in its run out: against a real SQLite store."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.tracking.fluent import _get_experiment_id
+from sklearn.linear_model import LogisticRegression
+
+import mlflow_interp
+from mlflow_interp.api import InterpretationWarning
+from mlflow_interp.exceptions import InputsError, ModelError, OptionError, TrackingError
+from mlflow_interp.tracking.destination import without_autologging
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+@pytest.fixture(scope="module")
+def client(store):
+    return MlflowClient()
+
+
+def artifacts(client, run_id, path="interpretations"):
+    names = set()
+    for item in client.list_artifacts(run_id, path):
+        names |= (
+            artifacts(client, run_id, item.path)
+            if item.is_dir
+            else {item.path.removeprefix("interpretations/")}
+        )
+    return names
+
+
+def fetch(client, run_id, path):
+    return Path(client.download_artifacts(run_id, f"interpretations/{path}")).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def logged(client, registered, tmp_path_factory):
+    """One Grad-CAM of four pictures, labels from their folders, looked at by many tests."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, colour in {
+        "ant/red": (200, 0, 0),
+        "ant/dark": (60, 0, 0),
+        "bee/green": (0, 200, 0),
+        "cat/blue": (0, 0, 200),
+    }.items():
+        path = folder / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (12, 10), colour).save(path)
+    return mlflow_interp.visualize_gradcam("models:/tiny@champion", folder, target="bee", quiet=True)
+
+
+def test_every_file_of_the_contract_is_there(client, logged):
+    assert logged.artifact_path == "interpretations/gradcam"
+    assert artifacts(client, logged.run_id) == {
+        "index.html",
+        *(
+            f"gradcam/{name}"
+            for name in (
+                "figure.png",
+                "figure.html",
+                "predictions.json",
+                "arrays.npz",
+                "index.json",
+                "manifest.json",
+            )
+        ),
+    }
+
+
+def test_manifest_holds_lineage_parameters_and_true_hashes(client, registered, logged):
+    manifest = json.loads(fetch(client, logged.run_id, "gradcam/manifest.json"))
+    info = mlflow.models.get_model_info(registered)
+    assert manifest["schema_version"] == 1
+    assert manifest["model"]["uri"] == "models:/tiny@champion"
+    assert (manifest["model"]["name"], manifest["model"]["version"]) == ("tiny", "1")
+    assert (manifest["model"]["model_id"], manifest["model"]["run_id"]) == (info.model_id, info.run_id)
+    assert manifest["parameters"]["layer"] == "conv"
+    assert manifest["parameters"]["target"] == "bee"
+    assert manifest["parameters"]["preprocess"] == "none"
+    assert manifest["parameters"]["colormap"] == "inferno"
+    assert manifest["given"] == {"target": "bee"}
+    assert manifest["inputs"]["count"] == 4
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256(fetch(client, logged.run_id, f"gradcam/{name}")).hexdigest() == digest
+    assert set(manifest["files"]) == {
+        "figure.png", "figure.html", "predictions.json", "arrays.npz", "index.json",
+    }  # fmt: skip
+
+
+def test_the_manifest_is_enough_to_get_the_same_arrays(client, logged):
+    manifest = json.loads(fetch(client, logged.run_id, "gradcam/manifest.json"))
+    again = mlflow_interp.visualize_gradcam(
+        manifest["model"]["uri"], manifest["inputs"]["source"], log=False, quiet=True, **manifest["given"]
+    )
+    with np.load(io.BytesIO(fetch(client, logged.run_id, "gradcam/arrays.npz")), allow_pickle=False) as saved:
+        for name, array in again.arrays.items():
+            np.testing.assert_array_equal(saved[name], array)
+    assert again.manifest["inputs"]["sha256"] == manifest["inputs"]["sha256"]
+    assert again.manifest["model"]["weights_sha256"] == manifest["model"]["weights_sha256"]
+    assert again.run_id is None
+
+
+def test_run_has_metrics_params_tags_image_table_and_inputs(client, registered, logged):
+    run = client.get_run(logged.run_id)
+    info = mlflow.models.get_model_info(registered)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["interpretations/gradcam/inputs"] == 4
+    assert run.data.metrics["interpretations/gradcam/accuracy"] == logged.metrics["accuracy"]
+    assert run.data.params["interpretations/gradcam/layer"] == "conv"
+    assert run.data.tags["mlflow_interp.model_uri"] == "models:/tiny@champion"
+    assert run.data.tags["mlflow_interp.model_id"] == info.model_id
+    assert run.data.tags["mlflow_interp.model_version"] == "1"
+    assert run.data.tags["mlflow_interp.method"] == "gradcam"
+    assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [
+        {"path": "interpretations/gradcam/predictions.json", "type": "table"}
+    ]
+    assert run.inputs.model_inputs[0].model_id == info.model_id
+    (dataset,) = run.inputs.dataset_inputs
+    assert json.loads(dataset.dataset.profile) == {"num_rows": 4}
+    assert any(item.path.endswith(".png") for item in client.list_artifacts(logged.run_id, "images"))
+
+
+def test_model_and_version_lead_to_the_run(client, registered, logged):
+    info = mlflow.models.get_model_info(registered)
+    assert "mlflow_interp.gradcam.run_id" in client.get_model_version("tiny", "1").tags
+    assert "mlflow_interp.gradcam.run_id" in client.get_logged_model(info.model_id).tags
+
+
+def test_metrics_are_metrics_of_the_model(client, registered, logged):
+    info = mlflow.models.get_model_info(registered)
+    found = {metric.key for metric in client.get_logged_model(info.model_id).metrics or []}
+    assert "interpretations/gradcam/accuracy" in found
+
+
+def test_table_is_what_log_table_writes(client, logged):
+    experiment = client.get_run(logged.run_id).info.experiment_id
+    table = client.load_table(experiment, "interpretations/gradcam/predictions.json", [logged.run_id])
+    assert table["input"].tolist() == ["ant/dark.png", "ant/red.png", "bee/green.png", "cat/blue.png"]
+    assert table["label"].tolist() == ["ant", "ant", "bee", "cat"]
+    assert set(table["target"]) == {"bee"}
+
+
+def test_new_run_lies_in_the_experiment_of_the_models_run(client, registered, logged):
+    source = client.get_run(mlflow.models.get_model_info(registered).run_id)
+    assert client.get_run(logged.run_id).info.experiment_id == source.info.experiment_id
+
+
+def test_experiment_can_be_told(client, registered, photos, monkeypatch):
+    named = mlflow_interp.visualize_gradcam(registered, photos, experiment="elsewhere", quiet=True)
+    elsewhere = client.get_experiment_by_name("elsewhere").experiment_id
+    assert client.get_run(named.run_id).info.experiment_id == elsewhere
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
+    told = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    assert client.get_run(told.run_id).info.experiment_id == elsewhere
+
+
+def test_active_run_is_used_and_left_running(client, registered, photos):
+    with mlflow.start_run() as active:
+        first = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+        second = mlflow_interp.visualize_gradcam(registered, photos, target=0, quiet=True)
+        assert client.get_run(active.info.run_id).info.status == "RUNNING"
+        assert mlflow.active_run().info.run_id == active.info.run_id
+    assert first.run_id == second.run_id == active.info.run_id
+    assert second.artifact_path == "interpretations/gradcam-2"
+    params = client.get_run(active.info.run_id).data.params
+    assert "interpretations/gradcam/target" not in params
+    assert params["interpretations/gradcam-2/target"] == "0"
+    index = fetch(client, active.info.run_id, "index.html").decode()
+    assert 'id="section-gradcam"' in index
+    assert 'id="section-gradcam-2"' in index
+
+
+def test_what_a_method_fits_is_not_logged_as_a_training(client, tiny_cnn, pixels):
+    """UMAP looks for neighbours with scikit-learn, which MLflow may be logging for the user."""
+    mlflow.sklearn.autolog()
+    try:
+        with mlflow.start_run() as run:
+            mlflow_interp.visualize_umap(
+                tiny_cnn, np.tile(pixels, (4, 1, 1, 1)), labels=[0, 1, 2, 1, 0] * 4, quiet=True
+            )
+    finally:
+        mlflow.sklearn.autolog(disable=True)
+    logged = client.get_run(run.info.run_id)
+    assert all(name.startswith("interpretations/") for name in (*logged.data.params, *logged.data.metrics))
+    assert "mlflow.autologging" not in logged.data.tags
+    assert not logged.outputs.model_outputs
+
+
+def test_of_two_interpretations_at_once_the_last_switches_autologging_on_again(client):
+    def logged():
+        with mlflow.start_run() as run:
+            LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+        return bool(client.get_run(run.info.run_id).data.params)
+
+    longer, shorter = without_autologging(), without_autologging()
+    mlflow.sklearn.autolog(log_models=False)
+    try:
+        with longer:
+            with shorter:
+                pass
+            assert not logged()
+        assert logged()
+    finally:
+        mlflow.sklearn.autolog(disable=True)
+
+
+def test_named_run_is_used_and_keeps_its_status(client, registered, photos):
+    run = client.create_run("0")
+    found = mlflow_interp.visualize_gradcam(registered, photos, run_id=run.info.run_id, quiet=True)
+    assert found.run_id == run.info.run_id
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+def test_run_of_mlflow_run_is_adopted_and_ended(client, registered, photos, monkeypatch):
+    run = client.create_run("0")
+    client.log_param(run.info.run_id, "target", "")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    assert mlflow_interp.visualize_gradcam(registered, photos, quiet=True).run_id == run.info.run_id
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
+
+
+def test_model_in_memory_is_logged_to_the_current_experiment(client, tiny_cnn, pixels):
+    found = mlflow_interp.visualize_gradcam(tiny_cnn, pixels, quiet=True)
+    assert found.manifest["model"]["uri"] == "keras.Model"
+    assert client.get_run(found.run_id).info.experiment_id == "0"
+
+
+def test_no_log_writes_nothing(client, registered, photos):
+    before = len(client.search_runs(["0", "1"]))
+    found = mlflow_interp.visualize_gradcam(registered, photos, log=False, quiet=True)
+    assert found.run_id is None
+    assert found.heatmaps.shape == (4, 6, 6)
+    assert len(client.search_runs(["0", "1"])) == before
+
+
+def test_save_writes_the_same_files(tmp_path, registered, photos):
+    found = mlflow_interp.visualize_gradcam(registered, photos, log=False, save=tmp_path / "out", quiet=True)
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert names == {
+        "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
+        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/manifest.json",
+    }  # fmt: skip
+    again = found.save(tmp_path / "out")
+    assert again.name == "gradcam-2"
+    for path in again.iterdir():
+        assert path.read_bytes() == (tmp_path / "out" / "gradcam" / path.name).read_bytes()
+
+
+def test_it_shows_itself_in_a_notebook(logged):
+    assert logged._repr_png_().startswith(b"\x89PNG")
+    assert logged._repr_html_().startswith("<img alt=")
+
+
+def failed_run(client, error):
+    """The newest run, which must say why it failed and claim nothing complete."""
+    (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["mlflow_interp.error"] == f"{type(error.value).__name__}: {error.value}"
+    assert not [name for name in artifacts(client, run.info.run_id) if name.endswith("manifest.json")]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"layer": "cnov"}, OptionError, "no layer 'cnov'"),
+        ({"target": "dog"}, OptionError, "no class is called 'dog'"),
+        ({"colormap": "infernal"}, OptionError, "no colormap 'infernal'; nearest: inferno"),
+        ({"opacity": 1.5}, OptionError, "opacity is 1.5; give a number from 0 to 1"),
+    ],
+)
+def test_failures_on_the_way_leave_a_failed_run_that_says_why(
+    client, registered, photos, options, kind, message
+):
+    with pytest.raises(kind, match=message) as error:
+        mlflow_interp.visualize_gradcam(registered, photos, quiet=True, **options)
+    failed_run(client, error)
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "options", "kind", "message"),
+    [
+        ("models:/tiny/99", None, {}, ModelError, "models:/tiny/99"),
+        ("models:/nobody/1", None, {}, ModelError, "nobody"),
+        (None, "nowhere", {}, InputsError, "nothing found at 'nowhere'"),
+        (None, None, {"colour": "red"}, OptionError, "gradcam has no option 'colour'; nearest: colormap"),
+        (None, None, {"run_id": "0" * 32}, (ModelError, TrackingError), "0" * 32),
+        (None, None, {"batch_size": 0}, OptionError, "batch_size is 0"),
+    ],
+)
+def test_failures_before_any_work_make_no_run(
+    client, registered, photos, model, inputs, options, kind, message
+):
+    before = len(client.search_runs([e.experiment_id for e in client.search_experiments()]))
+    with pytest.raises(kind, match=message):
+        mlflow_interp.visualize_gradcam(model or registered, inputs or photos, quiet=True, **options)
+    assert len(client.search_runs([e.experiment_id for e in client.search_experiments()])) == before
+
+
+def test_failure_in_an_adopted_run_marks_it_failed(client, photos, monkeypatch):
+    run = client.create_run("0")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    with pytest.raises(ModelError):
+        mlflow_interp.visualize_gradcam("models:/nobody/1", photos, quiet=True)
+    ended = client.get_run(run.info.run_id)
+    assert ended.info.status == "FAILED"
+    assert "nobody" in ended.data.tags["mlflow_interp.error"]
+
+
+def test_interrupt_ends_the_run_killed(client, registered, photos, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlflow_interp.kinds.heatmap.figure.draw", interrupted)
+    monkeypatch.setattr(
+        "mlflow_interp.api.route",
+        lambda method, given: {room: {} for room in ("method", "model", "inputs", "figure", "run")},
+    )
+    with pytest.raises(KeyboardInterrupt):
+        mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1)
+    assert run.info.status == "KILLED"
+
+
+def test_a_failing_upload_leaves_no_manifest(client, registered, photos, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("mlflow.MlflowClient.log_image", refuse)
+    with pytest.raises(
+        TrackingError, match=r"not all could be logged to run .*: disk full; .* mlflow-interp resume "
+    ) as error:
+        mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    failed_run(client, error)
+
+
+def test_unreadable_pictures_are_skipped_named_and_counted(client, registered, photos):
+    (photos / "broken.png").write_bytes(b"not a picture")
+    (photos / "empty.png").touch()
+    with pytest.warns(InterpretationWarning) as caught:
+        found = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    assert found.manifest["inputs"]["skipped"] == {
+        "broken.png": "is no picture",
+        "empty.png": "is empty (0 bytes)",
+    }
+    assert [str(warning.message) for warning in caught] == [
+        "broken.png was left out: is no picture",
+        "empty.png was left out: is empty (0 bytes)",
+    ]
+    assert found.manifest["inputs"]["count"] == 4
+    assert "broken.png" in fetch(client, found.run_id, "index.html").decode()
+
+
+def test_interpret_runs_several_and_routes_options(registered, photos):
+    found = mlflow_interp.interpret(
+        registered, photos, {"gradcam": {"target": "cat"}}, opacity=0.2, log=False, quiet=True
+    )
+    assert found["gradcam"].manifest["parameters"]["opacity"] == 0.2
+    assert set(found["gradcam"].explained.targets.tolist()) == {2}
+    with pytest.raises(OptionError, match="no method 'gradcma'"):
+        mlflow_interp.interpret(registered, photos, "gradcma", log=False)
+    with pytest.raises(OptionError, match="methods names none"):
+        mlflow_interp.interpret(registered, photos, ",", log=False)
+
+
+def test_all_leaves_out_what_these_inputs_can_not_be_used_for(client, registered, photos, monkeypatch):
+    """Four pictures are too few for UMAP; asked for by name, that is an error."""
+    monkeypatch.setattr("mlflow_interp.api.method_names", lambda: ["gradcam", "umap"])
+    with pytest.warns(InterpretationWarning, match="umap was left out: UMAP needs 5 inputs or more"):
+        found = mlflow_interp.interpret(registered, photos, quiet=True)
+    assert set(found) == {"gradcam"}
+    assert client.get_run(found["gradcam"].run_id).info.status == "FINISHED"
+    with pytest.raises(InputsError, match="UMAP needs 5 inputs or more"):
+        mlflow_interp.interpret(registered, photos, ["gradcam", "umap"], log=False, quiet=True)
+    # An error that is not about the inputs stays one.
+    with pytest.raises(OptionError, match="n_neighbors is 1"):
+        mlflow_interp.interpret(registered, photos, n_neighbors=1, log=False, quiet=True)
+
+
+def test_hostile_names_stay_text(client, registered, photos):
+    hostile = "<script>alert(1)</script>"
+    (photos / "red.png").rename(photos / "<img src=x onerror=alert(1)>.png")
+    found = mlflow_interp.visualize_gradcam(
+        registered, photos, class_names=[hostile, "=HYPERLINK()", "../../etc"], quiet=True
+    )
+    for page in ("index.html", "gradcam/figure.html"):
+        text = fetch(client, found.run_id, page).decode()
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+    assert artifacts(client, found.run_id) == artifacts(client, found.run_id) & {
+        "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
+        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/manifest.json",
+    }  # fmt: skip
+
+
+def test_threads_log_to_runs_of_their_own(registered, photos):
+    found = []
+
+    def work():
+        with warnings.catch_warnings():
+            found.append(mlflow_interp.visualize_gradcam(registered, photos, quiet=True))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each.run_id for each in found}) == 4
+    assert all(np.array_equal(found[0].heatmaps, each.heatmaps) for each in found)
+
+
+def test_threads_that_log_to_one_run_take_turns(client, tiny_cnn, pixels):
+    """Each has a folder of its own, whole, and all are on the run's page."""
+    with mlflow.start_run() as run:
+        pass
+
+    def work(_):
+        return mlflow_interp.visualize_gradcam(tiny_cnn, pixels, run_id=run.info.run_id, quiet=True)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(work, range(4)))
+    places = {each.artifact_path.removeprefix("interpretations/") for each in found}
+    assert places == {"gradcam", "gradcam-2", "gradcam-3", "gradcam-4"}
+    for each, place in ((each, each.artifact_path.removeprefix("interpretations/")) for each in found):
+        for name, digest in each.manifest["files"].items():
+            content = fetch(client, run.info.run_id, f"{place}/{name}")
+            assert hashlib.sha256(content).hexdigest() == digest
+    page = fetch(client, run.info.run_id, "index.html").decode()
+    assert all(f'id="section-{place}"' in page for place in places)
+    tables = json.loads(client.get_run(run.info.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert len(tables) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted as Linux shows them")
+def test_calls_leave_nothing_behind(client, tiny_cnn, pixels):
+    """No thread, no open file and no open run is left by a call, once the first ones have opened theirs."""
+
+    def held():
+        running = client.search_runs([_get_experiment_id()], "attributes.status = 'RUNNING'")
+        return threading.active_count(), len(os.listdir("/proc/self/fd")), len(running)
+
+    for call in range(6):
+        mlflow_interp.visualize_gradcam(tiny_cnn, pixels[:1], quiet=True)
+        if call == 1:
+            before = held()
+    after = held()
+    assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)
