@@ -31,11 +31,13 @@ setup(
     install_requires=[
         "click>=8.2",
         "docstring-parser>=0.16",
+        "h5py>=3.11",
         "jinja2>=3.1",
         "keras>=3.15.1",
         "matplotlib>=3.10",
         "mlflow>=3.17.2",
         "numpy>=1.26",
+        "pandas>=2.2",
         "pillow>=12.3",
         "plotly>=6.0",
         "pyyaml>=6.0.1",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
+
+from tqdm import tqdm
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
@@ -40,9 +41,38 @@ def track(items: Iterable[T], *, total: int | None, label: str, unit: str) -> It
     if not _shown.get():
         yield from items
     elif sys.stderr.isatty():
-        yield from _bar(items, total, label, unit)
+        yield from _tracked(items, tqdm(total=total, desc=label, unit=_plural(unit), dynamic_ncols=True))
     else:
-        yield from _lines(items, total, label, unit)
+        lines = _Lines(total=total, desc=label, unit=_plural(unit), mininterval=SECONDS_BETWEEN_LINES)
+        yield from _tracked(items, lines)
+
+
+class _Lines(tqdm):  # type: ignore[type-arg]
+    """Reports in lines of their own, where a bar could not be drawn over the one before."""
+
+    def __init__(self, **settings: Any) -> None:
+        line = "{desc}: {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
+        # Nothing has been done at the start, and no line says so.
+        super().__init__(**settings, bar_format=line, delay=SECONDS_BETWEEN_LINES, file=sys.stderr)
+
+    @staticmethod
+    def status_printer(file: Any) -> Callable[[str], None]:
+        """What prints a report."""
+        return lambda text: print(text, file=file, flush=True) if text else None
+
+    def close(self) -> None:
+        """Report once more, in however short a time all was done."""
+        if not self.disable:
+            self.refresh()
+            self.disable = True
+        super().close()
+
+
+def _tracked(items: Iterable[T], bar: tqdm[NoReturn]) -> Iterator[T]:
+    with bar:
+        for item in items:
+            yield item
+            bar.update(_size(item))
 
 
 def _size(item: object) -> int:
@@ -51,32 +81,5 @@ def _size(item: object) -> int:
     return len(item) if hasattr(item, "__len__") else 1
 
 
-def _bar(items: Iterable[T], total: int | None, label: str, unit: str) -> Iterator[T]:
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=label, unit=f" {_plural(unit)}", dynamic_ncols=True) as bar:
-        for item in items:
-            yield item
-            bar.update(_size(item))
-
-
-def _lines(items: Iterable[T], total: int | None, label: str, unit: str) -> Iterator[T]:
-    started = told = time.monotonic()
-    done = 0
-    for item in items:
-        yield item
-        done += _size(item)
-        if time.monotonic() - told > SECONDS_BETWEEN_LINES and done != total:
-            told = time.monotonic()
-            say(_line(label, done, total, unit, told - started))
-    say(_line(label, done, done, unit, time.monotonic() - started))
-
-
-def _line(label: str, done: int, total: int | None, unit: str, seconds: float) -> str:
-    rate, units = done / max(seconds, 1e-9), _plural(unit)
-    left = f", {(total - done) / rate:.0f} s left" if total and total > done else ""
-    return f"{label}: {done}/{total or '?'} {units}, {rate:.1f} {units}/s{left}"
-
-
 def _plural(unit: str) -> str:
-    return f"{unit}es" if unit.endswith("s") else f"{unit}s"
+    return f" {unit}es" if unit.endswith("s") else f" {unit}s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,17 @@ from mlflow_interp.exceptions import InputsError
 
 #: A path, or a value (or a row of them) for each input.
 Column = str | Path | Sequence[Any] | np.ndarray
+Labels = Column | None
 
 
 def read_column(column: Column | None, what: str) -> Any:
     """A column as given, or that of a .npy file, of a .csv file, or of text with a value a line.
 
     A first line of a .csv file that holds text above numbers is taken for its header.
+
+    Args:
+        column: what the user gave.
+        what: labels, predictions or weights, for messages.
 
     Raises:
         InputsError: the file can't be read.
@@ -31,9 +35,10 @@ def read_column(column: Column | None, what: str) -> Any:
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
-        text = path.read_text(encoding="utf-8-sig")
-        return _table(text) if path.suffix.lower() == ".csv" else _values(text.split("\n"))
-    except (OSError, ValueError, EOFError, csv.Error) as error:
+        if path.suffix.lower() == ".csv":
+            return _table(path)
+        return _values(path.read_text(encoding="utf-8-sig").split("\n"))
+    except (OSError, ValueError, EOFError) as error:
         raise InputsError(
             f"{what} can't be read from {str(path)!r}: {error}; give .npy, or text with one a line"
         ) from error
@@ -45,6 +50,27 @@ def in_words(column: Column) -> str:
         return str(column)
     values = np.asarray(column)
     return f"{values.dtype} array of shape {values.shape}"
+
+
+def _table(path: Path) -> np.ndarray:
+    """The cells of a .csv file: a value a line, of numbers or text; or a row of numbers a line."""
+    import pandas as pd
+
+    cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    if cells.isna().any(axis=None):
+        raise ValueError("its lines have different numbers of values")
+    rows = cells.to_numpy(str)
+    if len(rows) > 1 and not _are_numbers(rows[0]) and _are_numbers(rows[1]):
+        rows = rows[1:]
+    return np.array(_values(rows[:, 0].tolist())) if rows.shape[1] == 1 else rows.astype(np.float64)
+
+
+def _are_numbers(row: np.ndarray) -> bool:
+    try:
+        row.astype(np.float64)
+    except ValueError:
+        return False
+    return True
 
 
 def _values(lines: Sequence[str]) -> list[Any]:
@@ -63,34 +89,3 @@ def _floats(texts: Sequence[str]) -> list[Any]:
         return [float(text) for text in texts]
     except ValueError:
         return list(texts)
-
-
-def _table(text: str) -> np.ndarray:
-    rows = [row for row in csv.reader(text.splitlines()) if row]
-    if len(rows) > 1 and _is_header(rows[0], rows[1]):
-        rows = rows[1:]
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError("its lines have different numbers of values")
-    return np.array(_values([row[0] for row in rows]) if rows and len(rows[0]) == 1 else _numbers(rows))
-
-
-def _numbers(rows: list[list[str]]) -> list[list[float]]:
-    return [[float(cell) for cell in row] for row in rows]
-
-
-def _is_header(first: list[str], second: list[str]) -> bool:
-    """Whether text stands above numbers, all through."""
-    numbers = [isinstance(_floats(row)[0], float) for row in (first, second)]
-    return numbers == [False, True]
-
-
-Labels = str | Path | Sequence[Any] | np.ndarray | None
-
-
-def read_labels(labels: Labels) -> Any:
-    """Labels as given, or those of a .npy file or a text file with one a line.
-
-    Raises:
-        InputsError: the file can't be read.
-    """
-    return read_column(labels, "labels")

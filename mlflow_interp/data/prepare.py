@@ -16,7 +16,7 @@ from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays
 from mlflow_interp.core.image_arrays import to_picture
 from mlflow_interp.data.class_names import ClassNames, declared_class_names, doubts, load_class_names
 from mlflow_interp.data.images import Resize, read_picture
-from mlflow_interp.data.labels import Labels, read_labels
+from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.preprocessing import Preprocess, find_preprocess
 from mlflow_interp.data.saved_arrays import read_arrays
 from mlflow_interp.data.sources import ArrayRows, Blocks, Pictures, Source, find_source, folder_class_names
@@ -65,7 +65,7 @@ def load_inputs(
     if resize not in ("crop", "pad", "stretch"):
         raise OptionError(f"no resize {resize!r}; there are: crop, pad, stretch")
     shape = input_shape(loaded)
-    labels = read_labels(labels)
+    labels = read_column(labels, "labels")
     axes = batch_axes(loaded.keras, shape)
     source = find_source(inputs, labels, batch_size=batch_size, most=max_inputs, axes=axes)
     declared, warnings = declared_class_names(loaded.metadata)

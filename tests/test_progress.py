@@ -1,0 +1,39 @@
+"""Progress is reported where it is asked for, in lines where nothing can be drawn over."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mlflow_interp import progress
+
+
+def test_nothing_is_reported_unless_asked_for(capsys):
+    assert list(progress.track([1, 1], total=2, label="Grad-CAM", unit="pass")) == [1, 1]
+    progress.say("unheard")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("items", "total", "line"),
+    [
+        ([3, 3], 6, r"Grad-CAM: 6/6 inputs \[00:00<00:00, .* inputs/s\]"),
+        ([["a", "b"], ["c"]], None, r"Grad-CAM: 3/\? inputs \[00:00<.*inputs/s\]"),
+    ],
+)
+def test_a_line_at_the_end_says_how_many(capsys, items, total, line):
+    with progress.shown(True):
+        assert list(progress.track(items, total=total, label="Grad-CAM", unit="input")) == items
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(f"{line}\n", err)
+
+
+def test_a_line_now_and_then(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 1e-9)
+    with progress.shown(True):
+        list(progress.track([1] * 3, total=3, label="Saliency", unit="pass"))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1
+    assert lines[-1].startswith("Saliency: 3/3 passes [")
