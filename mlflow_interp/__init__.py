@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlflow_interp.api import interpret
-    from mlflow_interp.autolog import autolog
+    from mlflow_interp.autologging import autolog
     from mlflow_interp.data.prepare import load_inputs
     from mlflow_interp.models.load import load_model
     from mlflow_interp.registry import method_names
@@ -50,7 +50,7 @@ __all__ = [
 _HOMES = {
     "Interpretation": "mlflow_interp.api",
     "InterpretationCallback": "mlflow_interp.training.callback",
-    "autolog": "mlflow_interp.autolog",
+    "autolog": "mlflow_interp.autologging",
     "interpret": "mlflow_interp.api",
     "load_inputs": "mlflow_interp.data.prepare",
     "load_model": "mlflow_interp.models.load",

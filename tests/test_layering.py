@@ -16,7 +16,7 @@ RULES = """
 __main__     cli
 cli          api backend cli_options engine options registry tracking | click
 cli_options  options tracking | click
-autolog      options training | keras mlflow
+autologging  options training | keras mlflow
 evaluator    api models report | mlflow
 api          core data engine models options progress registry report tracking
 training     backend core data drawing engine kinds models options progress registry report tracking | keras
@@ -44,7 +44,7 @@ FACE = "__init__"
 #: In a room that may import a library, the only file that does.
 ONLY = {("models", "mlflow"): "artifact_store.py"}
 #: Their classes and decorators are used, so these stand at the top of a file that is imported when needed.
-PLUGS_INTO = {"autolog.py": "mlflow", "evaluator.py": "mlflow", "training/callback.py": "keras"}
+PLUGS_INTO = {"autologging.py": "mlflow", "evaluator.py": "mlflow", "training/callback.py": "keras"}
 #: How the names of the methods of MLflow begin that write.
 WRITES = (
     "log_",
