@@ -73,7 +73,9 @@ class _Process:
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError):  # the process has ended
             while True:
-                self.on_event(self._connection.recv())
+                event = self._connection.recv()
+                # Looked up only now: the process may serve another training since.
+                self.on_event(event)
         self._process.wait()
         self.ended.set()
 
