@@ -2,6 +2,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL := 3
+# With it, every process would compile TensorFlow, Keras and MLflow again: three times as long to import.
+unexport PYTHONDONTWRITEBYTECODE
 # Whole files, as a file's tests share servers and models; a few processes, as each has TensorFlow in it.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
@@ -21,7 +23,7 @@ test-fast: .venv/dev  ## Run the tests that need neither a browser nor the whole
 
 test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed, in an environment of their own
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python build/lowest
-	$(BIN)/python -m uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
+	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
 	build/lowest/bin/python -m pytest $(PARALLEL) -m "not slow"
 
 fuzz: .venv/fuzz  ## Fuzz what reads pictures, arrays and class names, a minute each
@@ -74,7 +76,7 @@ clean:  ## Remove the environment and everything made by the demo
 .venv/%: setup.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
-	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '.[$(extras)]' || $(BIN)/python -m pip install --quiet -e '.[$(extras)]'
+	@$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[$(extras)]' || $(BIN)/python -m pip install --quiet -e '.[$(extras)]'
 	@touch $@
 
 .venv/demo: extras := demo
