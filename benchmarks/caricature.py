@@ -25,8 +25,8 @@ import numpy as np
 from benchmarks.timing import interleaved, machine, print_table
 from mlflow_interp.backend.forward import forward
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
-from mlflow_interp.optvis.objectives import Settings, Slope, Subject
-from mlflow_interp.optvis.optimize import Climb
+from mlflow_interp.optvis.objectives import CaricatureOptions, LayerObjective, Subject
+from mlflow_interp.optvis.optimize import Optimization
 from mlflow_interp.optvis.param import COLOUR_CORRELATION, noise, to_image
 from mlflow_interp.optvis.render import Renderer
 from mlflow_interp.optvis.transform import see
@@ -35,7 +35,7 @@ FLOOR = "bare forward + backward (floor)"
 LAYERS = {"early": "block3_expand_relu", "middle": "block9_expand_relu", "late": "head_relu"}
 PHOTOGRAPHS = ("cat.png", "coffee.png", "motorcycle.png")
 STEPS, ENOUGH = 512, 0.98
-DEFAULTS = Settings(STEPS, 0.05, 0.0, 0.5, "fourier", 1.0, 0.01, "decorrelated", "sigmoid", 0, 0)
+DEFAULTS = CaricatureOptions(STEPS, 0.05, 0.0, 0.5, "fourier", 1.0, 0.01, "decorrelated", "sigmoid", 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     options = parser.parse_args()
     tasks = inception() if options.inception else pretrained(options.layers.split(","), options.photographs)
-    settings = Settings(**(vars(DEFAULTS) | {"learning_rate": options.learning_rate}))
+    settings = CaricatureOptions(**(vars(DEFAULTS) | {"learning_rate": options.learning_rate}))
     if options.only in (None, "steps"):
         for task in tasks:
             time_steps(task, settings, options.rounds)
@@ -197,7 +197,7 @@ def _reference_scale(height: int, width: int) -> np.ndarray:
     return np.asarray(np.sqrt(width * height) / frequency, np.float32)
 
 
-def artist(task: Task, settings: Settings) -> Renderer:
+def artist(task: Task, settings: CaricatureOptions) -> Renderer:
     """What draws for a task, as `caricature` makes it."""
     import tensorflow as tf
 
@@ -213,7 +213,7 @@ def artist(task: Task, settings: Settings) -> Renderer:
     return Renderer(task.model, task.layer, uses[task.layer], settings)
 
 
-def time_steps(task: Task, settings: Settings, rounds: int, steps: int = 16) -> None:
+def time_steps(task: Task, settings: CaricatureOptions, rounds: int, steps: int = 16) -> None:
     """Print what so many steps cost over bare forward and backward passes, one photograph."""
     one = Task(task.model, task.truncated, task.layer, task.photographs[:1], task.low, task.high)
     reference = Reference(one, one.photographs[0])
@@ -242,13 +242,13 @@ def _floor(task: Task, steps: int) -> Callable[[], object]:
     return lambda: [once(inputs).numpy() for _ in range(steps)]
 
 
-def _climber(slope: Slope, subject: Subject, steps: int) -> Callable[[], object]:
+def _climber(slope: LayerObjective, subject: Subject, steps: int) -> Callable[[], object]:
     """So many steps; the forward passes for the targets, once for all of them, are not counted."""
     start = noise(slope.canvas, [0], stddev=0.01, seed=0)
     climb = slope.climb(subject, start)
 
     def again() -> list[int]:
-        return list(Climb(climb.ascent, climb.given, climb.variable.copy(), climb.views).run(steps, 0))
+        return list(Optimization(climb.ascent, climb.given, climb.variable.copy(), climb.views).run(steps, 0))
 
     return again
 
@@ -283,7 +283,7 @@ def reference_way(reference: Reference, judge: Judge) -> list[Mark]:
     return marks
 
 
-def our_way(subject: Subject, settings: Settings, judge: Judge, drawer: Renderer) -> Iterator[Mark]:
+def our_way(subject: Subject, settings: CaricatureOptions, judge: Judge, drawer: Renderer) -> Iterator[Mark]:
     """Ours, mark by mark, with the forward passes for the targets; judging and compiling are not timed."""
     slope = drawer._slope(subject)
     start = noise(slope.canvas, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
@@ -302,7 +302,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def print_quality(tasks: list[Task], settings: Settings, seeds: int) -> None:
+def print_quality(tasks: list[Task], settings: CaricatureOptions, seeds: int) -> None:
     """Print how long each photograph and layer take to 98 % of the reference's last objective."""
     print(f"\n### Time to {ENOUGH:.0%} of the reference's objective after {STEPS} steps\n")
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
@@ -317,7 +317,7 @@ def print_quality(tasks: list[Task], settings: Settings, seeds: int) -> None:
         print(f"{name}: wall 1/{wall:.1f}, CPU 1/{cpu:.1f}")
 
 
-def _compare(task: Task, number: int, settings: Settings) -> np.ndarray:
+def _compare(task: Task, number: int, settings: CaricatureOptions) -> np.ndarray:
     """Print a row; their time and ours, (2, wall and CPU)."""
     drawer, subject = artist(task, settings), Subject.of(task.chunk, channels_first=False).row(number)
 
@@ -345,7 +345,7 @@ def _until(marks: Iterator[Mark], enough: float) -> Iterator[Mark]:
             return
 
 
-def paint_looks(tasks: list[Task], settings: Settings, file: str) -> None:
+def paint_looks(tasks: list[Task], settings: CaricatureOptions, file: str) -> None:
     """Write a row for each layer and photograph: the photograph, ours and the reference's after all steps."""
     from PIL import Image
 

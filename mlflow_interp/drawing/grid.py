@@ -13,7 +13,7 @@ from PIL import Image
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Explained
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import MARGIN, Paper, fitted, fitted_line
+from mlflow_interp.drawing.layout import MARGIN, FigureLayout, fitted, fitted_line
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -115,7 +115,7 @@ def draw_grid(
         bar: The colormap of the colour bar and what its colours mean.
     """
     layout = _Layout.of(strips, headings)
-    paper = Paper.of(layout.width + (BAR if bar else 0), layout.height)
+    paper = FigureLayout.of(layout.width + (BAR if bar else 0), layout.height)
     paper.title(title)
     for index, strip in enumerate(strips):
         _draw_strip(paper, layout, index, strip)
@@ -129,7 +129,7 @@ def draw_grid(
     return paper.figure
 
 
-def _draw_strip(paper: Paper, layout: _Layout, index: int, strip: Strip) -> None:
+def _draw_strip(paper: FigureLayout, layout: _Layout, index: int, strip: Strip) -> None:
     (left, top), size = layout.corner(index), layout.letter
     axes = paper.axes((left, top, layout.strip, layout.tile[1]))
     axes.imshow(_side_by_side(strip.tiles), interpolation="antialiased", aspect="auto")
@@ -146,7 +146,7 @@ def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(pieces[1:], axis=1)
 
 
-def _colour_bar(paper: Paper, layout: _Layout, colours: Colormap, label: str) -> None:
+def _colour_bar(paper: FigureLayout, layout: _Layout, colours: Colormap, label: str) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.ticker import PercentFormatter
 

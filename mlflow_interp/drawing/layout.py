@@ -20,13 +20,13 @@ Box = tuple[float, float, float, float]  # left, top, width, height in inches
 
 
 @dataclass(frozen=True)
-class Paper:
+class FigureLayout:
     """A figure to be written and drawn on."""
 
     figure: Figure
 
     @classmethod
-    def of(cls, width: float, height: float) -> Paper:
+    def of(cls, width: float, height: float) -> FigureLayout:
         """An empty one, of so many inches."""
         return cls(style.new_figure(width, height))
 

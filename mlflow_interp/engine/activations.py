@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import ExampleCollector, Examples
 from mlflow_interp.core.image_arrays import most_side, thumbnails
 from mlflow_interp.core.paths import local_path
+from mlflow_interp.engine.growing_array import GrowingArray, has_rows
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.progress import track
 
@@ -136,7 +136,7 @@ class _Collector:
         return [folder / _PREDICTIONS, *(self._file(folder, path) for path in self.paths or ())]
 
     def _is_complete(self, folder: Path) -> bool:
-        return all(_has_rows(file, self.batch.count) for file in self._files(folder))
+        return all(has_rows(file, self.batch.count) for file in self._files(folder))
 
     def _read(self, folder: Path) -> Activations:
         predictions = np.load(folder / _PREDICTIONS, mmap_mode="r", allow_pickle=False)
@@ -154,12 +154,12 @@ class _Collector:
 
     def _run(self, function: Callable[..., Any], folder: Path) -> None:
         with contextlib.ExitStack() as stack:
-            columns: list[Column] = []
+            columns: list[GrowingArray] = []
             chunks = track(self.batch.chunks(), total=self.batch.total, label="Activations", unit="input")
             for chunk in chunks:
                 values = [part.numpy() for part in function(chunk.inputs)]
                 columns = columns or [
-                    stack.enter_context(Column(file, part.shape[1:]))
+                    stack.enter_context(GrowingArray(file, part.shape[1:]))
                     for file, part in zip(self._files(folder), values, strict=True)
                 ]
                 self._check(chunk, values[1:])
@@ -192,61 +192,6 @@ class _Collector:
         rows = {path: np.load(self._file(folder, path), mmap_mode="r") for path in self.paths or ()}
         small = np.concatenate(self.thumbnails) if self.thumbnails else None
         return Activations(rows, self.examples.examples(), small, reused)
-
-
-class Column:
-    """A .npy file of float32 rows that grows as they come, however many they will be."""
-
-    def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
-        # Without a buffer, so that a full disk is told by the write and not once more by the close.
-        self._file, self._shape, self._rows = file.open("wb", buffering=0), shape, 0
-
-    def __enter__(self) -> Column:
-        return self
-
-    def append(self, rows: np.ndarray) -> None:
-        """Write rows behind those there are.
-
-        Raises:
-            OptionError: the disk is full.
-        """
-        try:
-            if not self._rows:
-                self._write(self._header())
-            self._write(np.ascontiguousarray(rows, np.float32).view(np.uint8).reshape(-1).data)
-        except OSError as error:
-            raise OptionError(
-                f"activations can't be written to {self._file.name!r}: {error.strerror}; give cache a folder "
-                "with more room, or pool by mean instead of flatten"
-            ) from error
-        self._rows += len(rows)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Say in the header how many rows there are."""
-        with self._file:
-            if kind is None:
-                self._file.seek(0)
-                self._write(self._header())
-
-    def _header(self) -> memoryview:
-        """NumPy leaves room for the first axis to grow, so that the header keeps its length."""
-        described = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, *self._shape)}
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, described)
-        return header.getbuffer()
-
-    def _write(self, left: memoryview) -> None:
-        while len(left):
-            left = left[self._file.write(left) :]
-
-
-def _has_rows(file: Path, count: int) -> bool:
-    """Whether a file holds an array of so many rows; a damaged one counts as none."""
-    try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError):
-        return False
-    return array.dtype == np.float32 and array.ndim == 2 and len(array) == count
 
 
 def _paths(model: Any, layers: str | int | Sequence[str | int]) -> list[str]:

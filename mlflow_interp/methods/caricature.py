@@ -11,11 +11,11 @@ from mlflow_interp.backend.layer_tree import GradientLayers
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import split
 from mlflow_interp.kinds.caricature.result import CaricatureResult
-from mlflow_interp.optvis.objectives import Settings
+from mlflow_interp.optvis.objectives import CaricatureOptions
 from mlflow_interp.optvis.optimize import STEPS_A_POINT
 from mlflow_interp.optvis.param import Colours, Parametrization, ValueRange
 from mlflow_interp.optvis.reference_pass import ReferencePass
-from mlflow_interp.optvis.render import Column, Renderer
+from mlflow_interp.optvis.render import LayerResult, Renderer
 from mlflow_interp.progress import track
 
 REQUIRES = ("feature map", "pictures")
@@ -77,12 +77,12 @@ def caricature(
         InapplicableError: inputs that are no grey or colour pictures, or no spatial feature map.
         ModelError: the model can't take the inputs.
     """
-    settings = Settings(
+    settings = CaricatureOptions(
         steps, learning_rate, tolerance, cosine_power, parametrization, decay_power,
         stddev, colours, value_range, snapshot_every, seed,
     )  # fmt: skip
     settings.check()
-    reference, columns = ReferencePass(model, layers, batch.class_names), list[list[Column]]()
+    reference, columns = ReferencePass(model, layers, batch.class_names), list[list[LayerResult]]()
     most = None if batch.total is None else batch.total * steps * max(1, len(reference.layers))
     for _ in track(_work(batch, reference, settings, columns), total=most, label="Caricature", unit="step"):
         pass
@@ -93,7 +93,7 @@ def caricature(
 
 
 def _work(
-    batch: Batch, reference: ReferencePass, settings: Settings, columns: list[list[Column]]
+    batch: Batch, reference: ReferencePass, settings: CaricatureOptions, columns: list[list[LayerResult]]
 ) -> Iterator[int]:
     """Draw everything, eight inputs at a time; yields how many steps were taken since the last time."""
     renderers: dict[str, Renderer] = {}
@@ -108,7 +108,7 @@ def _work(
             columns.append(row)
 
 
-def _joined(columns: list[list[Column]]) -> dict[str, np.ndarray]:
+def _joined(columns: list[list[LayerResult]]) -> dict[str, np.ndarray]:
     """Columns, by chunk and layer, as arrays of (n, layers, …)."""
     return {name: _stacked([[each[name] for each in row] for row in columns]) for name in columns[0][0]}
 

@@ -15,7 +15,7 @@ from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.optvis.freeze import frozen
-from mlflow_interp.optvis.optimize import Climb, State, compile_ascent
+from mlflow_interp.optvis.optimize import Optimization, State, compile_step
 from mlflow_interp.optvis.param import (
     Colours,
     ImageParam,
@@ -27,7 +27,7 @@ from mlflow_interp.optvis.param import (
     to_image,
 )
 from mlflow_interp.optvis.similarity import similarity
-from mlflow_interp.optvis.transform import Feeding, crop, draw_crops, feed, find_feeding
+from mlflow_interp.optvis.transform import InputMapping, crop, draw_crops, feed, find_mapping
 
 # How far images are zoomed and shifted, a view a step, over and over. Turning them too costs more, and
 # brings nothing beyond what another seed does. At a late layer the target must be seen as the image
@@ -39,7 +39,7 @@ MOST_KEPT = 64 * 2**20  # bytes of an input's targets
 
 
 @dataclass(frozen=True)
-class Settings:
+class CaricatureOptions:
     """The options of a caricature; see there."""
 
     steps: int
@@ -98,13 +98,13 @@ class Subject:
     indices: np.ndarray
     pictures: np.ndarray
     inputs: np.ndarray
-    feeding: Feeding
+    feeding: InputMapping
 
     @classmethod
     def of(cls, chunk: Chunk, *, channels_first: bool) -> Subject:
         """The subject in a chunk of pictures."""
         pictures = np.asarray(chunk.pictures)
-        feeding = find_feeding(pictures, chunk.inputs, channels_first=channels_first)
+        feeding = find_mapping(pictures, chunk.inputs, channels_first=channels_first)
         pictures = pictures[..., : feeding.span.shape[1]] / np.float32(255)
         return cls(chunk.indices, pictures, chunk.inputs, feeding)
 
@@ -120,7 +120,7 @@ class Subject:
         return self.pictures.shape[1], self.pictures.shape[2]
 
 
-class Slope:
+class LayerObjective:
     """Climbs at one layer; what it compiles serves every chunk.
 
     Args:
@@ -134,7 +134,7 @@ class Slope:
     """
 
     def __init__(
-        self, model: Any, activations: Callable[[Any], Any], subject: Subject, settings: Settings
+        self, model: Any, activations: Callable[[Any], Any], subject: Subject, settings: CaricatureOptions
     ) -> None:
         self.settings, self.feeding = settings, subject.feeding
         self.canvas = settings.canvas(subject.size, subject.pictures.shape[3])
@@ -149,12 +149,12 @@ class Slope:
         self._views = self._views[: max(1, min(kept, settings.steps))]
         self._ascent: Any = None
 
-    def climb(self, subject: Subject, variable: np.ndarray) -> Climb:
+    def climb(self, subject: Subject, variable: np.ndarray) -> Optimization:
         """A climb from `variable`, which stays as it is."""
         given = self._targets(subject), subject.feeding.span, subject.feeding.black
         turns = np.arange(len(self._views), dtype=np.int32)
         if self._ascent is None:
-            self._ascent = compile_ascent(
+            self._ascent = compile_step(
                 self._objective,
                 State.start(variable),
                 turns[0],
@@ -162,7 +162,7 @@ class Slope:
                 learning_rate=self.settings.learning_rate * pace(self.canvas),
                 pooled=partial(neighbourhood, self.canvas),
             )
-        return Climb(self._ascent, given, variable.copy(), cycle(turns))
+        return Optimization(self._ascent, given, variable.copy(), cycle(turns))
 
     def _objective(self, variable: Any, turn: Any, given: Any) -> Any:
         """(variables, which view, targets and how pictures are fed) => (objectives), traced."""

@@ -65,10 +65,10 @@ class State:
         return State((variable, mean, square, average), self.taken)
 
 
-Ascent = Callable[[State, Arrays, Arrays], tuple[State, np.ndarray]]
+Step = Callable[[State, Arrays, Arrays], tuple[State, np.ndarray]]
 
 
-def compile_ascent(
+def compile_step(
     objective: Objective,
     state: State,
     view: Arrays,
@@ -76,7 +76,7 @@ def compile_ascent(
     *,
     learning_rate: float | np.ndarray,
     pooled: Pooling = lambda squares: squares,
-) -> Ascent:
+) -> Step:
     """Compile a step of Adam up an objective (Kingma and Ba 2015).
 
     One view says little of a gradient: of its square a tenth is signal, or less. Averaged over values whose
@@ -148,11 +148,11 @@ def _schedule(taken: int) -> np.ndarray:
 
 
 @dataclass(eq=False)
-class Climb:
+class Optimization:
     """Images on their way up, each until it has its steps or gains too little.
 
     Attributes:
-        ascent: what `compile_ascent` gave.
+        ascent: what `compile_step` gave.
         given: what it is given, a row an image.
         variable: what is optimised, a row an image.
         views: how they are seen, a step each, without end.
@@ -161,7 +161,7 @@ class Climb:
         converged: (n,) whether each stopped because it gained too little.
     """
 
-    ascent: Ascent
+    ascent: Step
     given: Arrays
     variable: np.ndarray
     views: Iterator[Arrays]

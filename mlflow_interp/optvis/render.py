@@ -11,13 +11,13 @@ from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import forward_to
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.optvis.objectives import Settings, Slope, Subject
-from mlflow_interp.optvis.optimize import Climb
+from mlflow_interp.optvis.objectives import CaricatureOptions, LayerObjective, Subject
+from mlflow_interp.optvis.optimize import Optimization
 from mlflow_interp.optvis.param import Size, noise, to_image
 from mlflow_interp.optvis.similarity import compressed, held_out_views, similarity
 from mlflow_interp.optvis.transform import feed, for_size, see
 
-Column = dict[str, np.ndarray]  # what was found at one layer, a row an input
+LayerResult = dict[str, np.ndarray]  # what was found at one layer, a row an input
 
 
 class Renderer:
@@ -30,15 +30,15 @@ class Renderer:
         settings: How to draw.
     """
 
-    def __init__(self, model: Any, path: str, uses: int, settings: Settings) -> None:
+    def __init__(self, model: Any, path: str, uses: int, settings: CaricatureOptions) -> None:
         self.model, self.path, self.uses, self.settings = model, path, uses, settings
-        self._slopes: dict[tuple[Size, bool], Slope] = {}
+        self._slopes: dict[tuple[Size, bool], LayerObjective] = {}
         self._compare: Any = None
 
     def _activations(self, fed: Any) -> Any:
         return forward_to(self.model, fed, self.path, self.uses)
 
-    def draw(self, chunk: Chunk) -> Generator[int, None, Column]:
+    def draw(self, chunk: Chunk) -> Generator[int, None, LayerResult]:
         """Draw a chunk; yields how many steps were taken since the last time, of all inputs together."""
         subject = Subject.of(chunk, channels_first=is_channels_first(self.model))
         settings, slope = self.settings, self._slope(subject)
@@ -50,14 +50,14 @@ class Renderer:
         images = to_image(slope.canvas, climb.variable).numpy()
         return album.column(climb, images) | self._judged(subject, images)
 
-    def _slope(self, subject: Subject) -> Slope:
+    def _slope(self, subject: Subject) -> LayerObjective:
         """What climbs to such a subject."""
         key = subject.size, subject.feeding.reverse
         if key not in self._slopes:
-            self._slopes[key] = Slope(self.model, self._activations, subject, self.settings)
+            self._slopes[key] = LayerObjective(self.model, self._activations, subject, self.settings)
         return self._slopes[key]
 
-    def _judged(self, subject: Subject, images: np.ndarray) -> Column:
+    def _judged(self, subject: Subject, images: np.ndarray) -> LayerResult:
         """Objective, cosine and dot product of each image, the mean over held-out views."""
         rows = [self._measures(subject.row(number), images[number]) for number in range(len(images))]
         objectives, cosines, dots = np.array(rows, np.float32).T
@@ -90,12 +90,12 @@ class Snapshots:
         self.every = every
         self._snapshots: list[np.ndarray] = []
 
-    def add(self, climb: Climb, image: Callable[[], Any]) -> None:
+    def add(self, climb: Optimization, image: Callable[[], Any]) -> None:
         """Note a point of the way; `image` gives the images of now, if they are wanted."""
         while self.every and (len(self._snapshots) + 1) * self.every <= climb.taken.max():
             self._snapshots.append(_bytes(np.asarray(image())))
 
-    def column(self, climb: Climb, images: np.ndarray) -> Column:
+    def column(self, climb: Optimization, images: np.ndarray) -> LayerResult:
         """Everything, a row an input: the way, and the images it came to."""
         last = _bytes(images)
         whole = len(self._snapshots) * self.every == int(climb.taken.max())

@@ -84,7 +84,7 @@ def see(images: Any, views: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class Feeding:
+class InputMapping:
     """How a picture in 0..1 becomes what the model is fed: channel by channel, times `span` plus `black`.
 
     Attributes:
@@ -100,7 +100,7 @@ class Feeding:
     channels_first: bool = False
 
 
-def find_feeding(pictures: np.ndarray, inputs: np.ndarray, *, channels_first: bool) -> Feeding:
+def find_mapping(pictures: np.ndarray, inputs: np.ndarray, *, channels_first: bool) -> InputMapping:
     """How pictures were fed, found by comparing them with what came out of it.
 
     Preprocessing of pictures is a straight line for each channel, be it none, 0..1, -1..1 or one of
@@ -116,7 +116,7 @@ def find_feeding(pictures: np.ndarray, inputs: np.ndarray, *, channels_first: bo
     straight, reversed_ = _lines(shown, values), _lines(shown[..., ::-1], values)
     reverse = reversed_[2] < 0.99 * straight[2]
     span, black, _ = reversed_ if reverse else straight
-    return Feeding(span, black, bool(reverse), channels_first)
+    return InputMapping(span, black, bool(reverse), channels_first)
 
 
 def _lines(shown: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -143,7 +143,7 @@ def _slope_of_the_rest(
     return float((shown * values).sum() / squares) if squares else 1.0
 
 
-def feed(images: Any, span: Any, black: Any, feeding: Feeding) -> Any:
+def feed(images: Any, span: Any, black: Any, feeding: InputMapping) -> Any:
     """(images (n, h, w, c) in 0..1, span and black (n, c)) => (what the model is fed)."""
     import tensorflow as tf
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_interp.drawing.layout import MARGIN, Paper, fitted, fitted_line, width_of
+from mlflow_interp.drawing.layout import MARGIN, FigureLayout, fitted, fitted_line, width_of
 
 TEXTS = ("plain words", "W" * 50, "i" * 50, "AVAVAVAV To Ty", "two  blanks ", "$x^2$", "é" * 20)
 
@@ -12,7 +12,7 @@ TEXTS = ("plain words", "W" * 50, "i" * 50, "AVAVAVAV To Ty", "two  blanks ", "$
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize(("size", "bold"), [(6, False), (9, False), (11, True)])
 def test_a_text_is_as_wide_as_was_measured(text, size, bold):
-    paper = Paper.of(20, 1)
+    paper = FigureLayout.of(20, 1)
     paper.write(0, 0, text, size=size, weight="bold" if bold else "normal")
     paper.figure.canvas.draw()
     drawn = paper.figure.texts[0].get_window_extent().width / 100
@@ -44,7 +44,7 @@ def test_control_characters_are_never_written():
 
 
 def test_every_title_stands_at_the_same_place():
-    paper = Paper.of(4, 2)
+    paper = FigureLayout.of(4, 2)
     paper.title("A title " * 20, "and what is below it " * 20)
     title, below = paper.figure.texts
     for text in (title, below):

@@ -14,6 +14,7 @@ from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.fingerprint import graph_digest
 from mlflow_interp.engine import activations
 from mlflow_interp.engine.activations import collected
+from mlflow_interp.engine.growing_array import GrowingArray
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError
 
 layers = keras.layers
@@ -282,7 +283,7 @@ def test_a_full_disk_is_told(tmp_path):
     file.symlink_to("/dev/full")
     with (
         pytest.raises(OptionError, match=r"can't be written .*No space left"),
-        activations.Column(file, (3,)) as column,
+        GrowingArray(file, (3,)) as column,
     ):
         column.append(np.zeros((100_000, 3)))
 

@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.optvis import objectives
-from mlflow_interp.optvis.objectives import Settings, Slope, Subject
+from mlflow_interp.optvis.objectives import CaricatureOptions, LayerObjective, Subject
 from mlflow_interp.optvis.optimize import State
 from mlflow_interp.optvis.param import noise
 from mlflow_interp.optvis.transform import crop
@@ -29,7 +29,7 @@ def settings(**options):
         "snapshot_every": 0,
         "seed": 0,
     }
-    return Settings(**(defaults | options))
+    return CaricatureOptions(**(defaults | options))
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def model():
 
 def test_targets_are_of_the_inputs_seen_as_images_are(model, subject):
     """Grey beyond the edges, 0.5 in a picture, is what the model is fed for it: here 0."""
-    found = Slope(model, model, subject, settings())
+    found = LayerObjective(model, model, subject, settings())
     targets = found._targets(subject)
     assert targets.shape == (2, objectives.VIEWS, 12, 10, 3)
     for number in (0, objectives.VIEWS - 1):
@@ -58,13 +58,13 @@ def test_targets_are_of_the_inputs_seen_as_images_are(model, subject):
 
 def test_targets_stay_within_the_memory_they_are_given(model, subject, monkeypatch):
     monkeypatch.setattr(objectives, "MOST_KEPT", 3 * subject.inputs[:1].nbytes)
-    assert Slope(model, model, subject, settings())._targets(subject).shape[1] == 3
+    assert LayerObjective(model, model, subject, settings())._targets(subject).shape[1] == 3
     monkeypatch.setattr(objectives, "MOST_KEPT", 1)
-    assert Slope(model, model, subject, settings())._targets(subject).shape[1] == 1
+    assert LayerObjective(model, model, subject, settings())._targets(subject).shape[1] == 1
 
 
 def test_both_parts_of_a_frequency_share_their_squared_gradients(model, subject):
-    found = Slope(model, model, subject, settings())
+    found = LayerObjective(model, model, subject, settings())
     start = noise(found.canvas, [0, 1], stddev=0.01, seed=0)
     climb = found.climb(subject, start)
     state, _ = climb.ascent(State.start(start), next(climb.views), climb.given)

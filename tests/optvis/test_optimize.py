@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlflow_interp.optvis.optimize import AVERAGED, GROWN, GROWTH, STEPS_A_POINT, Climb, State, compile_ascent
+from mlflow_interp.optvis.optimize import (
+    AVERAGED,
+    GROWN,
+    GROWTH,
+    STEPS_A_POINT,
+    Optimization,
+    State,
+    compile_step,
+)
 
 
 def hill(variable, view, given):
@@ -22,8 +30,8 @@ STILL = np.float32(0)
 
 def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=None, **more):
     start, given = np.array(start, np.float32), (np.array(peak, np.float32),)
-    ascent = compile_ascent(objective, State.start(start), STILL, given, learning_rate=rate, **more)
-    climbing = Climb(ascent, given, start.copy(), iter(views) if views is not None else repeat(STILL))
+    ascent = compile_step(objective, State.start(start), STILL, given, learning_rate=rate, **more)
+    climbing = Optimization(ascent, given, start.copy(), iter(views) if views is not None else repeat(STILL))
     taken = list(climbing.run(steps, tolerance))
     return climbing, taken
 

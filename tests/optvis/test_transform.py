@@ -7,7 +7,7 @@ import pytest
 
 from mlflow_interp.core.image_arrays import to_picture
 from mlflow_interp.data.preprocessing import _function
-from mlflow_interp.optvis.transform import crop, draw_crops, draw_views, feed, find_feeding, for_size, see
+from mlflow_interp.optvis.transform import crop, draw_crops, draw_views, feed, find_mapping, for_size, see
 
 IDENTITY = np.array([[[1.0, 0, 0], [0, 1, 0]]])
 
@@ -68,7 +68,7 @@ def test_views_stay_within_their_bounds():
 
 def fed_back(pictures, inputs, *, channels_first=False):
     """The pictures, fed again as the feeding that was found has it."""
-    feeding = find_feeding(pictures, inputs, channels_first=channels_first)
+    feeding = find_mapping(pictures, inputs, channels_first=channels_first)
     images = pictures[..., : feeding.span.shape[1]] / np.float32(255)
     return np.asarray(feed(images, feeding.span, feeding.black, feeding)), feeding
 
@@ -98,7 +98,7 @@ def test_floats_of_any_range_are_found_row_by_row():
     inputs[1] = 7 * inputs[1] + 20
     again, feeding = fed_back(to_picture(inputs), inputs)
     np.testing.assert_allclose(again, inputs, atol=0.2)
-    alone = find_feeding(to_picture(inputs)[1:], inputs[1:], channels_first=False)
+    alone = find_mapping(to_picture(inputs)[1:], inputs[1:], channels_first=False)
     np.testing.assert_allclose(alone.span[0], feeding.span[1])
 
 

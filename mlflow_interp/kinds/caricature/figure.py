@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import Strip, draw_grid
+from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mlflow_interp.kinds.caricature.result import CaricatureResult
-from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
 
 
 def draw(result: CaricatureResult) -> Figure:

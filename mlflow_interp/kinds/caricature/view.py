@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.caricature.result import CaricatureResult
-from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
 
 
 def view(result: CaricatureResult) -> View:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import BELOW, MARGIN, SMALL, TITLE, Box, Paper, fitted, width_of
+from mlflow_interp.drawing.layout import BELOW, MARGIN, SMALL, TITLE, Box, FigureLayout, fitted, width_of
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.confusion_matrix.labels_figure import draw_labels_grid
 from mlflow_interp.kinds.confusion_matrix.measures import normalized
@@ -116,13 +116,13 @@ class _Drawing:
         self._aside(paper, left + _BAR + 0.75, self._worst(side))
         return paper.figure
 
-    def _paper(self, left: float, below: float) -> tuple[Paper, Box]:
+    def _paper(self, left: float, below: float) -> tuple[FigureLayout, Box]:
         """Paper with its title, and where the matrix stands on it."""
         facts, measures = headline(self.result)
         title, side = f"Confusion matrix · {facts}", round(self.cell * self._blocks, 2)
         width = left + side + _GAP + _BAR + 0.65 + (_ASIDE if self._worst(side) else 0)
         words = max(width_of(title, TITLE, bold=True), width_of(measures, BELOW)) + 2 * MARGIN + 0.01
-        paper = Paper.of(round(max(width, words), 2), round(_HEAD + max(side, 1.6) + below, 2))
+        paper = FigureLayout.of(round(max(width, words), 2), round(_HEAD + max(side, 1.6) + below, 2))
         paper.title(title, measures)
         return paper, (left, _HEAD, side, side)
 
@@ -194,7 +194,7 @@ class _Drawing:
             axes.grid(which="minor", color="#e4e8ec", linewidth=0.6)
             axes.tick_params(which="minor", length=0)
 
-    def _bar(self, paper: Paper, box: Box, mappable: Any) -> None:
+    def _bar(self, paper: FigureLayout, box: Box, mappable: Any) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         counted = self.normalize == "none"
@@ -216,7 +216,7 @@ class _Drawing:
             for label, taken, times in self.result.confused(min(12, int((max(side, 1.6) - 0.3) / 0.4)))
         ]
 
-    def _aside(self, paper: Paper, left: float, lines: list[tuple[str, str]]) -> None:
+    def _aside(self, paper: FigureLayout, left: float, lines: list[tuple[str, str]]) -> None:
         if lines:
             paper.write(left, _HEAD, "most confused", size=9, weight="bold")
         for at, (pair, count) in enumerate(lines):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import Paper, fitted
+from mlflow_interp.drawing.layout import FigureLayout, fitted
 from mlflow_interp.kinds.confusion_matrix.measures import normalized
 from mlflow_interp.kinds.confusion_matrix.text import amount, headline, percent
 
@@ -29,7 +29,7 @@ def draw_labels_grid(
     chosen = chosen[:MOST_LABELS]
     columns = min(8, max(3, math.ceil(math.sqrt(1.6 * len(chosen)))), len(chosen))
     rows = math.ceil(len(chosen) / columns)
-    paper = Paper.of(max(5.2, _LEFT + columns * _WIDE), _HEAD + rows * _HIGH + 0.1)
+    paper = FigureLayout.of(max(5.2, _LEFT + columns * _WIDE), _HEAD + rows * _HIGH + 0.1)
     _title(paper, result, len(chosen))
     shares = normalized(result.matrix, normalize)
     for place, label in enumerate(chosen.tolist()):
@@ -43,7 +43,7 @@ def draw_labels_grid(
     return paper.figure
 
 
-def _title(paper: Paper, result: ConfusionMatrixResult, shown: int) -> None:
+def _title(paper: FigureLayout, result: ConfusionMatrixResult, shown: int) -> None:
     total, (facts, measures) = len(result.counts), headline(result)
     more = f" · {shown} of {total} labels" if shown < total else ""
     paper.title(f"Confusion matrices · {facts}", measures + more)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import Box, Paper, fitted, width_of
+from mlflow_interp.drawing.layout import Box, FigureLayout, fitted, width_of
 from mlflow_interp.exceptions import OptionError
+from mlflow_interp.kinds.embedding.points import MOST_IN_LEGEND, ClassColours, coordinates, is_wrong, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
-from mlflow_interp.kinds.embedding.points import MOST_IN_LEGEND, ClassColours, coordinates, is_wrong, title_of
 
 Legend = Literal["shared", "each", "off"]
 _PANEL, _LEGEND, _NAME, _HEAD, _LINE = 4.6, 2.0, 1.5, 0.6, 0.175  # inches
@@ -54,7 +54,7 @@ def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
     return paper.figure
 
 
-def _panels(count: int, aside: float) -> tuple[Paper, list[Box]]:
+def _panels(count: int, aside: float) -> tuple[FigureLayout, list[Box]]:
     """Empty paper, and where its panels are."""
     columns = count if count <= 3 else 2 if count == 4 else 3
     rows = math.ceil(count / columns)
@@ -67,7 +67,7 @@ def _panels(count: int, aside: float) -> tuple[Paper, list[Box]]:
         )
         for place in range(count)
     ]
-    return Paper.of(columns * _PANEL + aside, rows * _PANEL + _HEAD), boxes
+    return FigureLayout.of(columns * _PANEL + aside, rows * _PANEL + _HEAD), boxes
 
 
 def _key(result: EmbeddingResult) -> str:
@@ -86,7 +86,7 @@ def _panel_title(result: EmbeddingResult, place: int) -> str:
     return fitted(result.layers[place], _PANEL - 0.3 - width_of(said, 9), 9) + said
 
 
-def _axes(paper: Paper, box: Box, components: int) -> Any:
+def _axes(paper: FigureLayout, box: Box, components: int) -> Any:
     if components == 3:
         # Imported for its effect: it teaches matplotlib the projection.
         import mpl_toolkits.mplot3d  # noqa: F401

@@ -13,11 +13,11 @@ from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.sampling import stratified
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
+from mlflow_interp.kinds.embedding.figure import Legend
+from mlflow_interp.kinds.embedding.points import ClassColours, title_of
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
-from mlflow_interp.kinds.embedding.figure import Legend
-from mlflow_interp.kinds.embedding.points import ClassColours, title_of
 
 MOST_POINTS = 20_000  # on a page, which stays smooth up to there
 

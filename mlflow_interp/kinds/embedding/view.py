@@ -8,46 +8,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.core.sampling import stratified
 from mlflow_interp.drawing.palette import UNKNOWN_COLOUR
-
-if TYPE_CHECKING:
-    from mlflow_interp.drawing.view import View
-    from mlflow_interp.kinds.embedding.result import EmbeddingResult
-
-
-from typing import TYPE_CHECKING
-
-from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.drawing.view import View, rows
-
-if TYPE_CHECKING:
-    from mlflow_interp.kinds.embedding.result import EmbeddingResult
 from mlflow_interp.kinds.embedding.figure import Legend
 from mlflow_interp.kinds.embedding.points import ClassColours, coordinates
 
-
-def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> View:
-    """Where inputs lie at each layer, of three components as seen along the third."""
-    classes = ClassColours.of([result])
-    colours = dict(zip(classes.indices, classes.colours, strict=True)) | {UNKNOWN: UNKNOWN_COLOUR}
-    places = [np.stack(coordinates(result, at)[:2], axis=1) for at in range(len(result.layers))]
-    return embedding_panels(result, places, colours)
-
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.embedding.result import EmbeddingResult
 
 MOST_POINTS = 1_500  # on the page of a run; the method's own page shows more
 _SPAN = 1_000  # places are whole numbers from 0 to this
 
 
-def scatter(result: EmbeddingResult, places: list[np.ndarray], colours: dict[int, str]) -> dict[str, Any]:
-    """Points as the page draws them: one list for each of index, name, label and prediction, and for places.
+def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> View:
+    """Where inputs lie at each layer, and an image of each of the first.
 
-    Args:
-        result: points of any number of inputs and layers.
-        places: (n, 2) of each layer.
-        colours: by class index.
+    Of three components points are seen along the third.
     """
-    examples = result.examples
+    measures = {name: float(values[-1]) for name, values in result.measures.items()}
+    said = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in measures.items()]
+    where = f"at {result.layers[-1]}"
+    return View(
+        title=f"UMAP of {len(result.examples):,} inputs",
+        headline=f"{where}: {', '.join(said)}" if said else where,
+        inputs=rows(result.examples, pictures=result.thumbnails),
+        scatter=scatter(result),
+    )
+
+
+def scatter(result: EmbeddingResult) -> dict[str, Any]:
+    """Points as the page draws them: a list each of indices, names, labels, predictions and positions."""
+    examples, classes_drawn = result.examples, ClassColours.of([result])
+    colours = dict(zip(classes_drawn.indices, classes_drawn.colours, strict=True)) | {UNKNOWN: UNKNOWN_COLOUR}
     # The first ones have pictures and stand on the page in any case.
     first = np.arange(min(len(examples), MOST_PICTURES))
     shown = np.union1d(first, stratified(examples.labels, MOST_POINTS, seed=0))
@@ -62,7 +56,7 @@ def scatter(result: EmbeddingResult, places: list[np.ndarray], colours: dict[int
         },
         "more": len(examples) - len(shown),
         "layers": [
-            {"name": layer, "note": _note(result, at), "places": _whole(places[at][shown])}
+            {"name": layer, "note": _note(result, at), "places": _whole(_in_plane(result, at)[shown])}
             for at, layer in enumerate(result.layers)
         ],
     }
@@ -83,14 +77,5 @@ def _whole(places: np.ndarray) -> str:
     return base64.b64encode(whole.astype("<u2").tobytes()).decode()
 
 
-def embedding_panels(result: EmbeddingResult, places: list[np.ndarray], colours: dict[int, str]) -> View:
-    """Where inputs lie, and a picture of each of the first."""
-    measures = {name: float(values[-1]) for name, values in result.measures.items()}
-    said = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in measures.items()]
-    where = f"at {result.layers[-1]}"
-    return View(
-        title=f"UMAP of {len(result.examples):,} inputs",
-        headline=f"{where}: {', '.join(said)}" if said else where,
-        inputs=rows(result.examples, pictures=result.thumbnails),
-        scatter=scatter(result, places, colours),
-    )
+def _in_plane(result: EmbeddingResult, at: int) -> np.ndarray:
+    return np.stack(coordinates(result, at)[:2], axis=1)

@@ -11,10 +11,10 @@ from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
 from mlflow_interp.drawing.overlay import relative, resize_map
 from mlflow_interp.drawing.page import render
+from mlflow_interp.kinds.heatmap.tiles import is_on_image, tiles_of
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
-from mlflow_interp.kinds.heatmap.tiles import is_on_image, tiles_of
 
 
 def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.kinds.heatmap.tiles import tiles_of
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
-from mlflow_interp.kinds.heatmap.tiles import tiles_of
 
 
 def view(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> View:

@@ -8,12 +8,12 @@ from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import Strip, draw_grid, prediction_lines
 from mlflow_interp.exceptions import OptionError
+from mlflow_interp.kinds.saliency.tiles import HEADINGS, tiles_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mlflow_interp.kinds.saliency.result import SaliencyResult
-from mlflow_interp.kinds.saliency.tiles import HEADINGS, tiles_of
 
 
 def draw(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> Figure:

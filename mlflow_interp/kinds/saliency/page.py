@@ -8,10 +8,10 @@ from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
 from mlflow_interp.drawing.page import render
+from mlflow_interp.kinds.saliency.tiles import tiles_of
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.saliency.result import SaliencyResult
-from mlflow_interp.kinds.saliency.tiles import tiles_of
 
 
 def page(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 from mlflow_interp.core.examples import MOST_PICTURES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.kinds.saliency.tiles import tiles_of
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.saliency.result import SaliencyResult
-from mlflow_interp.kinds.saliency.tiles import tiles_of
 
 
 def view(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> View:
