@@ -14,7 +14,7 @@ import click
 
 from mlflow_interp import __version__
 from mlflow_interp.backend.startup import import_quietly
-from mlflow_interp.cli_options import Command, in_one_line, parameters
+from mlflow_interp.cli_options import Command, one_line_errors, parameters
 from mlflow_interp.exceptions import InterpretationWarning, OptionError, nearest
 from mlflow_interp.options import options_of, summary
 from mlflow_interp.registry import find_method, method_names
@@ -39,12 +39,12 @@ class MethodGroup(click.Group):
         """Tell in one line of an option that stands before the command and is none."""
         if not args:  # which Click answers with the help
             return super().parse_args(ctx, args)
-        with in_one_line(ctx):
+        with one_line_errors(ctx):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Name the nearest commands where there is none of the name."""
-        with in_one_line(ctx):
+        with one_line_errors(ctx):
             if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
                 ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
             return super().resolve_command(ctx, args)

@@ -28,9 +28,9 @@ class Command(click.Command):
         """Let flags take `=true` and `=false`, and any option be empty for its default."""
         flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
         try:
-            with in_one_line(ctx):
-                return super().parse_args(ctx, list(_spelled_out(args, flags)))
-        except Misspelt as error:
+            with one_line_errors(ctx):
+                return super().parse_args(ctx, list(_normalized(args, flags)))
+        except UsageErrorInOneLine as error:
             if not ctx.resilient_parsing:
                 note_failure(OptionError(str(error)))
             raise
@@ -44,14 +44,14 @@ class Command(click.Command):
         # Beside our own errors, a disk that is full, a folder that can't be written, memory that is out.
         except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
-            say(error if isinstance(error, InterpretationError) else of_the_machine(error))
+            print_error(error if isinstance(error, InterpretationError) else os_error_message(error))
             sys.exit(2)
         except KeyboardInterrupt:
-            say("interrupted")
+            print_error("interrupted")
             sys.exit(130)
 
 
-def _spelled_out(args: Sequence[str], flags: set[str]) -> Iterator[str]:
+def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
     for arg in args:
         name, equals, value = arg.partition("=")
         name = name.replace("_", "-")
@@ -91,7 +91,7 @@ def _click_type(annotation: Any) -> click.ParamType[Any, Any]:
     return next((_NUMBERS[member] for member in members if member in _NUMBERS), click.STRING)
 
 
-def _work_in(_ctx: click.Context, _param: click.Parameter, folder: str | None) -> None:
+def _change_folder(_ctx: click.Context, _param: click.Parameter, folder: str | None) -> None:
     if folder is not None:
         os.chdir(folder)
 
@@ -107,7 +107,7 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
         type=click.Path(exists=True, file_okay=False),
         hidden=True,
         expose_value=False,
-        callback=_work_in,
+        callback=_change_folder,
     )
     return [
         click.Argument(["model"]),
@@ -118,20 +118,20 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
     ]
 
 
-class Misspelt(click.UsageError):
+class UsageErrorInOneLine(click.UsageError):
     """A usage error that is told in one line, as every other error is."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it without the lines on usage that Click puts before."""
-        say(self, file)
+        print_error(self, file)
 
 
-def say(error: Exception | str, file: IO[Any] | None = None) -> None:
+def print_error(error: Exception | str, file: IO[Any] | None = None) -> None:
     """Print an error as the one line that a user sees."""
     click.echo(f"mlflow-interp: {' '.join(str(error).split())}", file=file, err=True)
 
 
-def of_the_machine(error: OSError | MemoryError) -> str:
+def os_error_message(error: OSError | MemoryError) -> str:
     """What to say where the disk, the memory or the rights of the user end."""
     if isinstance(error, MemoryError):
         return f"memory is out: {error}; set --batch-size or --max-inputs lower"
@@ -139,10 +139,10 @@ def of_the_machine(error: OSError | MemoryError) -> str:
 
 
 @contextlib.contextmanager
-def in_one_line(ctx: click.Context) -> Iterator[None]:
+def one_line_errors(ctx: click.Context) -> Iterator[None]:
     """Turn Click's errors on how a command is written into ones of one line."""
     try:
         yield
     except click.UsageError as error:
         message = error.format_message().rstrip(".")
-        raise Misspelt(f"{message}; see `{ctx.command_path} --help`", ctx) from error
+        raise UsageErrorInOneLine(f"{message}; see `{ctx.command_path} --help`", ctx) from error

@@ -162,7 +162,7 @@ def embedding_of() -> Callable[..., Any]:
             classes=np.stack([predicted, (predicted + 1) % classes], axis=1),
             probabilities=np.tile(np.float32([0.8, 0.2]), (count, 1)),
             class_names=names,
-            pictures=None,
+            images=None,
         )
         measures = {"trustworthiness": rng.uniform(0.9, 1, len(layers))}
         if labelled:

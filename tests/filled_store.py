@@ -14,7 +14,7 @@ from mlflow.models import infer_signature
 
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel
-from tests.tiny_models import FLAVORS, METADATA, Store, save_pictures, small_model
+from tests.tiny_models import FLAVORS, METADATA, Store, save_images, small_model
 
 
 def _tracking_uri() -> str | None:
@@ -46,7 +46,7 @@ def filled_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
                 ids[flavor, version] = info.model_id
             mlflow.MlflowClient().set_registered_model_alias(f"net-{flavor}", "champion", "1")
         pictures = folder / "photos"
-        save_pictures(pictures, {"cat/a.png": 10, "dog/b.png": 20})
+        save_images(pictures, {"cat/a.png": 10, "dog/b.png": 20})
         mlflow.log_artifacts(str(pictures), "photos")
     mlflow.set_tracking_uri(before)
     return Store(uri, experiment, run.info.run_id, models, ids)

@@ -52,13 +52,13 @@ def examples(count, *, names=None, class_names=CLASSES, pictures=None, wrong=5):
         classes=np.stack([said, (said + 1) % len(class_names)], axis=1),
         probabilities=np.stack([sure, 1 - sure], axis=1).astype(np.float32),
         class_names=class_names,
-        pictures=photographs(count) if pictures is None else pictures,
+        images=photographs(count) if pictures is None else pictures,
     )
 
 
 def results(shown):
     """By method, what it might have found in these inputs."""
-    rng, count, pictures = np.random.default_rng(2), len(shown), shown.pictures
+    rng, count, pictures = np.random.default_rng(2), len(shown), shown.images
     explained = Explained(shown, shown.classes[:, 0], np.ones(count), shown.probabilities[:, 0], "softmax")
     shape, side = pictures.shape, pictures.shape[1]
     edges = np.abs(np.diff(pictures.astype(np.float32), axis=1, prepend=0)) * rng.random(shape, np.float32)
@@ -75,7 +75,7 @@ def results(shown):
             {"trustworthiness": np.array([0.95, 0.97])}, pictures[:, :: side // 8, :: side // 8], {},
         ),
         "confusion_matrix": from_predictions(
-            shown.labels, np.eye(classes)[shown.classes[:, 0]], class_names=list(names), pictures=pictures
+            shown.labels, np.eye(classes)[shown.classes[:, 0]], class_names=list(names), images=pictures
         ),
         "caricature": CaricatureResult(
             shown, drawn, LAYERS, measured, measured, measured, measured / 3,

@@ -45,7 +45,7 @@ class Store:
     model_ids: dict[tuple[str, int], str]
 
 
-def save_pictures(folder: Path, greys: dict[str, int], size: int = 8) -> Path:
+def save_images(folder: Path, greys: dict[str, int], size: int = 8) -> Path:
     """Saves pictures of one colour each, which tell them apart."""
     for name, grey in greys.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

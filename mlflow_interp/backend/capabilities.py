@@ -13,7 +13,7 @@ from mlflow_interp.exceptions import InapplicableError
 #: A feature map; a class score that changes smoothly with the only input, or with an embedding of it; grey
 #: or colour pictures for input, with a gradient; classes to tell apart; labels of the inputs; enough inputs
 #: for a layout.
-Capability = Literal["feature map", "gradient", "pictures", "classes", "labels", "five inputs"]
+Capability = Literal["feature map", "gradient", "images", "classes", "labels", "five inputs"]
 OF_INPUTS: set[Capability] = {"labels", "five inputs"}  # those that depend on the inputs, not on the model
 FEWEST = 5  # of inputs, for a layout in two dimensions
 
@@ -32,6 +32,6 @@ def capabilities_of(model: Any, passed: Forward) -> set[Capability]:
         except InapplicableError:
             return found
         found |= (
-            {"gradient", "pictures"} if entry == INPUT and passed.inputs.shape.rank == 4 else {"gradient"}
+            {"gradient", "images"} if entry == INPUT and passed.inputs.shape.rank == 4 else {"gradient"}
         )
     return found

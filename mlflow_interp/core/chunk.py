@@ -32,7 +32,7 @@ class Chunk:
     names: tuple[str, ...]
     inputs: Arrays
     labels: np.ndarray
-    pictures: np.ndarray | None
+    images: np.ndarray | None
     label_rows: np.ndarray | None = None
     weights: np.ndarray | None = None
 
@@ -56,7 +56,7 @@ def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
         tuple(chunk.names[row] for row in rows),
         map_arrays(lambda array: array[part], chunk.inputs),
         chunk.labels[part],
-        None if chunk.pictures is None else chunk.pictures[part],
+        None if chunk.images is None else chunk.images[part],
         None if chunk.label_rows is None else chunk.label_rows[part],
         None if chunk.weights is None else chunk.weights[part],
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 
-MOST_PICTURES = 64  # a person reads no more in one figure; pages and figures sample to this
+MOST_IMAGES = 64  # a person reads no more in one figure; pages and figures sample to this
 MOST_VALUES = 2**20  # of an input that is no picture and is kept to be drawn
 
 
@@ -35,7 +35,7 @@ class Examples:
     classes: np.ndarray
     probabilities: np.ndarray
     class_names: tuple[str, ...] | None
-    pictures: np.ndarray | None
+    images: np.ndarray | None
     values: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -113,23 +113,23 @@ class ExampleCollector:
     def __init__(self, class_names: tuple[str, ...] | None, *, top: int = 5) -> None:
         self.class_names, self.top = class_names, top
         self._rows: list[tuple[Chunk, np.ndarray, np.ndarray]] = []
-        self._pictures: list[np.ndarray] = []
+        self._images: list[np.ndarray] = []
         self._values: list[np.ndarray] = []
 
     def add(self, chunk: Chunk, probabilities: np.ndarray) -> None:
         """Take in a chunk and the probabilities (n, classes) the model gave its inputs."""
         top = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top]
         best = np.take_along_axis(probabilities, top, axis=1).astype(np.float32)
-        room = MOST_PICTURES - sum(map(len, self._pictures))
-        if chunk.pictures is not None and room > 0:
-            self._pictures.append(chunk.pictures[:room].copy())
+        room = MOST_IMAGES - sum(map(len, self._images))
+        if chunk.images is not None and room > 0:
+            self._images.append(chunk.images[:room].copy())
         self._keep_values(chunk)
-        light = replace(chunk, inputs=None, pictures=None, label_rows=None)
+        light = replace(chunk, inputs=None, images=None, label_rows=None)
         self._rows.append((light, top.astype(np.int64), best))
 
     def _keep_values(self, chunk: Chunk) -> None:
-        room = MOST_PICTURES - sum(map(len, self._values))
-        plain = chunk.pictures is None and isinstance(chunk.inputs, np.ndarray)
+        room = MOST_IMAGES - sum(map(len, self._values))
+        plain = chunk.images is None and isinstance(chunk.inputs, np.ndarray)
         if plain and room > 0 and chunk.inputs[0].size <= MOST_VALUES:
             self._values.append(chunk.inputs[:room].copy())
 
@@ -143,6 +143,6 @@ class ExampleCollector:
             classes=np.concatenate(classes),
             probabilities=np.concatenate(probabilities),
             class_names=self.class_names,
-            pictures=np.concatenate(self._pictures) if self._pictures else None,
+            images=np.concatenate(self._images) if self._images else None,
             values=np.concatenate(self._values) if self._values else None,
         )

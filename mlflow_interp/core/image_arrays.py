@@ -15,7 +15,7 @@ def rescale(values: np.ndarray) -> np.ndarray:
     return np.asarray((values - low) / span, np.float32)
 
 
-def to_picture(inputs: np.ndarray, *, channels_first: bool = False) -> np.ndarray | None:
+def shown_as_images(inputs: np.ndarray, *, channels_first: bool = False) -> np.ndarray | None:
     """Show model inputs (n, h, w, c) as (n, h, w, 3) uint8; None where they aren't pictures.
 
     uint8 stays as it is; anything else is rescaled row by row, as its range is not known. Without an axis
@@ -42,15 +42,15 @@ def most_side(total: int | None) -> int:
     return next((side for most, side in ((500, 64), (2_000, 48), (8_000, 32)) if total <= most), 24)
 
 
-def thumbnails(pictures: np.ndarray, most: int) -> np.ndarray:
+def thumbnails(images: np.ndarray, most: int) -> np.ndarray:
     """Pictures (n, h, w, 3) uint8 as (n, side, side, 3): whole, black beside what isn't square."""
-    high, wide = pictures.shape[1:3]
+    high, wide = images.shape[1:3]
     scale = min(1.0, most / max(high, wide))
     rows, columns = max(1, round(high * scale)), max(1, round(wide * scale))
     side = max(rows, columns)
     top, left = (side - rows) // 2, (side - columns) // 2
-    small = np.zeros((len(pictures), side, side, 3), np.uint8)
-    for index, picture in enumerate(pictures):
-        smaller = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BOX)
+    small = np.zeros((len(images), side, side, 3), np.uint8)
+    for index, image in enumerate(images):
+        smaller = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)
         small[index, top : top + rows, left : left + columns] = smaller
     return small

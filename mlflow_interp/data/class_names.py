@@ -50,7 +50,7 @@ def _read(path: Path) -> Any:
         # splitlines() would also cut at characters that stand inside names, such as U+2028.
         return text.removesuffix("\n").split("\n")
     try:
-        content = json.loads(text, object_pairs_hook=_without_twins)
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise InputsError(f"{str(path)!r} is not valid JSON: {error}; give {_ACCEPTED}") from error
     if not isinstance(content, (list, dict)):
@@ -58,7 +58,7 @@ def _read(path: Path) -> Any:
     return content
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """JSON lets a key stand twice, where Python would keep the last."""
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -79,7 +79,7 @@ def _in_order(names: Mapping[Any, Any]) -> list[Any]:
     return [name[-1] if isinstance(name, (list, tuple)) and name else name for name in last]
 
 
-def doubts(names: Sequence[str] | None, classes: int | None) -> list[str]:
+def check_class_names(names: Sequence[str] | None, classes: int | None) -> list[str]:
     """A warning where there is not one name for each class, so that classes may be called by wrong names."""
     if names is None or classes is None or len(names) == classes:
         return []

@@ -22,7 +22,7 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError)
 
 
-def read_picture(path: Path, *, size: tuple[int, int] | None, channels: int, resize: Resize) -> np.ndarray:
+def read_image(path: Path, *, size: tuple[int, int] | None, channels: int, resize: Resize) -> np.ndarray:
     """Read a picture as uint8 (height, width, channels).
 
     EXIF rotation is applied, 16-bit is scaled to 8-bit, transparency is laid on white, an animation
@@ -113,7 +113,7 @@ def _pad(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     return padded
 
 
-def find_pictures(folder: Path) -> list[Path]:
+def find_images(folder: Path) -> list[Path]:
     """Every picture file below a folder, in order of its path; hidden files and folders left out."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
     return sorted(path for path in found if not _is_hidden(path.relative_to(folder)))

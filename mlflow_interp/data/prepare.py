@@ -13,13 +13,18 @@ from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.annotations import Annotations, annotate
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays
-from mlflow_interp.core.image_arrays import to_picture
-from mlflow_interp.data.class_names import ClassNames, declared_class_names, doubts, load_class_names
-from mlflow_interp.data.images import Resize, read_picture
+from mlflow_interp.core.image_arrays import shown_as_images
+from mlflow_interp.data.class_names import (
+    ClassNames,
+    check_class_names,
+    declared_class_names,
+    load_class_names,
+)
+from mlflow_interp.data.images import Resize, read_image
 from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.preprocessing import Preprocess, find_preprocess
 from mlflow_interp.data.saved_arrays import read_arrays
-from mlflow_interp.data.sources import ArrayRows, Blocks, Pictures, Source, find_source, folder_class_names
+from mlflow_interp.data.sources import ArrayRows, Blocks, ImageFiles, Source, find_source, folder_class_names
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import batch_axes, class_count, input_shape
@@ -71,7 +76,7 @@ def load_inputs(
     declared, warnings = declared_class_names(loaded.metadata)
     names = load_class_names(class_names if class_names is not None else declared)
     names = names or folder_class_names(source, loaded.keras)
-    warnings += doubts(names, class_count(loaded.keras))
+    warnings += check_class_names(names, class_count(loaded.keras))
     reader = _Reader(loaded, shape, names, preprocess, resize, batch_size, max_inputs, warnings, {})
     batch = reader.batch(source)
     batch.read_like = partial(_read_one, loaded=loaded, preprocess=preprocess, resize=resize)
@@ -106,7 +111,7 @@ class _Reader:
 
     def batch(self, source: Source) -> Batch:
         """The batch of a source, its options checked and resolved."""
-        if isinstance(source, Pictures):
+        if isinstance(source, ImageFiles):
             read, total, preparation = self._pictures(source)
         elif isinstance(source, ArrayRows):
             read, total, preparation = self._arrays(source)
@@ -137,7 +142,7 @@ class _Reader:
         most = self.max_inputs or total
         return np.arange(total) if total <= most else np.arange(most) * total // most
 
-    def _pictures(self, source: Pictures) -> Any:
+    def _pictures(self, source: ImageFiles) -> Any:
         size, channels = self._picture_shape(source)
         name, prepare = self._found_preprocess(takes_floats=False)
         labels = self._labels(source.labels, len(source.paths))
@@ -148,13 +153,13 @@ class _Reader:
                 pixels, kept = [], []
                 for index in chosen[start : start + self.batch_size]:
                     try:
-                        picture = read_picture(
+                        image = read_image(
                             source.paths[index], size=size, channels=channels, resize=self.resize
                         )
                     except InputsError as error:
                         self.skipped[source.names[index]] = str(error)
                         continue
-                    pixels.append(picture)
+                    pixels.append(image)
                     kept.append(int(index))
                 if kept:
                     names = [source.names[index] for index in kept]
@@ -163,7 +168,7 @@ class _Reader:
         preparation = {"preprocess": name, "resize": self.resize, "size": list(size)}
         return read, len(chosen), preparation
 
-    def _picture_shape(self, source: Pictures) -> tuple[tuple[int, int], int]:
+    def _picture_shape(self, source: ImageFiles) -> tuple[tuple[int, int], int]:
         """(height, width) and channels that pictures must get."""
         shape = self.shape
         if shape is None or len(shape) != 4:
@@ -182,10 +187,10 @@ class _Reader:
             height, width = height or free[0], width or free[1]
         return (height, width), channels or 3
 
-    def _first_size(self, source: Pictures) -> tuple[int, int]:
+    def _first_size(self, source: ImageFiles) -> tuple[int, int]:
         for path in source.paths:
             try:
-                height, width = read_picture(path, size=None, channels=1, resize=self.resize).shape[:2]
+                height, width = read_image(path, size=None, channels=1, resize=self.resize).shape[:2]
             except InputsError:
                 continue
             scale = min(1.0, LARGEST_FREE_SIZE / max(height, width))
@@ -237,8 +242,8 @@ class _Reader:
         if not isinstance(fed, (tuple, dict)):
             fed = self._as_fed(prepare(self._with_channels(fed)))
         self._check(fed, names)
-        where, pictures = np.array(indices, np.int64), to_picture(flatten(values)[0])
-        return Chunk(where, tuple(names), fed, told.labels, pictures, told.rows, told.weights)
+        where, images = np.array(indices, np.int64), shown_as_images(flatten(values)[0])
+        return Chunk(where, tuple(names), fed, told.labels, images, told.rows, told.weights)
 
     def _with_channels(self, values: np.ndarray) -> np.ndarray:
         """Grey pictures often come as (n, h, w), and the model wants (n, h, w, 1)."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, flatten
 from mlflow_interp.core.paths import local_path
-from mlflow_interp.data.images import SUFFIXES, find_pictures
+from mlflow_interp.data.images import SUFFIXES, find_images
 from mlflow_interp.exceptions import InputsError, ModelError, first_line, without_password
 from mlflow_interp.models import artifact_store
 from mlflow_interp.models.signature import class_count
@@ -31,7 +31,7 @@ _ACCEPTED = (
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageFiles:
     """Picture files; `folders` are their class folders, and also their `labels` unless others were given."""
 
     uri: str
@@ -60,7 +60,7 @@ class Blocks:
     labelled: bool
 
 
-Source = Pictures | ArrayRows | Blocks
+Source = ImageFiles | ArrayRows | Blocks
 
 
 def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, axes: int | None) -> Source:
@@ -121,17 +121,17 @@ def _from_name(name: str, labels: Any) -> Source:
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
             raise InputsError(f"{uri!r} is no picture and no .npy or .npz file; give {_ACCEPTED}")
-        return Pictures(uri, [path], [path.name], labels)
+        return ImageFiles(uri, [path], [path.name], labels)
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
     if not matches:
         raise InputsError(f"nothing found at {uri!r}; give {_ACCEPTED}")
     files = [match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file()]
-    return _checked_pictures(Pictures(uri, files, [file.name for file in files], labels))
+    return _checked_images(ImageFiles(uri, files, [file.name for file in files], labels))
 
 
 def folder_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
     """Class folders name the classes where there are as many, in order, as Keras' own loader has it."""
-    if not isinstance(source, Pictures) or source.folders is None:
+    if not isinstance(source, ImageFiles) or source.folders is None:
         return None
     folders = sorted(set(source.folders))
     return tuple(folders) if len(folders) == class_count(model) else None
@@ -144,21 +144,21 @@ def _fetched(uri: str) -> Path:
         raise InputsError(str(error)) from error
 
 
-def _folder(folder: Path, uri: str, labels: Any) -> Pictures:
-    paths = find_pictures(folder)
+def _folder(folder: Path, uri: str, labels: Any) -> ImageFiles:
+    paths = find_images(folder)
     relative = [path.relative_to(folder) for path in paths]
     # Class folders: every picture lies in a subfolder, and there are at least two of those.
     classes = [each.parts[0] if len(each.parts) > 1 else None for each in relative]
     labelled = None not in classes and len(set(classes)) > 1
     folders = [str(each) for each in classes] if labelled else None
     labels = folders if labels is None else labels
-    return _checked_pictures(Pictures(uri, paths, [each.as_posix() for each in relative], labels, folders))
+    return _checked_images(ImageFiles(uri, paths, [each.as_posix() for each in relative], labels, folders))
 
 
-def _checked_pictures(pictures: Pictures) -> Pictures:
-    if not pictures.paths:
-        raise InputsError(f"no pictures in {pictures.uri!r}; a picture ends in {', '.join(SUFFIXES)}")
-    return pictures
+def _checked_images(images: ImageFiles) -> ImageFiles:
+    if not images.paths:
+        raise InputsError(f"no pictures in {images.uri!r}; a picture ends in {', '.join(SUFFIXES)}")
+    return images
 
 
 def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:

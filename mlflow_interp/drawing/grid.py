@@ -154,10 +154,10 @@ def _colour_bar(paper: FigureLayout, layout: _Layout, colours: Colormap, label: 
     paper.colour_bar(box, ScalarMappable(cmap=colours), label, ticks=[0, 0.5, 1], format=PercentFormatter(1))
 
 
-def enlarged(picture: np.ndarray) -> np.ndarray:
+def enlarged(image: np.ndarray) -> np.ndarray:
     """A small picture with each pixel repeated, so that what is laid over it can be smooth."""
-    times = max(1, SMALLEST // max(picture.shape[:2]))
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
+    times = max(1, SMALLEST // max(image.shape[:2]))
+    return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def reduced(pixels: np.ndarray) -> np.ndarray:

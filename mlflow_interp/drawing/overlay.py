@@ -19,7 +19,7 @@ def resize_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def overlay(picture: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
+def overlay(image: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
     """Lay colours over a picture, stronger where there is more heat.
 
     Args:
@@ -29,5 +29,5 @@ def overlay(picture: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity:
         opacity: how much of the picture the strongest heat covers, 0..1.
     """
     share = (heat * opacity)[..., np.newaxis]
-    mixed = (1 - share) * picture + share * colours * 255
+    mixed = (1 - share) * image + share * colours * 255
     return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from mlflow_interp.core.examples import MOST_PICTURES, Examples
+from mlflow_interp.core.examples import MOST_IMAGES, Examples
 from mlflow_interp.exceptions import OptionError, nearest
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def counted(inputs: int) -> str:
 def with_count(title: str, examples: Examples) -> str:
     """A title that says so where not all inputs are shown."""
     count = len(examples)
-    return title if count <= MOST_PICTURES else f"{title} · first {MOST_PICTURES} of {count} inputs"
+    return title if count <= MOST_IMAGES else f"{title} · first {MOST_IMAGES} of {count} inputs"
 
 
 def png(figure: Figure) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import MOST_PICTURES, Examples
+from mlflow_interp.core.examples import MOST_IMAGES, Examples
 from mlflow_interp.drawing import style
 
 MOST_BYTES = 600_000  # about so many take the pictures of one method; more inputs, smaller pictures
@@ -62,7 +62,7 @@ def rows(
     tiles: Sequence[Sequence[Tile]] = (),
     notes: Sequence[Sequence[str]] = (),
     targets: Sequence[int] | np.ndarray | None = None,
-    pictures: np.ndarray | None = None,
+    images: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """A row for each of the first 64 inputs: its facts, its picture, and what the method drew of it.
 
@@ -73,9 +73,9 @@ def rows(
         targets: the class explained of each input.
         pictures: small ones to show where `examples` has none.
     """
-    shown = min(len(examples), MOST_PICTURES)
+    shown = min(len(examples), MOST_IMAGES)
     side = side_of(shown * max([1, *(len(each) for each in tiles)]))
-    seen = pictures if examples.pictures is None else examples.pictures
+    seen = images if examples.images is None else examples.images
     found = []
     for at in range(shown):
         row = facts(examples, at)

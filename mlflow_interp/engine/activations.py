@@ -178,8 +178,8 @@ class _Collector:
 
     def _note(self, chunk: Chunk, probabilities: np.ndarray) -> None:
         self.examples.add(chunk, probabilities)
-        if chunk.pictures is not None:
-            self.thumbnails.append(thumbnails(chunk.pictures, most_side(self.batch.total)))
+        if chunk.images is not None:
+            self.thumbnails.append(thumbnails(chunk.images, most_side(self.batch.total)))
 
     def _moved(self, folder: Path, target: Path) -> Path:
         """What was written, moved to where the cache looks for it, file by file: each is complete."""

@@ -32,8 +32,8 @@ def usable_methods(model: Any, batch: Batch) -> list[str]:
         return passed.outputs
 
     compile_for(look, first.inputs)
-    if not _are_pictures(model, first):
-        found.discard("pictures")
+    if not _are_images(model, first):
+        found.discard("images")
     return methods_with(found)
 
 
@@ -51,9 +51,9 @@ def requirements_of(method: str) -> set[Capability]:
     return wanted
 
 
-def _are_pictures(model: Any, chunk: Chunk) -> bool:
+def _are_images(model: Any, chunk: Chunk) -> bool:
     """Whether inputs are grey or colour pictures."""
-    if chunk.pictures is None or not isinstance(chunk.inputs, np.ndarray) or chunk.inputs.ndim != 4:
+    if chunk.images is None or not isinstance(chunk.inputs, np.ndarray) or chunk.inputs.ndim != 4:
         return False
     return chunk.inputs.shape[1 if is_channels_first(model) else -1] in (1, 3)
 

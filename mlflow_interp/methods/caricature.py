@@ -18,7 +18,7 @@ from mlflow_interp.optvis.reference_pass import ReferencePass
 from mlflow_interp.optvis.render import LayerResult, Renderer
 from mlflow_interp.progress import track
 
-REQUIRES = ("feature map", "pictures")
+REQUIRES = ("feature map", "images")
 ROWS = 8  # inputs drawn at a time, whatever the batch size
 
 

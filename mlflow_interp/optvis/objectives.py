@@ -103,7 +103,7 @@ class Subject:
     @classmethod
     def of(cls, chunk: Chunk, *, channels_first: bool) -> Subject:
         """The subject in a chunk of pictures."""
-        pictures = np.asarray(chunk.pictures)
+        pictures = np.asarray(chunk.images)
         feeding = find_mapping(pictures, chunk.inputs, channels_first=channels_first)
         pictures = pictures[..., : feeding.span.shape[1]] / np.float32(255)
         return cls(chunk.indices, pictures, chunk.inputs, feeding)

@@ -82,7 +82,7 @@ class ReferencePass:
         return tf.matmul(rows, rows, transpose_b=True)
 
     def _check(self, chunk: Chunk) -> None:
-        inputs, pictures = chunk.inputs, chunk.pictures
+        inputs, pictures = chunk.inputs, chunk.images
         if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and pictures is not None:
             channels = inputs.shape[1 if is_channels_first(self.model) else -1]
             if channels in (1, 3):

@@ -24,7 +24,7 @@ def made(right=0.7, classes=4, names=None, count=800):
     found = np.where(rng.random(count) < right, labels, (labels + 1) % classes)
     pictures = rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     said = 0.7 * np.eye(classes)[found] + 0.3 / classes
-    return from_predictions(labels, said, class_names=names or NAMES, pictures=pictures)
+    return from_predictions(labels, said, class_names=names or NAMES, images=pictures)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlflow_interp.data.images import SUFFIXES, Resize, find_pictures, read_picture
+from mlflow_interp.data.images import SUFFIXES, Resize, find_images, read_image
 from mlflow_interp.exceptions import InputsError
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -24,7 +24,7 @@ ORIENTATION = 0x0112
 def read(
     path: Path, *, channels: int = 3, size: tuple[int, int] | None = None, resize: Resize = "crop"
 ) -> np.ndarray:
-    pixels = read_picture(path, size=size, channels=channels, resize=resize)
+    pixels = read_image(path, size=size, channels=channels, resize=resize)
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 3
     assert pixels.shape[-1] == channels
@@ -348,17 +348,17 @@ def test_find_pictures(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    found = [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
     assert sorted(found) == sorted(wanted)
-    assert found == [path.relative_to(tmp_path).as_posix() for path in sorted(find_pictures(tmp_path))]
+    assert found == [path.relative_to(tmp_path).as_posix() for path in sorted(find_images(tmp_path))]
     assert all(Path(name).suffix.lower() in SUFFIXES for name in found)
 
 
 def test_a_hidden_parent_hides_nothing(tmp_path: Path) -> None:
     (tmp_path / ".data").mkdir()
     (tmp_path / ".data" / "a.png").touch()
-    assert find_pictures(tmp_path / ".data") == [tmp_path / ".data" / "a.png"]
+    assert find_images(tmp_path / ".data") == [tmp_path / ".data" / "a.png"]
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    assert find_pictures(tmp_path) == []
+    assert find_images(tmp_path) == []

@@ -19,7 +19,7 @@ from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, Origin
-from tests.tiny_models import Store, Trap, save_pictures, small_model
+from tests.tiny_models import Store, Trap, save_images, small_model
 
 layers = keras.layers
 
@@ -55,7 +55,7 @@ def grey_rows(*values: int) -> np.ndarray:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Callable[..., Path]:
-    return lambda **pictures: save_pictures(
+    return lambda **pictures: save_images(
         tmp_path / "in", {name.replace("__", "/") + ".png": grey for name, grey in pictures.items()}
     )
 
@@ -70,7 +70,7 @@ def test_one_picture(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     np.testing.assert_allclose(chunk.inputs, np.full((1, 8, 8, 3), 0.2), rtol=1e-6)
     assert chunk.inputs.dtype == np.float32
     assert (chunk.names, chunk.indices.tolist(), chunk.labels.tolist()) == (("a.png",), [0], [UNKNOWN])
-    np.testing.assert_array_equal(chunk.pictures, grey_rows(51))
+    np.testing.assert_array_equal(chunk.images, grey_rows(51))
     assert (batch.source, batch.total, batch.class_names) == (str(path), 1, None)
     assert batch.preparation == {
         "preprocess": "0..1",
@@ -182,11 +182,11 @@ def test_all_damaged(folder: Callable[..., Path], loaded: LoadedModel) -> None:
 
 
 def test_pictures_are_sized_for_the_model(tmp_path: Path, loaded: LoadedModel) -> None:
-    save_pictures(tmp_path, {"a.png": 7}, size=40)
+    save_images(tmp_path, {"a.png": 7}, size=40)
     assert fed(load_inputs(tmp_path, loaded)).shape == (1, 8, 8, 3)
     free = load_model(small_model(size=None))
     assert fed(load_inputs(tmp_path, free)).shape == (1, 40, 40, 3)
-    save_pictures(tmp_path, {"a.png": 7}, size=700)
+    save_images(tmp_path, {"a.png": 7}, size=700)
     assert load_inputs(tmp_path, free).preparation["size"] == [512, 512]
 
 
@@ -195,7 +195,7 @@ def test_grey_model_with_colour_pictures(folder: Callable[..., Path]) -> None:
     batch = load_inputs(folder(a=51), grey, preprocess="none")
     np.testing.assert_array_equal(fed(batch), np.full((1, 8, 8, 1), 51))
     (chunk,) = batch.chunks()
-    np.testing.assert_array_equal(chunk.pictures, grey_rows(51))
+    np.testing.assert_array_equal(chunk.images, grey_rows(51))
 
 
 def test_grey_arrays_without_channels() -> None:
@@ -218,8 +218,8 @@ def test_channels_first_model(tmp_path: Path) -> None:
     for given in (pixels, np.moveaxis(pixels, -1, 1)):
         batch = load_inputs(given, channels_first())
         np.testing.assert_allclose(fed(batch), expected, rtol=1e-5)
-        np.testing.assert_array_equal(next(batch.chunks()).pictures, pixels)
-    save_pictures(tmp_path, {"a.png": 9})
+        np.testing.assert_array_equal(next(batch.chunks()).images, pixels)
+    save_images(tmp_path, {"a.png": 9})
     assert fed(load_inputs(tmp_path, channels_first(), preprocess="none")).shape == (1, 3, 8, 6)
 
 
@@ -229,15 +229,15 @@ def test_channels_first_model(tmp_path: Path) -> None:
 def test_pictures_are_read_as_they_are_needed(
     tmp_path: Path, loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_pictures(tmp_path, {f"{index:03d}.png": index for index in range(100)})
+    save_images(tmp_path, {f"{index:03d}.png": index for index in range(100)})
     read: list[str] = []
-    original = inputs_module.read_picture
+    original = inputs_module.read_image
 
     def counted(path: Path, **options: Any) -> np.ndarray:
         read.append(path.name)
         return original(path, **options)
 
-    monkeypatch.setattr(inputs_module, "read_picture", counted)
+    monkeypatch.setattr(inputs_module, "read_image", counted)
     batch = load_inputs(tmp_path, loaded, batch_size=8)
     assert read == []
     sizes = []
@@ -249,7 +249,7 @@ def test_pictures_are_read_as_they_are_needed(
 
 
 def test_max_inputs_is_spaced_over_class_folders(tmp_path: Path, loaded: LoadedModel) -> None:
-    save_pictures(tmp_path, {f"{name}/{index}.png": index for name in ("cat", "dog") for index in range(10)})
+    save_images(tmp_path, {f"{name}/{index}.png": index for name in ("cat", "dog") for index in range(10)})
     batch = load_inputs(tmp_path, loaded, max_inputs=4)
     assert names(batch) == ["cat/0.png", "cat/5.png", "dog/0.png", "dog/5.png"]
     assert (labels(batch), batch.total) == ([0, 0, 1, 1], 4)

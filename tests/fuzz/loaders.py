@@ -19,7 +19,7 @@ INSTRUMENTED = ["PIL", "numpy.lib._format_impl", "numpy.lib._npyio_impl", "zipfi
 with atheris.instrument_imports(include=INSTRUMENTED):
     from mlflow_interp.core.annotations import annotate
     from mlflow_interp.data.class_names import load_class_names
-    from mlflow_interp.data.images import read_picture
+    from mlflow_interp.data.images import read_image
     from mlflow_interp.data.labels import read_column
     from mlflow_interp.data.sources import ArrayRows, find_source
     from mlflow_interp.exceptions import InputsError, InterpretationError
@@ -37,10 +37,10 @@ def written(name: str, content: bytes) -> Path:
 def pictures(content: bytes) -> None:
     """Bytes as a picture, as large as it says and resized."""
     path = written("a.png", content)
-    pixels = read_picture(path, size=None, channels=3, resize="crop")
+    pixels = read_image(path, size=None, channels=3, resize="crop")
     assert pixels.dtype == "uint8"
     assert pixels.shape[2] == 3
-    assert read_picture(path, size=(5, 7), channels=1, resize="pad").shape == (5, 7, 1)
+    assert read_image(path, size=(5, 7), channels=1, resize="pad").shape == (5, 7, 1)
 
 
 def arrays(content: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlflow_interp.core.image_arrays import to_picture
+from mlflow_interp.core.image_arrays import shown_as_images
 from mlflow_interp.data.preprocessing import _function
 from mlflow_interp.optvis.transform import crop, draw_crops, draw_views, feed, find_mapping, for_size, see
 
@@ -85,10 +85,10 @@ def test_a_feeding_is_found_for_every_preprocessing(name):
 
 def test_grey_and_channels_first():
     grey = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 1)).astype(np.uint8)
-    again, _ = fed_back(to_picture(grey), grey / np.float32(255))
+    again, _ = fed_back(shown_as_images(grey), grey / np.float32(255))
     np.testing.assert_allclose(again, grey / 255, atol=1e-5)
     inputs = np.random.default_rng(0).random((2, 3, 6, 5), dtype=np.float32)
-    pictures = to_picture(inputs, channels_first=True)
+    pictures = shown_as_images(inputs, channels_first=True)
     again, _ = fed_back(pictures, inputs, channels_first=True)
     np.testing.assert_allclose(again, inputs, atol=0.01)
 
@@ -96,9 +96,9 @@ def test_grey_and_channels_first():
 def test_floats_of_any_range_are_found_row_by_row():
     inputs = np.random.default_rng(0).normal(size=(2, 6, 5, 3)).astype(np.float32)
     inputs[1] = 7 * inputs[1] + 20
-    again, feeding = fed_back(to_picture(inputs), inputs)
+    again, feeding = fed_back(shown_as_images(inputs), inputs)
     np.testing.assert_allclose(again, inputs, atol=0.2)
-    alone = find_mapping(to_picture(inputs)[1:], inputs[1:], channels_first=False)
+    alone = find_mapping(shown_as_images(inputs)[1:], inputs[1:], channels_first=False)
     np.testing.assert_allclose(alone.span[0], feeding.span[1])
 
 

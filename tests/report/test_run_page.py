@@ -210,7 +210,7 @@ def mosaic(pictures):
 def many():
     """64 photographs, five methods, caricatures of three layers."""
     shown = examples(64)
-    figure = mosaic(shown.pictures)
+    figure = mosaic(shown.images)
     found = []
     for method, result in results(shown).items():
         small = method in ("umap", "confusion_matrix")

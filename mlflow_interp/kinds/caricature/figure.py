@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import Strip, draw_grid
 from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
@@ -23,7 +23,7 @@ def draw(result: CaricatureResult) -> Figure:
     """
     strips = [
         Strip(name, list(tiles_of(result, index).values()), notes_of(result, index))
-        for index, name in enumerate(result.examples.names[:MOST_PICTURES])
+        for index, name in enumerate(result.examples.names[:MOST_IMAGES])
     ]
     title = style.with_count("Caricature", result.examples)
     return draw_grid(title, strips, headings=list(tiles_of(result, 0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
 from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def page(result: CaricatureResult) -> str:
     """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
-    shown = min(len(result.examples), MOST_PICTURES)
+    shown = min(len(result.examples), MOST_IMAGES)
     rows = [
         {
             "name": result.examples.names[index],

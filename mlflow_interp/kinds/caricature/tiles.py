@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def tiles_of(result: CaricatureResult, index: int) -> dict[str, np.ndarray]:
     """By heading, (h, w, 3) uint8: the picture, and a caricature a layer."""
-    pictures = result.examples.pictures
+    pictures = result.examples.images
     tiles = {} if pictures is None else {"picture": enlarged(pictures[index])}
     for layer, image in zip(result.layers, result.images[index], strict=True):
         pixels = np.rint(image * 255).astype(np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def view(result: CaricatureResult) -> View:
     """The caricature of each input at each layer."""
-    shown = range(min(len(result.examples), MOST_PICTURES))
+    shown = range(min(len(result.examples), MOST_IMAGES))
     tiles = [list(tiles_of(result, at).items())[-len(result.layers) :] for at in shown]
     near, other = float(result.cosines.mean()), float(result.baseline_cosines.mean())
     return View(

@@ -22,7 +22,7 @@ def from_predictions(
     *,
     class_names: Sequence[str] | None = None,
     weights: Column | None = None,
-    pictures: np.ndarray | None = None,
+    images: np.ndarray | None = None,
     threshold: float = 0.5,
     top_k: int = 5,
 ) -> ConfusionMatrixResult:
@@ -45,7 +45,7 @@ def from_predictions(
     check_top_k(top_k)
     given, said = read_column(labels, "labels"), read_column(predictions, "predictions")
     names = _names(given, said, class_names)
-    chunk = _chunk(given, names, read_column(weights, "weights"), pictures)
+    chunk = _chunk(given, names, read_column(weights, "weights"), images)
     found = read_predictions(said, names, threshold=threshold, multi_label=_has_several(chunk))
     found = found if chunk.label_rows is not None else found.single()
     if len(found) != len(chunk):
@@ -71,7 +71,7 @@ def _names(labels: Any, predictions: Any, class_names: Sequence[str] | None) -> 
     return tuple(sorted(occurring))
 
 
-def _chunk(labels: Any, names: tuple[str, ...] | None, weights: Any, pictures: np.ndarray | None) -> Chunk:
+def _chunk(labels: Any, names: tuple[str, ...] | None, weights: Any, images: np.ndarray | None) -> Chunk:
     """Labels of any kind as a chunk of inputs that nobody has to see."""
     values = np.asarray(labels)
     if values.ndim not in (1, 2) or not values.size:
@@ -81,13 +81,13 @@ def _chunk(labels: Any, names: tuple[str, ...] | None, weights: Any, pictures: n
     if strangers:
         raise InputsError(f"labels hold {strangers[0]!r}, which is no class; pass class_names= with all")
     total = len(values)
-    for what, given in (("weights", weights), ("pictures", pictures)):
+    for what, given in (("weights", weights), ("images", images)):
         if given is not None and len(np.atleast_1d(given)) != total:
             count = len(np.atleast_1d(given))
             raise InputsError(f"there are {count} {what} for {total} labels; give one for each")
     where = np.arange(total)
     weights = None if weights is None else np.asarray(weights)
-    return Chunk(where, tuple(map(str, where)), where, indices, pictures, rows, weights)
+    return Chunk(where, tuple(map(str, where)), where, indices, images, rows, weights)
 
 
 def _indices(values: np.ndarray, names: tuple[str, ...] | None) -> tuple[np.ndarray, list[str]]:

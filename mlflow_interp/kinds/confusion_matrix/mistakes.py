@@ -116,7 +116,7 @@ def _mistake(chunk: Chunk, row: int, cell: tuple[int, int], sure: float, said: n
         label=cell[0],
         classes=best.astype(np.int64),
         probabilities=(np.zeros(0) if said is None else said[row][best]).astype(np.float32),
-        thumbnail=None if chunk.pictures is None else thumbnails(chunk.pictures[row : row + 1], SIDE)[0],
+        thumbnail=None if chunk.images is None else thumbnails(chunk.images[row : row + 1], SIDE)[0],
     )
 
 
@@ -129,11 +129,11 @@ def as_examples(kept: list[Mistake], class_names: tuple[str, ...] | None) -> Exa
         classes=_stacked([each.classes for each in kept], np.int64),
         probabilities=_stacked([each.probabilities for each in kept], np.float32),
         class_names=class_names,
-        pictures=None,
+        images=None,
     )
 
 
-def as_pictures(kept: list[Mistake]) -> np.ndarray | None:
+def thumbnails_of(kept: list[Mistake]) -> np.ndarray | None:
     """The thumbnails of kept mistakes, (m, side, side, 3) uint8; None where inputs aren't pictures."""
     small = [each.thumbnail for each in kept if each.thumbnail is not None]
     alike = len(small) == len(kept) and len({each.shape for each in small}) == 1

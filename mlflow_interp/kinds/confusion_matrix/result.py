@@ -20,7 +20,7 @@ from mlflow_interp.kinds.confusion_matrix.measures import (
     per_class,
     single_measures,
 )
-from mlflow_interp.kinds.confusion_matrix.mistakes import as_examples, as_pictures
+from mlflow_interp.kinds.confusion_matrix.mistakes import as_examples, thumbnails_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +184,7 @@ def result_of(tally: Accumulator, *, head: str, unlabelled: int = 0, top_k: int 
         weighted=None if weighted is None else weighted.copy(),
         examples=as_examples(kept, names),
         cells=np.array([each.cell for each in kept], np.int64).reshape(-1, 2),
-        thumbnails=as_pictures(kept),
+        thumbnails=thumbnails_of(kept),
         inputs=tally.inputs,
         right=tally.right,
         unlabelled=unlabelled,

@@ -27,7 +27,7 @@ def view(
     return View(
         title="Confusion matrix",
         headline=facts + worst,
-        inputs=[] if result.multi_label else rows(result.examples, pictures=result.thumbnails),
+        inputs=[] if result.multi_label else rows(result.examples, images=result.thumbnails),
         matrix=None if result.multi_label else _matrix(result),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.core.sampling import stratified
 from mlflow_interp.drawing.palette import UNKNOWN_COLOUR
 from mlflow_interp.drawing.view import View, rows
@@ -33,7 +33,7 @@ def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
     return View(
         title=f"UMAP of {len(result.examples):,} inputs",
         headline=f"{where}: {', '.join(said)}" if said else where,
-        inputs=rows(result.examples, pictures=result.thumbnails),
+        inputs=rows(result.examples, images=result.thumbnails),
         scatter=scatter(result),
     )
 
@@ -43,7 +43,7 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
     examples, classes_drawn = result.examples, ClassColours.of([result])
     colours = dict(zip(classes_drawn.indices, classes_drawn.colours, strict=True)) | {UNKNOWN: UNKNOWN_COLOUR}
     # The first ones have pictures and stand on the page in any case.
-    first = np.arange(min(len(examples), MOST_PICTURES))
+    first = np.arange(min(len(examples), MOST_IMAGES))
     shown = np.union1d(first, stratified(examples.labels, MOST_POINTS, seed=0))
     classes = sorted({*examples.labels[shown].tolist(), *examples.classes[shown, 0].tolist()} - {UNKNOWN})
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import Strip, draw_grid, prediction_lines
 from mlflow_interp.exceptions import OptionError
@@ -32,7 +32,7 @@ def draw(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0
     colours = style.find_colormap(colormap)
     strips = [
         Strip(name, tiles_of(result, index, colours, opacity), prediction_lines(result.explained, index))
-        for index, name in enumerate(result.examples.names[:MOST_PICTURES])
+        for index, name in enumerate(result.examples.names[:MOST_IMAGES])
     ]
     title = style.with_count(f"Grad-CAM at {result.layer}", result.examples)
     return draw_grid(title, strips, bar=(colours, "share of strongest heat"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
 from mlflow_interp.drawing.overlay import relative, resize_map
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> str:
     """A page that opens offline: one picture large, all as thumbnails, the heat's opacity on a slider."""
     colours, examples = style.find_colormap(colormap), result.examples
-    shown = min(len(examples), MOST_PICTURES)
+    shown = min(len(examples), MOST_IMAGES)
     return render(
         "kinds/heatmap/page.html",
         "kinds/heatmap/page.js",
@@ -39,11 +39,11 @@ def _images(result: HeatmapResult, index: int, colours: Any, opacity: float) -> 
         tile = tiles_of(result, index, colours, opacity)[0]
         return {"picture": None, "heat": style.data_uri(tile, lossless=True, most=480)}
     heat = relative(result.heatmaps[index : index + 1])[0]
-    picture = np.asarray(result.examples.pictures)[index]
-    high, wide = picture.shape[:2]
+    image = np.asarray(result.examples.images)[index]
+    high, wide = image.shape[:2]
     # Smooth as in the figure, at a size that stays small: browsers scale the rest of the way.
     scale = 112 / max(high, wide)
     heat = np.clip(resize_map(heat, max(1, round(high * scale)), max(1, round(wide * scale))), 0, 1)
     tinted = colours(heat, bytes=True)
     tinted[..., 3] = np.rint(heat * 255)
-    return {"picture": style.data_uri(picture), "heat": style.data_uri(tinted, lossless=True)}
+    return {"picture": style.data_uri(image), "heat": style.data_uri(tinted, lossless=True)}

@@ -19,14 +19,14 @@ def tiles_of(result: HeatmapResult, index: int, colours: Any, opacity: float) ->
     heat = relative(result.heatmaps[index : index + 1])[0]
     if not is_on_image(result):
         return [draw_input(_values(result, index), heat, colours, opacity=opacity)]
-    picture = enlarged(np.asarray(result.examples.pictures)[index])
-    heat = np.clip(resize_map(heat, *picture.shape[:2]), 0, 1)
-    return [picture, overlay(picture, heat, colours(heat)[..., :3], opacity)]
+    image = enlarged(np.asarray(result.examples.images)[index])
+    heat = np.clip(resize_map(heat, *image.shape[:2]), 0, 1)
+    return [image, overlay(image, heat, colours(heat)[..., :3], opacity)]
 
 
 def is_on_image(result: HeatmapResult) -> bool:
     """Whether inputs are images, which their heatmaps are laid over."""
-    return result.examples.pictures is not None and result.heatmaps.ndim == 3
+    return result.examples.images is not None and result.heatmaps.ndim == 3
 
 
 def _values(result: HeatmapResult, index: int) -> np.ndarray | None:

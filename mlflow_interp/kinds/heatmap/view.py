@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.heatmap.tiles import tiles_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def view(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> View:
     """Each picture under its heatmap."""
-    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_PICTURES))
+    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_IMAGES))
     focus = result.metrics().get("focus")
     return View(
         title=f"Grad-CAM at {result.layer}",

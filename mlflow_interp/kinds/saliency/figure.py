@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import Strip, draw_grid, prediction_lines
 from mlflow_interp.exceptions import OptionError
@@ -36,7 +36,7 @@ def draw(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 
             list(tiles_of(result, index, colours, percentile).values()),
             prediction_lines(result.explained, index),
         )
-        for index, name in enumerate(result.examples.names[:MOST_PICTURES])
+        for index, name in enumerate(result.examples.names[:MOST_IMAGES])
     ]
     title = style.with_count("Saliency", result.examples)
     headings = HEADINGS[-len(strips[0].tiles) :]

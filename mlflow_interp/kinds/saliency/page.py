@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
 from mlflow_interp.drawing.page import render
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def page(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> str:
     """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
     colours, examples = style.find_colormap(colormap), result.examples
-    shown = min(len(examples), MOST_PICTURES)
+    shown = min(len(examples), MOST_IMAGES)
     rows = []
     for index in range(shown):
         tiles = tiles_of(result, index, colours, percentile)
-        most = 224 if examples.pictures is not None else 480
+        most = 224 if examples.images is not None else 480
         images = [[name, style.data_uri(tile, most=most)] for name, tile in tiles.items()]
         rows.append(page_facts(result.explained, index) | {"tiles": images})
     return render(

@@ -25,15 +25,15 @@ def strength(values: np.ndarray, percentile: float) -> np.ndarray:
 def tiles_of(result: SaliencyResult, index: int, colours: Any, percentile: float) -> dict[str, np.ndarray]:
     """By heading, (h, w, 3) uint8; of what is no picture the maps alone."""
     maps = [result.gradients[index], result.smooth_gradients[index], result.integrated_gradients[index]]
-    if result.examples.pictures is None:
+    if result.examples.images is None:
         drawn = [_on_input(result, index, each, colours, percentile) for each in maps]
         return dict(zip(HEADINGS[2:], drawn, strict=True))
-    picture = result.examples.pictures[index]
-    planes = [reduced(strength(_channels_last(each, picture), percentile)) for each in maps]
-    picture = reduced(picture)
-    filtered = np.rint(picture * planes[1][..., np.newaxis]).astype(np.uint8)
+    image = result.examples.images[index]
+    planes = [reduced(strength(_channels_last(each, image), percentile)) for each in maps]
+    image = reduced(image)
+    filtered = np.rint(image * planes[1][..., np.newaxis]).astype(np.uint8)
     drawn = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
-    return dict(zip(HEADINGS, [enlarged(picture), enlarged(filtered), *drawn], strict=True))
+    return dict(zip(HEADINGS, [enlarged(image), enlarged(filtered), *drawn], strict=True))
 
 
 def _on_input(
@@ -47,8 +47,8 @@ def _on_input(
     return draw_bars(given, np.clip(values / peak, -1, 1), colours)
 
 
-def _channels_last(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
+def _channels_last(values: np.ndarray, image: np.ndarray) -> np.ndarray:
     """A map of a picture as (height, width, channels)."""
-    first = values.ndim == 3 and values.shape[:2] != picture.shape[:2] == values.shape[1:]
+    first = values.ndim == 3 and values.shape[:2] != image.shape[:2] == values.shape[1:]
     values = np.moveaxis(values, 0, -1) if first else values
     return values if values.ndim == 3 else values[..., np.newaxis]

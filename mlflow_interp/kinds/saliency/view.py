@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlflow_interp.core.examples import MOST_PICTURES
+from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.saliency.tiles import tiles_of
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def view(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> View:
     """The three maps of each input."""
-    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_PICTURES))
+    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_IMAGES))
     gap = float(np.median(result.completeness_gaps))
     tiles = [list(tiles_of(result, at, colours, percentile).items())[-3:] for at in shown]
     return View(
