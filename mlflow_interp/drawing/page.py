@@ -1,4 +1,4 @@
-"""The frame that all pages share: a template, its script allowed by hash, data as JSON."""
+"""The frame that all pages share: a template, their script allowed by hash, data as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 from mlflow_interp.drawing.style import counted
+
+SHARED = "drawing/shared.js"
 
 
 @cache
@@ -32,11 +34,11 @@ def render(template: str, script: str | None = None, *, plotly: bool = False, **
 
     Args:
         template: the file of the template, from the package's folder on.
-        script: the file of its script.
+        script: the file of its own script, which finds the functions of drawing/shared.js and reads `data`.
         plotly: whether that library stands in the page before the script.
         **values: what the template is filled with.
     """
-    code = _templates().loader.get_source(_templates(), script)[0] if script else ""
+    code = _source(SHARED) + _source(script) if script else ""
     library = _plotly() if plotly else ""
     if "data" in values:
         values["data"] = json.dumps(values["data"], allow_nan=False).replace("<", "\\u003c")
@@ -47,6 +49,10 @@ def render(template: str, script: str | None = None, *, plotly: bool = False, **
         .render(script=code, library=library, script_hashes=hashes, **values)
     )
     return str(filled)
+
+
+def _source(file: str) -> str:
+    return str(_templates().loader.get_source(_templates(), file)[0])
 
 
 def _hash(code: str) -> str:

@@ -1,12 +1,10 @@
-const data = JSON.parse(document.getElementById("data").textContent);
-const find = (id) => document.getElementById(id);
-const make = (tag, text, name) => Object.assign(document.createElement(tag), { textContent: text ?? "", className: name ?? "" });
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const percent = (chance) => (chance === null ? "" : chance >= 0 && chance <= 1 ? `${(100 * chance).toFixed(1)}%` : chance.toPrecision(3));
 const FEW = 64, NEIGHBOURS = 4, MOST_NAMED = 8, REACH = 14;
 
 const epochs = [...new Set(data.methods.filter((each) => each.steps.length > 1).flatMap((each) => each.steps.map((step) => step.step)))].sort((a, b) => a - b);
 const state = { set: 0, index: null, epoch: epochs.length - 1, wrong: false, class: "", extra: null };
+
+// A probability, or a logit as the number it is.
+const chanceText = (chance) => percent(chance, chance?.toPrecision(3));
 
 // What a method shows at the chosen epoch: that one, or the last before it.
 function stepOf(method) {
@@ -45,12 +43,12 @@ function walk(change) {
 }
 
 function goTo(epoch) {
-  state.epoch = Math.max(0, Math.min(epochs.length - 1, epoch));
+  state.epoch = clamp(epoch, 0, epochs.length - 1);
   show();
 }
 
 function picture(place, alt) {
-  const image = Object.assign(new Image(), { src: data.images[place], alt });
+  const image = makeImage(data.images[place], alt);
   const mark = () => image.classList.toggle("few", Math.max(image.naturalWidth, image.naturalHeight) <= FEW);
   if (image.complete && image.naturalWidth) mark(); else image.addEventListener("load", mark);
   return image;
@@ -78,9 +76,9 @@ function showChosen(input) {
   find("target").textContent = targets.length ? `explained: ${targets.join(", ")}` : "";
   find("predictions").replaceChildren(...(said?.predictions ?? []).map(([name, chance]) => {
     const line = make("tr"), cell = make("td", name), bar = make("div", "", "bar");
-    bar.style.width = `${100 * Math.max(0, Math.min(1, chance ?? 0))}%`;
+    bar.style.width = `${100 * clamp(chance ?? 0, 0, 1)}%`;
     if (chance !== null) cell.append(bar);
-    line.append(cell, make("td", percent(chance), "number"));
+    line.append(cell, make("td", chanceText(chance), "number"));
     return line;
   }));
 }
@@ -113,8 +111,8 @@ const unpacked = new Map();
 // Whole numbers from 0 to 1000, little-endian, across and up.
 function placesOf(layer) {
   if (!unpacked.has(layer)) {
-    const bytes = Uint8Array.from(atob(layer.places), (letter) => letter.charCodeAt(0)), view = new DataView(bytes.buffer);
-    unpacked.set(layer, Array.from({ length: bytes.length / 4 }, (_, at) => [view.getUint16(4 * at, true) / 1000, 1 - view.getUint16(4 * at + 2, true) / 1000]));
+    const view = new DataView(unpack(layer.places, Uint8Array).buffer);
+    unpacked.set(layer, Array.from({ length: view.byteLength / 4 }, (_, at) => [view.getUint16(4 * at, true) / 1000, 1 - view.getUint16(4 * at + 2, true) / 1000]));
   }
   return unpacked.get(layer);
 }
@@ -129,7 +127,7 @@ function scatterOf(scatter, layer, input) {
   const named = Object.entries(scatter.classes).filter(([each]) => scatter.labels.includes(Number(each)));
   if (named.length > 1 && named.length <= MOST_NAMED) caption.append(legend(named));
   const label = `Map of ${scatter.indices.length} inputs at ${layer.name}${chosen < 0 ? "" : `; ${input.name} lies beside ${near.join(", ")}`}`;
-  const radius = Math.max(1.8, Math.min(5, 60 / Math.sqrt(places.length)));
+  const radius = clamp(60 / Math.sqrt(places.length), 1.8, 5);
   function draw(pen, side) {
     places.forEach((place, at) => {
       const [left, top] = inside(place, side);
@@ -230,7 +228,7 @@ function showStrip() {
   const at = shown.findIndex((input) => input.index === state.index), wrong = inputs().filter(isWrong).length;
   find("place").textContent = shown.length ? `${at < 0 ? "–" : at + 1} of ${shown.length}` : "none";
   const given = data.sets[state.set].count, here = inputs().length;
-  find("all").textContent = here < given ? `${here.toLocaleString("en")} of ${given.toLocaleString("en")}` : `All ${here}`;
+  find("all").textContent = here < given ? `${amount(here)} of ${amount(given)}` : `All ${here}`;
   find("wrong").textContent = `Wrong ${wrong}`;
   find("wrong").disabled = !wrong && !state.wrong;
   find("all").setAttribute("aria-pressed", !state.wrong);
@@ -292,7 +290,7 @@ function glance() {
     line.append(make("b", `${text} `), button, ` ${verdictOf(input)}`);
     list.append(line);
   };
-  const verdictOf = (input) => { const [name, sure] = saidOf(input.index).predictions[0]; return `predicted ${name} ${percent(sure)}${isWrong(input) ? `, is ${input.labelName}` : ""}`; };
+  const verdictOf = (input) => { const [name, sure] = saidOf(input.index).predictions[0]; return `predicted ${name} ${chanceText(sure)}${isWrong(input) ? `, is ${input.labelName}` : ""}`; };
   const wrong = known.filter(isWrong).sort((a, b) => chance(b) - chance(a));
   if (wrong.length) entry("surest mistake", wrong[0]);
   const unsure = inputs().filter((input) => saidOf(input.index)?.predictions[0]?.[1] != null).sort((a, b) => chance(a) - chance(b));
@@ -324,7 +322,7 @@ if (data.sets.some((each) => each.inputs.length)) {
   find("next").addEventListener("click", () => walk(1));
   find("epoch")?.addEventListener("input", (event) => goTo(Number(event.target.value)));
   addEventListener("resize", show);
-  matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", show);
+  darkScheme.addEventListener("change", show);
 }
 
 // Stay with the chosen input where the filter leaves it.
@@ -333,13 +331,11 @@ function keep() {
   if (!shown.some((input) => input.index === state.index) && shown.length) choose(shown[0].index); else show();
 }
 
-document.addEventListener("keydown", (event) => {
-  if (find("walk").hidden || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
-  const change = { ArrowRight: 1, ArrowLeft: -1 }[event.key], later = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (change) walk(change);
-  else if (later && epochs.length > 1) goTo(state.epoch + later);
-  else return;
-  event.preventDefault();
+onArrowKeys(document, (across, down) => {
+  if (find("walk").hidden || (down && epochs.length < 2)) return false;
+  if (across) walk(across);
+  else goTo(state.epoch + down);
+  return true;
 });
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
 for (const button of document.querySelectorAll("[data-section]")) button.addEventListener("click", () => find(`section-${button.dataset.section}`).scrollIntoView());

@@ -1,17 +1,7 @@
-const data = JSON.parse(document.getElementById("data").textContent);
-const find = (id) => document.getElementById(id);
-const make = (tag, text, name) => Object.assign(document.createElement(tag), { textContent: text ?? "", className: name ?? "" });
-const unpack = (text, kind) => new kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-// Plotly reads some HTML in text; what came from data is text and nothing else.
-const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-const shorten = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1 - Math.floor((most - 1) / 3))}…${text.slice(text.length - Math.floor((most - 1) / 3))}`);
-const percent = (share) => (share <= 0 ? "0%" : share < 0.005 ? "<1%" : share >= 1 ? "100%" : `${Math.min(99, Math.round(100 * share))}%`);
-const fine = (share) => (share > 0 && share < 0.0005 ? "<0.1%" : `${(100 * share).toFixed(1)}%`);
-const amount = (number) => (Number.isInteger(number) ? number.toLocaleString("en") : Number(number.toPrecision(4)).toString());
-const compact = (number) => (!Number.isInteger(number) ? Number(number.toPrecision(3)).toString() : number >= 1e7 ? `${Number((number / 1e6).toPrecision(3))}M` : number >= 1e4 ? `${Number((number / 1e3).toPrecision(3))}k` : number.toLocaleString("en"));
 const WITH_NUMBERS = 20, WITH_GAPS = 60, MOST_BLOCKS = 400, MOST_FOCUSED = 20, FEW = 30;
 
 const names = data.names, count = names.length, multi = data.multi, side = multi ? 2 : count;
+const card = hoverCard();
 const everyone = Array.from(names.keys());
 
 // What each step's cells add up to, made when the step is first shown.
@@ -99,11 +89,10 @@ function blocks(shown, zoom) {
   return { z, from, left, top, block, most };
 }
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const light = (hex) => [1, 3, 5].reduce((sum, at) => sum + parseInt(hex.slice(at, at + 2), 16), 0);
 function scale(many) {
-  const dark = matchMedia("screen and (prefers-color-scheme: dark)").matches, shades = data.shades;
-  const ordered = dark && light(shades[0]) > light(shades.at(-1)) ? [...shades].reverse() : shades;
+  const { shades } = data;
+  const ordered = darkScheme.matches && light(shades[0]) > light(shades.at(-1)) ? [...shades].reverse() : shades;
   const kept = many ? ordered.slice(5) : ordered;
   return kept.map((shade, at) => [at / (kept.length - 1), shade]);
 }
@@ -141,7 +130,7 @@ function frame(shown, pixels) {
 function bar(most, many) {
   const counted = state.normalize === "none", round = (each) => (counted && most >= 5 ? Math.round(each) : each);
   const marks = [...new Set((many ? [0, 0.01, 0.05, 0.15, 0.3, 0.6, 1] : [0, 0.25, 0.5, 0.75, 1]).map((part) => round(part * most)))];
-  return { thickness: 12, outlinewidth: 0, len: 0.7, y: 1, yanchor: "top", tickfont: { size: 11 }, tickvals: marks.map((each) => (many ? Math.sqrt(each) : each)), ticktext: marks.map((each) => (counted ? compact(each) : each > 0 && each < 0.1 ? fine(each) : percent(each))) };
+  return { thickness: 12, outlinewidth: 0, len: 0.7, y: 1, yanchor: "top", tickfont: { size: 11 }, tickvals: marks.map((each) => (many ? Math.sqrt(each) : each)), ticktext: marks.map((each) => (counted ? compactAmount(each) : each > 0 && each < 0.1 ? finePercent(each) : roundPercent(each))) };
 }
 
 function draw() {
@@ -151,7 +140,7 @@ function draw() {
   const longest = Math.max(...shown.map((one) => Math.min(22, rowName(one).length)));
   const width = find("plot").clientWidth, flat = longest * 7.5 * size < 0.55 * width, margin = { l: Math.min(48 + 6.6 * longest, 0.36 * width), t: 6, r: 64, b: (flat ? 64 : 54 + 4.9 * longest) };
   const inner = Math.max(120, Math.min(width - margin.l - margin.r, 160 + 90 * size)), height = Math.min(inner, Math.max(280, size * 40, innerHeight - 220)) + margin.t + margin.b;
-  const cell = inner / size, numbers = !many && cell > 24 && { texttemplate: "%{text}", text: z.map((row) => Array.from(row, (each) => (Number.isNaN(each) ? "" : state.normalize === "none" ? compact(each) : percent(each)))) };
+  const cell = inner / size, numbers = !many && cell > 24 && { texttemplate: "%{text}", text: z.map((row) => Array.from(row, (each) => (Number.isNaN(each) ? "" : state.normalize === "none" ? compactAmount(each) : roundPercent(each)))) };
   const trace = {
     type: "heatmap", z: many ? z.map((row) => row.map(Math.sqrt)) : z, x0: left + (block - 1) / 2, dx: block, y0: top + (block - 1) / 2, dy: block,
     zmin: 0, zmax: many ? Math.sqrt(ceiling) : ceiling, colorscale: scale(many), xgap: size <= WITH_GAPS ? 1 : 0, ygap: size <= WITH_GAPS ? 1 : 0,
@@ -165,13 +154,13 @@ function draw() {
     paper_bgcolor: colour("--ground"), plot_bgcolor: size > WITH_GAPS ? colour("--ground") : colour("--panel"), font: { color: colour("--ink"), family: "system-ui, sans-serif" },
   }, { displayModeBar: false, doubleClick: false, showTips: false });
   find("all").hidden = state.focus === null && !zoom;
-  find("shown").textContent = state.focus !== null ? `${names[state.focus]} and the ${size - 1} classes it is most confused with` : size > FEW && !zoom ? `${size.toLocaleString("en")} classes: drag to zoom in, or find one` : "";
+  find("shown").textContent = state.focus !== null ? `${names[state.focus]} and the ${size - 1} classes it is most confused with` : size > FEW && !zoom ? `${amount(size)} classes: drag to zoom in, or find one` : "";
 }
 
 // The block under the pointer. Plotly's own points lag behind a quick hand.
 function blockAt({ clientX, clientY }) {
   const box = find("plot").querySelector(".nsewdrag").getBoundingClientRect(), last = drawn.shown.length - 1;
-  const along = ([from, to], share) => Math.max(0, Math.min(last, Math.round(from + share * (to - from))));
+  const along = ([from, to], share) => clamp(Math.round(from + share * (to - from)), 0, last);
   const { x, y } = state.zoom ?? { x: [-0.5, last + 0.5], y: [last + 0.5, -0.5] };
   const column = along(x, (clientX - box.left) / box.width), row = along(y, (box.bottom - clientY) / box.height);
   return [Math.floor((row - drawn.top) / drawn.block), Math.floor((column - drawn.left) / drawn.block)];
@@ -187,7 +176,7 @@ function cellAt([y, x]) {
 
 function lines([row, column]) {
   const code = codeOf(row, column), times = countAt(code), sum = sumAt(code);
-  const part = (how) => fine(value(row, column, sum, how));
+  const part = (how) => finePercent(value(row, column, sum, how));
   return [
     `${amount(times)} ${times === 1 ? "input" : "inputs"}${data.weighted ? `, weight ${amount(sum)}` : ""}`,
     multi ? `${part("true")} of those where it is ${rowName(row)}` : `${part("true")} of true ${names[row]}`,
@@ -201,14 +190,14 @@ const saying = ([row, column]) => (multi ? `${names[state.label]}: ${rowName(row
 function mistakeCard(mistake) {
   const figure = make("figure");
   if (mistake.picture !== null) {
-    const image = Object.assign(new Image(), { alt: mistake.name, src: data.pictures[mistake.picture] });
+    const image = makeImage(data.pictures[mistake.picture], mistake.name);
     image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth < 48));
     figure.append(image);
   }
   figure.append(make("div", mistake.name, "faint"));
   for (const [one, chance] of mistake.said.slice(0, 3)) {
     const line = make("div", "", "said");
-    line.append(make("span", names[one], multi ? "" : one === mistake.cell[1] ? "wrong" : one === mistake.cell[0] ? "right" : ""), make("span", fine(chance), "number"));
+    line.append(make("span", names[one], multi ? "" : one === mistake.cell[1] ? "wrong" : one === mistake.cell[0] ? "right" : ""), make("span", finePercent(chance), "number"));
     figure.append(line);
   }
   return figure;
@@ -284,7 +273,7 @@ function table() {
     button.addEventListener("click", () => chooseClass(one));
     cell.append(button);
     const worst = multi ? amount(each.wrong) : each.worst === null ? "" : `${names[each.worst]} (${amount(each.worstCount)})`;
-    row.append(cell, ...[amount(each.inputs), amount(each.taken), fine(each.precision), fine(each.recall), each.f1.toFixed(3)].map((text) => make("td", text, "number")), make("td", worst, multi ? "number" : ""));
+    row.append(cell, ...[amount(each.inputs), amount(each.taken), finePercent(each.precision), finePercent(each.recall), each.f1.toFixed(3)].map((text) => make("td", text, "number")), make("td", worst, multi ? "number" : ""));
     return row;
   }));
   mark();
@@ -306,23 +295,15 @@ function show() {
   behind();
 }
 
-let pointer = { clientX: 0, clientY: 0 };
 function hover(cell) {
-  const card = find("card"), gap = 14;
-  card.replaceChildren(make("b", saying(cell)), ...lines(cell).map((text) => make("div", text)));
-  card.classList.add("shown");
-  const left = pointer.clientX + gap + card.offsetWidth > innerWidth ? pointer.clientX - gap - card.offsetWidth : pointer.clientX + gap;
-  card.style.left = `${Math.max(4, left)}px`;
-  card.style.top = `${Math.max(4, Math.min(pointer.clientY + gap, innerHeight - card.offsetHeight - 4))}px`;
+  find("card").replaceChildren(make("b", saying(cell)), ...lines(cell).map((text) => make("div", text)));
+  card.show();
 }
 
-function walk(event) {
-  const [down, right] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key] ?? [0, 0];
-  if (!down && !right) return;
-  event.preventDefault();
+function walk(across, down) {
   const { shown } = drawn, last = shown.length - 1, [y, x] = (state.cell ?? [shown[0], shown[0]]).map((one) => Math.max(0, shown.indexOf(one)));
-  const to = (at, by) => shown[Math.max(0, Math.min(last, at + (state.cell ? by : 0)))];
-  choose([to(y, down), to(x, right)]);
+  const to = (at, by) => shown[clamp(at + (state.cell ? by : 0), 0, last)];
+  choose([to(y, down), to(x, across)]);
 }
 
 function showAll() {
@@ -333,12 +314,11 @@ function showAll() {
 
 if (multi) state.label = everyone.reduce((worst, one) => (now().each[one].f1 < now().each[worst].f1 ? one : worst), 0);
 find("normalize").value = state.normalize;
-find("names").append(...names.map((name) => Object.assign(document.createElement("option"), { value: name })));
-addEventListener("pointermove", (event) => { pointer = event; });
+suggest(find("names"), names);
 show();
 const plot = find("plot");
 plot.on("plotly_hover", ({ points }) => hover(cellAt(points[0].pointIndex)));
-plot.on("plotly_unhover", () => find("card").classList.remove("shown"));
+plot.on("plotly_unhover", card.hide);
 plot.on("plotly_click", ({ event }) => choose(cellAt(blockAt(event))));
 // Two quick clicks on different cells are a double click too; with nothing to undo, the second must count.
 plot.on("plotly_doubleclick", () => { if (state.focus !== null || state.zoom) showAll(); });
@@ -349,8 +329,8 @@ plot.on("plotly_relayout", (change) => {
   state.zoom = { x: range("xaxis") ?? [-0.5, size - 0.5], y: range("yaxis") ?? [size - 0.5, -0.5] };
   draw();
 });
-plot.addEventListener("keydown", walk);
-plot.addEventListener("blur", () => find("card").classList.remove("shown"));
+onArrowKeys(plot, walk);
+plot.addEventListener("blur", card.hide);
 find("all").addEventListener("click", showAll);
 find("normalize").addEventListener("change", (event) => { state.normalize = event.target.value; draw(); });
 find("step")?.addEventListener("input", (event) => { state.step = Number(event.target.value); show(); });
@@ -365,4 +345,4 @@ find("find").addEventListener("input", (event) => {
   else if (!event.target.value && state.focus !== null) showAll();
 });
 addEventListener("resize", draw);
-matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", draw);
+darkScheme.addEventListener("change", draw);

@@ -1,10 +1,6 @@
-const data = JSON.parse(document.getElementById("data").textContent);
-const find = (id) => document.getElementById(id);
-const unpack = (text, kind) => new kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-// Plotly reads some HTML in text, and mathematics between "$"; what came from data is text and nothing else.
-const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "&#36;");
 const MOST_GROUPS = 60, SMOOTH_SVG = 1500, MOST_RINGED = 3000, NARROW = 520;
 
+const card = hoverCard();
 const count = data.names.length, deep = data.components === 3;
 const labels = unpack(data.labels, Int32Array), indices = unpack(data.indices, Int32Array);
 const classOf = new Map(data.classes.map((each) => [each.index, each]));
@@ -30,7 +26,7 @@ const isShown = (row) => (!onlyWrong || isWrong(row)) && (wanted === null || lab
 
 function traces(group) {
   const points = steps[at].points[layer], size = data.components;
-  const dot = data.size ? Math.sqrt(data.size) : Math.max(deep ? 2 : 4, Math.min(9, 260 / Math.sqrt(count)));
+  const dot = data.size ? Math.sqrt(data.size) : clamp(260 / Math.sqrt(count), deep ? 2 : 4, 9);
   const draw = (rows, marker, more) => ({
     type: deep ? "scatter3d" : count > SMOOTH_SVG ? "scattergl" : "scatter",
     mode: "markers", name: plain(group.name), legendgroup: groups.indexOf(group), customdata: rows, marker, ...more,
@@ -48,7 +44,6 @@ function traces(group) {
   ];
 }
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const ink = () => colour("--ink");
 
 function layout() {
@@ -71,18 +66,18 @@ function show() {
   const wrong = Array.from(labels.keys()).filter(isWrong).length;
   find("measures").textContent = [...measures, ...(data.classes.some((each) => each.index >= 0) ? [`${wrong} of ${count} wrongly predicted`] : [])].join(" · ");
   if (find("at")) find("at").textContent = steps[at].step;
-  find("card").classList.remove("shown");
+  card.hide();
 }
 
 function describe(row) {
-  const step = steps[at], chance = step.probabilities[row], card = find("facts");
+  const step = steps[at], chance = percent(step.probabilities[row]);
   find("name").textContent = data.names[row];
   const lines = [
     ["", `input ${indices[row]}`],
     ...(labels[row] >= 0 ? [["", `label ${classOf.get(labels[row]).name}`]] : []),
-    [isWrong(row) ? "wrong" : labels[row] >= 0 ? "right" : "", `predicted ${data.predictedNames[step.predicted[row]]}${chance >= 0 && chance <= 1 ? ` ${(100 * chance).toFixed(1)}%` : ""}`],
+    [isWrong(row) ? "wrong" : labels[row] >= 0 ? "right" : "", `predicted ${data.predictedNames[step.predicted[row]]}${chance && ` ${chance}`}`],
   ];
-  card.replaceChildren(...lines.map(([name, text]) => Object.assign(document.createElement("div"), { className: name, textContent: text })));
+  find("facts").replaceChildren(...lines.map(([name, text]) => make("div", text, name)));
   if (!data.sprite) return;
   const picture = find("picture"), { side, columns } = data.sprite, scale = 96 / side;
   picture.hidden = false;
@@ -90,27 +85,16 @@ function describe(row) {
   picture.style.backgroundPosition = `${-(row % columns) * side * scale}px ${-Math.floor(row / columns) * side * scale}px`;
 }
 
-function place(event) {
-  const card = find("card"), gap = 14;
-  card.classList.add("shown");
-  const left = event.clientX + gap + card.offsetWidth > innerWidth ? event.clientX - gap - card.offsetWidth : event.clientX + gap;
-  const top = Math.min(event.clientY + gap, innerHeight - card.offsetHeight - 4);
-  card.style.left = `${Math.max(4, left)}px`;
-  card.style.top = `${Math.max(4, top)}px`;
-}
-
 if (data.sprite) find("picture").style.backgroundImage = `url(${data.sprite.source})`;
-let pointer = { clientX: 0, clientY: 0 };
-addEventListener("pointermove", (event) => { pointer = event; });
 show();
-find("plot").on("plotly_hover", ({ points }) => { describe(points[0].customdata); place(pointer); });
-find("plot").on("plotly_unhover", () => find("card").classList.remove("shown"));
+find("plot").on("plotly_hover", ({ points }) => { describe(points[0].customdata); card.show(); });
+find("plot").on("plotly_unhover", card.hide);
 find("layer")?.addEventListener("change", (event) => { layer = Number(event.target.value); show(); });
 find("step")?.addEventListener("input", (event) => { at = Number(event.target.value); show(); });
 find("wrong")?.addEventListener("change", (event) => { onlyWrong = event.target.checked; show(); });
-find("classes")?.append(...occurring.map((each) => Object.assign(document.createElement("option"), { value: each.name })));
+suggest(find("classes"), occurring.map((each) => each.name));
 find("find")?.addEventListener("input", (event) => {
   wanted = occurring.find((each) => each.name === event.target.value)?.index ?? null;
   show();
 });
-matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", show);
+darkScheme.addEventListener("change", show);
