@@ -1,4 +1,5 @@
 // What the pages' scripts have in common. It stands before each of them, in the same block.
+// biome-ignore-all lint/correctness/noUnusedVariables: the pages' scripts use them, as a test makes sure of
 
 const data = JSON.parse(document.getElementById("data").textContent);
 // On paper a page is light, whatever the screen is.
@@ -44,7 +45,9 @@ function shorten(text, longest) {
 
 // A probability; `otherwise` stands for what is none, as a logit or null.
 function percent(chance, otherwise = "") {
-  return typeof chance === "number" && chance >= 0 && chance <= 1 ? `${(100 * chance).toFixed(1)}%` : otherwise;
+  return typeof chance === "number" && chance >= 0 && chance <= 1
+    ? `${(100 * chance).toFixed(1)}%`
+    : otherwise;
 }
 
 // Not 0.0% of what is there, however little of it.
@@ -90,13 +93,18 @@ function onArrowKeys(target, act) {
 
 // The card beside the pointer, which is followed here, as the points that Plotly tells of come late.
 function hoverCard() {
-  const card = find("card"), gap = 14, margin = 4;
+  const card = find("card");
+  const gap = 14;
+  const margin = 4;
   let pointer = { clientX: 0, clientY: 0 };
-  addEventListener("pointermove", (event) => { pointer = event; });
+  addEventListener("pointermove", (event) => {
+    pointer = event;
+  });
   return {
     show() {
       card.classList.add("shown");
-      const right = pointer.clientX + gap, below = pointer.clientY + gap;
+      const right = pointer.clientX + gap;
+      const below = pointer.clientY + gap;
       const left = right + card.offsetWidth > innerWidth ? pointer.clientX - gap - card.offsetWidth : right;
       card.style.left = `${Math.max(margin, left)}px`;
       card.style.top = `${Math.max(margin, Math.min(below, innerHeight - card.offsetHeight - margin))}px`;
@@ -109,7 +117,9 @@ function hoverCard() {
 
 // A row of the table of predictions: class, probability, and that as a bar.
 function predictionRow([name, chance]) {
-  const row = make("tr"), cell = make("td"), bar = make("div", "", "bar");
+  const row = make("tr");
+  const cell = make("td");
+  const bar = make("div", "", "bar");
   bar.style.width = `${120 * clamp(chance, 0, 1)}px`;
   cell.append(bar);
   row.append(make("td", name), make("td", percent(chance, chance), "number"), cell);
@@ -129,7 +139,8 @@ function explanation({ target, notes = [], label = null, right }) {
 function walkThrough(inputs, thumbnail, show) {
   let current = 0;
   const buttons = inputs.map((input, index) => {
-    const button = make("button"), { label, sources } = thumbnail(input);
+    const button = make("button");
+    const { label, sources } = thumbnail(input);
     button.title = input.name;
     button.setAttribute("aria-label", label);
     button.append(...sources.map((source) => makeImage(source, "")));
@@ -139,7 +150,9 @@ function walkThrough(inputs, thumbnail, show) {
   function choose(index) {
     current = (index + inputs.length) % inputs.length;
     show(inputs[current]);
-    buttons.forEach((button, at) => { button.setAttribute("aria-current", at === current); });
+    buttons.forEach((button, at) => {
+      button.setAttribute("aria-current", at === current);
+    });
   }
   find("strip").append(...buttons);
   onArrowKeys(document, (across, down) => choose(current + across + down));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def test_nothing_that_is_shared_is_defined_again(script):
 def test_everything_that_is_shared_is_used():
     code = "".join(SOURCES.values())
     assert [name for name in names_in(SOURCES[SHARED]) if len(re.findall(rf"\b{name}\b", code)) < 2] == []
+
+
+def test_the_linter_knows_what_is_shared():
+    settings = json.loads((PACKAGE.parent / "biome.json").read_text(encoding="utf-8"))
+    (pages,) = settings["overrides"]
+    assert set(pages["javascript"]["globals"]) == names_in(SOURCES[SHARED]) | {"Plotly"}
 
 
 def test_a_page_without_a_script_allows_none():

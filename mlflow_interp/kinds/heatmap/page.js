@@ -14,7 +14,8 @@ function thumbnail({ name, target, picture, heat }) {
 }
 
 function fade() {
-  for (const heat of document.querySelectorAll("#heat, .strip img + img")) heat.style.opacity = find("opacity").value / 100;
+  for (const heat of document.querySelectorAll("#heat, .strip img + img"))
+    heat.style.opacity = find("opacity").value / 100;
 }
 
 walkThrough(data, thumbnail, show);
