@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whole files, as a file's tests share servers and models; a few processes, as each has TensorFlow in it.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint package docs docs-tables docs-pictures bench mlproject clean
+.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts package docs docs-tables docs-pictures bench mlproject clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,10 +46,20 @@ faults: .venv/dev  ## Log through a server that fails in every way; ends with a 
 load: .venv/dev  ## Measure 20,000 pictures, eight threads at one server, and 200 calls in one process; some minutes
 	nice $(BIN)/python -m benchmarks.load
 
-lint: .venv/dev  ## Check style and types
+lint: .venv/dev lint-scripts  ## Check style and types, and the pages' scripts where npm is there
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Who changes no script needs no npm; CI checks them for all.
+lint-scripts:
+	@if command -v npm >/dev/null; then \
+	  $(MAKE) --silent --no-print-directory node_modules/installed && node_modules/.bin/biome ci --error-on-warnings; \
+	elif [ "$$CI" = true ]; then \
+	  echo "npm is not installed, and CI needs it to check the pages' scripts" >&2; exit 1; \
+	else \
+	  echo "The pages' scripts were not checked, as npm is not installed"; \
+	fi
 
 package: .venv/dev  ## Build wheel and sdist, install each into an empty environment, try it there
 	.ci/package
@@ -70,13 +80,17 @@ docs-pictures: .venv/dev  ## Make the pictures of README and docs anew
 	$(BIN)/python -m docs.pictures
 
 clean:  ## Remove the environment and everything made by the demo
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv node_modules demo build *.egg-info
 
 # uv installs in seconds what takes pip minutes; where it can't be had, pip does it.
 .venv/%: setup.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
 	@$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[$(extras)]' || $(BIN)/python -m pip install --quiet -e '.[$(extras)]'
+	@touch $@
+
+node_modules/installed: package.json package-lock.json
+	@npm ci --loglevel error --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 .venv/demo: extras := demo
