@@ -31,7 +31,5 @@ def capabilities_of(model: Any, passed: Forward) -> set[Capability]:
             entry = differentiable_input(model, passed, scores.scores)
         except InapplicableError:
             return found
-        found |= (
-            {"gradient", "images"} if entry == INPUT and passed.inputs.shape.rank == 4 else {"gradient"}
-        )
+        found |= {"gradient", "images"} if entry == INPUT and passed.inputs.shape.rank == 4 else {"gradient"}
     return found
