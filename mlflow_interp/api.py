@@ -85,7 +85,8 @@ def interpret(
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
         destination.start(loaded.origin, _run_name(list(chosen), loaded))
-        found, failed = {}, {}
+        found = {}
+        failed = {}
         for method, given in chosen.items():
             try:
                 found[method] = _run(method, loaded, batch, destination, given)

@@ -17,7 +17,8 @@ from mlflow_interp.options import Option
 from mlflow_interp.tracking.destination import note_failure
 
 _NUMBERS: Mapping[Any, click.ParamType[Any, Any]] = {int: click.INT, float: click.FLOAT}
-_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+_YES = ("true", "1", "yes", "on")
+_NO = ("false", "0", "no", "off")
 _QUIET = Option("quiet", "run", bool, False, "Show neither progress nor where results went.")
 
 

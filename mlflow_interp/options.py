@@ -170,7 +170,8 @@ def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     Raises:
         OptionError: nothing on the way takes an option, or a number is none that can be computed with.
     """
-    known, sorted_out = options_of(method), {stage: dict[str, Any]() for stage in STAGES}
+    known = options_of(method)
+    sorted_out = {stage: dict[str, Any]() for stage in STAGES}
     for name, value in given.items():
         if name not in known:
             raise _unknown(name, [method])
@@ -224,7 +225,8 @@ def distribute(names: Iterable[str], options: Iterable[str]) -> dict[str, list[s
     Raises:
         OptionError: none takes an option.
     """
-    methods, taken = list(names), dict[str, list[str]]()
+    methods = list(names)
+    taken = dict[str, list[str]]()
     for option in options:
         takers = [name for name in methods if option in options_of(name)]
         own = [name for name in takers if not options_of(name)[option].forwarded]

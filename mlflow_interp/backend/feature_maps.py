@@ -139,7 +139,8 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
 
 def spatial_layers(model: Any, traced: Forward, upto: Any) -> dict[str, SpatialLayout]:
     """By path in order of completion, the layers with a spatial feature map that `upto` depends on."""
-    used, leaves = dependencies(upto), leaf_paths(model)
+    used = dependencies(upto)
+    leaves = leaf_paths(model)
     on_the_way = [
         (path, find_layout(model, traced, tensor))
         for path, tensor in traced.tapped.items()
@@ -180,7 +181,8 @@ def layer_before_head(model: Any, traced: Forward) -> str:
     Raises:
         ModelError: nothing comes before the head.
     """
-    used, leaves = dependencies(traced.outputs), leaf_paths(model)
+    used = dependencies(traced.outputs)
+    leaves = leaf_paths(model)
     way = [path for path, tensor in traced.tapped.items() if path in leaves and tensor.op.name in used]
     weighted = {place.path for place in walk(model) if place.layer.weights}
     before = way[: max((at for at, path in enumerate(way) if path in weighted), default=0)]
@@ -199,7 +201,8 @@ def dependencies(tensor: Any, *, but: Sequence[str] = ()) -> set[str]:
         tensor: the tensor.
         but: types of operations that are not gone past.
     """
-    seen, waiting = set(), [tensor.op]
+    seen = set()
+    waiting = [tensor.op]
     while waiting:
         operation = waiting.pop()
         if operation.name not in seen:

@@ -53,7 +53,8 @@ def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = Non
     """
     import tensorflow as tf
 
-    tapped, uses = dict[str, Any](), dict[str, int]()
+    tapped = dict[str, Any]()
+    uses = dict[str, int]()
     graph = tf.compat.v1.get_default_graph()
 
     def note(path: str, output: Any) -> Any:

@@ -136,7 +136,8 @@ def summed(
     import tensorflow as tf
 
     tensors = [tf.constant(each) for each in given]
-    total, scores = tf.zeros_like(tensors[1]), tf.zeros(len(given[1]))
+    total = tf.zeros_like(tensors[1])
+    scores = tf.zeros(len(given[1]))
     for number in range(count):
         total, scores = one(*tensors, total, scores, tf.constant(number, tf.int64))
         yield 1

@@ -35,7 +35,8 @@ def walk(model: Any) -> list[Located]:
 
 def _walk(parent: Any, path: tuple[str, ...], index: tuple[str, ...]) -> Iterator[Located]:
     for position, layer in enumerate(_sublayers(parent)):
-        names, positions = (*path, layer.name), (*index, str(position))
+        names = (*path, layer.name)
+        positions = (*index, str(position))
         yield Located("/".join(names), "/".join(positions), layer)
         yield from _walk(layer, names, positions)
 

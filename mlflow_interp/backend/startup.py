@@ -7,7 +7,8 @@ import os
 
 def import_quietly() -> None:
     """Import TensorFlow and look for devices; what is printed meanwhile no setting would keep back."""
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         import tensorflow as tf

@@ -37,8 +37,12 @@ class ValidationTap:
     """
 
     def __init__(self, model: Any, capture: Callable[[ValidationBatch], None]) -> None:
-        self.model, self._capture, self.head, self.capturing = model, capture, "", False
-        self._untapped, self._open = model.test_function, contextlib.ExitStack()
+        self.model = model
+        self._capture = capture
+        self.head = ""
+        self.capturing = False
+        self._untapped = model.test_function
+        self._open = contextlib.ExitStack()
         self._lock = threading.Lock()  # replicas call at the same time
         # XLA can't call back, and eager code has no graph to read scores off.
         self.possible = not (model.jit_compile or model.run_eagerly)
@@ -79,7 +83,8 @@ class ValidationTap:
         if not (tf.is_tensor(labels) and tf.is_tensor(outputs)) or tf.executing_eagerly():
             return
         scores = class_scores(outputs)
-        self.head, leaves = scores.head, tf.nest.flatten(inputs)
+        self.head = scores.head
+        leaves = tf.nest.flatten(inputs)
         weighing = [weights] if tf.is_tensor(weights) else []
 
         def copy(labels: np.ndarray, probabilities: np.ndarray, *more: np.ndarray) -> np.ndarray:

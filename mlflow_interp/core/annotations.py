@@ -53,7 +53,9 @@ class PerInputColumn:
     """
 
     def __init__(self, count: int, what: str, batch: Batch) -> None:
-        self.count, self.what, self.batch = count, what, batch
+        self.count = count
+        self.what = what
+        self.batch = batch
         # With `max_inputs`, values stand for all inputs, also those that are not taken.
         some = batch.preparation.get("max_inputs") is not None
         if batch.total is not None and (count < batch.total or (not some and count > batch.total)):

@@ -49,7 +49,8 @@ class Batch:
         Raises:
             InputsError: nothing could be read at all.
         """
-        digest, count = InputsDigest(), 0
+        digest = InputsDigest()
+        count = 0
         for chunk in self.read():
             digest.add(chunk.inputs)
             count += len(chunk)

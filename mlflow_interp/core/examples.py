@@ -111,7 +111,8 @@ class ExampleCollector:
     """Builds `Examples` chunk by chunk, keeping only what they keep: memory does not grow with pictures."""
 
     def __init__(self, class_names: tuple[str, ...] | None, *, top: int = 5) -> None:
-        self.class_names, self.top = class_names, top
+        self.class_names = class_names
+        self.top = top
         self._rows: list[tuple[Chunk, np.ndarray, np.ndarray]] = []
         self._images: list[np.ndarray] = []
         self._values: list[np.ndarray] = []

@@ -10,7 +10,8 @@ def rescale(values: np.ndarray) -> np.ndarray:
     """Map each row of (n, …) linearly to 0..1 as float32; a constant row becomes zeros."""
     axes = tuple(range(1, values.ndim))
     values = np.asarray(values, np.float32)
-    low, high = values.min(axis=axes, keepdims=True), values.max(axis=axes, keepdims=True)
+    low = values.min(axis=axes, keepdims=True)
+    high = values.max(axis=axes, keepdims=True)
     span = np.where(high > low, high - low, 1)
     return np.asarray((values - low) / span, np.float32)
 
@@ -46,9 +47,11 @@ def thumbnails(images: np.ndarray, most: int) -> np.ndarray:
     """Pictures (n, h, w, 3) uint8 as (n, side, side, 3): whole, black beside what isn't square."""
     high, wide = images.shape[1:3]
     scale = min(1.0, most / max(high, wide))
-    rows, columns = max(1, round(high * scale)), max(1, round(wide * scale))
+    rows = max(1, round(high * scale))
+    columns = max(1, round(wide * scale))
     side = max(rows, columns)
-    top, left = (side - rows) // 2, (side - columns) // 2
+    top = (side - rows) // 2
+    left = (side - columns) // 2
     small = np.zeros((len(images), side, side, 3), np.uint8)
     for index, image in enumerate(images):
         smaller = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)

@@ -17,7 +17,9 @@ class ProcessSwitch:
     """
 
     def __init__(self, throw: Callable[[], AbstractContextManager[object]]) -> None:
-        self._throw, self._lock, self._threads = throw, threading.Lock(), 0
+        self._throw = throw
+        self._lock = threading.Lock()
+        self._threads = 0
         self._thrown = ExitStack()
 
     @contextmanager

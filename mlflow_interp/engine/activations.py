@@ -96,7 +96,11 @@ class _Collector:
     def __init__(
         self, model: Any, batch: Batch, layers: Layers, pooling: Pooling, root: Path, *, kept: bool
     ) -> None:
-        self.model, self.batch, self.pooling, self.root, self.kept = model, batch, pooling, root, kept
+        self.model = model
+        self.batch = batch
+        self.pooling = pooling
+        self.root = root
+        self.kept = kept
         self.paths = None if layers is None else _paths(model, layers)
         self.examples = ExampleCollector(batch.class_names, top=_TOP)
         self.thumbnails: list[np.ndarray] = []

@@ -30,10 +30,14 @@ class Explainer:
     """
 
     def __init__(self, model: Any, batch: Batch, target: Target, own: Own) -> None:
-        self.model, self.batch, self.target, self.own = model, batch, target, own
+        self.model = model
+        self.batch = batch
+        self.target = target
+        self.own = own
         self._collector = ExampleCollector(batch.class_names)
         self._rows: list[tuple[np.ndarray, ...]] = []
-        self._head, self._classes = "", 0
+        self._head = ""
+        self._classes = 0
         self._function: Callable[..., Any] | None = None
         self._choose: Callable[[Chunk], np.ndarray] | None = None
 
@@ -59,6 +63,7 @@ class Explainer:
     def _pass(self, inputs: Any, targets: Any) -> tuple[Any, ...]:
         passed = forward(self.model, inputs)
         scores: ClassScores = class_scores(passed.outputs)
-        self._head, self._classes = scores.head, scores.scores.shape[-1]
+        self._head = scores.head
+        self._classes = scores.scores.shape[-1]
         chosen, score, chance = choose_targets(scores, targets)
         return scores.probabilities, chosen, score, chance, *self.own(inputs, passed, score)

@@ -18,7 +18,9 @@ class GrowingArray:
 
     def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
         # Without a buffer, so that a full disk is told by the write and not once more by the close.
-        self._file, self._shape, self._rows = file.open("wb", buffering=0), shape, 0
+        self._file = file.open("wb", buffering=0)
+        self._shape = shape
+        self._rows = 0
 
     def __enter__(self) -> GrowingArray:
         return self

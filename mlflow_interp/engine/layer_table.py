@@ -49,7 +49,8 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
 
 def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
     """A forward pass, the names of the operations that the class scores depend on, what the model offers."""
-    model, shape = loaded.keras, input_shape(loaded)
+    model = loaded.keras
+    shape = input_shape(loaded)
     if shape is None and not getattr(model, "inputs", None):
         raise ModelError(
             f"the input shape of model {model.name!r} is not known; log it with a signature, or call it once"

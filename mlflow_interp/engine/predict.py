@@ -26,7 +26,8 @@ class Predictor:
     """
 
     def __init__(self, model: Any, like: Arrays) -> None:
-        self.head, self.classes = "", 0
+        self.head = ""
+        self.classes = 0
         self._function: Callable[..., Any] = compile_for(lambda inputs: self._pass(model, inputs), like)
         if self.head == "linear" and self.classes == 1:
             raise InapplicableError(
@@ -36,7 +37,8 @@ class Predictor:
 
     def _pass(self, model: Any, inputs: Any) -> Any:
         scores = class_scores(forward(model, inputs).outputs)
-        self.head, self.classes = scores.head, int(scores.probabilities.shape[-1])
+        self.head = scores.head
+        self.classes = int(scores.probabilities.shape[-1])
         return scores.probabilities
 
     def __call__(self, chunk: Chunk) -> np.ndarray:

@@ -82,7 +82,8 @@ def caricature(
         stddev, colours, value_range, snapshot_every, seed,
     )  # fmt: skip
     settings.check()
-    reference, columns = ReferencePass(model, layers, batch.class_names), list[list[LayerResult]]()
+    reference = ReferencePass(model, layers, batch.class_names)
+    columns = list[list[LayerResult]]()
     most = None if batch.total is None else batch.total * steps * max(1, len(reference.layers))
     for _ in track(_work(batch, reference, settings, columns), total=most, label="Caricature", unit="step"):
         pass

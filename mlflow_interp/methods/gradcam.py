@@ -52,7 +52,8 @@ def gradcam(model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Tar
         path = path or last_spatial_layer(model, passed, score)
         return (_heatmaps(model, path, passed, score),)
 
-    explain, heatmaps = Explainer(model, batch, target, heat), []
+    explain = Explainer(model, batch, target, heat)
+    heatmaps = []
     for chunk in track(batch.chunks(), total=batch.total, label="Grad-CAM", unit="input"):
         heatmaps.append(explain(chunk)[1])
     return HeatmapResult(explain.explained(), np.concatenate(heatmaps), str(path))

@@ -151,7 +151,8 @@ class _Maps:
 
     def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
         """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
-        start, arrays = (self.model, self._entry), (inputs, points)
+        start = (self.model, self._entry)
+        arrays = (inputs, points)
         noisy = noisy_copy(self.seed)
         specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64)
         return (

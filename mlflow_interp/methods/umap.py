@@ -117,12 +117,14 @@ def _embedded(
     """Every layer's embedding, one after the other, each starting from what came before, if anything did."""
     if previous is not None:
         earlier = Earlier(previous.embeddings, previous.examples.indices)
-    examples, count = found.examples, len(found.examples)
+    examples = found.examples
+    count = len(found.examples)
     check_count(settings, count)
     settings = complete_settings(settings, min(count, max_fit), aligned=earlier is not None)
     chosen = stratified(examples.labels, max_fit, seed=settings["random_state"] or 0)
     given = examples.labels[chosen] if supervised else None
-    points, measures = [], []
+    points = []
+    measures = []
     for column, (path,) in enumerate(
         track(zip(found.rows), total=len(found.rows), label="UMAP", unit="layer")
     ):

@@ -98,7 +98,9 @@ def registered_version(uri: str) -> tuple[str | None, str | None]:
     match = re.fullmatch(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))", uri)
     if not match:
         return None, None
-    name, alias, version = match["name"], match["alias"], match["version"]
+    name = match["name"]
+    alias = match["alias"]
+    version = match["version"]
     client = MlflowClient()
     if alias:
         return name, str(ask(lambda: client.get_model_version_by_alias(name, alias), uri).version)

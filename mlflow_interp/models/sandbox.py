@@ -67,7 +67,8 @@ def check_file(path: Path) -> None:
 def _check_sizes(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
-    config, whole = sizes.get("config.json", 0), sum(sizes.values())
+    config = sizes.get("config.json", 0)
+    whole = sum(sizes.values())
     if config > LARGEST_CONFIG or whole > max(LARGEST_CONFIG, MOST_EXPANSION * path.stat().st_size):
         raise ModelError(
             f"{path.name!r} would expand from {path.stat().st_size:,} to {whole:,} bytes, {config:,} of them "

@@ -42,7 +42,8 @@ def _flags(given: Mapping[str, Any]) -> Iterator[str]:
 
 def python(manifest: Mapping[str, Any]) -> str:
     """The Python call, with names standing for what was at hand and can't be written down."""
-    model, inputs = manifest["model"]["uri"], str(manifest["inputs"]["source"])
+    model = manifest["model"]["uri"]
+    inputs = str(manifest["inputs"]["source"])
     arguments = [
         "model" if model == _MODEL_AT_HAND else repr(model),
         "inputs" if _is_at_hand(inputs) else repr(inputs),

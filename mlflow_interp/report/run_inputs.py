@@ -30,7 +30,8 @@ class Images:
     def __init__(self, room: int) -> None:
         self.sources: list[str] = []
         self.left_out: Counter[str] = Counter()
-        self._room, self._known = room, dict[str, int]()
+        self._room = room
+        self._known = dict[str, int]()
 
     def place(self, source: Any, method: str) -> int | None:
         """Where a picture stands in `sources`; None where it is none, or doesn't fit."""

@@ -94,7 +94,8 @@ def _figure(entry: Entry, images: Images) -> str | None:
 
 def _section(entry: Entry, figure: str | None, images: Images) -> dict[str, Any]:
     """What the template says of one method."""
-    manifest, shown = entry.manifest, entry.view or {}
+    manifest = entry.manifest
+    shown = entry.view or {}
     told = {*manifest["given"], *manifest.get("resolved", ())}
     lines = charts(shown.get("series", {}))
     charted = {line.name for line in lines}

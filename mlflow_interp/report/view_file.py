@@ -18,7 +18,8 @@ from mlflow_interp.drawing.view import View
 VIEW_VERSION = 1
 MOST_OF_STEPS = 1_000_000  # bytes of all steps together
 _SHARP = 150_000  # bytes up to which a figure stays the PNG that it is
-_LARGEST_FIGURE, _WIDEST = 240_000, 1_400  # bytes and pixels of any other
+_LARGEST_FIGURE = 240_000  # bytes of any other
+_WIDEST = 1_400  # pixels of any other
 
 
 def small_figure(png: bytes) -> str:

@@ -46,7 +46,8 @@ class Destination:
         experiment_id = _experiment_id(self.experiment, origin)
         tags = context_tags() | {"mlflow.runName": name}
         run = ask(lambda: _client().create_run(experiment_id, tags=tags), f"experiment {experiment_id}")
-        self.run_id, self.ends = run.info.run_id, True
+        self.run_id = run.info.run_id
+        self.ends = True
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def log_lineage(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
     """The model and the inputs as inputs of the run."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
 
-    inputs, model_id = manifest["inputs"], manifest["model"]["model_id"]
+    inputs = manifest["inputs"]
+    model_id = manifest["model"]["model_id"]
     dataset = Dataset(
         name=Path(str(inputs["source"])).name[:500] or "inputs",
         digest=inputs["sha256"][:36],
@@ -64,7 +65,8 @@ def log_metrics(client: Any, run_id: str, path: str, finished: InterpretationFil
     """Metrics with step and model, and those on the way to the result."""
     from mlflow.entities import Metric
 
-    now, manifest = int(time.time() * 1000), finished.manifest
+    now = int(time.time() * 1000)
+    manifest = finished.manifest
     model_id = manifest["model"]["model_id"]
     metrics = [
         Metric(f"{path}/{name}", value, now, step, model_id=model_id)

@@ -69,7 +69,8 @@ def make_run(client: Any, spool: Spool) -> None:
 
 def _log(client: Any, spool: Spool, piece: SpoolEntry) -> InterpretationFiles:
     """Log everything but the manifest; gives what was logged."""
-    run_id, finished = str(spool.run_id), _finished(client, spool, piece)
+    run_id = str(spool.run_id)
+    finished = _finished(client, spool, piece)
     key = f"{ROOT}/{_place(client, spool, piece.method)}"
     path = key if piece.step is None else f"{key}/{piece.folder.name}"
     over_steps = "steps" in finished.manifest  # whose figures and metrics are logged with the steps
@@ -127,7 +128,8 @@ def _place(client: Any, spool: Spool, method: str) -> str:
 
 def _log_run_page(client: Any, spool: Spool) -> None:
     """Log the page of the whole run, with what other calls have logged into it."""
-    run_id, places = str(spool.run_id), set(spool.places.values())
+    run_id = str(spool.run_id)
+    places = set(spool.places.values())
     with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder:
         there = log.fetch_entries(client, run_id, Path(folder) / "logged")
     own = [_entry(spool, piece) for piece in spool.pieces() if piece.step is None]

@@ -74,7 +74,8 @@ def _spooled(finished: InterpretationFiles, destination: Destination) -> Spool:
             uri = without_password(mlflow.get_tracking_uri())
             Spool(folder, uri, destination.run_id, status=status).save()
         spool = Spool.read(folder)
-        spool.process, destination.spool = os.getpid(), folder
+        spool.process = os.getpid()
+        destination.spool = folder
         spool.add(finished)
         spool.save()
     except OSError as error:

@@ -90,4 +90,5 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self._session is not None:
             self._session.end()
             # The session holds the user's data, which need not be kept longer than the training.
-            self._run_id, self._session = self._session.run_id, None
+            self._run_id = self._session.run_id
+            self._session = None

@@ -33,7 +33,8 @@ def write_whole(
         manifests: by step.
         options: of the figure.
     """
-    shown, last = _spaced(list(manifests)), max(manifests)
+    shown = _spaced(list(manifests))
+    last = max(manifests)
     figures = {step: (folder / f"epoch-{step:04d}" / "figure.png").read_bytes() for step in shown}
     page_over = kind_of(method).page_over
     if page_over is not None:

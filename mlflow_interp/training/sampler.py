@@ -40,7 +40,8 @@ class Sampler:
     """Chooses a sample out of batches as they go by, without knowing how many come."""
 
     def __init__(self, count: int, seed: int) -> None:
-        self._count, self._seed = count, seed
+        self._count = count
+        self._seed = seed
         self._generator = np.random.default_rng(seed)
         self._parts: list[tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]] = []
         self._like: Arrays = None
@@ -48,7 +49,8 @@ class Sampler:
 
     def add(self, batch: ValidationBatch) -> None:
         """Look at a batch; of what was seen at most a few times the sample is kept."""
-        leaves, rows = flatten(batch.inputs), len(batch.labels)
+        leaves = flatten(batch.inputs)
+        rows = len(batch.labels)
         self._like = batch.inputs
         keys = self._generator.random(rows)
         positions = np.arange(self._passed, self._passed + rows)

@@ -47,7 +47,10 @@ class Samples:
         loaded: Callable[[], LoadedModel],
         warn: Callable[[str], None],
     ) -> None:
-        self._options, self._data, self._loaded, self._warn = options, data, loaded, warn
+        self._options = options
+        self._data = data
+        self._loaded = loaded
+        self._warn = warn
         self._validation = as_arrays(data.validation)
         self._sampler: Sampler | None = None
         self._batch: Batch | None = None
@@ -91,7 +94,8 @@ class Samples:
         return training and self._some(*training, epoch, "sample of the training data of fit")
 
     def _given(self, epoch: int) -> Batch:
-        data, options = self._options.data, self._options
+        data = self._options.data
+        options = self._options
         pair = (data[0], data[1]) if isinstance(data, (tuple, list)) and len(data) == 2 else None
         arrays = as_arrays(pair)
         if arrays is not None:

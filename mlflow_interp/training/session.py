@@ -59,14 +59,19 @@ class Session:
         on_event: OnEvent | None = None,
         silent: bool = False,
     ) -> None:
-        self.options, self.methods = options, options.by_method
-        self.model, self.epochs = model, epochs
-        self._on_event, self._silent = on_event, silent
+        self.options = options
+        self.methods = options.by_method
+        self.model = model
+        self.epochs = epochs
+        self._on_event = on_event
+        self._silent = silent
         self.run_id = options.run_id or active_run_id()
         self.given_up: set[str] = set()
         self._as_now: LoadedModel | None = None
         self._warned: set[str] = set()
-        self._epoch, self._ended, self._ending = 0, False, threading.Lock()
+        self._epoch = 0
+        self._ended = False
+        self._ending = threading.Lock()
         frame = fit_frame(model)
         data = fit_data(frame)
         self._samples = Samples(options, data, self._loaded, self._warn)
@@ -122,7 +127,8 @@ class Session:
 
     def epoch(self, epoch: int) -> None:
         """Interpret what the model is after an epoch, if it is one that was asked for."""
-        self._epoch, self._as_now = epoch + 1, None
+        self._epoch = epoch + 1
+        self._as_now = None
         if (epoch + 1) % self.options.every_n_epochs and epoch + 1 != self.epochs:
             return
         for method in self.methods:
@@ -133,7 +139,8 @@ class Session:
                     self.give_up(method, error)
 
     def _interpret(self, method: str, epoch: int) -> None:
-        started, given = time.perf_counter(), dict(self.methods[method])
+        started = time.perf_counter()
+        given = dict(self.methods[method])
         options = route(method, given)
         made = self._result(method, epoch, options["method"])
         if made is None:
@@ -164,7 +171,8 @@ class Session:
             # Not a sample now and the whole then: their numbers would make one curve.
             batch = None if counts else self._samples.whole()
         else:
-            counts, batch = None, self._samples.batch(epoch)
+            counts = None
+            batch = self._samples.batch(epoch)
         if batch is None:
             return counts
         with deferring(), progress.shown(False):

@@ -31,13 +31,17 @@ class ValidationCounts:
     def __init__(
         self, options: Mapping[str, Any], class_names: Any, loaded: Callable[[], LoadedModel]
     ) -> None:
-        self._options, self._class_names, self._loaded = options, class_names, loaded
+        self._options = options
+        self._class_names = class_names
+        self._loaded = loaded
         self._accumulator: Accumulator | None = None
-        self._digest, self._head = InputsDigest(), ""
+        self._digest = InputsDigest()
+        self._head = ""
 
     def begin_pass(self) -> None:
         """A validation pass begins."""
-        self._accumulator, self._digest = None, InputsDigest()
+        self._accumulator = None
+        self._digest = InputsDigest()
 
     def add(self, captured: ValidationBatch, head: str) -> None:
         """Count a batch of the validation pass.
@@ -67,7 +71,8 @@ class ValidationCounts:
 
     def result(self, model: LoadedModel) -> tuple[ConfusionMatrixResult, Provenance] | None:
         """What the last pass of a model has counted, once: an epoch without one has nothing to show."""
-        accumulator, self._accumulator = self._accumulator, None
+        accumulator = self._accumulator
+        self._accumulator = None
         if accumulator is None:
             return None
         result = result_of(accumulator, head=self._head, top_k=int(self._options.get("top_k", 5)))

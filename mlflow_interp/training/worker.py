@@ -46,7 +46,9 @@ class Worker:
     """Carries out orders, one after the other."""
 
     def __init__(self, start: Start, tell: Tell) -> None:
-        self.tell, self.series, self._shows = tell, dict[str, _Series](), start.shows
+        self.tell = tell
+        self.series = dict[str, _Series]()
+        self._shows = start.shows
         self.spool = Spool(
             folder=Path(start.spool),
             tracking_uri=without_password(start.tracking_uri),
@@ -118,7 +120,8 @@ class Worker:
         write_folder(folder, files, manifest)
         if not epoch_summary.needs_results(message.method):
             series.results.clear()
-        series.results[message.step], series.manifests[message.step] = result, manifest
+        series.results[message.step] = result
+        series.manifests[message.step] = manifest
         series.figure = dict(message.figure)
         # The figure itself, as its file may be gone once it is logged.
         shown = {"figure": files["figure.png"]} if self._shows else {}

@@ -104,8 +104,10 @@ class WorkerClient:
     def __init__(self, start: Start, on_event: OnEvent) -> None:
         self.spool = make_folder()
         self.outcome: Event = {}
-        self._on_event, self._done = on_event, threading.Event()
-        self._online, self._last = False, time.monotonic()
+        self._on_event = on_event
+        self._done = threading.Event()
+        self._online = False
+        self._last = time.monotonic()
         self._process = _idle_or_new()
         self._process.on_event = self._receive
         self._process.send(replace(start, spool=str(self.spool)))

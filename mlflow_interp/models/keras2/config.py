@@ -73,13 +73,16 @@ def finalize(model: Any) -> None:
 def translated(layer: Mapping[str, Any]) -> Config:
     """The configuration of a Keras 2 layer or model in the form of Keras 3."""
     # Keras 2.12 and newer tell the name of a registered class apart from the class name.
-    name, config = layer.get("registered_name") or layer["class_name"], dict(layer["config"])
+    name = layer.get("registered_name") or layer["class_name"]
+    config = dict(layer["config"])
     if name in _FUNCTIONAL:
-        name, config = "Model", _functional(config)
+        name = "Model"
+        config = _functional(config)
     elif name == "Sequential":
         config = _sequential(config)
     elif name in graph.FUNCTIONS:
-        name, config = tensorflow_functions.FUNCTION, graph.function(config)
+        name = tensorflow_functions.FUNCTION
+        config = graph.function(config)
     else:
         config = _layer(name, config)
     return {"module": _module(name), "class_name": name, "registered_name": name, "config": config}
