@@ -1,1 +1,1 @@
-"""What passes between the rooms: inputs, predictions, results. NumPy only; no file is read or written."""
+"""Types that the packages share: inputs, predictions, results. NumPy only; no file is read or written."""

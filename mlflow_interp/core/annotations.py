@@ -1,4 +1,4 @@
-"""What is known of inputs beside themselves: labels, predictions, weights, a row an input."""
+"""What is known about inputs beside the inputs themselves: labels and weights, one row per input."""
 
 from __future__ import annotations
 
@@ -15,50 +15,59 @@ from mlflow_interp.exceptions import InputsError
 LARGEST_INTEGER = 2**63 - 1  # that an array of integers holds
 
 
-def class_indices(values: np.ndarray, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
-    """Names, or whole numbers, as (n,) int64 class indices, `UNKNOWN` where one fits no class; and those."""
-    if values.dtype.kind not in "SUO":
-        return _whole(values)
-    texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
-    known = {_plain(name): index for index, name in enumerate(class_names or ())}
-    indices = np.array([known.get(_plain(text), UNKNOWN) for text in texts], np.int64)
-    return indices, sorted({text for text in texts if _plain(text) not in known})
+@dataclass(frozen=True)
+class Annotations:
+    """Labels and weights of inputs.
+
+    Attributes:
+        labels: (n,) int64 class indices, `UNKNOWN` where not given.
+        rows: (n, classes) labels as given, where they are rows of numbers.
+        weights: (n,) how much each input counts, where given.
+    """
+
+    labels: np.ndarray
+    rows: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def of(self, index: Any) -> Annotations:
+        """The annotations of some inputs; `index` is whatever indexes an array."""
+        rows = None if self.rows is None else self.rows[index]
+        weights = None if self.weights is None else self.weights[index]
+        return Annotations(self.labels[index], rows, weights)
 
 
-def _whole(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    if values.dtype.kind != "f":
-        return values.astype(np.int64), []
-    with np.errstate(over="ignore"):
-        numbers = values.astype(np.float64)
-    whole = (np.abs(numbers) < LARGEST_INTEGER) & (numbers == np.floor(numbers))
-    indices = np.where(whole, numbers, UNKNOWN).astype(np.int64)
-    return indices, sorted({str(value) for value in values[~whole].tolist()})
-
-
-def _plain(name: str) -> str:
-    """Egyptian_cat, "Egyptian cat" and egyptian-cat are one class."""
-    return name.lower().replace("_", " ").replace("-", " ").strip()
+def annotate(
+    labels: Any,
+    total: int,
+    class_names: Sequence[str] | None,
+    classes: int | None = None,
+    weights: Any = None,
+) -> tuple[Annotations, list[str]]:
+    """Labels and weights of any kind, and warnings about those that fit no class; see `label_indices`."""
+    indices, unknown_names = label_indices(labels, total, class_names)
+    warnings = _label_warnings(indices, unknown_names, classes)
+    return Annotations(indices, label_rows(labels), row_weights(weights, total)), warnings
 
 
 class PerInputColumn:
     """Finds the rows of `count` values that belong to a chunk: an input's row is its index.
 
     Args:
-        count: How many values there are.
+        count: The number of values.
         what: What they are, for messages.
         batch: The inputs.
 
     Raises:
-        InputsError: not as many as inputs, as far as their number is known.
+        InputsError: the numbers of values and inputs differ, as far as the number of inputs is known.
     """
 
     def __init__(self, count: int, what: str, batch: Batch) -> None:
         self.count = count
         self.what = what
         self.batch = batch
-        # With `max_inputs`, values stand for all inputs, also those that are not taken.
-        some = batch.preparation.get("max_inputs") is not None
-        if batch.total is not None and (count < batch.total or (not some and count > batch.total)):
+        # With `max_inputs`, there are values for all inputs, also for those that are not read.
+        is_limited = batch.preparation.get("max_inputs") is not None
+        if batch.total is not None and (count < batch.total or (not is_limited and count > batch.total)):
             raise self._error(f"{batch.total}")
 
     def of(self, chunk: Chunk) -> np.ndarray:
@@ -72,63 +81,13 @@ class PerInputColumn:
         return chunk.indices
 
     def check_end(self) -> None:
-        """Once all inputs were met: raise an InputsError where there are more values than inputs."""
-        met = self.batch.count + len(self.batch.skipped)
-        if self.batch.preparation.get("max_inputs") is None and self.count > met:
-            raise self._error(f"{met}")
+        """After the last input: raise an InputsError where there are more values than inputs."""
+        inputs = self.batch.count + len(self.batch.skipped)
+        if self.batch.preparation.get("max_inputs") is None and self.count > inputs:
+            raise self._error(f"{inputs}")
 
     def _error(self, inputs: str) -> InputsError:
         return InputsError(f"there are {self.count} {self.what} for {inputs} inputs; give one for each")
-
-
-@dataclass(frozen=True)
-class Annotations:
-    """What is told about inputs besides themselves.
-
-    Attributes:
-        labels: (n,) int64 class indices, `UNKNOWN` where not given.
-        rows: (n, classes) labels as given, where they are rows of numbers.
-        weights: (n,) how much each counts, where given.
-    """
-
-    labels: np.ndarray
-    rows: np.ndarray | None = None
-    weights: np.ndarray | None = None
-
-    def of(self, which: Any) -> Annotations:
-        """That of some inputs."""
-        rows = None if self.rows is None else self.rows[which]
-        return Annotations(self.labels[which], rows, None if self.weights is None else self.weights[which])
-
-
-def annotate(
-    labels: Any,
-    total: int,
-    class_names: Sequence[str] | None,
-    classes: int | None = None,
-    weights: Any = None,
-) -> tuple[Annotations, list[str]]:
-    """Labels and weights of any kind, and warnings about those that fit no class; see `label_indices`."""
-    indices, strangers = label_indices(labels, total, class_names)
-    warnings = _misfits(indices, strangers, classes)
-    return Annotations(indices, label_rows(labels), row_weights(weights, total)), warnings
-
-
-def _misfits(indices: np.ndarray, strangers: Sequence[str], classes: int | None) -> list[str]:
-    warnings = []
-    if strangers:
-        warnings.append(
-            f"labels that are no class names are taken as unknown: {', '.join(strangers[:5])}; "
-            "pass class_names= with the model's classes"
-        )
-    outside = indices[(indices < UNKNOWN) | (indices >= (classes or np.inf))]
-    if len(outside):
-        classes_are = f"the model has classes 0 to {classes - 1}" if classes else "classes start at 0"
-        warnings.append(
-            f"labels such as {outside[0]} are of no class: {classes_are}; "
-            "give labels in this range, or -1 where there is none"
-        )
-    return warnings
 
 
 def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
@@ -137,7 +96,7 @@ def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) ->
     What is not given, or fits no class, is `UNKNOWN`.
 
     Raises:
-        InputsError: not one label an input.
+        InputsError: the number of labels is not the number of inputs.
     """
     if labels is None:
         return np.full(total, UNKNOWN, np.int64), []
@@ -154,6 +113,16 @@ def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) ->
     return class_indices(values.reshape(total) if values.dtype.kind not in "SUO" else values, class_names)
 
 
+def class_indices(values: np.ndarray, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+    """Names, or integers, as (n,) int64 class indices, `UNKNOWN` where one fits no class; and the misfits."""
+    if values.dtype.kind not in "SUO":
+        return _integers(values)
+    names = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
+    known = {_normalized(name): index for index, name in enumerate(class_names or ())}
+    indices = np.array([known.get(_normalized(name), UNKNOWN) for name in names], np.int64)
+    return indices, sorted({name for name in names if _normalized(name) not in known})
+
+
 def label_rows(labels: Any) -> np.ndarray | None:
     """Labels as given where they are (n, classes) numbers: one-hot, multi-hot or soft. Else None."""
     values = None if labels is None else np.asarray(labels)
@@ -163,6 +132,39 @@ def label_rows(labels: Any) -> np.ndarray | None:
 
 
 def row_weights(weights: Any, total: int) -> np.ndarray | None:
-    """Weights as they came with a dataset, where they have a row an input. Else None."""
+    """Weights as they came with a dataset, where there is one per input. Else None."""
     values = None if weights is None or isinstance(weights, (dict, tuple)) else np.asarray(weights)
     return values if values is not None and values.ndim and len(values) == total else None
+
+
+def _label_warnings(indices: np.ndarray, unknown_names: Sequence[str], classes: int | None) -> list[str]:
+    warnings = []
+    if unknown_names:
+        warnings.append(
+            f"labels that are no class names are taken as unknown: {', '.join(unknown_names[:5])}; "
+            "pass class_names= with the model's classes"
+        )
+    outside = indices[(indices < UNKNOWN) | (indices >= (classes or np.inf))]
+    if len(outside):
+        classes_are = f"the model has classes 0 to {classes - 1}" if classes else "classes start at 0"
+        warnings.append(
+            f"labels such as {outside[0]} are of no class: {classes_are}; "
+            "give labels in this range, or -1 where there is none"
+        )
+    return warnings
+
+
+def _integers(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Numbers as int64, `UNKNOWN` where one is not an integer; and those numbers as text."""
+    if values.dtype.kind != "f":
+        return values.astype(np.int64), []
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float64)
+    is_integer = (np.abs(numbers) < LARGEST_INTEGER) & (numbers == np.floor(numbers))
+    indices = np.where(is_integer, numbers, UNKNOWN).astype(np.int64)
+    return indices, sorted({str(value) for value in values[~is_integer].tolist()})
+
+
+def _normalized(name: str) -> str:
+    """Egyptian_cat, "Egyptian cat" and egyptian-cat are one class."""
+    return name.lower().replace("_", " ").replace("-", " ").strip()

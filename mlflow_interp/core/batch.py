@@ -19,15 +19,15 @@ class Batch:
 
     Attributes:
         source: where they come from, for people: a path, a URI, "array", "dataset".
-        read: yields the chunks; each call starts anew and gives the same inputs.
-        total: how many inputs there are, None where only reading tells.
-        class_names: the names of the model's classes, None where nobody told.
+        read: yields the chunks; each call starts again and gives the same inputs.
+        total: the number of inputs, None where it is only known after reading.
+        class_names: the names of the model's classes, None where they are not known.
         preparation: how inputs became what the model is fed: preprocess, resize, size.
-        read_like: reads one more input out of a file, made ready as these are.
+        read_like: reads one more input out of a file, prepared as these are.
         read_arrays: reads the arrays of an earlier interpretation out of its folder or URI.
         labelled: false where no input has a label, as far as that is known before reading.
         skipped: what could not be read and why, by name; filled while reading.
-        warnings: what a user should know before trusting a picture.
+        warnings: what a user should know before trusting a figure.
     """
 
     source: str
@@ -44,7 +44,7 @@ class Batch:
     _count: int = 0
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield every chunk; a full pass also settles `digest` and `count`.
+        """Yield every chunk; a full pass also sets `digest` and `count`.
 
         Raises:
             InputsError: nothing could be read at all.
@@ -56,7 +56,7 @@ class Batch:
             count += len(chunk)
             yield chunk
         if not count:
-            reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(self.skipped.items())[:3])
             raise InputsError(
                 f"no input could be read from {self.source!r}"
                 + (f" ({reasons})" if reasons else " (it is empty)")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-UNKNOWN = -1  # the label of an input whose class nobody told us
+UNKNOWN = -1  # the label of an input whose class is not known
 
 #: One array, or a tuple or dict of arrays for a model with several inputs.
 Arrays = Any
@@ -23,7 +23,7 @@ class Chunk:
         names: n names for people: file names, or the positions.
         inputs: what the model is fed, n rows: an array, or a tuple or dict of arrays.
         labels: (n,) int64 class indices, `UNKNOWN` (-1) where not given.
-        pictures: (n, height, width, 3) uint8 for eyes, or None where inputs aren't pictures.
+        images: (n, height, width, 3) uint8 to be shown, or None where inputs aren't images.
         label_rows: (n, classes) labels as given where a row holds a number for each class, else None.
         weights: (n,) how much each input counts, None where not given.
     """
@@ -48,7 +48,7 @@ def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
 
 def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
     """The inputs of a chunk at positions `rows`, (m,) int64."""
-    # A slice is a view, and needs no copy of pictures.
+    # A slice is a view, and needs no copy of images.
     start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
     part: Any = slice(start, stop) if stop - start == len(rows) else rows
     return Chunk(

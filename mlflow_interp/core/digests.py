@@ -11,20 +11,20 @@ from mlflow_interp.core.chunk import Arrays, flatten
 
 
 class InputsDigest:
-    """The sha256 of inputs that come in pieces; where they are cut makes no difference."""
+    """The sha256 of inputs that come in chunks; where they are split makes no difference."""
 
     def __init__(self) -> None:
         self._columns: dict[int, Any] = {}
 
     def add(self, inputs: Arrays) -> None:
-        """Take in the next piece: a hash for each of the model's inputs."""
+        """Add the next chunk: a hash for each of the model's inputs."""
         for column, array in enumerate(flatten(inputs)):
             if column not in self._columns:
                 self._columns[column] = hashlib.sha256(f"{array.dtype}{array.shape[1:]}".encode())
             self._columns[column].update(np.ascontiguousarray(array).view(np.uint8).data)
 
     def hexdigest(self) -> str:
-        """The digest of all pieces."""
+        """The digest of all chunks."""
         return hashlib.sha256(b"".join(each.digest() for each in self._columns.values())).hexdigest()
 
 
@@ -37,6 +37,6 @@ def weights_digest(model: Any) -> str:
 
 
 def update_digest(sha256: Any, array: np.ndarray) -> None:
-    """Feed an array to a hash: dtype and shape as well as bytes, so that views can't collide."""
+    """Update a hash with an array: dtype and shape as well as bytes, so that views can't collide."""
     sha256.update(f"{array.dtype}{array.shape}".encode())
     sha256.update(np.ascontiguousarray(array).view(np.uint8).data)

@@ -1,4 +1,4 @@
-"""Rows of what was put in and what the model predicted."""
+"""Inputs and what the model predicted for them, one row per input."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 
 MOST_IMAGES = 64  # a person reads no more in one figure; pages and figures sample to this
-MOST_VALUES = 2**20  # of an input that is no picture and is kept to be drawn
+MOST_VALUES = 2**20  # of an input that is not an image and is stored to be drawn
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What was put in and what the model said about it: one row an input.
+    """Inputs and what the model predicted for them: one row per input.
 
     Attributes:
         indices: (n,) int64 positions in the inputs as given.
         names: n names for people.
         labels: (n,) int64, `UNKNOWN` where not given.
         classes: (n, k) int64, the k most probable classes, best first.
-        probabilities: (n, k) float32, theirs.
+        probabilities: (n, k) float32, of these classes.
         class_names: names of the classes, or None.
-        pictures: (m, height, width, 3) uint8, the first m <= 64 inputs; None if not pictures.
-        values: (m, …) the same of inputs that are no pictures, as the model is fed them; None if they
-            are, or are several, or large.
+        images: (m, height, width, 3) uint8, the first m <= 64 inputs; None if not images.
+        values: (m, …) the first inputs that are not images, as the model is fed them; None if they are
+            images, if the model has several inputs, or if they are large.
     """
 
     indices: np.ndarray
@@ -42,7 +42,7 @@ class Examples:
         return len(self.names)
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, what was predicted, the label if known."""
+        """One row per input: its name, the predicted class, the label if known."""
         name = self.class_name
         return {
             "input": list(self.names),
@@ -62,7 +62,7 @@ class Explained:
     """Examples and the class of each that was explained.
 
     Attributes:
-        examples: what was put in and what the model said.
+        examples: the inputs and what the model predicted for them.
         targets: (n,) int64, the class explained.
         scores: (n,) float32, its logit.
         probabilities: (n,) float32, its probability.
@@ -76,7 +76,7 @@ class Explained:
     head: str
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything but names and pictures, by name."""
+        """Everything but names and images, by name."""
         return {
             "targets": self.targets,
             "scores": self.scores,
@@ -88,17 +88,17 @@ class Explained:
         }
 
     def metrics(self) -> dict[str, float]:
-        """How many, how sure of what is explained, and how often right, where labels are known."""
+        """The number of inputs, the mean target probability, and the accuracy where labels are known."""
         known = self.examples.labels != UNKNOWN
-        right = self.examples.classes[:, 0] == self.examples.labels
+        correct = self.examples.classes[:, 0] == self.examples.labels
         metrics = {
             "inputs": float(len(self.examples)),
             "target_probability": float(self.probabilities.mean()),
         }
-        return metrics | ({"accuracy": float(right[known].mean())} if known.any() else {})
+        return metrics | ({"accuracy": float(correct[known].mean())} if known.any() else {})
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, what was explained, what was predicted, the label if known."""
+        """One row per input: its name, the target, the predicted class, the label if known."""
         explained = {
             "input": list(self.examples.names),
             "target": [self.examples.class_name(target) for target in self.targets.tolist()],
@@ -108,7 +108,7 @@ class Explained:
 
 
 class ExampleCollector:
-    """Builds `Examples` chunk by chunk, keeping only what they keep: memory does not grow with pictures."""
+    """Builds `Examples` chunk by chunk, storing only what they hold: memory does not grow with images."""
 
     def __init__(self, class_names: tuple[str, ...] | None, *, top: int = 5) -> None:
         self.class_names = class_names
@@ -118,24 +118,24 @@ class ExampleCollector:
         self._values: list[np.ndarray] = []
 
     def add(self, chunk: Chunk, probabilities: np.ndarray) -> None:
-        """Take in a chunk and the probabilities (n, classes) the model gave its inputs."""
+        """Add a chunk and the probabilities (n, classes) that the model gave for its inputs."""
         top = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top]
         best = np.take_along_axis(probabilities, top, axis=1).astype(np.float32)
-        room = MOST_IMAGES - sum(map(len, self._images))
-        if chunk.images is not None and room > 0:
-            self._images.append(chunk.images[:room].copy())
-        self._keep_values(chunk)
-        light = replace(chunk, inputs=None, images=None, label_rows=None)
-        self._rows.append((light, top.astype(np.int64), best))
+        remaining = MOST_IMAGES - sum(map(len, self._images))
+        if chunk.images is not None and remaining > 0:
+            self._images.append(chunk.images[:remaining].copy())
+        self._add_values(chunk)
+        without_arrays = replace(chunk, inputs=None, images=None, label_rows=None)
+        self._rows.append((without_arrays, top.astype(np.int64), best))
 
-    def _keep_values(self, chunk: Chunk) -> None:
-        room = MOST_IMAGES - sum(map(len, self._values))
-        plain = chunk.images is None and isinstance(chunk.inputs, np.ndarray)
-        if plain and room > 0 and chunk.inputs[0].size <= MOST_VALUES:
-            self._values.append(chunk.inputs[:room].copy())
+    def _add_values(self, chunk: Chunk) -> None:
+        remaining = MOST_IMAGES - sum(map(len, self._values))
+        is_one_array = chunk.images is None and isinstance(chunk.inputs, np.ndarray)
+        if is_one_array and remaining > 0 and chunk.inputs[0].size <= MOST_VALUES:
+            self._values.append(chunk.inputs[:remaining].copy())
 
     def examples(self) -> Examples:
-        """Everything taken in so far."""
+        """Everything added so far."""
         chunks, classes, probabilities = zip(*self._rows, strict=True)
         return Examples(
             indices=np.concatenate([chunk.indices for chunk in chunks]),

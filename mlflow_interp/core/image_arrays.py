@@ -1,4 +1,4 @@
-"""Images as arrays: rescaled, shown, made small. NumPy, and Pillow to resample."""
+"""Images as arrays: rescaled, shown, reduced to thumbnails. NumPy, and Pillow to resample."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def rescale(values: np.ndarray) -> np.ndarray:
 
 
 def shown_as_images(inputs: np.ndarray, *, channels_first: bool = False) -> np.ndarray | None:
-    """Show model inputs (n, h, w, c) as (n, h, w, 3) uint8; None where they aren't pictures.
+    """Show model inputs (n, h, w, c) as (n, h, w, 3) uint8; None where they aren't images.
 
     uint8 stays as it is; anything else is rescaled row by row, as its range is not known. Without an axis
-    of channels (n, h, w) are pictures where their sides are alike; others are signals.
+    of channels, (n, h, w) are images where their sides are of similar length; others are signals.
     """
     if inputs.ndim == 4 and channels_first:
         inputs = np.moveaxis(inputs, 1, -1)
@@ -44,16 +44,16 @@ def most_side(total: int | None) -> int:
 
 
 def thumbnails(images: np.ndarray, most: int) -> np.ndarray:
-    """Pictures (n, h, w, 3) uint8 as (n, side, side, 3): whole, black beside what isn't square."""
-    high, wide = images.shape[1:3]
-    scale = min(1.0, most / max(high, wide))
-    rows = max(1, round(high * scale))
-    columns = max(1, round(wide * scale))
+    """Images (n, h, w, 3) uint8 as (n, side, side, 3): uncropped, padded with black where not square."""
+    height, width = images.shape[1:3]
+    scale = min(1.0, most / max(height, width))
+    rows = max(1, round(height * scale))
+    columns = max(1, round(width * scale))
     side = max(rows, columns)
     top = (side - rows) // 2
     left = (side - columns) // 2
-    small = np.zeros((len(images), side, side, 3), np.uint8)
+    padded = np.zeros((len(images), side, side, 3), np.uint8)
     for index, image in enumerate(images):
-        smaller = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)
-        small[index, top : top + rows, left : left + columns] = smaller
-    return small
+        resized = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)
+        padded[index, top : top + rows, left : left + columns] = resized
+    return padded

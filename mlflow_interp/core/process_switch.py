@@ -1,4 +1,4 @@
-"""A switch of the whole process that several threads may want thrown at the same time."""
+"""A setting of the whole process that several threads may need changed at the same time."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 
 class ProcessSwitch:
-    """Throws a switch of the process while any thread wants it so: the first one in, the last one out.
+    """Changes a setting of the process while any thread needs it: from the first thread in to the last out.
 
-    A context manager of a thread's own would put the switch back while another still counts on it.
+    A context manager per thread would restore the setting while another thread still relies on the change.
 
     Args:
-        throw: Makes the context manager that throws the switch and puts it back.
+        change: Makes the context manager that changes the setting and restores it.
     """
 
-    def __init__(self, throw: Callable[[], AbstractContextManager[object]]) -> None:
-        self._throw = throw
+    def __init__(self, change: Callable[[], AbstractContextManager[object]]) -> None:
+        self._change = change
         self._lock = threading.Lock()
         self._threads = 0
-        self._thrown = ExitStack()
+        self._changed = ExitStack()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Throw the switch for as long as the block lasts."""
+        """Keep the setting changed for as long as the block lasts."""
         with self._lock:
             if not self._threads:
-                self._thrown.enter_context(self._throw())
+                self._changed.enter_context(self._change())
             self._threads += 1
         try:
             yield
@@ -35,4 +35,4 @@ class ProcessSwitch:
             with self._lock:
                 self._threads -= 1
                 if not self._threads:
-                    self._thrown.close()
+                    self._changed.close()

@@ -1,4 +1,4 @@
-"""What every method returns, and what results can do beside."""
+"""What every method returns, and what some results offer in addition."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ class Result(Protocol):
 
     @property
     def examples(self) -> Examples:
-        """The inputs and what the model said about them."""
+        """The inputs and what the model predicted for them."""
 
     @property
     def resolved(self) -> Mapping[str, Any]:
-        """What options left to the method became, such as the layer that None chose."""
+        """The values of options that were left to the method, such as the layer chosen for None."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The raw results by name, for arrays.npz."""
 
     def metrics(self) -> dict[str, float]:
-        """Finite numbers worth following over epochs and versions."""
+        """Finite numbers to compare over epochs and versions."""
 
     def table(self) -> dict[str, list[Any]]:
-        """Columns of equal length, a row an input, for predictions.json."""
+        """Columns of equal length, one row per input, for predictions.json."""
 
     def warnings(self) -> list[str]:
-        """What a user should know before trusting the picture."""
+        """What a user should know before trusting the figure."""
 
 
 @runtime_checkable
 class HasTables(Protocol):
-    """A result with more to say than one row an input."""
+    """A result with more tables than the one with a row per input."""
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
         """Further tables by file name such as per_class.csv: columns of equal length."""
 
     def highlights(self) -> dict[str, Any]:
-        """What the manifest should say beside the metrics: plain JSON values."""
+        """What the manifest holds beside the metrics: plain JSON values."""
 
 
 @runtime_checkable
 class HasHistory(Protocol):
-    """A result that came about step by step, which can be followed in MLflow's UI."""
+    """A result computed step by step, whose steps MLflow's UI can show."""
 
     def series(self) -> dict[str, list[tuple[int, float]]]:
-        """By name, the steps and values of a metric on the way."""
+        """By name, the steps and values of a metric during the computation."""
 
     def frames(self) -> list[tuple[int, np.ndarray]]:
-        """Steps and what was to be seen then, (height, width, 3) uint8."""
+        """Steps and the image at each, (height, width, 3) uint8."""

@@ -1,4 +1,4 @@
-"""Some of many inputs, every class in its share, and the same ones again."""
+"""A stratified sample of inputs, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 
 
 def stratified(labels: np.ndarray, count: int, *, seed: int | None) -> np.ndarray:
-    """(m,) int64 sorted positions: at most `count`, of each label as near its share as rounding lets.
+    """(m,) int64 sorted positions: at most `count`, of each label its share of all, up to rounding.
 
     Args:
-        labels: (n,) of anything that can be compared; all alike where nothing is known.
-        count: how many to take.
-        seed: of the choice within a label; None chooses anew each time.
+        labels: (n,) of anything that can be compared; all equal where nothing is known.
+        count: the size of the sample.
+        seed: of the choice within a label; None chooses others each time.
     """
     if len(labels) <= count:
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
     grouped = order[np.argsort(labels[order], kind="stable")]
-    # Evenly spaced in what is sorted by label: each label is met as often as its share says.
+    # Evenly spaced positions in an order sorted by label: each label gets its share.
     return np.sort(grouped[np.arange(count) * len(labels) // count])
