@@ -1,4 +1,4 @@
-"""Compiling a function for inputs of any number; what TensorFlow can't run is told in one line."""
+"""Compile a function for any number of inputs; errors of TensorFlow become one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlflow_interp.exceptions import ModelError
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A function compiled by TensorFlow; what it can't run is told in one line.
+    """A function compiled by TensorFlow, whose errors become one line.
 
     Attributes:
         graph: the traced graph.
@@ -22,7 +22,7 @@ class Compiled:
 
     @property
     def graph(self) -> Any:
-        """Everything that is computed."""
+        """The traced graph."""
         return self._function.graph  # type: ignore[attr-defined]
 
     def __call__(self, *args: Any) -> Any:
@@ -38,13 +38,13 @@ class Compiled:
         except tf.errors.ResourceExhaustedError as error:
             raise ModelError("there is not memory enough for a batch; lower batch_size") from error
         except tf.errors.OpError as error:
-            told = [line.strip() for line in str(error.message).splitlines() if line.strip()]
-            reason = next((line for line in reversed(told) if not line.startswith("[[")), "")
+            lines = [line.strip() for line in str(error.message).splitlines() if line.strip()]
+            reason = next((line for line in reversed(lines) if not line.startswith("[[")), "")
             raise ModelError(f"TensorFlow can't run this model on these inputs here: {reason}") from error
 
 
-def compile_for(function: Callable[..., Any], inputs: Arrays, *more: Any) -> Compiled:
-    """Compile a function of (inputs, …) once for every number of rows; `more` are its other specs.
+def compile_for(function: Callable[..., Any], inputs: Arrays, *other_specs: Any) -> Compiled:
+    """Compile a function of (inputs, …) for any number of rows; `other_specs` are of its other arguments.
 
     A concrete function traces once, so a last, shorter chunk costs no second compilation.
     """
@@ -52,7 +52,7 @@ def compile_for(function: Callable[..., Any], inputs: Arrays, *more: Any) -> Com
 
     specs = tf.nest.map_structure(lambda array: any_rows(array.dtype, *array.shape[1:]), inputs)
     # XLA makes this 4 to 16 times slower on a CPU.
-    return Compiled(trace(function, specs, *more))
+    return Compiled(trace(function, specs, *other_specs))
 
 
 def trace(function: Callable[..., Any], *specs: Any) -> Any:
@@ -70,7 +70,7 @@ def any_rows(dtype: Any, *shape: int | None) -> Any:
 
 
 def input_specs(model: Any, shape: tuple[int | None, ...] | None) -> Any:
-    """The specs of a model's inputs: of its only input's shape, or else as the model itself names them."""
+    """The specs of a model's inputs: from the shape of its only input, or else from the model itself."""
     import tensorflow as tf
 
     if shape is not None:

@@ -1,8 +1,8 @@
-"""Which layers give a feature map, and where on the input its values lie.
+"""Which layers give a feature map, and the positions of its values on the input.
 
-Told from the shapes and the graph of a traced forward pass. A map has axes of space between batch and
-channels: two for pictures, three for volumes, one for signals and texts. A transformer's tokens are laid
-out on the grid of patches that they came from, the class token and its like left out.
+Read from the shapes and the graph of a traced forward pass. A map has axes of space between batch and
+channels: two for images, three for volumes, one for signals and texts. A transformer's tokens are arranged
+on the grid of patches that they came from, without the class token and similar ones.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
 
 Pooling = Literal["mean", "max", "flatten"]
 
-# Tokens that stand before the patches: a class token, one for distillation too, or four registers too.
-_BEFORE_PATCHES = (0, 1, 2, 5)
+# Numbers of tokens before the patches: none; a class token; also one for distillation; also four registers.
+_PREFIX_TOKENS = (0, 1, 2, 5)
 
 
 @dataclass(frozen=True)
 class SpatialLayout:
-    """Where the values of a feature map lie.
+    """The positions of a feature map's values.
 
     Attributes:
-        sizes: how many places there are along each axis of space, None where that varies.
-        axes: those axes, one alone for tokens.
-        before: so many tokens come first that belong to no place.
+        sizes: the number of positions along each axis of space, None where that varies.
+        axes: those axes of the tensor; a single one for tokens.
+        before: the number of tokens that come first and have no position.
     """
 
     sizes: tuple[int | None, ...]
@@ -56,13 +56,13 @@ def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:
 
 
 def find_layout(model: Any, traced: Forward, tensor: Any) -> SpatialLayout | None:
-    """Where the values that a layer gives lie; None where they lie nowhere, or all in one place."""
+    """The layout of the values that a layer gives; None where they have no position, or all the same."""
     import tensorflow as tf
 
     rank = tensor.shape.rank or 0
-    of_inputs = max(each.shape.rank or 0 for each in tf.nest.flatten(traced.inputs))
-    if rank == 3 and of_inputs >= 4:
-        return _on_patches(model, traced, tensor.shape[1])
+    input_rank = max(each.shape.rank or 0 for each in tf.nest.flatten(traced.inputs))
+    if rank == 3 and input_rank >= 4:
+        return _patch_layout(model, traced, tensor.shape[1])
     if not 3 <= rank <= 5:
         return None
     axes = spatial_axes(model, tensor)
@@ -70,9 +70,9 @@ def find_layout(model: Any, traced: Forward, tensor: Any) -> SpatialLayout | Non
     return SpatialLayout(sizes, axes) if any(size is None or size > 1 for size in sizes) else None
 
 
-def _on_patches(model: Any, traced: Forward, tokens: int | None) -> SpatialLayout | None:
-    """The grid of patches that so many tokens lie on."""
-    for before in _BEFORE_PATCHES:
+def _patch_layout(model: Any, traced: Forward, tokens: int | None) -> SpatialLayout | None:
+    """The layout of a number of tokens on a grid of patches; None where no grid fits."""
+    for before in _PREFIX_TOKENS:
         for grid in _grids(model, traced):
             if tokens is not None and math.prod(grid) == tokens - before:
                 return SpatialLayout(grid, (1,), before)
@@ -80,17 +80,17 @@ def _on_patches(model: Any, traced: Forward, tokens: int | None) -> SpatialLayou
 
 
 def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
-    """Grids that tokens may lie on: those of earlier feature maps; without any, of square patches."""
+    """Grids that tokens may be arranged on: those of earlier feature maps; without any, of square patches."""
     import tensorflow as tf
 
     leaves = leaf_paths(model)
     tensors = [tensor for path, tensor in traced.tapped.items() if path in leaves and tensor.shape.rank == 4]
     maps = [tuple(tensor.shape[axis] for axis in spatial_axes(model, tensor)) for tensor in tensors]
-    picture = next(each for each in tf.nest.flatten(traced.inputs) if each.shape.rank >= 4)
-    high, wide = (picture.shape[axis] for axis in spatial_axes(model, picture)[:2])
+    image = next(each for each in tf.nest.flatten(traced.inputs) if each.shape.rank >= 4)
+    height, width = (image.shape[axis] for axis in spatial_axes(model, image)[:2])
     yield from reversed([grid for grid in maps if None not in grid and math.prod(grid) > 1])
-    if not [grid for grid in maps if grid != (high, wide)]:
-        yield from ((high // side, wide // side) for side in range(2, min(high, wide) // 2 + 1))
+    if not [grid for grid in maps if grid != (height, width)]:
+        yield from ((height // side, width // side) for side in range(2, min(height, width) // 2 + 1))
 
 
 def map_and_gradient(model: Any, passed: Forward, path: str, score: Any) -> tuple[Any, Any]:
@@ -116,8 +116,8 @@ def map_and_gradient(model: Any, passed: Forward, path: str, score: Any) -> tupl
 def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
     """The path of the last layer with a spatial feature map that `upto` depends on.
 
-    Where a class token goes before the patches, what is decided is often read off it alone; then it is
-    the last layer whose patches still count.
+    Where a class token comes before the patches, the output often depends on that token alone; then it is
+    the last layer on whose patches the output still depends.
 
     Raises:
         InapplicableError: the model has none.
@@ -130,92 +130,99 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
             f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs and "
             "others take by default; `mlflow-interp layers` shows what each method can use"
         )
-    path, places = list(candidates.items())[-1]
-    if not places.before:
+    path, layout = list(candidates.items())[-1]
+    if not layout.before:
         return path
     with tf.init_scope():  # out of the graph that is being traced
-        return _last_that_counts(model, traced.inputs) or path
+        return _last_influential_layer(model, traced.inputs) or path
 
 
 def spatial_layers(model: Any, traced: Forward, upto: Any) -> dict[str, SpatialLayout]:
     """By path in order of completion, the layers with a spatial feature map that `upto` depends on."""
     used = dependencies(upto)
     leaves = leaf_paths(model)
-    on_the_way = [
+    layouts = [
         (path, find_layout(model, traced, tensor))
         for path, tensor in traced.tapped.items()
         if path in leaves and tensor.op.name in used
     ]
-    return {path: places for path, places in on_the_way if places is not None}
+    return {path: layout for path, layout in layouts if layout is not None}
 
 
-def _last_that_counts(model: Any, like: Any) -> str | None:
-    """The last layer on some place of which the output depends, tried on noise."""
+def _last_influential_layer(model: Any, like: Any) -> str | None:
+    """The last layer with a position that the output depends on, tried on noise."""
     import tensorflow as tf
 
     paths: list[str] = []
 
-    def count(inputs: Any) -> Any:
+    def influences(inputs: Any) -> Any:
         passed = forward(model, inputs)
         layers = spatial_layers(model, passed, passed.outputs)
         paths.extend(layers)
         # The square, as probabilities sum to one whatever the input.
         gradients = tf.gradients(tf.square(passed.outputs), [passed.tapped[path] for path in layers])
-        found = zip(gradients, layers.values(), strict=True)
-        return [tf.reduce_any(places.lay_out(each) != 0) for each, places in found]
+        gradients_and_layouts = zip(gradients, layers.values(), strict=True)
+        return [tf.reduce_any(layout.lay_out(each) != 0) for each, layout in gradients_and_layouts]
 
     noise = tf.nest.map_structure(
         lambda each: tf.cast(tf.random.stateless_uniform((1, *each.shape[1:]), (0, 0)), each.dtype), like
     )
-    counts = compile_for(count, noise)(noise)
+    influential = compile_for(influences, noise)(noise)
     return next(
-        (path for path, counted in zip(reversed(paths), reversed(counts), strict=True) if counted), None
+        (
+            path
+            for path, has_influence in zip(reversed(paths), reversed(influential), strict=True)
+            if has_influence
+        ),
+        None,
     )
 
 
 def layer_before_head(model: Any, traced: Forward) -> str:
     """The path of the last layer before the head, which is the last layer with weights.
 
-    What it gives is what the model knows of an input when it chooses between the classes.
+    Its activations are the representation that the classes are decided from.
 
     Raises:
         ModelError: nothing comes before the head.
     """
     used = dependencies(traced.outputs)
     leaves = leaf_paths(model)
-    way = [path for path, tensor in traced.tapped.items() if path in leaves and tensor.op.name in used]
-    weighted = {place.path for place in walk(model) if place.layer.weights}
-    before = way[: max((at for at, path in enumerate(way) if path in weighted), default=0)]
-    if not before:
+    used_paths = [path for path, tensor in traced.tapped.items() if path in leaves and tensor.op.name in used]
+    weighted = {located.path for located in walk(model) if located.layer.weights}
+    before_head = used_paths[
+        : max((index for index, path in enumerate(used_paths) if path in weighted), default=0)
+    ]
+    if not before_head:
         raise ModelError(
             f"model {model.name!r} has no layer before its head, so which to take is not known; name "
             "layers=; `mlflow-interp layers` shows what each method can use"
         )
-    return before[-1]
+    return before_head[-1]
 
 
 def dependencies(tensor: Any, *, but: Sequence[str] = ()) -> set[str]:
-    """The names of all operations that a tensor of a traced graph is computed from, its own too.
+    """The names of all operations that a tensor of a traced graph is computed from, including its own.
 
     Args:
         tensor: the tensor.
-        but: types of operations that are not gone past.
+        but: types of operations whose inputs are not followed.
     """
-    seen = set()
-    waiting = [tensor.op]
-    while waiting:
-        operation = waiting.pop()
-        if operation.name not in seen:
-            seen.add(operation.name)
-            waiting.extend(parent.op for parent in operation.inputs if operation.type not in but)
-    return seen
+    names = set()
+    pending = [tensor.op]
+    while pending:
+        operation = pending.pop()
+        if operation.name not in names:
+            names.add(operation.name)
+            pending.extend(parent.op for parent in operation.inputs if operation.type not in but)
+    return names
 
 
 def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
     """What a layer gives as (batch, features) float32, the axes between pooled.
 
     Raises:
-        OptionError: all values are wanted in a row, and their number varies.
+        OptionError: the layer is to be flattened, and its size varies.
     """
     import tensorflow as tf
 

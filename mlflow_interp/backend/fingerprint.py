@@ -1,4 +1,4 @@
-"""What a compiled function computes, told apart from all others by a digest."""
+"""A digest that identifies what a compiled function computes."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from mlflow_interp.core.digests import update_digest
 from mlflow_interp.exceptions import OptionError
 
-_GRADIENT = "_gradient_op_type"  # numbered as they come, and no gradient is taken here
+_GRADIENT = "_gradient_op_type"  # numbered in the order of creation, and no gradient is taken here
 
 
 def graph_digest(function: Any) -> str:
-    """The sha256 of all that decides what a compiled pass gives: every operation, and all values it reads.
+    """The sha256 of what determines the output of a compiled pass: all operations and all values it reads.
 
-    The same in another process, where names are the same: functions inside, which TensorFlow numbers as
-    they come, count by what they do.
+    The same in another process where names are the same: inner functions, which TensorFlow numbers in the
+    order of their creation, are identified by their content.
 
     Raises:
-        OptionError: the pass reads something whose value can't be told, such as a lookup table.
+        OptionError: the pass reads something whose value can't be read, such as a lookup table.
     """
     graph = function.graph.as_graph_def()
     library = {inner.signature.name: inner.node_def for inner in graph.library.function}
     sha256 = hashlib.sha256(_nodes_digest(graph.node, library).encode())
-    # In the order in which the graph takes them in, so that two weights that change places are noticed.
+    # In the order in which the graph captures them, so that two exchanged weights change the digest.
     variables = {id(variable.handle): variable for variable in function.graph.variables}
-    for outside, _ in function.graph.captures:
-        update_digest(sha256, _value(variables.get(id(outside), outside)))
+    for captured, _ in function.graph.captures:
+        update_digest(sha256, _value(variables.get(id(captured), captured)))
     return sha256.hexdigest()
 
 
@@ -55,7 +55,7 @@ def _nodes_digest(nodes: Iterable[Any], library: Mapping[str, Any]) -> str:
 
 
 def _attribute(value: Any, library: Mapping[str, Any]) -> str:
-    called = [value.func] if value.HasField("func") else list(value.list.func)
-    if called:
-        return "".join(_nodes_digest(library.get(each.name, ()), library) for each in called)
+    functions = [value.func] if value.HasField("func") else list(value.list.func)
+    if functions:
+        return "".join(_nodes_digest(library.get(each.name, ()), library) for each in functions)
     return str(value.SerializeToString(deterministic=True))

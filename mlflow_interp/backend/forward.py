@@ -25,10 +25,10 @@ _tracing = threading.RLock()
 
 @dataclass(frozen=True)
 class Forward:
-    """A traced forward pass: what the model gives, and what each layer gave on the way.
+    """A traced forward pass: the output of the model and of each layer.
 
     Attributes:
-        inputs: what it is fed.
+        inputs: what the model is fed.
         outputs: the model's output tensor.
         tapped: by path in order of completion, the last output tensor of each layer.
         uses: by path, how often the layer was run: more than once where it is shared.
@@ -40,13 +40,13 @@ class Forward:
     uses: dict[str, int] = field(default_factory=dict)
 
 
-def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = None) -> Forward:
+def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None = None) -> Forward:
     """Run the model in inference mode with every layer tapped. For use inside a `tf.function`.
 
     Args:
         model: the Keras model.
         inputs: what it is fed.
-        given: by path, what layers are to give instead of what they would.
+        overrides: by path, tensors that replace the outputs of layers.
 
     Raises:
         ModelError: the model can't take the inputs, or has several outputs.
@@ -57,9 +57,9 @@ def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = Non
     uses = dict[str, int]()
     graph = tf.compat.v1.get_default_graph()
 
-    def note(path: str, output: Any) -> Any:
-        output = tf.cast(given[path], output.dtype) if given and path in given else output
-        # What a loop body inside a layer gives lives in another graph and can't be used in this one.
+    def record(path: str, output: Any) -> Any:
+        output = tf.cast(overrides[path], output.dtype) if overrides and path in overrides else output
+        # The output of a loop body inside a layer belongs to another graph and can't be used in this one.
         if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
             tapped.pop(path, None)
             tapped[path] = output
@@ -67,28 +67,28 @@ def forward(model: Any, inputs: Arrays, *, given: Mapping[str, Any] | None = Non
         return output
 
     with _tracing, contextlib.ExitStack() as stack:
-        for place in walk(model):
-            stack.enter_context(_tap(place, note))
+        for located in walk(model):
+            stack.enter_context(_tap(located, record))
         outputs = _call(model, inputs)
     leaves = tf.nest.flatten(outputs)
     if len(leaves) != 1:
         raise ModelError(
             f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
-            f"explained; choose one with output={_outputs(model)}"
+            f"explained; choose one with output={_output_hint(model)}"
         )
     return Forward(inputs, leaves[0], tapped, uses)
 
 
-def _outputs(model: Any) -> str:
+def _output_hint(model: Any) -> str:
     names = list(getattr(model, "output_names", ()))
     return f", one of {', '.join(names)}" if names else ""
 
 
 def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
-    """What one layer gives, and nothing after it is run. For use inside a `tf.function`.
+    """The output of one layer; nothing after it is run. For use inside a `tf.function`.
 
-    A functional model's own check of its input's size is left out, so that pictures of other sizes can
-    be run as far as the layers themselves take them.
+    A functional model's own check of its input's size is skipped, so that images of other sizes can be run
+    as far as the layers themselves take them.
 
     Args:
         model: the Keras model.
@@ -99,31 +99,31 @@ def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
     Raises:
         ModelError: the model can't take the inputs, or never runs the layer.
     """
-    seen: list[Any] = []
+    outputs: list[Any] = []
 
-    def note(_: str, output: Any) -> Any:
-        seen.append(output)
-        if len(seen) == uses:
-            raise _Reached
+    def record(_: str, output: Any) -> Any:
+        outputs.append(output)
+        if len(outputs) == uses:
+            raise _LayerReached
         return output
 
     with _tracing, contextlib.ExitStack() as stack:
-        for place in walk(model):
-            stack.enter_context(_any_size(place.layer))
-        stack.enter_context(_any_size(model))
-        stack.enter_context(_tap(find_layer(model, path), note))
+        for located in walk(model):
+            stack.enter_context(_without_size_check(located.layer))
+        stack.enter_context(_without_size_check(model))
+        stack.enter_context(_tap(find_layer(model, path), record))
         try:
             _call(model, inputs)
-        except _Reached:
-            return seen[-1]
-    raise ModelError(f"model {model.name!r} ran layer {path!r} only {len(seen)} times of {uses}")
+        except _LayerReached:
+            return outputs[-1]
+    raise ModelError(f"model {model.name!r} ran layer {path!r} only {len(outputs)} times of {uses}")
 
 
-class _Reached(BaseException):
-    """Ends a forward pass; no Exception, as Keras catches those to add to their message."""
+class _LayerReached(BaseException):
+    """Ends a forward pass. Not an Exception, as Keras catches those to extend their message."""
 
 
-def _any_size(layer: Any) -> contextlib.AbstractContextManager[None]:
+def _without_size_check(layer: Any) -> contextlib.AbstractContextManager[None]:
     import keras
 
     check = "_assert_input_compatibility"
@@ -147,29 +147,29 @@ def _call(model: Any, inputs: Arrays) -> Any:
 def _reason(error: Exception) -> str:
     """The line of Keras' message that says what is wrong, without colours."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
-    return told[0] if told else type(error).__name__
+    messages = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return messages[0] if messages else type(error).__name__
 
 
 @contextlib.contextmanager
 def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    """Give a layer a method of ours for a while."""
-    own = layer.__dict__.get(name)
+    """Replace a method of a layer for as long as the block lasts."""
+    original = layer.__dict__.get(name)
     # Keras' own __setattr__ would track the function as state of the layer.
     object.__setattr__(layer, name, function)
     try:
         yield
     finally:
-        if own is None:
+        if original is None:
             object.__delattr__(layer, name)
         else:
-            object.__setattr__(layer, name, own)
+            object.__setattr__(layer, name, original)
 
 
-def _tap(place: Located, note: Callable[[str, Any], Any]) -> contextlib.AbstractContextManager[None]:
-    call = place.layer.call
+def _tap(located: Located, record: Callable[[str, Any], Any]) -> contextlib.AbstractContextManager[None]:
+    call = located.layer.call
 
     def tapping(*args: Any, **kwargs: Any) -> Any:
-        return note(place.path, call(*args, **kwargs))
+        return record(located.path, call(*args, **kwargs))
 
-    return replaced(place.layer, "call", tapping)
+    return replaced(located.layer, "call", tapping)

@@ -1,7 +1,7 @@
-"""Scores and gradients at points near an input: where the ways to a class score start, and passes over them.
+"""Class scores and their gradients at points near an input.
 
-The points are inputs, or where the model looks integers up in a table, what it finds there: a word's
-number has no direction to go in, its embedding has.
+The points are inputs, or, where the model looks integers up in a table, the embeddings it finds there: a
+word's number has no gradient, its embedding has.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlflow_interp.exceptions import InapplicableError
 
 INPUT = ""  # as an entry: the input itself
 
-#: (number, points, baseline, sigma) => a point near them, and what its gradient counts; traced.
+#: (number, points, baseline, sigma) => a point near them, and the weight of its gradient; traced.
 PathSampler = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 
 
@@ -28,40 +28,44 @@ def differentiable_input(model: Any, passed: Forward, score: Any) -> str:
     """Where continuous values come in: `INPUT`, or the path of the embedding of an input of integers.
 
     Raises:
-        InapplicableError: the score has no gradient by either, or by several embeddings.
+        InapplicableError: the score has no gradient with respect to either, or to several embeddings.
     """
     import tensorflow as tf
 
     if tf.gradients(score, passed.inputs)[0] is not None:
         return INPUT
     leaves = leaf_paths(model)
-    fed = {
+    tensors = {
         path: tensor for path, tensor in passed.tapped.items() if path in leaves and tensor.dtype.is_floating
     }
-    found = [path for path in fed if _starts(path, passed, fed, score)]
-    if len(found) == 1 and passed.uses[found[0]] == 1:
-        return found[0]
-    several = f"it looks them up in {', '.join(found)}" if found else "as where they are rounded or looked up"
+    embeddings = [path for path in tensors if _is_first_continuous(path, passed, tensors, score)]
+    if len(embeddings) == 1 and passed.uses[embeddings[0]] == 1:
+        return embeddings[0]
+    reason = (
+        f"it looks them up in {', '.join(embeddings)}"
+        if embeddings
+        else "as where they are rounded or looked up"
+    )
     raise InapplicableError(
-        f"the class score of model {model.name!r} has no gradient by its input, {several}; saliency needs an "
+        f"the class score of model {model.name!r} has no gradient by its input, {reason}; saliency needs an "
         "input of continuous values, or of integers that are looked up in one embedding, once"
     )
 
 
-def _starts(path: str, passed: Forward, fed: dict[str, Any], score: Any) -> bool:
-    """Whether a layer gives the first values on its way that the score changes smoothly with."""
+def _is_first_continuous(path: str, passed: Forward, tensors: dict[str, Any], score: Any) -> bool:
+    """Whether a layer gives the first values between input and score that the score has a gradient for."""
     import tensorflow as tf
 
-    # The number of places is no way from the input: embeddings of positions stay out.
-    before = dependencies(fed[path], but=("Shape",))
-    if passed.inputs.op.name not in before or tf.gradients(score, fed[path])[0] is None:
+    # The shape of the input does not count as depending on it: embeddings of positions stay out.
+    ancestors = dependencies(tensors[path], but=("Shape",))
+    if passed.inputs.op.name not in ancestors or tf.gradients(score, tensors[path])[0] is None:
         return False
-    earlier = [each for each in fed.values() if each is not fed[path] and each.op.name in before]
-    return not any(tf.gradients(score, each)[0] is not None for each in earlier)
+    upstream = [each for each in tensors.values() if each is not tensors[path] and each.op.name in ancestors]
+    return not any(tf.gradients(score, each)[0] is not None for each in upstream)
 
 
 def noisy_copy(seed: int) -> PathSampler:
-    """What gives the noisy copy of a number, its gradient counting 1."""
+    """The sampler of noisy copies by number, each gradient weighted with 1."""
 
     def sample(number: Any, points: Any, _baseline: Any, sigma: Any) -> tuple[Any, Any]:
         import tensorflow as tf
@@ -75,7 +79,7 @@ def noisy_copy(seed: int) -> PathSampler:
 
 
 def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
-    """What gives a point between the baseline and each end in turn, its gradient counting the path between.
+    """The sampler of points between the baseline and each end in turn, each gradient weighted with the path.
 
     Args:
         end_of: gives the end of each path by its number.
@@ -94,51 +98,53 @@ def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
 
 
 def score_at(model: Any, entry: str, inputs: Any, points: Any, targets: Any) -> Any:
-    """The score of each target where an entry gives `points`, traced."""
+    """The score of each target where the layer `entry` gives `points`, traced."""
     import tensorflow as tf
 
-    passed = forward(model, inputs, given={entry: points}) if entry else forward(model, points)
+    passed = forward(model, inputs, overrides={entry: points}) if entry else forward(model, points)
     return tf.gather(class_scores(passed.outputs).scores, targets, batch_dims=1)
 
 
 def one_pass(
-    model: Any, entry: str, given: tuple[np.ndarray, np.ndarray], near: PathSampler, *, square: bool
+    model: Any, entry: str, arrays: tuple[np.ndarray, np.ndarray], sampler: PathSampler, *, square: bool
 ) -> Callable[..., Any]:
-    """Compile one pass: add the weighted gradient at a point, and its score, to the sums.
+    """Compile one pass: add the weighted gradient at a point, and the score there, to the sums.
 
     Args:
         model: the Keras model.
-        entry: where points come in.
-        given: inputs and points, for their shapes.
-        near: chooses the point.
+        entry: the path of the layer that gives the points; `INPUT` for the input.
+        arrays: inputs and points, for their shapes.
+        sampler: chooses the point.
         square: whether gradients are squared.
     """
     import tensorflow as tf
 
-    def one(inputs: Any, points: Any, baseline: Any, sigma: Any, targets: Any, *sums: Any) -> tuple[Any, ...]:
+    def run_pass(
+        inputs: Any, points: Any, baseline: Any, sigma: Any, targets: Any, *sums: Any
+    ) -> tuple[Any, ...]:
         total, scores, number = sums
-        at, weight = near(number, points, baseline, sigma)
-        score = score_at(model, entry, inputs, at, targets)
-        gradient = tf.gradients(score, at)[0]
+        point, weight = sampler(number, points, baseline, sigma)
+        score = score_at(model, entry, inputs, point, targets)
+        gradient = tf.gradients(score, point)[0]
         return total + weight * (gradient**2 if square else gradient), scores + score
 
-    inputs, points = given
+    inputs, points = arrays
     row = tf.TensorSpec([None, *points.shape[1:]], points.dtype)
-    ones = tf.TensorSpec([None, *[1] * (points.ndim - 1)], points.dtype)
+    per_row = tf.TensorSpec([None, *[1] * (points.ndim - 1)], points.dtype)
     sums = (row, tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64))
-    return compile_for(one, inputs, row, row, ones, tf.TensorSpec([None], tf.int64), *sums)
+    return compile_for(run_pass, inputs, row, row, per_row, tf.TensorSpec([None], tf.int64), *sums)
 
 
 def summed(
-    one: Callable[..., Any], given: tuple[np.ndarray, ...], count: int
+    run_pass: Callable[..., Any], arguments: tuple[np.ndarray, ...], count: int
 ) -> Generator[int, None, tuple[np.ndarray, np.ndarray]]:
-    """Make passes 0 to `count`, one at a time; yields after each, returns the sums."""
+    """Run passes 0 to `count` - 1, one at a time; yields after each, returns the sums."""
     import tensorflow as tf
 
-    tensors = [tf.constant(each) for each in given]
+    tensors = [tf.constant(each) for each in arguments]
     total = tf.zeros_like(tensors[1])
-    scores = tf.zeros(len(given[1]))
+    scores = tf.zeros(len(arguments[1]))
     for number in range(count):
-        total, scores = one(*tensors, total, scores, tf.constant(number, tf.int64))
+        total, scores = run_pass(*tensors, total, scores, tf.constant(number, tf.int64))
         yield 1
     return total.numpy(), scores.numpy()

@@ -1,9 +1,9 @@
-"""What a model says about each class: logits to take gradients of, probabilities to show.
+"""A model's output for each class: logits to take gradients of, probabilities to show.
 
-Gradients of probabilities vanish where a model is sure (at p = 0.9996 they are a thousandth of the
-logits'), so scores are logits wherever the model ends in a softmax or sigmoid. Which it does is read
-off the traced graph, which knows it for fused, separate, nested and hand-written heads alike, and
-nothing of the model has to be swapped.
+Gradients of probabilities vanish where a model is confident (at p = 0.9996 they are a thousandth of the
+logits'), so scores are logits wherever the model ends in a softmax or sigmoid. Whether it does is read from
+the traced graph, which shows it for fused, separate, nested and hand-written heads alike, and no layer of
+the model has to be replaced.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# Operations that only pass a value on, between a head and the model's output.
-_PASSES_ON = {"Identity", "Cast", "EnsureShape", "StopGradient"}
+# Operations that only forward a value, between a head and the model's output.
+_PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
 _HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
 
 
@@ -32,9 +32,9 @@ class ClassScores:
 
 
 def class_scores(outputs: Any) -> ClassScores:
-    """Read logits and probabilities off a traced model's output.
+    """Read logits and probabilities from a traced model's output.
 
-    A single sigmoid counts as two classes. A linear head of several outputs is taken for logits.
+    A single sigmoid counts as two classes. Several outputs of a linear head count as logits.
     An output with space (batch, height, width, classes) is averaged over space (Vinogradova et al.
     2020, "Towards Interpretable Semantic Segmentation via Gradient-weighted Class Activation Mapping").
     """
@@ -59,7 +59,7 @@ def class_scores(outputs: Any) -> ClassScores:
 
 def _before_activation(outputs: Any) -> tuple[Any, str]:
     operation = outputs.op
-    while operation.type in _PASSES_ON:
+    while operation.type in _PASS_THROUGH:
         operation = operation.inputs[0].op
     if operation.type in _HEADS:
         return operation.inputs[0], _HEADS[operation.type]
@@ -67,7 +67,7 @@ def _before_activation(outputs: Any) -> tuple[Any, str]:
 
 
 def choose_targets(scores: ClassScores, targets: Any) -> tuple[Any, Any, Any]:
-    """The class to explain, `PREDICTED` replaced by the best; its score; its probability. All (batch,)."""
+    """The class to explain (the most probable for `PREDICTED`), its score, its probability, all (batch,)."""
     import tensorflow as tf
 
     best = tf.argmax(scores.probabilities, axis=1)

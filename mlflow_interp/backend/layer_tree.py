@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from mlflow_interp.exceptions import OptionError, nearest
 
-# What a method can do with a layer stands in its signature; `mlflow-interp layers` reads it there.
+# A method's signature says which kind of layer it takes; `mlflow-interp layers` reads it there.
 SpatialLayer = Annotated[str | int | None, "spatial"]
 Layers = str | int | Sequence[str | int] | None
 GradientLayers = Annotated[Layers, "gradient"]
@@ -18,7 +18,7 @@ VectorLayers = Annotated[Layers, "vector"]
 
 @dataclass(frozen=True)
 class Located:
-    """A layer and the way to it: `path` by names, `index` by positions, parts joined by "/"."""
+    """A layer and its position in the model: `path` by names, `index` by indices, parts joined by "/"."""
 
     path: str
     index: str
@@ -26,11 +26,11 @@ class Located:
 
 
 def walk(model: Any) -> list[Located]:
-    """Every layer below `model`, nested ones after the layer that holds them, shared ones once."""
-    found: dict[int, Located] = {}
-    for place in _walk(model, (), ()):
-        found.setdefault(id(place.layer), place)
-    return list(found.values())
+    """Every layer of `model`, nested ones after the layer that holds them, shared ones once."""
+    by_id: dict[int, Located] = {}
+    for located in _walk(model, (), ()):
+        by_id.setdefault(id(located.layer), located)
+    return list(by_id.values())
 
 
 def _walk(parent: Any, path: tuple[str, ...], index: tuple[str, ...]) -> Iterator[Located]:
@@ -50,21 +50,21 @@ def _sublayers(layer: Any) -> Sequence[Any]:
 
 
 def leaf_paths(model: Any) -> set[str]:
-    """The paths of the layers that hold no others, those that only name an input left out.
+    """The paths of the layers that hold no others, without input layers.
 
-    Attention and recurrence count as one layer each: what goes on inside has axes of another meaning.
+    Attention and recurrence count as one layer each: the axes of their inner layers mean something else.
     """
     import keras
 
     kinds = keras.layers
-    whole = (kinds.MultiHeadAttention, kinds.GroupQueryAttention, kinds.RNN, kinds.Bidirectional)
-    inside = tuple(f"{place.path}/" for place in walk(model) if isinstance(place.layer, whole))
+    opaque = (kinds.MultiHeadAttention, kinds.GroupQueryAttention, kinds.RNN, kinds.Bidirectional)
+    inner_prefixes = tuple(f"{located.path}/" for located in walk(model) if isinstance(located.layer, opaque))
     return {
-        place.path
-        for place in walk(model)
-        if not isinstance(place.layer, kinds.InputLayer)
-        and (isinstance(place.layer, whole) or not _sublayers(place.layer))
-        and not place.path.startswith(inside)
+        located.path
+        for located in walk(model)
+        if not isinstance(located.layer, kinds.InputLayer)
+        and (isinstance(located.layer, opaque) or not _sublayers(located.layer))
+        and not located.path.startswith(inner_prefixes)
     }
 
 
@@ -72,15 +72,15 @@ def find_layer(model: Any, layer: str | int) -> Located:
     """The layer at an index of `model.layers` (negative from the end), a name, or a path.
 
     A path leads into nested models, each part a name or an index: "mobilenetv2/out_relu", "1/-1".
-    A bare name is looked for at every depth.
+    A name alone is searched at every depth.
 
     Raises:
         OptionError: no layer is there, or several share the name.
     """
-    places = walk(model)
-    by_path = [place for place in places if place.path == str(layer)]
-    named = [place for place in places if place.layer.name == str(layer)]
-    for matches in (by_path, _descend(model, places, str(layer)), named):
+    all_layers = walk(model)
+    by_path = [located for located in all_layers if located.path == str(layer)]
+    named = [located for located in all_layers if located.layer.name == str(layer)]
+    for matches in (by_path, _descend(model, all_layers, str(layer)), named):
         if len(matches) == 1:
             return matches[0]
         if matches:
@@ -90,14 +90,14 @@ def find_layer(model: Any, layer: str | int) -> Located:
             )
     raise OptionError(
         f"no layer {layer!r} in model {model.name!r}"
-        f"{nearest(layer, [place.path for place in places])}; `mlflow-interp layers` lists all"
+        f"{nearest(layer, [located.path for located in all_layers])}; `mlflow-interp layers` lists all"
     )
 
 
 def split_layers(layers: str | int | Sequence[str | int]) -> list[str | int]:
     """The names and indices of a list, or of a text with commas."""
-    given = layers.split(",") if isinstance(layers, str) else [layers] if isinstance(layers, int) else layers
-    names = [name.strip() if isinstance(name, str) else name for name in given]
+    parts = layers.split(",") if isinstance(layers, str) else [layers] if isinstance(layers, int) else layers
+    names = [name.strip() if isinstance(name, str) else name for name in parts]
     return [name for name in names if name != ""]
 
 
@@ -107,13 +107,13 @@ def find_layers(model: Any, layers: str | int | Sequence[str | int]) -> list[Loc
     Raises:
         OptionError: a layer is not there, is there twice, or none is named.
     """
-    found = [find_layer(model, name) for name in split_layers(layers)]
-    if not found or len({place.path for place in found}) < len(found):
-        raise OptionError(f"layers {layers!r} names {'a layer twice' if found else 'none'}; name each once")
-    return found
+    located = [find_layer(model, name) for name in split_layers(layers)]
+    if not located or len({each.path for each in located}) < len(located):
+        raise OptionError(f"layers {layers!r} names {'a layer twice' if located else 'none'}; name each once")
+    return located
 
 
-def _descend(model: Any, places: list[Located], path: str) -> list[Located]:
+def _descend(model: Any, all_layers: list[Located], path: str) -> list[Located]:
     """Follow a path whose parts may be indices, counted from the end where negative."""
     parent = model
     for part in path.split("/"):
@@ -124,10 +124,10 @@ def _descend(model: Any, places: list[Located], path: str) -> list[Located]:
         if len(match) != 1:
             return []
         parent = match[0]
-    return [place for place in places if place.layer is parent]
+    return [located for located in all_layers if located.layer is parent]
 
 
 def is_channels_first(model: Any) -> bool:
-    """Whether the model's layers keep channels before space: (batch, channels, height, width)."""
-    formats = {getattr(place.layer, "data_format", None) for place in walk(model)}
+    """Whether the model's layers have channels before space: (batch, channels, height, width)."""
+    formats = {getattr(located.layer, "data_format", None) for located in walk(model)}
     return "channels_first" in formats and "channels_last" not in formats

@@ -1,4 +1,4 @@
-"""TensorFlow, imported without what its C++ side prints on the way."""
+"""Import TensorFlow without the messages that its C++ side prints."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 
 
 def import_quietly() -> None:
-    """Import TensorFlow and look for devices; what is printed meanwhile no setting would keep back."""
+    """Import TensorFlow and list its devices, with stderr redirected: no setting hides their messages."""
     stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(devnull, 2)
         import tensorflow as tf
 
         tf.config.list_physical_devices()
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        os.close(nowhere)
+        os.close(devnull)

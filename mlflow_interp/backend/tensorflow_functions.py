@@ -1,4 +1,4 @@
-"""TensorFlow functions that files of Keras 2 may call between layers, as a layer."""
+"""A layer for the TensorFlow functions that Keras 2 files may call between layers."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ ALLOWED = frozenset(
 
 @cache
 def function_class() -> type:
-    """The class of our layer for a TensorFlow function, made when Keras is needed anyway."""
+    """The class of our layer for a TensorFlow function, created when Keras is imported anyway."""
     import keras
 
     class TensorFlowFunction(keras.Operation):  # type: ignore[misc]
@@ -86,18 +86,18 @@ def function_class() -> type:
             self.function = function
 
         def call(self, *args: Any, **kwargs: Any) -> Any:
-            return _called(self.function)(*args, **kwargs)
+            return _resolve(self.function)(*args, **kwargs)
 
     return TensorFlowFunction
 
 
-def _called(named: str) -> Any:
-    """The TensorFlow function of a name on our list."""
+def _resolve(name: str) -> Any:
+    """The TensorFlow function of a name in `ALLOWED`."""
     import tensorflow as tf
 
-    if named == "__operators__.getitem":
+    if name == "__operators__.getitem":
         return lambda tensor, slice_spec: tensor[tuple(slice_spec)]
-    found = tf
-    for part in named.replace("__operators__", "math").replace("math.matmul", "linalg.matmul").split("."):
-        found = getattr(found, part)
-    return found
+    function = tf
+    for part in name.replace("__operators__", "math").replace("math.matmul", "linalg.matmul").split("."):
+        function = getattr(function, part)
+    return function

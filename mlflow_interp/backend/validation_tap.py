@@ -17,7 +17,7 @@ from mlflow_interp.core.chunk import Arrays
 
 @dataclass(frozen=True)
 class ValidationBatch:
-    """A piece of a validation pass: what went in, the true labels, what came out, how much it weighs."""
+    """A batch of a validation pass: inputs, true labels, predicted probabilities, sample weights."""
 
     inputs: Arrays
     labels: np.ndarray
@@ -47,36 +47,36 @@ class ValidationTap:
         # XLA can't call back, and eager code has no graph to read scores off.
         self.possible = not (model.jit_compile or model.run_eagerly)
         if self.possible:
-            model.test_function = None  # one that was made before has no tap in it
+            model.test_function = None  # one that exists already was traced without the tap
 
     def open(self) -> None:
         """Capture from now on: a validation pass begins."""
         self.close()
         if self.possible:
-            tapped = self._compute_metrics(self.model.compute_metrics)
+            tapped = self._tapped_metrics(self.model.compute_metrics)
             self._open.enter_context(replaced(self.model, "compute_metrics", tapped))
             self.capturing = True
 
     def close(self) -> None:
-        """Stop capturing: the pass has ended, or an exception has ended it."""
+        """Stop capturing: the pass has ended, or was ended by an exception."""
         self.capturing = False
         self._open.close()
 
     def restore(self) -> None:
-        """Leave the model as it was."""
+        """Restore the model's test function."""
         self.close()
         if self.possible:
             self.model.test_function = self._untapped
 
-    def _compute_metrics(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _tapped_metrics(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def compute_metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
             metrics = original(x, y, y_pred, sample_weight=sample_weight)
-            self._add(x, y, y_pred, sample_weight)
+            self._add_copy_operation(x, y, y_pred, sample_weight)
             return metrics
 
         return compute_metrics
 
-    def _add(self, inputs: Any, labels: Any, outputs: Any, weights: Any) -> None:
+    def _add_copy_operation(self, inputs: Any, labels: Any, outputs: Any, weights: Any) -> None:
         """Add the operation that copies a batch out, where there is one output with labels."""
         import tensorflow as tf
 
@@ -85,14 +85,18 @@ class ValidationTap:
         scores = class_scores(outputs)
         self.head = scores.head
         leaves = tf.nest.flatten(inputs)
-        weighing = [weights] if tf.is_tensor(weights) else []
+        weight_tensors = [weights] if tf.is_tensor(weights) else []
 
-        def copy(labels: np.ndarray, probabilities: np.ndarray, *more: np.ndarray) -> np.ndarray:
+        def copy(labels: np.ndarray, probabilities: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
             if self.capturing:
-                packed = tf.nest.pack_sequence_as(inputs, list(more[: len(leaves)]))
-                rest = more[len(leaves) :]
+                packed = tf.nest.pack_sequence_as(inputs, list(arrays[: len(leaves)]))
+                weight_arrays = arrays[len(leaves) :]
                 with self._lock:
-                    self._capture(ValidationBatch(packed, labels, probabilities, rest[0] if rest else None))
+                    self._capture(
+                        ValidationBatch(
+                            packed, labels, probabilities, weight_arrays[0] if weight_arrays else None
+                        )
+                    )
             return np.int32(0)  # type: ignore[return-value]
 
-        tf.numpy_function(copy, [labels, scores.probabilities, *leaves, *weighing], tf.int32)
+        tf.numpy_function(copy, [labels, scores.probabilities, *leaves, *weight_tensors], tf.int32)
