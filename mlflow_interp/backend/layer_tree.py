@@ -108,9 +108,14 @@ def find_layers(model: Any, layers: str | int | Sequence[str | int]) -> list[Loc
         OptionError: a layer is not there, is there twice, or none is named.
     """
     located = [find_layer(model, name) for name in split_layers(layers)]
-    if not located or len({each.path for each in located}) < len(located):
-        raise OptionError(f"layers {layers!r} names {'a layer twice' if located else 'none'}; name each once")
+    check_named_once(layers, [each.path for each in located])
     return located
+
+
+def check_named_once(layers: str | int | Sequence[str | int], paths: Sequence[str]) -> None:
+    """Raise an OptionError where `layers`, found at `paths`, names no layer, or one of them twice."""
+    if not paths or len(set(paths)) < len(paths):
+        raise OptionError(f"layers {layers!r} names {'a layer twice' if paths else 'none'}; name each once")
 
 
 def _descend(model: Any, all_layers: list[Located], path: str) -> list[Located]:

@@ -1,4 +1,4 @@
-"""What layers give for every input: streamed to disk, and read back where the same was asked before."""
+"""Activations of layers for every input: streamed to disk, and read from a cache where they are stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlflow_interp.backend.feature_maps import Pooling, layer_before_head, poole
 from mlflow_interp.backend.fingerprint import graph_digest
 from mlflow_interp.backend.forward import Forward, forward
 from mlflow_interp.backend.heads import class_scores
-from mlflow_interp.backend.layer_tree import Layers, find_layer, split_layers
+from mlflow_interp.backend.layer_tree import Layers, check_named_once, find_layer, split_layers
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import ExampleCollector, Examples
@@ -30,18 +30,18 @@ from mlflow_interp.progress import track
 
 _PREDICTIONS = "predictions.npy"
 INPUT = "input"  # as a layer: what the model is fed
-_TOP = 5  # classes kept an input
+_TOP = 5  # classes stored for each input
 
 
 @dataclass(frozen=True, eq=False)
 class Activations:
-    """What layers give for every input.
+    """Activations of layers for every input.
 
     Attributes:
         rows: by layer path, (n, features) float32 on disk.
-        examples: the inputs and what the model said about them.
-        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't pictures.
-        reused: whether all of it came out of the cache.
+        examples: the inputs and what the model predicted for them.
+        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't images.
+        reused: whether all of it was read from the cache.
     """
 
     rows: Mapping[str, np.ndarray]
@@ -54,18 +54,18 @@ class Activations:
 def collected(
     model: Any, batch: Batch, layers: Layers, *, pooling: Pooling, cache: str | Path | None = None
 ) -> Iterator[Activations]:
-    """Run the model once over all inputs and keep what some layers give, for as long as the block lasts.
+    """Run the model once over all inputs and keep the activations of layers for as long as the block lasts.
 
-    Memory is bounded by a chunk of inputs and a thumbnail an input (12 kB or less); activations go to disk.
+    Memory is bounded by a chunk of inputs and a thumbnail per input (12 kB or less); activations go to disk.
 
     Args:
         model: the Keras model.
         batch: the inputs.
-        layers: which; None for the last before the head.
-        pooling: what becomes of the axes between batch and channels: their mean, their maximum, or all
-            values in a row.
-        cache: a folder to keep activations in, and to find them in: there for the same weights, the
-            same graph, the same inputs, layers and pooling, and for nothing else.
+        layers: the layers; None for the last before the head.
+        pooling: how the axes between batch and channels are pooled: to their mean, to their maximum, or
+            flattened.
+        cache: a folder to store activations in and to read them from. They are read only for the same
+            weights, graph, inputs, layers and pooling.
 
     Raises:
         OptionError: no such layer, or one that gives no vector; an unknown pooling; an unusable cache.
@@ -73,13 +73,13 @@ def collected(
     """
     if pooling not in ("mean", "max", "flatten"):
         raise OptionError(f"no pooling {pooling!r}; there are: mean, max, flatten")
-    with tempfile.TemporaryDirectory(prefix="mlflow-interp-", ignore_cleanup_errors=True) as folder:
-        root = Path(folder) if cache is None else _made(local_path(cache))
-        yield _Collector(model, batch, layers, pooling, root, kept=cache is not None).collect()
+    with tempfile.TemporaryDirectory(prefix="mlflow-interp-", ignore_cleanup_errors=True) as temporary:
+        root = Path(temporary) if cache is None else _writable_folder(local_path(cache))
+        yield _Collector(model, batch, layers, pooling, root, caching=cache is not None).collect()
 
 
-def _made(folder: Path) -> Path:
-    """A folder that can be written to, which only writing tells."""
+def _writable_folder(folder: Path) -> Path:
+    """The folder, created where it is missing, after a test that files can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -91,28 +91,28 @@ def _made(folder: Path) -> Path:
 
 
 class _Collector:
-    """One collection: its compiled pass, and where things lie."""
+    """Collects the activations of one model for one batch."""
 
     def __init__(
-        self, model: Any, batch: Batch, layers: Layers, pooling: Pooling, root: Path, *, kept: bool
+        self, model: Any, batch: Batch, layers: Layers, pooling: Pooling, root: Path, *, caching: bool
     ) -> None:
         self.model = model
         self.batch = batch
         self.pooling = pooling
         self.root = root
-        self.kept = kept
+        self.caching = caching
         self.paths = None if layers is None else _paths(model, layers)
         self.examples = ExampleCollector(batch.class_names, top=_TOP)
         self.thumbnails: list[np.ndarray] = []
 
     def collect(self) -> Activations:
-        """From the cache where everything is there, else from a pass of the model."""
+        """Read everything from the cache where it is complete, else run the model."""
         function = compile_for(self._pass, next(self.batch.chunks()).inputs)
-        model_root = self.root / (graph_digest(function) if self.kept else "once")
-        # Looking for inputs means reading them all, so only where a pass of this model was kept.
-        if self.kept and model_root.is_dir() and self._is_complete(model_root / self.batch.digest):
+        model_root = self.root / (graph_digest(function) if self.caching else "once")
+        # The digest of the inputs needs all of them, so it is computed only where this model is cached.
+        if self.caching and model_root.is_dir() and self._is_complete(model_root / self.batch.digest):
             return self._read(model_root / self.batch.digest)
-        return self._computed(function, model_root)
+        return self._compute(function, model_root)
 
     def _pass(self, inputs: Any) -> tuple[Any, ...]:
         passed = forward(self.model, inputs)
@@ -122,13 +122,13 @@ class _Collector:
         return class_scores(passed.outputs).probabilities, *rows
 
     def _row(self, path: str, passed: Forward, inputs: Any) -> Any:
-        """What a layer gives as (batch, features) float32."""
+        """The output of a layer as (batch, features) float32."""
         tensor = inputs if path == INPUT else passed.tapped.get(path)
         if tensor is None or isinstance(tensor, (tuple, dict)) or not (tensor.shape.rank or 0) >= 2:
             shape = getattr(tensor, "shape", None)
-            given = "nothing" if shape is None else f"shape {tuple(shape)}"
+            actual = "nothing" if shape is None else f"shape {tuple(shape)}"
             raise OptionError(
-                f"layer {path!r} gives {given}, and a vector for each input is needed, (batch, features) or "
+                f"layer {path!r} gives {actual}, and a vector for each input is needed, (batch, features) or "
                 "with axes between that can be pooled; `mlflow-interp layers` shows which layers give one"
             )
         return pooled(self.model, tensor, self.pooling, path)
@@ -146,15 +146,17 @@ class _Collector:
         predictions = np.load(folder / _PREDICTIONS, mmap_mode="r", allow_pickle=False)
         start = 0
         for chunk in self.batch.chunks():
-            self._note(chunk, np.asarray(predictions[start : start + len(chunk)]))
+            self._record(chunk, np.asarray(predictions[start : start + len(chunk)]))
             start += len(chunk)
-        return self._found(folder, reused=True)
+        return self._activations(folder, reused=True)
 
-    def _computed(self, function: Callable[..., Any], model_root: Path) -> Activations:
+    def _compute(self, function: Callable[..., Any], model_root: Path) -> Activations:
         model_root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=model_root, ignore_cleanup_errors=True) as folder:
             self._run(function, Path(folder))
-            return self._found(self._moved(Path(folder), model_root / self.batch.digest), reused=False)
+            return self._activations(
+                self._move_to_cache(Path(folder), model_root / self.batch.digest), reused=False
+            )
 
     def _run(self, function: Callable[..., Any], folder: Path) -> None:
         with contextlib.ExitStack() as stack:
@@ -169,39 +171,38 @@ class _Collector:
                 self._check(chunk, values[1:])
                 for column, part in zip(columns, values, strict=True):
                     column.append(part)
-                self._note(chunk, values[0])
+                self._record(chunk, values[0])
 
     def _check(self, chunk: Chunk, rows: Sequence[np.ndarray]) -> None:
         for path, part in zip(self.paths or (), rows, strict=True):
-            wrong = np.flatnonzero(~np.isfinite(part).all(axis=1))
-            if len(wrong):
+            invalid = np.flatnonzero(~np.isfinite(part).all(axis=1))
+            if len(invalid):
                 raise InputsError(
-                    f"layer {path!r} gives NaN or infinite values for input {chunk.names[wrong[0]]!r}; "
+                    f"layer {path!r} gives NaN or infinite values for input {chunk.names[invalid[0]]!r}; "
                     "check the input and the model's weights, or leave the input out"
                 )
 
-    def _note(self, chunk: Chunk, probabilities: np.ndarray) -> None:
+    def _record(self, chunk: Chunk, probabilities: np.ndarray) -> None:
         self.examples.add(chunk, probabilities)
         if chunk.images is not None:
             self.thumbnails.append(thumbnails(chunk.images, most_side(self.batch.total)))
 
-    def _moved(self, folder: Path, target: Path) -> Path:
-        """What was written, moved to where the cache looks for it, file by file: each is complete."""
+    def _move_to_cache(self, folder: Path, target: Path) -> Path:
+        """Move what was written to its folder in the cache, file by file: each one there is complete."""
         target.mkdir(exist_ok=True)
         for file in self._files(folder):
             os.replace(file, target / file.name)
         return target
 
-    def _found(self, folder: Path, *, reused: bool) -> Activations:
+    def _activations(self, folder: Path, *, reused: bool) -> Activations:
         rows = {path: np.load(self._file(folder, path), mmap_mode="r") for path in self.paths or ()}
-        small = np.concatenate(self.thumbnails) if self.thumbnails else None
-        return Activations(rows, self.examples.examples(), small, reused)
+        images = np.concatenate(self.thumbnails) if self.thumbnails else None
+        return Activations(rows, self.examples.examples(), images, reused)
 
 
 def _paths(model: Any, layers: str | int | Sequence[str | int]) -> list[str]:
-    """The paths of layers, `INPUT` standing for itself."""
+    """The paths of layers; `INPUT` is its own path."""
     names = split_layers(layers)
     paths = [INPUT if name == INPUT else find_layer(model, name).path for name in names]
-    if not paths or len(set(paths)) < len(paths):
-        raise OptionError(f"layers {layers!r} names {'a layer twice' if paths else 'none'}; name each once")
+    check_named_once(layers, paths)
     return paths

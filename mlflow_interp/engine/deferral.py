@@ -1,7 +1,7 @@
-"""Work that needs no model any more can be done later and elsewhere, while training goes on.
+"""Defer the part of a method that needs no model, so that another process can run it during training.
 
-A method ends in `conclude(function, *arguments)`: as a rule that calls the function at once. Inside
-`deferring()` it packs the call instead, and whoever gets the `Deferred` can unpack it in another process.
+A method ends in `conclude(function, *arguments)`, which normally calls the function at once. Inside
+`deferring()` it pickles the call into a `Deferred` instead, which another process can conclude.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _deferring: ContextVar[bool] = ContextVar("deferring", default=False)
 
 @dataclass(frozen=True)
 class Deferred:
-    """A call with its arguments, as bytes: what it needs may be gone when it is made."""
+    """A pickled call: its arguments, such as temporary files, may be gone when it is made."""
 
     packed: bytes
 
     def conclude(self, previous: Any = None) -> Any:
-        """Make the call; `previous` is the result of the step before, None for the first."""
+        """Make the call; `previous` is the result of the previous step, None for the first."""
         function, arguments = pickle.loads(self.packed)  # noqa: S301 - packed by this program
         return function(*arguments, previous=previous)
 
 
 @contextlib.contextmanager
 def deferring() -> Iterator[None]:
-    """Have methods give a `Deferred` for what is left of their work, where they can."""
+    """Have methods return a `Deferred` for the part of their work that needs no model, if they can."""
     token = _deferring.set(True)
     try:
         yield
@@ -44,9 +44,9 @@ def conclude(function: Callable[..., R], *arguments: Any) -> R:
     """Call `function(*arguments, previous=None)`, or pack the call for later.
 
     Args:
-        function: of a module's top level, so that it can be found again. Needs no TensorFlow, and takes
-            `previous`, the result of the step before or None.
-        arguments: what can be pickled.
+        function: defined at the top level of a module, so that it can be pickled. Needs no TensorFlow, and
+            takes `previous`, the result of the previous step or None.
+        arguments: of the function; they can be pickled.
     """
     if not _deferring.get():
         return function(*arguments, previous=None)

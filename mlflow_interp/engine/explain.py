@@ -1,4 +1,4 @@
-"""The pass that every method of explaining a class shares: predict, choose the class, read its score."""
+"""The pass that all methods explaining a class share: predict, choose the class, read its score."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import ExampleCollector, Explained
 from mlflow_interp.engine.targets import Target, target_chooser
 
-#: What a method computes in that pass: (inputs, forward pass, score (batch,)) -> tensors of a row an input.
-Own = Callable[[Any, Forward, Any], tuple[Any, ...]]
+#: What a method computes in that pass: (inputs, forward pass, score (batch,)) -> tensors, one row per input.
+MethodPass = Callable[[Any, Forward, Any], tuple[Any, ...]]
 
 
 class Explainer:
-    """One compiled function, made at the first chunk: what the model says, the class explained, and more.
+    """One function, compiled at the first chunk: predictions, the class explained, and the method's tensors.
 
     Args:
         model: The Keras model.
         batch: The inputs, for their number and class names.
         target: Which class to explain; see `target_chooser`.
-        own: What the method itself computes in the same pass.
+        method_pass: What the method itself computes in the same pass.
     """
 
-    def __init__(self, model: Any, batch: Batch, target: Target, own: Own) -> None:
+    def __init__(self, model: Any, batch: Batch, target: Target, method_pass: MethodPass) -> None:
         self.model = model
         self.batch = batch
         self.target = target
-        self.own = own
+        self.method_pass = method_pass
         self._collector = ExampleCollector(batch.class_names)
         self._rows: list[tuple[np.ndarray, ...]] = []
         self._head = ""
@@ -42,7 +42,7 @@ class Explainer:
         self._choose: Callable[[Chunk], np.ndarray] | None = None
 
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
-        """The class explained of each input, (n,) int64, and what `own` computed."""
+        """The class explained of each input, (n,) int64, and what `method_pass` computed."""
         if self._function is None or self._choose is None:
             self._function = self._compile(chunk)
             self._choose = target_chooser(self.target, self.batch, self._classes)
@@ -53,9 +53,9 @@ class Explainer:
         return explained[0], *(part.numpy() for part in results[4:])
 
     def explained(self) -> Explained:
-        """All inputs so far, what the model said, and the class explained."""
-        targets, scores, chances = (np.concatenate(part) for part in zip(*self._rows, strict=True))
-        return Explained(self._collector.examples(), targets, scores, chances, self._head)
+        """All inputs so far, the predictions, and the class explained."""
+        targets, scores, probabilities = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+        return Explained(self._collector.examples(), targets, scores, probabilities, self._head)
 
     def _compile(self, chunk: Chunk) -> Callable[..., Any]:
         return compile_for(self._pass, chunk.inputs, any_rows(np.int64))
@@ -65,5 +65,11 @@ class Explainer:
         scores: ClassScores = class_scores(passed.outputs)
         self._head = scores.head
         self._classes = scores.scores.shape[-1]
-        chosen, score, chance = choose_targets(scores, targets)
-        return scores.probabilities, chosen, score, chance, *self.own(inputs, passed, score)
+        target_classes, score, target_probability = choose_targets(scores, targets)
+        return (
+            scores.probabilities,
+            target_classes,
+            score,
+            target_probability,
+            *self.method_pass(inputs, passed, score),
+        )

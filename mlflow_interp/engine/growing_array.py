@@ -1,6 +1,6 @@
-"""An array on disk that grows as rows come, and is read back without being loaded.
+"""An array on disk that grows row by row, and is read without being loaded.
 
-A .npy file, as NumPy maps it into memory; HDF5 (h5py 3.14) ends the process where the disk is full.
+A .npy file, as NumPy maps it into memory; HDF5 (h5py 3.14) ends the process when the disk is full.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from mlflow_interp.exceptions import OptionError
 
 
 class GrowingArray:
-    """A .npy file of float32 rows that grows as they come, however many they will be."""
+    """A .npy file of float32 rows whose number is not known in advance."""
 
     def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
-        # Without a buffer, so that a full disk is told by the write and not once more by the close.
+        # Without a buffer, so that a full disk fails the write, and not the close as well.
         self._file = file.open("wb", buffering=0)
         self._shape = shape
         self._rows = 0
@@ -26,7 +26,7 @@ class GrowingArray:
         return self
 
     def append(self, rows: np.ndarray) -> None:
-        """Write rows behind those there are.
+        """Append rows.
 
         Raises:
             OptionError: the disk is full.
@@ -43,26 +43,26 @@ class GrowingArray:
         self._rows += len(rows)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Say in the header how many rows there are."""
+        """Write the final number of rows to the header."""
         with self._file:
             if kind is None:
                 self._file.seek(0)
                 self._write(self._header())
 
     def _header(self) -> memoryview:
-        """NumPy leaves room for the first axis to grow, so that the header keeps its length."""
+        """The header; NumPy pads it for a growing first axis, so that its length stays the same."""
         described = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, *self._shape)}
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(header, described)
         return header.getbuffer()
 
-    def _write(self, left: memoryview) -> None:
-        while len(left):
-            left = left[self._file.write(left) :]
+    def _write(self, remaining: memoryview) -> None:
+        while len(remaining):
+            remaining = remaining[self._file.write(remaining) :]
 
 
 def has_rows(file: Path, count: int) -> bool:
-    """Whether a file holds an array of so many rows; a damaged one counts as none."""
+    """Whether a file holds an array with `count` rows; a damaged file does not."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError):

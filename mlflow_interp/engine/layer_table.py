@@ -1,4 +1,4 @@
-"""What layers a model has, and which method can use which."""
+"""The layers of a model, and the methods that can use each."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ HEADER = ("index", "layer", "type", "output shape", "methods")
 
 
 def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
-    """A header, a row a layer, and one for the whole model: index, path, type, shape, methods for it.
+    """A header, one row per layer, and one for the model itself: index, path, type, shape, methods.
 
-    The whole model's are the methods that take no layer, given enough inputs that fit it, with labels.
+    The model's own row has the methods that take no layer; enough inputs with labels are assumed.
 
     Args:
         model: A Keras model, or where to find one.
@@ -34,7 +34,7 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
     """
     loaded = load_model(model, **options)
     traced, used, capabilities = _traced(loaded)
-    whole = [name for name in methods_with(capabilities | OF_INPUTS) if layer_kind(name) is None]
+    model_methods = [name for name in methods_with(capabilities | OF_INPUTS) if layer_kind(name) is None]
     shape = str(tuple(traced.outputs.shape))
     rows = []
     for located in walk(loaded.keras):
@@ -44,11 +44,15 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
         rows.append(
             (located.index, located.path, type(located.layer).__name__, layer_shape, ", ".join(usable))
         )
-    return [HEADER, *rows, ("", loaded.keras.name, type(loaded.keras).__name__, shape, ", ".join(whole))]
+    return [
+        HEADER,
+        *rows,
+        ("", loaded.keras.name, type(loaded.keras).__name__, shape, ", ".join(model_methods)),
+    ]
 
 
 def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
-    """A forward pass, the names of the operations that the class scores depend on, what the model offers."""
+    """A forward pass, the operations that the class scores depend on, by name, the model's capabilities."""
     model = loaded.keras
     shape = input_shape(loaded)
     if shape is None and not getattr(model, "inputs", None):
@@ -71,7 +75,7 @@ def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
 
 
 def _can_use(method: str, model: Any, traced: Forward, tensor: Any, used: set[str]) -> bool:
-    """Whether a method that takes a layer can take this one, by the kind its signature asks for."""
+    """Whether a method that takes a layer can take this one, by the kind that its signature states."""
     kind = layer_kind(method)
     if kind is None or tensor is None:
         return False

@@ -1,4 +1,4 @@
-"""One compiled pass that says what a model predicts for a chunk."""
+"""One compiled pass that predicts a chunk."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mlflow_interp.exceptions import InapplicableError, InputsError
 
 
 class Predictor:
-    """Runs a model on chunks; made ready for inputs such as `like`.
+    """Runs a model on chunks; compiled for inputs of the shapes and types of `like`.
 
     Attributes:
-        head: "softmax", "sigmoid", "binary" or "linear", see `scores`.
-        classes: how many classes it tells apart.
+        head: "softmax", "sigmoid", "binary" or "linear", see `heads.class_scores`.
+        classes: the number of classes.
 
     Raises:
-        InapplicableError: the model ends in one number that is no probability.
+        InapplicableError: the model's output is one number that is not a probability.
     """
 
     def __init__(self, model: Any, like: Arrays) -> None:
@@ -47,12 +47,12 @@ class Predictor:
         Raises:
             InputsError: they are not finite.
         """
-        said = np.asarray(self._function(chunk.inputs).numpy())
-        wrong = np.flatnonzero(~np.isfinite(said).all(axis=1))
-        if len(wrong):
+        probabilities = np.asarray(self._function(chunk.inputs).numpy())
+        invalid = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+        if len(invalid):
             raise InputsError(
-                f"the model gives NaN or infinite values for input {chunk.names[wrong[0]]!r} "
-                f"({len(wrong)} of {len(chunk)} in its chunk); check the model's weights, or leave "
+                f"the model gives NaN or infinite values for input {chunk.names[invalid[0]]!r} "
+                f"({len(invalid)} of {len(chunk)} in its chunk); check the model's weights, or leave "
                 "these inputs out"
             )
-        return said
+        return probabilities

@@ -1,6 +1,6 @@
-"""Which methods can be used with a model, inputs or a layer: what each needs, against what there is.
+"""Which methods can be used with a model, inputs or a layer: their requirements against its capabilities.
 
-A method says what it needs in `REQUIRES`, beside its function; nothing said is nothing needed.
+A method declares its requirements in `REQUIRES`, beside its function; without it, it has none.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from mlflow_interp.registry import find_method, method_module, method_names, res
 
 
 def usable_methods(model: Any, batch: Batch) -> list[str]:
-    """The methods that can be used with a model and inputs, told from a trace on the first of them."""
+    """The methods that can be used with a model and inputs, by a trace on the first chunk."""
     first = next(batch.chunks())
-    found: set[Capability] = {"labels"} if batch.labelled else set()
+    capabilities: set[Capability] = {"labels"} if batch.labelled else set()
     if batch.total is None or batch.total >= FEWEST:
-        found.add("five inputs")
+        capabilities.add("five inputs")
 
-    def look(inputs: Any) -> Any:
+    def inspect_pass(inputs: Any) -> Any:
         passed = forward(model, inputs)
-        found.update(capabilities_of(model, passed))
+        capabilities.update(capabilities_of(model, passed))
         return passed.outputs
 
-    compile_for(look, first.inputs)
+    compile_for(inspect_pass, first.inputs)
     if not _are_images(model, first):
-        found.discard("images")
-    return methods_with(found)
+        capabilities.discard("images")
+    return methods_with(capabilities)
 
 
 def methods_with(capabilities: set[Capability]) -> list[str]:
-    """The methods that need no more than this."""
+    """The methods whose requirements these capabilities meet."""
     return [name for name in method_names() if requirements_of(name) <= capabilities]
 
 
 def requirements_of(method: str) -> set[Capability]:
-    """What a method needs."""
-    wanted: set[Capability] = set(getattr(method_module(method), "REQUIRES", ()))
-    unknown = wanted - set(get_args(Capability))
+    """The capabilities that a method requires."""
+    required: set[Capability] = set(getattr(method_module(method), "REQUIRES", ()))
+    unknown = required - set(get_args(Capability))
     if unknown:
         raise ValueError(f"{method} needs {unknown}, which is not known; there are: {get_args(Capability)}")
-    return wanted
+    return required
 
 
 def _are_images(model: Any, chunk: Chunk) -> bool:
-    """Whether inputs are grey or colour pictures."""
+    """Whether inputs are grey or colour images."""
     if chunk.images is None or not isinstance(chunk.inputs, np.ndarray) or chunk.inputs.ndim != 4:
         return False
     return chunk.inputs.shape[1 if is_channels_first(model) else -1] in (1, 3)

@@ -1,4 +1,4 @@
-"""Which class of each input is to be explained."""
+"""The class to explain for each input."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Target = str | int | Sequence[int | str] | None
 
 
 def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chunk], np.ndarray]:
-    """How to find the targets of a chunk, (n,) int64.
+    """A function that gives the targets of a chunk, (n,) int64.
 
     Args:
         target: None for the predicted class; a class index or name; "label" for the true label
             (the predicted class where it is unknown); or one of these per input, also as text
             with commas.
-        batch: knows the class names.
-        classes: how many classes the model has.
+        batch: the inputs, with the class names.
+        classes: the number of classes of the model.
 
     Raises:
         OptionError: a class that does not exist, or fewer targets than inputs.
@@ -34,23 +34,25 @@ def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chun
         return lambda chunk: np.full(len(chunk), PREDICTED, np.int64)
     if isinstance(target, str) and target == "label":
         return lambda chunk: np.where(chunk.labels == UNKNOWN, PREDICTED, chunk.labels)
-    wanted = np.array([_class_index(each, batch, classes) for each in _split(target, batch)], np.int64)
-    if len(wanted) == 1:
-        return lambda chunk: np.full(len(chunk), wanted[0], np.int64)
-    if not len(wanted) or (batch.total is not None and len(wanted) != batch.total):
+    target_classes = np.array(
+        [_class_index(each, batch, classes) for each in _split_target(target, batch)], np.int64
+    )
+    if len(target_classes) == 1:
+        return lambda chunk: np.full(len(chunk), target_classes[0], np.int64)
+    if not len(target_classes) or (batch.total is not None and len(target_classes) != batch.total):
         raise OptionError(
-            f"target names {len(wanted)} classes for {batch.total} inputs; give one, or one per input"
+            f"target names {len(target_classes)} classes for {batch.total} inputs; give one, or one per input"
         )
-    return lambda chunk: _pick(wanted, chunk)
+    return lambda chunk: _targets_of(target_classes, chunk)
 
 
-def _pick(wanted: np.ndarray, chunk: Chunk) -> np.ndarray:
-    if chunk.indices.max() >= len(wanted):
-        raise OptionError(f"target names only {len(wanted)} classes; give one, or one per input")
-    return np.asarray(wanted[chunk.indices])
+def _targets_of(target_classes: np.ndarray, chunk: Chunk) -> np.ndarray:
+    if chunk.indices.max() >= len(target_classes):
+        raise OptionError(f"target names only {len(target_classes)} classes; give one, or one per input")
+    return np.asarray(target_classes[chunk.indices])
 
 
-def _split(target: Target, batch: Batch) -> list[Any]:
+def _split_target(target: Target, batch: Batch) -> list[Any]:
     if not isinstance(target, str):
         return list(np.ravel(np.array(target, dtype=object)))
     if batch.class_names and target in batch.class_names:
@@ -61,8 +63,10 @@ def _split(target: Target, batch: Batch) -> list[Any]:
 def _class_index(target: Any, batch: Batch, classes: int) -> int:
     names = list(batch.class_names or ())
     if names.count(target) > 1:
-        same = [str(index) for index, name in enumerate(names) if name == target]
-        raise OptionError(f"{len(same)} classes are called {target!r}; give an index: {', '.join(same)}")
+        indices = [str(index) for index, name in enumerate(names) if name == target]
+        raise OptionError(
+            f"{len(indices)} classes are called {target!r}; give an index: {', '.join(indices)}"
+        )
     if target in names:
         return names.index(target)
     try:

@@ -84,42 +84,42 @@ def caricature(
     settings.check()
     reference = ReferencePass(model, layers, batch.class_names)
     columns = list[list[LayerResult]]()
-    most = None if batch.total is None else batch.total * steps * max(1, len(reference.layers))
-    for _ in track(_work(batch, reference, settings, columns), total=most, label="Caricature", unit="step"):
+    total = None if batch.total is None else batch.total * steps * max(1, len(reference.layers))
+    for _ in track(_draw(batch, reference, settings, columns), total=total, label="Caricature", unit="step"):
         pass
-    found = reference.found() | _joined(columns)
+    fields = reference.found() | _concatenated(columns)
     return CaricatureResult(
-        layers=reference.layers, snapshot_every=snapshot_every, curve_every=STEPS_A_POINT, **found
+        layers=reference.layers, snapshot_every=snapshot_every, curve_every=STEPS_A_POINT, **fields
     )
 
 
-def _work(
+def _draw(
     batch: Batch, reference: ReferencePass, settings: CaricatureOptions, columns: list[list[LayerResult]]
 ) -> Iterator[int]:
-    """Draw everything, eight inputs at a time; yields how many steps were taken since the last time."""
+    """Draw everything, eight inputs at a time; yields the number of steps since the previous yield."""
     renderers: dict[str, Renderer] = {}
-    for whole in batch.chunks():
-        reference(whole)
-        for chunk in split(whole, ROWS):
+    for chunk in batch.chunks():
+        reference(chunk)
+        for part in split(chunk, ROWS):
             row = []
             for path in reference.layers:
                 if path not in renderers:
                     renderers[path] = Renderer(reference.model, path, reference.uses[path], settings)
-                row.append((yield from renderers[path].draw(chunk)))
+                row.append((yield from renderers[path].draw(part)))
             columns.append(row)
 
 
-def _joined(columns: list[list[LayerResult]]) -> dict[str, np.ndarray]:
+def _concatenated(columns: list[list[LayerResult]]) -> dict[str, np.ndarray]:
     """Columns, by chunk and layer, as arrays of (n, layers, …)."""
-    return {name: _stacked([[each[name] for each in row] for row in columns]) for name in columns[0][0]}
+    return {name: _stacked_rows([[each[name] for each in row] for row in columns]) for name in columns[0][0]}
 
 
-def _stacked(parts: list[list[np.ndarray]]) -> np.ndarray:
-    """Arrays of (rows, …) as one; of who stopped earlier than others, the last point counts on."""
+def _stacked_rows(parts: list[list[np.ndarray]]) -> np.ndarray:
+    """Arrays of (rows, …) as one; curves that ended earlier are padded with their last point."""
     longest = max(part.shape[1] for row in parts for part in row) if parts[0][0].ndim > 1 else 0
-    return np.concatenate([np.stack([_lengthened(part, longest) for part in row], axis=1) for row in parts])
+    return np.concatenate([np.stack([_padded(part, longest) for part in row], axis=1) for row in parts])
 
 
-def _lengthened(part: np.ndarray, length: int) -> np.ndarray:
+def _padded(part: np.ndarray, length: int) -> np.ndarray:
     missing = length - part.shape[1] if part.ndim > 1 else 0
     return np.concatenate([part, np.repeat(part[:, -1:], missing, axis=1)], axis=1) if missing > 0 else part

@@ -32,7 +32,7 @@ _NO_LABELS = (
     "folders, give a dataset of (input, label) pairs, or pass labels="
 )
 
-#: Predictions for a chunk, the tally they go into, and what kind they are.
+#: What predicts a chunk, the accumulator of its predictions, and the head that gave them.
 _Started = tuple[Callable[[Chunk], Predictions], Accumulator, str]
 
 
@@ -75,44 +75,44 @@ def confusion_matrix(
     if not batch.labelled:
         raise InapplicableError(_NO_LABELS)
     columns: list[PerInputColumn] = []
-    weighed = _weighed(sample_weight, batch, columns)
+    add_weights = _weighting(sample_weight, batch, columns)
     if predictions is None:
-        start = partial(_running, model, batch, threshold)
+        start = partial(_start_model, model, batch, threshold)
     else:
-        given = read_predictions(predictions, batch.class_names, threshold=threshold)
-        columns.append(PerInputColumn(len(given), "predictions", batch))
-        start = partial(_reading, given, columns[-1], model, batch)
-    result = _counted(batch, weighed, start, top_k)
+        loaded = read_predictions(predictions, batch.class_names, threshold=threshold)
+        columns.append(PerInputColumn(len(loaded), "predictions", batch))
+        start = partial(_start_predictions, loaded, columns[-1], model, batch)
+    result = _count(batch, add_weights, start, top_k)
     for column in columns:
         column.check_end()
-    # As they are, thousands of numbers would stand in the manifest.
-    at_hand = {"predictions": predictions, "sample_weight": sample_weight}
-    return replace(result, given={name: in_words(each) for name, each in at_hand.items() if each is not None})
+    # In words, as arrays would put thousands of numbers into the manifest.
+    options = {"predictions": predictions, "sample_weight": sample_weight}
+    return replace(result, given={name: in_words(each) for name, each in options.items() if each is not None})
 
 
-def _counted(
-    batch: Batch, weighed: Callable[[Chunk], Chunk], start: Callable[[Chunk], _Started], top_k: int
+def _count(
+    batch: Batch, add_weights: Callable[[Chunk], Chunk], start: Callable[[Chunk], _Started], top_k: int
 ) -> ConfusionMatrixResult:
-    """One pass over the inputs; those without a label cost no prediction."""
+    """Count one pass over the inputs; those without a label are not predicted."""
     started: _Started | None = None
     unlabelled = 0
     for chunk in track(batch.chunks(), total=batch.total, label="Confusion matrix", unit="input"):
         rows = with_label(chunk)
         unlabelled += len(chunk) - len(rows)
         if len(rows):
-            known = weighed(some(chunk, rows))
-            predict, tally, _ = started = started or start(known)
-            tally.add(known, predict(known))
+            labelled = add_weights(some(chunk, rows))
+            predict, accumulator, _ = started = started or start(labelled)
+            accumulator.add(labelled, predict(labelled))
     if started is None:
-        strange = [warning for warning in batch.warnings if warning.startswith("labels")]
-        raise InapplicableError(f"{_NO_LABELS}{''.join(f' ({each})' for each in strange)}")
+        label_warnings = [warning for warning in batch.warnings if warning.startswith("labels")]
+        raise InapplicableError(f"{_NO_LABELS}{''.join(f' ({each})' for each in label_warnings)}")
     return result_of(started[1], head=started[2], unlabelled=unlabelled, top_k=top_k)
 
 
-def _weighed(
+def _weighting(
     sample_weight: Column | None, batch: Batch, columns: list[PerInputColumn]
 ) -> Callable[[Chunk], Chunk]:
-    """What gives the inputs of a chunk their weights; its column is added to `columns`."""
+    """A function that adds weights to a chunk; the column of weights is added to `columns`."""
     if sample_weight is None:
         return lambda chunk: chunk
     weights = np.asarray(read_column(sample_weight, "sample_weight"))
@@ -121,8 +121,8 @@ def _weighed(
     return lambda chunk: replace(chunk, weights=weights[rows.of(chunk)])
 
 
-def _running(model: Any, batch: Batch, threshold: float, first: Chunk) -> _Started:
-    """Predictions by the model."""
+def _start_model(model: Any, batch: Batch, threshold: float, first: Chunk) -> _Started:
+    """Start with the first chunk where the model makes the predictions."""
     run = Predictor(model, first.inputs)
     multi_label = run.head == "sigmoid" and first.label_rows is not None
     head = "multi-label" if multi_label else run.head
@@ -131,20 +131,27 @@ def _running(model: Any, batch: Batch, threshold: float, first: Chunk) -> _Start
             f"threshold is {threshold}, and the model chooses the most probable of {run.classes} classes; a "
             "threshold is for one sigmoid output, or for several where labels are rows of 0 and 1"
         )
-    tally = Accumulator(run.classes, multi_label=multi_label, class_names=batch.class_names)
-    return lambda chunk: decide(run(chunk), head, threshold), tally, head
+    accumulator = Accumulator(run.classes, multi_label=multi_label, class_names=batch.class_names)
+    return lambda chunk: decide(run(chunk), head, threshold), accumulator, head
 
 
-def _reading(given: Predictions, rows: PerInputColumn, model: Any, batch: Batch, first: Chunk) -> _Started:
-    """Predictions that the user has; the model only tells how many classes there are, where they don't."""
-    given = given if first.label_rows is not None else given.single()
-    classes = given.columns or len(batch.class_names or ()) or _outputs(model) or given.largest + 1
-    tally = Accumulator(classes, multi_label=given.multi_label, class_names=batch.class_names)
-    return lambda chunk: given.of(rows.of(chunk)), tally, given.head
+def _start_predictions(
+    predictions: Predictions, rows: PerInputColumn, model: Any, batch: Batch, first: Chunk
+) -> _Started:
+    """Start with the first chunk where predictions were given; of the model only the classes are counted."""
+    predictions = predictions if first.label_rows is not None else predictions.single()
+    classes = (
+        predictions.columns
+        or len(batch.class_names or ())
+        or _output_classes(model)
+        or predictions.largest + 1
+    )
+    accumulator = Accumulator(classes, multi_label=predictions.multi_label, class_names=batch.class_names)
+    return lambda chunk: predictions.of(rows.of(chunk)), accumulator, predictions.head
 
 
-def _outputs(model: Any) -> int:
-    """How many classes a model tells apart by the shape of its output; 0 where that is not known."""
+def _output_classes(model: Any) -> int:
+    """The number of classes by the shape of a model's output; 0 where that is not known."""
     try:
         columns = model.output_shape[-1]
     except (AttributeError, ValueError, RuntimeError, TypeError, KeyError, IndexError):

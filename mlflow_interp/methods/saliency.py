@@ -98,7 +98,7 @@ def _check(samples: int, noise: float, average: str, steps: int) -> None:
 
 @dataclass
 class _Maps:
-    """The work on one batch, eight inputs at a time, pass by pass."""
+    """Computes the maps of one batch, eight inputs at a time, pass by pass."""
 
     model: Any
     batch: Batch
@@ -115,29 +115,31 @@ class _Maps:
         self._explain = Explainer(self.model, self.batch, self.target, self._gradient)
         self._compiled: tuple[Callable[..., Any], ...] | None = None
         self._entry = INPUT
-        self._found: list[tuple[np.ndarray, ...]] = []
+        self._chunk_maps: list[tuple[np.ndarray, ...]] = []
 
     def work(self) -> Iterator[int]:
-        """Do everything, and yield after each pass how many it was: 1."""
-        for whole in self.batch.chunks():
-            for chunk in split(whole, ROWS):
-                self._check_inputs(chunk)
-                targets, gradients, *embedded = self._explain(chunk)
+        """Run all passes; yields 1 after each."""
+        for chunk in self.batch.chunks():
+            for part in split(chunk, ROWS):
+                self._check_inputs(part)
+                targets, gradients, *embedded = self._explain(part)
                 yield 1
-                points = embedded[0] if embedded else chunk.inputs
+                points = embedded[0] if embedded else part.inputs
                 smooth, integrate, score = self._compiled = self._compiled or self._compile(
-                    chunk.inputs, points
+                    part.inputs, points
                 )
                 baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
-                given = (chunk.inputs, points, baseline, self.noise * _span(points), targets)
-                squares, scores = yield from summed(smooth, given, self.samples)
-                total, _ = yield from summed(integrate, given, self.samples * self.steps)
-                start = score(chunk.inputs, baseline, targets)
-                self._found.append(self._finished(gradients, squares, total, scores / self.samples - start))
+                arguments = (part.inputs, points, baseline, self.noise * _span(points), targets)
+                gradient_sum, scores = yield from summed(smooth, arguments, self.samples)
+                path_sum, _ = yield from summed(integrate, arguments, self.samples * self.steps)
+                baseline_score = score(part.inputs, baseline, targets)
+                self._chunk_maps.append(
+                    self._averaged(gradients, gradient_sum, path_sum, scores / self.samples - baseline_score)
+                )
 
     def result(self) -> SaliencyResult:
-        """What was found."""
-        gradients, smooth, integrated, gaps = map(np.concatenate, zip(*self._found, strict=True))
+        """The maps of all inputs."""
+        gradients, smooth, integrated, gaps = map(np.concatenate, zip(*self._chunk_maps, strict=True))
         return SaliencyResult(
             self._explain.explained(), gradients, smooth, integrated, gaps, self.samples, self._entry
         )
@@ -161,13 +163,17 @@ class _Maps:
             compile_for(partial(score_at, *start), inputs, *specs),
         )
 
-    def _finished(
-        self, gradients: np.ndarray, smooth: np.ndarray, total: np.ndarray, rise: np.ndarray
+    def _averaged(
+        self,
+        gradients: np.ndarray,
+        gradient_sum: np.ndarray,
+        path_sum: np.ndarray,
+        score_difference: np.ndarray,
     ) -> tuple[np.ndarray, ...]:
-        integrated = total / (self.samples * self.steps)
-        summed = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
-        gaps = np.abs(summed - rise) / np.maximum(np.abs(rise), 1e-6)
-        return gradients, smooth / self.samples, integrated, gaps.astype(np.float32)
+        integrated = path_sum / (self.samples * self.steps)
+        attribution_sum = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
+        gaps = np.abs(attribution_sum - score_difference) / np.maximum(np.abs(score_difference), 1e-6)
+        return gradients, gradient_sum / self.samples, integrated, gaps.astype(np.float32)
 
     def _check_inputs(self, chunk: Chunk) -> None:
         if not isinstance(chunk.inputs, np.ndarray):
@@ -180,17 +186,17 @@ class _Maps:
 
     def _baseline(self, row: np.ndarray) -> np.ndarray:
         """The baseline as (1, …) of an input's shape and type."""
-        given = self._read(self.baseline) if isinstance(self.baseline, str) else self.baseline
+        baseline = self._read_baseline(self.baseline) if isinstance(self.baseline, str) else self.baseline
         with np.errstate(over="ignore"):  # what overflows is infinite then, and refused as that
-            values = np.asarray(given, row.dtype)
+            values = np.asarray(baseline, row.dtype)
         if values.shape not in ((), row.shape, (1, *row.shape)) or not np.isfinite(values).all():
             raise OptionError(
                 f"baseline has shape {values.shape}, or NaN in it; give a finite number, or shape {row.shape}"
             )
         return np.broadcast_to(values, row.shape)[np.newaxis]
 
-    def _read(self, text: str) -> float | np.ndarray:
-        """The number that a text is, or the input in the file that it names."""
+    def _read_baseline(self, text: str) -> float | np.ndarray:
+        """The number that a text holds, or the input in the file that it names."""
         try:
             return float(text)
         except ValueError:

@@ -31,7 +31,8 @@ from mlflow_interp.progress import say, track
 
 REQUIRES = ("five inputs",)
 
-_CHOSEN = ("n_neighbors", "n_epochs", "learning_rate")  # may be left to the number of inputs, and to `align`
+# Options whose values may depend on the number of inputs and on `align`.
+_AUTOMATIC = ("n_neighbors", "n_epochs", "learning_rate")
 
 
 def umap(
@@ -86,7 +87,7 @@ def umap(
         OptionError: no such layer, one without a vector for each input, a number out of range.
         InputsError: fewer inputs than neighbours, activations that are not finite or all alike.
     """
-    taken: dict[str, Any] = {name: plain_option(name, value) for name, value in umap_options.items()}
+    forwarded: dict[str, Any] = {name: plain_option(name, value) for name, value in umap_options.items()}
     settings = {
         "n_neighbors": n_neighbors,
         "min_dist": min_dist,
@@ -94,19 +95,19 @@ def umap(
         "metric": metric,
         "n_epochs": n_epochs,
         "random_state": seed,
-    } | {name: value for name, value in taken.items() if value is not None}
+    } | {name: value for name, value in forwarded.items() if value is not None}
     check_settings(settings, max_fit, batch.total)
     earlier = read_earlier(align, batch, n_components)
-    if taken or metric != "euclidean":
+    if forwarded or metric != "euclidean":
         try_out(settings)
-    with collected(model, batch, layers, pooling=pooling, cache=cache) as found:
-        if found.reused:
+    with collected(model, batch, layers, pooling=pooling, cache=cache) as activations:
+        if activations.reused:
             say(f"activations read from {cache}")
-        return conclude(_embedded, found, settings, earlier, max_fit, supervised)
+        return conclude(_embed, activations, settings, earlier, max_fit, supervised)
 
 
-def _embedded(
-    found: Activations,
+def _embed(
+    activations: Activations,
     settings: dict[str, Any],
     earlier: Earlier | None,
     max_fit: int,
@@ -114,42 +115,44 @@ def _embedded(
     *,
     previous: EmbeddingResult | None,
 ) -> EmbeddingResult:
-    """Every layer's embedding, one after the other, each starting from what came before, if anything did."""
+    """Embed the activations of every layer, each starting from the earlier embedding, if there is one."""
     if previous is not None:
         earlier = Earlier(previous.embeddings, previous.examples.indices)
-    examples = found.examples
-    count = len(found.examples)
+    examples = activations.examples
+    count = len(activations.examples)
     check_count(settings, count)
     settings = complete_settings(settings, min(count, max_fit), aligned=earlier is not None)
-    chosen = stratified(examples.labels, max_fit, seed=settings["random_state"] or 0)
-    given = examples.labels[chosen] if supervised else None
+    fitted = stratified(examples.labels, max_fit, seed=settings["random_state"] or 0)
+    labels = examples.labels[fitted] if supervised else None
     points = []
     measures = []
     for column, (path,) in enumerate(
-        track(zip(found.rows), total=len(found.rows), label="UMAP", unit="layer")
+        track(zip(activations.rows), total=len(activations.rows), label="UMAP", unit="layer")
     ):
-        rows = _varied(path, found.rows[path])
-        start = None if earlier is None else earlier.start(column, len(found.rows), examples.indices, rows)
-        laid_out = lay_out(rows, chosen, settings, given, start)
+        rows = activations.rows[path]
+        _check_varied(path, rows)
+        start = (
+            None if earlier is None else earlier.start(column, len(activations.rows), examples.indices, rows)
+        )
+        laid_out = lay_out(rows, fitted, settings, labels, start)
         points.append(laid_out if start is None else moved_onto(start, laid_out))
         measures.append(judge(rows, points[-1], examples.labels, metric=settings["metric"]))
     return EmbeddingResult(
         examples=examples,
         embeddings=np.stack(points, axis=1).astype(np.float32),
-        layers=tuple(found.rows),
-        fitted=np.isin(np.arange(count), chosen),
+        layers=tuple(activations.rows),
+        fitted=np.isin(np.arange(count), fitted),
         measures={name: np.array([each[name] for each in measures]) for name in measures[0]},
-        thumbnails=found.thumbnails,
-        chosen={name: settings[name] for name in _CHOSEN if name in settings},
+        thumbnails=activations.thumbnails,
+        chosen={name: settings[name] for name in _AUTOMATIC if name in settings},
     )
 
 
-def _varied(path: str, rows: np.ndarray) -> np.ndarray:
-    """The rows, which must not be all alike but for rounding, which depends on the place in a chunk."""
+def _check_varied(path: str, rows: np.ndarray) -> None:
+    """Refuse rows that are all equal but for rounding, which depends on the position in a chunk."""
     most = 1e-6 * np.abs(rows[0]).max()
     if all(np.abs(row - rows[0]).max() <= most for row in rows[1:]):
         raise InputsError(
             f"layer {path!r} gives the same for all {len(rows)} inputs, so there is nothing to lay out; "
             "take another layer, or check that inputs are preprocessed as in training"
         )
-    return rows
