@@ -1,4 +1,4 @@
-"""Reading from MLflow's stores: artifacts and registered versions, with errors a user can act on."""
+"""Read from MLflow's stores: artifacts and registered versions, with errors a user can act on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_local(uri: str) -> bool:
 
 
 def check_reachable() -> None:
-    """Ask the tracking server for a sign of life, as MLflow itself retries for minutes.
+    """Check that the tracking server answers, as MLflow itself retries for minutes.
 
     Raises:
         TrackingError: no answer in 10 seconds.
@@ -51,7 +51,7 @@ def check_reachable() -> None:
 
 
 def fetch(uri: str) -> Path:
-    """Download what an artifact URI names, or find it where it lies, and return its local path.
+    """The local path of an artifact URI, downloaded where it is not on this machine.
 
     Raises:
         ModelError: there is nothing at the URI.
@@ -65,7 +65,7 @@ def fetch(uri: str) -> Path:
 
 
 def ask(question: Callable[[], T], about: str) -> T:
-    """Put a question to MLflow and turn its refusals into ours."""
+    """Call MLflow and turn its errors into ours; `about` names the object in messages."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -73,17 +73,17 @@ def ask(question: Callable[[], T], about: str) -> T:
     except MlflowException as error:
         reason = first_line(error)
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise ModelError(f"nothing found at {about!r}: {reason}{_where(about)}") from error
+            raise ModelError(f"nothing found at {about!r}: {reason}{_hint(about)}") from error
         raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"nothing found at {about!r}: {first_line(error)}{_where(about)}") from error
+        raise ModelError(f"nothing found at {about!r}: {first_line(error)}{_hint(about)}") from error
     # Each artifact store has a client of its own, with errors of its own.
     except Exception as error:
         raise TrackingError(f"MLflow can't give {about!r}: {first_line(error)}") from error
 
 
-def _where(about: str) -> str:
-    """What to look at where nothing was found: most often the store is another than the user thinks."""
+def _hint(about: str) -> str:
+    """What to check where nothing was found: most often the tracking URI is not the one the user expects."""
     import mlflow
 
     if about.startswith(("models:", "runs:", "run ")):
@@ -92,7 +92,7 @@ def _where(about: str) -> str:
 
 
 def registered_version(uri: str) -> tuple[str | None, str | None]:
-    """The registered name and version behind models:/name/3, models:/name@alias, models:/name/latest."""
+    """The registered name and version of models:/name/3, models:/name@alias or models:/name/latest."""
     from mlflow import MlflowClient
 
     match = re.fullmatch(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))", uri)
@@ -107,10 +107,10 @@ def registered_version(uri: str) -> tuple[str | None, str | None]:
     if version.isdigit():
         return name, version
     stage = None if version.lower() == "latest" else [version]
-    with warnings.catch_warnings():  # deprecated, yet what MLflow itself resolves such a URI with
+    with warnings.catch_warnings():  # deprecated, but MLflow itself resolves such a URI with it
         warnings.simplefilter("ignore", FutureWarning)
-        found = ask(lambda: client.get_latest_versions(name, stage), uri)
-    return name, str(max((each.version for each in found), key=int, default="")) or None
+        versions = ask(lambda: client.get_latest_versions(name, stage), uri)
+    return name, str(max((each.version for each in versions), key=int, default="")) or None
 
 
 def aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
@@ -121,14 +121,14 @@ def aliases(name: str, version: str, uri: str) -> tuple[str, ...]:
 
 
 def experiment_of(run_id: str) -> str:
-    """The experiment that a run belongs to."""
+    """The experiment of a run."""
     from mlflow import MlflowClient
 
     return str(ask(lambda: MlflowClient().get_run(run_id), f"runs:/{run_id}").info.experiment_id)
 
 
 def load_with_mlflow(folder: Path) -> Any:
-    """The model in a folder as MLflow's own loader gives it, which runs what code the model brings."""
+    """The model in a folder, loaded by MLflow, which runs the code that the model carries."""
     import mlflow
 
     return mlflow.pyfunc.load_model(str(folder)).get_raw_model()
@@ -137,16 +137,16 @@ def load_with_mlflow(folder: Path) -> Any:
 @contextmanager
 def _hidden_progress_bar() -> Iterator[None]:
     name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
-    before = os.environ.get(name)
+    previous = os.environ.get(name)
     os.environ[name] = "false"
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             os.environ.pop(name, None)
         else:
-            os.environ[name] = before
+            os.environ[name] = previous
 
 
-#: Keeps MLflow's own download bar from mixing with ours.
+#: Hides MLflow's download progress bar, which would mix with ours.
 without_progress_bar = ProcessSwitch(_hidden_progress_bar)

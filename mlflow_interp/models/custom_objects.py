@@ -1,4 +1,4 @@
-"""Modules to import before a model is loaded, which register its own layers and functions."""
+"""Import modules before a model is loaded, e.g. those that register its custom layers and functions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mlflow_interp.exceptions import OptionError, first_line
 
 
 def import_modules(imports: str | Sequence[str] | None) -> None:
-    """Import modules by name, the working folder's own too.
+    """Import modules by name, also from the working folder.
 
     Raises:
-        OptionError: one can't be imported.
+        OptionError: a module can't be imported.
     """
     names = imports.split(",") if isinstance(imports, str) else imports or ()
     with _working_folder_first():
@@ -33,9 +33,9 @@ def import_modules(imports: str | Sequence[str] | None) -> None:
 @contextlib.contextmanager
 def _working_folder_first() -> Iterator[None]:
     """Have Python look for modules in the working folder first, as it does for a script."""
-    before = sys.path
-    sys.path = [os.getcwd(), *before]
+    previous = sys.path
+    sys.path = [os.getcwd(), *previous]
     try:
         yield
     finally:
-        sys.path = before
+        sys.path = previous

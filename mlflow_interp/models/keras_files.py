@@ -1,4 +1,4 @@
-"""Keras files, .keras and HDF5, of Keras 3 and Keras 2: to a model, or to one line on why not."""
+"""Read Keras files, .keras and HDF5, of Keras 3 and Keras 2; errors are one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlflow_interp.models import keras2
 from mlflow_interp.models.sandbox import check_file
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
-LONGEST_REASON = 200  # characters of another library's error that we repeat
+LONGEST_REASON = 200  # characters quoted of another library's error
 TRUST = "pass trust_model_code=True (--trust-model-code) if you trust where it comes from"
 
 
@@ -20,7 +20,7 @@ def read(path: Path, trusted: bool) -> Any:
     """Read the model in a Keras file, running none of its code unless it is trusted.
 
     Raises:
-        ModelError: no Keras file, damaged, or in need of code that is not there or not trusted.
+        ModelError: not a Keras file, damaged, or needs code that is missing or not trusted.
     """
     import keras
 
@@ -39,11 +39,11 @@ def read(path: Path, trusted: bool) -> Any:
             keras2.finalize(model)
     # Damaged files raise almost anything: OSError, KeyError, zlib.error, JSONDecodeError, …
     except Exception as error:
-        raise ModelError(_why_unloadable(path, error)) from error
+        raise ModelError(_load_error_message(path, error)) from error
     return model
 
 
-def _why_unloadable(path: Path, error: Exception) -> str:
+def _load_error_message(path: Path, error: Exception) -> str:
     reason = shortened(error)
     if "safe_mode" in str(error) or "unsafe" in str(error).lower():
         return f"{path.name!r} carries code of its own (a Lambda layer), which is not run; {TRUST}"
@@ -65,7 +65,7 @@ def _why_unloadable(path: Path, error: Exception) -> str:
 
 
 def _keras_version(path: Path) -> str:
-    """The version of Keras that wrote an HDF5 file; empty where it does not tell."""
+    """The version of Keras that wrote an HDF5 file; empty where it is not stored."""
     import h5py
 
     try:
@@ -76,5 +76,5 @@ def _keras_version(path: Path) -> str:
 
 
 def shortened(error: Exception) -> str:
-    """What is repeated of another library's error."""
+    """The part of another library's error that messages quote."""
     return first_line(error)[:LONGEST_REASON]

@@ -1,8 +1,8 @@
-"""From a URI, a path or an object to a Keras model and where it came from.
+"""Load a Keras model, with its origin, from a URI, a path or an object.
 
-Loading runs no code out of the model unless the user says so. MLflow's own loaders import modules
-that an MLmodel names and unpickle custom objects, so a model folder is read here: the MLmodel as
-plain YAML, and the Keras file inside the folder with Keras' safe mode.
+Loading runs no code of the model unless the user allows it. MLflow's own loaders import modules that an
+MLmodel names and unpickle custom objects, so a model folder is read here: the MLmodel as plain YAML, and the
+Keras file inside the folder with Keras' safe mode.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
 
 
 def only_output(model: Any, output: str | int | None) -> Any:
-    """The model with one of its outputs, by name or position; as it is where none is named.
+    """The model with one of its outputs, by name or position; unchanged for None.
 
     Raises:
         ModelError: the model's outputs have no names, as it is subclassed.
@@ -148,7 +148,9 @@ def only_output(model: Any, output: str | int | None) -> Any:
             f"output is {output!r}, and the outputs of model {model.name!r}, which is subclassed, can't be "
             "told apart; leave output out, or wrap it in a model that gives one"
         )
-    positions = {str(at): at for at in range(len(names))} | {name: at for at, name in enumerate(names)}
+    positions = {str(index): index for index in range(len(names))} | {
+        name: index for index, name in enumerate(names)
+    }
     if str(output) not in positions:
         raise OptionError(f"model {model.name!r} has no output {output!r}{nearest(output, names)}")
     return keras.Model(model.input, model.outputs[positions[str(output)]], name=model.name)

@@ -1,4 +1,4 @@
-"""An MLmodel file, read as plain YAML: its flavors, the Keras file that it names, its signature."""
+"""Read an MLmodel file as plain YAML: its flavors, the Keras file that it names, its signature."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mlflow_interp.models import keras_files
 
 
 def read_mlmodel(folder: Path, named: str) -> dict[str, Any]:
-    """The MLmodel file of a model folder.
+    """The content of a model folder's MLmodel file.
 
     Raises:
-        ModelError: there is none, or it can't be read.
+        ModelError: it is missing or can't be read.
     """
     path = folder / "MLmodel"
     if not path.is_file():
@@ -33,11 +33,11 @@ def read_mlmodel(folder: Path, named: str) -> dict[str, Any]:
 def keras_file(folder: Path, flavor: Mapping[str, Any], named: str) -> Path:
     """The Keras file that a flavor names, which must lie inside the folder."""
     data = folder / str(flavor.get("data") or "data").replace("\0", "")
-    found = [data] if data.is_file() else sorted(data.glob("*")) if data.is_dir() else []
-    if not all(path.resolve().is_relative_to(folder.resolve()) for path in (data, *found)):
+    contents = [data] if data.is_file() else sorted(data.glob("*")) if data.is_dir() else []
+    if not all(path.resolve().is_relative_to(folder.resolve()) for path in (data, *contents)):
         raise ModelError(f"the MLmodel file of {named!r} points outside its own folder; it is not loaded")
-    files = [path for path in found if path.suffix in keras_files.SUFFIXES]
-    pickled = [path for path in found if path.name.endswith(".cloudpickle")]
+    files = [path for path in contents if path.suffix in keras_files.SUFFIXES]
+    pickled = [path for path in contents if path.name.endswith(".cloudpickle")]
     if files and not pickled:
         return files[0]
     if pickled:

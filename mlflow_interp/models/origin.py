@@ -1,4 +1,4 @@
-"""A loaded model: where it came from, and what was said about it when it was logged."""
+"""A loaded model: its origin, and what was logged with it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mlflow_interp.core.digests import weights_digest
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model came from; None where that is not known.
+    """The origin of a model; a field is None where it is not known.
 
     Attributes:
         uri: what the user gave: a URI, a path, or "keras.Model" for a model in memory.
-        name: its registered name, or the Keras model's own.
+        name: its registered name, or the name of the Keras model.
         version: its registered version.
         model_id: its LoggedModel id.
         run_id: the run that logged it.
@@ -23,7 +23,7 @@ class Origin:
         weights_sha256: digest of all weights in order.
         aliases: those of the registered version, when it was loaded.
         input_shape: of each input without the batch, None where an axis is free.
-        parameters: how many numbers the weights are.
+        parameters: the number of parameters.
     """
 
     uri: str
@@ -44,7 +44,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A Keras model, where it came from, and what was said about it when it was logged.
+    """A Keras model, its origin, and what was logged with it.
 
     Attributes:
         keras: the model.
@@ -60,7 +60,7 @@ class LoadedModel:
 
 
 def digested(loaded: LoadedModel) -> LoadedModel:
-    """The model with its size, and the digest of its weights as they are now, which costs a pass."""
+    """The model with its size and the digest of its current weights, which reads all of them."""
     origin = replace(
         loaded.origin,
         weights_sha256=weights_digest(loaded.keras),
@@ -71,9 +71,9 @@ def digested(loaded: LoadedModel) -> LoadedModel:
 
 
 def _input_shapes(loaded: LoadedModel) -> tuple[tuple[int | None, ...], ...] | None:
-    """The shape of each input, by the model or else by its signature; a subclassed model may tell neither."""
+    """The shape of each input, by the model or its signature; None where neither has it."""
     import keras
 
-    given = getattr(loaded.keras, "inputs", None) or ()
-    shapes = [each.shape for each in keras.tree.flatten(given)] or [loaded.input_shape]
+    inputs = getattr(loaded.keras, "inputs", None) or ()
+    shapes = [each.shape for each in keras.tree.flatten(inputs)] or [loaded.input_shape]
     return tuple(tuple(shape[1:]) for shape in shapes if shape is not None) or None

@@ -1,7 +1,7 @@
-"""A look at a model file before Keras reads it: damaged or hostile ones can hang HDF5, or fill the memory.
+"""Check a model file before Keras reads it: damaged or hostile files can hang HDF5, or fill the memory.
 
-Inside the HDF5 library no signal is heard, and a hang there can only be killed. So another process opens
-the file first, with limits on its time and memory, and reads all of its structure.
+Python handles no signals inside the HDF5 library, and a hang there can only be killed. So another process
+opens the file first, with limits on its time and memory, and reads all of its structure.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from mlflow_interp.exceptions import ModelError
 
 SECONDS = 20  # plus one for every so many bytes:
 BYTES_A_SECOND = 20_000_000
-MEMORY = 4_000_000_000  # plus four times the file
+MEMORY = 4_000_000_000  # plus four times the size of the file
 LARGEST_CONFIG = 64_000_000  # bytes of JSON; the largest of keras.applications has 2 MB
-MOST_EXPANSION = 100  # a .keras archive is stored, not packed, and a packed one shrinks by half
+MOST_EXPANSION = 100  # a .keras archive is not compressed, and a compressed one shrinks by half
 
 # Nothing but h5py is imported, which takes a fraction of a second.
-_LOOK = """
+_SCRIPT = """
 import io, resource, sys, zipfile
 path, memory = sys.argv[1], int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -61,27 +61,27 @@ def check_file(path: Path) -> None:
     if zipfile.is_zipfile(path):
         _check_sizes(path)
     if sys.platform != "win32":
-        _look_inside(path)
+        _read_in_subprocess(path)
 
 
 def _check_sizes(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
     config = sizes.get("config.json", 0)
-    whole = sum(sizes.values())
-    if config > LARGEST_CONFIG or whole > max(LARGEST_CONFIG, MOST_EXPANSION * path.stat().st_size):
+    total = sum(sizes.values())
+    if config > LARGEST_CONFIG or total > max(LARGEST_CONFIG, MOST_EXPANSION * path.stat().st_size):
         raise ModelError(
-            f"{path.name!r} would expand from {path.stat().st_size:,} to {whole:,} bytes, {config:,} of them "
+            f"{path.name!r} would expand from {path.stat().st_size:,} to {total:,} bytes, {config:,} of them "
             "its configuration, as no model does; it is not loaded: save or copy the model anew"
         )
 
 
-def _look_inside(path: Path) -> None:
+def _read_in_subprocess(path: Path) -> None:
     size = path.stat().st_size
     seconds = SECONDS + size / BYTES_A_SECOND
-    command = [sys.executable, "-I", "-c", _LOOK, str(path), str(MEMORY + 4 * size)]
+    command = [sys.executable, "-I", "-c", _SCRIPT, str(path), str(MEMORY + 4 * size)]
     try:
-        done = subprocess.run(  # noqa: S603 - our own Python
+        process = subprocess.run(  # noqa: S603 - our own Python
             command, timeout=seconds, capture_output=True, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired as error:
@@ -89,6 +89,6 @@ def _look_inside(path: Path) -> None:
             f"{path.name!r} is damaged: reading it does not end ({seconds:.0f} s); "
             "save or copy the model anew"
         ) from error
-    if done.returncode < 0 or done.returncode == 3:
-        what = "takes too much memory" if done.returncode == 3 else "breaks off"
+    if process.returncode < 0 or process.returncode == 3:
+        what = "takes too much memory" if process.returncode == 3 else "breaks off"
         raise ModelError(f"{path.name!r} is damaged: reading it {what}; save or copy the model anew")

@@ -1,4 +1,4 @@
-"""What a model says of its own inputs and outputs: shapes, the number of classes."""
+"""The shapes of a model's inputs and the number of its classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mlflow_interp.models.origin import LoadedModel
 
 
 def class_count(model: Any) -> int | None:
-    """How many classes a model tells apart: two by one output; None where that is not known."""
+    """The number of a model's classes: two for a single output; None where it is not known."""
     try:
         shape = model.output_shape
     except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
@@ -19,7 +19,7 @@ def class_count(model: Any) -> int | None:
 
 
 def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
-    """The shape of the model's only input with its batch axis; None for several, or not known."""
+    """The shape of the model's only input with its batch axis; None for several inputs, or if not known."""
     try:
         shape = loaded.keras.input_shape
     except (AttributeError, ValueError, RuntimeError):
@@ -30,7 +30,7 @@ def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
 
 
 def batch_axes(model: Any, shape: tuple[int | None, ...] | None) -> int | None:
-    """How many axes a batch has over all inputs of the model; None where that is not known."""
+    """The number of axes of a batch, over all inputs of the model; None where it is not known."""
     if shape is not None:
         return len(shape)
     inputs = getattr(model, "inputs", None)

@@ -144,14 +144,14 @@ def test_reading_that_does_not_end_is_ended(
     tmp_path: Path, patient_for: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patient_for(1)
-    monkeypatch.setattr(sandbox, "_LOOK", "while True: pass")
+    monkeypatch.setattr(sandbox, "_SCRIPT", "while True: pass")
     (tmp_path / "endless.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     message = refusal(tmp_path / "endless.h5")
     assert "'endless.h5' is damaged: reading it does not end (1 s); save or copy the model anew" in message
 
 
 def test_reading_that_crashes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "_LOOK", "import os; os.abort()")
+    monkeypatch.setattr(sandbox, "_SCRIPT", "import os; os.abort()")
     (tmp_path / "crash.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     assert "'crash.h5' is damaged: reading it breaks off" in refusal(tmp_path / "crash.h5")
 
@@ -165,5 +165,5 @@ def test_reading_that_fills_the_memory_is_told(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_trusted_file_is_not_looked_at_first(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "_LOOK", "import os; os.abort()")
+    monkeypatch.setattr(sandbox, "_SCRIPT", "import os; os.abort()")
     assert isinstance(load_model(saved, trust_model_code=True).keras, keras.Model)

@@ -1,9 +1,9 @@
 """Models that Keras 2 saved as HDF5, read by Keras 3.
 
-Keras 3 reads the plain ones itself and fails on most others: nested models, MobileNet, arithmetic
-between layers. What it lacks is only the form of the configuration. So that is rewritten here into the
-form of Keras 3; Keras then builds the model and loads the weights. Rewriting is JSON to JSON: it runs
-nothing, imports no module that the file names, and leaves Keras' safe mode to refuse Lambda layers.
+Keras 3 reads plain models itself and fails on most others: nested models, MobileNet, arithmetic between
+layers. Only the form of the configuration differs. So it is rewritten here into the form of Keras 3; Keras
+then builds the model and loads the weights. Rewriting is JSON to JSON: it runs no code, imports no module
+that the file names, and leaves it to Keras' safe mode to refuse Lambda layers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlflow_interp.models.keras2.graph import Config
 
 # "Model" is how TensorFlow 2.2 and older name a functional one.
 _FUNCTIONAL = ("Functional", "Model")
-# Parameters that some classes lost in Keras 3, and the value with which the others do the same without.
+# Parameters that some classes lost in Keras 3, with the value that equals the behaviour without them.
 _RETIRED = {
     "groups": 1,
     "noise_shape": None,
@@ -29,9 +29,9 @@ _RETIRED = {
     "time_major": False,
     "trainable": True,
 }
-# Parameters that Keras 3 dropped, and no prediction depends on.
+# Parameters that Keras 3 dropped and that no prediction depends on.
 _IDLE = ("rng_type", "query_shape", "key_shape", "value_shape")
-# These inherited the parameters of a kernel, and have theirs under other names.
+# Classes that inherited the parameters of a kernel, and have their own under other names.
 _WITHOUT_KERNEL = ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
 _KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
 # Where wrappers such as TimeDistributed and Bidirectional keep their layers.
@@ -65,14 +65,14 @@ def finalize(model: Any) -> None:
     """Let Normalization layers use what was loaded from HDF5, which Keras 3 forgets in nested models."""
     import keras
 
-    for place in walk(model):
-        if isinstance(place.layer, keras.layers.Normalization):
-            place.layer.finalize_state()
+    for located in walk(model):
+        if isinstance(located.layer, keras.layers.Normalization):
+            located.layer.finalize_state()
 
 
 def translated(layer: Mapping[str, Any]) -> Config:
     """The configuration of a Keras 2 layer or model in the form of Keras 3."""
-    # Keras 2.12 and newer tell the name of a registered class apart from the class name.
+    # Keras 2.12 and newer store the name of a registered class beside the class name.
     name = layer.get("registered_name") or layer["class_name"]
     config = dict(layer["config"])
     if name in _FUNCTIONAL:
@@ -89,7 +89,7 @@ def translated(layer: Mapping[str, Any]) -> Config:
 
 
 def _module(name: str) -> str | None:
-    """Where Keras has a class; none for one that the user must register, never the file's own."""
+    """Keras' module of a class; None for a class that the user must register, never that in the file."""
     import keras
 
     if name in ("Model", "Sequential"):
@@ -100,7 +100,7 @@ def _module(name: str) -> str | None:
 def _functional(config: Config) -> Config:
     """A model whose layers are nodes of a graph."""
     # Weights are stored in order, the trainable ones first, and Keras 3 would freeze all layers of a
-    # frozen model, where Keras 2 let some of them be trainable again. So each layer speaks for itself.
+    # frozen model, where Keras 2 let some of them be trainable again. So each layer keeps its own value.
     config.pop("trainable", None)
     layers = [
         {**translated(layer), "name": layer["name"], "inbound_nodes": layer["inbound_nodes"]}
@@ -119,7 +119,7 @@ def _sequential(config: Config) -> Config:
 
 
 def _layer(name: str, config: Config) -> Config:
-    """A layer that is no model: its name, and what differs in Keras 3."""
+    """A layer that is not a model: its name, and what differs in Keras 3."""
     shape = config.pop("batch_input_shape", None)
     if name == "InputLayer":
         config["batch_shape"] = shape
@@ -129,7 +129,7 @@ def _layer(name: str, config: Config) -> Config:
         config["dtype"] = config["dtype"]["config"]["name"]
     if name == "Lambda":
         return _lambda(config)
-    # What the parameters of other people's layers mean is theirs.
+    # The parameters of custom layers stay as they are.
     return _parameters(name, config) if _module(name) else config
 
 
@@ -152,5 +152,5 @@ def _lambda(config: Config) -> Config:
     if isinstance(function, list):
         code = dict(zip(("code", "defaults", "closure"), function, strict=True))
         function = {"class_name": "__lambda__", "config": code}
-    kept = {key: config[key] for key in ("name", "dtype", "arguments") if key in config}
-    return kept | {"function": function}
+    common = {key: config[key] for key in ("name", "dtype", "arguments") if key in config}
+    return common | {"function": function}

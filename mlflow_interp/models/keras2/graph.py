@@ -14,7 +14,7 @@ from mlflow_interp.backend.tensorflow_functions import ALLOWED
 
 Config = dict[str, Any]
 
-# The classes of such layers in Keras 2, and what ours is called.
+# The classes of such layers in Keras 2.
 FUNCTIONS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 _CONSTANT = "_CONSTANT_VALUE"
 
@@ -28,7 +28,7 @@ def function(config: Config) -> Config:
     """The configuration of our layer for a TensorFlow function.
 
     Raises:
-        ValueError: a function that is not on our list.
+        ValueError: a function that is not in `ALLOWED`.
     """
     named = config.get("function")
     if named not in ALLOWED:
@@ -112,7 +112,7 @@ def _argument(value: Any, first: dict[str, int]) -> Any:
 def _tensor(reference: list[Any], first: dict[str, int]) -> Config:
     name, call, output = reference[:3]
     history = [layer_name(name), call - first[name], output]
-    # Keras replaces it by what the layer gave, so that shape and dtype are of no matter.
+    # Keras replaces it by the output of the layer, so that shape and dtype do not matter.
     return {
         "class_name": "__keras_tensor__",
         "config": {"shape": [], "dtype": "float32", "keras_history": history},
@@ -120,7 +120,7 @@ def _tensor(reference: list[Any], first: dict[str, int]) -> Config:
 
 
 def _end(value: Any, first: dict[str, int]) -> Any:
-    """The inputs or outputs of a model; a single one bare, as Keras 2 takes and gives it."""
+    """The inputs or outputs of a model; a single one without a list, as Keras 2 takes and gives it."""
     if _is_reference(value, first):
         name, call, output = value[:3]
         return [layer_name(name), call - first[name], output]
