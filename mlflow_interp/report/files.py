@@ -1,4 +1,4 @@
-"""A result made ready to be written: its files, and what its manifest says."""
+"""The files of a result: figure, page, tables, arrays, view."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draw_files(
     """The matplotlib figure, and everything but the manifest by file name.
 
     Raises:
-        ModelError: the result holds NaN or infinite values, which a picture would hide.
+        ModelError: the result holds NaN or infinite values, which a figure would hide.
     """
     _check_finite(method, result.arrays())
     kind = kind_of(method)
@@ -37,17 +37,17 @@ def draw_files(
         files |= {name: csv(columns) for name, columns in result.tables().items()}
     if kind.view is not None:
         series = result.series() if isinstance(result, HasHistory) else None
-        shown = files["figure.png"] if with_page else None  # of epochs only the last one's is shown
-        files[VIEW_FILE] = view_file.as_json(kind.view(result, **options), figure=shown, series=series)
+        view_figure = files["figure.png"] if with_page else None  # only the last epoch's figure is shown
+        files[VIEW_FILE] = view_file.as_json(kind.view(result, **options), figure=view_figure, series=series)
     return figure, files
 
 
 def _check_finite(method: str, arrays: Mapping[str, np.ndarray]) -> None:
-    lost = [
+    names = [
         name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()
     ]
-    if lost:
+    if names:
         raise ModelError(
-            f"{method} gives NaN or infinite {', '.join(lost)}: an option is far out of range, or a weight "
+            f"{method} gives NaN or infinite {', '.join(names)}: an option is far out of range, or a weight "
             "of the model is NaN; start from the options' defaults, and look at the weights"
         )

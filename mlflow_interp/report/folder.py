@@ -20,13 +20,13 @@ _LARGEST_VIEW = 20 * 2**20  # bytes; what is larger was not written by us
 
 @dataclass(frozen=True)
 class Entry:
-    """One complete interpretation: what the page of its run is made from.
+    """One complete interpretation, as the page of its run shows it.
 
     Attributes:
-        place: its folder's name.
-        manifest: the whole of it.
-        figure: PNG bytes; empty where that was not fetched, as `view` have it.
-        view: what index.json holds, None where there is none.
+        place: the name of its folder.
+        manifest: its manifest.
+        figure: PNG bytes; empty where it was not fetched, as `view` holds the figure too.
+        view: the content of index.json, None where there is none.
     """
 
     place: str
@@ -44,15 +44,15 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str
 
 
 def read_entries(folder: Path) -> list[Entry]:
-    """Every complete interpretation in a folder, oldest first; steps of one are part of it."""
-    found = [read_entry(path.parent) for path in folder.glob(f"*/{MANIFEST}")]
+    """Every complete interpretation in a folder, oldest first; those of single steps are not listed."""
+    entries = [read_entry(path.parent) for path in folder.glob(f"*/{MANIFEST}")]
     return sorted(
-        (entry for entry in found if entry), key=lambda entry: str(entry.manifest.get("created", ""))
+        (entry for entry in entries if entry), key=lambda entry: str(entry.manifest.get("created", ""))
     )
 
 
 def read_entry(folder: Path) -> Entry | None:
-    """The interpretation in a folder of its own, None where it is not complete."""
+    """The interpretation in its folder, None where it is not complete."""
     figure, view, manifest = (_content(folder / name) for name in ("figure.png", VIEW_FILE, MANIFEST))
     if manifest is None or (figure is None and view is None):
         return None
@@ -64,7 +64,7 @@ def _content(file: Path) -> bytes | None:
 
 
 def read_view(content: bytes | None) -> Mapping[str, Any] | None:
-    """What index.json says, None where there is none or it is damaged: the page then goes without."""
+    """The content of index.json, None where there is none or it is damaged: the page then omits it."""
     if content is None or len(content) > _LARGEST_VIEW:
         return None
     try:
@@ -83,5 +83,5 @@ def free_place(method: str, taken: set[str]) -> str:
 
 
 def new_place(folder: Path, method: str) -> str:
-    """The first free name for a method's folder below a folder, which need not exist."""
+    """The first free name for a method's folder inside a folder, which need not exist."""
     return free_place(method, {path.name for path in folder.iterdir()} if folder.is_dir() else set())

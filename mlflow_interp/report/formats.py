@@ -1,4 +1,4 @@
-"""The formats that artifacts have: JSON, tables, CSV, .npz."""
+"""The formats of artifacts: JSON, tables, CSV, .npz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_json(value: Any) -> bytes:
-    """Indented JSON bytes; what JSON doesn't know is written as text, NaN as null."""
+    """Indented JSON bytes; values of types that JSON lacks are written as text, NaN as null."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False).encode()
 
 

@@ -1,4 +1,4 @@
-"""One interpretation: as the caller gets it, and as the files that are logged."""
+"""One interpretation: as returned to the caller, and as the files that are logged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Interpretation:
         return self.result.metrics()
 
     def save(self, folder: str | Path) -> Path:
-        """Write the figure, page, table, arrays and manifest below a folder, and return where."""
+        """Write figure, page, table, arrays and manifest to a new folder in `folder`; return its path."""
         folder = Path(folder).expanduser()
         target = folder / new_place(folder, self.method)
         write_folder(target, self._files, self.manifest)
@@ -61,20 +61,20 @@ class Interpretation:
         return self._files["figure.png"]
 
     def _repr_html_(self) -> str:
-        picture = base64.b64encode(self._files["figure.png"]).decode()
-        return f'<img alt="{self.method}" src="data:image/png;base64,{picture}">'
+        encoded = base64.b64encode(self._files["figure.png"]).decode()
+        return f'<img alt="{self.method}" src="data:image/png;base64,{encoded}">'
 
 
 @dataclass(frozen=True)
 class InterpretationFiles:
-    """One interpretation, ready to be written.
+    """The files of one interpretation, to be written.
 
     Attributes:
-        method: its name.
-        files: what to write, by file name.
-        manifest: the whole of it.
-        series: by name, the steps and values of metrics on the way to it.
-        frames: steps and pictures (h, w, 3) uint8 on the way to it.
+        method: the name of the method.
+        files: their contents by name.
+        manifest: the manifest.
+        series: by name, the steps and values of metrics during the computation.
+        frames: steps and images (h, w, 3) uint8 during the computation.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""What the manifest of an interpretation says: how to reproduce it, and what came out in numbers."""
+"""The manifest of an interpretation: how to reproduce it, and its metrics."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _PACKAGES = ("mlflow-interp", "tensorflow", "keras", "mlflow", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """The versions of what made the result."""
-    found = {"python": platform.python_version()}
+    """The versions of Python and of the packages that made the result."""
+    by_package = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package.replace("-", "_")] = version(package)
+            by_package[package.replace("-", "_")] = version(package)
         except PackageNotFoundError:
-            # `mlflow run` in an environment of its own runs this package from its folder.
-            found[package.replace("-", "_")] = "not installed"
-    return found
+            # `mlflow run` in its own environment runs this package from its folder.
+            by_package[package.replace("-", "_")] = "not installed"
+    return by_package
 
 
 def complete_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -48,15 +48,15 @@ def describe(
     parameters: Mapping[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
-    """All that is needed to reproduce a result, and what came out in numbers.
+    """All that is needed to reproduce a result, and its metrics.
 
     Args:
-        method: its name.
-        result: what it found.
+        method: the name of the method.
+        result: its result.
         given: the options of the call.
         provenance: of the model and the inputs.
         parameters: the options with their defaults.
-        seconds: how long it took.
+        seconds: the duration.
     """
     public = {name: _public(value) for name, value in parameters.items()}
     repeatable = {
@@ -82,7 +82,7 @@ def describe(
 
 
 def _public(value: Any) -> Any:
-    """An option as all may read it: `align` and `labels` may be URIs, which may carry a password."""
+    """An option without passwords: `align` and `labels` may be URIs that contain one."""
     return without_password(str(value)) if isinstance(value, (str, Path)) else value
 
 

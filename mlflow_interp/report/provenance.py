@@ -1,4 +1,4 @@
-"""Where a result came from: the model, the inputs, and how they were prepared."""
+"""The provenance of a result: the model, the inputs, and how they were prepared."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mlflow_interp.models.origin import LoadedModel
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a manifest says of the model and the inputs.
+    """The part of a manifest on the model and the inputs.
 
     Attributes:
-        model: where the model came from, and the digest of its weights.
-        inputs: where the inputs came from, their digest, how many, which were skipped.
+        model: the model's origin, and the digest of its weights.
+        inputs: the inputs' source, digest, number, and which were skipped.
         preparation: how inputs became what the model is fed.
         warnings: about the inputs.
     """
@@ -28,7 +28,7 @@ class Provenance:
 
     @classmethod
     def of(cls, loaded: LoadedModel, batch: Batch) -> Provenance:
-        """Those of a model whose weights were digested, and of a batch that was read."""
+        """The provenance of a model whose weights were digested, and of a batch that was read."""
         inputs = {
             "source": batch.source,
             "sha256": batch.digest,
@@ -37,11 +37,11 @@ class Provenance:
         }
         skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]
         return cls(
-            loaded.origin.as_dict(), inputs, dict(batch.preparation), (*batch.warnings, *_summed_up(skipped))
+            loaded.origin.as_dict(), inputs, dict(batch.preparation), (*batch.warnings, *_shortened(skipped))
         )
 
 
-def _summed_up(lines: list[str], most: int = 3) -> list[str]:
+def _shortened(lines: list[str], most: int = 3) -> list[str]:
     rest = (
         [f"{len(lines) - most} more inputs were left out; the manifest names them"]
         if len(lines) > most

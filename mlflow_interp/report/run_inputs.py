@@ -1,4 +1,4 @@
-"""The inputs of a run, matched across its methods, as the script of the run's page walks through them."""
+"""The inputs of a run, matched across its methods, as the script of the run's page shows them."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from mlflow_interp.drawing import style
 from mlflow_interp.report.folder import Entry
 from mlflow_interp.report.view_file import VIEW_VERSION
 
-# Text of other runs' making: an address that isn't a picture is not one for us.
-_PICTURE = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+# Views may come from other runs: an address that isn't an image is not put into the page.
+_IMAGE = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 _LONGEST = 200  # characters of a name
 
 
 class Images:
-    """Pictures as data: URIs, each once, as long as there is room for them.
+    """Images as data: URIs, each once, up to a total size.
 
     Args:
-        room: characters that all may take together.
+        budget: characters of all images together.
 
     Attributes:
-        sources: what was placed.
-        left_out: how many were not, by the place of their method.
+        sources: the images.
+        left_out: the number of images that did not fit, by the folder of their method.
     """
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, budget: int) -> None:
         self.sources: list[str] = []
         self.left_out: Counter[str] = Counter()
-        self._room = room
-        self._known = dict[str, int]()
+        self._budget = budget
+        self._indices = dict[str, int]()
 
     def place(self, source: Any, method: str) -> int | None:
-        """Where a picture stands in `sources`; None where it is none, or doesn't fit."""
+        """The index of an image in `sources`, added if new; None if it isn't one or doesn't fit."""
         if not is_picture(source):
             return None
-        if source not in self._known:
+        if source not in self._indices:
             if not self.fits(source, method):
                 return None
-            self._known[source] = len(self.sources)
+            self._indices[source] = len(self.sources)
             self.sources.append(source)
-        return self._known[source]
+        return self._indices[source]
 
     def fits(self, source: str, method: str) -> bool:
-        """Take the room for a picture that stands elsewhere; False, and counted, where there is none."""
-        if len(source) > self._room:
+        """Take an image out of the budget; False, and counted as left out, where it doesn't fit."""
+        if len(source) > self._budget:
             self.left_out[method] += 1
             return False
-        self._room -= len(source)
+        self._budget -= len(source)
         return True
 
 
 def is_picture(source: Any) -> bool:
     """Whether a value is the data: URI of a PNG or JPEG, and nothing else."""
-    return isinstance(source, str) and bool(_PICTURE.fullmatch(source))
+    return isinstance(source, str) and bool(_IMAGE.fullmatch(source))
 
 
 def usable(entry: Entry) -> bool:
@@ -64,17 +64,17 @@ def usable(entry: Entry) -> bool:
 
 
 def walk(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
-    """What the script is told: sets of inputs, and what each method shows of each of them at each step.
+    """The script's data: sets of inputs, and what each method shows of each of them at each step.
 
-    Inputs are the same where the digest of all inputs and the position among them are.
+    Two methods' inputs are the same where the digests of all their inputs and the indices are equal.
     """
     digests = list(dict.fromkeys(_digest(entry) for entry in entries))
     sets = [_input_set([entry for entry in entries if _digest(entry) == each], images) for each in digests]
     methods = [_method(entry, digests.index(_digest(entry))) for entry in entries]
-    for step, place, key in _by_importance(methods):
+    for step, method, key in _by_importance(methods):
         row = step["rows"][key]
-        tiles = [(str(caption), images.place(source, place)) for caption, source in row["tiles"]]
-        row["tiles"] = [[caption, at] for caption, at in tiles if at is not None]
+        tiles = [(str(caption), images.place(source, method)) for caption, source in row["tiles"]]
+        row["tiles"] = [[caption, index] for caption, index in tiles if index is not None]
     return {"sets": sets, "methods": methods, "images": images.sources}
 
 
@@ -83,20 +83,20 @@ def _digest(entry: Entry) -> str:
 
 
 def _input_set(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
-    """Every input that some method shows, in their order, with the best picture there is of it."""
-    known: dict[int, dict[str, Any]] = {}
+    """Every input that some method shows, by index, with its largest image."""
+    inputs_by_index: dict[int, dict[str, Any]] = {}
     for entry in entries:
         for row in entry.view["steps"][-1]["inputs"] if entry.view else ():
-            own = {
+            candidate = {
                 "index": int(row["index"]),
                 "name": str(row["name"])[:_LONGEST],
                 "label": row["label"],
                 "labelName": row["labelName"] and str(row["labelName"])[:_LONGEST],
                 "picture": row.get("picture"),
             }
-            kept = known.setdefault(own["index"], own)
-            kept["picture"] = max(kept["picture"] or "", own["picture"] or "", key=len) or None
-    inputs = [known[index] for index in sorted(known)]
+            stored = inputs_by_index.setdefault(candidate["index"], candidate)
+            stored["picture"] = max(stored["picture"] or "", candidate["picture"] or "", key=len) or None
+    inputs = [inputs_by_index[index] for index in sorted(inputs_by_index)]
     for each in inputs:
         each["picture"] = images.place(each["picture"], entries[0].place)
     first = entries[0].manifest["inputs"]
@@ -119,20 +119,22 @@ def _method(entry: Entry, input_set: int) -> dict[str, Any]:
 
 
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("predicted", "predictions", "target", "tiles", "notes")
+    fields = ("predicted", "predictions", "target", "tiles", "notes")
     rows = {
-        str(int(row["index"])): {name: row[name] for name in kept if name in row} for row in step["inputs"]
+        str(int(row["index"])): {name: row[name] for name in fields if name in row} for row in step["inputs"]
     }
-    shown = {name: step[name] for name in ("step", "headline", "scatter", "matrix")}
-    return shown | {"rows": rows}
+    content = {name: step[name] for name in ("step", "headline", "scatter", "matrix")}
+    return content | {"rows": rows}
 
 
 def _by_importance(methods: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Every step, method and input: last steps before earlier ones, first inputs before later ones."""
     deepest = max((len(method["steps"]) for method in methods), default=0)
-    for back in range(1, deepest + 1):
+    for from_end in range(1, deepest + 1):
         steps = [
-            (method["steps"][-back], method["place"]) for method in methods if back <= len(method["steps"])
+            (method["steps"][-from_end], method["place"])
+            for method in methods
+            if from_end <= len(method["steps"])
         ]
         keys = sorted({key for step, _ in steps for key in step["rows"]}, key=int)
         for key in keys:

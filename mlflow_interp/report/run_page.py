@@ -15,7 +15,7 @@ from mlflow_interp.report.folder import Entry
 from mlflow_interp.report.run_inputs import Images, is_picture, usable, walk
 
 BUDGET = 5_000_000  # bytes of a page
-_ROOMS = (4_600_000, 2_500_000, 1_000_000, 0)  # for pictures; the next where text takes more than is left
+_IMAGE_BUDGETS = (4_600_000, 2_500_000, 1_000_000, 0)  # bytes of images; the next where text needs more
 _MOST_SECTIONS = 40
 _MOST_SKIPPED = 100
 
@@ -23,24 +23,26 @@ _MOST_SKIPPED = 100
 def page(entries: list[Entry], run_id: str | None) -> str:
     """One self-contained page for all entries of a run (or of a folder, where `run_id` is None).
 
-    It is smaller than `BUDGET`: pictures that don't fit are left out with a note, and of very many
+    It is smaller than `BUDGET`: images that don't fit are left out with a note, and of very many
     interpretations only the latest have a section.
     """
     shown = entries[-_MOST_SECTIONS:]
     checked = [_checked(entry) for entry in shown]
     damaged = [
-        given.place for given, kept in zip(shown, checked, strict=True) if given.view and not kept.view
+        entry.place
+        for entry, checked_entry in zip(shown, checked, strict=True)
+        if entry.view and not checked_entry.view
     ]
     about = {"run_id": run_id, "damaged": damaged, "unseen": len(entries) - len(shown)}
-    for room in _ROOMS:
-        filled = _page(checked, room, about)
-        if len(filled.encode()) < BUDGET:
-            return filled
+    for budget in _IMAGE_BUDGETS:
+        content = _page(checked, budget, about)
+        if len(content.encode()) < BUDGET:
+            return content
     return _page([replace(entry, view=None) for entry in checked[-5:]], 0, about)
 
 
-def _page(entries: Sequence[Entry], room: int, about: Mapping[str, Any]) -> str:
-    images = Images(room)
+def _page(entries: Sequence[Entry], budget: int, about: Mapping[str, Any]) -> str:
+    images = Images(budget)
     figures = [_figure(entry, images) for entry in entries]
     data = walk([entry for entry in entries if entry.view is not None], images)
     return render(
@@ -56,21 +58,21 @@ def _page(entries: Sequence[Entry], room: int, about: Mapping[str, Any]) -> str:
 
 
 def _checked(entry: Entry) -> Entry:
-    """The entry, without its view where the page can't use them: one must not cost the others the page."""
+    """The entry, without its view where the page can't use it: a damaged one must not prevent the page."""
     try:
-        good = usable(entry)
-        if good and entry.view is not None:
+        is_usable = usable(entry)
+        if is_usable and entry.view is not None:
             walk([entry], Images(0))
             charts(entry.view["series"])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        good = False
-    return entry if good else replace(entry, view=None)
+        is_usable = False
+    return entry if is_usable else replace(entry, view=None)
 
 
 def _models(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
     """Every model that was interpreted, the latest first: a run may hold several."""
     by_weights = {str(entry.manifest["model"].get("weights_sha256")): entry for entry in entries}
-    # Every epoch has weights of its own; it is one model all the same.
+    # The weights differ between epochs; it is one model all the same.
     by_name = {
         (
             entry.manifest["model"]["uri"],
@@ -84,33 +86,33 @@ def _models(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
 
 def _figure(entry: Entry, images: Images) -> str | None:
     """The figure as a data: URI, None where it can't be read or doesn't fit."""
-    kept = (entry.view or {}).get("figure")
+    stored = (entry.view or {}).get("figure")
     try:
-        source = str(kept) if is_picture(kept) else view_file.small_figure(entry.figure)
+        source = str(stored) if is_picture(stored) else view_file.small_figure(entry.figure)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     return source if images.fits(source, entry.place) else None
 
 
 def _section(entry: Entry, figure: str | None, images: Images) -> dict[str, Any]:
-    """What the template says of one method."""
+    """What the template shows of one method."""
     manifest = entry.manifest
-    shown = entry.view or {}
-    told = {*manifest["given"], *manifest.get("resolved", ())}
-    lines = charts(shown.get("series", {}))
+    view = entry.view or {}
+    given = {*manifest["given"], *manifest.get("resolved", ())}
+    lines = charts(view.get("series", {}))
     charted = {line.name for line in lines}
     return {
         "place": entry.place,
         "manifest": manifest,
-        "title": shown.get("title", manifest["method"]),
-        "headline": shown["steps"][-1]["headline"] if shown else "",
+        "title": view.get("title", manifest["method"]),
+        "headline": view["steps"][-1]["headline"] if view else "",
         "picture": figure,
         "left_out": images.left_out[entry.place],
-        "over": shown.get("over"),
+        "over": view.get("over"),
         "charts": lines,
         "metrics": {name: value for name, value in manifest["metrics"].items() if name not in charted},
-        "options": {name: value for name, value in manifest["parameters"].items() if name in told},
-        "defaults": {name: value for name, value in manifest["parameters"].items() if name not in told},
+        "options": {name: value for name, value in manifest["parameters"].items() if name in given},
+        "defaults": {name: value for name, value in manifest["parameters"].items() if name not in given},
         "skipped": dict(list(manifest["inputs"]["skipped"].items())[:_MOST_SKIPPED]),
         "calls": {
             "mlflow run": reproduce.mlflow_run(manifest),

@@ -1,6 +1,6 @@
 """The views of a method in index.json, beside its figure.
 
-So whoever logs into the run later can make the page of the run again from it.
+A later call that logs to the run builds the page of the run from it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def small_figure(png: bytes) -> str:
     """A figure as a data: URI: as it is where it takes little, else as a JPEG small enough for the page.
 
     Raises:
-        OSError: it is no PNG; also ValueError and SyntaxError, as Pillow has it.
+        OSError: it is not a PNG; also ValueError and SyntaxError, as Pillow raises them.
     """
     if len(png) <= _SHARP:
         return f"data:image/png;base64,{base64.b64encode(png).decode()}"
@@ -55,21 +55,20 @@ def as_json(
         figure: the PNG of the method's figure.
         series: by name, the steps and values of metrics on the way.
     """
-    shown = {
+    step = {
         "step": 0,
         "headline": view.headline,
         "inputs": list(view.inputs),
         "scatter": view.scatter,
         "matrix": view.matrix,
     }
-    kept = {name: [list(point) for point in points] for name, points in (series or {}).items()}
-    return _packed(view.title, figure, "step", kept, [shown])
+    return _packed(view.title, figure, "step", series or {}, [step])
 
 
 def over_steps(
     contents: Mapping[int, bytes], series: Mapping[str, Sequence[tuple[int, float]]], figure: bytes
 ) -> bytes | None:
-    """The index.json of several steps, such as epochs, out of theirs: the last, and as many as have room.
+    """The index.json of several steps, such as epochs, from theirs: the last, and as many others as fit.
 
     Args:
         contents: the index.json of each step, the last one last.
@@ -79,25 +78,33 @@ def over_steps(
     if not contents:
         return None
     numbers = list(contents)
-    room = max(1, min(len(numbers), MOST_OF_STEPS // max(map(len, contents.values()))))
-    chosen = [numbers[(at + 1) * len(numbers) // room - 1] for at in range(room)]
-    steps = [json.loads(contents[number])["steps"][0] | {"step": number} for number in chosen]
+    shown = evenly_spaced(numbers, max(1, MOST_OF_STEPS // max(map(len, contents.values()))))
+    steps = [json.loads(contents[number])["steps"][0] | {"step": number} for number in shown]
     for step in steps[:-1]:
         for row in step["inputs"]:
             row.pop("picture", None)  # the same as in the last step
-    kept = {name: [list(point) for point in points] for name, points in series.items()}
-    return _packed(json.loads(contents[numbers[-1]])["title"], figure, "epoch", kept, steps)
+    return _packed(json.loads(contents[numbers[-1]])["title"], figure, "epoch", series, steps)
+
+
+def evenly_spaced(numbers: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the numbers, evenly spaced, always with the last."""
+    count = min(len(numbers), most)
+    return [numbers[(index + 1) * len(numbers) // count - 1] for index in range(count)]
 
 
 def _packed(
-    title: str, figure: bytes | None, over: str, series: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]
+    title: str,
+    figure: bytes | None,
+    over: str,
+    series: Mapping[str, Sequence[tuple[int, float]]],
+    steps: Sequence[Mapping[str, Any]],
 ) -> bytes:
     content = {
         "schema_version": VIEW_VERSION,
         "title": title,
         "figure": None if figure is None else small_figure(figure),
         "over": over,
-        "series": series,
+        "series": {name: [list(point) for point in points] for name, points in series.items()},
         "steps": steps,
     }
     return json.dumps(content, allow_nan=False).encode()

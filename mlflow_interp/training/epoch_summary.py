@@ -33,7 +33,7 @@ def write_whole(
         manifests: by step.
         options: of the figure.
     """
-    shown = _spaced(list(manifests))
+    shown = view_file.evenly_spaced(list(manifests), MOST_STEPS)
     last = max(manifests)
     figures = {step: (folder / f"epoch-{step:04d}" / "figure.png").read_bytes() for step in shown}
     page_over = kind_of(method).page_over
@@ -51,7 +51,8 @@ def write_whole(
 def _panels(folder: Path, manifests: Mapping[int, Mapping[str, Any]], figure: bytes) -> dict[str, bytes]:
     """What the page of the run shows of the epochs that looked at the same inputs as the last."""
     digests = {step: manifest["inputs"]["sha256"] for step, manifest in manifests.items()}
-    alike = [step for step in _spaced(list(manifests)) if digests[step] == digests[max(manifests)]]
+    steps = view_file.evenly_spaced(list(manifests), MOST_STEPS)
+    alike = [step for step in steps if digests[step] == digests[max(manifests)]]
     files = {step: folder / f"epoch-{step:04d}" / VIEW_FILE for step in alike}
     contents = {step: file.read_bytes() for step, file in files.items() if file.is_file()}
     series: dict[str, list[tuple[int, float]]] = {}
@@ -65,9 +66,3 @@ def _panels(folder: Path, manifests: Mapping[int, Mapping[str, Any]], figure: by
 def needs_results(method: str) -> bool:
     """Whether a method has a page of its own over all steps, and not one of figures that were drawn."""
     return kind_of(method).page_over is not None
-
-
-def _spaced(numbers: list[int]) -> list[int]:
-    """At most fifty of them, the last one in any case."""
-    count = min(len(numbers), MOST_STEPS)
-    return [numbers[(at + 1) * len(numbers) // count - 1] for at in range(count)]
