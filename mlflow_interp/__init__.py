@@ -47,7 +47,7 @@ __all__ = [
     "visualize_umap",
 ]
 
-_HOMES = {
+_MODULES = {
     "Interpretation": "mlflow_interp.api",
     "InterpretationCallback": "mlflow_interp.training.callback",
     "autolog": "mlflow_interp.autologging",
@@ -60,8 +60,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     if name.startswith("visualize_"):
         from mlflow_interp.api import visualizer
 

@@ -1,4 +1,4 @@
-"""The one verb: load a model and inputs, run methods, draw, write. Only the other surfaces import it."""
+"""Interpret: load a model and inputs, run methods, draw, write. Only the other user interfaces import it."""
 
 from __future__ import annotations
 
@@ -79,44 +79,44 @@ def interpret(
     Raises:
         InterpretationError: something the user can mend; the message says how.
     """
-    chosen = _with_options(_chosen(methods), options)
-    shared = route(next(iter(chosen)), next(iter(chosen.values())))
+    options_by_method = _options_by_method(_selected_methods(methods), options)
+    shared = route(next(iter(options_by_method)), next(iter(options_by_method.values())))
     with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
-        destination.start(loaded.origin, _run_name(list(chosen), loaded))
-        found = {}
-        failed = {}
-        for method, given in chosen.items():
+        destination.start(loaded.origin, _run_name(list(options_by_method), loaded))
+        interpretations = {}
+        errors = {}
+        for method, method_options in options_by_method.items():
             try:
-                found[method] = _run(method, loaded, batch, destination, given)
+                interpretations[method] = _run(method, loaded, batch, destination, method_options)
             except InterpretationError as error:
-                failed[method] = error
-        if methods == "all" and found:
-            failed = dict(_left_out(failed))
-        if failed:
-            raise _joined(failed, _instead(failed, loaded, batch))
-        _say_where(destination)
-    return found
+                errors[method] = error
+        if methods == "all" and interpretations:
+            errors = dict(_warn_inapplicable(errors))
+        if errors:
+            raise _joined_error(errors, _alternatives(errors, loaded, batch))
+        _report_destination(destination)
+    return interpretations
 
 
-def _chosen(methods: Methods) -> dict[str, dict[str, Any]]:
-    chosen = parse_methods(methods)
-    if list(chosen) == ["all"]:
-        chosen = {name: {} for name in method_names()}
-    for name in chosen:
+def _selected_methods(methods: Methods) -> dict[str, dict[str, Any]]:
+    selected = parse_methods(methods)
+    if list(selected) == ["all"]:
+        selected = {name: {} for name in method_names()}
+    for name in selected:
         find_method(name)
-    return chosen
+    return selected
 
 
-def _with_options(
-    chosen: Mapping[str, dict[str, Any]], options: Mapping[str, Any]
+def _options_by_method(
+    selected: Mapping[str, dict[str, Any]], options: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Give each method the options it takes; an option that none takes is an error."""
-    takers = distribute(chosen, options)
+    takers = distribute(selected, options)
     return {
-        name: {key: value for key, value in options.items() if name in takers[key]} | own
-        for name, own in chosen.items()
+        name: {key: value for key, value in options.items() if name in takers[key]} | method_options
+        for name, method_options in selected.items()
     }
 
 
@@ -146,39 +146,41 @@ def _run(
     finished = InterpretationFiles(method, files, manifest)
     if isinstance(result, HasHistory):
         finished = replace(finished, series=result.series(), frames=result.frames())
-    place = write(finished, destination)
-    path = f"{ROOT}/{place}" if destination.run_id else None
+    folder = write(finished, destination)
+    path = f"{ROOT}/{folder}" if destination.run_id else None
     return Interpretation(method, result, figure, manifest, destination.run_id, path, files)
 
 
-def _left_out(failed: Mapping[str, InterpretationError]) -> Iterator[tuple[str, InterpretationError]]:
-    """What is left of the errors when `all` goes without what these inputs can't be used for."""
-    for method, error in failed.items():
+def _warn_inapplicable(
+    errors: Mapping[str, InterpretationError],
+) -> Iterator[tuple[str, InterpretationError]]:
+    """Warn of each method of `all` that is left out as it can't be used here; yields the other errors."""
+    for method, error in errors.items():
         if isinstance(error, InapplicableError):
             warnings.warn(f"{method} was left out: {error}", InterpretationWarning, stacklevel=4)
         else:
             yield method, error
 
 
-def _instead(failed: Mapping[str, InterpretationError], loaded: LoadedModel, batch: Batch) -> str:
-    """The methods that can be used where another can't, as the tail of a message."""
-    if not any(isinstance(error, InapplicableError) for error in failed.values()):
+def _alternatives(errors: Mapping[str, InterpretationError], loaded: LoadedModel, batch: Batch) -> str:
+    """The methods that can be used here, as the tail of a message about one that can't."""
+    if not any(isinstance(error, InapplicableError) for error in errors.values()):
         return ""
     try:
-        others = [name for name in usable_methods(loaded.keras, batch) if name not in failed]
-    except InterpretationError:  # nothing can be used, and the first error says more
+        usable = [name for name in usable_methods(loaded.keras, batch) if name not in errors]
+    except InterpretationError:  # no method can be used, and the first error says why
         return ""
-    return f"; methods that can be used here: {', '.join(others)}" if others else ""
+    return f"; methods that can be used here: {', '.join(usable)}" if usable else ""
 
 
-def _joined(failed: Mapping[str, InterpretationError], tail: str) -> InterpretationError:
-    first = next(iter(failed.values()))
-    if len(failed) == 1:
+def _joined_error(errors: Mapping[str, InterpretationError], tail: str) -> InterpretationError:
+    first = next(iter(errors.values()))
+    if len(errors) == 1:
         return type(first)(f"{first}{tail}").with_traceback(first.__traceback__) if tail else first
-    return type(first)("; ".join(f"{method}: {error}" for method, error in failed.items()) + tail)
+    return type(first)("; ".join(f"{method}: {error}" for method, error in errors.items()) + tail)
 
 
-def _say_where(destination: Destination) -> None:
+def _report_destination(destination: Destination) -> None:
     if destination.folder is not None:
         progress.say(f"files: {destination.folder}")
     if destination.run_id is not None:
@@ -196,7 +198,7 @@ _HEADINGS = {
 
 @cache
 def visualizer(method: str) -> Any:
-    """The function `visualize_<method>(model, inputs, *, …) -> Interpretation`; None for no method."""
+    """The function `visualize_<method>(model, inputs, *, …) -> Interpretation`; None for another name."""
     if method not in method_names():
         return None
 
@@ -228,8 +230,9 @@ def _docstring(method: str) -> str:
     lines.append(f"    model: {argument_help(load_model)['model']}")
     lines.append(f"    inputs: {argument_help(load_inputs)['inputs']}")
     for stage, heading in _HEADINGS.items():
-        own = [option for option in options_of(method).values() if option.stage == stage]
-        lines += ["", f"{heading}:", *(f"    {option.name}: {option.help}" for option in own)] if own else []
+        stage_options = [option for option in options_of(method).values() if option.stage == stage]
+        if stage_options:
+            lines += ["", f"{heading}:", *(f"    {option.name}: {option.help}" for option in stage_options)]
     lines += ["    quiet: Show neither progress nor where results went.", "", "Returns:"]
     lines.append("    What was found: arrays, figure, manifest, and the run that holds them.")
     return "\n".join(lines)

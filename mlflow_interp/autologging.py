@@ -1,4 +1,4 @@
-"""`autolog()`: the callback put into every training, by MLflow's rules for autologging."""
+"""`autolog()`: adds the callback to every training, by MLflow's rules for autologging."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def autolog(
     def make() -> InterpretationCallback:
         return InterpretationCallback(methods, _silent=silent, **options)
 
-    make()  # so that what can't be done is refused here and not in the middle of a training
+    make()  # so that invalid options are refused here and not in the middle of a training
 
-    def with_ours(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    def init_with_callback(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         # Only `fit` asks for a history; `evaluate` and `predict` make lists of callbacks too.
         if not (kwargs.get("add_history") or (len(args) > 1 and args[1])) or _is_disabled_everywhere():
@@ -57,11 +57,11 @@ def autolog(
         callback = make()
         callback.set_params(self.params)
         callback.set_model(self.model)
-        self.callbacks.append(callback)  # of the list that Keras made, not of the user's own
+        self.callbacks.append(callback)  # to the list that Keras made, not to the user's
 
-    safe_patch(NAME, CallbackList, "__init__", with_ours)
+    safe_patch(NAME, CallbackList, "__init__", init_with_callback)
 
 
 def _is_disabled_everywhere() -> bool:
-    """Whether the user said `mlflow.autolog(disable=True)`, which doesn't reach integrations of others."""
+    """Whether the user called `mlflow.autolog(disable=True)`, which doesn't reach other integrations."""
     return bool(get_autologging_config("mlflow", "disable", False))

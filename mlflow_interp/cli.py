@@ -1,4 +1,4 @@
-"""The command line: one command a method, made from its function's signature; thin, no work of its own."""
+"""The command line: one command per method, made from its function's signature."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 class MethodGroup(click.Group):
-    """The group of all commands; those of the methods are made when they are asked for."""
+    """The group of all commands; a method's command is made when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Methods first, then the rest."""
         return [*method_names(), *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a method, or one of our own."""
+        """The command of a method, or one of the others."""
         name = cmd_name.replace("-", "_")
         return _method_command(name) if name in method_names() else super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Tell in one line of an option that stands before the command and is none."""
+        """Report an unknown option before the command in one line."""
         if not args:  # which Click answers with the help
             return super().parse_args(ctx, args)
         with one_line_errors(ctx):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Name the nearest commands where there is none of the name."""
+        """Report an unknown command with the nearest ones."""
         with one_line_errors(ctx):
             if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
                 ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
@@ -89,7 +89,7 @@ def _interpret_command() -> click.Command:
 
     An option goes to every method that takes it.
     """
-    every = {
+    options = {
         name: option
         for method in method_names()
         for name, option in options_of(method).items()
@@ -105,7 +105,7 @@ def _interpret_command() -> click.Command:
     return Command(
         "interpret",
         callback=run,
-        params=[*parameters(every), methods],
+        params=[*parameters(options), methods],
         help="\n".join(line.strip() for line in (_interpret_command.__doc__ or "").splitlines()),
     )
 
@@ -118,19 +118,19 @@ def _interpret(
 ) -> None:
     from mlflow_interp.api import interpret
 
-    shown = warnings.showwarning
+    show_other = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
         if issubclass(category, InterpretationWarning):
             click.echo(f"warning: {message}", err=True)
         else:
-            shown(message, category, *place)
+            show_other(message, category, *details)
 
     if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
     _use_tracking_uri(tracking_uri)
     import_quietly()
-    # Pillow logs of damaged pictures what the warning about each says better.
+    # Pillow logs errors of damaged images, about each of which there is a clearer warning.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterpretationWarning)
@@ -170,8 +170,8 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
     from mlflow_interp.tracking.spool import left_behind
 
     if folder is None:
-        for place in left_behind():
-            click.echo(str(place))
+        for spool_folder in left_behind():
+            click.echo(str(spool_folder))
         return
     click.echo(f"run: {resume(folder, tracking_uri=tracking_uri)}")
 

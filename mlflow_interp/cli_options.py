@@ -1,4 +1,4 @@
-"""Options of commands, made from signatures and spelled as users do; errors of one line."""
+"""Options of commands, made from signatures, in all spellings that users try; errors of one line."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Command(click.Command):
         try:
             with one_line_errors(ctx):
                 return super().parse_args(ctx, list(_normalized(args, flags)))
-        except UsageErrorInOneLine as error:
+        except OneLineUsageError as error:
             if not ctx.resilient_parsing:
                 note_failure(OptionError(str(error)))
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Exit with 2 and one line on what a user can mend, with 130 on Ctrl-C, 143 on SIGTERM."""
-        # A run whose process is told to end must end KILLED, and not stay RUNNING for ever.
+        """Exit with 2 and one line on an error that a user can fix, with 130 on Ctrl-C, 143 on SIGTERM."""
+        # The run of a process that gets SIGTERM must end KILLED, and not stay RUNNING for ever.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             return super().invoke(ctx)
-        # Beside our own errors, a disk that is full, a folder that can't be written, memory that is out.
+        # Beside our own errors: a full disk, a folder without write permission, not enough memory.
         except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
             print_error(error if isinstance(error, InterpretationError) else os_error_message(error))
@@ -59,7 +59,7 @@ def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
         if not (equals and name.startswith("--")):
             yield arg
         elif name not in flags:
-            # `mlflow run` passes what was not given as an empty text.
+            # `mlflow run` passes an option that was not given as an empty text.
             yield from [f"{name}={value}"] if value else []
         elif value.lower() in _YES:
             yield name
@@ -81,7 +81,7 @@ def _parameter(option: Option) -> click.Option:
 
 
 def _click_type(annotation: Any) -> click.ParamType[Any, Any]:
-    """The first type in a union that click can check; text for all others."""
+    """The first type in a union that Click can check; text for all others."""
     if get_origin(annotation) is Annotated:
         return _click_type(get_args(annotation)[0])
     if get_origin(annotation) is Literal:
@@ -98,12 +98,12 @@ def _change_folder(_ctx: click.Context, _param: click.Parameter, folder: str | N
 
 
 def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
-    """What a command that interprets takes: model, inputs, its options, and where to log."""
-    tracking = click.Option(
+    """The parameters of a command that interprets: model, inputs, its options, the tracking URI."""
+    tracking_uri = click.Option(
         ["--tracking-uri"], help="The tracking server or store. By default MLFLOW_TRACKING_URI."
     )
-    # `mlflow run` works in the project's folder, and the user wrote paths from another.
-    place = click.Option(
+    # `mlflow run` works in the project's folder, and the user's paths are relative to another.
+    relative_to = click.Option(
         ["--relative-to"],
         type=click.Path(exists=True, file_okay=False),
         hidden=True,
@@ -114,16 +114,16 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
         click.Argument(["model"]),
         click.Argument(["inputs"]),
         *(_parameter(option) for option in (*options.values(), _QUIET)),
-        tracking,
-        place,
+        tracking_uri,
+        relative_to,
     ]
 
 
-class UsageErrorInOneLine(click.UsageError):
-    """A usage error that is told in one line, as every other error is."""
+class OneLineUsageError(click.UsageError):
+    """A usage error that is printed in one line, as every other error is."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print it without the lines on usage that Click puts before."""
+        """Print it without the usage lines that Click prepends."""
         print_error(self, file)
 
 
@@ -133,7 +133,7 @@ def print_error(error: Exception | str, file: IO[Any] | None = None) -> None:
 
 
 def os_error_message(error: OSError | MemoryError) -> str:
-    """What to say where the disk, the memory or the rights of the user end."""
+    """The message for a full disk, missing permissions or not enough memory."""
     if isinstance(error, MemoryError):
         return f"memory is out: {error}; set --batch-size or --max-inputs lower"
     return f"{without_password(str(error))}; check the path, who may write there, and how much room is left"
@@ -141,9 +141,9 @@ def os_error_message(error: OSError | MemoryError) -> str:
 
 @contextlib.contextmanager
 def one_line_errors(ctx: click.Context) -> Iterator[None]:
-    """Turn Click's errors on how a command is written into ones of one line."""
+    """Turn Click's usage errors into errors of one line."""
     try:
         yield
     except click.UsageError as error:
         message = error.format_message().rstrip(".")
-        raise UsageErrorInOneLine(f"{message}; see `{ctx.command_path} --help`", ctx) from error
+        raise OneLineUsageError(f"{message}; see `{ctx.command_path} --help`", ctx) from error

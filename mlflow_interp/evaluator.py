@@ -49,12 +49,12 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
             InterpretationError: something the user can mend; the message says how.
         """
         options = dict(evaluator_config)
-        named = options.pop("model", None)
-        loaded = _loaded(model, kwargs.get("model_id")) if named is None else load_model(named)
+        keras_model = options.pop("model", None)
+        loaded = _loaded(model, kwargs.get("model_id")) if keras_model is None else load_model(keras_model)
         labels = dataset.labels_data if dataset.has_targets else None
         if labels is not None:
             options.setdefault("labels", np.asarray(labels))
-        found = interpret(
+        interpretations = interpret(
             loaded,
             as_inputs(dataset.features_data, input_shape(loaded)),
             options.pop("methods"),
@@ -62,11 +62,11 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
             quiet=True,
             **options,
         )
-        return EvaluationResult(_metrics(found), _artifacts(found))
+        return EvaluationResult(_metrics(interpretations), _artifacts(interpretations))
 
 
 def _loaded(model: Any, model_id: str | None) -> LoadedModel:
-    """The Keras model that is evaluated, and where it came from."""
+    """The Keras model that is evaluated, and its origin."""
     if model is None:
         raise ModelError(
             "an interpretation needs a model, and only predictions were given; name it with "
@@ -82,7 +82,7 @@ def _loaded(model: Any, model_id: str | None) -> LoadedModel:
 
 
 def as_inputs(features: Any, shape: tuple[int | None, ...] | None) -> np.ndarray:
-    """What the model is fed, of what MLflow can hold: a column of arrays, or rows to be reshaped.
+    """The model's inputs from the forms that MLflow can store: a column of arrays, or rows to be reshaped.
 
     Args:
         features: a DataFrame or an array (n, k).
@@ -105,22 +105,22 @@ def as_inputs(features: Any, shape: tuple[int | None, ...] | None) -> np.ndarray
         ) from error
 
 
-def _metrics(found: Mapping[str, Interpretation]) -> dict[str, float]:
+def _metrics(interpretations: Mapping[str, Interpretation]) -> dict[str, float]:
     return {
         f"{NAME}/{method}/{name}": value
-        for method, each in found.items()
+        for method, each in interpretations.items()
         for name, value in each.metrics.items()
     }
 
 
-def _artifacts(found: Mapping[str, Interpretation]) -> dict[str, Any]:
+def _artifacts(interpretations: Mapping[str, Interpretation]) -> dict[str, Any]:
     from PIL import Image
 
     artifacts: dict[str, Any] = {}
-    for method, each in found.items():
+    for method, each in interpretations.items():
         base = f"runs:/{each.run_id}/{each.artifact_path}"
-        picture = Image.open(io.BytesIO(each._repr_png_()))
-        artifacts[f"{method}/figure.png"] = ImageEvaluationArtifact(f"{base}/figure.png", picture)
+        figure = Image.open(io.BytesIO(each._repr_png_()))
+        artifacts[f"{method}/figure.png"] = ImageEvaluationArtifact(f"{base}/figure.png", figure)
         artifacts[f"{method}/manifest.json"] = JsonEvaluationArtifact(
             f"{base}/manifest.json", dict(each.manifest)
         )

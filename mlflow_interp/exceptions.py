@@ -23,7 +23,7 @@ def without_password(text: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in its first line; its type where it says nothing."""
+    """The first line of an error's message; its type where the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -64,8 +64,8 @@ class InterpretationWarning(UserWarning):
     """Something a user should know before trusting a figure."""
 
 
-def nearest(given: object, known: Iterable[str], *, most: int = 5) -> str:
-    """The known names most like `given`, as the tail of a message: "; nearest: a, b"."""
+def nearest(name: object, known: Iterable[str], *, most: int = 5) -> str:
+    """The known names most like `name`, as the tail of a message: "; nearest: a, b"."""
     known = list(known)
-    close = difflib.get_close_matches(str(given), known, n=most, cutoff=0.4) or known[-most:]
+    close = difflib.get_close_matches(str(name), known, n=most, cutoff=0.4) or known[-most:]
     return f"; nearest: {', '.join(close)}" if close else ""

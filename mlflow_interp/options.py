@@ -1,9 +1,9 @@
-"""What can be set, read off the signatures of the functions that use it, and stated nowhere else.
+"""All options, read from the signatures of the functions that take them.
 
 A call of `visualize` passes through five functions: one loads the model, one the inputs, one is the
-method, one draws, one opens the run. Each declares its own keyword-only options; here they become one
-list for the Python API, the command line, the MLproject file and the docs, and here they find their way
-back to the function that declared them.
+method, one draws, one opens the run. Each declares its own keyword-only options. Here they become one list
+for the Python API, the command line, the MLproject file and the docs, and the options of a call are
+distributed to the functions that declare them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Option:
         name: its name everywhere: Python, command line, MLproject, manifest, docs.
         stage: of the function that takes it: "method", "model", "inputs", "figure" or "run".
         annotation: its type.
-        default: what it is when not given.
+        default: its value when not given.
         help: its paragraph in the docstring.
         forwarded: whether the function only forwards it to a library; None stands for the library's default.
     """
@@ -56,7 +56,7 @@ class Option:
     forwarded: bool = False
 
 
-def _functions(method: str) -> dict[str, Callable[..., Any]]:
+def _stage_functions(method: str) -> dict[str, Callable[..., Any]]:
     return {
         "method": find_method(method),
         "model": load_model,
@@ -69,7 +69,7 @@ def _functions(method: str) -> dict[str, Callable[..., Any]]:
 @cache
 def options_of(method: str) -> Mapping[str, Option]:
     """Every option that a call of a method takes, by name."""
-    stages = _functions(method)
+    stages = _stage_functions(method)
     return {option.name: option for stage in STAGES for option in _declared(stages[stage], stage)}
 
 
@@ -97,7 +97,7 @@ def _forwarded(annotation: Any, stage: str) -> Iterable[Option]:
 
 
 def argument_help(function: Callable[..., Any]) -> dict[str, str]:
-    """What a docstring says about each argument, as one line each."""
+    """The description of each argument in a docstring, in one line each."""
     parsed = parse(inspect.getdoc(function) or "").params
     return {param.arg_name: " ".join((param.description or "").split()) for param in parsed}
 
@@ -110,33 +110,35 @@ def summary(function: Callable[..., Any]) -> str:
 def takes(declared: type, *, but: Collection[str] = ()) -> Callable[[T], T]:
     """Show the fields of a dataclass as options of a function or class that takes them as `**options`.
 
-    They are in its signature and docstring then, with the defaults and help that the dataclass states.
+    They then appear in its signature and docstring, with the defaults and help of the dataclass.
 
     Args:
         declared: the dataclass.
         but: fields to leave out.
     """
     helps = argument_help(declared)
-    kept = [field for field in fields(declared) if field.name not in but]
+    shown_fields = [field for field in fields(declared) if field.name not in but]
 
     def show(target: T) -> T:
         function: Any = target
-        own = inspect.signature(function).parameters
+        parameters = inspect.signature(function).parameters
         options = [
             inspect.Parameter(
                 field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
             )
-            for field in kept
-            if field.name not in own
+            for field in shown_fields
+            if field.name not in parameters
         ]
-        positional = [each for each in own.values() if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        positional = [
+            each for each in parameters.values() if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        ]
         keywords = [
             each
-            for each in own.values()
+            for each in parameters.values()
             if each.kind is inspect.Parameter.KEYWORD_ONLY and not each.name.startswith("_")
         ]
         function.__signature__ = inspect.Signature([*positional, *options, *keywords])
-        lines = "\n".join(f"    {field.name}: {helps[field.name]}" for field in kept)
+        lines = "\n".join(f"    {field.name}: {helps[field.name]}" for field in shown_fields)
         doc = inspect.getdoc(function) or ""
         before, arguments, after = doc.partition("Args:\n")
         if not arguments:
@@ -149,44 +151,44 @@ def takes(declared: type, *, but: Collection[str] = ()) -> Callable[[T], T]:
 
 
 def parse_methods(methods: Methods) -> dict[str, dict[str, Any]]:
-    """The options of each method that is named, by name.
+    """The options of each named method, by name.
 
     Raises:
-        OptionError: none is named.
+        OptionError: no method is named.
     """
     if isinstance(methods, Mapping):
-        chosen = {name: dict(own) for name, own in methods.items()}
+        by_method = {name: dict(options) for name, options in methods.items()}
     else:
         names = methods.split(",") if isinstance(methods, str) else methods
-        chosen = {name.strip(): {} for name in names if name.strip()}
-    if not chosen:
+        by_method = {name.strip(): {} for name in names if name.strip()}
+    if not by_method:
         raise OptionError(f"methods names none; give all, or some of: {', '.join(method_names())}")
-    return chosen
+    return by_method
 
 
 def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Sort the options of a call by the stage that takes them.
 
     Raises:
-        OptionError: nothing on the way takes an option, or a number is none that can be computed with.
+        OptionError: no stage takes an option, or a number can't be computed with.
     """
     known = options_of(method)
-    sorted_out = {stage: dict[str, Any]() for stage in STAGES}
+    by_stage = {stage: dict[str, Any]() for stage in STAGES}
     for name, value in given.items():
         if name not in known:
             raise _unknown(name, [method])
         check_number(known[name], value)
-        sorted_out[known[name].stage][name] = value
-    return sorted_out
+        by_stage[known[name].stage][name] = value
+    return by_stage
 
 
 def check_number(option: Option, value: Any) -> None:
-    """Refuse what no option that takes a number can mean; what its range is, each function says itself.
+    """Refuse values that no numeric option can take; each function checks the range of its own options.
 
-    TensorFlow and umap-learn compute in 32 bits: a larger number would overflow there, in silence.
+    TensorFlow and umap-learn compute in 32 bits: a larger number would overflow there without an error.
 
     Raises:
-        OptionError: the value is infinite, NaN, or too large, or no number where one is needed.
+        OptionError: the value is infinite, NaN or too large, or not a number where one is needed.
     """
     kinds = set(get_args(option.annotation) or (option.annotation,))
     if not kinds & {int, float} or (value is None and type(None) in kinds):
@@ -201,7 +203,7 @@ def check_number(option: Option, value: Any) -> None:
 
 
 def _check_kind(option: Option, kinds: set[Any], value: Any) -> None:
-    """Refuse what is no number, or no whole one where parts of one make no sense."""
+    """Refuse a value that is not a number, or not an integer where the option takes only integers."""
     wanted, what = (Real, "number") if float in kinds else (Integral, "whole number")
     if not isinstance(value, wanted):
         raise OptionError(f"{option.name} is {value!r}; give a {what}")
@@ -218,22 +220,22 @@ def parameters_of(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def distribute(names: Iterable[str], options: Iterable[str]) -> dict[str, list[str]]:
-    """Which of several methods takes which option: those that declare it; else those that pass it on.
+    """The methods that take each option: those that declare it; else those that forward it to a library.
 
     So `learning_rate` is caricature's where both run, though umap-learn has one too.
 
     Raises:
-        OptionError: none takes an option.
+        OptionError: no method takes an option.
     """
     methods = list(names)
-    taken = dict[str, list[str]]()
+    takers_by_option = dict[str, list[str]]()
     for option in options:
         takers = [name for name in methods if option in options_of(name)]
-        own = [name for name in takers if not options_of(name)[option].forwarded]
-        taken[option] = own or takers
+        declaring = [name for name in takers if not options_of(name)[option].forwarded]
+        takers_by_option[option] = declaring or takers
         if not takers:
             raise _unknown(option, methods)
-    return taken
+    return takers_by_option
 
 
 def _unknown(option: str, methods: list[str]) -> OptionError:
@@ -243,7 +245,7 @@ def _unknown(option: str, methods: list[str]) -> OptionError:
 
 
 def shared_options() -> Mapping[str, Option]:
-    """The options that mean the same to every method."""
+    """The options that are the same for every method."""
     first, *others = (options_of(name) for name in method_names())
     return {
         name: option for name, option in first.items() if all(each.get(name) == option for each in others)

@@ -1,4 +1,4 @@
-"""Progress for people: a bar on a terminal, a plain line now and then elsewhere, or nothing."""
+"""Progress reports: a bar on a terminal, a line from time to time elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _shown: ContextVar[bool] = ContextVar("progress_shown", default=False)
 
 @contextlib.contextmanager
 def shown(show: bool) -> Iterator[None]:
-    """Show (or hide) the progress of everything that runs inside."""
+    """Show (or hide) the progress of everything that runs inside the block."""
     token = _shown.set(show)
     try:
         yield
@@ -28,7 +28,7 @@ def shown(show: bool) -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """One line to the user on standard error, unless hidden."""
+    """Print one line on standard error, unless progress is hidden."""
     if _shown.get():
         print(line, file=sys.stderr, flush=True)
 
@@ -36,7 +36,7 @@ def say(line: str) -> None:
 def track(items: Iterable[T], *, total: int | None, label: str, unit: str) -> Iterator[T]:
     """Yield `items`, reporting rate and remaining time.
 
-    A number counts as many as it says, anything else as many as its length.
+    An item that is a number counts that many units, any other its length.
     """
     if not _shown.get():
         yield from items
@@ -48,20 +48,20 @@ def track(items: Iterable[T], *, total: int | None, label: str, unit: str) -> It
 
 
 class _Lines(tqdm):  # type: ignore[type-arg]
-    """Reports in lines of their own, where a bar could not be drawn over the one before."""
+    """Reports in separate lines, for output where a bar can't overwrite itself."""
 
     def __init__(self, **settings: Any) -> None:
         line = "{desc}: {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
-        # Nothing has been done at the start, and no line says so.
+        # Without a line at the start, when nothing has been done.
         super().__init__(**settings, bar_format=line, delay=SECONDS_BETWEEN_LINES, file=sys.stderr)
 
     @staticmethod
     def status_printer(file: Any) -> Callable[[str], None]:
-        """What prints a report."""
+        """The function that prints a report."""
         return lambda text: print(text, file=file, flush=True) if text else None
 
     def close(self) -> None:
-        """Report once more, in however short a time all was done."""
+        """Report once more, however short the time was."""
         if not self.disable:
             self.refresh()
             self.disable = True

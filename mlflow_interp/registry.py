@@ -1,4 +1,4 @@
-"""Which methods there are: the files of the folder `methods`; and the kind of result that each gives."""
+"""The methods, which are the files of the folder `methods`, and the kind of result that each gives."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def find_method(name: str) -> Callable[..., Result]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of result, whose files are imported when they are used.
+    """A kind of result; its files are imported when they are used.
 
     Attributes:
         package: the package of its result's class; see `mlflow_interp.kinds`.
@@ -64,12 +64,12 @@ class Kind:
 
     @property
     def page_over(self) -> Callable[..., str] | None:
-        """Makes a page of results over steps; None where figures on a slider have to do."""
+        """Makes a page of results over steps; None where the page is a slider over their figures."""
         return self._find("page", "page_over")
 
     @property
     def view(self) -> Callable[..., Any] | None:
-        """Makes its part of the page of a run; None where it takes no part."""
+        """Makes its part of the page of a run; None where it has none."""
         return self._find("view", "view")
 
     def _find(self, file: str, name: str) -> Callable[..., Any] | None:
@@ -90,9 +90,9 @@ def kind_of(method: str) -> Kind:
 
 
 def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation that `from __future__ import annotations` left as text, as the type that it names.
+    """The type of an annotation that `from __future__ import annotations` left as text.
 
-    `typing.get_type_hints` would resolve all of a function's, also those that only type checkers see.
+    `typing.get_type_hints` would resolve all annotations, also those of types that only type checkers import.
     """
     names = inspect.unwrap(function).__globals__
     return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - our own text

@@ -46,7 +46,7 @@ class Interpretation:
         return self.result.metrics()
 
     def save(self, folder: str | Path) -> Path:
-        """Write figure, page, table, arrays and manifest to a new folder in `folder`; return its path."""
+        """Write the figure, page, table, arrays and manifest below a folder, and return where."""
         folder = Path(folder).expanduser()
         target = folder / new_place(folder, self.method)
         write_folder(target, self._files, self.manifest)
