@@ -143,10 +143,10 @@ def _run(
     manifest = complete_manifest(described, files)
     for warning in manifest["warnings"]:
         warnings.warn(warning, InterpretationWarning, stacklevel=4)
-    finished = InterpretationFiles(method, files, manifest)
+    interpretation = InterpretationFiles(method, files, manifest)
     if isinstance(result, HasHistory):
-        finished = replace(finished, series=result.series(), frames=result.frames())
-    folder = write(finished, destination)
+        interpretation = replace(interpretation, series=result.series(), frames=result.frames())
+    folder = write(interpretation, destination)
     path = f"{ROOT}/{folder}" if destination.run_id else None
     return Interpretation(method, result, figure, manifest, destination.run_id, path, files)
 

@@ -1,4 +1,4 @@
-"""Where the results of one call go: which run, made or found, and the true status it ends with."""
+"""The destination of one call's results: its run, created or existing, and the status it ends with."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _LONGEST_TAG = 5000
 
 @dataclass
 class Destination:
-    """Where results of one call go: a run, a folder, both or neither.
+    """The destination of one call's results: a run, a folder, both or neither.
 
     Attributes:
         run_id: the run, None before `start` or where nothing is logged.
         folder: the folder that files are written to as well, None for none.
         experiment: the experiment asked for, None for the model's own.
         log: whether to log to MLflow at all.
-        ends: whether the run is this call's to end.
-        spool: the folder with what could not be logged, None where there is nothing.
+        ends: whether this call ends the run.
+        spool: the folder with results that could not be logged, None where there are none.
     """
 
     run_id: str | None
@@ -45,7 +45,7 @@ class Destination:
         check_reachable()
         experiment_id = _experiment_id(self.experiment, origin)
         tags = context_tags() | {"mlflow.runName": name}
-        run = ask(lambda: _client().create_run(experiment_id, tags=tags), f"experiment {experiment_id}")
+        run = ask(lambda: mlflow_client().create_run(experiment_id, tags=tags), f"experiment {experiment_id}")
         self.run_id = run.info.run_id
         self.ends = True
 
@@ -91,15 +91,15 @@ def _disabled_autologging() -> Any:
     return disable_autologging()
 
 
-#: Keeps MLflow's autologging from logging what a method fits, such as a search for neighbours.
+#: Prevents MLflow's autologging from logging models that a method fits, such as a search for neighbours.
 without_autologging = ProcessSwitch(_disabled_autologging)
 
 
 def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
-    """The run to log to and whether it is this call's to end."""
+    """The run to log to and whether this call ends it."""
     if run_id is not None:
         check_reachable()
-        ask(lambda: _client().get_run(run_id), f"run {run_id}")
+        ask(lambda: mlflow_client().get_run(run_id), f"run {run_id}")
         return run_id, False
     import mlflow
 
@@ -110,7 +110,7 @@ def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
 
 
 def note_failure(error: Exception) -> None:
-    """Leave the run that `mlflow run` made, if it did, with a true status: FAILED, and why."""
+    """End the run that `mlflow run` created, if it did, as FAILED with the reason."""
     run_id = os.environ.get("MLFLOW_RUN_ID")
     _end(Destination(run_id, None, None, log=True, ends=True), "FAILED", error)
 
@@ -121,23 +121,24 @@ def _end(destination: Destination, status: str, error: BaseException | None = No
     try:
         if error is not None:
             reason = without_password(f"{type(error).__name__}: {error}")[:_LONGEST_TAG]
-            _client().set_tag(destination.run_id, "mlflow_interp.error", reason)
+            mlflow_client().set_tag(destination.run_id, "mlflow_interp.error", reason)
         if destination.ends:
-            _client().set_terminated(destination.run_id, status)
-    except Exception as failure:
+            mlflow_client().set_terminated(destination.run_id, status)
+    except Exception as end_error:
         # With an error under way, that error is what the user must see, not this one.
         if error is None:
-            raise TrackingError(f"run {destination.run_id} could not be ended: {failure}") from failure
+            raise TrackingError(f"run {destination.run_id} could not be ended: {end_error}") from end_error
 
 
-def _client() -> Any:
+def mlflow_client() -> Any:
+    """MLflow's client for the current tracking URI."""
     from mlflow import MlflowClient
 
     return MlflowClient()
 
 
 def active_run_id() -> str | None:
-    """The run that is open in this process, or the one that `mlflow run` made for it; None without either."""
+    """The active run of this process, or the one that `mlflow run` created for it; None without either."""
     import mlflow
 
     run = mlflow.active_run()
@@ -145,7 +146,7 @@ def active_run_id() -> str | None:
 
 
 def tracking_uri() -> str:
-    """The tracking server or store in force; it may hold a password."""
+    """The URI of the current tracking server or store; it may hold a password."""
     import mlflow
 
     return str(mlflow.get_tracking_uri())
@@ -159,7 +160,7 @@ def use_tracking_uri(uri: str) -> None:
 
 
 def context_tags() -> dict[str, str]:
-    """What MLflow notes of the program that makes a run: its user, its source."""
+    """The tags that MLflow sets on the runs of this program, such as its user and source."""
     from mlflow.tracking.context.registry import resolve_tags
 
     tags: dict[str, str] = resolve_tags()
@@ -167,15 +168,17 @@ def context_tags() -> dict[str, str]:
 
 
 def _experiment_id(experiment: str | None, origin: Origin) -> str:
-    client = _client()
+    client = mlflow_client()
     if experiment is None:
-        told = any(os.environ.get(name) for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"))
-        if origin.experiment_id is not None and not told:
+        is_set_by_environment = any(
+            os.environ.get(name) for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
+        )
+        if origin.experiment_id is not None and not is_set_by_environment:
             return origin.experiment_id
         from mlflow.tracking.fluent import _get_experiment_id
 
         return str(ask(_get_experiment_id, "the current experiment"))
-    found = ask(lambda: client.get_experiment_by_name(experiment), f"experiment {experiment}")
-    if found is not None:
-        return str(found.experiment_id)
+    existing = ask(lambda: client.get_experiment_by_name(experiment), f"experiment {experiment}")
+    if existing is not None:
+        return str(existing.experiment_id)
     return str(ask(lambda: client.create_experiment(experiment), f"experiment {experiment}"))

@@ -1,4 +1,4 @@
-"""Logging what could not be logged when it was found: a server was gone, a process killed."""
+"""Upload results left behind by a failed server or a killed process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlflow_interp.exceptions import (
     without_password,
 )
 from mlflow_interp.models.artifact_store import check_reachable
-from mlflow_interp.tracking import log
+from mlflow_interp.tracking.destination import mlflow_client
 from mlflow_interp.tracking.spool import Spool, is_alive
 from mlflow_interp.tracking.upload import end_run, upload
 
@@ -43,8 +43,8 @@ def resume(folder: str | Path, *, tracking_uri: str | None = None, quiet: bool =
     with progress.shown(not quiet), _tracking(tracking_uri or spool.tracking_uri):
         try:
             check_reachable()
-            for piece in upload(spool):
-                progress.say(f"logged {piece}")
+            for name in upload(spool):
+                progress.say(f"logged {name}")
             _end(spool)
         except InterpretationError:
             spool.leave()
@@ -59,24 +59,24 @@ def resume(folder: str | Path, *, tracking_uri: str | None = None, quiet: bool =
 
 @contextlib.contextmanager
 def _tracking(uri: str) -> Iterator[None]:
-    """The tracking URI for a while; one that is in force already may hold a password, and stays."""
+    """Use a tracking URI for the block; where only a password differs, the current one stays."""
     import mlflow
 
-    before = mlflow.get_tracking_uri()
-    if without_password(before) == without_password(uri):
+    previous = mlflow.get_tracking_uri()
+    if without_password(previous) == without_password(uri):
         yield
         return
     mlflow.set_tracking_uri(uri)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(previous)
 
 
 def _end(spool: Spool) -> None:
-    """End the run; one that failed only because it could not be logged has not failed any more."""
+    """End the run, without the error in its tag where that was only a failure to log."""
     end_run(spool)
-    client = log.client()
+    client = mlflow_client()
     reason = client.get_run(spool.run_id).data.tags.get(_REASON, "")
     if spool.status == "FINISHED" and reason.startswith(TrackingError.__name__):
         client.delete_tag(spool.run_id, _REASON)

@@ -1,7 +1,7 @@
-"""Results on disk until they are logged, and what is known of the run that they go to.
+"""Results on disk until they are logged, and the state of the run that they go to.
 
-Whatever is to be logged is written here first. So nothing that was computed is lost where a server fails or
-the process is killed, and what is missing can be logged later, by another process too.
+Everything is written here before it is logged. So no result is lost where a server fails or the process is
+killed, and what is missing can be logged later, also by another process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mlflow_interp.report.interpretation import InterpretationFiles
 
 FILE = "spool.json"
 PREFIX = "mlflow-interp-"
-_GROWTH = "growth"  # a folder of what has grown step by step, apart from what is logged as files
+_HISTORY = "growth"  # a folder for series and frames, which are not logged as files
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class SpoolEntry:
     """A complete folder that is to be logged: of a method, or of one of its steps.
 
     Attributes:
-        folder: where it lies.
+        folder: its path.
         method: the name of the method's folder.
-        step: which step, None for the method's own folder.
+        step: the step, None for the folder of the method itself.
     """
 
     folder: Path
@@ -49,25 +49,25 @@ class SpoolEntry:
     @property
     def manifest(self) -> Mapping[str, Any]:
         """Its manifest."""
-        found: Mapping[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
-        return found
+        manifest: Mapping[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
+        return manifest
 
 
 @dataclass
 class Spool:
-    """A folder with a folder for each method, and what is known of the run.
+    """A folder with a folder for each method, and the state of the run.
 
     Attributes:
-        folder: where it is.
+        folder: its path.
         tracking_uri: the tracking server or store, without a password.
-        run_id: the run, None before it is made.
-        run_name: of a run that is to be made.
-        tags: of a run that is to be made.
-        experiment_id: of a run that is to be made; None for the current one.
-        status: what to end the run with once all is logged; None leaves it.
+        run_id: the run, None before it is created.
+        run_name: the name of a run that is to be created.
+        tags: the tags of a run that is to be created.
+        experiment_id: the experiment of a run that is to be created; None for the current one.
+        status: the status to end the run with once all is logged; None leaves it running.
         places: by method, the name of its folder in the run.
-        logged: the pieces that are there, by name.
-        process: who is logging them, None for nobody.
+        logged: the names of the entries that are in the run.
+        process: the process that logs them, None for none.
     """
 
     folder: Path
@@ -82,51 +82,51 @@ class Spool:
     process: int | None = None
 
     def save(self) -> None:
-        """Write down what is known, so that another process can go on."""
-        known = {name: value for name, value in asdict(self).items() if name != "folder"}
-        fresh = self.folder / f"{FILE}.new"
-        fresh.write_bytes(to_json(known))
-        fresh.replace(self.folder / FILE)
+        """Write the state to disk, so that another process can continue."""
+        state = {name: value for name, value in asdict(self).items() if name != "folder"}
+        new_file = self.folder / f"{FILE}.new"
+        new_file.write_bytes(to_json(state))
+        new_file.replace(self.folder / FILE)
 
     @classmethod
     def read(cls, folder: Path) -> Spool:
-        """What another process has left.
+        """The spool that another process has left.
 
         Raises:
             InputsError: the folder holds nothing that waits to be logged.
         """
         try:
-            known = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            return cls(folder, **{each.name: known[each.name] for each in fields(cls)[1:]})
+            state = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            return cls(folder, **{each.name: state[each.name] for each in fields(cls)[1:]})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputsError(
                 f"nothing in {str(folder)!r} waits to be logged (no {FILE} can be read there); give the "
                 "folder that the warning named, or none to see all there are"
             ) from error
 
-    def add(self, finished: InterpretationFiles) -> None:
-        """Put an interpretation in, to be logged."""
-        write_folder(self.folder / finished.method, finished.files, finished.manifest)
-        grown = self.folder / _GROWTH / finished.method
-        if finished.series or finished.frames:
-            grown.mkdir(parents=True)
-            (grown / "series.json").write_bytes(to_json(finished.series))
-            np.savez(grown / "frames.npz", **{str(step): frame for step, frame in finished.frames})  # type: ignore[arg-type]
+    def add(self, interpretation: InterpretationFiles) -> None:
+        """Add an interpretation that is to be logged."""
+        write_folder(self.folder / interpretation.method, interpretation.files, interpretation.manifest)
+        history = self.folder / _HISTORY / interpretation.method
+        if interpretation.series or interpretation.frames:
+            history.mkdir(parents=True)
+            (history / "series.json").write_bytes(to_json(interpretation.series))
+            np.savez(history / "frames.npz", **{str(step): frame for step, frame in interpretation.frames})  # type: ignore[arg-type]
 
-    def finished(self, piece: SpoolEntry) -> InterpretationFiles:
-        """A piece as it is to be logged."""
-        names = [name for name in piece.manifest["files"] if (piece.folder / name).is_file()]
-        files = {name: (piece.folder / name).read_bytes() for name in names}
-        grown = self.folder / _GROWTH / piece.name
-        if not grown.is_dir():
-            return InterpretationFiles(piece.method, files, piece.manifest)
-        series = json.loads((grown / "series.json").read_text(encoding="utf-8"))
-        with np.load(grown / "frames.npz", allow_pickle=False) as found:
-            frames = [(int(step), found[step]) for step in found.files]
-        return InterpretationFiles(piece.method, files, piece.manifest, series, frames)
+    def read_files(self, entry: SpoolEntry) -> InterpretationFiles:
+        """The interpretation of an entry, read from disk."""
+        names = [name for name in entry.manifest["files"] if (entry.folder / name).is_file()]
+        files = {name: (entry.folder / name).read_bytes() for name in names}
+        history = self.folder / _HISTORY / entry.name
+        if not history.is_dir():
+            return InterpretationFiles(entry.method, files, entry.manifest)
+        series = json.loads((history / "series.json").read_text(encoding="utf-8"))
+        with np.load(history / "frames.npz", allow_pickle=False) as arrays:
+            frames = [(int(step), arrays[step]) for step in arrays.files]
+        return InterpretationFiles(entry.method, files, entry.manifest, series, frames)
 
-    def pieces(self) -> Iterator[SpoolEntry]:
-        """What is complete and not logged yet, steps before what belongs to all of them."""
+    def entries(self) -> Iterator[SpoolEntry]:
+        """The complete entries, those of single steps before those of methods."""
         for manifest in sorted(self.folder.glob(f"*/epoch-*/{MANIFEST}")):
             yield SpoolEntry(
                 manifest.parent, manifest.parts[-3], int(manifest.parts[-2].removeprefix("epoch-"))
@@ -135,12 +135,12 @@ class Spool:
             yield SpoolEntry(manifest.parent, manifest.parts[-2], None)
 
     def waiting(self) -> list[SpoolEntry]:
-        """The pieces that are not logged yet."""
-        return [piece for piece in self.pieces() if piece.name not in self.logged]
+        """The entries that are not logged yet."""
+        return [entry for entry in self.entries() if entry.name not in self.logged]
 
-    def mark(self, piece: SpoolEntry) -> None:
-        """A piece is logged."""
-        self.logged.append(piece.name)
+    def mark(self, entry: SpoolEntry) -> None:
+        """Record that an entry is logged."""
+        self.logged.append(entry.name)
         self.save()
 
     def leave(self) -> None:
@@ -149,7 +149,7 @@ class Spool:
         self.save()
 
     def remove(self) -> None:
-        """All is logged."""
+        """Remove the folder once everything is logged."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -158,14 +158,14 @@ def _age(file: Path) -> float:
 
 
 def make_folder() -> Path:
-    """A new folder for a spool, which nobody else can read."""
+    """A new folder for a spool, readable only by its user."""
     return Path(tempfile.mkdtemp(prefix=PREFIX))
 
 
 def left_behind() -> list[Path]:
     """The spools on this machine in which something waits to be logged, the oldest first."""
-    found = Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{FILE}")
-    return [file.parent for file in sorted(found, key=_age)]
+    files = Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{FILE}")
+    return [file.parent for file in sorted(files, key=_age)]
 
 
 def is_alive(process: int | None) -> bool:
@@ -176,6 +176,6 @@ def is_alive(process: int | None) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is somebody else's
+    except OSError:  # it belongs to another user
         return True
     return True

@@ -1,4 +1,4 @@
-"""From a spool into a run: piece by piece, of each the manifest last."""
+"""Upload a spool to its run: entry by entry, the manifest of each last."""
 
 from __future__ import annotations
 
@@ -16,48 +16,49 @@ from mlflow_interp.report.folder import MANIFEST, Entry, free_place, read_entry
 from mlflow_interp.report.formats import to_json
 from mlflow_interp.report.interpretation import InterpretationFiles
 from mlflow_interp.tracking import log
+from mlflow_interp.tracking.destination import mlflow_client
 from mlflow_interp.tracking.log import ROOT, TABLE
 from mlflow_interp.tracking.spool import Spool, SpoolEntry
 
-# By run. The names of its folders, its page and its tags are read and then written, so that threads which
-# log to one run take turns.
-_turns: WeakValueDictionary[str, Any] = WeakValueDictionary()
-_choosing = threading.Lock()
+# By run: the names of its folders, its page and its tags are read and then written, so threads that log to
+# one run must take turns.
+_run_locks: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_run_locks_guard = threading.Lock()
 
 
 def upload(spool: Spool) -> Iterator[str]:
-    """Log what waits in a spool; yields the name of each piece that is in the run, whole.
+    """Log the waiting entries of a spool; yields the name of each entry that is completely in the run.
 
-    It can be cut off anywhere and begun again: what is marked is not logged twice, and a manifest in the
-    run says that everything it names is there.
+    It can be interrupted anywhere and started again: entries that are marked are not logged twice, and a
+    manifest in the run means that all files it names are there.
 
     Args:
-        spool: where it lies; says what has been logged of it.
+        spool: the spool, which records the entries that have been logged.
 
     Raises:
         Exception: what MLflow or the client of an artifact store raises.
     """
-    client = log.client()
+    client = mlflow_client()
     make_run(client, spool)
-    with _turn(str(spool.run_id)), without_progress_bar():
+    with _run_lock(str(spool.run_id)), without_progress_bar():
         waiting = spool.waiting()
-        for piece in (each for each in waiting if each.step is not None):
-            yield _complete(client, spool, piece, _log(client, spool, piece))
-        wholes = [(each, _log(client, spool, each)) for each in waiting if each.step is None]
-        if wholes:
+        for entry in (each for each in waiting if each.step is not None):
+            yield _complete(client, spool, entry, _log(client, spool, entry))
+        methods = [(each, _log(client, spool, each)) for each in waiting if each.step is None]
+        if methods:
             _log_run_page(client, spool)
-        for piece, finished in wholes:
-            yield _complete(client, spool, piece, finished)
+        for entry, interpretation in methods:
+            yield _complete(client, spool, entry, interpretation)
 
 
-def _turn(run_id: str) -> Any:
-    """The lock of a run, which is gone when nobody holds it or waits for it."""
-    with _choosing:
-        return _turns.setdefault(run_id, threading.RLock())
+def _run_lock(run_id: str) -> Any:
+    """The lock of a run, which exists as long as a thread holds it or waits for it."""
+    with _run_locks_guard:
+        return _run_locks.setdefault(run_id, threading.RLock())
 
 
 def make_run(client: Any, spool: Spool) -> None:
-    """Make the run that a spool goes to, unless it is there."""
+    """Create the run of a spool, unless there is one."""
     if spool.run_id is None:
         from mlflow.tracking.fluent import _get_experiment_id
 
@@ -67,58 +68,58 @@ def make_run(client: Any, spool: Spool) -> None:
         spool.save()
 
 
-def _log(client: Any, spool: Spool, piece: SpoolEntry) -> InterpretationFiles:
-    """Log everything but the manifest; gives what was logged."""
+def _log(client: Any, spool: Spool, entry: SpoolEntry) -> InterpretationFiles:
+    """Log everything but the manifest; returns what was logged."""
     run_id = str(spool.run_id)
-    finished = _finished(client, spool, piece)
-    key = f"{ROOT}/{_place(client, spool, piece.method)}"
-    path = key if piece.step is None else f"{key}/{piece.folder.name}"
-    over_steps = "steps" in finished.manifest  # whose figures and metrics are logged with the steps
-    if not over_steps:
-        if not any(name.partition("/")[0] == piece.method for name in spool.logged):
-            log.log_lineage(client, run_id, finished.manifest)
-            log.log_params(client, run_id, key, finished.manifest)
-        log.log_metrics(client, run_id, key, finished, piece.step or 0)
-    for name in finished.files:
-        client.log_artifact(run_id, str(piece.folder / name), path)
-    if not over_steps:
+    interpretation = _interpretation(client, spool, entry)
+    key = f"{ROOT}/{_folder_name(client, spool, entry.method)}"
+    path = key if entry.step is None else f"{key}/{entry.folder.name}"
+    is_summary = "steps" in interpretation.manifest  # whose figures and metrics are logged with the steps
+    if not is_summary:
+        if not any(name.partition("/")[0] == entry.method for name in spool.logged):
+            log.log_lineage(client, run_id, interpretation.manifest)
+            log.log_params(client, run_id, key, interpretation.manifest)
+        log.log_metrics(client, run_id, key, interpretation, entry.step or 0)
+    for name in interpretation.files:
+        client.log_artifact(run_id, str(entry.folder / name), path)
+    if not is_summary:
         log.log_table_tag(client, run_id, f"{path}/{TABLE}")
-        log.log_images(client, run_id, key, finished, piece.step or 0)
-    return finished
+        log.log_images(client, run_id, key, interpretation, entry.step or 0)
+    return interpretation
 
 
-def _complete(client: Any, spool: Spool, piece: SpoolEntry, finished: InterpretationFiles) -> str:
-    """Log the manifest, which says that the rest is there; gives the name of the piece."""
+def _complete(client: Any, spool: Spool, entry: SpoolEntry, interpretation: InterpretationFiles) -> str:
+    """Log the manifest, which means that all other files are there; returns the name of the entry."""
     run_id = str(spool.run_id)
-    path = f"{ROOT}/{spool.places[piece.method]}"
-    if piece.step is None:
-        log.tag_all(client, run_id, str(finished.manifest["method"]), finished.manifest)
+    path = f"{ROOT}/{spool.places[entry.method]}"
+    if entry.step is None:
+        log.tag_all(client, run_id, str(interpretation.manifest["method"]), interpretation.manifest)
     else:
-        path = f"{path}/{piece.folder.name}"
-    client.log_text(run_id, to_json(finished.manifest).decode(), f"{path}/{MANIFEST}")
-    spool.mark(piece)
-    return piece.name
+        path = f"{path}/{entry.folder.name}"
+    client.log_text(run_id, to_json(interpretation.manifest).decode(), f"{path}/{MANIFEST}")
+    spool.mark(entry)
+    return entry.name
 
 
-def _finished(client: Any, spool: Spool, piece: SpoolEntry) -> InterpretationFiles:
-    """A piece as it is logged: over the steps of a training, with the model that the training logs."""
-    finished = spool.finished(piece)
-    model = finished.manifest["model"]
-    if "steps" not in finished.manifest or model["model_id"]:
-        return finished
-    named = {**model, "model_id": _logged_model(client, str(spool.run_id))}
-    return replace(finished, manifest={**finished.manifest, "model": named})
+def _interpretation(client: Any, spool: Spool, entry: SpoolEntry) -> InterpretationFiles:
+    """The interpretation of an entry; the summary of a training gets the id of the model that it logs."""
+    interpretation = spool.read_files(entry)
+    model = interpretation.manifest["model"]
+    if "steps" not in interpretation.manifest or model["model_id"]:
+        return interpretation
+    with_id = {**model, "model_id": _logged_model(client, str(spool.run_id))}
+    return replace(interpretation, manifest={**interpretation.manifest, "model": with_id})
 
 
 def _logged_model(client: Any, run_id: str) -> str | None:
-    """The model that the run's training logs, which `mlflow.*.autolog` makes before it starts."""
+    """The id of the model that the run's training logs, which `mlflow.*.autolog` creates before it starts."""
     experiment = client.get_run(run_id).info.experiment_id
-    found = client.search_logged_models([experiment], f"source_run_id = '{run_id}'", max_results=1)
-    return str(found[0].model_id) if found else None
+    models = client.search_logged_models([experiment], f"source_run_id = '{run_id}'", max_results=1)
+    return str(models[0].model_id) if models else None
 
 
-def _place(client: Any, spool: Spool, method: str) -> str:
-    """The name of a method's folder in the run, the first that was free."""
+def _folder_name(client: Any, spool: Spool, method: str) -> str:
+    """The name of a method's folder in the run, the first free one."""
     if method not in spool.places:
         taken = {Path(item.path).name for item in client.list_artifacts(spool.run_id, ROOT)}
         spool.places[method] = free_place(method, taken)
@@ -127,23 +128,23 @@ def _place(client: Any, spool: Spool, method: str) -> str:
 
 
 def _log_run_page(client: Any, spool: Spool) -> None:
-    """Log the page of the whole run, with what other calls have logged into it."""
+    """Log the page of the run, with what other calls have logged to it."""
     run_id = str(spool.run_id)
     places = set(spool.places.values())
     with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder:
-        there = log.fetch_entries(client, run_id, Path(folder) / "logged")
-    own = [_entry(spool, piece) for piece in spool.pieces() if piece.step is None]
-    entries = [entry for entry in there if entry.place not in places] + own
+        logged = log.fetch_entries(client, run_id, Path(folder) / "logged")
+    spooled = [_page_entry(spool, entry) for entry in spool.entries() if entry.step is None]
+    entries = [entry for entry in logged if entry.place not in places] + spooled
     client.log_text(run_id, run_page.page(entries, run_id), f"{ROOT}/index.html")
 
 
-def _entry(spool: Spool, piece: SpoolEntry) -> Entry:
-    entry = read_entry(piece.folder)
-    assert entry is not None  # noqa: S101 - pieces are complete
-    return replace(entry, place=spool.places[piece.method])
+def _page_entry(spool: Spool, spool_entry: SpoolEntry) -> Entry:
+    entry = read_entry(spool_entry.folder)
+    assert entry is not None  # noqa: S101 - entries of a spool are complete
+    return replace(entry, place=spool.places[spool_entry.method])
 
 
 def end_run(spool: Spool) -> None:
     """End the run, if it is the spool's to end."""
     if spool.status is not None:
-        log.client().set_terminated(spool.run_id, spool.status)
+        mlflow_client().set_terminated(spool.run_id, spool.status)

@@ -1,4 +1,4 @@
-"""One interpretation into a run, a folder, or both."""
+"""Write one interpretation to a run, a folder, or both."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from mlflow_interp.models.artifact_store import check_reachable
 from mlflow_interp.report import run_page
 from mlflow_interp.report.folder import new_place, read_entries, write_folder
 from mlflow_interp.report.interpretation import InterpretationFiles
-from mlflow_interp.tracking.destination import Destination
+from mlflow_interp.tracking.destination import Destination, tracking_uri
 from mlflow_interp.tracking.spool import Spool, make_folder
 from mlflow_interp.tracking.upload import upload
 
 
-def write(finished: InterpretationFiles, destination: Destination) -> str:
-    """Write an interpretation wherever a call writes, and return its place, such as gradcam-2.
+def write(interpretation: InterpretationFiles, destination: Destination) -> str:
+    """Write an interpretation to the destination of a call, and return its folder, such as gradcam-2.
 
     Raises:
         TrackingError: the server or the artifact store does not answer, or refuses.
     """
-    place = finished.method
+    name = interpretation.method
     if destination.folder is not None:
-        place = _save(finished, destination.folder)
+        name = _save(interpretation, destination.folder)
     if destination.run_id is not None:
-        place = _log(finished, destination)
-    return place
+        name = _log(interpretation, destination)
+    return name
 
 
-def _save(finished: InterpretationFiles, folder: Path) -> str:
-    place = new_place(folder, finished.method)
-    write_folder(folder / place, finished.files, finished.manifest)
+def _save(interpretation: InterpretationFiles, folder: Path) -> str:
+    name = new_place(folder, interpretation.method)
+    write_folder(folder / name, interpretation.files, interpretation.manifest)
     (folder / "index.html").write_text(run_page.page(read_entries(folder), None), encoding="utf-8")
-    return place
+    return name
 
 
-def _log(finished: InterpretationFiles, destination: Destination) -> str:
-    spool = _spooled(finished, destination)
+def _log(interpretation: InterpretationFiles, destination: Destination) -> str:
+    spool = _add_to_spool(interpretation, destination)
     try:
         check_reachable()
         for _ in upload(spool):
@@ -59,28 +59,26 @@ def _log(finished: InterpretationFiles, destination: Destination) -> str:
         raise
     destination.spool = None
     spool.remove()
-    return spool.places[finished.method]
+    return spool.places[interpretation.method]
 
 
-def _spooled(finished: InterpretationFiles, destination: Destination) -> Spool:
-    """The interpretation on disk, beside what the same call could not log before."""
-    import mlflow
-
+def _add_to_spool(interpretation: InterpretationFiles, destination: Destination) -> Spool:
+    """Write the interpretation to the call's spool, which holds what it could not log before."""
     try:
         folder = destination.spool or make_folder()
         if destination.spool is None:
-            # What a process that was killed leaves behind is complete, but its run isn't.
+            # The results that a killed process leaves behind are complete, but its run is not.
             status = "KILLED" if destination.ends else None
-            uri = without_password(mlflow.get_tracking_uri())
+            uri = without_password(tracking_uri())
             Spool(folder, uri, destination.run_id, status=status).save()
         spool = Spool.read(folder)
         spool.process = os.getpid()
         destination.spool = folder
-        spool.add(finished)
+        spool.add(interpretation)
         spool.save()
     except OSError as error:
         raise TrackingError(
-            f"the results of {finished.method} could not be written to disk ({error}); free some space, "
-            "or name another folder with the variable TMPDIR"
+            f"the results of {interpretation.method} could not be written to disk ({error}); free some "
+            "space, or name another folder with the variable TMPDIR"
         ) from error
     return spool
