@@ -18,7 +18,7 @@ logger = logging.getLogger("mlflow_interp")
 
 
 def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
-    """A callback's method that gives up on interpretation where it fails, and never on the training."""
+    """Wrap a callback's method: where it fails, the training goes on without interpretation."""
 
     @functools.wraps(function)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -68,7 +68,7 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     @_never_raises
     def on_test_begin(self, logs: Any = None) -> None:
-        """Begin to capture the validation pass."""
+        """Start capturing the validation pass."""
         if self._session is not None:
             self._session.begin_validation()
 
@@ -89,6 +89,6 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Wait until everything is logged."""
         if self._session is not None:
             self._session.end()
-            # The session holds the user's data, which need not be kept longer than the training.
+            # The session holds the user's data, which is not needed after the training.
             self._run_id = self._session.run_id
             self._session = None

@@ -1,4 +1,4 @@
-"""One folder for a method over all epochs: the last figure, and a page with a slider over them."""
+"""One folder for a method over all epochs: the last figure, and a page with a slider over the epochs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlflow_interp.report.folder import MANIFEST, VIEW_FILE
 from mlflow_interp.report.formats import to_json
 from mlflow_interp.report.manifest import complete_manifest
 
-MOST_STEPS = 50  # on one page; of more, evenly spaced ones are shown, and the folders hold all
+MOST_STEPS = 50  # on one page; of more, evenly spaced ones are shown; each has its folder
 
 
 def write_whole(
@@ -24,12 +24,12 @@ def write_whole(
     manifests: Mapping[int, Mapping[str, Any]],
     options: Mapping[str, Any],
 ) -> None:
-    """Write the page over all steps, the last figure, and a manifest, last.
+    """Write the page over all steps, the figure of the last step, and the manifest last.
 
     Args:
-        folder: the method's, which holds a folder for each step.
-        method: its name.
-        results: by step; only the last one's need be there unless `needs_results`.
+        folder: of the method, with a folder for each step.
+        method: the name of the method.
+        results: by step; only the last one is needed unless `needs_results`.
         manifests: by step.
         options: of the figure.
     """
@@ -41,28 +41,32 @@ def write_whole(
         page = page_over({step: results[step] for step in shown}, **options)
     else:
         page = epoch_slider.page(method, figures, {step: manifests[step]["metrics"] for step in shown})
-    files = {"figure.png": figures[last], PAGE: page.encode()} | _panels(folder, manifests, figures[last])
+    files = {"figure.png": figures[last], PAGE: page.encode()} | _view_file(folder, manifests, figures[last])
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    own = {name: value for name, value in manifests[last].items() if name not in ("files", "versions")}
-    (folder / MANIFEST).write_bytes(to_json(complete_manifest(own | {"steps": list(manifests)}, files)))
+    last_manifest = {
+        name: value for name, value in manifests[last].items() if name not in ("files", "versions")
+    }
+    (folder / MANIFEST).write_bytes(
+        to_json(complete_manifest(last_manifest | {"steps": list(manifests)}, files))
+    )
 
 
-def _panels(folder: Path, manifests: Mapping[int, Mapping[str, Any]], figure: bytes) -> dict[str, bytes]:
-    """What the page of the run shows of the epochs that looked at the same inputs as the last."""
+def _view_file(folder: Path, manifests: Mapping[int, Mapping[str, Any]], figure: bytes) -> dict[str, bytes]:
+    """The view file for the page of the run, with the epochs that used the same inputs as the last."""
     digests = {step: manifest["inputs"]["sha256"] for step, manifest in manifests.items()}
     steps = view_file.evenly_spaced(list(manifests), MOST_STEPS)
-    alike = [step for step in steps if digests[step] == digests[max(manifests)]]
-    files = {step: folder / f"epoch-{step:04d}" / VIEW_FILE for step in alike}
+    same_inputs = [step for step in steps if digests[step] == digests[max(manifests)]]
+    files = {step: folder / f"epoch-{step:04d}" / VIEW_FILE for step in same_inputs}
     contents = {step: file.read_bytes() for step, file in files.items() if file.is_file()}
     series: dict[str, list[tuple[int, float]]] = {}
     for step, manifest in manifests.items():
         for name, value in manifest["metrics"].items():
             series.setdefault(name, []).append((step, value))
-    found = view_file.over_steps(contents, series, figure)
-    return {} if found is None else {VIEW_FILE: found}
+    content = view_file.over_steps(contents, series, figure)
+    return {} if content is None else {VIEW_FILE: content}
 
 
 def needs_results(method: str) -> bool:
-    """Whether a method has a page of its own over all steps, and not one of figures that were drawn."""
+    """Whether a method has its own page over all steps, and not a slider over the figures."""
     return kind_of(method).page_over is not None

@@ -1,4 +1,4 @@
-"""What a call of `fit` was given, read without touching it, and whether it still runs."""
+"""The arguments of a call of `fit`, read without changing them, and whether the call still runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mlflow_interp.core.chunk import Arrays, map_arrays
 
 @dataclass(frozen=True)
 class FitData:
-    """What `fit` was given, after it has split off validation data.
+    """The data of a call of `fit`, after it has split off validation data.
 
     Attributes:
         training: (inputs, labels) of the training data; labels None where they come with the inputs.
-        validation: the same of the validation data, None where there is none.
+        validation: the same for the validation data, None without validation data.
     """
 
     training: tuple[Any, Any] = (None, None)
@@ -27,7 +27,7 @@ class FitData:
 
 
 def fit_frame(model: Any) -> FrameType | None:
-    """The call of `fit` that is under way in this thread; None where there is none."""
+    """The frame of the call of `fit` that runs in this thread; None without one."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
@@ -37,21 +37,21 @@ def fit_frame(model: Any) -> FrameType | None:
 
 
 def fit_data(frame: FrameType | None) -> FitData:
-    """Read it off a call of `fit`, by its public parameters."""
-    found = {} if frame is None else frame.f_locals
-    return FitData((found.get("x"), found.get("y")), _pair(found.get("validation_data")))
+    """The data of a call of `fit`, by its public parameters."""
+    arguments = {} if frame is None else frame.f_locals
+    return FitData((arguments.get("x"), arguments.get("y")), _pair(arguments.get("validation_data")))
 
 
 def is_under_way(frame: FrameType, thread: int) -> bool:
-    """Whether a thread is still in a call."""
-    at = sys._current_frames().get(thread)
-    while at is not None and at is not frame:
-        at = at.f_back
-    return at is frame
+    """Whether a call still runs in a thread."""
+    current = sys._current_frames().get(thread)
+    while current is not None and current is not frame:
+        current = current.f_back
+    return current is frame
 
 
 def was_interrupted(frame: FrameType) -> bool:
-    """Whether the last exception that nobody caught is a Ctrl-C that came through a call."""
+    """Whether the last uncaught exception is a KeyboardInterrupt that passed through a call."""
     error = getattr(sys, "last_value", None)
     traceback = error.__traceback__ if isinstance(error, KeyboardInterrupt) else None
     while traceback is not None and traceback.tb_frame is not frame:
@@ -68,7 +68,7 @@ def _pair(data: Any) -> tuple[Any, Any] | None:
 
 
 def as_arrays(data: tuple[Any, Any] | None) -> tuple[Arrays, np.ndarray | None] | None:
-    """Inputs and labels where they lie in memory as arrays; None for datasets and generators."""
+    """Inputs and labels as arrays where they are in memory; None for datasets and generators."""
     if data is None or not _in_memory(data[0]):
         return None
     labels = None if data[1] is None or not _in_memory(data[1]) else np.asarray(data[1])

@@ -1,4 +1,4 @@
-"""The latest figures as training goes: in a notebook, in TensorBoard."""
+"""Show the latest figures during training: in a notebook, in TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class LiveDisplay:
     """Shows figures when the worker reports that they were drawn.
 
     Args:
-        display: in the notebook that this runs in.
-        tensorboard: the folder that TensorBoard reads; None for none.
+        display: whether to show them in the notebook.
+        tensorboard: the folder that TensorBoard reads; None without TensorBoard.
     """
 
     def __init__(self, *, display: bool, tensorboard: str | None) -> None:
@@ -27,7 +27,7 @@ class LiveDisplay:
 
     @classmethod
     def of(cls, *, display: bool, tensorboard: str | None) -> LiveDisplay | None:
-        """One where something is to be shown.
+        """A display, or None where no figure is to be shown.
 
         Raises:
             OptionError: TensorBoard or IPython is asked for and not installed.

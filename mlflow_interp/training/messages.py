@@ -1,4 +1,4 @@
-"""What the training process asks of its worker process."""
+"""The messages of the training process to its worker process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mlflow_interp.report.provenance import Provenance
 
 @dataclass(frozen=True)
 class Start:
-    """Where results go.
+    """The start of a training, with the destination of its results.
 
     Attributes:
-        run_id: the run to log to; None to make one, which then is ended too.
+        run_id: the run to log to; None to create one, which the worker then also ends.
         run_name: of a new run.
         tags: of a new run.
         tracking_uri: the tracking server or store.
-        environment: the training's, which may name an experiment, and hold what opens a server.
+        environment: of the training, which may name an experiment and hold the credentials of a server.
         spool: the folder that everything is written to first.
-        warm_up: methods whose libraries are to be made ready while there is nothing to do.
-        shows: whether figures are sent to the training too, which shows them.
+        warm_up: methods whose libraries are loaded and compiled while the worker is idle.
+        shows: whether figures are also sent to the training, which shows them.
     """
 
     run_id: str | None
@@ -37,17 +37,17 @@ class Start:
 
 @dataclass(frozen=True)
 class Step:
-    """What a method found after an epoch, to be drawn and logged.
+    """The result of a method after an epoch, to be drawn and logged.
 
     Attributes:
-        method: its name.
-        step: the epoch, counted from 0 as MLflow counts those of losses.
-        result: a result, or the rest of the work on one.
-        given: the options that were given to the method and to its figure.
-        figure: those of them that are the figure's.
+        method: the name of the method.
+        step: the epoch, counted from 0, as MLflow's Keras autologging counts the epochs of losses.
+        result: a result, or the deferred call that computes it.
+        given: the options that were given for the method and its figure.
+        figure: those of them that are options of the figure.
         parameters: the options with their defaults.
         provenance: of the model and the inputs.
-        seconds: what it cost the training.
+        seconds: the time that it took of the training.
     """
 
     method: str
@@ -65,7 +65,7 @@ class Finish:
     """The end of the training.
 
     Attributes:
-        status: FINISHED, FAILED or KILLED, for a run that was made here.
+        status: FINISHED, FAILED or KILLED, for a run that the worker created.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""What can be asked of the interpretation of a training, by `autolog` and the callback alike."""
+"""The options of interpreting a training, the same for `autolog` and the callback."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TrainingOptions:
 
     @classmethod
     def of(cls, methods: Methods, options: Mapping[str, Any]) -> TrainingOptions:
-        """Those of a call, checked.
+        """The options of a call, checked.
 
         Raises:
             OptionError: no such method or option, or a number out of range.
@@ -59,23 +59,24 @@ class TrainingOptions:
         for name in options:
             if name not in names:
                 raise OptionError(f"there is no option {name!r} while training{nearest(name, names, most=3)}")
-        asked = cls(methods, **options)
-        asked.check()
-        return asked
+        checked = cls(methods, **options)
+        checked.check()
+        return checked
 
     @property
     def by_method(self) -> dict[str, dict[str, Any]]:
-        """The options of each method, `layers` given to those that take layers."""
-        chosen = parse_methods(self.methods)
+        """The options of each method, with `layers` for those that take layers."""
+        by_method = parse_methods(self.methods)
         if self.layers is None:
-            return chosen
-        takers = distribute(chosen, ["layers"])["layers"]
+            return by_method
+        takers = distribute(by_method, ["layers"])["layers"]
         return {
-            name: ({"layers": self.layers} if name in takers else {}) | own for name, own in chosen.items()
+            name: ({"layers": self.layers} if name in takers else {}) | options
+            for name, options in by_method.items()
         }
 
     def check(self) -> None:
-        """Refuse what can't be done before the training begins.
+        """Refuse invalid options before the training begins.
 
         Raises:
             OptionError: no such method or option, or a number out of range.
@@ -85,14 +86,14 @@ class TrainingOptions:
                 raise OptionError(f"{name} is {value!r}; give a whole number, 1 or more")
         for method in parse_methods(self.methods):
             find_method(method)
-        for method, own in self.by_method.items():
-            for stage, options in route(method, own).items():
+        for method, method_options in self.by_method.items():
+            for stage, options in route(method, method_options).items():
                 if options and stage not in ("method", "figure"):
                     raise OptionError(
                         f"{next(iter(options))!r} is no option while training; {method} takes "
-                        f"{', '.join(_own_options(method))}"
+                        f"{', '.join(_accepted_options(method))}"
                     )
 
 
-def _own_options(method: str) -> list[str]:
+def _accepted_options(method: str) -> list[str]:
     return [name for name, option in options_of(method).items() if option.stage in ("method", "figure")]

@@ -1,4 +1,4 @@
-"""Which inputs a training's interpretation looks at: the same throughout, unless asked to choose anew."""
+"""The inputs that are interpreted in a training: the same after every epoch, unless `resample` is set."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mlflow_interp.training.fit_data import FitData, as_arrays
 from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.sampler import Sampler, choose, is_classes
 
-AT_ONCE = 128  # inputs of a pass over the sample
+AT_ONCE = 128  # inputs in a batch of the sample
 
 _OPTIMISTIC = (
     "there is no validation data, so interpretation looks at a sample of the training data, on which a model "
     "looks better than it is; give validation_data to fit, or data="
 )
-_USED_UP = (
+_CONSUMED = (
     "there is no validation data, and a sample of these training data would use them up; nothing is "
     "interpreted: give validation_data to fit, or data="
 )
@@ -31,13 +31,13 @@ NOT_CAPTURED = "the validation data can't be heard under XLA or eager execution;
 
 
 class Samples:
-    """Chooses inputs out of what there is.
+    """Chooses the inputs to interpret from the data of a training.
 
     Args:
-        options: what is asked for.
+        options: of the training's interpretation.
         data: of `fit`.
-        loaded: gives the model in training.
-        warn: warns the user, once of each thing.
+        loaded: returns the model in training.
+        warn: warns the user, once with each text.
     """
 
     def __init__(
@@ -54,73 +54,73 @@ class Samples:
         self._validation = as_arrays(data.validation)
         self._sampler: Sampler | None = None
         self._batch: Batch | None = None
-        #: Whether inputs can only be had by capturing the validation pass.
+        #: Whether inputs are only available by capturing the validation pass.
         self.captures = options.data is None and data.validation is not None and self._validation is None
 
     def begin_pass(self, epoch: int) -> None:
-        """A validation pass begins."""
+        """Prepare for a validation pass."""
         if self.captures and (self._sampler is None or self._options.resample):
             self._sampler = Sampler(self._options.samples, self._seed(epoch))
 
     def add(self, batch: ValidationBatch) -> None:
-        """A batch of the validation pass."""
+        """Add a batch of the validation pass."""
         if self.captures and self._sampler is not None and (self._batch is None or self._options.resample):
             self._sampler.add(batch)
 
-    def whole(self) -> Batch | None:
-        """All of the validation data, where they lie in memory."""
+    def validation_batch(self) -> Batch | None:
+        """All of the validation data, where it is in memory."""
         if self._validation is None or self._options.data is not None:
             return None
         return self._batch_of(*self._validation, "validation data of fit")
 
     def batch(self, epoch: int) -> Batch | None:
-        """The inputs to look at after an epoch; None where there are none, or none yet."""
+        """The inputs to interpret after an epoch; None where there are none, or none yet."""
         if self._batch is None or self._options.resample:
-            self._batch = self._chosen(epoch)
+            self._batch = self._choose_batch(epoch)
         return self._batch
 
     def _seed(self, epoch: int) -> int:
         return self._options.seed + (epoch if self._options.resample else 0)
 
-    def _chosen(self, epoch: int) -> Batch | None:
+    def _choose_batch(self, epoch: int) -> Batch | None:
         if self._options.data is not None:
-            return self._given(epoch)
+            return self._batch_of_data(epoch)
         if self._validation is not None:
-            return self._some(*self._validation, epoch, "sample of the validation data of fit")
+            return self._sampled_batch(*self._validation, epoch, "sample of the validation data of fit")
         if self._data.validation is not None:
-            return self._captured()
+            return self._captured_batch()
         training = as_arrays(self._data.training)
-        self._warn(_USED_UP if training is None else _OPTIMISTIC)
-        return training and self._some(*training, epoch, "sample of the training data of fit")
+        self._warn(_CONSUMED if training is None else _OPTIMISTIC)
+        return training and self._sampled_batch(*training, epoch, "sample of the training data of fit")
 
-    def _given(self, epoch: int) -> Batch:
+    def _batch_of_data(self, epoch: int) -> Batch:
         data = self._options.data
         options = self._options
         pair = (data[0], data[1]) if isinstance(data, (tuple, list)) and len(data) == 2 else None
         arrays = as_arrays(pair)
         if arrays is not None:
-            return self._some(*arrays, epoch, "data")
+            return self._sampled_batch(*arrays, epoch, "data")
         return load_inputs(data, self._loaded(), class_names=options.class_names, max_inputs=options.samples)
 
-    def _captured(self) -> Batch | None:
+    def _captured_batch(self) -> Batch | None:
         if self._sampler is None:  # no validation pass yet
             return None
-        found = self._sampler.sample()
-        if found is None:
+        sample = self._sampler.sample()
+        if sample is None:
             self._warn(NOT_CAPTURED)
             return None
-        inputs, labels, positions = found
+        inputs, labels, positions = sample
         return self._batch_of(inputs, labels, "sample of the validation data of fit", positions)
 
-    def _some(self, inputs: Arrays, labels: np.ndarray | None, epoch: int, source: str) -> Batch:
+    def _sampled_batch(self, inputs: Arrays, labels: np.ndarray | None, epoch: int, source: str) -> Batch:
         rows = choose(inputs, labels, self._options.samples, self._seed(epoch))
-        chosen = map_arrays(lambda array: np.asarray(array[rows]), inputs)
-        return self._batch_of(chosen, None if labels is None else labels[rows], source, rows)
+        sampled = map_arrays(lambda array: np.asarray(array[rows]), inputs)
+        return self._batch_of(sampled, None if labels is None else labels[rows], source, rows)
 
     def _batch_of(
         self, inputs: Arrays, labels: np.ndarray | None, source: str, rows: np.ndarray | None = None
     ) -> Batch:
-        """Inputs as a batch; they are what the model is fed already, whatever their type."""
+        """Inputs as a batch; they are not preprocessed, as the model is fed them as they are."""
         if labels is not None and not is_classes(labels):
             self._warn("the labels are no classes, so interpretation goes without them")
             labels = None
@@ -137,7 +137,7 @@ class Samples:
 
 
 def _numbered(batch: Batch, rows: np.ndarray) -> Batch:
-    """A batch whose inputs are called by their positions in what they were chosen from."""
+    """A batch whose inputs are named by their positions in the data that they were chosen from."""
 
     def read() -> Iterator[Chunk]:
         for chunk in batch.read():

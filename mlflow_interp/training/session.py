@@ -1,4 +1,4 @@
-"""One training as interpretation sees it: what is looked at, after which epochs, and where it goes."""
+"""The interpretation of one training: of which inputs, after which epochs, and logged to which run."""
 
 from __future__ import annotations
 
@@ -30,23 +30,25 @@ from mlflow_interp.training.worker_client import Event, OnEvent, WorkerClient
 
 logger = logging.getLogger("mlflow_interp")
 
-WHOLE = "confusion_matrix"  # the method that looks at the whole validation set and not at a sample
-PATIENCE = 5.0  # most seconds that a tracking server which doesn't answer may cost a training
-WATCH = 0.25  # seconds between looks whether a training is still under way
+FULL_VALIDATION_METHOD = (
+    "confusion_matrix"  # the method that looks at the whole validation set and not at a sample
+)
+PATIENCE = 5.0  # most seconds that a training waits for a tracking server that doesn't answer
+WATCH_INTERVAL = 0.25  # seconds between checks whether a training still runs
 
 
 class Session:
-    """From the beginning of a training to its end.
+    """Interprets one training from its beginning to its end.
 
     Args:
-        options: what is asked for.
+        options: of the training's interpretation.
         model: the Keras model in training.
         epochs: the number of epochs planned.
-        on_event: called with each event that the worker reports; None for nobody.
+        on_event: called with each event that the worker reports; None without a listener.
         silent: whether to log no warnings.
 
     Attributes:
-        run_id: the run that is logged to; None until it is made.
+        run_id: the run that is logged to; None until it is created.
         given_up: methods that training goes on without.
     """
 
@@ -67,7 +69,7 @@ class Session:
         self._silent = silent
         self.run_id = options.run_id or active_run_id()
         self.given_up: set[str] = set()
-        self._as_now: LoadedModel | None = None
+        self._epoch_model: LoadedModel | None = None
         self._warned: set[str] = set()
         self._epoch = 0
         self._ended = False
@@ -75,9 +77,11 @@ class Session:
         frame = fit_frame(model)
         data = fit_data(frame)
         self._samples = Samples(options, data, self._loaded, self._warn)
-        counts = WHOLE in self.methods and options.data is None and data.validation is not None
-        own = self.methods.get(WHOLE, {})
-        self._counts = ValidationCounts(own, options.class_names, self._loaded) if counts else None
+        counts = (
+            FULL_VALIDATION_METHOD in self.methods and options.data is None and data.validation is not None
+        )
+        counts_options = self.methods.get(FULL_VALIDATION_METHOD, {})
+        self._counts = ValidationCounts(counts_options, options.class_names, self._loaded) if counts else None
         self._worker = WorkerClient(self._start(), self._receive)
         captures = counts or self._samples.captures
         self._tap = ValidationTap(model, self._add) if captures else None
@@ -104,7 +108,7 @@ class Session:
         return LoadedModel(self.model, Origin("keras.Model", name=self.model.name, run_id=self.run_id))
 
     def begin_validation(self) -> None:
-        """Capture the validation pass that begins, where that is needed."""
+        """Start capturing a validation pass, where that is needed."""
         if self._tap is not None and not self._ended:
             self._samples.begin_pass(self._epoch)
             if self._counts is not None:
@@ -117,18 +121,18 @@ class Session:
             self._tap.close()
 
     def _add(self, batch: ValidationBatch) -> None:
-        """Take in a batch of the validation pass; called by TensorFlow, which must not see an error."""
+        """Add a batch of the validation pass; called by TensorFlow, so it must not raise."""
         try:
             self._samples.add(batch)
-            if self._counts is not None and WHOLE not in self.given_up:
+            if self._counts is not None and FULL_VALIDATION_METHOD not in self.given_up:
                 self._counts.add(batch, str(self._tap and self._tap.head))
         except Exception as error:
-            self.give_up(WHOLE, error)
+            self.give_up(FULL_VALIDATION_METHOD, error)
 
     def epoch(self, epoch: int) -> None:
-        """Interpret what the model is after an epoch, if it is one that was asked for."""
+        """Interpret the model after an epoch, if it is one of those to interpret."""
         self._epoch = epoch + 1
-        self._as_now = None
+        self._epoch_model = None
         if (epoch + 1) % self.options.every_n_epochs and epoch + 1 != self.epochs:
             return
         for method in self.methods:
@@ -142,10 +146,10 @@ class Session:
         started = time.perf_counter()
         given = dict(self.methods[method])
         options = route(method, given)
-        made = self._result(method, epoch, options["method"])
-        if made is None:
+        outcome = self._result(method, epoch, options["method"])
+        if outcome is None:
             return
-        result, provenance = made
+        result, provenance = outcome
         seconds = time.perf_counter() - started
         self._worker.step(
             Step(
@@ -159,17 +163,17 @@ class Session:
                 seconds=seconds,
             )
         )
-        if method == WHOLE and self.options.verbose:
+        if method == FULL_VALIDATION_METHOD and self.options.verbose:
             from mlflow_interp.kinds.confusion_matrix.text import as_text
 
             print(as_text(result))
 
     def _result(self, method: str, epoch: int, options: Mapping[str, Any]) -> tuple[Any, Provenance] | None:
-        """A result, or the rest of the work on it; None where there is nothing to look at yet."""
-        if method == WHOLE and self._counts is not None:
+        """A result, or the deferred call that computes it; None where there are no inputs yet."""
+        if method == FULL_VALIDATION_METHOD and self._counts is not None:
             counts = self._counts.result(self._digested())
-            # Not a sample now and the whole then: their numbers would make one curve.
-            batch = None if counts else self._samples.whole()
+            # Never a sample after one epoch and all data after another: they would share one curve.
+            batch = None if counts else self._samples.validation_batch()
         else:
             counts = None
             batch = self._samples.batch(epoch)
@@ -181,12 +185,12 @@ class Session:
 
     def _digested(self) -> LoadedModel:
         """The model as it is after this epoch."""
-        if self._as_now is None:
-            self._as_now = digested(self._loaded())
-        return self._as_now
+        if self._epoch_model is None:
+            self._epoch_model = digested(self._loaded())
+        return self._epoch_model
 
     def end(self, status: str = "FINISHED") -> None:
-        """Wait until all is logged, within limits, and say what is not."""
+        """Wait until everything is logged, up to the time limits, and warn of what is not."""
         with self._ending:
             if self._ended:
                 return
@@ -195,25 +199,25 @@ class Session:
         _close(self._worker, self._tap, status, self.options.wait)
 
     def _watch(self, frame: FrameType, thread: int) -> None:
-        """End what was begun when `fit` is left by an exception, which calls no callback."""
+        """End the session when `fit` is left by an exception, which calls no callback."""
         while is_under_way(frame, thread):
-            time.sleep(WATCH)
-        # Who was interrupted is known once the interpreter, or the notebook, has told the user.
+            time.sleep(WATCH_INTERVAL)
+        # An interrupt is known once the interpreter, or the notebook, has reported it.
         for _ in range(4):
             if self._ended or was_interrupted(frame):
                 break
-            time.sleep(WATCH)
+            time.sleep(WATCH_INTERVAL)
         self.end("KILLED" if was_interrupted(frame) else "FAILED")
 
     def give_up_all(self, error: Exception) -> None:
-        """Go on without interpretation; what was found is logged, and the run ends as it should."""
+        """Go on without interpretation; existing results are logged, and the run ends as usual."""
         if self.given_up >= set(self.methods):
             return
         self.given_up.update(self.methods)
         self._warn(f"training goes on without interpretation: {_reason(error)}")
 
     def give_up(self, method: str, error: Exception) -> None:
-        """Go on without a method, and say why once."""
+        """Go on without a method, with one warning about the reason."""
         if method in self.given_up:
             return
         self.given_up.add(method)
@@ -225,7 +229,7 @@ class Session:
             logger.warning("%s", text)
 
     def _receive(self, event: Event) -> None:
-        """An event that the worker reports; in the client's thread."""
+        """Handle an event that the worker reports; runs in the client's thread."""
         if "run" in event:
             self.run_id = event["run"]
         if "failed" in event:
@@ -242,7 +246,7 @@ def _reason(error: Exception) -> str:
 
 
 def _close_at_exit(worker: WorkerClient, tap: ValidationTap | None) -> None:
-    """The program ends in the middle of a training; the process beside it does what is left to do."""
+    """Close when the program ends during a training; the worker does the remaining work."""
     interrupted = isinstance(getattr(sys, "last_value", None), KeyboardInterrupt)
     _close(worker, tap, "KILLED" if interrupted else "FAILED", 1.0)
 

@@ -1,4 +1,4 @@
-"""The confusion matrix of fit's own validation pass, counted as it goes by."""
+"""The confusion matrix of fit's own validation pass, counted batch by batch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mlflow_interp.report.provenance import Provenance
 
 
 class ValidationCounts:
-    """Counts what is captured.
+    """Counts the captured batches.
 
     Args:
         options: of the method.
         class_names: of the classes, as users give them.
-        loaded: gives the model in training.
+        loaded: returns the model in training.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ValidationCounts:
         self._head = ""
 
     def begin_pass(self) -> None:
-        """A validation pass begins."""
+        """Prepare for a validation pass."""
         self._accumulator = None
         self._digest = InputsDigest()
 
@@ -47,9 +47,9 @@ class ValidationCounts:
         """Count a batch of the validation pass.
 
         Raises:
-            InputsError: labels that are no classes.
+            InputsError: labels that are not classes.
         """
-        # Copies: TensorFlow's memory is used again for the next batch.
+        # Copies: TensorFlow reuses the memory for the next batch.
         batch = load_inputs(
             map_arrays(np.array, captured.inputs),
             self._loaded(),
@@ -61,16 +61,18 @@ class ValidationCounts:
         chunk = next(batch.read())
         chunk = replace(chunk, weights=None if captured.weights is None else np.array(captured.weights))
         self._digest.add(chunk.inputs)
-        several = head == "sigmoid" and chunk.label_rows is not None
-        self._head = "multi-label" if several else head
+        is_multi_label = head == "sigmoid" and chunk.label_rows is not None
+        self._head = "multi-label" if is_multi_label else head
         if self._accumulator is None:
             classes = captured.probabilities.shape[1]
-            self._accumulator = Accumulator(classes, multi_label=several, class_names=batch.class_names)
+            self._accumulator = Accumulator(
+                classes, multi_label=is_multi_label, class_names=batch.class_names
+            )
         threshold = float(self._options.get("threshold", 0.5))
         self._accumulator.add(chunk, decide(np.array(captured.probabilities), self._head, threshold))
 
     def result(self, model: LoadedModel) -> tuple[ConfusionMatrixResult, Provenance] | None:
-        """What the last pass of a model has counted, once: an epoch without one has nothing to show."""
+        """The counts of the last pass, returned once: an epoch without a validation pass has no result."""
         accumulator = self._accumulator
         self._accumulator = None
         if accumulator is None:

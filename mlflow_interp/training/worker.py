@@ -1,8 +1,7 @@
-"""The process beside a training: lays out, draws, writes to the spool and logs, at low priority.
+"""The worker process of a training: computes layouts, draws, writes to the spool and logs, at low priority.
 
-`python -m mlflow_interp.training.worker DESCRIPTOR` gets messages from its own parent over a connection, and
-reports over the same one. A tracking server that is slow or gone holds up
-this process, and never the training.
+`python -m mlflow_interp.training.worker DESCRIPTOR` receives messages from its parent over a connection, and
+reports over the same one. A slow or unreachable tracking server delays this process, and never the training.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ from typing import Any
 
 from mlflow_interp.exceptions import first_line, without_password
 from mlflow_interp.models.artifact_store import is_local
-from mlflow_interp.tracking.destination import use_tracking_uri
+from mlflow_interp.tracking.destination import mlflow_client, use_tracking_uri
 from mlflow_interp.tracking.spool import Spool
 from mlflow_interp.training.messages import Finish, Start, Step
 
-Tell = Callable[..., None]
+Report = Callable[..., None]
 
 NICENESS = 10
-# A server that doesn't answer costs so many seconds a call, not 247.
-_IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+# MLflow's defaults wait up to 247 seconds per call for a server that doesn't answer.
+_SHORT_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 
 
 @dataclass
 class _Series:
-    """One method over the steps: what was found, and how it is drawn."""
+    """One method over the steps: results, manifests and options of the figure."""
 
     results: dict[int, Any] = field(default_factory=dict)
     manifests: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -43,10 +42,10 @@ class _Series:
 
 
 class Worker:
-    """Carries out orders, one after the other."""
+    """Processes the messages of one training, one after the other."""
 
-    def __init__(self, start: Start, tell: Tell) -> None:
-        self.tell = tell
+    def __init__(self, start: Start, report: Report) -> None:
+        self.report = report
         self.series = dict[str, _Series]()
         self._shows = start.shows
         self.spool = Spool(
@@ -56,7 +55,7 @@ class Worker:
             run_name=start.run_name,
             tags=start.tags,
             experiment_id=start.environment.get("MLFLOW_EXPERIMENT_ID"),
-            # Until the training says otherwise.
+            # Until the training reports its status.
             status="KILLED" if start.run_id is None else None,
             process=os.getpid(),
         )
@@ -65,33 +64,33 @@ class Worker:
         self._online(self._open)
 
     def _open(self) -> None:
-        from mlflow_interp.tracking import log, upload
+        from mlflow_interp.tracking import upload
 
-        client = log.client()
+        client = mlflow_client()
         upload.make_run(client, self.spool)
-        self.tell(run=self.spool.run_id)
+        self.report(run=self.spool.run_id)
         stored = client.get_run(self.spool.run_id).info.artifact_uri
         self._remote = self._remote or not is_local(stored)
 
     def _online(self, work: Callable[[], None]) -> None:
-        """Do what needs the tracking server, unless that was found not to answer."""
+        """Do work that needs the tracking server, unless an earlier call to it failed."""
         if self.offline is not None:
             return
-        # A disk here always answers, if late on a busy machine.
-        self.tell(online=self._remote)
+        # A local disk always answers, though slowly on a busy machine.
+        self.report(online=self._remote)
         try:
             work()
         except Exception as error:
             self.offline = first_line(error)
         finally:
-            self.tell(online=False)
+            self.report(online=False)
 
     def step(self, message: Step) -> None:
         """Draw and write the result of an epoch, and log it."""
         try:
             self._write(message)
         except Exception as error:
-            self.tell(failed=message.method, why=f"{type(error).__name__}: {error}")
+            self.report(failed=message.method, why=f"{type(error).__name__}: {error}")
             return
         self._online(self._upload)
 
@@ -123,20 +122,20 @@ class Worker:
         series.results[message.step] = result
         series.manifests[message.step] = manifest
         series.figure = dict(message.figure)
-        # The figure itself, as its file may be gone once it is logged.
-        shown = {"figure": files["figure.png"]} if self._shows else {}
-        self.tell(drawn=message.method, step=message.step, **shown)
+        # The figure itself, as its file may be removed once it is logged.
+        figure_event = {"figure": files["figure.png"]} if self._shows else {}
+        self.report(drawn=message.method, step=message.step, **figure_event)
         for warning in manifest["warnings"] if len(series.manifests) == 1 else ():
-            self.tell(warning=f"{message.method}: {warning}")
+            self.report(warning=f"{message.method}: {warning}")
 
     def _upload(self) -> None:
         from mlflow_interp.tracking.upload import upload
 
-        for piece in upload(self.spool):
-            self.tell(logged=piece)
+        for name in upload(self.spool):
+            self.report(logged=name)
 
     def finish(self, message: Finish) -> None:
-        """Write the pages over all steps, log what is left, end the run if it was made here."""
+        """Write the pages over all steps, log the rest, end the run if it was created here."""
         from mlflow_interp.tracking.upload import end_run
 
         self.offline = None  # one more try
@@ -149,9 +148,9 @@ class Worker:
         if self.offline is None:
             self.spool.remove()
         else:
-            with contextlib.suppress(OSError):  # on a full disk what was written last still counts
+            with contextlib.suppress(OSError):  # on a full disk, the state written last stays valid
                 self.spool.leave()
-        self.tell(done=True, offline=self.offline)
+        self.report(done=True, offline=self.offline)
 
     def _write_page(self, method: str) -> None:
         from mlflow_interp.training import epoch_summary
@@ -164,34 +163,34 @@ class Worker:
                 self.spool.folder / method, method, series.results, series.manifests, series.figure
             )
         except Exception as error:
-            self.tell(failed=method, why=f"{type(error).__name__}: {error}")
+            self.report(failed=method, why=f"{type(error).__name__}: {error}")
 
 
 def main() -> None:
-    """Carry out what the parent asks for, until it is gone."""
+    """Process the parent's messages until it is gone."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     # umap-learn would import it, and nothing here needs it.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
     connection = Connection(int(sys.argv[1]))
 
-    def tell(**event: Any) -> None:
-        with contextlib.suppress(OSError):  # where the parent is gone, what it asked for is done all the same
+    def report(**event: Any) -> None:
+        with contextlib.suppress(OSError):  # the parent may be gone; its messages are processed all the same
             connection.send(event)
 
-    _serve(connection, tell)
+    _serve(connection, report)
 
 
-def _serve(connection: Connection, tell: Tell) -> None:
+def _serve(connection: Connection, report: Report) -> None:
     """Work for one training after the other, until the parent is gone."""
     worker: Worker | None = None
     for message in _received(connection):
         if isinstance(message, Start):
             for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
                 del os.environ[name]
-            os.environ.update(_IMPATIENT | dict(message.environment))
+            os.environ.update(_SHORT_TIMEOUTS | dict(message.environment))
             use_tracking_uri(message.tracking_uri)
-            worker = Worker(message, tell)
+            worker = Worker(message, report)
             _warm_up(message.warm_up)
         elif isinstance(message, Finish) and worker is not None:
             worker.finish(message)
@@ -203,11 +202,11 @@ def _serve(connection: Connection, tell: Tell) -> None:
 
 
 def _received(connection: Connection) -> Iterator[Any]:
-    """Messages in their turn, read as they come: what a parent still holds when it ends is lost."""
+    """The messages in order, read as soon as they come: the end of a parent loses those it has not sent."""
     waiting = SimpleQueue[bytes | None]()
 
     def read() -> None:
-        with contextlib.suppress(EOFError, OSError):  # the parent is gone, in the middle of a message too
+        with contextlib.suppress(EOFError, OSError):  # the parent is gone, even in the middle of a message
             while True:
                 waiting.put(connection.recv_bytes())
         waiting.put(None)
@@ -219,7 +218,7 @@ def _received(connection: Connection) -> Iterator[Any]:
 
 @cache
 def _warm_up(methods: tuple[str, ...]) -> None:
-    """Have Numba compile what the first layout would wait for."""
+    """Have Numba compile the functions that the first layout would otherwise wait for."""
     if "umap" in methods:
         from mlflow_interp.kinds.embedding.layout import try_out
 

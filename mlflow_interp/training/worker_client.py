@@ -1,4 +1,4 @@
-"""The training's side of its worker process: sends without waiting, listens, waits at the end for a while."""
+"""The training's client of its worker process: sends without waiting, listens, waits a while at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OnEvent = Callable[[Event], None]
 
 
 class _Process:
-    """A worker process. It is kept for the next training, as is what it has compiled.
+    """A worker process. It is reused for the next training, with all that it has compiled.
 
     Attributes:
         on_event: called with each event that it reports, in a thread of its own.
@@ -35,27 +35,27 @@ class _Process:
         self.ended = threading.Event()
         self._messages = queue.Queue[Any]()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._connection, theirs = multiprocessing.Pipe()
+        self._connection, worker_end = multiprocessing.Pipe()
         self._process = subprocess.Popen(  # noqa: S603 - our own Python
-            [sys.executable, "-m", "mlflow_interp.training.worker", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            [sys.executable, "-m", "mlflow_interp.training.worker", str(worker_end.fileno())],
+            pass_fds=[worker_end.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
-            # Ctrl-C is for the training, which then tells the worker what to do.
+            # Ctrl-C interrupts the training, which then sends the worker a message.
             start_new_session=True,
         )
-        theirs.close()
+        worker_end.close()
         for work in (self._send, self._listen):
             threading.Thread(target=work, name="mlflow-interp", daemon=True).start()
 
     def send(self, message: Any) -> None:
-        """Send a message, after those that wait."""
+        """Send a message, after those in the queue."""
         self._messages.put(message)
 
     def has_sent_all(self) -> bool:
-        """Whether no message waits; one that does is lost when the program ends."""
+        """Whether the queue is empty; a message in it is lost when the program ends."""
         return self._messages.unfinished_tasks == 0
 
     def last_line(self) -> str:
@@ -74,7 +74,7 @@ class _Process:
         with contextlib.suppress(EOFError, OSError):  # the process has ended
             while True:
                 event = self._connection.recv()
-                # Looked up only now: the process may serve another training since.
+                # Looked up only now: the process may serve another training by then.
                 self.on_event(event)
         self._process.wait()
         self.ended.set()
@@ -94,10 +94,10 @@ def _idle_or_new() -> _Process:
 
 
 class WorkerClient:
-    """Sends the messages of one training to a worker, and keeps how it ended.
+    """Sends the messages of one training to a worker, and receives its events.
 
     Args:
-        start: where results go; the spool is made here.
+        start: the first message; the spool is created here.
         on_event: called with each event that the worker reports, in a thread of its own.
     """
 
@@ -107,17 +107,17 @@ class WorkerClient:
         self._on_event = on_event
         self._done = threading.Event()
         self._online = False
-        self._last = time.monotonic()
+        self._last_event = time.monotonic()
         self._process = _idle_or_new()
         self._process.on_event = self._receive
         self._process.send(replace(start, spool=str(self.spool)))
 
     def step(self, step: Step) -> None:
-        """Hand over a result of an epoch."""
+        """Send the result of an epoch."""
         self._process.send(step)
 
     def finish(self, finish: Finish, *, limit: float, patience: float) -> str | None:
-        """Say that training has ended, and wait until everything is logged; if it isn't, why.
+        """Send the end of the training, and wait until everything is logged; returns why it is not, or None.
 
         Args:
             finish: how the training ended.
@@ -125,16 +125,16 @@ class WorkerClient:
             patience: most seconds to wait for the tracking server without anything being logged.
         """
         self._process.send(finish)
-        until = time.monotonic() + limit
+        deadline = time.monotonic() + limit
         while not self._done.wait(0.05):
             now = time.monotonic()
             if self._process.ended.is_set():
                 return f"the process beside the training has ended: {self._process.last_line()}"
-            if not self._process.has_sent_all() and now < until + patience:
+            if not self._process.has_sent_all() and now < deadline + patience:
                 continue
-            if self._online and now > self._last + patience:
+            if self._online and now > self._last_event + patience:
                 return "the tracking server does not answer"
-            if now > until:
+            if now > deadline:
                 return (
                     f"it takes more than {limit:g} s, and goes on in the background; unless that is cut off, "
                     "nothing is to be done"
@@ -145,7 +145,7 @@ class WorkerClient:
         return offline
 
     def _receive(self, event: Event) -> None:
-        self._last = time.monotonic()
+        self._last_event = time.monotonic()
         self._online = event.get("online", False)
         # An error in a listener must not keep the rest from being received.
         with contextlib.suppress(Exception):
