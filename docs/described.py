@@ -15,7 +15,7 @@ import mlflow_interp
 from mlflow_interp import exceptions
 from mlflow_interp.cli import main
 from mlflow_interp.kinds import confusion_matrix
-from mlflow_interp.registry import method_names
+from mlflow_interp.method_registry import method_names
 
 _SECTION = re.compile(r"^[A-Z][a-z ]+:\n(?=    )", re.MULTILINE)
 

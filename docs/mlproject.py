@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.options import Option, options_of, shared_options
-from mlflow_interp.registry import method_names
 
 # `mlflow run` itself says where results go and what is shown.
 _LEFT_TO_MLFLOW = "run"

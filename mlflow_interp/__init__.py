@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mlflow_interp.api import interpret
     from mlflow_interp.autologging import autolog
     from mlflow_interp.data.prepare import load_inputs
+    from mlflow_interp.method_registry import method_names
     from mlflow_interp.models.load import load_model
-    from mlflow_interp.registry import method_names
     from mlflow_interp.report.interpretation import Interpretation
     from mlflow_interp.tracking.resume import resume
     from mlflow_interp.training.callback import InterpretationCallback
@@ -54,7 +54,7 @@ _MODULES = {
     "interpret": "mlflow_interp.api",
     "load_inputs": "mlflow_interp.data.prepare",
     "load_model": "mlflow_interp.models.load",
-    "method_names": "mlflow_interp.registry",
+    "method_names": "mlflow_interp.method_registry",
     "resume": "mlflow_interp.tracking.resume",
 }
 

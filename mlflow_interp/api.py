@@ -20,6 +20,7 @@ from mlflow_interp.exceptions import (
     InterpretationError,
     InterpretationWarning,
 )
+from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, digested
 from mlflow_interp.options import (
@@ -32,7 +33,6 @@ from mlflow_interp.options import (
     route,
     summary,
 )
-from mlflow_interp.registry import find_method, method_names
 from mlflow_interp.report.files import draw_files
 from mlflow_interp.report.interpretation import Interpretation, InterpretationFiles
 from mlflow_interp.report.manifest import complete_manifest, describe

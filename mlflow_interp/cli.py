@@ -16,8 +16,8 @@ from mlflow_interp import __version__
 from mlflow_interp.backend.startup import import_quietly
 from mlflow_interp.cli_options import Command, one_line_errors, parameters
 from mlflow_interp.exceptions import InterpretationWarning, OptionError, nearest
+from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.options import options_of, summary
-from mlflow_interp.registry import find_method, method_names
 
 # Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

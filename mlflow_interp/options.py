@@ -19,8 +19,8 @@ from docstring_parser import parse
 
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.method_registry import find_method, kind_of, method_names, resolve
 from mlflow_interp.models.load import load_model
-from mlflow_interp.registry import find_method, kind_of, method_names, resolve
 from mlflow_interp.tracking.destination import open_run
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from mlflow_interp.kinds.confusion_matrix import from_predictions
 from mlflow_interp.kinds.embedding.result import EmbeddingResult
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
 from mlflow_interp.kinds.saliency.result import SaliencyResult
+from mlflow_interp.method_registry import kind_of
 from mlflow_interp.options import parameters_of
-from mlflow_interp.registry import kind_of
 from mlflow_interp.report import view_file
 from mlflow_interp.report.folder import VIEW_FILE, Entry, read_view
 from mlflow_interp.report.manifest import complete_manifest, describe

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from mlflow_interp.cli import main
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.options import options_of
-from mlflow_interp.registry import method_names
 
 pytestmark = pytest.mark.usefixtures("store")
 

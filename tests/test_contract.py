@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.core.result import HasTables
-from mlflow_interp.registry import find_method, kind_of, method_names
+from mlflow_interp.method_registry import find_method, kind_of, method_names
 from mlflow_interp.report.formats import npz, table_json
 
 #: Options that keep a method quick enough to run several times; everything else is its default.

@@ -21,8 +21,8 @@ from docs.tables import filled
 from examples import demo
 from examples.pretrained import save_photographs
 from mlflow_interp.cli import main
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.options import options_of
-from mlflow_interp.registry import method_names
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]

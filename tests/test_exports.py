@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import mlflow_interp
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.options import options_of
-from mlflow_interp.registry import method_names
 
 
 def test_public_names():

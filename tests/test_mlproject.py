@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from docs.mlproject import render
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.options import options_of
-from mlflow_interp.registry import method_names
 
 PROJECT = Path(__file__).parent.parent
 

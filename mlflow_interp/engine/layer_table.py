@@ -12,10 +12,10 @@ from mlflow_interp.backend.heads import class_scores
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.engine.requirements import layer_kind, methods_with
 from mlflow_interp.exceptions import ModelError
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import input_shape
-from mlflow_interp.registry import method_names
 
 HEADER = ("index", "layer", "type", "output shape", "methods")
 

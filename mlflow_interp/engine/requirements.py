@@ -16,7 +16,7 @@ from mlflow_interp.backend.forward import forward
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.registry import find_method, method_module, method_names, resolve
+from mlflow_interp.method_registry import find_method, method_module, method_names, resolve
 
 
 def usable_methods(model: Any, batch: Batch) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflow_interp.core.paths import local_path
 from mlflow_interp.exceptions import ModelError, OptionError, nearest, without_password
-from mlflow_interp.models import artifact_store, keras_files
+from mlflow_interp.models import artifact_store, keras_files, model_registry
 from mlflow_interp.models.custom_objects import import_modules
 from mlflow_interp.models.mlmodel import keras_file, read_mlmodel, signature_shape
 from mlflow_interp.models.origin import LoadedModel, Origin
@@ -115,11 +115,11 @@ def _load_trusted(folder: Path, named: str) -> Any:
 
 def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
     run_id = mlmodel.get("run_id")
-    name, version = artifact_store.registered_version(named)
-    aliases = artifact_store.aliases(name, version, named) if name and version else ()
+    name, version = model_registry.registered_version(named)
+    aliases = model_registry.aliases(name, version, named) if name and version else ()
     experiment = None
     if run_id and artifact_store.is_uri(named):
-        experiment = artifact_store.experiment_of(run_id)
+        experiment = model_registry.experiment_of(run_id)
     return Origin(
         uri=without_password(named),
         name=name or keras_model.name,

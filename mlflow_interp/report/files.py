@@ -10,7 +10,7 @@ import numpy as np
 from mlflow_interp.core.result import HasHistory, HasTables, Result
 from mlflow_interp.drawing import style
 from mlflow_interp.exceptions import ModelError
-from mlflow_interp.registry import kind_of
+from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import view_file
 from mlflow_interp.report.folder import VIEW_FILE
 from mlflow_interp.report.formats import csv, npz, table_json

@@ -94,17 +94,6 @@ def _batches(items: list[Any], count: int) -> Iterator[list[Any]]:
         yield items[start : start + count]
 
 
-def log_table_tag(client: Any, run_id: str, path: str) -> None:
-    """Mark a file as a table for MLflow's UI, as `log_table` does.
-
-    `log_table` itself appends to an existing file, so that a repeated upload would double its rows.
-    """
-    name = "mlflow.loggedArtifacts"
-    known = json.loads(client.get_run(run_id).data.tags.get(name, "[]"))
-    if all(item.get("path") != path for item in known):
-        client.set_tag(run_id, name, json.dumps([*known, {"path": path, "type": "table"}]))
-
-
 def log_images(
     client: Any, run_id: str, key: str, interpretation: InterpretationFiles, step: int = 0
 ) -> None:
@@ -115,23 +104,3 @@ def log_images(
         client.log_image(run_id, image.convert("RGB"), key=key, step=step, synchronous=True)
     for frame_step, frame in interpretation.frames:
         client.log_image(run_id, frame, key=f"{key}/steps", step=frame_step, synchronous=True)
-
-
-def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:
-    """Set tags that link the run to the model, and the model and its version to the run."""
-    model = manifest["model"]
-    tags = {
-        "model_uri": model["uri"],
-        "model_id": model["model_id"],
-        "model_version": model["version"],
-        "method": method,
-        "source_run_id": model["run_id"],
-    }
-    for name, value in tags.items():
-        if value is not None:
-            client.set_tag(run_id, f"mlflow_interp.{name}", str(value))
-    run_tag = f"mlflow_interp.{method}.run_id"
-    if model["model_id"]:
-        client.set_logged_model_tags(model["model_id"], {run_tag: run_id})
-    if model["version"]:
-        client.set_model_version_tag(model["name"], model["version"], run_tag, run_id)

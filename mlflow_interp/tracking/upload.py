@@ -15,7 +15,7 @@ from mlflow_interp.report import run_page
 from mlflow_interp.report.folder import MANIFEST, Entry, free_place, read_entry
 from mlflow_interp.report.formats import to_json
 from mlflow_interp.report.interpretation import InterpretationFiles
-from mlflow_interp.tracking import log
+from mlflow_interp.tracking import log, tags
 from mlflow_interp.tracking.destination import mlflow_client
 from mlflow_interp.tracking.log import ROOT, TABLE
 from mlflow_interp.tracking.spool import Spool, SpoolEntry
@@ -83,7 +83,7 @@ def _log(client: Any, spool: Spool, entry: SpoolEntry) -> InterpretationFiles:
     for name in interpretation.files:
         client.log_artifact(run_id, str(entry.folder / name), path)
     if not is_summary:
-        log.log_table_tag(client, run_id, f"{path}/{TABLE}")
+        tags.log_table_tag(client, run_id, f"{path}/{TABLE}")
         log.log_images(client, run_id, key, interpretation, entry.step or 0)
     return interpretation
 
@@ -93,7 +93,7 @@ def _complete(client: Any, spool: Spool, entry: SpoolEntry, interpretation: Inte
     run_id = str(spool.run_id)
     path = f"{ROOT}/{spool.places[entry.method]}"
     if entry.step is None:
-        log.tag_all(client, run_id, str(interpretation.manifest["method"]), interpretation.manifest)
+        tags.tag_all(client, run_id, str(interpretation.manifest["method"]), interpretation.manifest)
     else:
         path = f"{path}/{entry.folder.name}"
     client.log_text(run_id, to_json(interpretation.manifest).decode(), f"{path}/{MANIFEST}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_interp.drawing import epoch_slider
-from mlflow_interp.registry import kind_of
+from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import view_file
 from mlflow_interp.report.files import PAGE
 from mlflow_interp.report.folder import MANIFEST, VIEW_FILE

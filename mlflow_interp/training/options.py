@@ -8,8 +8,8 @@ from typing import Any
 
 from mlflow_interp.backend.layer_tree import Layers
 from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.method_registry import find_method
 from mlflow_interp.options import Methods, distribute, options_of, parse_methods, route
-from mlflow_interp.registry import find_method
 
 
 @dataclass(frozen=True)

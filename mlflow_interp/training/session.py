@@ -16,15 +16,15 @@ from mlflow_interp import progress
 from mlflow_interp.backend.validation_tap import ValidationBatch, ValidationTap
 from mlflow_interp.engine.deferral import deferring
 from mlflow_interp.exceptions import InapplicableError
+from mlflow_interp.method_registry import find_method
 from mlflow_interp.models.origin import LoadedModel, Origin, digested
 from mlflow_interp.options import parameters_of, route
-from mlflow_interp.registry import find_method
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.tracking.destination import active_run_id, context_tags, tracking_uri
 from mlflow_interp.training.fit_data import fit_data, fit_frame, is_under_way, was_interrupted
+from mlflow_interp.training.inputs import NOT_CAPTURED, TrainingInputs
 from mlflow_interp.training.messages import Finish, Start, Step
 from mlflow_interp.training.options import TrainingOptions
-from mlflow_interp.training.samples import NOT_CAPTURED, Samples
 from mlflow_interp.training.validation_counts import ValidationCounts
 from mlflow_interp.training.worker_client import Event, OnEvent, WorkerClient
 
@@ -76,16 +76,16 @@ class Session:
         self._ending = threading.Lock()
         frame = fit_frame(model)
         data = fit_data(frame)
-        self._samples = Samples(options, data, self._loaded, self._warn)
+        self._inputs = TrainingInputs(options, data, self._loaded, self._warn)
         counts = (
             FULL_VALIDATION_METHOD in self.methods and options.data is None and data.validation is not None
         )
         counts_options = self.methods.get(FULL_VALIDATION_METHOD, {})
         self._counts = ValidationCounts(counts_options, options.class_names, self._loaded) if counts else None
         self._worker = WorkerClient(self._start(), self._receive)
-        captures = counts or self._samples.captures
+        captures = counts or self._inputs.captures
         self._tap = ValidationTap(model, self._add) if captures else None
-        if self._tap is not None and not self._tap.possible and self._samples.captures:
+        if self._tap is not None and not self._tap.possible and self._inputs.captures:
             self._warn(NOT_CAPTURED)
         self._at_exit = weakref.finalize(self, _close_at_exit, self._worker, self._tap)
         if frame is not None:
@@ -110,7 +110,7 @@ class Session:
     def begin_validation(self) -> None:
         """Start capturing a validation pass, where that is needed."""
         if self._tap is not None and not self._ended:
-            self._samples.begin_pass(self._epoch)
+            self._inputs.begin_pass(self._epoch)
             if self._counts is not None:
                 self._counts.begin_pass()
             self._tap.open()
@@ -123,7 +123,7 @@ class Session:
     def _add(self, batch: ValidationBatch) -> None:
         """Add a batch of the validation pass; called by TensorFlow, so it must not raise."""
         try:
-            self._samples.add(batch)
+            self._inputs.add(batch)
             if self._counts is not None and FULL_VALIDATION_METHOD not in self.given_up:
                 self._counts.add(batch, str(self._tap and self._tap.head))
         except Exception as error:
@@ -173,10 +173,10 @@ class Session:
         if method == FULL_VALIDATION_METHOD and self._counts is not None:
             counts = self._counts.result(self._digested())
             # Never a sample after one epoch and all data after another: they would share one curve.
-            batch = None if counts else self._samples.validation_batch()
+            batch = None if counts else self._inputs.validation_batch()
         else:
             counts = None
-            batch = self._samples.batch(epoch)
+            batch = self._inputs.batch(epoch)
         if batch is None:
             return counts
         with deferring(), progress.shown(False):

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 import mlflow_interp
 from docs.pictures import browser_page
-from mlflow_interp.registry import method_names
+from mlflow_interp.method_registry import method_names
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from docs.pictures import browser_page
-from mlflow_interp.registry import kind_of
+from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import run_page, view_file
 from mlflow_interp.report.folder import read_view
 from tests.interpretations import entries, examples, results

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.options import Option, options_of
-from mlflow_interp.registry import method_names
 
 #: Options that mean something at 0, and at -1; all others must refuse it.
 ZERO = {

@@ -22,7 +22,7 @@ from mlflow_interp import cli
 from mlflow_interp.drawing import view
 from mlflow_interp.drawing.charts import charts
 from mlflow_interp.drawing.style import png
-from mlflow_interp.registry import kind_of
+from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import reproduce, run_page, view_file
 from mlflow_interp.report.folder import Entry, read_view
 from mlflow_interp.report.run_inputs import Images, walk

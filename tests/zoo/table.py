@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from mlflow_interp.registry import method_names
+from mlflow_interp.method_registry import method_names
 from tests.zoo import architectures
 
 _BLOCK = re.compile(r"<!-- zoo -->\n.*?<!-- end -->", re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlflow_interp.registry import method_names
+from mlflow_interp.method_registry import method_names
 from tests.zoo import architectures, table, trial
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"

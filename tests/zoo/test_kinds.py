@@ -14,11 +14,11 @@ from mlflow_interp.api import InterpretationWarning, interpret
 from mlflow_interp.engine.layer_table import describe_layers
 from mlflow_interp.engine.requirements import requirements_of, usable_methods
 from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
+from mlflow_interp.method_registry import method_names
 from mlflow_interp.methods.confusion_matrix import confusion_matrix
 from mlflow_interp.methods.gradcam import gradcam
 from mlflow_interp.methods.saliency import saliency
 from mlflow_interp.models.load import load_model
-from mlflow_interp.registry import method_names
 
 layers, ops = keras.layers, keras.ops
 

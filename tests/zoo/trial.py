@@ -14,8 +14,8 @@ import numpy as np
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import InterpretationError
+from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.models.load import load_model
-from mlflow_interp.registry import find_method, method_names
 from tests.zoo import architectures
 
 INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes them one by one

@@ -15,7 +15,7 @@ from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.training.fit_data import FitData, as_arrays
 from mlflow_interp.training.options import TrainingOptions
-from mlflow_interp.training.sampler import Sampler, choose, is_classes
+from mlflow_interp.training.reservoir import Reservoir, choose, is_classes
 
 AT_ONCE = 128  # inputs in a batch of the sample
 
@@ -30,7 +30,7 @@ _CONSUMED = (
 NOT_CAPTURED = "the validation data can't be heard under XLA or eager execution; give data="
 
 
-class Samples:
+class TrainingInputs:
     """Chooses the inputs to interpret from the data of a training.
 
     Args:
@@ -52,20 +52,20 @@ class Samples:
         self._loaded = loaded
         self._warn = warn
         self._validation = as_arrays(data.validation)
-        self._sampler: Sampler | None = None
+        self._reservoir: Reservoir | None = None
         self._batch: Batch | None = None
         #: Whether inputs are only available by capturing the validation pass.
         self.captures = options.data is None and data.validation is not None and self._validation is None
 
     def begin_pass(self, epoch: int) -> None:
         """Prepare for a validation pass."""
-        if self.captures and (self._sampler is None or self._options.resample):
-            self._sampler = Sampler(self._options.samples, self._seed(epoch))
+        if self.captures and (self._reservoir is None or self._options.resample):
+            self._reservoir = Reservoir(self._options.samples, self._seed(epoch))
 
     def add(self, batch: ValidationBatch) -> None:
         """Add a batch of the validation pass."""
-        if self.captures and self._sampler is not None and (self._batch is None or self._options.resample):
-            self._sampler.add(batch)
+        if self.captures and self._reservoir is not None and (self._batch is None or self._options.resample):
+            self._reservoir.add(batch)
 
     def validation_batch(self) -> Batch | None:
         """All of the validation data, where it is in memory."""
@@ -103,9 +103,9 @@ class Samples:
         return load_inputs(data, self._loaded(), class_names=options.class_names, max_inputs=options.samples)
 
     def _captured_batch(self) -> Batch | None:
-        if self._sampler is None:  # no validation pass yet
+        if self._reservoir is None:  # no validation pass yet
             return None
-        sample = self._sampler.sample()
+        sample = self._reservoir.sample()
         if sample is None:
             self._warn(NOT_CAPTURED)
             return None

@@ -36,7 +36,7 @@ def is_classes(labels: np.ndarray | None) -> bool:
     return values.dtype.kind in "biuSUO" or bool((values == np.floor(values)).all() and (values >= 0).all())
 
 
-class Sampler:
+class Reservoir:
     """Chooses a sample from batches as they come, without knowing their number."""
 
     def __init__(self, count: int, seed: int) -> None:

@@ -1,0 +1,38 @@
+"""Tags: from a run to its model and back, and the one that shows a file as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:
+    """Set tags that link the run to the model, and the model and its version to the run."""
+    model = manifest["model"]
+    tags = {
+        "model_uri": model["uri"],
+        "model_id": model["model_id"],
+        "model_version": model["version"],
+        "method": method,
+        "source_run_id": model["run_id"],
+    }
+    for name, value in tags.items():
+        if value is not None:
+            client.set_tag(run_id, f"mlflow_interp.{name}", str(value))
+    run_tag = f"mlflow_interp.{method}.run_id"
+    if model["model_id"]:
+        client.set_logged_model_tags(model["model_id"], {run_tag: run_id})
+    if model["version"]:
+        client.set_model_version_tag(model["name"], model["version"], run_tag, run_id)
+
+
+def log_table_tag(client: Any, run_id: str, path: str) -> None:
+    """Mark a file as a table for MLflow's UI, as `log_table` does.
+
+    `log_table` itself appends to an existing file, so that a repeated upload would double its rows.
+    """
+    name = "mlflow.loggedArtifacts"
+    known = json.loads(client.get_run(run_id).data.tags.get(name, "[]"))
+    if all(item.get("path") != path for item in known):
+        client.set_tag(run_id, name, json.dumps([*known, {"path": path, "type": "table"}]))
