@@ -29,7 +29,7 @@ from mlflow_interp.optvis.objectives import CaricatureOptions, LayerObjective, S
 from mlflow_interp.optvis.optimize import Optimization
 from mlflow_interp.optvis.param import COLOUR_CORRELATION, noise, to_image
 from mlflow_interp.optvis.render import Renderer
-from mlflow_interp.optvis.transform import see
+from mlflow_interp.optvis.transform import warp
 
 FLOOR = "bare forward + backward (floor)"
 LAYERS = {"early": "block3_expand_relu", "middle": "block9_expand_relu", "late": "head_relu"}
@@ -148,7 +148,7 @@ class Reference:
         self._input = tf.constant(fed, tf.float32)
         views = [tf.TensorSpec([1, 8], tf.float32)] * 2
         # The stronger opponent: run eagerly, a step takes half as long again on this model.
-        self._step = tf.function(self._climb, autograph=False).get_concrete_function(*views)
+        self._step = tf.function(self._optimizer_step, autograph=False).get_concrete_function(*views)
 
     def step(self) -> float:
         """Take a step and give its loss."""
@@ -164,14 +164,14 @@ class Reference:
         image = tf.reshape(tf.matmul(tf.reshape(image, (-1, 3)), COLOUR_CORRELATION.T), tf.shape(image))
         return tf.sigmoid(image)
 
-    def _climb(self, input_view: Any, image_view: Any) -> Any:
+    def _optimizer_step(self, input_view: Any, image_view: Any) -> Any:
         import tensorflow as tf
 
         low, high = self.task.low, self.task.high
-        target = self.task.truncated(see(self._input, input_view), training=False)
+        target = self.task.truncated(warp(self._input, input_view), training=False)
         with tf.GradientTape() as tape:
             image = low + (high - low) * self.image()
-            found = self.task.truncated(see(image, image_view), training=False)
+            found = self.task.truncated(warp(image, image_view), training=False)
             dot = tf.reduce_sum(found * target)
             cosine = dot / (tf.norm(found) * tf.norm(target) + 1e-12)
             loss = -dot * tf.maximum(0.1, cosine) ** 0.5
@@ -197,7 +197,7 @@ def _reference_scale(height: int, width: int) -> np.ndarray:
     return np.asarray(np.sqrt(width * height) / frequency, np.float32)
 
 
-def artist(task: Task, settings: CaricatureOptions) -> Renderer:
+def renderer_of(task: Task, settings: CaricatureOptions) -> Renderer:
     """What draws for a task, as `caricature` makes it."""
     import tensorflow as tf
 
@@ -218,10 +218,10 @@ def time_steps(task: Task, settings: CaricatureOptions, rounds: int, steps: int 
     one = Task(task.model, task.truncated, task.layer, task.photographs[:1], task.low, task.high)
     reference = Reference(one, one.photographs[0])
     subject = Subject.of(one.chunk, channels_first=False)
-    slope = artist(one, settings)._slope(subject)
+    objective = renderer_of(one, settings)._objective(subject)
     candidates: dict[str, Callable[[], object]] = {
         FLOOR: _floor(one, steps),
-        "caricature": _climber(slope, subject, steps),
+        "caricature": _steps_of(objective, subject, steps),
     }
     candidates["reference algorithm"] = lambda: [reference.step() for _ in range(steps)]
     title = f"{steps} steps of a caricature, {task.model.name}, layer {task.layer}, batch 1"
@@ -242,13 +242,17 @@ def _floor(task: Task, steps: int) -> Callable[[], object]:
     return lambda: [once(inputs).numpy() for _ in range(steps)]
 
 
-def _climber(slope: LayerObjective, subject: Subject, steps: int) -> Callable[[], object]:
+def _steps_of(objective: LayerObjective, subject: Subject, steps: int) -> Callable[[], object]:
     """So many steps; the forward passes for the targets, once for all of them, are not counted."""
-    start = noise(slope.canvas, [0], stddev=0.01, seed=0)
-    climb = slope.climb(subject, start)
+    start = noise(objective.param, [0], stddev=0.01, seed=0)
+    optimization = objective.optimization(subject, start)
 
     def again() -> list[int]:
-        return list(Optimization(climb.ascent, climb.given, climb.variable.copy(), climb.views).run(steps, 0))
+        return list(
+            Optimization(
+                optimization.step, optimization.constants, optimization.variable.copy(), optimization.views
+            ).run(steps, 0)
+        )
 
     return again
 
@@ -283,16 +287,18 @@ def reference_way(reference: Reference, judge: Judge) -> list[Mark]:
     return marks
 
 
-def our_way(subject: Subject, settings: CaricatureOptions, judge: Judge, drawer: Renderer) -> Iterator[Mark]:
+def our_way(
+    subject: Subject, settings: CaricatureOptions, judge: Judge, renderer: Renderer
+) -> Iterator[Mark]:
     """Ours, mark by mark, with the forward passes for the targets; judging and compiling are not timed."""
-    slope = drawer._slope(subject)
-    start = noise(slope.canvas, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
-    list(slope.climb(subject, start).run(1, 0))  # compiles
+    objective = renderer._objective(subject)
+    start = noise(objective.param, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
+    list(objective.optimization(subject, start).run(1, 0))  # compiles
     spent, taken, started = np.zeros(2), 0, _now()
-    climb = slope.climb(subject, start)
-    for count in climb.run(settings.steps, 0):
+    optimization = objective.optimization(subject, start)
+    for count in optimization.run(settings.steps, 0):
         spent, taken = spent + _now() - started, taken + count
-        yield Mark(taken, spent, *judge(to_image(slope.canvas, climb.variable).numpy()))
+        yield Mark(taken, spent, *judge(to_image(objective.param, optimization.variable).numpy()))
         started = _now()
 
 
@@ -319,15 +325,15 @@ def print_quality(tasks: list[Task], settings: CaricatureOptions, seeds: int) ->
 
 def _compare(task: Task, number: int, settings: CaricatureOptions) -> np.ndarray:
     """Print a row; their time and ours, (2, wall and CPU)."""
-    drawer, subject = artist(task, settings), Subject.of(task.chunk, channels_first=False).row(number)
+    renderer, subject = renderer_of(task, settings), Subject.of(task.chunk, channels_first=False).row(number)
 
     def judge(images: np.ndarray) -> tuple[float, float]:
-        measures = drawer._judged(subject, images)
+        measures = renderer._measures(subject, images)
         return float(measures["objectives"][0]), float(measures["cosines"][0])
 
     theirs = reference_way(Reference(task, task.photographs[number], settings.seed), judge)
     enough = ENOUGH * theirs[-1].objective
-    ours = list(_until(our_way(subject, settings, judge, drawer), enough))[-1]
+    ours = list(_until(our_way(subject, settings, judge, renderer), enough))[-1]
     itself = next(mark.steps for mark in theirs if mark.objective >= enough)
     ratio, missed = theirs[-1].time / ours.time, "" if ours.objective >= enough else ", not reached"
     cells = (
@@ -351,16 +357,18 @@ def paint_looks(tasks: list[Task], settings: CaricatureOptions, file: str) -> No
 
     rows = []
     for task in tasks:
-        drawer, whole = artist(task, settings), Subject.of(task.chunk, channels_first=False)
+        renderer, whole = renderer_of(task, settings), Subject.of(task.chunk, channels_first=False)
         for number, photograph in enumerate(task.photographs):
             subject, reference = whole.row(number), Reference(task, photograph)
-            slope = drawer._slope(subject)
-            start = noise(slope.canvas, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
-            climb = slope.climb(subject, start)
-            list(climb.run(STEPS, 0))
+            objective = renderer._objective(subject)
+            start = noise(
+                objective.param, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed
+            )
+            optimization = objective.optimization(subject, start)
+            list(optimization.run(STEPS, 0))
             for _ in range(STEPS):
                 reference.step()
-            drawn = (to_image(slope.canvas, climb.variable), reference.image())
+            drawn = (to_image(objective.param, optimization.variable), reference.image())
             tiles = [np.asarray(np.rint(np.asarray(each)[0] * 255), np.uint8) for each in drawn]
             rows.append(np.concatenate([photograph, *tiles], axis=1))
     Image.fromarray(np.concatenate(rows)).save(file, quality=88)

@@ -1,1 +1,1 @@
-"""Image optimisation in three parts that compose: how an image is written down, seen, and made to climb."""
+"""Feature visualisation in Lucid's parts: param, transform, objectives, optimize, render."""

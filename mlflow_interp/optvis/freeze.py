@@ -1,4 +1,4 @@
-"""A model's weights as constants of a graph: they don't change while an image climbs."""
+"""A model's weights as constants of a graph: they don't change while an image is optimised."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MOST_FROZEN = 256 * 2**20  # bytes of weights; each graph has its own copy of th
 
 @contextlib.contextmanager
 def frozen(model: Any) -> Iterator[None]:
-    """While it lasts, what is traced holds the model's weights as constants, as they are now.
+    """Inside this context, traced functions hold the model's current weights as constants.
 
-    TensorFlow then computes once what follows from weights alone, and folds much of a BatchNorm into the
-    convolution before it. Larger weights than `MOST_FROZEN` are left as they are.
+    TensorFlow then computes once what depends on weights alone, and folds much of a BatchNorm into the
+    convolution before it. Weights larger than `MOST_FROZEN` stay variables.
     """
     import keras
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""One layer: the compiled climb towards what it gives for a picture."""
+"""The objective at one layer: activations as similar as possible to those of an input."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.optvis.freeze import frozen
-from mlflow_interp.optvis.optimize import Optimization, State, compile_step
+from mlflow_interp.optvis.optimize import Optimization, State, Step, compile_step
 from mlflow_interp.optvis.param import (
     Colours,
     ImageParam,
     Parametrization,
     Size,
     ValueRange,
-    neighbourhood,
-    pace,
+    learning_rate_scale,
+    neighbourhood_mean,
     to_image,
 )
 from mlflow_interp.optvis.similarity import similarity
 from mlflow_interp.optvis.transform import InputMapping, crop, draw_crops, feed, find_mapping
 
-# How far images are zoomed and shifted, a view a step, over and over. Turning them too costs more, and
-# brings nothing beyond what another seed does. At a late layer the target must be seen as the image
-# is; straight on, about twice the steps were needed. So targets are kept, a forward pass each: hence the
-# views are few.
-MOST_ZOOM, MOST_SHIFT = 0.05, 5 / 224
-VIEWS, VIEWS_A_PASS = 32, 8
-MOST_KEPT = 64 * 2**20  # bytes of an input's targets
+# The largest zoom and shift of an image: each step uses one view, in a cycle. Rotations cost more, and change
+# the result no more than another seed does. At a late layer the target must come from the same view as the
+# image; without a view, about twice as many steps were needed. Each view of a target costs a forward pass and
+# memory, so there are few of them.
+MOST_ZOOM = 0.05
+MOST_SHIFT = 5 / 224
+VIEWS = 32
+VIEWS_A_PASS = 8
+MOST_TARGET_BYTES = 64 * 2**20  # of one input
 
 
 @dataclass(frozen=True)
 class CaricatureOptions:
-    """The options of a caricature; see there."""
+    """The options of a caricature, see `methods.caricature`."""
 
     steps: int
     learning_rate: float
@@ -55,10 +57,10 @@ class CaricatureOptions:
     seed: int
 
     def check(self) -> None:
-        """Refuse what is out of range.
+        """Refuse options that are out of range.
 
         Raises:
-            OptionError: something is.
+            OptionError: an option is out of range.
         """
         for name in ("steps", "learning_rate", "stddev"):
             if not 0 < getattr(self, name) < np.inf:
@@ -66,18 +68,18 @@ class CaricatureOptions:
         for name in ("tolerance", "cosine_power", "decay_power", "snapshot_every", "seed"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise OptionError(f"{name} is {getattr(self, name)}; give 0 or more")
-        for name, kinds in _KINDS.items():
-            if getattr(self, name) not in kinds:
-                raise OptionError(f"no {name} {getattr(self, name)!r}; there are: {', '.join(kinds)}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise OptionError(f"no {name} {getattr(self, name)!r}; there are: {', '.join(choices)}")
 
-    def canvas(self, size: Size, channels: int) -> ImageParam:
-        """How images of a size are written down."""
+    def image_param(self, size: Size, channels: int) -> ImageParam:
+        """The parametrisation of images of a size."""
         return ImageParam(
             size, channels, self.parametrization, self.colours, self.value_range, self.decay_power
         )
 
 
-_KINDS = {
+_CHOICES = {
     "parametrization": get_args(Parametrization),
     "colours": get_args(Colours),
     "value_range": get_args(ValueRange),
@@ -86,48 +88,48 @@ _KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is drawn: inputs, and how pictures become them.
+    """The inputs to draw caricatures of, and how images become inputs.
 
     Attributes:
         indices: (n,) int64 positions of the inputs.
-        pictures: (n, height, width, channels) float32 in 0..1.
-        inputs: (n, …) float32, what the model is fed.
-        feeding: how those came of these.
+        images: (n, height, width, channels) float32 in 0..1.
+        inputs: (n, …) float32, as the model takes them.
+        mapping: how images become inputs.
     """
 
     indices: np.ndarray
-    pictures: np.ndarray
+    images: np.ndarray
     inputs: np.ndarray
-    feeding: InputMapping
+    mapping: InputMapping
 
     @classmethod
     def of(cls, chunk: Chunk, *, channels_first: bool) -> Subject:
-        """The subject in a chunk of pictures."""
-        pictures = np.asarray(chunk.images)
-        feeding = find_mapping(pictures, chunk.inputs, channels_first=channels_first)
-        pictures = pictures[..., : feeding.span.shape[1]] / np.float32(255)
-        return cls(chunk.indices, pictures, chunk.inputs, feeding)
+        """The subject in a chunk of images."""
+        images = np.asarray(chunk.images)
+        mapping = find_mapping(images, chunk.inputs, channels_first=channels_first)
+        images = images[..., : mapping.span.shape[1]] / np.float32(255)
+        return cls(chunk.indices, images, chunk.inputs, mapping)
 
-    def row(self, number: int) -> Subject:
-        """One of the inputs, alone."""
-        one, feeding = slice(number, number + 1), self.feeding
-        alone = replace(feeding, span=feeding.span[one], black=feeding.black[one])
-        return Subject(self.indices[one], self.pictures[one], self.inputs[one], alone)
+    def row(self, index: int) -> Subject:
+        """A single one of the inputs."""
+        row = slice(index, index + 1)
+        mapping = replace(self.mapping, span=self.mapping.span[row], black=self.mapping.black[row])
+        return Subject(self.indices[row], self.images[row], self.inputs[row], mapping)
 
     @property
     def size(self) -> Size:
         """(height, width)."""
-        return self.pictures.shape[1], self.pictures.shape[2]
+        return self.images.shape[1], self.images.shape[2]
 
 
 class LayerObjective:
-    """Climbs at one layer; what it compiles serves every chunk.
+    """The objective at one layer; its compiled functions serve every chunk.
 
     Args:
         model: The Keras model.
-        activations: fed => what the layer gives, traced.
-        subject: The first to climb to, for its shape.
-        settings: How to climb.
+        activations: inputs => activations of the layer, traced.
+        subject: The first subject, for its shape.
+        settings: The options.
 
     Raises:
         ModelError: the model can't take the inputs.
@@ -136,65 +138,71 @@ class LayerObjective:
     def __init__(
         self, model: Any, activations: Callable[[Any], Any], subject: Subject, settings: CaricatureOptions
     ) -> None:
-        self.settings, self.feeding = settings, subject.feeding
-        self.canvas = settings.canvas(subject.size, subject.pictures.shape[3])
-        self._model, self._activations = model, activations
+        self.settings = settings
+        self.mapping = subject.mapping
+        self.param = settings.image_param(subject.size, subject.images.shape[3])
+        self._model = model
+        self._activations = activations
         self._channels_first = is_channels_first(model)
         self._views = draw_crops(
             np.random.default_rng(settings.seed), VIEWS, zoom=MOST_ZOOM, shift=MOST_SHIFT
         )
-        first = (*self._fed(subject.row(0)), self._views[:1])
-        self._target_of = compile_for(self._target, first)
-        kept = MOST_KEPT // self._target_of(first).numpy().nbytes
-        self._views = self._views[: max(1, min(kept, settings.steps))]
-        self._ascent: Any = None
+        example = (*self._inputs_and_grey(subject.row(0)), self._views[:1])
+        self._compiled_target = compile_for(self._target, example)
+        affordable = MOST_TARGET_BYTES // self._compiled_target(example).numpy().nbytes
+        self._views = self._views[: max(1, min(affordable, settings.steps))]
+        self._step: Step | None = None
 
-    def climb(self, subject: Subject, variable: np.ndarray) -> Optimization:
-        """A climb from `variable`, which stays as it is."""
-        given = self._targets(subject), subject.feeding.span, subject.feeding.black
-        turns = np.arange(len(self._views), dtype=np.int32)
-        if self._ascent is None:
-            self._ascent = compile_step(
+    def optimization(self, subject: Subject, variable: np.ndarray) -> Optimization:
+        """An optimisation that starts at `variable`, which it does not change."""
+        constants = self._targets(subject), subject.mapping.span, subject.mapping.black
+        view_indices = np.arange(len(self._views), dtype=np.int32)
+        if self._step is None:
+            self._step = compile_step(
                 self._objective,
                 State.start(variable),
-                turns[0],
-                given,
-                learning_rate=self.settings.learning_rate * pace(self.canvas),
-                pooled=partial(neighbourhood, self.canvas),
+                view_indices[0],
+                constants,
+                learning_rate=self.settings.learning_rate * learning_rate_scale(self.param),
+                pooled=partial(neighbourhood_mean, self.param),
             )
-        return Optimization(self._ascent, given, variable.copy(), cycle(turns))
+        return Optimization(self._step, constants, variable.copy(), cycle(view_indices))
 
-    def _objective(self, variable: Any, turn: Any, given: Any) -> Any:
-        """(variables, which view, targets and how pictures are fed) => (objectives), traced."""
+    def _objective(self, variable: Any, view_index: Any, constants: Any) -> Any:
+        """(variables, index of a view, targets and mapping) => (objectives), traced."""
         import tensorflow as tf
 
-        targets, span, black = given
-        images = crop(to_image(self.canvas, variable), tf.gather(self._views, [turn]), outside=0.5)
+        targets, span, black = constants
+        box = tf.gather(self._views, [view_index])
+        images = crop(to_image(self.param, variable), box, outside=0.5)
         with frozen(self._model):
-            activations = self._activations(feed(images, span, black, self.feeding))
-        return similarity(activations, tf.gather(targets, turn, axis=1), self.settings.cosine_power)[0]
+            activations = self._activations(feed(images, span, black, self.mapping))
+        target = tf.gather(targets, view_index, axis=1)
+        return similarity(activations, target, self.settings.cosine_power)[0]
 
     def _targets(self, subject: Subject) -> np.ndarray:
-        """What the layer gives for the inputs in each view, (n, views, …)."""
-        return np.stack([self._targets_of(subject.row(number)) for number in range(len(subject.indices))])
+        """The activations of the inputs in each view, (n, views, …)."""
+        return np.stack([self._targets_of(subject.row(index)) for index in range(len(subject.indices))])
 
-    def _targets_of(self, one: Subject) -> np.ndarray:
-        """What the layer gives for an input in each view, (views, …); a pass for several costs less."""
-        (input_, grey), found = self._fed(one), []
+    def _targets_of(self, subject: Subject) -> np.ndarray:
+        """The activations of a single input in each view, (views, …); several views share a pass."""
+        input_, grey = self._inputs_and_grey(subject)
+        targets = []
         for start in range(0, len(self._views), VIEWS_A_PASS):
             views = self._views[start : start + VIEWS_A_PASS]
-            found.append(self._target_of((np.repeat(input_, len(views), axis=0), grey, views)).numpy())
-        return np.concatenate(found)
+            inputs = np.repeat(input_, len(views), axis=0)
+            targets.append(self._compiled_target((inputs, grey, views)).numpy())
+        return np.concatenate(targets)
 
-    def _target(self, fed: tuple[Any, Any, Any]) -> Any:
-        """(inputs, channels last, grey, a view of each) => (what the layer gives), traced."""
+    def _target(self, arguments: tuple[Any, Any, Any]) -> Any:
+        """(inputs, channels last; grey; a view of each) => (activations), traced."""
         import tensorflow as tf
 
-        inputs, grey, views = fed
-        seen = crop(inputs - grey, views, outside=0.0) + grey
-        return self._activations(tf.transpose(seen, (0, 3, 1, 2)) if self._channels_first else seen)
+        inputs, grey, views = arguments
+        crops = crop(inputs - grey, views, outside=0.0) + grey
+        return self._activations(tf.transpose(crops, (0, 3, 1, 2)) if self._channels_first else crops)
 
-    def _fed(self, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs, channels last, and what grey is among them (n, 1, 1, channels)."""
-        grey = (subject.feeding.black + subject.feeding.span / 2)[:, np.newaxis, np.newaxis]
+    def _inputs_and_grey(self, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs, channels last, and the values of grey among them (n, 1, 1, channels)."""
+        grey = (subject.mapping.black + subject.mapping.span / 2)[:, np.newaxis, np.newaxis]
         return np.moveaxis(subject.inputs, 1, -1) if self._channels_first else subject.inputs, grey

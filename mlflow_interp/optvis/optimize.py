@@ -1,4 +1,4 @@
-"""Gradient ascent on images: step by step, each image on its own."""
+"""Gradient ascent on images: step by step, each image independently."""
 
 from __future__ import annotations
 
@@ -12,57 +12,61 @@ import numpy as np
 from mlflow_interp.core.chunk import Arrays, map_arrays
 
 STEPS_A_POINT = 8  # of the curve, after which progress is reported and images may stop
-GAIN_STEPS = 32  # what more steps would bring is told for so many
+GAIN_STEPS = 32  # the number of further steps that the gain is predicted for
 FEWEST = 16  # steps in each third of a curve, before it is trusted
 
-# Steps wander about as views change: what counts is their mean, over about this part of the way.
+# Variables fluctuate as views change: the result is their mean over about this part of the steps.
 AVERAGED = 1 / 8
 
-# Gradients shrink to a third on the way, and Adam's usual 0.999 would hold on to the first ones for too long.
-# They also turn so fast that with its usual 0.9 steps lag behind, and 40 % more were needed.
-_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.7, 0.9, 1e-7
+# Gradients shrink to a third during an optimisation, and Adam's default 0.999 remembers the first ones for
+# too long. Their direction also changes so fast that steps lag behind with its default 0.9: 40 % more steps
+# were needed.
+_MEAN_DECAY = 0.7
+_SQUARE_DECAY = 0.9
+_EPSILON = 1e-7
 
-# Over so many steps, steps grow to so many times their length, as what has been drawn grows too.
-GROWTH, GROWN = 96, 2.5
+# Over the first `GROWTH` steps, steps grow to `GROWN` times their length, as the image's values grow too.
+GROWTH = 96
+GROWN = 2.5
 
-# A view's gradient has a few values far larger than all around them, which the next view does not have.
-OUTLIER = 2  # times the root mean square, to which they are cut
+# The gradient of a view has a few values far larger than their neighbours, which the next view does not have.
+OUTLIER = 2  # times the root mean square, to which they are clipped
 
-#: (variables, how they are seen in this step, what stays) => (objectives (n,)).
+#: (variables, the view of this step, constants) => (objectives (n,)).
 Objective = Callable[[Any, Any, Any], Any]
 
-#: (squared gradients) => (what broadcasts to them: their means over values that are much alike).
+#: (squared gradients) => (their means over neighbouring values, which broadcast to them).
 Pooling = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where the images stand, a row each.
+    """The state of an optimisation, a row an image.
 
     Attributes:
-        parts: what is optimised, the running means of its gradient and of that squared, and the mean of
-            what was optimised in the last steps.
-        taken: steps taken since the running means began.
+        parts: the variable, the running means of its gradient and of its squared gradient, and the mean of
+            the variable over the last steps.
+        steps: how many steps were taken since the running means began.
     """
 
     parts: tuple[Any, Any, Any, Any]
-    taken: int = 0
+    steps: int = 0
 
     @classmethod
     def start(cls, variable: np.ndarray) -> State:
         """Before the first step."""
-        nothing = np.zeros_like(variable)
-        return cls((variable, nothing, nothing, variable))
+        zeros = np.zeros_like(variable)
+        return cls((variable, zeros, zeros, variable))
 
     @property
     def variable(self) -> np.ndarray:
-        """What was found: the mean of the last steps (Polyak and Juditsky 1992)."""
+        """The result: the mean over the last steps (Polyak and Juditsky 1992)."""
         return np.asarray(self.parts[-1])
 
-    def rows(self, kept: np.ndarray) -> State:
-        """Only the images for which `kept` (n,) is true."""
-        variable, mean, square, average = (np.asarray(part)[kept] for part in self.parts)
-        return State((variable, mean, square, average), self.taken)
+    def rows(self, mask: np.ndarray) -> State:
+        """Only the images for which `mask` (n,) is true."""
+        variable, mean, square, average = (np.asarray(part)[mask] for part in self.parts)
+        return State((variable, mean, square, average), self.steps)
 
 
 Step = Callable[[State, Arrays, Arrays], tuple[State, np.ndarray]]
@@ -72,55 +76,56 @@ def compile_step(
     objective: Objective,
     state: State,
     view: Arrays,
-    given: Arrays,
+    constants: Arrays,
     *,
     learning_rate: float | np.ndarray,
     pooled: Pooling = lambda squares: squares,
 ) -> Step:
-    """Compile a step of Adam up an objective (Kingma and Ba 2015).
+    """Compile a step of Adam that maximises an objective (Kingma and Ba 2015).
 
-    One view says little of a gradient: of its square a tenth is signal, or less. Averaged over values whose
-    gradients are about as large, the squares are known well after a few steps, and what stands out in one
-    view alone can be told and cut (coordinate by coordinate, as Zhang et al. 2020 do).
+    The gradient of one view is noisy: a tenth of its square is signal, or less. Averaged over values whose
+    gradients are about as large, the squares are estimated well after a few steps, and outliers of a single
+    view can be detected and clipped (coordinate by coordinate, as Zhang et al. 2020 do).
 
-    Images share nothing but the call: each has its own objective and its own running means, so that it
-    ends the same alone and in company.
+    Images share nothing but the call: each has its own objective and its own running means, so that its
+    result does not depend on the other images.
 
     Args:
-        objective: (variables, view, given) => (objectives (n,)), traced once.
+        objective: (variables, view, constants) => (objectives (n,)), traced once.
         state: of any number of images, for its shape.
         view: a structure of arrays that changes from step to step, for their shapes.
-        given: a structure of arrays that stays, a row an image, for their shapes.
-        learning_rate: about how far a first step moves each value; one for all, or what broadcasts to them.
+        constants: a structure of arrays that is the same in every step, a row an image, for their shapes.
+        learning_rate: about how far a first step moves each value: a number, or an array that broadcasts.
         pooled: which values share the running mean of their squared gradients; none by default.
 
     Returns:
-        (state, view, given) => (state after a step, objectives (n,) before it).
+        (state, view, constants) => (state after a step, objectives (n,) before it).
     """
     import tensorflow as tf
 
-    def climb(parts: Any, schedule: Any, view: Any, given: Any) -> Any:
-        (variable, mean, square, average), (rate, known, share) = parts, tf.unstack(schedule)
-        scores = objective(variable, view, given)
+    def adam_step(parts: Any, schedule: Any, view: Any, constants: Any) -> Any:
+        variable, mean, square, average = parts
+        rate, square_correction, average_weight = tf.unstack(schedule)
+        scores = objective(variable, view, constants)
         gradient = tf.gradients(scores, variable)[0]
         square = _SQUARE_DECAY * square + (1 - _SQUARE_DECAY) * pooled(gradient**2)
-        usual = tf.sqrt(square / known) + _EPSILON
-        cut = tf.clip_by_value(gradient, -OUTLIER * usual, OUTLIER * usual)
-        mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * cut
-        variable += learning_rate * rate * mean / usual
-        return (variable, mean, square, average + share * (variable - average)), scores
+        rms = tf.sqrt(square / square_correction) + _EPSILON
+        clipped = tf.clip_by_value(gradient, -OUTLIER * rms, OUTLIER * rms)
+        mean = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * clipped
+        variable += learning_rate * rate * mean / rms
+        return (variable, mean, square, average + average_weight * (variable - average)), scores
 
-    fixed = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), view)
-    rows = partial(tf.nest.map_structure, _rows_spec)
+    view_spec = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), view)
+    rows_spec = partial(tf.nest.map_structure, _rows_spec)
     # One step and no loop: inside a loop TensorFlow optimises less, and a step took 9 % longer. Without
     # AutoGraph, as Keras itself traces models. XLA makes this 4 times slower on a CPU.
-    compiled = tf.function(climb, autograph=False).get_concrete_function(
-        rows(state.parts), tf.TensorSpec([3]), fixed, rows(given)
+    compiled = tf.function(adam_step, autograph=False).get_concrete_function(
+        rows_spec(state.parts), tf.TensorSpec([3]), view_spec, rows_spec(constants)
     )
 
-    def step(state: State, view: Arrays, given: Arrays) -> tuple[State, np.ndarray]:
-        parts, scores = compiled(*_tensors((state.parts, _schedule(state.taken), view, given)))
-        return State(parts, state.taken + 1), scores.numpy()
+    def step(state: State, view: Arrays, constants: Arrays) -> tuple[State, np.ndarray]:
+        parts, scores = compiled(*_tensors((state.parts, _schedule(state.steps), view, constants)))
+        return State(parts, state.steps + 1), scores.numpy()
 
     return step
 
@@ -137,79 +142,84 @@ def _rows_spec(array: Any) -> Any:
     return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
 
 
-def _schedule(taken: int) -> np.ndarray:
-    """After so many steps: how long one is, how much of the squares is known, what it counts in the mean.
+def _schedule(steps: int) -> np.ndarray:
+    """After `steps` steps: learning rate, bias correction of the squares, weight of a step in the average.
 
-    The first undoes that the running mean of gradients began at zero; the second does so for their squares.
+    The learning rate includes the bias correction of the mean gradient, which also began at zero.
     """
-    begun, known = 1 - _MEAN_DECAY ** (taken + 1), 1 - _SQUARE_DECAY ** (taken + 1)
-    grown = 1 + (GROWN - 1) * min(taken / GROWTH, 1)
-    return np.array([grown / begun, known, 1 / (1 + AVERAGED * taken)], np.float32)
+    mean_correction = 1 - _MEAN_DECAY ** (steps + 1)
+    square_correction = 1 - _SQUARE_DECAY ** (steps + 1)
+    growth = 1 + (GROWN - 1) * min(steps / GROWTH, 1)
+    return np.array([growth / mean_correction, square_correction, 1 / (1 + AVERAGED * steps)], np.float32)
 
 
 @dataclass(eq=False)
 class Optimization:
-    """Images on their way up, each until it has its steps or gains too little.
+    """The optimisation of images, each until it has taken its steps or gains too little.
 
     Attributes:
-        ascent: what `compile_step` gave.
-        given: what it is given, a row an image.
-        variable: what is optimised, a row an image.
-        views: how they are seen, a step each, without end.
-        taken: (n,) steps each image has taken.
-        curve: after every eight steps, the mean objective (n,) of its steps; the last one of who has stopped.
+        step: the compiled step, see `compile_step`.
+        constants: its constants, a row an image.
+        variable: the optimised variable, a row an image.
+        views: an endless iterator over the views, one for each step.
+        steps_taken: (n,) steps that each image has taken.
+        curve: after every eight steps, their mean objective (n,); the last one of images that have stopped.
         converged: (n,) whether each stopped because it gained too little.
     """
 
-    ascent: Step
-    given: Arrays
+    step: Step
+    constants: Arrays
     variable: np.ndarray
     views: Iterator[Arrays]
 
     def __post_init__(self) -> None:
         count = len(self.variable)
-        self.taken, self.converged = np.zeros(count, int), np.zeros(count, bool)
+        self.steps_taken = np.zeros(count, int)
+        self.converged = np.zeros(count, bool)
         self.curve: list[np.ndarray] = []
 
     def run(self, steps: int, tolerance: float) -> Iterator[int]:
-        """Take at most `steps`; yields every so often how many were taken, times the images.
+        """Take at most `steps`; yields from time to time the steps since the last time, of all images.
 
         Args:
-            steps: at most so many.
+            steps: the most steps to take.
             tolerance: an image stops where `GAIN_STEPS` more would add less than this share. 0 never does.
         """
-        climbing, state = np.arange(len(self.variable)), State.start(self.variable)
-        given = _tensors(self.given)
-        while len(climbing) and self.taken[climbing[0]] < steps:
-            count = min(STEPS_A_POINT, steps - int(self.taken[climbing[0]]))
-            total = np.zeros(len(climbing), np.float32)
+        active = np.arange(len(self.variable))
+        state = State.start(self.variable)
+        constants = _tensors(self.constants)
+        while len(active) and self.steps_taken[active[0]] < steps:
+            count = min(STEPS_A_POINT, steps - int(self.steps_taken[active[0]]))
+            total = np.zeros(len(active), np.float32)
             for _ in range(count):
-                state, scores = self.ascent(state, next(self.views), given)
+                state, scores = self.step(state, next(self.views), constants)
                 total += scores
-            self._note(climbing, state, total / count, count)
-            yield count * len(climbing)
-            stopped = (self._gain(climbing) < tolerance) & (tolerance > 0)
-            self.converged[climbing] = stopped
+            self._record(active, state, total / count, count)
+            yield count * len(active)
+            stopped = (self._gain(active) < tolerance) & (tolerance > 0)
+            self.converged[active] = stopped
             if stopped.any():
-                climbing, state = climbing[~stopped], state.rows(~stopped)
-                given = _tensors(map_arrays(lambda array: np.asarray(array)[climbing], self.given))  # noqa: B023
+                active = active[~stopped]
+                state = state.rows(~stopped)
+                constants = _tensors(map_arrays(lambda array: np.asarray(array)[active], self.constants))  # noqa: B023
 
-    def _note(self, climbing: np.ndarray, state: State, scores: np.ndarray, count: int) -> None:
+    def _record(self, active: np.ndarray, state: State, scores: np.ndarray, count: int) -> None:
         point = self.curve[-1].copy() if self.curve else np.zeros(len(self.variable), np.float32)
-        point[climbing] = scores
+        point[active] = scores
         self.curve.append(point)
-        self.taken[climbing] += count
-        self.variable[climbing] = state.variable
+        self.steps_taken[active] += count
+        self.variable[active] = state.variable
 
-    def _gain(self, climbing: np.ndarray) -> np.ndarray:
-        """What `GAIN_STEPS` more steps promise, as a share; from the last third and the third before.
+    def _gain(self, active: np.ndarray) -> np.ndarray:
+        """The predicted gain of `GAIN_STEPS` more steps, as a share, from the last two thirds of the curve.
 
-        Objectives grow with the logarithm of the steps and jump with the view, so the window grows too.
+        Objectives grow with the logarithm of the steps and vary with the view, so the window grows too.
         """
         third = len(self.curve) // 3
         if third * STEPS_A_POINT < FEWEST:
-            return np.full(len(climbing), np.inf)
-        curve = np.stack(self.curve)[:, climbing]
-        last, before = curve[-third:].mean(axis=0), curve[-2 * third : -third].mean(axis=0)
+            return np.full(len(active), np.inf)
+        curve = np.stack(self.curve)[:, active]
+        last = curve[-third:].mean(axis=0)
+        before = curve[-2 * third : -third].mean(axis=0)
         gain = (last - before) * GAIN_STEPS / (third * STEPS_A_POINT)
         return np.asarray(gain / np.maximum(np.abs(last), 1e-12))

@@ -1,8 +1,8 @@
-"""How an image is written down, so that steps along the gradient make a picture and not noise.
+"""How an image is parametrised, so that gradient steps produce an image and not noise.
 
-Written as a spectrum whose low frequencies weigh more, with colours along the axes of natural pictures,
-the same objective is climbed from a better direction (Olah et al. 2017, "Feature Visualization";
-Mordvintsev et al. 2018, "Differentiable Image Parameterizations").
+In a spectrum whose low frequencies weigh more, with colours along the axes of natural images, the same
+objective has a better direction of steepest ascent (Olah et al. 2017, "Feature Visualization"; Mordvintsev
+et al. 2018, "Differentiable Image Parameterizations").
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _COLOUR_AXES = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 
 COLOUR_CORRELATION = _COLOUR_AXES / np.linalg.norm(_COLOUR_AXES, axis=0).max()
 
 FINE_COLOUR = 0.1  # cycles a pixel, above which colour moves less
-REACH = 1  # rows and columns of a spectrum, either way, that share their squared gradients
+NEIGHBOUR_DISTANCE = 1  # rows and columns of a spectrum, either way, that share their squared gradients
 
 
 @dataclass(frozen=True)
 class ImageParam:
-    """How images are written down.
+    """The parametrisation of images.
 
     Attributes:
         size: (height, width) in pixels.
@@ -61,81 +61,81 @@ class ImageParam:
         return (2, self.channels, height, width // 2 + 1)
 
 
-def noise(canvas: ImageParam, indices: Iterable[int], *, stddev: float, seed: int) -> np.ndarray:
-    """Variables to start from, (n, *canvas.shape) float32, each drawn from its own input's index.
+def noise(param: ImageParam, indices: Iterable[int], *, stddev: float, seed: int) -> np.ndarray:
+    """Initial variables, (n, *param.shape) float32, each seeded by the index of its own input.
 
-    So an input starts, and ends, the same whichever others are with it.
+    The result for an input therefore does not depend on the other inputs.
     """
-    drawn = [_normal(canvas, seed, index) for index in indices]
-    return np.stack(drawn) * np.float32(stddev)
+    generators = [np.random.default_rng((seed, index)) for index in indices]
+    samples = [generator.standard_normal(param.shape, np.float32) for generator in generators]
+    return np.stack(samples) * np.float32(stddev)
 
 
-def _normal(canvas: ImageParam, seed: int, index: int) -> np.ndarray:
-    return np.random.default_rng((seed, index)).standard_normal(canvas.shape, np.float32)
-
-
-def to_image(canvas: ImageParam, variable: Any) -> Any:
+def to_image(param: ImageParam, variable: Any) -> Any:
     """(variables) => (images (n, height, width, channels) in 0..1), differentiable."""
     import tensorflow as tf
 
     image = variable
-    if canvas.parametrization == "fourier":
-        real, imaginary = tf.unstack(variable * _weights(canvas), axis=1)
-        image = tf.transpose(tf.signal.irfft2d(tf.complex(real, imaginary), canvas.size), (0, 2, 3, 1))
-    if canvas.decorrelates:
+    if param.parametrization == "fourier":
+        real, imaginary = tf.unstack(variable * _frequency_weights(param), axis=1)
+        image = tf.transpose(tf.signal.irfft2d(tf.complex(real, imaginary), param.size), (0, 2, 3, 1))
+    if param.decorrelates:
         image = tf.tensordot(image, COLOUR_CORRELATION.T, 1)
-    return tf.sigmoid(image) if canvas.value_range == "sigmoid" else tf.clip_by_value((image + 1) / 2, 0, 1)
+    return tf.sigmoid(image) if param.value_range == "sigmoid" else tf.clip_by_value((image + 1) / 2, 0, 1)
 
 
-def _weights(canvas: ImageParam) -> np.ndarray:
-    """What each frequency counts, (rows, columns) float32: falls with its power, 0 at Nyquist's."""
-    height, width = canvas.size
-    weights = _frequency(canvas) ** -canvas.decay_power
+def _frequency_weights(param: ImageParam) -> np.ndarray:
+    """The weight of each frequency, (rows, columns) float32: it falls as a power, and is 0 at Nyquist's."""
+    height, width = param.size
+    weights = _frequency(param) ** -param.decay_power
     # Nyquist's frequency has no phase of its own.
     weights[np.arange(height) * 2 == height] = 0
     weights[:, np.arange(width // 2 + 1) * 2 == width] = 0
     return np.asarray(weights * np.sqrt(height * width) / 4, np.float32)
 
 
-def pace(canvas: ImageParam) -> np.ndarray:
-    """How much further than others a step should move each value, float32, to be multiplied with it.
+def learning_rate_scale(param: ImageParam) -> np.ndarray:
+    """The factor of the learning rate of each value, float32, which broadcasts to the variable.
 
-    Low frequencies move further, high ones less: images of middle and late layers grow faster so. Where
-    brightness has an axis of its own, the other two move less still at high frequencies: pictures have
-    little fine colour, JPEG keeps even less, and gradients there are mostly noise.
+    Low frequencies take longer steps and high ones shorter: images of middle and late layers converge
+    faster that way. Where brightness has an axis of its own, the other two take shorter steps still at high
+    frequencies: images have little fine colour, JPEG keeps even less, and gradients there are mostly noise.
     """
-    if canvas.parametrization == "pixel":
+    if param.parametrization == "pixel":
         return np.ones((), np.float32)
-    frequency = _frequency(canvas)
-    paces = np.stack([0.4 * frequency**-0.4] * canvas.channels)
-    if canvas.decorrelates:
-        paces[1:] *= np.minimum(1, FINE_COLOUR / frequency)
-    return np.asarray(paces, np.float32)
+    frequency = _frequency(param)
+    scale = np.stack([0.4 * frequency**-0.4] * param.channels)
+    if param.decorrelates:
+        scale[1:] *= np.minimum(1, FINE_COLOUR / frequency)
+    return np.asarray(scale, np.float32)
 
 
-def neighbourhood(canvas: ImageParam, squares: Any) -> Any:
-    """(squared gradients of variables) => (what broadcasts to them: means over values that are much alike).
+def neighbourhood_mean(param: ImageParam, squares: Any) -> Any:
+    """(squared gradients of variables) => (their means over neighbouring values, which broadcast to them).
 
-    Those are both parts of a frequency and of the frequencies around it. Pixels are as they are.
+    The neighbours of a value are both parts of its frequency and of the frequencies around it, in every
+    channel. A pixel has no neighbours.
     """
     import tensorflow as tf
 
-    if canvas.parametrization == "pixel":
+    if param.parametrization == "pixel":
         return squares
-    height, width = canvas.size
-    down, across = _banded(height, height), _banded(width // 2 + 1)  # rows are periodic
-    return down @ tf.reduce_mean(squares, axis=1, keepdims=True) @ across.T
+    height, width = param.size
+    rows = _banded_mean(height, height)  # rows are periodic
+    columns = _banded_mean(width // 2 + 1)
+    return rows @ tf.reduce_mean(squares, axis=1, keepdims=True) @ columns.T
 
 
-def _banded(count: int, period: float = np.inf) -> np.ndarray:
-    """A matrix that takes means over the places within reach, (count, count) float32."""
-    apart = np.abs(np.arange(count)[:, np.newaxis] - np.arange(count))
-    near = np.minimum(apart, period - apart) <= REACH
-    return np.asarray(near / near.sum(axis=1, keepdims=True), np.float32)
+def _banded_mean(count: int, period: float = np.inf) -> np.ndarray:
+    """A matrix that takes means over the positions within `NEIGHBOUR_DISTANCE`, (count, count) float32."""
+    distance = np.abs(np.arange(count)[:, np.newaxis] - np.arange(count))
+    band = np.minimum(distance, period - distance) <= NEIGHBOUR_DISTANCE
+    return np.asarray(band / band.sum(axis=1, keepdims=True), np.float32)
 
 
-def _frequency(canvas: ImageParam) -> np.ndarray:
+def _frequency(param: ImageParam) -> np.ndarray:
     """Cycles a pixel, (rows, columns); at least the lowest above zero."""
-    height, width = canvas.size
-    down, across = np.fft.fftfreq(height)[:, np.newaxis], np.arange(width // 2 + 1) / width
-    return np.asarray(np.maximum(np.hypot(down, across), 1 / max(height, width)))
+    height, width = param.size
+    vertical = np.fft.fftfreq(height)[:, np.newaxis]
+    horizontal = np.arange(width // 2 + 1) / width
+    return np.asarray(np.maximum(np.hypot(vertical, horizontal), 1 / max(height, width)))

@@ -1,4 +1,4 @@
-"""The pass over the inputs that comes before any drawing: which layers, and how alike they see the inputs."""
+"""The pass over the inputs before optimisation: which layers, and how similar their activations are."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from mlflow_interp.exceptions import InapplicableError, OptionError
 
 
 class ReferencePass:
-    """Looks at inputs chunk by chunk, and keeps what the model said of them.
+    """Collects predictions and the cosines between activations, chunk by chunk.
 
     Args:
         model: The Keras model.
-        layers: Which layers to look at; None for the last with a spatial feature map.
+        layers: The layers; None for the last one with a spatial feature map.
         class_names: Names of the model's classes.
 
     Raises:
-        OptionError: a layer is not there.
+        OptionError: no such layer.
     """
 
     def __init__(self, model: Any, layers: Layers, class_names: tuple[str, ...] | None) -> None:
         self.model = model
-        self.layers = () if layers is None else tuple(place.path for place in find_layers(model, layers))
+        self.layers = () if layers is None else tuple(layer.path for layer in find_layers(model, layers))
         self.uses: dict[str, int] = {}
         self._collector = ExampleCollector(class_names)
         self._baselines: list[np.ndarray] = []
-        self._function: Any = None
+        self._compiled: Any = None
 
     def __call__(self, chunk: Chunk) -> None:
-        """Look at a chunk; from the first one on, `layers` and `uses` are known.
+        """Take in a chunk; from the first one on, `layers` and `uses` are known.
 
         Raises:
-            InapplicableError: inputs that are no grey or colour pictures.
-            OptionError: a layer without a gradient to the input.
+            InapplicableError: inputs that are not grey or colour images.
+            OptionError: a layer without a gradient with respect to the input.
         """
         self._check(chunk)
-        self._function = self._function or compile_for(self._look, chunk.inputs)
+        self._compiled = self._compiled or compile_for(self._probabilities_and_cosines, chunk.inputs)
         inputs = chunk.inputs
         if len(chunk) == 1:
-            height = 2 if is_channels_first(self.model) else 1
-            inputs = np.concatenate([inputs, np.flip(inputs, height)])
-        probabilities, *cosines = (part.numpy() for part in self._function(inputs))
+            height_axis = 2 if is_channels_first(self.model) else 1
+            inputs = np.concatenate([inputs, np.flip(inputs, height_axis)])
+        probabilities, *cosines = (tensor.numpy() for tensor in self._compiled(inputs))
         self._collector.add(chunk, probabilities[: len(chunk)])
         self._baselines.append(np.stack([_mean_of_others(each)[: len(chunk)] for each in cosines], axis=1))
 
@@ -60,7 +60,7 @@ class ReferencePass:
             "baseline_cosines": np.concatenate(self._baselines),
         }
 
-    def _look(self, inputs: Any) -> tuple[Any, ...]:
+    def _probabilities_and_cosines(self, inputs: Any) -> tuple[Any, ...]:
         passed = forward(self.model, inputs)
         scores = class_scores(passed.outputs)
         self.layers = self.layers or (last_spatial_layer(self.model, passed, scores.scores),)
@@ -82,8 +82,8 @@ class ReferencePass:
         return tf.matmul(rows, rows, transpose_b=True)
 
     def _check(self, chunk: Chunk) -> None:
-        inputs, pictures = chunk.inputs, chunk.images
-        if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and pictures is not None:
+        inputs = chunk.inputs
+        if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and chunk.images is not None:
             channels = inputs.shape[1 if is_channels_first(self.model) else -1]
             if channels in (1, 3):
                 return

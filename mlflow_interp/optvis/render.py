@@ -1,4 +1,4 @@
-"""Drawing for one layer: pictures in, images out that the layer answers to as it does to the pictures."""
+"""Caricatures at one layer: images whose activations are similar to those of the inputs."""
 
 from __future__ import annotations
 
@@ -15,99 +15,110 @@ from mlflow_interp.optvis.objectives import CaricatureOptions, LayerObjective, S
 from mlflow_interp.optvis.optimize import Optimization
 from mlflow_interp.optvis.param import Size, noise, to_image
 from mlflow_interp.optvis.similarity import compressed, held_out_views, similarity
-from mlflow_interp.optvis.transform import feed, for_size, see
+from mlflow_interp.optvis.transform import feed, pixel_transforms, warp
 
-LayerResult = dict[str, np.ndarray]  # what was found at one layer, a row an input
+LayerResult = dict[str, np.ndarray]  # the arrays of one layer, a row an input
 
 
 class Renderer:
-    """Draws for one layer; what it compiles serves every chunk.
+    """Renders caricatures at one layer; its compiled functions serve every chunk.
 
     Args:
         model: The Keras model.
-        path: The layer's.
-        uses: How often a forward pass runs it.
-        settings: How to draw.
+        path: The path of the layer.
+        uses: How often a forward pass calls it.
+        settings: The options.
     """
 
     def __init__(self, model: Any, path: str, uses: int, settings: CaricatureOptions) -> None:
-        self.model, self.path, self.uses, self.settings = model, path, uses, settings
-        self._slopes: dict[tuple[Size, bool], LayerObjective] = {}
-        self._compare: Any = None
-
-    def _activations(self, fed: Any) -> Any:
-        return forward_to(self.model, fed, self.path, self.uses)
+        self.model = model
+        self.path = path
+        self.uses = uses
+        self.settings = settings
+        self._objectives: dict[tuple[Size, bool], LayerObjective] = {}
+        self._compiled_similarity: Any = None
 
     def draw(self, chunk: Chunk) -> Generator[int, None, LayerResult]:
-        """Draw a chunk; yields how many steps were taken since the last time, of all inputs together."""
+        """Render a chunk; yields from time to time the steps since the last time, of all inputs."""
         subject = Subject.of(chunk, channels_first=is_channels_first(self.model))
-        settings, slope = self.settings, self._slope(subject)
-        start = noise(slope.canvas, chunk.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
-        climb, album = slope.climb(subject, start), Snapshots(settings.snapshot_every)
-        for taken in climb.run(settings.steps, settings.tolerance):
-            album.add(climb, lambda: to_image(slope.canvas, climb.variable))
-            yield taken
-        images = to_image(slope.canvas, climb.variable).numpy()
-        return album.column(climb, images) | self._judged(subject, images)
+        settings = self.settings
+        objective = self._objective(subject)
+        start = noise(objective.param, chunk.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
+        optimization = objective.optimization(subject, start)
+        snapshots = Snapshots(settings.snapshot_every)
+        for steps in optimization.run(settings.steps, settings.tolerance):
+            snapshots.add(optimization, lambda: to_image(objective.param, optimization.variable))
+            yield steps
+        images = to_image(objective.param, optimization.variable).numpy()
+        return snapshots.layer_result(optimization, images) | self._measures(subject, images)
 
-    def _slope(self, subject: Subject) -> LayerObjective:
-        """What climbs to such a subject."""
-        key = subject.size, subject.feeding.reverse
-        if key not in self._slopes:
-            self._slopes[key] = LayerObjective(self.model, self._activations, subject, self.settings)
-        return self._slopes[key]
+    def _activations(self, inputs: Any) -> Any:
+        return forward_to(self.model, inputs, self.path, self.uses)
 
-    def _judged(self, subject: Subject, images: np.ndarray) -> LayerResult:
-        """Objective, cosine and dot product of each image, the mean over held-out views."""
-        rows = [self._measures(subject.row(number), images[number]) for number in range(len(images))]
+    def _objective(self, subject: Subject) -> LayerObjective:
+        """The objective for subjects of this size and channel order."""
+        key = subject.size, subject.mapping.reverse
+        if key not in self._objectives:
+            self._objectives[key] = LayerObjective(self.model, self._activations, subject, self.settings)
+        return self._objectives[key]
+
+    def _measures(self, subject: Subject, images: np.ndarray) -> LayerResult:
+        """Objective, cosine and dot product of each image, means over held-out views."""
+        rows = [self._measures_of(subject.row(index), image) for index, image in enumerate(images)]
         objectives, cosines, dots = np.array(rows, np.float32).T
         return {"objectives": objectives, "cosines": cosines, "dots": dots}
 
-    def _measures(self, one: Subject, image: np.ndarray) -> list[float]:
-        views, feeding = for_size(held_out_views(), one.size), one.feeding
-        seen = (compressed(_all_seen(each, views)) for each in (image, one.pictures[0]))
-        fed = tuple(np.asarray(feed(each, feeding.span, feeding.black, feeding)) for each in seen)
-        self._compare = self._compare or compile_for(self._compared, fed)
-        return [float(measure) for measure in self._compare(fed)]
+    def _measures_of(self, subject: Subject, image: np.ndarray) -> list[float]:
+        """Objective, cosine and dot product of an image and the single input of its subject."""
+        transforms = pixel_transforms(held_out_views(), subject.size)
+        mapping = subject.mapping
+        views = [compressed(_warped(pixels, transforms)) for pixels in (image, subject.images[0])]
+        inputs = tuple(np.asarray(feed(each, mapping.span, mapping.black, mapping)) for each in views)
+        self._compiled_similarity = self._compiled_similarity or compile_for(self._mean_similarity, inputs)
+        return [float(measure) for measure in self._compiled_similarity(inputs)]
 
-    def _compared(self, fed: tuple[Any, Any]) -> tuple[Any, ...]:
+    def _mean_similarity(self, inputs: tuple[Any, Any]) -> tuple[Any, ...]:
         import tensorflow as tf
 
-        images, inputs = (self._activations(each) for each in fed)
-        measures = similarity(images, inputs, self.settings.cosine_power)
+        activations, target = (self._activations(each) for each in inputs)
+        measures = similarity(activations, target, self.settings.cosine_power)
         return tuple(tf.reduce_mean(measure) for measure in measures)
 
 
-def _all_seen(picture: np.ndarray, views: np.ndarray) -> np.ndarray:
-    """One picture (h, w, c) seen in every way."""
-    return np.asarray(see(np.repeat(picture[np.newaxis], len(views), axis=0), views))
+def _warped(image: np.ndarray, transforms: np.ndarray) -> np.ndarray:
+    """One image (h, w, c) under each of the transforms."""
+    return np.asarray(warp(np.repeat(image[np.newaxis], len(transforms), axis=0), transforms))
 
 
 class Snapshots:
-    """What is kept of the way: the curve, the steps taken, images every so often."""
+    """Images from the course of an optimisation.
+
+    Args:
+        every: How many steps lie between two of them; 0 for none.
+    """
 
     def __init__(self, every: int) -> None:
         self.every = every
         self._snapshots: list[np.ndarray] = []
 
-    def add(self, climb: Optimization, image: Callable[[], Any]) -> None:
-        """Note a point of the way; `image` gives the images of now, if they are wanted."""
-        while self.every and (len(self._snapshots) + 1) * self.every <= climb.taken.max():
-            self._snapshots.append(_bytes(np.asarray(image())))
+    def add(self, optimization: Optimization, images: Callable[[], Any]) -> None:
+        """Add the current images, which `images` returns, if a snapshot is due."""
+        while self.every and (len(self._snapshots) + 1) * self.every <= optimization.steps_taken.max():
+            self._snapshots.append(_to_bytes(np.asarray(images())))
 
-    def column(self, climb: Optimization, images: np.ndarray) -> LayerResult:
-        """Everything, a row an input: the way, and the images it came to."""
-        last = _bytes(images)
-        whole = len(self._snapshots) * self.every == int(climb.taken.max())
-        shots = [*self._snapshots[: -1 if whole else None], last] if self.every else []
+    def layer_result(self, optimization: Optimization, images: np.ndarray) -> LayerResult:
+        """The final images with curves, steps and snapshots, a row an input."""
+        last = _to_bytes(images)
+        last_is_due = len(self._snapshots) * self.every == int(optimization.steps_taken.max())
+        snapshots = [*self._snapshots[: -1 if last_is_due else None], last] if self.every else []
         return {
             "images": images,
-            "curves": np.stack(climb.curve, axis=1),
-            "steps_taken": climb.taken,
-            "converged": climb.converged,
-            "snapshots": np.stack(shots, axis=1) if shots else last[:, np.newaxis][:, :0],
+            "curves": np.stack(optimization.curve, axis=1),
+            "steps_taken": optimization.steps_taken,
+            "converged": optimization.converged,
+            "snapshots": np.stack(snapshots, axis=1) if snapshots else last[:, np.newaxis][:, :0],
         }
 
 
-def _bytes(images: np.ndarray) -> np.ndarray:
+def _to_bytes(images: np.ndarray) -> np.ndarray:
     return np.asarray(np.rint(images * 255), np.uint8)

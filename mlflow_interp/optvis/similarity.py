@@ -1,4 +1,4 @@
-"""How far activations point the way of others: what a caricature climbs, and how it is judged."""
+"""The similarity of activations: the objective of a caricature, and the measure of its result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from mlflow_interp.optvis.transform import draw_views
 
-LEAST_COSINE = 0.1  # below it the cosine gives no direction, and would take the dot product's away
+LEAST_COSINE = 0.1  # a smaller factor has no useful gradient, and would suppress that of the dot product
 VIEWS = 16
 JPEG_QUALITY = 75
 
@@ -24,7 +24,7 @@ def similarity(activations: Any, target: Any, cosine_power: float) -> tuple[Any,
     import tensorflow as tf
 
     shape = (-1, np.prod(target.shape[1:]))
-    activations, target = (tf.reshape(tf.cast(each, tf.float32), shape) for each in (activations, target))
+    activations, target = (tf.reshape(tf.cast(tensor, tf.float32), shape) for tensor in (activations, target))
     products = tf.reduce_sum(activations * target, axis=1)
     square = tf.reduce_sum(target**2, axis=1)
     dot = tf.math.divide_no_nan(products, square)
@@ -34,17 +34,17 @@ def similarity(activations: Any, target: Any, cosine_power: float) -> tuple[Any,
 
 
 def held_out_views() -> np.ndarray:
-    """Sixteen views that no step of an ascent has seen, the same for everyone: to 5°, 5 % and 8 px of 224."""
+    """Sixteen views that no optimisation step uses, always the same: up to 5°, 5 % and 8 px of 224."""
     return draw_views(np.random.default_rng(0x1CA7), VIEWS, rotation=5, zoom=0.05, shift=8 / 224)
 
 
-def compressed(pictures: np.ndarray) -> np.ndarray:
-    """Pictures (n, h, w, c) in 0..1 as JPEG gives them back: what a person would still see."""
-    bytes_ = np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
-    return np.stack([_through_jpeg(each) for each in bytes_]).astype(np.float32) / 255
+def compressed(images: np.ndarray) -> np.ndarray:
+    """Images (n, h, w, c) in 0..1 after JPEG compression, which removes what a person would not see."""
+    quantized = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    return np.stack([_jpeg_round_trip(pixels) for pixels in quantized]).astype(np.float32) / 255
 
 
-def _through_jpeg(pixels: np.ndarray) -> np.ndarray:
+def _jpeg_round_trip(pixels: np.ndarray) -> np.ndarray:
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, "JPEG", quality=JPEG_QUALITY

@@ -48,26 +48,26 @@ def model():
 
 def test_targets_are_of_the_inputs_seen_as_images_are(model, subject):
     """Grey beyond the edges, 0.5 in a picture, is what the model is fed for it: here 0."""
-    found = LayerObjective(model, model, subject, settings())
-    targets = found._targets(subject)
+    objective = LayerObjective(model, model, subject, settings())
+    targets = objective._targets(subject)
     assert targets.shape == (2, objectives.VIEWS, 12, 10, 3)
     for number in (0, objectives.VIEWS - 1):
-        seen = crop(subject.inputs, found._views[[number]], outside=0.0)
+        seen = crop(subject.inputs, objective._views[[number]], outside=0.0)
         np.testing.assert_allclose(targets[:, number], np.maximum(seen, 0), atol=1e-5)
 
 
 def test_targets_stay_within_the_memory_they_are_given(model, subject, monkeypatch):
-    monkeypatch.setattr(objectives, "MOST_KEPT", 3 * subject.inputs[:1].nbytes)
+    monkeypatch.setattr(objectives, "MOST_TARGET_BYTES", 3 * subject.inputs[:1].nbytes)
     assert LayerObjective(model, model, subject, settings())._targets(subject).shape[1] == 3
-    monkeypatch.setattr(objectives, "MOST_KEPT", 1)
+    monkeypatch.setattr(objectives, "MOST_TARGET_BYTES", 1)
     assert LayerObjective(model, model, subject, settings())._targets(subject).shape[1] == 1
 
 
 def test_both_parts_of_a_frequency_share_their_squared_gradients(model, subject):
-    found = LayerObjective(model, model, subject, settings())
-    start = noise(found.canvas, [0, 1], stddev=0.01, seed=0)
-    climb = found.climb(subject, start)
-    state, _ = climb.ascent(State.start(start), next(climb.views), climb.given)
+    objective = LayerObjective(model, model, subject, settings())
+    start = noise(objective.param, [0, 1], stddev=0.01, seed=0)
+    optimization = objective.optimization(subject, start)
+    state, _ = optimization.step(State.start(start), next(optimization.views), optimization.constants)
     square = np.asarray(state.parts[2])
     assert square.min() > 0
     np.testing.assert_array_equal(square[:, 0], square[:, 1])

@@ -20,20 +20,21 @@ from mlflow_interp.optvis.optimize import (
 )
 
 
-def hill(variable, view, given):
-    """A hill of height 0 at the peak that is given, seen a little to the side."""
-    return -tf.reduce_sum((variable - given[0] - view) ** 2, axis=1)
+def hill(variable, view, constants):
+    """A hill of height 0 at the given peak, seen a little to the side."""
+    return -tf.reduce_sum((variable - constants[0] - view) ** 2, axis=1)
 
 
 STILL = np.float32(0)
 
 
-def climb(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=None, **more):
-    start, given = np.array(start, np.float32), (np.array(peak, np.float32),)
-    ascent = compile_step(objective, State.start(start), STILL, given, learning_rate=rate, **more)
-    climbing = Optimization(ascent, given, start.copy(), iter(views) if views is not None else repeat(STILL))
-    taken = list(climbing.run(steps, tolerance))
-    return climbing, taken
+def optimize(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=None, **more):
+    start = np.array(start, np.float32)
+    constants = (np.array(peak, np.float32),)
+    step = compile_step(objective, State.start(start), STILL, constants, learning_rate=rate, **more)
+    views = iter(views) if views is not None else repeat(STILL)
+    optimization = Optimization(step, constants, start.copy(), views)
+    return optimization, list(optimization.run(steps, tolerance))
 
 
 def test_steps_are_those_of_keras_grow_and_their_mean_counts():
@@ -49,64 +50,64 @@ def test_steps_are_those_of_keras_grow_and_their_mean_counts():
             loss = tf.reduce_sum((variable - tf.constant(peak)) ** 2)
         optimizer.apply_gradients([(tape.gradient(loss, variable), variable)])
         average += (variable.numpy() - average) / (1 + AVERAGED * taken)
-    found, _ = climb(start, peak, GROWTH + 20)
+    found, _ = optimize(start, peak, GROWTH + 20)
     np.testing.assert_allclose(found.variable, average, rtol=1e-4)
 
 
 def test_it_climbs():
-    found, taken = climb([[0.0, 3.0]], [[1.0, 1.0]], 100)
+    found, taken = optimize([[0.0, 3.0]], [[1.0, 1.0]], 100)
     assert sum(taken) == 100
     assert found.curve[0] < found.curve[2] < found.curve[-1]
     np.testing.assert_allclose(found.variable, [[1, 1]], atol=0.1)
-    assert found.taken.tolist() == [100]
+    assert found.steps_taken.tolist() == [100]
     assert not found.converged.any()
 
 
 @pytest.mark.parametrize("steps", [1, 7, STEPS_A_POINT, 20])
 def test_as_many_steps_as_asked_for(steps):
-    found, taken = climb([[0.0]], [[1.0]], steps)
-    assert sum(taken) == found.taken[0] == steps
+    found, taken = optimize([[0.0]], [[1.0]], steps)
+    assert sum(taken) == found.steps_taken[0] == steps
     assert len(found.curve) == -(-steps // STEPS_A_POINT)
 
 
 def test_who_has_arrived_stops_and_the_others_go_on():
     """One starts on its peak of 1, the other far below."""
 
-    def bounded(variable, view, given):
-        return 1 / (1 + tf.reduce_sum((variable - given[0]) ** 2, axis=1))
+    def bounded(variable, view, constants):
+        return 1 / (1 + tf.reduce_sum((variable - constants[0]) ** 2, axis=1))
 
-    found, _ = climb([[1.0], [9.0]], [[1.0], [1.0]], 400, tolerance=0.01, objective=bounded)
+    found, _ = optimize([[1.0], [9.0]], [[1.0], [1.0]], 400, tolerance=0.01, objective=bounded)
     assert found.converged.tolist() == [True, True]
-    assert found.taken[0] < found.taken[1] < 400
+    assert found.steps_taken[0] < found.steps_taken[1] < 400
     np.testing.assert_allclose(found.variable, 1, atol=0.3)
-    assert found.curve[-1][0] == found.curve[found.taken[0] // STEPS_A_POINT][0]
+    assert found.curve[-1][0] == found.curve[found.steps_taken[0] // STEPS_A_POINT][0]
 
 
 def test_the_same_alone_and_in_company():
     start = np.random.default_rng(0).normal(size=(3, 4))
     peak = np.random.default_rng(1).normal(size=(3, 4))
-    together, _ = climb(start, peak, 60, tolerance=0.05)
+    together, _ = optimize(start, peak, 60, tolerance=0.05)
     for row in range(3):
-        alone, _ = climb(start[[row]], peak[[row]], 60, tolerance=0.05)
+        alone, _ = optimize(start[[row]], peak[[row]], 60, tolerance=0.05)
         np.testing.assert_allclose(together.variable[row], alone.variable[0], atol=1e-5)
-        assert together.taken[row] == alone.taken[0]
+        assert together.steps_taken[row] == alone.steps_taken[0]
 
 
 def test_every_step_has_a_view_of_its_own():
     views = [np.float32(0.5), np.float32(-0.5)] * 50
-    found, _ = climb([[0.0]], [[1.0]], 100, views=views)
+    found, _ = optimize([[0.0]], [[1.0]], 100, views=views)
     np.testing.assert_allclose(found.variable, 1, atol=0.1)
     assert found.curve[-1] == pytest.approx(-0.25, abs=0.05)
 
 
 def test_each_value_may_have_a_rate_of_its_own():
-    found, _ = climb([[0.0, 0.0]], [[9.0, 9.0]], 1, rate=np.array([0.1, 0.4], np.float32))
+    found, _ = optimize([[0.0, 0.0]], [[9.0, 9.0]], 1, rate=np.array([0.1, 0.4], np.float32))
     np.testing.assert_allclose(found.variable, [[0.1, 0.4]], rtol=1e-3)
 
 
 def test_pooled_values_move_in_proportion_to_their_gradients():
     """Of four and one away, with the mean square of both under each."""
-    found, _ = climb(
+    found, _ = optimize(
         [[0.0, 0.0]], [[4.0, 1.0]], 1, pooled=lambda squares: tf.reduce_mean(squares, axis=1, keepdims=True)
     )
     mean = np.sqrt((8**2 + 2**2) / 2)
@@ -115,7 +116,7 @@ def test_pooled_values_move_in_proportion_to_their_gradients():
 
 def test_what_stands_out_in_a_view_is_cut():
     """Of ten and eight times one away, their root mean square is 2 √12: the first is cut to twice that."""
-    found, _ = climb(
+    found, _ = optimize(
         [[0.0] * 9],
         [[10.0] + [1.0] * 8],
         1,

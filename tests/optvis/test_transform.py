@@ -1,4 +1,4 @@
-"""Views that move as they say, and feedings found for every way a picture can be prepared."""
+"""Views that move as they say, and mappings found for every way an image can be prepared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import pytest
 
 from mlflow_interp.core.image_arrays import shown_as_images
 from mlflow_interp.data.preprocessing import _function
-from mlflow_interp.optvis.transform import crop, draw_crops, draw_views, feed, find_mapping, for_size, see
+from mlflow_interp.optvis.transform import (
+    crop,
+    draw_crops,
+    draw_views,
+    feed,
+    find_mapping,
+    pixel_transforms,
+    warp,
+)
 
 IDENTITY = np.array([[[1.0, 0, 0], [0, 1, 0]]])
 
@@ -20,14 +28,14 @@ def shifted(down, across):
 
 def test_the_view_straight_on_changes_nothing():
     images = np.random.default_rng(0).random((2, 7, 9, 3), dtype=np.float32)
-    np.testing.assert_allclose(see(images, for_size(IDENTITY, (7, 9))), images, atol=1e-6)
+    np.testing.assert_allclose(warp(images, pixel_transforms(IDENTITY, (7, 9))), images, atol=1e-6)
 
 
 def test_a_shift_is_a_share_of_the_longer_side_at_every_size():
     images = np.random.default_rng(0).random((1, 8, 16, 1), dtype=np.float32)
-    seen = see(images, for_size(shifted(2 / 16, -3 / 16), (8, 16))).numpy()
+    seen = warp(images, pixel_transforms(shifted(2 / 16, -3 / 16), (8, 16))).numpy()
     np.testing.assert_allclose(seen[:, :-2, 3:], images[:, 2:, :-3], atol=1e-5)
-    half = see(images[:, ::2, ::2], for_size(shifted(1 / 8, 0), (4, 8))).numpy()
+    half = warp(images[:, ::2, ::2], pixel_transforms(shifted(1 / 8, 0), (4, 8))).numpy()
     np.testing.assert_allclose(half[:, :-1], images[:, 2::2, ::2], atol=1e-5)
 
 
@@ -53,7 +61,7 @@ def test_turns_and_zooms_leave_the_centre():
     views = draw_views(np.random.default_rng(0), 5, rotation=20, zoom=0.3, shift=0)
     images = np.zeros((5, 9, 9, 1), np.float32)
     images[:, 4, 4] = 1
-    np.testing.assert_allclose(see(images, for_size(views, (9, 9)))[:, 4, 4, 0], 1, atol=1e-5)
+    np.testing.assert_allclose(warp(images, pixel_transforms(views, (9, 9)))[:, 4, 4, 0], 1, atol=1e-5)
     assert np.abs(views[:, :, :2] - IDENTITY[:, :, :2]).max() > 0.1
 
 
@@ -67,20 +75,20 @@ def test_views_stay_within_their_bounds():
 
 
 def fed_back(pictures, inputs, *, channels_first=False):
-    """The pictures, fed again as the feeding that was found has it."""
-    feeding = find_mapping(pictures, inputs, channels_first=channels_first)
-    images = pictures[..., : feeding.span.shape[1]] / np.float32(255)
-    return np.asarray(feed(images, feeding.span, feeding.black, feeding)), feeding
+    """The pictures, fed again through the mapping that was found."""
+    mapping = find_mapping(pictures, inputs, channels_first=channels_first)
+    images = pictures[..., : mapping.span.shape[1]] / np.float32(255)
+    return np.asarray(feed(images, mapping.span, mapping.black, mapping)), mapping
 
 
 @pytest.mark.parametrize("name", ["none", "0..1", "-1..1", "mobilenet_v2", "densenet", "vgg16", "resnet"])
-def test_a_feeding_is_found_for_every_preprocessing(name):
+def test_a_mapping_is_found_for_every_preprocessing(name):
     """vgg16 and resnet take blue first, densenet has another line for each channel."""
     pictures = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 3)).astype(np.uint8)
     inputs = np.asarray(_function(name)(pictures.astype(np.float32)))
-    again, feeding = fed_back(pictures, inputs)
+    again, mapping = fed_back(pictures, inputs)
     np.testing.assert_allclose(again, inputs, rtol=1e-4, atol=1e-3)
-    assert feeding.reverse == (name in ("vgg16", "resnet"))
+    assert mapping.reverse == (name in ("vgg16", "resnet"))
 
 
 def test_grey_and_channels_first():
@@ -96,15 +104,15 @@ def test_grey_and_channels_first():
 def test_floats_of_any_range_are_found_row_by_row():
     inputs = np.random.default_rng(0).normal(size=(2, 6, 5, 3)).astype(np.float32)
     inputs[1] = 7 * inputs[1] + 20
-    again, feeding = fed_back(shown_as_images(inputs), inputs)
+    again, mapping = fed_back(shown_as_images(inputs), inputs)
     np.testing.assert_allclose(again, inputs, atol=0.2)
     alone = find_mapping(shown_as_images(inputs)[1:], inputs[1:], channels_first=False)
-    np.testing.assert_allclose(alone.span[0], feeding.span[1])
+    np.testing.assert_allclose(alone.span[0], mapping.span[1])
 
 
 @pytest.mark.parametrize("colour", [(200, 0, 0), (0, 0, 0), (90, 90, 90)])
 def test_a_picture_of_one_colour_tells_no_slope_and_is_fed_all_the_same(colour):
     pictures = np.full((1, 4, 4, 3), colour, np.uint8)
-    again, feeding = fed_back(pictures, pictures / np.float32(255))
+    again, mapping = fed_back(pictures, pictures / np.float32(255))
     np.testing.assert_allclose(again, pictures / 255, atol=1e-6)
-    assert feeding.span.min() > 0
+    assert mapping.span.min() > 0
