@@ -1,1 +1,1 @@
-"""What all figures and pages share: colours, layout, tiles, charts, the frame of a page."""
+"""Shared by all figures and pages: colours, layout, tiles, charts, the frame of a page."""

@@ -6,8 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WIDE, HIGH, EDGE = 200, 48, 4  # units of the drawing
-MOST_CHARTS, MOST_POINTS = 24, 400
+WIDTH = 200  # units of the drawing
+HEIGHT = 48
+EDGE = 4
+MOST_CHARTS = 24
+MOST_POINTS = 400
 
 
 @dataclass(frozen=True)
@@ -15,9 +18,9 @@ class Chart:
     """One metric over steps.
 
     Attributes:
-        name: the metric's.
-        steps: where it was measured.
-        values: what it was.
+        name: the name of the metric.
+        steps: the steps at which it was measured.
+        values: its values.
         places: "x,y" of each value, for a polyline.
     """
 
@@ -29,21 +32,23 @@ class Chart:
 
 def charts(series: Mapping[str, Sequence[Sequence[float]]]) -> list[Chart]:
     """Charts of the metrics that have more than one point, the first 24."""
-    drawn = [_chart(name, points) for name, points in series.items()]
-    return [chart for chart in drawn if len(chart.steps) > 1][:MOST_CHARTS]
+    all_charts = [_chart(name, points) for name, points in series.items()]
+    return [chart for chart in all_charts if len(chart.steps) > 1][:MOST_CHARTS]
 
 
 def _chart(name: str, points: Sequence[Sequence[float]]) -> Chart:
-    known = [(int(step), float(value)) for step, value in points if math.isfinite(value)]
-    known = known[:: math.ceil(len(known) / MOST_POINTS) or 1]
-    steps, values = tuple(step for step, _ in known), tuple(value for _, value in known)
-    places = zip(_scaled(steps, EDGE, WIDE - EDGE), _scaled(values, HIGH - EDGE, EDGE), strict=True)
-    return Chart(str(name), steps, values, tuple(f"{across:.1f},{up:.1f}" for across, up in places))
+    finite = [(int(step), float(value)) for step, value in points if math.isfinite(value)]
+    finite = finite[:: math.ceil(len(finite) / MOST_POINTS) or 1]
+    steps = tuple(step for step, _ in finite)
+    values = tuple(value for _, value in finite)
+    places = zip(_scaled(steps, EDGE, WIDTH - EDGE), _scaled(values, HEIGHT - EDGE, EDGE), strict=True)
+    return Chart(str(name), steps, values, tuple(f"{x:.1f},{y:.1f}" for x, y in places))
 
 
 def _scaled(values: Sequence[float], start: float, end: float) -> list[float]:
-    """Values from the lowest, at `start`, to the highest, at `end`; in the middle where all are alike."""
-    low, high = min(values, default=0.0), max(values, default=0.0)
+    """Values scaled so that the lowest is `start` and the highest `end`; the middle where all are equal."""
+    low = min(values, default=0.0)
+    high = max(values, default=0.0)
     if low == high:
         return [(start + end) / 2] * len(values)
     return [start + (value - low) / (high - low) * (end - start) for value in values]

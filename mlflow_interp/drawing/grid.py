@@ -1,4 +1,4 @@
-"""A grid of inputs: each a strip of tiles with a name above and lines of text below, and a colour bar."""
+"""A grid of inputs, each a strip of tiles between its name and lines of text, with a colour bar."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-HEAD, GUTTER, BAR = 0.42, 0.2, 0.7  # inches: for the title, between inputs, for the colour bar
+TITLE_HEIGHT = 0.42  # inches
+HEADING_HEIGHT = 0.2
+GUTTER = 0.2  # inches between inputs
+COLOUR_BAR_WIDTH = 0.7  # inches, with its label
 MOST_COLUMNS = 8
-SMALLEST = 224  # pixels: smaller pictures are enlarged, pixel by pixel, before anything is laid over them
-LARGEST = 256  # pixels: as many as a tile or a page shows; pictures of twice as many are reduced
+SMALLEST = 224  # pixels: smaller images are enlarged, pixel by pixel, before an overlay
+LARGEST = 256  # pixels that a tile or a page shows; images of twice as many are reduced
+_TILE_SIDES = {2: 3.4, 4: 2.7, 6: 2.2, 8: 1.9}  # inches, by the most tiles side by side
+_SMALLEST_TILE_SIDE = 1.3
 
 
 @dataclass(frozen=True)
@@ -35,68 +40,64 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """Where things stand, in inches from the top left."""
+class _Grid:
+    """The sizes of a grid, in inches, and its positions from the top left."""
 
     columns: int
     rows: int
     tiles: int
     tile: tuple[float, float]  # width, height
-    head: float
+    top: float
     lines: int  # of text below a strip
 
     @classmethod
-    def of(cls, strips: Sequence[Strip], headings: Sequence[str]) -> _Layout:
-        """As square a grid as holds the strips."""
-        count, tiles = len(strips), len(strips[0].tiles)
-        high, wide = strips[0].tiles[0].shape[:2]
-        # A strip is `tiles` wide and about one and a half high, its text counted.
+    def of(cls, strips: Sequence[Strip], headings: Sequence[str]) -> _Grid:
+        """A grid for the strips that is about square."""
+        count = len(strips)
+        tiles = len(strips[0].tiles)
+        height, width = strips[0].tiles[0].shape[:2]
+        # A strip is `tiles` tiles wide and about one and a half high, including its text.
         columns = max(1, min(MOST_COLUMNS, count, round(math.sqrt(count * 2 / tiles) + 0.25)))
-        across = columns * tiles
-        side = (
-            3.4
-            if across <= 2
-            else 2.7
-            if across <= 4
-            else 2.2
-            if across <= 6
-            else 1.9
-            if across <= 8
-            else 1.3
+        sides = (side for most, side in _TILE_SIDES.items() if columns * tiles <= most)
+        side = next(sides, _SMALLEST_TILE_SIDE)
+        return cls(
+            columns=columns,
+            rows=math.ceil(count / columns),
+            tiles=tiles,
+            tile=(side * min(1, width / height), side * min(1, height / width)),
+            top=TITLE_HEIGHT + (HEADING_HEIGHT if headings else 0),
+            lines=max(len(strip.lines) for strip in strips),
         )
-        tile = (side * min(1, wide / high), side * min(1, high / wide))
-        lines = max(len(strip.lines) for strip in strips)
-        return cls(columns, math.ceil(count / columns), tiles, tile, HEAD + (0.2 if headings else 0), lines)
 
     @property
-    def strip(self) -> float:
+    def strip_width(self) -> float:
         """Width of an input's tiles."""
         return self.tiles * self.tile[0]
 
     @property
     def cell(self) -> tuple[float, float]:
         """Width and height of an input: its tiles, a name above, lines below, a gap."""
-        return self.strip + GUTTER, self.tile[1] + (self.lines + 3.5) * self.letter / 72
+        return self.strip_width + GUTTER, self.tile[1] + (self.lines + 3.5) * self.font_size / 72
 
     @property
-    def letter(self) -> float:
+    def font_size(self) -> float:
         """Font size of a name, in points."""
         return max(6.0, min(9.0, 4 * max(self.tile)))
 
     @property
     def width(self) -> float:
-        """Of the cells, and a margin on either side."""
+        """Width of the cells, and a margin on either side."""
         return self.columns * self.cell[0] - GUTTER + 2 * MARGIN
 
     @property
     def height(self) -> float:
-        """Of the figure: title, headings, and the cells."""
-        return self.rows * self.cell[1] + self.head
+        """Height of the figure: title, headings, and the cells."""
+        return self.rows * self.cell[1] + self.top
 
     def corner(self, index: int) -> tuple[float, float]:
-        """Where an input's tiles begin."""
+        """The upper left corner of an input's tiles."""
         row, column = divmod(index, self.columns)
-        return MARGIN + column * self.cell[0], self.head + row * self.cell[1] + self.letter * 1.5 / 72
+        return MARGIN + column * self.cell[0], self.top + row * self.cell[1] + self.font_size * 1.5 / 72
 
 
 def draw_grid(
@@ -109,94 +110,98 @@ def draw_grid(
     """Draw strips in a grid.
 
     Args:
-        title: Above everything.
-        strips: At least one, all with as many tiles of the same size.
-        headings: What each tile of a strip shows, written above the topmost strips.
-        bar: The colormap of the colour bar and what its colours mean.
+        title: The title.
+        strips: At least one, all with the same number and size of tiles.
+        headings: A heading for each tile of a strip, written above the topmost strips.
+        bar: The colormap of the colour bar and its label.
     """
-    layout = _Layout.of(strips, headings)
-    paper = FigureLayout.of(layout.width + (BAR if bar else 0), layout.height)
-    paper.title(title)
+    grid = _Grid.of(strips, headings)
+    layout = FigureLayout.of(grid.width + (COLOUR_BAR_WIDTH if bar else 0), grid.height)
+    layout.title(title)
     for index, strip in enumerate(strips):
-        _draw_strip(paper, layout, index, strip)
-    for column in range(layout.columns):
-        for number, heading in enumerate(headings):
-            left = layout.corner(column)[0] + number * layout.tile[0]
-            shown = fitted(heading, layout.tile[0] - 0.06, layout.letter)
-            paper.write(left, HEAD - 0.02, shown, size=layout.letter, colour=style.FAINT)
+        _draw_strip(layout, grid, index, strip)
+    for column in range(grid.columns):
+        for tile, heading in enumerate(headings):
+            left = grid.corner(column)[0] + tile * grid.tile[0]
+            text = fitted(heading, grid.tile[0] - 0.06, grid.font_size)
+            layout.write(left, TITLE_HEIGHT - 0.02, text, size=grid.font_size, colour=style.FAINT)
     if bar is not None:
-        _colour_bar(paper, layout, *bar)
-    return paper.figure
+        _colour_bar(layout, grid, *bar)
+    return layout.figure
 
 
-def _draw_strip(paper: FigureLayout, layout: _Layout, index: int, strip: Strip) -> None:
-    (left, top), size = layout.corner(index), layout.letter
-    axes = paper.axes((left, top, layout.strip, layout.tile[1]))
+def _draw_strip(layout: FigureLayout, grid: _Grid, index: int, strip: Strip) -> None:
+    left, top = grid.corner(index)
+    size = grid.font_size
+    axes = layout.axes((left, top, grid.strip_width, grid.tile[1]))
     axes.imshow(_side_by_side(strip.tiles), interpolation="antialiased", aspect="auto")
     axes.set_axis_off()
-    paper.write(left, top - 0.04, fitted(strip.name, layout.strip, size), size=size, va="bottom")
-    for number, (text, colour) in enumerate(strip.lines):
-        below = top + layout.tile[1] + 0.04 + number * size * 1.25 / 72
-        paper.write(left, below, fitted_line(text, layout.strip, size), size=size, colour=colour)
+    layout.write(left, top - 0.04, fitted(strip.name, grid.strip_width, size), size=size, va="bottom")
+    for row, (text, colour) in enumerate(strip.lines):
+        line_top = top + grid.tile[1] + 0.04 + row * size * 1.25 / 72
+        layout.write(left, line_top, fitted_line(text, grid.strip_width, size), size=size, colour=colour)
 
 
 def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
     gap = np.full((tiles[0].shape[0], tiles[0].shape[1] // 50 + 1, 3), 255, np.uint8)
-    pieces = [piece for tile in tiles for piece in (gap, tile)]
-    return np.concatenate(pieces[1:], axis=1)
+    columns = [column for tile in tiles for column in (gap, tile)]
+    return np.concatenate(columns[1:], axis=1)
 
 
-def _colour_bar(paper: FigureLayout, layout: _Layout, colours: Colormap, label: str) -> None:
+def _colour_bar(layout: FigureLayout, grid: _Grid, colours: Colormap, label: str) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.ticker import PercentFormatter
 
-    box = (layout.width, layout.corner(0)[1], 0.14, min(max(layout.tile[1], 1.4), 2.4))
-    paper.colour_bar(box, ScalarMappable(cmap=colours), label, ticks=[0, 0.5, 1], format=PercentFormatter(1))
+    box = (grid.width, grid.corner(0)[1], 0.14, min(max(grid.tile[1], 1.4), 2.4))
+    layout.colour_bar(box, ScalarMappable(cmap=colours), label, ticks=[0, 0.5, 1], format=PercentFormatter(1))
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """A small picture with each pixel repeated, so that what is laid over it can be smooth."""
+    """A small image with each pixel repeated, so that an overlay can be smooth."""
     times = max(1, SMALLEST // max(image.shape[:2]))
     return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def reduced(pixels: np.ndarray) -> np.ndarray:
-    """A large picture or map at a half, a third, … of its size: nothing is painted that no one is shown."""
+    """A large image or map at a half, a third, … of its size: about as many pixels as are displayed."""
     times = max(pixels.shape[:2]) // LARGEST
     if times < 2:
         return pixels
-    kind = np.uint8 if pixels.dtype == np.uint8 else np.float32
-    return np.asarray(Image.fromarray(np.asarray(pixels, kind)).reduce(times))
+    dtype = np.uint8 if pixels.dtype == np.uint8 else np.float32
+    return np.asarray(Image.fromarray(np.asarray(pixels, dtype)).reduce(times))
 
 
 def prediction_lines(explained: Explained, index: int) -> list[tuple[str, str]]:
-    """What is explained (with the label where known), and the three best predictions."""
+    """The explained class (with the label where known), and the three best predictions."""
     examples = explained.examples
-    name, label = examples.class_name, int(examples.labels[index])
+    name = examples.class_name
+    label = int(examples.labels[index])
     right = label == int(examples.classes[index, 0])
     colour = style.INK if label == UNKNOWN else style.RIGHT if right else style.WRONG
     truth = "" if label == UNKNOWN else f" · label {name(label)}"
     lines = [(f"explains {name(int(explained.targets[index]))}{truth}", colour)]
-    classes, chances = examples.classes[index, :3].tolist(), examples.probabilities[index, :3].tolist()
-    for best, chance in zip(classes, chances, strict=True):
-        lines.append((f"{chance_text(chance, explained.head):>6}  {name(best)}", style.FAINT))
+    classes = examples.classes[index, :3].tolist()
+    probabilities = examples.probabilities[index, :3].tolist()
+    for predicted, probability in zip(classes, probabilities, strict=True):
+        lines.append((f"{_probability_text(probability, explained.head):>6}  {name(predicted)}", style.FAINT))
     return lines
 
 
-def chance_text(value: float, head: str) -> str:
-    """A probability in percent; what a linear head gives, as it is."""
+def _probability_text(value: float, head: str) -> str:
+    """A probability in percent; the output of a linear head as it is."""
     return f"{value:.3g}" if head == "linear" and not 0 <= value <= 1 else f"{value:.1%}"
 
 
 def page_facts(explained: Explained, index: int) -> dict[str, Any]:
-    """What a page tells about an input: name, class explained, label, predictions."""
+    """The facts of an input on a page: name, explained class, label, predictions."""
     examples = explained.examples
-    label, name = int(examples.labels[index]), examples.class_name
+    name = examples.class_name
+    label = int(examples.labels[index])
     ranked = zip(examples.classes[index].tolist(), examples.probabilities[index].tolist(), strict=True)
     return {
         "name": examples.names[index],
         "target": name(int(explained.targets[index])),
         "label": None if label == UNKNOWN else name(label),
         "right": None if label == UNKNOWN else label == int(examples.classes[index, 0]),
-        "predictions": [[name(best), round(chance, 4)] for best, chance in ranked],
+        "predictions": [[name(predicted), round(probability, 4)] for predicted, probability in ranked],
     }

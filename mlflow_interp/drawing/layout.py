@@ -1,4 +1,4 @@
-"""Where things stand on a figure, in inches from the top left, and texts as long as there is room."""
+"""The layout of a figure in inches from the top left, and texts cut to the available width."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARGIN = 0.15  # inches: left of the title and above it
-TITLE, BELOW, SMALL = 11, 8.5, 7.5  # points: the title, the line below it, a colour bar
+TITLE_SIZE = 11  # points
+SUBTITLE_SIZE = 8.5
+SMALL_SIZE = 7.5  # such as the labels of a colour bar
 
 Box = tuple[float, float, float, float]  # left, top, width, height in inches
 
 
 @dataclass(frozen=True)
 class FigureLayout:
-    """A figure to be written and drawn on."""
+    """A figure whose axes and texts are placed in inches."""
 
     figure: Figure
 
     @classmethod
     def of(cls, width: float, height: float) -> FigureLayout:
-        """An empty one, of so many inches."""
+        """An empty figure of this size in inches."""
         return cls(style.new_figure(width, height))
 
     @property
@@ -41,41 +43,42 @@ class FigureLayout:
         return float(self.figure.get_figheight())
 
     def place(self, left: float, top: float) -> tuple[float, float]:
-        """Inches from the top left as matplotlib's shares from the bottom left."""
+        """A position in inches from the top left as matplotlib's shares from the bottom left."""
         return left / self.width, 1 - top / self.height
 
-    def axes(self, box: Box, **look: Any) -> Any:
+    def axes(self, box: Box, **settings: Any) -> Any:
         """Axes that fill a box."""
         left, top, width, height = box
         corner = self.place(left, top + height)
-        return self.figure.add_axes((*corner, width / self.width, height / self.height), **look)
+        return self.figure.add_axes((*corner, width / self.width, height / self.height), **settings)
 
     def write(
-        self, left: float, top: float, text: str, *, size: float, colour: str = style.INK, **look: Any
+        self, left: float, top: float, text: str, *, size: float, colour: str = style.INK, **settings: Any
     ) -> None:
-        """A text as it is, hung from its upper left corner; `look` is matplotlib's."""
-        shown: dict[str, Any] = {"va": "top", "parse_math": False} | look
-        self.figure.text(*self.place(left, top), text, size=size, color=colour, **shown)
+        """Write a text as it is, its upper left corner at this position; `settings` are matplotlib's."""
+        defaults: dict[str, Any] = {"va": "top", "parse_math": False}
+        self.figure.text(*self.place(left, top), text, size=size, color=colour, **defaults | settings)
 
-    def title(self, title: str, below: str = "") -> None:
-        """What all figures have at their head."""
-        room = self.width - 2 * MARGIN
-        shown = fitted(title, room, TITLE, bold=True)
-        self.write(MARGIN, MARGIN, shown, size=TITLE, weight="bold")
-        if below:
-            self.write(MARGIN, 0.38, fitted(below, room, BELOW), size=BELOW, colour=style.FAINT)
+    def title(self, title: str, subtitle: str = "") -> None:
+        """Write the title and the subtitle that all figures have."""
+        width = self.width - 2 * MARGIN
+        title = fitted(title, width, TITLE_SIZE, bold=True)
+        self.write(MARGIN, MARGIN, title, size=TITLE_SIZE, weight="bold")
+        if subtitle:
+            subtitle = fitted(subtitle, width, SUBTITLE_SIZE)
+            self.write(MARGIN, 0.38, subtitle, size=SUBTITLE_SIZE, colour=style.FAINT)
 
     def colour_bar(self, box: Box, mappable: ScalarMappable, label: str, **ticks: Any) -> None:
-        """What colours mean; `ticks` is how matplotlib is told of the numbers beside them."""
+        """Draw a colour bar; `ticks` are matplotlib's options for the numbers beside it."""
         axes = self.axes(box)
         bar = self.figure.colorbar(mappable, cax=axes, **ticks)
         bar.outline.set_edgecolor("#d0d7de")
-        axes.tick_params(labelsize=SMALL, length=2, color="#b6bec6", labelcolor=style.FAINT)
-        axes.set_ylabel(label, size=SMALL, color=style.FAINT)
+        axes.tick_params(labelsize=SMALL_SIZE, length=2, color="#b6bec6", labelcolor=style.FAINT)
+        axes.set_ylabel(label, size=SMALL_SIZE, color=style.FAINT)
 
 
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
-    """Inches of a text in the font that figures have."""
+    """The width in inches of a text in the font of the figures."""
     import matplotlib
 
     fonts = (*matplotlib.rcParams["font.family"], *matplotlib.rcParams["font.sans-serif"])
@@ -84,7 +87,7 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
 
 @cache
 def _advance(letter: str, size: float, bold: bool, _fonts: tuple[str, ...]) -> float:
-    """Inches from a letter to the next, which are rounded differently for each size."""
+    """The width of a letter in inches, which is rounded differently for each font size."""
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
@@ -92,33 +95,33 @@ def _advance(letter: str, size: float, bold: bool, _fonts: tuple[str, ...]) -> f
     font = FontProperties(size=size, weight="bold" if bold else "normal")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s)Glyph .* missing from font")
-        # Between two others, as the width of a blank that stands alone is none.
-        wide, narrow = (
-            renderer.get_text_width_height_descent(each, font, ismath=False)[0]
-            for each in (f"n{letter}n", "nn")
+        # Between two others, as the width of a blank on its own is zero.
+        with_letter, without_letter = (
+            renderer.get_text_width_height_descent(text, font, ismath=False)[0]
+            for text in (f"n{letter}n", "nn")
         )
-    return float(wide - narrow) / style.DPI
+    return float(with_letter - without_letter) / style.DPI
 
 
 def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
-    """A text cut in its middle, by no more than it takes to be so many inches wide."""
-    most = min(len(text), int(width * 72 / (0.2 * size)) + 1)
-    shown = style.shorten(text, most)
-    while most > 1 and width_of(shown, size, bold=bold) > width:
-        most -= 1
-        shown = style.shorten(text, most)
-    return shown
+    """A text cut in its middle, by no more characters than needed, to a width in inches."""
+    length = min(len(text), int(width * 72 / (0.2 * size)) + 1)
+    shortened = style.shorten(text, length)
+    while length > 1 and width_of(shortened, size, bold=bold) > width:
+        length -= 1
+        shortened = style.shorten(text, length)
+    return shortened
 
 
 def fitted_line(text: str, width: float, size: float) -> str:
-    """A line of parts between "·": what short ones leave of their share, long ones have too."""
+    """A line of parts between "·"; long ones get the width that short ones leave of their share."""
     text = style.shorten(text, len(text))
     if width_of(text, size) <= width:
         return text
     parts = text.split(" · ")
     widths = [width_of(part, size) for part in parts]
-    room = width - width_of(" · ", size) * (len(parts) - 1)
-    for done, at in enumerate(sorted(range(len(parts)), key=widths.__getitem__)):
-        widths[at] = min(widths[at], room / (len(parts) - done))
-        room -= widths[at]
+    remaining = width - width_of(" · ", size) * (len(parts) - 1)
+    for done, index in enumerate(sorted(range(len(parts)), key=widths.__getitem__)):
+        widths[index] = min(widths[index], remaining / (len(parts) - done))
+        remaining -= widths[index]
     return " · ".join(fitted(part, width, size) for part, width in zip(parts, widths, strict=True))

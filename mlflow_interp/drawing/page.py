@@ -33,22 +33,18 @@ def render(template: str, script: str | None = None, *, plotly: bool = False, **
     Values for the script go in as JSON under `data`, with "<" escaped so that no text can end the block.
 
     Args:
-        template: the file of the template, from the package's folder on.
-        script: the file of its own script, which finds the functions of drawing/shared.js and reads `data`.
-        plotly: whether that library stands in the page before the script.
-        **values: what the template is filled with.
+        template: the path of the template, relative to the package.
+        script: the path of its own script, which finds the functions of drawing/shared.js and reads `data`.
+        plotly: whether the page includes that library before the script.
+        **values: the variables of the template.
     """
     code = _source(SHARED) + _source(script) if script else ""
     library = _plotly() if plotly else ""
     if "data" in values:
         values["data"] = json.dumps(values["data"], allow_nan=False).replace("<", "\\u003c")
-    hashes = [_hash(each) for each in (code, library) if each]
-    filled = (
-        _templates()
-        .get_template(template)
-        .render(script=code, library=library, script_hashes=hashes, **values)
-    )
-    return str(filled)
+    hashes = [_hash(source) for source in (code, library) if source]
+    page = _templates().get_template(template)
+    return str(page.render(script=code, library=library, script_hashes=hashes, **values))
 
 
 def _source(file: str) -> str:

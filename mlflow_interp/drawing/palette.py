@@ -1,22 +1,22 @@
-"""Colours that tell classes apart."""
+"""Distinguishable colours for classes."""
 
 from __future__ import annotations
 
 import colorsys
 
-# Petroff 2021, "Accessible Color Sequences for Data Visualization": told apart by the colour-blind too.
+# Petroff 2021, "Accessible Color Sequences for Data Visualization": colour-blind people can distinguish them.
 _TEN = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 UNKNOWN_COLOUR = "#9aa3ab"
-_GOLDEN = 0.61803398875  # the turn that never comes near where it was: neighbours in order are far in hue
+_GOLDEN = 0.61803398875  # the golden ratio: hues of neighbouring classes are far apart, and none comes back
 
 
 def class_colours(count: int) -> list[str]:
-    """A hex colour for each class: ten that the colour-blind tell apart, beyond them as many hues as asked.
+    """A hex colour for each class: up to ten for colour-blind people, beyond them evenly spread hues.
 
-    More than about thirty can't be told apart by anyone; hover, legend and labels do that.
+    Nobody can distinguish more than about thirty; hover, legend and labels identify those.
     """
     if count <= len(_TEN):
         return list(_TEN[:count])
@@ -25,6 +25,7 @@ def class_colours(count: int) -> list[str]:
 
 def _hue(index: int) -> str:
     # Three lightnesses and two saturations in turn, dark enough on white and light enough on black.
-    lightness, saturation = (0.42, 0.55, 0.66)[index % 3], (0.75, 0.5)[index // 3 % 2]
+    lightness = (0.42, 0.55, 0.66)[index % 3]
+    saturation = (0.75, 0.5)[index // 3 % 2]
     rgb = colorsys.hls_to_rgb((0.58 + index * _GOLDEN) % 1, lightness, saturation)
     return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)

@@ -1,4 +1,4 @@
-"""The look that all figures and pages share: colours, fonts, images as bytes."""
+"""The style of all figures and pages: colours, fonts, images as bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-INK, FAINT, RIGHT, WRONG = "#1b1f24", "#667079", "#1a7f37", "#b42318"
+INK = "#1b1f24"
+FAINT = "#667079"
+RIGHT = "#1a7f37"
+WRONG = "#b42318"
 DPI = 100
 
 
@@ -36,7 +39,7 @@ def find_colormap(name: str) -> Colormap:
     """A matplotlib colormap.
 
     Raises:
-        OptionError: there is none of this name.
+        OptionError: no colormap of this name.
     """
     import matplotlib
 
@@ -61,7 +64,7 @@ def counted(inputs: int) -> str:
 
 
 def with_count(title: str, examples: Examples) -> str:
-    """A title that says so where not all inputs are shown."""
+    """A title, with the number of inputs where not all of them are shown."""
     count = len(examples)
     return title if count <= MOST_IMAGES else f"{title} · first {MOST_IMAGES} of {count} inputs"
 
@@ -70,7 +73,7 @@ def png(figure: Figure) -> bytes:
     """A figure as PNG bytes; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # A box stands for a character that no font here has; the page has the whole name.
+        # The figure shows a box for a character that no installed font has; the page has the whole name.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 4})
     return buffer.getvalue()
@@ -78,12 +81,13 @@ def png(figure: Figure) -> bytes:
 
 def data_uri(pixels: np.ndarray, *, lossless: bool = False, most: int = 320, quality: int = 85) -> str:
     """uint8 pixels (h, w, 3 or 4) as a data: URI, at most `most` pixels on the longer side."""
-    image, buffer = Image.fromarray(pixels), io.BytesIO()
+    image = Image.fromarray(pixels)
+    buffer = io.BytesIO()
     if max(image.size) > most:
         image.thumbnail((most, most))
     if lossless:
         image.save(buffer, "PNG", optimize=True)
     else:
         image.save(buffer, "JPEG", quality=quality)
-    kind = "png" if lossless else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image_format = "png" if lossless else "jpeg"
+    return f"data:image/{image_format};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,6 +1,6 @@
-"""What a kind brings to the page of a run: small images and facts of each input, points, a headline.
+"""The part of a method in the page of its run: a headline, small images and facts of each input, points.
 
-A kind that has `view(result, **options) -> View` takes part in that page.
+A kind that defines `view(result, **options) -> View` appears on that page.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import MOST_IMAGES, Examples
 from mlflow_interp.drawing import style
 
-MOST_BYTES = 600_000  # about so many take the pictures of one method; more inputs, smaller pictures
-SMALLEST, LARGEST = 64, 256  # pixels of their longer side
-_BYTES_A_PIXEL = 0.28  # of base64; photographs take 0.28, what is noisy up to 0.4
+MOST_BYTES = 600_000  # of all images of one method, about; more inputs have smaller images
+SMALLEST = 64  # pixels of the longer side of an image
+LARGEST = 256
+_BYTES_A_PIXEL = 0.28  # of base64; photographs take 0.28, noisy images up to 0.4
 _QUALITY = 75
 
 #: A caption and pixels (h, w, 3) uint8.
@@ -30,11 +31,11 @@ class View:
     """One method on the page of its run.
 
     Attributes:
-        title: what is shown, such as "Grad-CAM at head_relu".
-        headline: what it found, in a sentence.
+        title: the method and its layer, such as "Grad-CAM at head_relu".
+        headline: the main finding, in a sentence.
         inputs: a row an input, see `rows`.
-        scatter: where inputs lie at each layer, or None; see `figures.embedding_panels`.
-        matrix: which class was taken for which, or None; see `figures.confusion_panels`.
+        scatter: the positions of inputs at each layer, or None; see `kinds.embedding.view`.
+        matrix: the most frequent cells of a confusion matrix, or None; see `kinds.confusion_matrix.view`.
     """
 
     title: str
@@ -45,12 +46,12 @@ class View:
 
 
 def side_of(count: int) -> int:
-    """Most pixels of a picture's side where a method has so many, so that all take about `MOST_BYTES`."""
+    """Most pixels of the side of each of `count` images, so that all take about `MOST_BYTES`."""
     return int(np.clip(math.sqrt(MOST_BYTES / _BYTES_A_PIXEL / max(1, count)), SMALLEST, LARGEST))
 
 
 def tile(pixels: np.ndarray, side: int = LARGEST) -> str:
-    """A picture as a data: URI; one of few pixels keeps each of them."""
+    """An image as a data: URI; a very small one is stored without loss."""
     if max(pixels.shape[:2]) <= SMALLEST // 2:
         return style.data_uri(pixels, lossless=True)
     return style.data_uri(pixels, most=side, quality=_QUALITY)
@@ -64,44 +65,46 @@ def rows(
     targets: Sequence[int] | np.ndarray | None = None,
     images: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each of the first 64 inputs: its facts, its picture, and what the method drew of it.
+    """A row for each of the first 64 inputs: its facts, its image, and the tiles that the method drew.
 
     Args:
-        examples: what was put in and what the model said.
-        tiles: of each input.
+        examples: the inputs and their predictions.
+        tiles: the tiles of each input.
         notes: lines of text about each input.
-        targets: the class explained of each input.
-        pictures: small ones to show where `examples` has none.
+        targets: the explained class of each input.
+        images: thumbnails, for `examples` without images.
     """
-    shown = min(len(examples), MOST_IMAGES)
-    side = side_of(shown * max([1, *(len(each) for each in tiles)]))
-    seen = images if examples.images is None else examples.images
-    found = []
-    for at in range(shown):
-        row = facts(examples, at)
-        if seen is not None and at < len(seen):
-            row["picture"] = tile(seen[at], side_of(shown))
-        row["tiles"] = [[caption, tile(pixels, side)] for caption, pixels in (tiles[at] if tiles else ())]
-        row["notes"] = list(notes[at]) if notes else []
+    count = min(len(examples), MOST_IMAGES)
+    side = side_of(count * max([1, *(len(each) for each in tiles)]))
+    images = images if examples.images is None else examples.images
+    table = []
+    for index in range(count):
+        row = facts(examples, index)
+        if images is not None and index < len(images):
+            row["picture"] = tile(images[index], side_of(count))
+        row["tiles"] = [[caption, tile(pixels, side)] for caption, pixels in (tiles[index] if tiles else ())]
+        row["notes"] = list(notes[index]) if notes else []
         if targets is not None:
-            row["target"] = examples.class_name(int(targets[at]))
-        found.append(row)
-    return found
+            row["target"] = examples.class_name(int(targets[index]))
+        table.append(row)
+    return table
 
 
-def facts(examples: Examples, at: int) -> dict[str, Any]:
-    """Which input it is, its label where known, and what the model said of it."""
-    label, name = int(examples.labels[at]), examples.class_name
-    classes, chances = examples.classes[at].tolist(), examples.probabilities[at].tolist()
-    chances += [None] * (len(classes) - len(chances))
+def facts(examples: Examples, index: int) -> dict[str, Any]:
+    """The position and name of an input, its label where known, and its predictions."""
+    label = int(examples.labels[index])
+    name = examples.class_name
+    classes = examples.classes[index].tolist()
+    probabilities = examples.probabilities[index].tolist()
+    probabilities += [None] * (len(classes) - len(probabilities))
     return {
-        "index": int(examples.indices[at]),
-        "name": examples.names[at],
+        "index": int(examples.indices[index]),
+        "name": examples.names[index],
         "label": None if label == UNKNOWN else label,
         "labelName": None if label == UNKNOWN else name(label),
         "predicted": int(classes[0]) if classes else None,
         "predictions": [
-            [name(best), None if chance is None else round(chance, 4)]
-            for best, chance in zip(classes, chances, strict=True)
+            [name(predicted), None if probability is None else round(probability, 4)]
+            for predicted, probability in zip(classes, probabilities, strict=True)
         ],
     }

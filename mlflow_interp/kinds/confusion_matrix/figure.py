@@ -1,4 +1,4 @@
-"""Confusion matrices: a picture with a number in each cell, or colours alone where cells are many."""
+"""The figure of a confusion matrix: numbers in the cells, or only colours where there are many classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import BELOW, MARGIN, SMALL, TITLE, Box, FigureLayout, fitted, width_of
+from mlflow_interp.drawing.layout import (
+    MARGIN,
+    SMALL_SIZE,
+    SUBTITLE_SIZE,
+    TITLE_SIZE,
+    Box,
+    FigureLayout,
+    fitted,
+    width_of,
+)
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.confusion_matrix.labels_figure import draw_labels_grid
 from mlflow_interp.kinds.confusion_matrix.measures import normalized
@@ -23,15 +32,21 @@ if TYPE_CHECKING:
 
 Normalize = Literal["none", "true", "predicted", "all"]
 
-MOST_WITH_NUMBERS, MOST_WITH_ALL_NAMES, MOST_PIXELS = 20, 60, 1000  # classes
+MOST_WITH_NUMBERS = 20  # classes
+MOST_WITH_ALL_NAMES = 60
+MOST_PIXELS = 1000  # classes with a pixel of their own
 _MEANING = {
     "none": "inputs",
     "true": "share of the true class",
     "predicted": "share of the predicted class",
     "all": "share of all inputs",
 }
-_EDGE, _HEAD, _GAP, _BAR, _ASIDE = 0.15, 0.72, 0.2, 0.14, 2.7  # inches
-_LONGEST_NAME, _PAIRED = 1.8, 1.15  # inches of a name, and of one of a pair
+_MATRIX_TOP = 0.72  # inches
+_GAP = 0.2
+_BAR_WIDTH = 0.14
+_PAIRS_WIDTH = 2.7
+_NAME_WIDTH = 1.8  # of a class, beside and below the matrix
+_PAIR_NAME_WIDTH = 1.15  # of a class in a confused pair
 
 
 def draw(
@@ -60,30 +75,38 @@ def draw(
     if normalize not in _MEANING:
         raise OptionError(f"no normalize {normalize!r}; there are: {', '.join(_MEANING)}")
     colours = style.find_colormap(colormap)
-    chosen = class_order(result.matrix, order)
+    classes = class_order(result.matrix, order)
     if result.multi_label:
-        return draw_labels_grid(result, normalize, chosen, colours)
-    shown = normalized(result.matrix, normalize)[np.ix_(chosen, chosen)]
-    return _Drawing(result, shown, chosen, normalize, colours).figure()
+        return draw_labels_grid(result, normalize, classes, colours)
+    values = normalized(result.matrix, normalize)[np.ix_(classes, classes)]
+    return _Drawing(result, values, classes, normalize, colours).figure()
 
 
 @dataclass(frozen=True)
 class _Drawing:
-    """A matrix (classes, classes) to be drawn in the order `chosen`."""
+    """The drawing of a matrix.
+
+    Attributes:
+        result: the counts.
+        values: (classes, classes) what colours and numbers show, in the drawn order.
+        order: (classes,) int64, the class of each row and column.
+        normalize: see `draw`.
+        colours: the colormap.
+    """
 
     result: ConfusionMatrixResult
-    shown: np.ndarray
-    chosen: np.ndarray
+    values: np.ndarray
+    order: np.ndarray
     normalize: str
     colours: Any
 
     @property
     def classes(self) -> int:
-        return len(self.shown)
+        return len(self.values)
 
     @property
     def cell(self) -> float:
-        """Inches of a cell's side: a whole number of pixels, so that each is drawn alike."""
+        """The side of a cell in inches: a whole number of pixels, so that all have the same size."""
         if self.classes <= MOST_WITH_NUMBERS:
             return round(min(1.1, max(0.46, 5.6 / self.classes)), 2)
         if self.classes <= MOST_WITH_ALL_NAMES:
@@ -92,50 +115,53 @@ class _Drawing:
 
     @property
     def _blocks(self) -> int:
-        """Rows of what is drawn: classes, or more than one in a pixel."""
+        """The number of drawn rows: one for each class, or fewer where several classes share a pixel."""
         return math.ceil(self.classes / math.ceil(self.classes / MOST_PIXELS))
 
     @property
-    def letter(self) -> float:
+    def font_size(self) -> float:
         """Font size of class names, in points."""
         return 9 if self.classes <= 10 else 8 if self.classes <= MOST_WITH_NUMBERS else 7
 
     def figure(self) -> Figure:
-        """The whole figure: names left and below, the colour bar right, the worst pairs further right."""
-        names = [fitted(self.result.names[index], _LONGEST_NAME, self.letter) for index in self.chosen]
-        longest = max(width_of(name, self.letter) for name in self._named(names).values())
-        flat = longest < self.cell * 0.95
-        left = _EDGE + 0.3 + longest
-        below = 0.5 + (0.15 if flat else 0.71 * longest + 0.1)
-        paper, box = self._paper(math.ceil(100 * left) / 100, below)
-        axes = paper.axes(box)
+        """The figure: names left and below, the colour bar right, the most confused pairs further right."""
+        names = [fitted(self.result.names[index], _NAME_WIDTH, self.font_size) for index in self.order]
+        longest = max(width_of(name, self.font_size) for name in self._tick_names(names).values())
+        horizontal = longest < self.cell * 0.95
+        left = MARGIN + 0.3 + longest
+        bottom = 0.5 + (0.15 if horizontal else 0.71 * longest + 0.1)
+        layout, box = self._layout(math.ceil(100 * left) / 100, bottom)
+        axes = layout.axes(box)
         mappable = self._matrix(axes)
-        self._ticks(axes, names, flat=flat)
-        left, side = box[0] + box[2] + _GAP, box[2]
-        self._bar(paper, (left, _HEAD, _BAR, min(side, 4.0)), mappable)
-        self._aside(paper, left + _BAR + 0.75, self._worst(side))
-        return paper.figure
+        self._ticks(axes, names, horizontal=horizontal)
+        side = box[2]
+        bar_left = box[0] + side + _GAP
+        self._colour_bar(layout, (bar_left, _MATRIX_TOP, _BAR_WIDTH, min(side, 4.0)), mappable)
+        self._write_pairs(layout, bar_left + _BAR_WIDTH + 0.75, self._pairs(side))
+        return layout.figure
 
-    def _paper(self, left: float, below: float) -> tuple[FigureLayout, Box]:
-        """Paper with its title, and where the matrix stands on it."""
+    def _layout(self, left: float, bottom: float) -> tuple[FigureLayout, Box]:
+        """A figure with its title, and the box of the matrix, with these margins in inches."""
         facts, measures = headline(self.result)
-        title, side = f"Confusion matrix · {facts}", round(self.cell * self._blocks, 2)
-        width = left + side + _GAP + _BAR + 0.65 + (_ASIDE if self._worst(side) else 0)
-        words = max(width_of(title, TITLE, bold=True), width_of(measures, BELOW)) + 2 * MARGIN + 0.01
-        paper = FigureLayout.of(round(max(width, words), 2), round(_HEAD + max(side, 1.6) + below, 2))
-        paper.title(title, measures)
-        return paper, (left, _HEAD, side, side)
+        title = f"Confusion matrix · {facts}"
+        side = round(self.cell * self._blocks, 2)
+        width = left + side + _GAP + _BAR_WIDTH + 0.65 + (_PAIRS_WIDTH if self._pairs(side) else 0)
+        text_width = max(width_of(title, TITLE_SIZE, bold=True), width_of(measures, SUBTITLE_SIZE))
+        width = round(max(width, text_width + 2 * MARGIN + 0.01), 2)
+        layout = FigureLayout.of(width, round(_MATRIX_TOP + max(side, 1.6) + bottom, 2))
+        layout.title(title, measures)
+        return layout, (left, _MATRIX_TOP, side, side)
 
     def _matrix(self, axes: Any) -> Any:
-        """Paint the cells; nothing there is white, so that one input among thousands is still seen."""
+        """Draw the cells; only empty ones are white, so that one input among thousands stays visible."""
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
         few = self.classes <= MOST_WITH_NUMBERS
-        most = 1.0 if self.normalize in ("true", "predicted") else float(self.shown.max() or 1)
-        tints = self.colours(np.linspace(0.0 if few else 0.16, 0.97, 256))
-        scale = LinearSegmentedColormap.from_list("cells", tints)
-        mappable = ScalarMappable(PowerNorm(1 if few else 0.5, 0, most), scale)
+        most = 1.0 if self.normalize in ("true", "predicted") else float(self.values.max() or 1)
+        colours = self.colours(np.linspace(0.0 if few else 0.16, 0.97, 256))
+        colormap = LinearSegmentedColormap.from_list("cells", colours)
+        mappable = ScalarMappable(PowerNorm(1 if few else 0.5, 0, most), colormap)
         pooled = self._pooled()
         pixels = mappable.to_rgba(pooled, bytes=True)
         pixels[pooled == 0] = 255
@@ -145,43 +171,40 @@ class _Drawing:
         return mappable
 
     def _pooled(self) -> np.ndarray:
-        """Where several classes share a pixel, the largest of their cells: none is lost."""
+        """The drawn values: the largest cell where several share a pixel, so that none is lost."""
         block = math.ceil(self.classes / MOST_PIXELS)
-        rest = -self.classes % block
-        padded = np.pad(self.shown, (0, rest))
+        padded = np.pad(self.values, (0, -self.classes % block))
         return np.asarray(padded.reshape(self._blocks, block, self._blocks, block).max(axis=(1, 3)))
 
     def _numbers(self, axes: Any, pixels: np.ndarray) -> None:
-        counts = self.result.matrix[np.ix_(self.chosen, self.chosen)]
-        both = self.normalize != "none" and self.classes <= 10
+        counts = self.result.matrix[np.ix_(self.order, self.order)]
+        with_counts = self.normalize != "none" and self.classes <= 10
         size = 8.5 if self.classes <= 10 else 7.5
-        for row, column in zip(*np.nonzero(self.shown), strict=True):
-            ink = _readable(pixels[row, column])
-            value = self.shown[row, column]
+        shift = 0.1 if with_counts else 0
+        for row, column in zip(*np.nonzero(self.values), strict=True):
+            value = self.values[row, column]
             text = amount(value) if self.normalize == "none" else percent(value)
-            up = 0.1 if both else 0
-            axes.text(column, row - up, text, ha="center", va="center", size=size, color=ink)
-            if both:
-                below = amount(counts[row, column])
-                axes.text(
-                    column, row + 0.22, below, ha="center", va="center", size=6.5, color=ink, alpha=0.75
-                )
+            settings = {"ha": "center", "va": "center", "color": _readable(pixels[row, column])}
+            axes.text(column, row - shift, text, size=size, **settings)
+            if with_counts:
+                axes.text(column, row + 0.22, amount(counts[row, column]), size=6.5, alpha=0.75, **settings)
 
-    def _named(self, names: list[str]) -> dict[int, str]:
-        """The names that have room, by position."""
+    def _tick_names(self, names: list[str]) -> dict[int, str]:
+        """The names that fit, by position."""
         step = 1 if self.classes <= MOST_WITH_ALL_NAMES else math.ceil(self.classes / 40)
-        return {at: names[at] for at in range(0, self.classes, step)}
+        return {index: names[index] for index in range(0, self.classes, step)}
 
-    def _ticks(self, axes: Any, names: list[str], *, flat: bool) -> None:
+    def _ticks(self, axes: Any, names: list[str], *, horizontal: bool) -> None:
         from matplotlib.ticker import FixedLocator
 
-        named = self._named(names)
-        shrink = self._blocks / self.classes
-        places = [(at + 0.5) * shrink - 0.5 for at in named]
-        look: dict[str, Any] = {"fontsize": self.letter, "parse_math": False, "color": style.INK}
-        turned = {} if flat else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-        axes.set_xticks(places, list(named.values()), **look, **turned)
-        axes.set_yticks(places, list(named.values()), **look)
+        tick_names = self._tick_names(names)
+        labels = list(tick_names.values())
+        scale = self._blocks / self.classes
+        positions = [(index + 0.5) * scale - 0.5 for index in tick_names]
+        settings: dict[str, Any] = {"fontsize": self.font_size, "parse_math": False, "color": style.INK}
+        rotation = {} if horizontal else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(positions, labels, **settings, **rotation)
+        axes.set_yticks(positions, labels, **settings)
         axes.set_xlabel("predicted class", size=9, color=style.FAINT)
         axes.set_ylabel("true class", size=9, color=style.FAINT)
         axes.tick_params(length=0 if self.classes <= MOST_WITH_ALL_NAMES else 2, color="#b6bec6", pad=3)
@@ -194,38 +217,37 @@ class _Drawing:
             axes.grid(which="minor", color="#e4e8ec", linewidth=0.6)
             axes.tick_params(which="minor", length=0)
 
-    def _bar(self, paper: FigureLayout, box: Box, mappable: Any) -> None:
+    def _colour_bar(self, layout: FigureLayout, box: Box, mappable: Any) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-        counted = self.normalize == "none"
-        shape = FuncFormatter(lambda value, _: amount(value) if counted else percent(value, zero="0%"))
-        ticks = MaxNLocator(5, integer=counted)
-        paper.colour_bar(box, mappable, _MEANING[self.normalize], format=shape, ticks=ticks)
+        counts = self.normalize == "none"
+        formatter = FuncFormatter(lambda value, _: amount(value) if counts else percent(value, zero="0%"))
+        ticks = MaxNLocator(5, integer=counts)
+        layout.colour_bar(box, mappable, _MEANING[self.normalize], format=formatter, ticks=ticks)
 
-    def _worst(self, side: float) -> list[tuple[str, str]]:
-        """Lines about the most confused pairs, as many as have room."""
+    def _pairs(self, side: float) -> list[tuple[str, str]]:
+        """The names and counts of the most confused pairs, as many as fit beside a matrix of this height."""
         if self.classes < 4:
             return []
         support = self.result.counts.sum(axis=1)
-        name = self.result.names
-        return [
-            (
-                f"{fitted(name[label], _PAIRED, 8)} → {fitted(name[taken], _PAIRED, 8)}",
-                f"{amount(times)} of {amount(support[label])} ({percent(times / support[label])})",
-            )
-            for label, taken, times in self.result.confused(min(12, int((max(side, 1.6) - 0.3) / 0.4)))
-        ]
+        most = min(12, int((max(side, 1.6) - 0.3) / 0.4))
+        pairs = []
+        for label, predicted, times in self.result.confused(most):
+            names = [fitted(self.result.names[index], _PAIR_NAME_WIDTH, 8) for index in (label, predicted)]
+            count = f"{amount(times)} of {amount(support[label])} ({percent(times / support[label])})"
+            pairs.append((" → ".join(names), count))
+        return pairs
 
-    def _aside(self, paper: FigureLayout, left: float, lines: list[tuple[str, str]]) -> None:
-        if lines:
-            paper.write(left, _HEAD, "most confused", size=9, weight="bold")
-        for at, (pair, count) in enumerate(lines):
-            top = _HEAD + 0.26 + 0.4 * at
-            paper.write(left, top, pair, size=8)
-            paper.write(left, top + 0.15, count, size=SMALL, colour=style.FAINT)
+    def _write_pairs(self, layout: FigureLayout, left: float, pairs: list[tuple[str, str]]) -> None:
+        if pairs:
+            layout.write(left, _MATRIX_TOP, "most confused", size=9, weight="bold")
+        for row, (names, count) in enumerate(pairs):
+            top = _MATRIX_TOP + 0.26 + 0.4 * row
+            layout.write(left, top, names, size=8)
+            layout.write(left, top + 0.15, count, size=SMALL_SIZE, colour=style.FAINT)
 
 
 def _readable(pixel: np.ndarray) -> str:
-    """Ink that can be read on a colour."""
+    """A text colour that is readable on this pixel's colour."""
     red, green, blue = (float(part) / 255 for part in pixel[:3])
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else style.INK
