@@ -1,1 +1,1 @@
-"""Caricatures: images that a layer answers to as it does to the input."""
+"""Caricatures: images whose activations at a layer are similar to those of the input, and exaggerated."""

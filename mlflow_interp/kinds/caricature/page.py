@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def page(result: CaricatureResult) -> str:
     """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
-    shown = min(len(result.examples), MOST_IMAGES)
+    count = min(len(result.examples), MOST_IMAGES)
     rows = [
         {
             "name": result.examples.names[index],
@@ -24,7 +24,7 @@ def page(result: CaricatureResult) -> str:
             ],
             "notes": [text for text, _ in notes_of(result, index)],
         }
-        for index in range(shown)
+        for index in range(count)
     ]
-    more = len(result.examples) - shown
+    more = len(result.examples) - count
     return render("drawing/gallery.html", "drawing/gallery.js", title="Caricature", more=more, data=rows)

@@ -1,4 +1,4 @@
-"""What a caricature gives: an image for each input and layer, and how like the input it is."""
+"""The result of caricatures: an image for each input and layer, and its similarity to the input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from mlflow_interp.core.examples import Examples
 
-MOST_FRAMED = 8  # inputs in an image over steps
+MOST_IN_A_FRAME = 8  # inputs in an image over steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,23 +17,23 @@ class CaricatureResult:
     """One image for each input and layer. Every array has the inputs first and the layers second.
 
     Attributes:
-        examples: the inputs and what the model said about them.
+        examples: the inputs and their predictions.
         images: (n, layers, height, width, channels) float32 in 0..1.
         layers: the paths of the layers, in the order asked for.
         objectives: (n, layers) float32, dots · max(0.1, cosines)^power, 1 for the input itself; like
-            `cosines` and `dots` the mean over 16 small turns, zooms and shifts that the ascent has not
-            seen, with JPEG's losses.
+            `cosines` and `dots` the mean over 16 small rotations, zooms and shifts that the optimisation
+            has not used, with JPEG's losses.
         cosines: (n, layers) float32, between the activations of image and input.
         dots: (n, layers) float32, dot products over the input's own activations squared.
-        baseline_cosines: (n, layers) float32, the cosine that other inputs reach: their mean, or where
-            an input came alone that of itself upside down.
-        curves: (n, layers, points) float32, the objective on the way, a mean of
-            `curve_every` steps each.
+        baseline_cosines: (n, layers) float32, the mean cosine of other inputs with it; where an input
+            came alone, the cosine of its own image upside down.
+        curves: (n, layers, points) float32, the objective over the optimisation, means of
+            `curve_every` steps.
         steps_taken: (n, layers) int64.
         converged: (n, layers) bool, whether it stopped because more steps would have gained too little.
-        snapshots: (n, layers, s, height, width, channels) uint8, images on the way, the last one last.
-        snapshot_every: so many steps lie between them; 0 where none were kept.
-        curve_every: so many steps lie between the points of `curves`.
+        snapshots: (n, layers, s, height, width, channels) uint8, images over the steps, the final one last.
+        snapshot_every: the number of steps between them; 0 where there are none.
+        curve_every: the number of steps between the points of `curves`.
     """
 
     examples: Examples
@@ -52,30 +52,30 @@ class CaricatureResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The layers that were looked at."""
+        """The layers that were drawn."""
         return {"layers": ",".join(self.layers)}
 
     @property
     def curve_steps(self) -> np.ndarray:
-        """(points,) the steps taken at each point of `curves`."""
+        """(points,) the number of steps at each point of `curves`."""
         return self._steps(self.curve_every, self.curves)
 
     @property
     def snapshot_steps(self) -> np.ndarray:
-        """(s,) the steps taken at each of `snapshots`; who had stopped stays as they were."""
+        """(s,) the number of steps at each of `snapshots`; images that had stopped do not change."""
         return self._steps(self.snapshot_every, self.snapshots)
 
     def _steps(self, every: int, points: np.ndarray) -> np.ndarray:
         return np.asarray(np.minimum(every * np.arange(1, points.shape[2] + 1), self.steps_taken.max()))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Images, measures, curves and what the model said, by name."""
+        """Images, measures, curves and predictions, by name."""
         names = ("images", *_MEASURES, "curves", "steps_taken", "converged")
-        found = {name: getattr(self, name) for name in names}
+        arrays = {name: getattr(self, name) for name in names}
         if self.snapshot_every:
-            found["snapshots"] = self.snapshots
+            arrays["snapshots"] = self.snapshots
         examples = self.examples
-        return found | {
+        return arrays | {
             "indices": examples.indices,
             "labels": examples.labels,
             "classes": examples.classes,
@@ -83,22 +83,23 @@ class CaricatureResult:
         }
 
     def metrics(self) -> dict[str, float]:
-        """Means over the inputs: of all layers, and where there are several of each."""
-        found = {"inputs": float(len(self.examples))}
+        """Means over the inputs: of all layers and, where there are several, of each."""
+        metrics = {"inputs": float(len(self.examples))}
         for name in (*_MEASURES, "steps_taken"):
             values = getattr(self, name)
             singular = _SINGULAR.get(name, name)
-            found[singular] = float(values.mean())
+            metrics[singular] = float(values.mean())
             if len(self.layers) > 1:
-                found |= {
+                metrics |= {
                     f"{singular}/{layer}": float(values[:, column].mean())
                     for column, layer in enumerate(self.layers)
                 }
-        return found
+        return metrics
 
     def series(self) -> dict[str, list[tuple[int, float]]]:
         """The objective over steps, a mean over the inputs, for each layer."""
-        steps, means = self.curve_steps.tolist(), self.curves.mean(axis=0)
+        steps = self.curve_steps.tolist()
+        means = self.curves.mean(axis=0)
         return {
             f"objective_over_steps/{layer}": list(zip(steps, curve.tolist(), strict=True))
             for layer, curve in zip(self.layers, means, strict=True)
@@ -108,23 +109,23 @@ class CaricatureResult:
         """The images over steps, inputs below one another and layers side by side."""
         if not self.snapshot_every:
             return []
-        shown = self.snapshots[:MOST_FRAMED]
-        rows = np.concatenate(list(np.concatenate(list(shown.swapaxes(0, 1)), axis=-2)), axis=1)
-        pictures = np.repeat(rows, 3, axis=-1) if rows.shape[-1] == 1 else rows
-        return list(zip(self.snapshot_steps.tolist(), pictures, strict=True))
+        layers_first = self.snapshots[:MOST_IN_A_FRAME].swapaxes(0, 1)
+        frames = np.concatenate(list(np.concatenate(list(layers_first), axis=-2)), axis=1)
+        frames = np.repeat(frames, 3, axis=-1) if frames.shape[-1] == 1 else frames
+        return list(zip(self.snapshot_steps.tolist(), frames, strict=True))
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, what was predicted, the label if known, the measures of each layer."""
+        """A row an input: its name, prediction, label if known, and the measures of each layer."""
         rows = self.examples.table()
         for column, layer in enumerate(self.layers):
-            at = f" at {layer}" if len(self.layers) > 1 else ""
+            suffix = f" at {layer}" if len(self.layers) > 1 else ""
             for measure in (*_MEASURES, "steps_taken"):
-                rows[_SINGULAR.get(measure, measure) + at] = getattr(self, measure)[:, column].tolist()
-            rows["stopped" + at] = [STOPPED[bool(each)] for each in self.converged[:, column]]
+                rows[_SINGULAR.get(measure, measure) + suffix] = getattr(self, measure)[:, column].tolist()
+            rows["stopped" + suffix] = [STOPPED[bool(flag)] for flag in self.converged[:, column]]
         return rows
 
     def warnings(self) -> list[str]:
-        """Names the layers where a caricature is no nearer to its input than other inputs are."""
+        """Warns of layers where a caricature is no closer to its input than other inputs are."""
         return [
             f"{far} of {len(self.examples)} caricatures at layer {layer!r} are no more like their input than "
             f"other inputs are (cosine {self.cosines[:, column].mean():.2f} against "
@@ -136,5 +137,5 @@ class CaricatureResult:
 
 _MEASURES = ("objectives", "cosines", "dots", "baseline_cosines")
 _SINGULAR = {name: name.removesuffix("s") for name in _MEASURES}
-#: Why an ascent stopped, by whether it converged.
+#: Why an optimisation stopped, by whether it converged.
 STOPPED = {True: "converged", False: "steps"}

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def tiles_of(result: CaricatureResult, index: int) -> dict[str, np.ndarray]:
-    """By heading, (h, w, 3) uint8: the picture, and a caricature a layer."""
-    pictures = result.examples.images
-    tiles = {} if pictures is None else {"picture": enlarged(pictures[index])}
+    """By heading, (h, w, 3) uint8: the image, and a caricature for each layer."""
+    images = result.examples.images
+    tiles = {} if images is None else {"picture": enlarged(images[index])}
     for layer, image in zip(result.layers, result.images[index], strict=True):
         pixels = np.rint(image * 255).astype(np.uint8)
         tiles[layer] = enlarged(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
@@ -24,10 +24,11 @@ def tiles_of(result: CaricatureResult, index: int) -> dict[str, np.ndarray]:
 
 
 def notes_of(result: CaricatureResult, index: int) -> list[tuple[str, str]]:
-    """Lines about an input with their colours: the cosine at each layer, of the first four."""
+    """Lines of text about an input with their colours: the cosine at each of the first four layers."""
     lines = []
-    for number, layer in enumerate(result.layers[:4]):
-        cosine, other = result.cosines[index, number], result.baseline_cosines[index, number]
-        against = f" (other inputs {other:.2f})" if np.isfinite(other) else ""
-        lines.append((f"{layer}: cosine {cosine:.2f}{against}", style.FAINT))
+    for column, layer in enumerate(result.layers[:4]):
+        cosine = result.cosines[index, column]
+        baseline = result.baseline_cosines[index, column]
+        comparison = f" (other inputs {baseline:.2f})" if np.isfinite(baseline) else ""
+        lines.append((f"{layer}: cosine {cosine:.2f}{comparison}", style.FAINT))
     return lines

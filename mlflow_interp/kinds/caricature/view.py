@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 def view(result: CaricatureResult) -> View:
     """The caricature of each input at each layer."""
-    shown = range(min(len(result.examples), MOST_IMAGES))
-    tiles = [list(tiles_of(result, at).items())[-len(result.layers) :] for at in shown]
-    near, other = float(result.cosines.mean()), float(result.baseline_cosines.mean())
+    indices = range(min(len(result.examples), MOST_IMAGES))
+    cosine = float(result.cosines.mean())
+    baseline = float(result.baseline_cosines.mean())
     return View(
         title="Caricature",
-        headline=f"cosine {near:.2f} to their input, {other:.2f} to other inputs",
-        inputs=rows(result.examples, tiles=tiles, notes=[_said(result, at) for at in shown]),
+        headline=f"cosine {cosine:.2f} to their input, {baseline:.2f} to other inputs",
+        inputs=rows(
+            result.examples,
+            tiles=[list(tiles_of(result, index).items())[-len(result.layers) :] for index in indices],
+            notes=[[text for text, _ in notes_of(result, index)] for index in indices],
+        ),
     )
-
-
-def _said(result: CaricatureResult, at: int) -> list[str]:
-    return [text for text, _ in notes_of(result, at)]

@@ -1,1 +1,1 @@
-"""Heatmaps over images: Grad-CAM and its kin."""
+"""Heatmaps over images, such as those of Grad-CAM."""

@@ -1,4 +1,4 @@
-"""The figure of heatmaps: each image beside itself under its heat."""
+"""The figure of heatmaps: each image without and with its heatmap."""
 
 from __future__ import annotations
 

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> str:
-    """A page that opens offline: one picture large, all as thumbnails, the heat's opacity on a slider."""
-    colours, examples = style.find_colormap(colormap), result.examples
-    shown = min(len(examples), MOST_IMAGES)
+    """A page that opens offline: one image large, all as thumbnails, the heat's opacity on a slider."""
+    colours = style.find_colormap(colormap)
+    count = min(len(result.examples), MOST_IMAGES)
     return render(
         "kinds/heatmap/page.html",
         "kinds/heatmap/page.js",
         title=f"Grad-CAM at {result.layer}",
-        more=len(examples) - shown,
+        more=len(result.examples) - count,
         opacity=round(100 * opacity),
         data=[
             page_facts(result.explained, index) | _images(result, index, colours, opacity)
-            for index in range(shown)
+            for index in range(count)
         ],
     )
 
@@ -40,10 +40,10 @@ def _images(result: HeatmapResult, index: int, colours: Any, opacity: float) -> 
         return {"picture": None, "heat": style.data_uri(tile, lossless=True, most=480)}
     heat = relative(result.heatmaps[index : index + 1])[0]
     image = np.asarray(result.examples.images)[index]
-    high, wide = image.shape[:2]
-    # Smooth as in the figure, at a size that stays small: browsers scale the rest of the way.
-    scale = 112 / max(high, wide)
-    heat = np.clip(resize_map(heat, max(1, round(high * scale)), max(1, round(wide * scale))), 0, 1)
+    height, width = image.shape[:2]
+    # Smooth as in the figure, but small: the browser enlarges it further.
+    scale = 112 / max(height, width)
+    heat = np.clip(resize_map(heat, max(1, round(height * scale)), max(1, round(width * scale))), 0, 1)
     tinted = colours(heat, bytes=True)
     tinted[..., 3] = np.rint(heat * 255)
     return {"picture": style.data_uri(image), "heat": style.data_uri(tinted, lossless=True)}

@@ -15,20 +15,16 @@ if TYPE_CHECKING:
 
 
 def tiles_of(result: HeatmapResult, index: int, colours: Any, opacity: float) -> list[np.ndarray]:
-    """Picture and overlay; of what is no picture, the input under its heat."""
+    """Image and overlay; the input with its heat where it is not an image."""
     heat = relative(result.heatmaps[index : index + 1])[0]
     if not is_on_image(result):
-        return [draw_input(_values(result, index), heat, colours, opacity=opacity)]
+        values = None if result.examples.values is None else np.asarray(result.examples.values[index])
+        return [draw_input(values, heat, colours, opacity=opacity)]
     image = enlarged(np.asarray(result.examples.images)[index])
     heat = np.clip(resize_map(heat, *image.shape[:2]), 0, 1)
     return [image, overlay(image, heat, colours(heat)[..., :3], opacity)]
 
 
 def is_on_image(result: HeatmapResult) -> bool:
-    """Whether inputs are images, which their heatmaps are laid over."""
+    """Whether inputs are images, so that heatmaps are drawn over them."""
     return result.examples.images is not None and result.heatmaps.ndim == 3
-
-
-def _values(result: HeatmapResult, index: int) -> np.ndarray | None:
-    values = result.examples.values
-    return None if values is None else np.asarray(values[index])

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def view(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> View:
-    """Each picture under its heatmap."""
-    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_IMAGES))
+    """Each image under its heatmap."""
+    colours = style.find_colormap(colormap)
+    indices = range(min(len(result.examples), MOST_IMAGES))
     focus = result.metrics().get("focus")
     return View(
         title=f"Grad-CAM at {result.layer}",
@@ -24,7 +25,7 @@ def view(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0
         else f"half of the heat lies on {focus:.0%} of a picture",
         inputs=rows(
             result.examples,
-            tiles=[[("Grad-CAM", tiles_of(result, at, colours, opacity)[-1])] for at in shown],
+            tiles=[[("Grad-CAM", tiles_of(result, index, colours, opacity)[-1])] for index in indices],
             targets=result.explained.targets,
         ),
     )

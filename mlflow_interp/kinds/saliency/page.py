@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 def page(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> str:
     """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
-    colours, examples = style.find_colormap(colormap), result.examples
-    shown = min(len(examples), MOST_IMAGES)
+    colours = style.find_colormap(colormap)
+    examples = result.examples
+    count = min(len(examples), MOST_IMAGES)
+    most = 224 if examples.images is not None else 480
     rows = []
-    for index in range(shown):
+    for index in range(count):
         tiles = tiles_of(result, index, colours, percentile)
-        most = 224 if examples.images is not None else 480
         images = [[name, style.data_uri(tile, most=most)] for name, tile in tiles.items()]
         rows.append(page_facts(result.explained, index) | {"tiles": images})
     return render(
-        "drawing/gallery.html", "drawing/gallery.js", title="Saliency", more=len(examples) - shown, data=rows
+        "drawing/gallery.html", "drawing/gallery.js", title="Saliency", more=len(examples) - count, data=rows
     )

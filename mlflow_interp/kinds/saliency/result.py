@@ -1,4 +1,4 @@
-"""What saliency gives: three maps an input, each of the input's own shape."""
+"""The result of saliency: three maps an input, each of the input's own shape."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mlflow_interp.core.examples import Examples, Explained
 class SaliencyResult:
     """Three maps an input, each of the input's own shape, every channel and sign kept.
 
-    Where integers are looked up in an embedding, of the shape of what is found there.
+    Where integers are looked up in an embedding, maps have the shape of the embedded vectors.
 
     Attributes:
-        explained: the inputs, what the model said about them, and the class explained.
+        explained: the inputs, their predictions, and the explained class.
         gradients: (n, …) float32, ∂score/∂input.
         smooth_gradients: (n, …) float32, their mean, or mean square, over noisy copies.
         integrated_gradients: (n, …) float32, attributions that sum to the score's rise over the baseline.
         completeness_gaps: (n,) float32, how far they are from that sum, relative to it.
-        samples: how many noisy copies there were; one where there is no noise.
-        entry: path of the embedding that gradients are taken by; empty where it is the input.
+        samples: the number of noisy copies; one where there is no noise.
+        entry: path of the embedding layer that gradients are taken with respect to; empty for the input.
     """
 
     explained: Explained
@@ -36,17 +36,17 @@ class SaliencyResult:
 
     @property
     def examples(self) -> Examples:
-        """The inputs and what the model said about them."""
+        """The inputs and their predictions."""
         return self.explained.examples
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The kind of head the scores were read from, the number of noisy copies, the embedding if any."""
-        found = {"head": self.explained.head, "samples": self.samples}
-        return found | ({"embedding": self.entry} if self.entry else {})
+        """The kind of head that scores come from, the number of noisy copies, the embedding if any."""
+        resolved = {"head": self.explained.head, "samples": self.samples}
+        return resolved | ({"embedding": self.entry} if self.entry else {})
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The three maps, the gaps, targets and what the model said, by name."""
+        """The three maps, the gaps, targets and predictions, by name."""
         maps = {
             "gradients": self.gradients,
             "smooth_gradients": self.smooth_gradients,
@@ -56,7 +56,7 @@ class SaliencyResult:
         return maps | self.explained.arrays()
 
     def metrics(self) -> dict[str, float]:
-        """How sure the model is, how right, and how complete the integrated gradients are."""
+        """Mean probability, accuracy, and how complete the integrated gradients are."""
         return self.explained.metrics() | {"completeness_gap": float(self.completeness_gaps.mean())}
 
     def table(self) -> dict[str, list[Any]]:
@@ -64,7 +64,7 @@ class SaliencyResult:
         return self.explained.table() | {"completeness_gap": self.completeness_gaps.tolist()}
 
     def warnings(self) -> list[str]:
-        """Says so where the integral is too coarse to be trusted, or where there is no gradient."""
+        """Warns of an integral that is too coarse, of inputs without a gradient, and of overflow."""
         warnings = []
         gap = float(np.median(self.completeness_gaps))
         if gap > 0.2:
@@ -74,11 +74,10 @@ class SaliencyResult:
         flat = int((np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0).sum())
         if flat:
             warnings.append(f"{flat} inputs have no gradient at all: the score does not depend on them")
-        endless = int(
-            (~np.isfinite(self.smooth_gradients.reshape(len(self.gradients), -1))).any(axis=1).sum()
-        )
-        if endless:
+        finite = np.isfinite(self.smooth_gradients.reshape(len(self.gradients), -1)).all(axis=1)
+        overflows = int((~finite).sum())
+        if overflows:
             warnings.append(
-                f"SmoothGrad of {endless} inputs is more than float32 holds; average=mean squares nothing"
+                f"SmoothGrad of {overflows} inputs is more than float32 holds; average=mean squares nothing"
             )
         return warnings

@@ -23,32 +23,32 @@ def strength(values: np.ndarray, percentile: float) -> np.ndarray:
 
 
 def tiles_of(result: SaliencyResult, index: int, colours: Any, percentile: float) -> dict[str, np.ndarray]:
-    """By heading, (h, w, 3) uint8; of what is no picture the maps alone."""
+    """By heading, (h, w, 3) uint8; only the maps where inputs are not images."""
     maps = [result.gradients[index], result.smooth_gradients[index], result.integrated_gradients[index]]
     if result.examples.images is None:
-        drawn = [_on_input(result, index, each, colours, percentile) for each in maps]
-        return dict(zip(HEADINGS[2:], drawn, strict=True))
+        tiles = [_on_input(result, index, values, colours, percentile) for values in maps]
+        return dict(zip(HEADINGS[2:], tiles, strict=True))
     image = result.examples.images[index]
-    planes = [reduced(strength(_channels_last(each, image), percentile)) for each in maps]
+    planes = [reduced(strength(_channels_last(values, image), percentile)) for values in maps]
     image = reduced(image)
     filtered = np.rint(image * planes[1][..., np.newaxis]).astype(np.uint8)
-    drawn = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
-    return dict(zip(HEADINGS, [enlarged(image), enlarged(filtered), *drawn], strict=True))
+    tiles = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
+    return dict(zip(HEADINGS, [enlarged(image), enlarged(filtered), *tiles], strict=True))
 
 
 def _on_input(
     result: SaliencyResult, index: int, values: np.ndarray, colours: Any, percentile: float
 ) -> np.ndarray:
-    """A map over what is no picture, (h, w, 3) uint8; the signs of a table's are kept."""
-    given = None if result.examples.values is None else result.examples.values[index]
+    """A map over an input that is not an image, (h, w, 3) uint8; maps of tables keep their signs."""
+    input_ = None if result.examples.values is None else result.examples.values[index]
     if values.ndim > 1:
-        return draw_input(given, strength(values, percentile), colours, opacity=None)
+        return draw_input(input_, strength(values, percentile), colours, opacity=None)
     peak = np.percentile(np.abs(values), percentile) or np.abs(values).max() or 1.0
-    return draw_bars(given, np.clip(values / peak, -1, 1), colours)
+    return draw_bars(input_, np.clip(values / peak, -1, 1), colours)
 
 
 def _channels_last(values: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A map of a picture as (height, width, channels)."""
-    first = values.ndim == 3 and values.shape[:2] != image.shape[:2] == values.shape[1:]
-    values = np.moveaxis(values, 0, -1) if first else values
+    """A map of an image as (height, width, channels)."""
+    channels_first = values.ndim == 3 and values.shape[:2] != image.shape[:2] == values.shape[1:]
+    values = np.moveaxis(values, 0, -1) if channels_first else values
     return values if values.ndim == 3 else values[..., np.newaxis]

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 def view(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> View:
     """The three maps of each input."""
-    colours, shown = style.find_colormap(colormap), range(min(len(result.examples), MOST_IMAGES))
+    colours = style.find_colormap(colormap)
+    indices = range(min(len(result.examples), MOST_IMAGES))
     gap = float(np.median(result.completeness_gaps))
-    tiles = [list(tiles_of(result, at, colours, percentile).items())[-3:] for at in shown]
+    tiles = [list(tiles_of(result, index, colours, percentile).items())[-3:] for index in indices]
     return View(
         title="Saliency",
         headline=f"integrated gradients miss what they should sum to by {gap:.1%} (median)",
