@@ -1,1 +1,1 @@
-"""Embeddings: activations laid out in the plane, aligned with earlier ones, judged, drawn."""
+"""Embeddings of activations: their layout, alignment with earlier ones, quality, figure and page."""

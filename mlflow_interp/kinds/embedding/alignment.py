@@ -1,4 +1,4 @@
-"""Embeddings that can be compared: each starts where an earlier one ended, and is moved onto it."""
+"""Comparable embeddings: each starts from an earlier one, and is aligned with it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from mlflow_interp.exceptions import OptionError
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
-    """An embedding made before.
+    """An earlier embedding.
 
     Attributes:
         embeddings: (m, layers, components) float32.
-        indices: (m,) int64, the inputs' positions then.
+        indices: (m,) int64, the positions of its inputs.
     """
 
     embeddings: np.ndarray
     indices: np.ndarray
 
     def start(self, column: int, layers: int, indices: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """(n, components) where each input was; one that wasn't there starts at its nearest that was.
+        """(n, components) the earlier point of each input; a new input starts at its nearest known neighbour.
 
         Args:
-            column: which of the layers.
-            layers: how many layers there are now.
-            indices: (n,) positions of the inputs now.
+            column: the index of the layer.
+            layers: the number of layers of the new embedding.
+            indices: (n,) the positions of its inputs.
             rows: (n, features) their activations.
 
         Raises:
@@ -40,36 +40,37 @@ class Earlier:
             raise OptionError(
                 f"align has {self.embeddings.shape[1]} layers, and {layers} are asked for; ask for the same"
             )
-        place = {index: at for at, index in enumerate(self.indices.tolist())}
-        known = np.array([place.get(index, -1) for index in indices.tolist()])
-        there = np.flatnonzero(known >= 0)
-        if not len(there):
+        earlier_rows = {index: row for row, index in enumerate(self.indices.tolist())}
+        earlier_row = np.array([earlier_rows.get(index, -1) for index in indices.tolist()])
+        known = np.flatnonzero(earlier_row >= 0)
+        if not len(known):
             raise OptionError("align has no input in common with these; give an embedding of the same inputs")
         points = np.zeros((len(indices), self.embeddings.shape[2]), np.float32)
-        points[there] = self.embeddings[known[there], column]
-        missing = np.flatnonzero(known < 0)
-        if len(missing):
-            points[missing] = points[there[_nearest(rows[there], rows[missing])]]
+        points[known] = self.embeddings[earlier_row[known], column]
+        new = np.flatnonzero(earlier_row < 0)
+        if len(new):
+            points[new] = points[known[_nearest(rows[known], rows[new])]]
         return points
 
 
-def _nearest(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _nearest(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """The index of the nearest row to each query."""
     from sklearn.neighbors import NearestNeighbors
 
     finder = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows)
-    return np.asarray(finder.kneighbors(others, return_distance=False))[:, 0]
+    return np.asarray(finder.kneighbors(queries, return_distance=False))[:, 0]
 
 
 def read_earlier(align: str | Path | np.ndarray | None, batch: Batch, components: int) -> Earlier | None:
-    """The embedding that an option names.
+    """The embedding that the option `align` names.
 
     Raises:
-        OptionError: no embedding there, or one of other components.
+        OptionError: no embedding there, or one with another number of components.
     """
     if align is None:
         return None
-    found = _arrays(align, batch)
-    embeddings = np.asarray(found["embeddings"], np.float32)
+    arrays = _read_arrays(align, batch)
+    embeddings = np.asarray(arrays["embeddings"], np.float32)
     if embeddings.ndim == 2:
         embeddings = embeddings[:, np.newaxis]
     if embeddings.ndim != 3 or embeddings.shape[2] != components or not np.isfinite(embeddings).all():
@@ -77,10 +78,10 @@ def read_earlier(align: str | Path | np.ndarray | None, batch: Batch, components
             f"align holds an embedding of shape {embeddings.shape}, and (inputs, {components}) or (inputs, "
             f"layers, {components}) finite numbers are needed; keep n_components as it was"
         )
-    return Earlier(embeddings, np.asarray(found.get("indices", np.arange(len(embeddings)))))
+    return Earlier(embeddings, np.asarray(arrays.get("indices", np.arange(len(embeddings)))))
 
 
-def _arrays(align: Any, batch: Batch) -> dict[str, np.ndarray]:
+def _read_arrays(align: Any, batch: Batch) -> dict[str, np.ndarray]:
     if not isinstance(align, (str, Path)):
         return {"embeddings": np.asarray(align)}
     if batch.read_arrays is None:
@@ -92,18 +93,19 @@ def _arrays(align: Any, batch: Batch) -> dict[str, np.ndarray]:
 
 
 def moved_onto(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """An embedding turned, mirrored, scaled and shifted so that points are nearest to where they were.
+    """An embedding rotated, mirrored, scaled and shifted so that points are nearest to their earlier ones.
 
-    Procrustes analysis (Schönemann 1966); umap-learn itself stretches what it starts from to a box.
+    Procrustes analysis (Schönemann 1966). umap-learn itself stretches its initial points to a box.
 
     Args:
-        before: (n, components).
-        after: (n, components).
+        before: (n, components) the earlier points.
+        after: (n, components) the points to move.
     """
     from scipy.linalg import orthogonal_procrustes
 
-    centre, middle = after.mean(axis=0), before.mean(axis=0)
-    turn, scale = orthogonal_procrustes(after - centre, before - middle)
-    spread = float(((after - centre) ** 2).sum())
-    moved = (after - centre) @ turn * (scale / spread if spread else 1.0) + middle
+    centre_before = before.mean(axis=0)
+    centre_after = after.mean(axis=0)
+    rotation, scale = orthogonal_procrustes(after - centre_after, before - centre_before)
+    squares = float(((after - centre_after) ** 2).sum())
+    moved = (after - centre_after) @ rotation * (scale / squares if squares else 1.0) + centre_before
     return np.asarray(moved, np.float32)

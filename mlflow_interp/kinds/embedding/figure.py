@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
 
 Legend = Literal["shared", "each", "off"]
-_PANEL, _LEGEND, _NAME, _HEAD, _LINE = 4.6, 2.0, 1.5, 0.6, 0.175  # inches
+_PANEL = 4.6  # inches
+_LEGEND_WIDTH = 2.0
+_NAME_WIDTH = 1.5
+_TITLE_HEIGHT = 0.6
+_LINE_HEIGHT = 0.175
 
 
 def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> Figure:
@@ -37,103 +41,105 @@ def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
     if point_size is not None and not point_size > 0:
         raise OptionError(f"point_size is {point_size}; give a number above 0")
     classes = ClassColours.of([result])
-    aside = _LEGEND if legend == "shared" and len(classes.names) > 1 else 0
-    paper, boxes = _panels(len(result.layers), aside)
-    paper.title(title_of(result), _key(result))
+    legend_width = _LEGEND_WIDTH if legend == "shared" and len(classes.names) > 1 else 0
+    layout, boxes = _panels(len(result.layers), legend_width)
+    layout.title(title_of(result), _key(result))
     size = point_size or float(np.clip(9000 / len(result.examples), 1.5, 36))
-    for place, box in enumerate(boxes):
-        axes = _axes(paper, box, result.embeddings.shape[2])
-        _points(axes, result, place, classes, size)
-        axes.set_title(_panel_title(result, place), size=9, color=style.FAINT, parse_math=False)
+    for column, box in enumerate(boxes):
+        axes = _axes(layout, box, result.embeddings.shape[2])
+        _points(axes, result, column, classes, size)
+        axes.set_title(_panel_title(result, column), size=9, color=style.FAINT, parse_math=False)
         if legend == "each":
             _legend(axes, classes, MOST_IN_LEGEND, loc="best", fontsize=6)
-    if aside:
-        corner = paper.place(paper.width - _LEGEND, 0.62)
-        room = min(MOST_IN_LEGEND, int((paper.height - 0.9) / _LINE))
-        _legend(paper.figure, classes, room, loc="upper left", fontsize=8, bbox_to_anchor=corner)
-    return paper.figure
+    if legend_width:
+        corner = layout.place(layout.width - legend_width, 0.62)
+        most = min(MOST_IN_LEGEND, int((layout.height - 0.9) / _LINE_HEIGHT))
+        _legend(layout.figure, classes, most, loc="upper left", fontsize=8, bbox_to_anchor=corner)
+    return layout.figure
 
 
-def _panels(count: int, aside: float) -> tuple[FigureLayout, list[Box]]:
-    """Empty paper, and where its panels are."""
+def _panels(count: int, legend_width: float) -> tuple[FigureLayout, list[Box]]:
+    """An empty figure, and the boxes of its panels."""
     columns = count if count <= 3 else 2 if count == 4 else 3
     rows = math.ceil(count / columns)
     boxes = [
         (
-            place % columns * _PANEL + 0.15,
-            _HEAD + place // columns * _PANEL + 0.4,
+            index % columns * _PANEL + 0.15,
+            _TITLE_HEIGHT + index // columns * _PANEL + 0.4,
             _PANEL - 0.3,
             _PANEL - 0.55,
         )
-        for place in range(count)
+        for index in range(count)
     ]
-    return FigureLayout.of(columns * _PANEL + aside, rows * _PANEL + _HEAD), boxes
+    return FigureLayout.of(columns * _PANEL + legend_width, rows * _PANEL + _TITLE_HEIGHT), boxes
 
 
 def _key(result: EmbeddingResult) -> str:
-    """What marks and places mean where that is not plain to see."""
-    said = []
+    """The meaning of marks and positions where it is not obvious."""
+    notes = []
     if result.embeddings.shape[2] == 1:
-        said.append("one component, left to right; each class has a row")
+        notes.append("one component, left to right; each class has a row")
     if is_wrong(result).any():
-        said.append("ringed: wrongly predicted")
-    return " · ".join(said)
+        notes.append("ringed: wrongly predicted")
+    return " · ".join(notes)
 
 
-def _panel_title(result: EmbeddingResult, place: int) -> str:
+def _panel_title(result: EmbeddingResult, column: int) -> str:
     agreement = result.measures.get("knn_agreement")
-    said = "" if agreement is None else f" · neighbours agree {agreement[place]:.0%}"
-    return fitted(result.layers[place], _PANEL - 0.3 - width_of(said, 9), 9) + said
+    suffix = "" if agreement is None else f" · neighbours agree {agreement[column]:.0%}"
+    return fitted(result.layers[column], _PANEL - 0.3 - width_of(suffix, 9), 9) + suffix
 
 
-def _axes(paper: FigureLayout, box: Box, components: int) -> Any:
+def _axes(layout: FigureLayout, box: Box, components: int) -> Any:
     if components == 3:
-        # Imported for its effect: it teaches matplotlib the projection.
+        # Imported for its side effect: it registers the projection with matplotlib.
         import mpl_toolkits.mplot3d  # noqa: F401
 
-        axes: Any = paper.axes(box, projection="3d")
+        axes: Any = layout.axes(box, projection="3d")
         frame = [axis.line for axis in (axes.xaxis, axes.yaxis, axes.zaxis)]
         axes.set_zticks([])
     else:
-        axes = paper.axes(box)
+        axes = layout.axes(box)
         frame = list(axes.spines.values())
     axes.set_xticks([])
     axes.set_yticks([])
     for line in frame:
         line.set_color("#d8dee4")
     if components > 1:
-        # A length means the same in every direction.
+        # Distances are to scale in every direction.
         axes.set_aspect("equal", adjustable="datalim")
     return axes
 
 
-def _points(axes: Any, result: EmbeddingResult, place: int, classes: ClassColours, size: float) -> None:
-    places = coordinates(result, place)
-    labels, wrong = result.examples.labels, is_wrong(result)
-    # In the inputs' order, not class by class: the last class would hide the others.
-    lookup = dict(zip(classes.indices, classes.colours, strict=True))
-    colours = np.array([lookup[label] for label in labels.tolist()])
-    solid = {"depthshade": False} if len(places) == 3 else {}
-    axes.scatter(*places, c=colours, s=size, alpha=0.8, linewidths=0, **solid)
+def _points(axes: Any, result: EmbeddingResult, column: int, classes: ClassColours, size: float) -> None:
+    points = coordinates(result, column)
+    # In the order of the inputs, not class by class: the last class would hide the others.
+    colour_of = dict(zip(classes.indices, classes.colours, strict=True))
+    colours = np.array([colour_of[label] for label in result.examples.labels.tolist()])
+    settings: dict[str, Any] = {"depthshade": False} if len(points) == 3 else {}
+    axes.scatter(*points, c=colours, s=size, alpha=0.8, linewidths=0, **settings)
+    wrong = is_wrong(result)
     if wrong.any():
-        ringed, width = [axis[wrong] for axis in places], float(np.clip(size**0.5 / 6, 0.3, 0.7))
+        wrong_points = [axis[wrong] for axis in points]
+        settings |= {"facecolors": "none", "edgecolors": style.INK}
         axes.scatter(
-            *ringed, facecolors="none", edgecolors=style.INK, s=size * 1.8, linewidths=width, **solid
+            *wrong_points, s=size * 1.8, linewidths=float(np.clip(size**0.5 / 6, 0.3, 0.7)), **settings
         )
 
 
-def _legend(owner: Any, classes: ClassColours, most: int, **settings: Any) -> None:
-    """Name at most so many classes, the last line saying how many more there are."""
+def _legend(parent: Any, classes: ClassColours, most: int, **settings: Any) -> None:
+    """Name at most `most` classes; where there are more, the last line states how many."""
     from matplotlib.lines import Line2D
 
     fits = len(classes.names) <= most
-    shown = slice(None) if fits else slice(most - 1)
-    names, colours = classes.names[shown], classes.colours[shown]
+    count = len(classes.names) if fits else most - 1
+    names = classes.names[:count]
+    colours = classes.colours[:count]
     handles = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours]
     if not fits:
         names = [*names, f"… {len(classes.names) - len(names)} more"]
         handles.append(Line2D([], [], linestyle=""))
-    legend = owner.legend(handles, [" "] * len(names), frameon=False, labelcolor=style.INK, **settings)
+    legend = parent.legend(handles, [" "] * len(names), frameon=False, labelcolor=style.INK, **settings)
     for text, name in zip(legend.get_texts(), names, strict=True):
         # Set afterwards, as a legend leaves out labels that start with an underscore.
-        text.set(text=fitted(name, _NAME, settings["fontsize"]), parse_math=False)
+        text.set(text=fitted(name, _NAME_WIDTH, settings["fontsize"]), parse_math=False)

@@ -1,4 +1,4 @@
-"""The layout itself: umap-learn's, its options, and what it refuses told in one line."""
+"""The layout of an embedding by umap-learn, its options, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
 from mlflow_interp.kinds.embedding.umap_learn import import_umap
 
 ALIGNED_EPOCHS = 100  # enough from a good start: the same trustworthiness in about half the time
-ALIGNED_RATE = 0.25  # as good a layout, and points stay nearer to where they were than with 1.0
-FEWEST_EPOCHS = 3  # umap-learn takes a third of them to place points later
+ALIGNED_RATE = 0.25  # as good a layout as with 1.0, and points stay nearer to their earlier positions
+FEWEST_EPOCHS = 3  # umap-learn uses a third of them to transform further points
 TRANSFORMED_AT_ONCE = 10_000
-USUAL_NEIGHBOURS = 15
+DEFAULT_NEIGHBOURS = 15
 
 
 class UmapOptions(TypedDict, total=False):
@@ -85,30 +85,31 @@ class UmapOptions(TypedDict, total=False):
 
 
 def plain_option(name: str, value: Any) -> Any:
-    """An option as umap-learn takes it: dicts come as JSON from the command line.
+    """An option as umap-learn takes it: the command line passes dicts as JSON.
 
     Raises:
-        OptionError: it should be JSON and isn't.
+        OptionError: it is not valid JSON, or not an object.
     """
     if not (name.endswith("_kwds") and isinstance(value, str)):
         return value
     try:
-        found = json.loads(value)
+        arguments = json.loads(value)
     except json.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
+        arguments = None
+    if not isinstance(arguments, dict):
         raise OptionError(f'{name} is {value!r}; give a JSON object such as {{"p": 3}}')
-    return found
+    return arguments
 
 
 def check_settings(settings: Mapping[str, Any], max_fit: int, total: int | None) -> None:
-    """Refuse what umap-learn would refuse later, or not at all.
+    """Check options that umap-learn would check later, or not at all.
 
     Raises:
         OptionError: a number out of range.
         InputsError: fewer inputs than neighbours.
     """
-    neighbours, components = settings["n_neighbors"], settings["n_components"]
+    neighbours = settings["n_neighbors"]
+    components = settings["n_components"]
     if neighbours is not None and neighbours < 2:
         raise OptionError(f"n_neighbors is {neighbours}; give 2 or more")
     if components not in (1, 2, 3):
@@ -125,8 +126,9 @@ def check_settings(settings: Mapping[str, Any], max_fit: int, total: int | None)
 
 
 def check_count(settings: Mapping[str, Any], count: int) -> None:
-    """Refuse fewer inputs than neighbours, and fewer than a layout can be made of."""
-    neighbours, fewest = settings["n_neighbors"], settings["n_components"] + 3
+    """Refuse fewer inputs than neighbours, and too few for a layout."""
+    neighbours = settings["n_neighbors"]
+    fewest = settings["n_components"] + 3
     if count < fewest:
         raise InapplicableError(f"UMAP needs {fewest} inputs or more, and there are {count}; give more")
     if neighbours is not None and neighbours >= count:
@@ -137,22 +139,22 @@ def check_count(settings: Mapping[str, Any], count: int) -> None:
 
 
 def try_out(settings: Mapping[str, Any]) -> None:
-    """Embed a few random points, so that what umap-learn refuses is known before the model has run."""
+    """Embed a few random points, so that options that umap-learn refuses fail before the model runs."""
     rows = np.random.default_rng(0).random((24, 8), dtype=np.float32)
     lay_out(rows, np.arange(24), dict(settings) | {"n_neighbors": 5, "n_epochs": 1}, None)
 
 
 def complete_settings(settings: Mapping[str, Any], count: int, *, aligned: bool) -> dict[str, Any]:
-    """Settings with what None leaves to the number of inputs; epochs as umap-learn has them."""
-    neighbours, epochs = settings["n_neighbors"], settings["n_epochs"]
-    return (
-        ({"learning_rate": ALIGNED_RATE} if aligned else {})
-        | {**settings}
-        | {
-            "n_neighbors": min(USUAL_NEIGHBOURS, count - 1) if neighbours is None else neighbours,
-            "n_epochs": epochs or (ALIGNED_EPOCHS if aligned else 500 if count <= 10_000 else 200),
-        }
-    )
+    """Settings with the defaults that depend on the number of inputs; epochs are umap-learn's own."""
+    neighbours = settings["n_neighbors"]
+    default_epochs = ALIGNED_EPOCHS if aligned else 500 if count <= 10_000 else 200
+    defaults = {"learning_rate": ALIGNED_RATE} if aligned else {}
+    return {
+        **defaults,
+        **settings,
+        "n_neighbors": min(DEFAULT_NEIGHBOURS, count - 1) if neighbours is None else neighbours,
+        "n_epochs": settings["n_epochs"] or default_epochs,
+    }
 
 
 def lay_out(
@@ -162,31 +164,33 @@ def lay_out(
     labels: np.ndarray | None,
     start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Points (n, components) float32: the chosen rows embedded, the others placed among them."""
-    own = {} if start is None else {"init": start[chosen]}
-    everything = len(chosen) == len(rows)
+    """Points (n, components) float32: the chosen rows are fitted, the others transformed afterwards."""
+    init = {} if start is None else {"init": start[chosen]}
+    all_chosen = len(chosen) == len(rows)
     points = np.empty((len(rows), settings["n_components"]), np.float32)
     with _umap_errors(settings):
-        reducer = import_umap().UMAP(**{**settings, **own})
-        points[chosen] = reducer.fit_transform(rows if everything else rows[chosen], labels)
+        reducer = import_umap().UMAP(**{**settings, **init})
+        points[chosen] = reducer.fit_transform(rows if all_chosen else rows[chosen], labels)
         rest = np.setdiff1d(np.arange(len(rows)), chosen)
-        for at in range(0, len(rest), TRANSFORMED_AT_ONCE):
-            block = rest[at : at + TRANSFORMED_AT_ONCE]
+        for first in range(0, len(rest), TRANSFORMED_AT_ONCE):
+            block = rest[first : first + TRANSFORMED_AT_ONCE]
             points[block] = reducer.transform(rows[block])
     if not np.isfinite(points).all():
-        lost = int((~np.isfinite(points)).any(axis=1).sum())
-        raise OptionError(f"umap-learn found no neighbours for {lost} inputs; raise disconnection_distance")
+        isolated = int((~np.isfinite(points)).any(axis=1).sum())
+        raise OptionError(
+            f"umap-learn found no neighbours for {isolated} inputs; raise disconnection_distance"
+        )
     return points
 
 
 @contextlib.contextmanager
 def _umap_errors(settings: Mapping[str, Any]) -> Iterator[None]:
-    """What umap-learn refuses as an error of ours; what it and Numba warn about on the way is theirs."""
+    """Turn umap-learn's errors into ours, and silence its warnings and Numba's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             reason = first_line(error)
-            given = ", ".join(f"{name}={value}" for name, value in settings.items())
-            raise OptionError(f"umap-learn can't embed with {given}: {reason}; give others") from error
+            options = ", ".join(f"{name}={value}" for name, value in settings.items())
+            raise OptionError(f"umap-learn can't embed with {options}: {reason}; give others") from error

@@ -1,4 +1,4 @@
-"""Where points are drawn, and in which colours."""
+"""The positions and colours of points in figure and page."""
 
 from __future__ import annotations
 
@@ -12,37 +12,40 @@ from mlflow_interp.drawing.palette import UNKNOWN_COLOUR, class_colours
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
+
 MOST_IN_LEGEND = 30
 
 
 def title_of(result: EmbeddingResult) -> str:
-    """What figure and page are called."""
+    """The title of figure and page."""
     return f"UMAP of {len(result.examples):,} inputs"
 
 
 class ClassColours:
-    """The classes that points may have: their indices as they stand in labels, names and colours."""
+    """The classes of points: their indices as in labels, their names and colours."""
 
     def __init__(self, indices: Sequence[int], names: Sequence[str]) -> None:
-        self.indices, self.names = list(indices), list(names)
+        self.indices = list(indices)
+        self.names = list(names)
         known = [index for index in indices if index != UNKNOWN]
         colours = dict(zip(known, class_colours(len(known)), strict=True))
         self.colours = [colours.get(index, UNKNOWN_COLOUR) for index in indices]
 
     @classmethod
     def of(cls, results: Sequence[EmbeddingResult]) -> ClassColours:
-        """Those that occur, and where few are known by name all of them: so a class keeps its colour."""
+        """The classes that occur; all named ones if they are few, so that colours do not change."""
         present = {int(label) for result in results for label in np.unique(result.examples.labels)}
-        examples, names = results[0].examples, results[0].examples.class_names or ()
-        few = range(len(names)) if len(names) <= MOST_IN_LEGEND else ()
-        indices = sorted(present.union(few) - {UNKNOWN}) + [UNKNOWN] * (UNKNOWN in present)
+        examples = results[0].examples
+        names = examples.class_names or ()
+        named = range(len(names)) if len(names) <= MOST_IN_LEGEND else ()
+        indices = sorted(present.union(named) - {UNKNOWN}) + [UNKNOWN] * (UNKNOWN in present)
         titles = ["no label" if index == UNKNOWN else examples.class_name(index) for index in indices]
         return cls(indices, titles)
 
 
-def coordinates(result: EmbeddingResult, place: int) -> list[np.ndarray]:
-    """Axes to draw: one component is spread out over the classes, which are rows then."""
-    points = result.embeddings[:, place].T
+def coordinates(result: EmbeddingResult, column: int) -> list[np.ndarray]:
+    """The coordinates of points at a layer; a single component gets a row for each class, with jitter."""
+    points = result.embeddings[:, column].T
     if len(points) > 1:
         return list(points)
     labels = result.examples.labels

@@ -1,4 +1,4 @@
-"""What UMAP gives: a point for each input and layer."""
+"""The result of UMAP: a point for each input and layer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class EmbeddingResult:
     """A point for each input and layer.
 
     Attributes:
-        examples: the inputs and what the model said about them.
+        examples: the inputs and their predictions.
         embeddings: (n, layers, components) float32.
         layers: the paths of the layers, in the order asked for.
-        fitted: (n,) bool, false where a point was placed among others after the embedding was made.
+        fitted: (n,) bool, false where a point was added to the embedding afterwards.
         measures: by name, (layers,) float64: trustworthiness, knn_agreement, silhouette.
-        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't pictures.
-        chosen: what options left to the method became.
+        thumbnails: (n, side, side, 3) uint8, or None where inputs aren't images.
+        chosen: the values of options that the method chose.
     """
 
     examples: Examples
@@ -35,11 +35,11 @@ class EmbeddingResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The layers, and how many neighbours and epochs were taken."""
+        """The layers, and the numbers of neighbours and epochs."""
         return {"layers": ",".join(self.layers)} | self.chosen
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Embeddings, who was fitted, and what the model said, by name."""
+        """Embeddings, which inputs were fitted, and predictions, by name."""
         examples = self.examples
         return {
             "embeddings": self.embeddings,
@@ -51,31 +51,31 @@ class EmbeddingResult:
         }
 
     def metrics(self) -> dict[str, float]:
-        """How far the picture and the layer can be trusted: a mean of the layers, and each one's."""
-        found = {"inputs": float(len(self.examples))}
+        """Quality measures of the embedding: their means over the layers, and those of each layer."""
+        metrics = {"inputs": float(len(self.examples))}
         known = self.examples.labels != UNKNOWN
         if known.any():
             right = self.examples.classes[:, 0] == self.examples.labels
-            found["accuracy"] = float(right[known].mean())
+            metrics["accuracy"] = float(right[known].mean())
         for name, values in self.measures.items():
-            found[name] = float(values.mean())
+            metrics[name] = float(values.mean())
             if len(self.layers) > 1:
-                found |= {
-                    f"{name}/{layer}": float(each) for layer, each in zip(self.layers, values, strict=True)
+                metrics |= {
+                    f"{name}/{layer}": float(value) for layer, value in zip(self.layers, values, strict=True)
                 }
-        return found
+        return metrics
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, label, what was predicted, and its place at each layer."""
+        """A row an input: its name, label, prediction, and its point at each layer."""
         rows = self.examples.table()
         for column, layer in enumerate(self.layers):
-            at = f" at {layer}" if len(self.layers) > 1 else ""
+            suffix = f" at {layer}" if len(self.layers) > 1 else ""
             for axis, values in zip("xyz", self.embeddings[:, column].T, strict=False):
-                rows[axis + at] = values.tolist()
+                rows[axis + suffix] = values.tolist()
         return rows
 
     def warnings(self) -> list[str]:
-        """Says where neighbours in the picture are not neighbours in the layer."""
+        """Warns of layers where neighbours in the plot are often not neighbours in activation space."""
         return [
             f"the picture of layer {layer!r} is not to be trusted (trustworthiness {value:.2f} of 1): what "
             "lies together in it is often not together in the layer; try more n_neighbors or n_components=3"

@@ -1,4 +1,4 @@
-"""umap-learn, with what Numba compiles for it kept on disk."""
+"""umap-learn, with its functions compiled by Numba cached on disk."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-_importing = threading.Lock()
+_import_lock = threading.Lock()
 
 
 def import_umap() -> Any:
-    """The module `umap`; its compiled functions are written beside it, as Python writes its own.
+    """The module `umap`; its compiled functions are cached beside it, like Python's bytecode.
 
     umap-learn and PyNNDescent compile some functions when imported and more at the first layout: 40
-    seconds in each process. Numba can keep them (`cache=True`), which neither asks for, so it is asked
-    for while they are imported. Where the user has imported them before, nothing changes.
+    seconds in each process. Numba can cache them (`cache=True`), but neither package asks for it, so this
+    changes the default while they are imported. If the user has imported them before, nothing changes.
     """
-    with _importing:
+    with _import_lock:
         if "umap" not in sys.modules:
             _import_cached()
     import umap
@@ -29,12 +29,12 @@ def import_umap() -> Any:
 def _import_cached() -> None:
     import numba
 
-    kept = numba.jit, numba.njit
-    numba.jit, numba.njit = map(_caching, kept)
+    originals = numba.jit, numba.njit
+    numba.jit, numba.njit = map(_caching, originals)
     try:
         import umap  # noqa: F401
     finally:
-        numba.jit, numba.njit = kept
+        numba.jit, numba.njit = originals
 
 
 def _caching(decorator: Callable[..., Any]) -> Callable[..., Any]:
