@@ -1,4 +1,4 @@
-"""Counts predictions chunk by chunk, and keeps the mistakes worth looking at."""
+"""Counts predictions chunk by chunk, and keeps the most informative mistakes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MOST_CLASSES = 5_000  # 200 MB of counts, 25 million cells of CSV
 
 
 class Accumulator:
-    """What is known of a confusion matrix while predictions come in.
+    """The counts and mistakes of a confusion matrix, chunk by chunk.
 
     Args:
-        classes: How many classes, or labels, there are.
-        multi_label: Whether an input may have several.
+        classes: The number of classes, or labels.
+        multi_label: Whether an input may have several labels.
         class_names: Their names, where known.
 
     Raises:
@@ -30,62 +30,78 @@ class Accumulator:
 
     def __init__(self, classes: int, *, multi_label: bool, class_names: Sequence[str] | None) -> None:
         _check_classes(classes, class_names)
-        self.classes, self.multi_label, self.class_names = classes, multi_label, class_names
+        self.classes = classes
+        self.multi_label = multi_label
+        self.class_names = class_names
         self.counter = LabelCounter(classes) if multi_label else Counter(classes)
         self.mistakes = Mistakes()
-        self.inputs, self.right = 0, 0.0
+        self.inputs = 0
+        self.right = 0.0
 
     def add(self, chunk: Chunk, predictions: Predictions) -> None:
-        """Take in a chunk, every input of which has a label, and what was predicted for it.
+        """Take in a chunk of labelled inputs, and its predictions.
 
         Raises:
-            InputsError: a label that is no class, or a weight that is none.
+            InputsError: a label that is not a class, or an invalid weight.
         """
         weights = check_weights(chunk.weights, chunk.names)
-        right = (self._several if self.multi_label else self._single)(chunk, predictions, weights)
+        add = self._add_multi_label if self.multi_label else self._add_single_label
+        right = add(chunk, predictions, weights)
         self.inputs += len(chunk)
         self.right += float(right.sum() if weights is None else right @ weights)
 
-    def _single(self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None) -> np.ndarray:
-        labels, found = chunk.labels, predictions.classes
+    def _add_single_label(
+        self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None
+    ) -> np.ndarray:
+        """(n,) bool, which inputs are predicted correctly."""
         self._check_labels(chunk)
-        self.counter.add(labels, found, weights)
-        wrong = np.flatnonzero(labels != found)
-        said = predictions.probabilities
-        sure = np.zeros(len(wrong)) if said is None else said[wrong, found[wrong]]
-        self.mistakes.add(chunk, wrong, np.stack([labels[wrong], found[wrong]], axis=1), sure, said)
-        return np.asarray(labels == found)
+        labels = chunk.labels
+        predicted = predictions.classes
+        probabilities = predictions.probabilities
+        self.counter.add(labels, predicted, weights)
+        wrong = np.flatnonzero(labels != predicted)
+        cells = np.stack([labels[wrong], predicted[wrong]], axis=1)
+        confidence = np.zeros(len(wrong)) if probabilities is None else probabilities[wrong, predicted[wrong]]
+        self.mistakes.add(chunk, wrong, cells, confidence, probabilities)
+        return np.asarray(labels == predicted)
 
-    def _several(self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None) -> np.ndarray:
-        rows, found = self._several_labels(chunk), predictions.classes
-        self.counter.add(rows, found, weights)
-        wrong, which = np.nonzero(rows != found)
-        taken, said = found[wrong, which], np.asarray(predictions.probabilities)
-        sure = np.where(taken, said[wrong, which], 1 - said[wrong, which])
-        self.mistakes.add(chunk, wrong, np.stack([which, taken.astype(np.int64)], axis=1), sure, said)
-        return np.asarray((rows == found).all(axis=1))
+    def _add_multi_label(
+        self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None
+    ) -> np.ndarray:
+        """(n,) bool, which inputs have all labels predicted correctly."""
+        labels = self._label_rows(chunk)
+        predicted = predictions.classes
+        probabilities = np.asarray(predictions.probabilities)
+        self.counter.add(labels, predicted, weights)
+        wrong, label = np.nonzero(labels != predicted)
+        positive = predicted[wrong, label]
+        cells = np.stack([label, positive.astype(np.int64)], axis=1)
+        confidence = np.where(positive, probabilities[wrong, label], 1 - probabilities[wrong, label])
+        self.mistakes.add(chunk, wrong, cells, confidence, probabilities)
+        return np.asarray((labels == predicted).all(axis=1))
 
     def _check_labels(self, chunk: Chunk) -> None:
         outside = np.flatnonzero((chunk.labels < 0) | (chunk.labels >= self.classes))
         if len(outside):
             raise InputsError(
                 f"input {chunk.names[outside[0]]!r} has label {chunk.labels[outside[0]]}, and there are "
-                f"classes 0 to {self.classes - 1}{_called(self.class_names)}; give labels in this range"
+                f"classes 0 to {self.classes - 1}{_listed(self.class_names)}; give labels in this range"
             )
         if chunk.label_rows is None:
             return
         self._check_width(chunk.label_rows)
         rows = chunk.label_rows
-        several = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) != 1)
-        if several.any():
-            row = int(np.flatnonzero(several)[0])
+        not_one = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) != 1)
+        if not_one.any():
+            row = int(np.flatnonzero(not_one)[0])
             raise InputsError(
                 f"input {chunk.names[row]!r} has {int(rows[row].sum())} labels, and the predictions choose "
                 "one class an input; several labels need a sigmoid for each: a model that ends in one, or "
                 "predictions that don't add up to 1"
             )
 
-    def _several_labels(self, chunk: Chunk) -> np.ndarray:
+    def _label_rows(self, chunk: Chunk) -> np.ndarray:
+        """(n, labels) bool."""
         rows = chunk.label_rows
         if rows is None:
             raise InputsError(
@@ -101,11 +117,11 @@ class Accumulator:
         if rows.shape[1] != self.classes:
             raise InputsError(
                 f"labels are rows of {rows.shape[1]}, and there are {self.classes} classes"
-                f"{_called(self.class_names)}; give a number for each class, or class indices"
+                f"{_listed(self.class_names)}; give a number for each class, or class indices"
             )
 
 
-def _called(class_names: Sequence[str] | None) -> str:
+def _listed(class_names: Sequence[str] | None) -> str:
     if not class_names:
         return ""
     return f" ({', '.join(class_names[:4])}{', …' if len(class_names) > 4 else ''})"
@@ -114,7 +130,7 @@ def _called(class_names: Sequence[str] | None) -> str:
 def _check_classes(classes: int, class_names: Sequence[str] | None) -> None:
     if class_names is not None and len(class_names) != classes:
         raise InputsError(
-            f"there are {len(class_names)} class names{_called(class_names)} and {classes} classes; "
+            f"there are {len(class_names)} class names{_listed(class_names)} and {classes} classes; "
             "give class_names= with one for each"
         )
     if classes < 2:
@@ -132,7 +148,7 @@ def check_weights(weights: np.ndarray | None, names: Sequence[str]) -> np.ndarra
     """Weights as (n,) float64.
 
     Raises:
-        InputsError: not a number an input, or one that is negative or not finite.
+        InputsError: not one number for each input, or a number that is negative or not finite.
     """
     if weights is None:
         return None
@@ -151,7 +167,7 @@ def check_weights(weights: np.ndarray | None, names: Sequence[str]) -> np.ndarra
 
 
 def with_label(chunk: Chunk) -> np.ndarray:
-    """(m,) int64, which inputs of a chunk have a label."""
+    """(m,) int64, the rows of a chunk that have a label."""
     if chunk.labels.ndim != 1:
         raise InputsError(
             f"labels have shape {chunk.labels.shape} for {len(chunk)} inputs; a confusion matrix "

@@ -1,7 +1,7 @@
-"""How often each class was taken for each, counted chunk by chunk in memory that does not grow.
+"""Counts of pairs of true and predicted class, chunk by chunk in constant memory.
 
-Pairs become codes, `label · classes + prediction`, which wait in a buffer as long as the matrix has cells:
-`np.bincount` costs the cells it counts as well as the codes, and is called once a buffer.
+Pairs become codes, `label · classes + prediction`, in a buffer that is about as long as the matrix has cells:
+`np.bincount` costs as much for the cells as for the codes, and is called once for each full buffer.
 """
 
 from __future__ import annotations
@@ -14,62 +14,65 @@ from mlflow_interp.exceptions import InputsError
 
 Write = Callable[[slice, np.ndarray], None]
 
-_SMALLEST, _LARGEST = 1 << 16, 1 << 22  # codes in a buffer
+_SMALLEST_BUFFER = 1 << 16  # codes
+_LARGEST_BUFFER = 1 << 22
 
 
 class Cells:
-    """Counts codes 0..cells-1 exactly, and sums their weights where there are any."""
+    """Counts codes 0..cells-1 exactly, and sums their weights if there are any."""
 
     def __init__(self, cells: int) -> None:
         self.cells = cells
         self._counts: np.ndarray | None = None
         self._sums: np.ndarray | None = None
-        self._codes = np.empty(min(max(cells, _SMALLEST), _LARGEST), np.int64)
+        self._codes = np.empty(min(max(cells, _SMALLEST_BUFFER), _LARGEST_BUFFER), np.int64)
         self._weights: np.ndarray | None = None
         self._used = 0
 
     def add(self, total: int, write: Write, weights: np.ndarray | None) -> None:
-        """Count `total` codes, which `write(part, out)` writes into `out`, part by part as there is room."""
+        """Count `total` codes, which `write(part, out)` writes into `out`, a part of the buffer."""
         if weights is not None and self._weights is None:
-            self._weigh()
+            self._start_weights()
         start = 0
         while start < total:
             if self._used == len(self._codes):
                 self._flush()
-            room = slice(self._used, min(self._used + total - start, len(self._codes)))
-            part = slice(start, start + room.stop - room.start)
-            write(part, self._codes[room])
+            free = slice(self._used, min(self._used + total - start, len(self._codes)))
+            part = slice(start, start + free.stop - free.start)
+            write(part, self._codes[free])
             if self._weights is not None:
-                self._weights[room] = 1.0 if weights is None else weights[part]
-            start, self._used = part.stop, room.stop
+                self._weights[free] = 1.0 if weights is None else weights[part]
+            start = part.stop
+            self._used = free.stop
 
-    def _weigh(self) -> None:
-        """From here on there are weights; what came before counts one each."""
+    def _start_weights(self) -> None:
+        """Sum weights from now on; the weight of each earlier code is one."""
         self._sums = self.counts.astype(np.float64)
         self._weights = np.empty(len(self._codes))
 
     def _flush(self) -> None:
-        codes, self._used = self._codes[: self._used], 0
+        codes = self._codes[: self._used]
+        self._used = 0
         if self._sums is not None and self._weights is not None:
             self._sums += np.bincount(codes, self._weights[: len(codes)], self.cells)
         if self._counts is None:
             self._counts = np.bincount(codes, minlength=self.cells)
         elif 4 * len(codes) < self.cells:
-            # Few codes for many cells: bincount would make and add a whole matrix for them.
-            found, times = np.unique(codes, return_counts=True)
-            self._counts[found] += times
+            # Few codes for many cells: bincount would allocate and add a whole matrix for them.
+            occurring, times = np.unique(codes, return_counts=True)
+            self._counts[occurring] += times
         else:
             self._counts += np.bincount(codes, minlength=self.cells)
 
     @property
     def counts(self) -> np.ndarray:
-        """(cells,) int64, how often each code came. Not a copy: counting on changes it."""
+        """(cells,) int64, how often each code occurs. Not a copy: further counting changes it."""
         self._flush()
         return np.asarray(self._counts)
 
     @property
     def sums(self) -> np.ndarray | None:
-        """(cells,) float64, the weights of each code summed, not a copy; None where no weights came."""
+        """(cells,) float64, the sum of weights of each code, not a copy; None where no weights were given."""
         self._flush()
         return self._sums
 
@@ -116,7 +119,7 @@ class Counter:
         self._cells.add(len(labels), write, weights)
 
     def _check(self, classes: np.ndarray, what: str) -> None:
-        # A negative number is a huge one where bits are read as unsigned: one pass finds both.
+        # Read as unsigned, a negative number is a huge one: a single pass finds both errors.
         unsigned = classes.view(f"u{classes.itemsize}") if classes.dtype.kind == "i" else classes
         if not len(classes) or unsigned.max() < self.classes:
             return
@@ -139,20 +142,20 @@ class Counter:
 
 
 class LabelCounter:
-    """Counts for each of several labels an input may have how often it was rightly or wrongly found.
+    """Counts for each label its true and false positives and negatives, where inputs may have several.
 
     Args:
-        labels: How many labels there are.
+        labels: The number of labels.
     """
 
     def __init__(self, labels: int) -> None:
         self.labels = labels
         self._cells = Cells(4 * labels)
-        self._first = 4 * np.arange(labels)
+        self._offsets = 4 * np.arange(labels)
 
-    def add(self, rows: np.ndarray, found: np.ndarray, weights: np.ndarray | None = None) -> None:
-        """Count the true labels and those found, both (n, labels) bool; `weights` (n,) as in `Counter`."""
-        codes = (self._first + 2 * rows + found).ravel()
+    def add(self, labels: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Count true and predicted labels, both (n, labels) bool; `weights` (n,) as in `Counter`."""
+        codes = (self._offsets + 2 * labels + predictions).ravel()
         weights = None if weights is None else np.repeat(weights, self.labels)
 
         def write(part: slice, out: np.ndarray) -> None:

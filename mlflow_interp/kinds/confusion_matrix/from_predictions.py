@@ -12,7 +12,7 @@ from mlflow_interp.core.chunk import Chunk, some
 from mlflow_interp.data.labels import Column, read_column
 from mlflow_interp.exceptions import InapplicableError, InputsError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
-from mlflow_interp.kinds.confusion_matrix.predictions import read_predictions
+from mlflow_interp.kinds.confusion_matrix.predictions import Predictions, read_predictions
 from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, check_top_k, result_of
 
 
@@ -43,54 +43,68 @@ def from_predictions(
         OptionError: an option out of range.
     """
     check_top_k(top_k)
-    given, said = read_column(labels, "labels"), read_column(predictions, "predictions")
-    names = _names(given, said, class_names)
-    chunk = _chunk(given, names, read_column(weights, "weights"), images)
-    found = read_predictions(said, names, threshold=threshold, multi_label=_has_several(chunk))
-    found = found if chunk.label_rows is not None else found.single()
-    if len(found) != len(chunk):
-        raise InputsError(f"there are {len(found)} predictions for {len(chunk)} labels; give one for each")
-    rows, largest = chunk.label_rows, max(found.largest, int(chunk.labels.max()))
-    classes = found.columns or len(names or ()) or (largest + 1 if rows is None else rows.shape[1])
-    tally = Accumulator(classes, multi_label=found.multi_label, class_names=names)
-    known = with_label(chunk)
-    if not len(known):
+    label_column = read_column(labels, "labels")
+    prediction_column = read_column(predictions, "predictions")
+    names = _names(label_column, prediction_column, class_names)
+    chunk = _chunk(label_column, names, read_column(weights, "weights"), images)
+    predicted = read_predictions(
+        prediction_column, names, threshold=threshold, multi_label=_has_several(chunk)
+    )
+    predicted = predicted if chunk.label_rows is not None else predicted.single()
+    if len(predicted) != len(chunk):
+        raise InputsError(
+            f"there are {len(predicted)} predictions for {len(chunk)} labels; give one for each"
+        )
+    classes = _class_count(predicted, chunk, names)
+    accumulator = Accumulator(classes, multi_label=predicted.multi_label, class_names=names)
+    labelled = with_label(chunk)
+    if not len(labelled):
         raise InapplicableError("all labels are -1, which stands for no label; give class indices from 0")
-    tally.add(some(chunk, known), found.of(known))
-    return result_of(tally, head=found.head, unlabelled=len(chunk) - len(known), top_k=top_k)
+    accumulator.add(some(chunk, labelled), predicted.of(labelled))
+    unlabelled = len(chunk) - len(labelled)
+    return result_of(accumulator, head=predicted.head, unlabelled=unlabelled, top_k=top_k)
+
+
+def _class_count(predictions: Predictions, chunk: Chunk, names: tuple[str, ...] | None) -> int:
+    """The number of classes: of probabilities or names; else of label rows; else by the largest class."""
+    if predictions.columns or names:
+        return predictions.columns or len(names or ())
+    if chunk.label_rows is not None:
+        return int(chunk.label_rows.shape[1])
+    return max(predictions.largest, int(chunk.labels.max())) + 1
 
 
 def _names(labels: Any, predictions: Any, class_names: Sequence[str] | None) -> tuple[str, ...] | None:
     """The class names given; else, where labels are names, those that occur, sorted."""
     if class_names is not None:
         return tuple(map(str, class_names))
-    texts = [np.asarray(each) for each in (labels, predictions)]
-    if texts[0].dtype.kind not in "SUO":
+    columns = [np.asarray(labels), np.asarray(predictions)]
+    if columns[0].dtype.kind not in "SUO":
         return None
-    occurring = {str(name) for each in texts if each.dtype.kind in "SUO" for name in each.ravel().tolist()}
-    return tuple(sorted(occurring))
+    texts = [column.ravel().tolist() for column in columns if column.dtype.kind in "SUO"]
+    return tuple(sorted({str(name) for column in texts for name in column}))
 
 
 def _chunk(labels: Any, names: tuple[str, ...] | None, weights: Any, images: np.ndarray | None) -> Chunk:
-    """Labels of any kind as a chunk of inputs that nobody has to see."""
+    """Labels of any kind as a chunk without inputs."""
     values = np.asarray(labels)
     if values.ndim not in (1, 2) or not values.size:
         raise InputsError(f"labels have shape {values.shape}; give a class, or a row of them, for each input")
     rows = values if values.ndim == 2 and values.shape[1] > 1 else None
-    indices, strangers = _indices(values, names)
-    if strangers:
-        raise InputsError(f"labels hold {strangers[0]!r}, which is no class; pass class_names= with all")
+    indices, unknown = _class_indices(values, names)
+    if unknown:
+        raise InputsError(f"labels hold {unknown[0]!r}, which is no class; pass class_names= with all")
     total = len(values)
-    for what, given in (("weights", weights), ("images", images)):
-        if given is not None and len(np.atleast_1d(given)) != total:
-            count = len(np.atleast_1d(given))
+    for what, column in (("weights", weights), ("images", images)):
+        count = total if column is None else len(np.atleast_1d(column))
+        if count != total:
             raise InputsError(f"there are {count} {what} for {total} labels; give one for each")
-    where = np.arange(total)
+    positions = np.arange(total)
     weights = None if weights is None else np.asarray(weights)
-    return Chunk(where, tuple(map(str, where)), where, indices, images, rows, weights)
+    return Chunk(positions, tuple(map(str, positions)), positions, indices, images, rows, weights)
 
 
-def _indices(values: np.ndarray, names: tuple[str, ...] | None) -> tuple[np.ndarray, list[str]]:
+def _class_indices(values: np.ndarray, names: tuple[str, ...] | None) -> tuple[np.ndarray, list[str]]:
     if values.ndim == 1 or values.shape[1] == 1:
         return class_indices(values.ravel(), names)
     if values.dtype.kind not in "biuf":

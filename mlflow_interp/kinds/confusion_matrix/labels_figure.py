@@ -1,4 +1,4 @@
-"""A grid of 2×2 matrices: inputs that may have several labels."""
+"""A grid of 2×2 matrices for inputs that may have several labels."""
 
 from __future__ import annotations
 
@@ -18,53 +18,58 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult
 
 MOST_LABELS = 48
-_SIDE, _WIDE, _HIGH, _HEAD = 1.3, 1.75, 2.15, 0.75  # inches: of a matrix, of its place, of the title
+_MATRIX_SIDE = 1.3  # inches
+_CELL_WIDTH = 1.75  # of a matrix with its name and ticks
+_CELL_HEIGHT = 2.15
+_TITLE_HEIGHT = 0.75
 _LEFT = 0.6
 
 
 def draw_labels_grid(
-    result: ConfusionMatrixResult, normalize: str, chosen: np.ndarray, colours: Any
+    result: ConfusionMatrixResult, normalize: str, order: np.ndarray, colours: Any
 ) -> Figure:
-    """Draw a matrix for each label, the first 48 in the order `chosen`."""
-    chosen = chosen[:MOST_LABELS]
-    columns = min(8, max(3, math.ceil(math.sqrt(1.6 * len(chosen)))), len(chosen))
-    rows = math.ceil(len(chosen) / columns)
-    paper = FigureLayout.of(max(5.2, _LEFT + columns * _WIDE), _HEAD + rows * _HIGH + 0.1)
-    _title(paper, result, len(chosen))
+    """Draw a matrix for each label, the first 48 in this order."""
+    order = order[:MOST_LABELS]
+    columns = min(8, max(3, math.ceil(math.sqrt(1.6 * len(order)))), len(order))
+    rows = math.ceil(len(order) / columns)
+    width = max(5.2, _LEFT + columns * _CELL_WIDTH)
+    layout = FigureLayout.of(width, _TITLE_HEIGHT + rows * _CELL_HEIGHT + 0.1)
+    _title(layout, result, len(order))
     shares = normalized(result.matrix, normalize)
-    for place, label in enumerate(chosen.tolist()):
-        left, top = _LEFT + place % columns * _WIDE, _HEAD + 0.38 + place // columns * _HIGH
-        axes = paper.axes((left, top, _SIDE, _SIDE))
-        most = float(shares.max() or 1) if normalize in ("none", "all") else 1.0
+    most = float(shares.max() or 1) if normalize in ("none", "all") else 1.0
+    for index, label in enumerate(order.tolist()):
+        row, column = divmod(index, columns)
+        top = _TITLE_HEIGHT + 0.38 + row * _CELL_HEIGHT
+        axes = layout.axes((_LEFT + column * _CELL_WIDTH, top, _MATRIX_SIDE, _MATRIX_SIDE))
         _panel(axes, result, label, shares[label] / most, colours)
-        _name(axes, result, label)
-        axes.set_yticks([0, 1], ["absent", "present"] if place % columns == 0 else ["", ""], size=7)
+        _panel_title(axes, result, label)
+        axes.set_yticks([0, 1], ["absent", "present"] if column == 0 else ["", ""], size=7)
         axes.set_xticks([0, 1], ["not found", "found"], size=7)
-    return paper.figure
+    return layout.figure
 
 
-def _title(paper: FigureLayout, result: ConfusionMatrixResult, shown: int) -> None:
-    total, (facts, measures) = len(result.counts), headline(result)
-    more = f" · {shown} of {total} labels" if shown < total else ""
-    paper.title(f"Confusion matrices · {facts}", measures + more)
+def _title(layout: FigureLayout, result: ConfusionMatrixResult, drawn: int) -> None:
+    total = len(result.counts)
+    facts, measures = headline(result)
+    note = f" · {drawn} of {total} labels" if drawn < total else ""
+    layout.title(f"Confusion matrices · {facts}", measures + note)
 
 
-def _panel(axes: Any, result: ConfusionMatrixResult, label: int, shade: np.ndarray, colours: Any) -> None:
-    pixels = colours(0.9 * shade, bytes=True)
+def _panel(axes: Any, result: ConfusionMatrixResult, label: int, values: np.ndarray, colours: Any) -> None:
+    pixels = colours(0.9 * values, bytes=True)
     axes.imshow(pixels, interpolation="nearest", aspect="auto")
     matrix = result.matrix[label]
     shares = normalized(matrix, "true")
     for row, column in np.ndindex(2, 2):
-        ink = "white" if pixels[row, column, :3].mean() < 140 else style.INK
-        look = {"ha": "center", "va": "center", "color": ink}
-        axes.text(column, row - 0.08, amount(matrix[row, column]), size=8.5, **look)
-        axes.text(
-            column, row + 0.22, percent(float(shares[row, column]), zero="0%"), size=6, alpha=0.75, **look
-        )
+        colour = "white" if pixels[row, column, :3].mean() < 140 else style.INK
+        settings = {"ha": "center", "va": "center", "color": colour}
+        share = percent(float(shares[row, column]), zero="0%")
+        axes.text(column, row - 0.08, amount(matrix[row, column]), size=8.5, **settings)
+        axes.text(column, row + 0.22, share, size=6, alpha=0.75, **settings)
 
 
-def _name(axes: Any, result: ConfusionMatrixResult, label: int) -> None:
-    name = fitted(result.names[label], _WIDE - 0.1, 8.5)
+def _panel_title(axes: Any, result: ConfusionMatrixResult, label: int) -> None:
+    name = fitted(result.names[label], _CELL_WIDTH - 0.1, 8.5)
     axes.set_title(name, size=8.5, color=style.INK, pad=14, parse_math=False)
     axes.text(
         0.5, 1.04, f"F1 {result.each.f1[label]:.2f}", transform=axes.transAxes, ha="center", size=7,

@@ -1,8 +1,8 @@
 """Measures of a confusion matrix, as scikit-learn defines them.
 
-A matrix here has a row a true class and a column a predicted one, counted or weighted. For inputs with
-several labels there is a matrix a label, [[true negatives, false positives], [false negatives, true
-positives]].
+A matrix of counts or weights has a row for each true class and a column for each predicted one. For
+inputs with several labels there is a matrix for each label, [[true negatives, false positives],
+[false negatives, true positives]].
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class PerClass:
-    """What can be said of each class, float64; a share of nothing is 0, as with `zero_division=0`.
+    """The measures of each class, float64; a share of nothing is 0, as with `zero_division=0`.
 
     Attributes:
-        precision: (classes,) of what was taken for the class, the share that is of it.
-        recall: (classes,) of what is of the class, the share that was taken for it.
+        precision: (classes,) the share of predictions of the class that are right.
+        recall: (classes,) the share of inputs of the class that are predicted as it.
         f1: (classes,) their harmonic mean.
-        support: (classes,) how much is of the class.
-        predicted: (classes,) how much was taken for it.
+        support: (classes,) the count or weight of inputs of the class.
+        predicted: (classes,) the count or weight of inputs predicted as the class.
     """
 
     precision: np.ndarray
@@ -39,20 +39,24 @@ class PerClass:
 def per_class(matrix: np.ndarray) -> PerClass:
     """Precision, recall, F1 and support from (classes, classes), or from (labels, 2, 2)."""
     if matrix.ndim == 3:
-        right, support, predicted = matrix[:, 1, 1], matrix[:, 1].sum(1), matrix[:, :, 1].sum(1)
+        right = matrix[:, 1, 1]
+        support = matrix[:, 1].sum(axis=1)
+        predicted = matrix[:, :, 1].sum(axis=1)
     else:
-        right, support, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+        right = np.diagonal(matrix)
+        support = matrix.sum(axis=1)
+        predicted = matrix.sum(axis=0)
     return PerClass(
-        share(right, predicted),
-        share(right, support),
-        share(2 * right, support + predicted),
-        support,
-        predicted,
+        precision=share(right, predicted),
+        recall=share(right, support),
+        f1=share(2 * right, support + predicted),
+        support=support,
+        predicted=predicted,
     )
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """What part / whole is, float64, 0 where the whole is 0."""
+    """The quotient part / whole, float64, 0 where the whole is 0."""
     part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.asarray(np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0))
 
@@ -62,9 +66,10 @@ def single_measures(matrix: np.ndarray, occurs: np.ndarray | None = None) -> dic
 
     Balanced accuracy is the mean recall of the classes among the labels, macro F1 the mean of those
     among labels or predictions (`occurs`, where their weights may all be 0). Kappa is left out where it
-    is 0/0: all is one class, and taken for it.
+    is 0/0: all inputs belong to one class, and are predicted as it.
     """
-    each, total = per_class(matrix), matrix.sum()
+    each = per_class(matrix)
+    total = matrix.sum()
     expected = np.dot(each.support / total, each.predicted / total)
     observed = np.trace(matrix) / total
     measures = {
@@ -77,36 +82,37 @@ def single_measures(matrix: np.ndarray, occurs: np.ndarray | None = None) -> dic
 
 def multi_measures(matrix: np.ndarray) -> dict[str, float]:
     """Hamming loss, micro F1 and macro F1 of (labels, 2, 2)."""
-    wrong, found = matrix[:, 0, 1] + matrix[:, 1, 0], matrix[:, 1, 1]
+    wrong = matrix[:, 0, 1] + matrix[:, 1, 0]
+    positives = matrix[:, 1, 1]
     return {
         "hamming_loss": float(wrong.sum() / matrix.sum()),
-        "micro_f1": float(share(2 * found.sum(), 2 * found.sum() + wrong.sum())),
+        "micro_f1": float(share(2 * positives.sum(), 2 * positives.sum() + wrong.sum())),
         "macro_f1": float(per_class(matrix).f1.mean()),
     }
 
 
 def confused_pairs(counts: np.ndarray, most: int) -> list[tuple[int, int, int]]:
-    """The pairs most often confused, most first: true class, class it was taken for, how often.
+    """The most confused pairs, most frequent first: true class, predicted class, count.
 
-    Ties stand in the order of the classes.
+    Ties are in the order of the classes.
     """
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     rows, columns = np.nonzero(wrong)
     times = wrong[rows, columns]
     order = np.argsort(-times, kind="stable")[:most]
-    return [(int(rows[at]), int(columns[at]), int(times[at])) for at in order]
+    return [(int(rows[index]), int(columns[index]), int(times[index])) for index in order]
 
 
 def normalized(matrix: np.ndarray, how: str) -> np.ndarray:
-    """A matrix (…, classes, classes) as float64 shares, 0 where there is nothing to share.
+    """A matrix (…, classes, classes) as float64 shares, 0 where the whole is 0.
 
     Args:
         matrix: counts or weights.
         how: "none" leaves it as it is; "true" gives shares of each row, "predicted" of each column,
             "all" of everything.
     """
-    wholes = {"true": (-1,), "predicted": (-2,), "all": (-2, -1)}
+    axes = {"true": (-1,), "predicted": (-2,), "all": (-2, -1)}
     if how == "none":
         return matrix.astype(np.float64)
-    return share(matrix, matrix.sum(axis=wholes[how], keepdims=True))
+    return share(matrix, matrix.sum(axis=axes[how], keepdims=True))

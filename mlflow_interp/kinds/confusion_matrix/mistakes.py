@@ -1,4 +1,4 @@
-"""Which wrongly predicted inputs are kept to be looked at: few of each kind, the most confident first."""
+"""A selection of wrongly predicted inputs: a few of each pair of classes, the most confident first."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.image_arrays import thumbnails
 
-MOST_OF_A_PAIR, MOST_OF_ALL = 6, 600
-TOP, SIDE = 5, 64  # classes, and pixels of a thumbnail, kept of an input
+MOST_OF_A_PAIR = 6
+MOST_OF_ALL = 600
+TOP_CLASSES = 5  # stored of each input
+THUMBNAIL_SIDE = 64  # pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """An input that was taken for what it isn't.
+    """A wrongly predicted input.
 
     Attributes:
-        cell: the true class and the class it was taken for; of several labels, which, and 0 or 1.
-        confidence: the probability of what it was taken for, 0 where not known.
-        index: its position in the inputs as given.
+        cell: the true and the predicted class; of several labels, the label and its prediction, 0 or 1.
+        confidence: the probability of the wrong prediction, 0 where not known.
+        index: its position in all inputs.
         name: its name.
-        label: its true class; of several labels, the one that was mistaken.
+        label: its true class; of several labels, the wrongly predicted one.
         classes: (k,) int64 the most probable classes, best first.
-        probabilities: (k,) float32 theirs, or (0,) where not known.
+        probabilities: (k,) float32 their probabilities, or (0,) where not known.
         thumbnail: (side, side, 3) uint8 or None.
     """
 
@@ -42,17 +44,17 @@ class Mistake:
 
 
 class Mistakes:
-    """Keeps at most `MOST_OF_A_PAIR` of each pair of classes and `MOST_OF_ALL`, however many come.
+    """Selects at most `MOST_OF_A_PAIR` mistakes of each pair of classes and `MOST_OF_ALL` together.
 
-    Where there is not room for all, pairs get seats by their number of mistakes (D'Hondt's method), so
-    that the worst pairs are shown well and rare ones at all. What is kept depends on the order of the
-    inputs but not on where chunks are cut.
+    Where these are too many, pairs get seats by their number of mistakes (D'Hondt's method), so that the
+    most confused pairs have several and rare ones at least one. The selection depends on the order of the
+    inputs but not on the size of chunks.
     """
 
     def __init__(self) -> None:
-        self._kept: list[Mistake] = []
-        self._seen: Counter[tuple[int, int]] = Counter()
-        self._least: dict[tuple[int, int], float] = {}
+        self._candidates: list[Mistake] = []
+        self._counts: Counter[tuple[int, int]] = Counter()
+        self._least_confidence: dict[tuple[int, int], float] = {}  # of pairs with all their seats
 
     def add(
         self,
@@ -60,85 +62,102 @@ class Mistakes:
         rows: np.ndarray,
         cells: np.ndarray,
         confidence: np.ndarray,
-        said: np.ndarray | None,
+        probabilities: np.ndarray | None,
     ) -> None:
         """Take in mistakes.
 
         Args:
             chunk: The inputs.
-            rows: (m,) which of them are mistaken; one with several wrong labels stands there again.
+            rows: (m,) the rows of the mistakes; one with several wrong labels occurs several times.
             cells: (m, 2) int64, see `Mistake.cell`.
             confidence: (m,) of the wrong prediction.
-            said: (n, classes) probabilities of the whole chunk, where known.
+            probabilities: (n, classes) of the whole chunk, where known.
         """
-        for row, cell, sure in zip(
+        for row, cell, value in zip(
             rows.tolist(), map(tuple, cells.tolist()), confidence.tolist(), strict=True
         ):
-            self._seen[cell] += 1
-            if sure > self._least.get(cell, -1.0):
-                self._kept.append(_mistake(chunk, row, cell, sure, said))
-                if len(self._kept) == 2 * MOST_OF_ALL:
+            self._counts[cell] += 1
+            if value > self._least_confidence.get(cell, -1.0):
+                row_probabilities = None if probabilities is None else probabilities[row]
+                self._candidates.append(_mistake(chunk, row, cell, value, row_probabilities))
+                if len(self._candidates) == 2 * MOST_OF_ALL:
                     self._prune()
 
     def _prune(self) -> None:
-        """Leave the `MOST_OF_ALL` that come first; what can't get among them is not even looked at."""
-        self._kept.sort(key=lambda each: (each.cell, -each.confidence, each.index))
-        ranks, groups = [], Counter[tuple[int, int]]()
-        for each in self._kept:
-            groups[each.cell] += 1
-            ranks.append(groups[each.cell])
+        """Reduce the candidates to the first `MOST_OF_ALL`, and note the confidence needed from now on."""
+        self._candidates.sort(key=lambda each: (each.cell, -each.confidence, each.index))
+        ranks = occurrence_numbers(each.cell for each in self._candidates)
         seats = [
-            (-self._seen[each.cell] / rank, -each.confidence, each.index, each)
-            for rank, each in zip(ranks, self._kept, strict=True)
+            (-self._counts[each.cell] / rank, -each.confidence, each.index, each)
+            for rank, each in zip(ranks, self._candidates, strict=True)
             if rank <= MOST_OF_A_PAIR
         ]
-        self._kept = [seat[-1] for seat in sorted(seats, key=lambda seat: seat[:3])[:MOST_OF_ALL]]
-        full = {cell for cell, count in Counter(_cells(self._kept)).items() if count == MOST_OF_A_PAIR}
-        self._least = {each.cell: each.confidence for each in self._kept if each.cell in full}
+        self._candidates = [seat[-1] for seat in sorted(seats, key=lambda seat: seat[:3])[:MOST_OF_ALL]]
+        seat_counts = Counter(each.cell for each in self._candidates)
+        self._least_confidence = {
+            each.cell: each.confidence
+            for each in self._candidates
+            if seat_counts[each.cell] == MOST_OF_A_PAIR
+        }
 
-    def kept(self) -> list[Mistake]:
-        """Those kept, the most confident first."""
+    def selected(self) -> list[Mistake]:
+        """The selected mistakes, the most confident first."""
         self._prune()
-        return sorted(self._kept, key=lambda each: (-each.confidence, each.index, each.cell))
+        return sorted(self._candidates, key=lambda each: (-each.confidence, each.index, each.cell))
 
 
-def _cells(mistakes: Iterable[Mistake]) -> list[tuple[int, int]]:
-    return [each.cell for each in mistakes]
+def occurrence_numbers(cells: Iterable[tuple[int, ...]]) -> list[int]:
+    """For each cell, how often it has occurred so far: 1 for its first occurrence, 2 for its second."""
+    counts: Counter[tuple[int, ...]] = Counter()
+    numbers = []
+    for cell in cells:
+        counts[cell] += 1
+        numbers.append(counts[cell])
+    return numbers
 
 
-def _mistake(chunk: Chunk, row: int, cell: tuple[int, int], sure: float, said: np.ndarray | None) -> Mistake:
-    best = np.array([cell[1]]) if said is None else np.argsort(-said[row], kind="stable")[:TOP]
+def _mistake(
+    chunk: Chunk, row: int, cell: tuple[int, int], confidence: float, probabilities: np.ndarray | None
+) -> Mistake:
+    if probabilities is None:
+        best = np.array([cell[1]])
+        best_probabilities = np.zeros(0)
+    else:
+        best = np.argsort(-probabilities, kind="stable")[:TOP_CLASSES]
+        best_probabilities = probabilities[best]
     return Mistake(
         cell=cell,
-        confidence=sure,
+        confidence=confidence,
         index=int(chunk.indices[row]),
         name=chunk.names[row],
         label=cell[0],
         classes=best.astype(np.int64),
-        probabilities=(np.zeros(0) if said is None else said[row][best]).astype(np.float32),
-        thumbnail=None if chunk.images is None else thumbnails(chunk.images[row : row + 1], SIDE)[0],
+        probabilities=best_probabilities.astype(np.float32),
+        thumbnail=None
+        if chunk.images is None
+        else thumbnails(chunk.images[row : row + 1], THUMBNAIL_SIDE)[0],
     )
 
 
-def as_examples(kept: list[Mistake], class_names: tuple[str, ...] | None) -> Examples:
-    """Kept mistakes as examples, a row each; `probabilities` (m, 0) where they are not known."""
+def as_examples(mistakes: list[Mistake], class_names: tuple[str, ...] | None) -> Examples:
+    """Mistakes as examples, a row each; `probabilities` (m, 0) where they are not known."""
     return Examples(
-        indices=np.array([each.index for each in kept], np.int64),
-        names=tuple(each.name for each in kept),
-        labels=np.array([each.label for each in kept], np.int64),
-        classes=_stacked([each.classes for each in kept], np.int64),
-        probabilities=_stacked([each.probabilities for each in kept], np.float32),
+        indices=np.array([each.index for each in mistakes], np.int64),
+        names=tuple(each.name for each in mistakes),
+        labels=np.array([each.label for each in mistakes], np.int64),
+        classes=_stacked([each.classes for each in mistakes], np.int64),
+        probabilities=_stacked([each.probabilities for each in mistakes], np.float32),
         class_names=class_names,
         images=None,
     )
 
 
-def thumbnails_of(kept: list[Mistake]) -> np.ndarray | None:
-    """The thumbnails of kept mistakes, (m, side, side, 3) uint8; None where inputs aren't pictures."""
-    small = [each.thumbnail for each in kept if each.thumbnail is not None]
-    alike = len(small) == len(kept) and len({each.shape for each in small}) == 1
-    return np.stack(small) if alike else None
+def thumbnails_of(mistakes: list[Mistake]) -> np.ndarray | None:
+    """The thumbnails of mistakes, (m, side, side, 3) uint8; None where inputs aren't images."""
+    images = [each.thumbnail for each in mistakes if each.thumbnail is not None]
+    same_shape = len(images) == len(mistakes) and len({image.shape for image in images}) == 1
+    return np.stack(images) if same_shape else None
 
 
-def _stacked(rows: list[np.ndarray], kind: type) -> np.ndarray:
-    return np.stack(rows) if rows else np.zeros((0, 0), kind)
+def _stacked(rows: list[np.ndarray], dtype: type) -> np.ndarray:
+    return np.stack(rows) if rows else np.zeros((0, 0), dtype)

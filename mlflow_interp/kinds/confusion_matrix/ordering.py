@@ -1,4 +1,4 @@
-"""The order of classes in which a matrix tells most."""
+"""The order of classes in a confusion matrix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mlflow_interp.kinds.confusion_matrix.measures import normalized, per_class
 Order = Literal["given", "cluster", "support", "recall"]
 ORDERS = ("given", "cluster", "support", "recall")
 
-_MOST_OPTIMAL = 200  # classes: the best order of leaves costs the cube of their number
+_MOST_OPTIMAL = 200  # classes: an optimal order of leaves costs the cube of their number
 
 
 def class_order(matrix: np.ndarray, order: str) -> np.ndarray:
-    """(classes,) int64, which class comes first, second and so on.
+    """(classes,) int64, the class at each position.
 
     Args:
         matrix: (classes, classes) or (labels, 2, 2).
@@ -36,22 +36,24 @@ def class_order(matrix: np.ndarray, order: str) -> np.ndarray:
     if order == "cluster":
         return clustered(matrix)
     each = per_class(matrix)
-    # A class nobody has is no worst one: it comes last.
-    by = -each.support if order == "support" else np.where(each.support > 0, each.recall, np.inf)
-    return np.argsort(by, kind="stable")
+    # A class without inputs has no recall: it comes last.
+    keys = -each.support if order == "support" else np.where(each.support > 0, each.recall, np.inf)
+    return np.argsort(keys, kind="stable")
 
 
 def clustered(matrix: np.ndarray) -> np.ndarray:
-    """Classes by average linkage, near where a large share of one is taken for the other."""
+    """Classes ordered by average linkage: close where a large share of one is predicted as the other."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
     if len(matrix) < 3:
         return np.arange(len(matrix))
     shares = normalized(matrix, "true")
-    near = (shares + shares.T) / 2
-    np.fill_diagonal(near, 0)
-    far = 1 - near / (near.max() or 1)
-    np.fill_diagonal(far, 0)
-    tree = linkage(squareform(far, checks=False), "average", optimal_ordering=len(matrix) <= _MOST_OPTIMAL)
+    similarity = (shares + shares.T) / 2
+    np.fill_diagonal(similarity, 0)
+    distance = 1 - similarity / (similarity.max() or 1)
+    np.fill_diagonal(distance, 0)
+    tree = linkage(
+        squareform(distance, checks=False), "average", optimal_ordering=len(matrix) <= _MOST_OPTIMAL
+    )
     return np.asarray(leaves_list(tree), np.int64)

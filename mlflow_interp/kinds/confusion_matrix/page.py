@@ -1,9 +1,8 @@
-"""The page of a confusion matrix: every cell with its numbers and the mistakes behind it, over steps."""
+"""The page of a confusion matrix: every cell with its numbers and mistakes, over steps."""
 
 from __future__ import annotations
 
 import base64
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +11,22 @@ import numpy as np
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
 from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.confusion_matrix.mistakes import occurrence_numbers
 from mlflow_interp.kinds.confusion_matrix.ordering import ORDERS, class_order, clustered
 from mlflow_interp.kinds.confusion_matrix.text import headline
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult
 
-MOST_MISTAKES, LEAST_OF_A_STEP = 1_200, 40  # on a page, which must open in a moment
+MOST_MISTAKES = 1_200  # on a page, so that it opens quickly
+LEAST_OF_A_STEP = 40
 _SHADES = 33
 
 
 def page(
     result: ConfusionMatrixResult, *, normalize: str = "true", order: str = "given", colormap: str = "Blues"
 ) -> str:
-    """A page that opens offline: the matrix, its cells' numbers, the mistakes behind each, every class."""
+    """A page that opens offline: the matrix, the numbers and mistakes of each cell, every class."""
     return page_over({0: result}, normalize=normalize, order=order, colormap=colormap)
 
 
@@ -39,10 +40,10 @@ def page_over(
     """The same page with a slider over steps, such as epochs.
 
     Args:
-        results: by step, of the same classes.
-        normalize: what colours are at first, see `draw`.
-        order: the order of classes at first; clusters are those of the last step.
-        colormap: see `draw`; where the page is dark, reversed if it starts light.
+        results: by step, all of the same classes.
+        normalize: the initial meaning of colours, see `draw`.
+        order: the initial order of classes; clusters are those of the last step.
+        colormap: see `draw`; on a dark page, reversed if it starts light.
 
     Raises:
         InputsError: no steps, or steps of different classes.
@@ -53,8 +54,8 @@ def page_over(
             f"{len(results)} steps of different classes; give one or more, all of the same classes"
         )
     last = list(results.values())[-1]
-    class_order(last.matrix, order)
-    asked = {"normalize": normalize, "order": order, "shades": _shades(colormap)}
+    class_order(last.matrix, order)  # checks the option
+    options = {"normalize": normalize, "order": order, "shades": _shades(colormap)}
     return render(
         "kinds/confusion_matrix/page.html",
         "kinds/confusion_matrix/page.js",
@@ -64,78 +65,74 @@ def page_over(
         multi=last.multi_label,
         weighted=last.weighted is not None,
         orders=[name for name in ORDERS if name != "cluster" or not last.multi_label],
-        data=asked | _data(results, last),
+        data=options | _data(results, last),
     )
 
 
 def _data(results: Mapping[int, ConfusionMatrixResult], last: ConfusionMatrixResult) -> dict[str, Any]:
-    """What the page's script is told of all steps."""
-    pictures = _Pictures()
+    """The data of all steps for the script of the page."""
+    thumbnails = _Thumbnails()
     most = max(LEAST_OF_A_STEP, MOST_MISTAKES // len(results))
     return {
         "names": list(last.names),
         "multi": last.multi_label,
         "weighted": last.weighted is not None,
-        "steps": [_step(step, result, pictures, most) for step, result in results.items()],
-        "pictures": pictures.sources,
+        "steps": [_step(step, result, thumbnails, most) for step, result in results.items()],
+        "pictures": thumbnails.sources,
         "cluster": None if last.multi_label else clustered(last.matrix).tolist(),
     }
 
 
-def _step(step: int, result: ConfusionMatrixResult, pictures: _Pictures, most: int) -> dict[str, Any]:
-    """One step: what stands in the cells that are not empty, and mistakes."""
+def _step(step: int, result: ConfusionMatrixResult, thumbnails: _Thumbnails, most: int) -> dict[str, Any]:
+    """One step: its non-empty cells, and mistakes."""
     counts = result.counts.ravel()
     filled = np.flatnonzero(counts)
-    sums = None if result.weighted is None else _packed(result.weighted.ravel()[filled], np.float32)
+    weights = None if result.weighted is None else _packed(result.weighted.ravel()[filled], np.float32)
     return {
         "step": step,
         "headline": list(headline(result)),
         "cells": _packed(filled, np.uint32),
         "counts": _packed(counts[filled], np.uint32),
-        "sums": sums,
-        "mistakes": [_mistake(result, at, pictures) for at in _chosen(result.cells, most)],
+        "sums": weights,
+        "mistakes": [_mistake(result, row, thumbnails) for row in _sample(result.cells, most)],
     }
 
 
-def _packed(values: np.ndarray, kind: Any) -> str:
-    return base64.b64encode(values.astype(kind).astype(np.dtype(kind).newbyteorder("<")).tobytes()).decode()
+def _packed(values: np.ndarray, dtype: Any) -> str:
+    return base64.b64encode(values.astype(dtype).astype(np.dtype(dtype).newbyteorder("<")).tobytes()).decode()
 
 
-def _chosen(cells: np.ndarray, most: int) -> list[int]:
-    """At most so many mistakes: the first of every cell, then the second, and so on."""
-    seen: Counter[tuple[int, ...]] = Counter()
-    ranks = []
-    for cell in map(tuple, cells.tolist()):
-        seen[cell] += 1
-        ranks.append(seen[cell])
+def _sample(cells: np.ndarray, most: int) -> list[int]:
+    """The rows of at most `most` mistakes: the first of every cell, then the second, and so on."""
+    ranks = occurrence_numbers(map(tuple, cells.tolist()))
     return sorted(sorted(range(len(ranks)), key=ranks.__getitem__)[:most])
 
 
-def _mistake(result: ConfusionMatrixResult, at: int, pictures: _Pictures) -> dict[str, Any]:
+def _mistake(result: ConfusionMatrixResult, row: int, thumbnails: _Thumbnails) -> dict[str, Any]:
     examples = result.examples
-    said = zip(examples.classes[at].tolist(), examples.probabilities[at].tolist(), strict=False)
+    predictions = zip(examples.classes[row].tolist(), examples.probabilities[row].tolist(), strict=False)
     return {
-        "cell": result.cells[at].tolist(),
-        "name": examples.names[at],
-        "said": [[index, round(chance, 4)] for index, chance in said],
-        "picture": None if result.thumbnails is None else pictures.place(result.thumbnails[at]),
+        "cell": result.cells[row].tolist(),
+        "name": examples.names[row],
+        "said": [[index, round(probability, 4)] for index, probability in predictions],
+        "picture": None if result.thumbnails is None else thumbnails.index(result.thumbnails[row]),
     }
 
 
-class _Pictures:
-    """Thumbnails as data: URIs, each once, however many steps and cells it stands behind."""
+class _Thumbnails:
+    """Thumbnails as data: URIs, each stored once, however many steps and cells use it."""
 
     def __init__(self) -> None:
         self.sources: list[str] = []
-        self._places: dict[bytes, int] = {}
+        self._indices: dict[bytes, int] = {}
 
-    def place(self, pixels: np.ndarray) -> int:
-        """Where a thumbnail (h, w, 3) uint8 stands in `sources`."""
+    def index(self, pixels: np.ndarray) -> int:
+        """The index in `sources` of a thumbnail (h, w, 3) uint8."""
         key = pixels.tobytes()
-        if key not in self._places:
-            self._places[key] = len(self.sources)
+        if key not in self._indices:
+            self._indices[key] = len(self.sources)
             self.sources.append(style.data_uri(pixels, lossless=max(pixels.shape[:2]) <= 32))
-        return self._places[key]
+        return self._indices[key]
 
 
 def _shades(colormap: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What was predicted, from probabilities or classes of any kind."""
+"""Predictions, from probabilities or classes of any kind."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ACCEPTED = "give a class or a row of probabilities for each input"
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What is predicted for n inputs.
+    """Predictions for n inputs.
 
     Attributes:
-        classes: (n,) int64 the class each input is taken for; of several labels, (n, labels) bool those
-            found.
+        classes: (n,) int64 the predicted class of each input; of several labels, (n, labels) bool, the
+            predicted labels.
         probabilities: (n, classes) float, None where not known.
-        head: "softmax", "binary", "multi-label", or "classes" where only those are known.
+        head: "softmax", "binary", "multi-label", or "classes" where there are no probabilities.
     """
 
     classes: np.ndarray
@@ -37,24 +37,24 @@ class Predictions:
 
     @property
     def columns(self) -> int | None:
-        """How many classes these are predictions of, None where only reading them all tells."""
-        wide = self.classes if self.multi_label else self.probabilities
-        return None if wide is None else int(wide.shape[1])
+        """The number of classes, None where it follows only from all predictions and labels."""
+        rows = self.classes if self.multi_label else self.probabilities
+        return None if rows is None else int(rows.shape[1])
 
     def of(self, rows: np.ndarray) -> Predictions:
-        """Those for some inputs."""
-        said = None if self.probabilities is None else self.probabilities[rows]
-        return Predictions(self.classes[rows], said, self.head)
+        """The predictions of some inputs."""
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        return Predictions(self.classes[rows], probabilities, self.head)
 
     def single(self) -> Predictions:
-        """One class an input: of several labels, the most probable."""
+        """One class for each input: of several labels, the most probable."""
         if not self.multi_label or self.probabilities is None:
             return self
         return decide(self.probabilities, "softmax", 0.5)
 
     @property
     def largest(self) -> int:
-        """The highest class that is predicted."""
+        """The highest predicted class."""
         return int(self.classes.shape[1] - 1 if self.multi_label else self.classes.max())
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class Predictions:
 
 
 def decide(probabilities: np.ndarray, head: str, threshold: float) -> Predictions:
-    """The class (or labels) that probabilities (n, classes) speak for.
+    """The predicted class (or labels) of probabilities (n, classes).
 
     Args:
         probabilities: a row an input.
@@ -78,49 +78,49 @@ def decide(probabilities: np.ndarray, head: str, threshold: float) -> Prediction
 
 
 def check_threshold(threshold: float) -> None:
-    """Raise an OptionError for a threshold that nothing, or everything, is above."""
+    """Raise an OptionError for a threshold below 0, or of 1 or more."""
     if not 0 <= threshold < 1:
         raise OptionError(f"threshold is {threshold}; give a probability from 0 to below 1")
 
 
 def read_predictions(
-    given: Any, class_names: Sequence[str] | None, *, threshold: float = 0.5, multi_label: bool = False
+    predictions: Any, class_names: Sequence[str] | None, *, threshold: float = 0.5, multi_label: bool = False
 ) -> Predictions:
-    """Predictions at hand: a path, classes or names (n,), or probabilities or logits (n, classes).
+    """Predictions from a path, classes or names (n,), or probabilities or logits (n, classes).
 
     Fractions (n,) or (n, 1) are probabilities of class 1. Rows in which every number is from 0 to 1 and
-    which don't all add up to 1 are probabilities of labels that an input may have several of.
+    which don't all add up to 1 are probabilities of labels, of which an input may have several.
 
     Args:
-        given: What the user gave.
+        predictions: The predictions, or a path to a file of them.
         class_names: For predictions by name.
         threshold: For binary and several labels; see `decide`.
-        multi_label: Whether the labels have several classes an input, which decides for rows.
+        multi_label: Whether inputs have several labels, which decides how rows are read.
 
     Raises:
-        InputsError: they can't be read, are none, are not finite, or name no class.
+        InputsError: they can't be read, are empty, are not finite, or name an unknown class.
         OptionError: a threshold out of range.
     """
     check_threshold(threshold)
-    values = _as_array(read_column(given, "predictions"))
+    values = _as_array(read_column(predictions, "predictions"))
     if values.ndim == 2 and values.shape[1] > 1:
         return _rows(values, threshold, multi_label)
     values = values.reshape(len(values))
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         _check_range(values)
         return decide(np.stack([1 - values, values], axis=1), "binary", threshold)
-    indices, strangers = class_indices(values, class_names)
-    if strangers:
-        close = nearest(strangers[0], class_names, most=3) if class_names else "; pass class_names="
-        raise InputsError(f"predictions name {strangers[0]!r}, which is no class{close}")
+    indices, unknown = class_indices(values, class_names)
+    if unknown:
+        advice = nearest(unknown[0], class_names, most=3) if class_names else "; pass class_names="
+        raise InputsError(f"predictions name {unknown[0]!r}, which is no class{advice}")
     if indices.min() < 0:
         raise InputsError(f"predictions hold class {indices.min()}; classes are numbered from 0")
     return Predictions(indices, None)
 
 
-def _as_array(given: Any) -> np.ndarray:
+def _as_array(predictions: Any) -> np.ndarray:
     try:
-        values = np.asarray(given)
+        values = np.asarray(predictions)
     except ValueError as error:
         raise InputsError(f"predictions are rows of different lengths; {_ACCEPTED}") from error
     if values.ndim not in (1, 2) or not values.size:
@@ -148,18 +148,17 @@ def _rows(values: np.ndarray, threshold: float, multi_label: bool) -> Prediction
     if values.dtype.kind in "SUO":
         raise InputsError(f"predictions are text of shape {values.shape}; {_ACCEPTED}")
     values = values.astype(np.float32, copy=False)
-    shares = values.min() >= 0 and values.max() <= 1
-    several = shares and (multi_label or np.abs(values.sum(axis=1) - 1).max() > 1e-2)
-    if multi_label and not shares:
+    are_probabilities = values.min() >= 0 and values.max() <= 1
+    if multi_label and not are_probabilities:
         raise InputsError(
             f"predictions reach from {values.min():g} to {values.max():g}, and each label needs a "
             "probability from 0 to 1; pass them through a sigmoid"
         )
-    if several:
+    if are_probabilities and (multi_label or np.abs(values.sum(axis=1) - 1).max() > 1e-2):
         return decide(values, "multi-label", threshold)
-    return decide(values if shares else _softmax(values), "softmax", threshold)
+    return decide(values if are_probabilities else _softmax(values), "softmax", threshold)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

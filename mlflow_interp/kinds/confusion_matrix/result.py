@@ -1,4 +1,4 @@
-"""A confusion matrix with its measures, and the mistakes kept of it."""
+"""A confusion matrix with its measures and a selection of mistakes."""
 
 from __future__ import annotations
 
@@ -94,19 +94,16 @@ class ConfusionMatrixResult:
 
     def metrics(self) -> dict[str, float]:
         """Accuracy and its kin, and how often each of the most confused pairs was confused."""
-        counts = {"inputs": float(self.inputs)}
+        metrics = {"inputs": float(self.inputs)}
         if self.multi_label:
-            whole = float(self.matrix[0].sum())
-            return counts | {"accuracy": self.right / whole} | multi_measures(self.matrix)
+            total = float(self.matrix[0].sum())
+            return metrics | {"accuracy": self.right / total} | multi_measures(self.matrix)
         measures = single_measures(self.matrix, per_class(self.counts).occurs)
         pairs = self.confused()
         possible = min(self.top_k, len(self.counts) * (len(self.counts) - 1))
         times = [pair[2] for pair in pairs] + [0] * (possible - len(pairs))
-        return (
-            counts
-            | measures
-            | {f"confused_pair_{rank}": float(each) for rank, each in enumerate(times, start=1)}
-        )
+        pair_metrics = {f"confused_pair_{rank}": float(count) for rank, count in enumerate(times, start=1)}
+        return metrics | measures | pair_metrics
 
     def confused(self, most: int | None = None) -> list[tuple[int, int, int]]:
         """The most confused pairs: true class, class it was taken for, how often. `top_k` by default."""
@@ -114,22 +111,25 @@ class ConfusionMatrixResult:
 
     def table(self) -> dict[str, list[Any]]:
         """A row a class."""
-        counted = per_class(self.counts)
+        unweighted = per_class(self.counts)
         return {
             "class": list(self.names),
             "precision": self.each.precision.tolist(),
             "recall": self.each.recall.tolist(),
             "f1": self.each.f1.tolist(),
-            "support": counted.support.tolist(),
-            "predicted": counted.predicted.tolist(),
+            "support": unweighted.support.tolist(),
+            "predicted": unweighted.predicted.tolist(),
         }
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
         """The matrix with class names, counts whole, weights beside them; and a row a class."""
-        found = {"confusion_matrix.csv": _named(self.counts, self.names), "per_class.csv": self.table()}
+        tables = {
+            "confusion_matrix.csv": _matrix_table(self.counts, self.names),
+            "per_class.csv": self.table(),
+        }
         if self.weighted is not None:
-            found["weighted_confusion_matrix.csv"] = _named(self.weighted, self.names)
-        return found
+            tables["weighted_confusion_matrix.csv"] = _matrix_table(self.weighted, self.names)
+        return tables
 
     def highlights(self) -> dict[str, Any]:
         """The most confused pairs by name; of several labels, those most often wrong."""
@@ -143,50 +143,58 @@ class ConfusionMatrixResult:
         }
 
     def _most_mistaken(self) -> list[dict[str, Any]]:
-        wrong, missed = self.counts[:, 0, 1], self.counts[:, 1, 0]
-        worst = np.argsort(-(wrong + missed), kind="stable")[: self.top_k].tolist()
+        false_positives = self.counts[:, 0, 1]
+        false_negatives = self.counts[:, 1, 0]
+        wrong = false_positives + false_negatives
+        worst = np.argsort(-wrong, kind="stable")[: self.top_k].tolist()
         return [
-            {"label": self.names[at], "wrongly_found": int(wrong[at]), "missed": int(missed[at])}
-            for at in worst
-            if wrong[at] + missed[at]
+            {
+                "label": self.names[label],
+                "wrongly_found": int(false_positives[label]),
+                "missed": int(false_negatives[label]),
+            }
+            for label in worst
+            if wrong[label]
         ]
 
     def warnings(self) -> list[str]:
         """What was not counted, and what can't be judged from so few classes."""
-        found = []
+        warnings = []
         if self.unlabelled:
-            found.append(f"{self.unlabelled} inputs have no label and are not counted")
+            warnings.append(f"{self.unlabelled} inputs have no label and are not counted")
         occurring = int((per_class(self.counts).support > 0).sum())
         if not self.multi_label and occurring == 1:
-            found.append(
+            warnings.append(
                 "all labels are of one class, so precision, balanced accuracy and kappa say nothing; give "
                 "inputs of other classes too"
             )
-        return found
+        return warnings
 
 
-def result_of(tally: Accumulator, *, head: str, unlabelled: int = 0, top_k: int = 5) -> ConfusionMatrixResult:
-    """What a tally has counted so far.
+def result_of(
+    accumulator: Accumulator, *, head: str, unlabelled: int = 0, top_k: int = 5
+) -> ConfusionMatrixResult:
+    """The result of what an accumulator has counted so far.
 
     Raises:
-        InputsError: it has counted nothing, or all weights are 0.
+        InputsError: no input was counted, or all weights are 0.
     """
     check_top_k(top_k)
-    counts, weighted = tally.counter.counts.copy(), tally.counter.weighted
-    if not tally.inputs or (weighted is not None and not weighted.sum()):
+    weighted = accumulator.counter.weighted
+    if not accumulator.inputs or (weighted is not None and not weighted.sum()):
         raise InputsError(
-            f"{'all weights are 0' if tally.inputs else 'no input was counted'}; give inputs that count"
+            f"{'all weights are 0' if accumulator.inputs else 'no input was counted'}; give inputs that count"
         )
-    kept = tally.mistakes.kept()
-    names = None if tally.class_names is None else tuple(tally.class_names)
+    mistakes = accumulator.mistakes.selected()
+    names = None if accumulator.class_names is None else tuple(accumulator.class_names)
     return ConfusionMatrixResult(
-        counts=counts,
+        counts=accumulator.counter.counts.copy(),
         weighted=None if weighted is None else weighted.copy(),
-        examples=as_examples(kept, names),
-        cells=np.array([each.cell for each in kept], np.int64).reshape(-1, 2),
-        thumbnails=thumbnails_of(kept),
-        inputs=tally.inputs,
-        right=tally.right,
+        examples=as_examples(mistakes, names),
+        cells=np.array([each.cell for each in mistakes], np.int64).reshape(-1, 2),
+        thumbnails=thumbnails_of(mistakes),
+        inputs=accumulator.inputs,
+        right=accumulator.right,
         unlabelled=unlabelled,
         head=head,
         top_k=top_k,
@@ -200,20 +208,18 @@ def check_top_k(top_k: int) -> None:
 
 
 def unique_names(class_names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
-    """A name for each class; where two share one, their numbers stand behind it."""
-    given = [str(index) for index in range(classes)] if class_names is None else list(class_names)
-    shared = {name for name, times in Counter(given).items() if times > 1}
-    names = [f"{name} ({index})" if name in shared else name for index, name in enumerate(given)]
-    # A name such as "crane (1)" may have been there before.
-    return (
-        tuple(names)
-        if len(set(names)) == len(names)
-        else tuple(f"{index} {name}" for index, name in enumerate(given))
-    )
+    """A name for each class; names that several classes share are followed by the class index."""
+    names = [str(index) for index in range(classes)] if class_names is None else list(class_names)
+    shared = {name for name, times in Counter(names).items() if times > 1}
+    unique = [f"{name} ({index})" if name in shared else name for index, name in enumerate(names)]
+    if len(set(unique)) == len(unique):
+        return tuple(unique)
+    # Another class may already be called "crane (1)".
+    return tuple(f"{index} {name}" for index, name in enumerate(names))
 
 
-def _named(matrix: np.ndarray, names: Sequence[str]) -> dict[str, list[Any]]:
-    """The columns of a matrix under class names, beside the names of its rows."""
+def _matrix_table(matrix: np.ndarray, names: Sequence[str]) -> dict[str, list[Any]]:
+    """A matrix as a table: the names of its rows, and a column for each class."""
     corner = "label"
     if matrix.ndim == 3:
         cells = ("true_negatives", "false_positives", "false_negatives", "true_positives")

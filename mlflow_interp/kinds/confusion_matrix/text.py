@@ -1,4 +1,4 @@
-"""A confusion matrix in words and numbers."""
+"""A confusion matrix as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def percent(share: float, *, zero: str = "") -> str:
-    """A share for people: 3%, <1%, and 100% only where it is all."""
+    """A share as text: 3%, <1%, and 100% only where it is exactly that."""
     if share <= 0:
         return zero
     if share < 0.005:
@@ -34,18 +34,20 @@ def amount(number: float) -> str:
 
 def headline(result: ConfusionMatrixResult) -> tuple[str, str]:
     """Accuracy and the number of inputs, and a line with the other measures."""
-    found = result.metrics()
+    metrics = result.metrics()
     weighted = "" if result.weighted is None else " (weighted)"
     what = "every label right for" if result.multi_label else "accuracy"
-    title = f"{what} {found['accuracy']:.1%}{weighted} · {style.counted(result.inputs)}"
-    spoken = {
+    title = f"{what} {metrics['accuracy']:.1%}{weighted} · {style.counted(result.inputs)}"
+    templates = {
         "balanced_accuracy": "balanced accuracy {:.1%}",
         "hamming_loss": "hamming loss {:.3f}",
         "macro_f1": "macro F1 {:.3f}",
         "micro_f1": "micro F1 {:.3f}",
         "kappa": "kappa {:.3f}",
     }
-    return title, " · ".join(text.format(found[name]) for name, text in spoken.items() if name in found)
+    return title, " · ".join(
+        text.format(metrics[name]) for name, text in templates.items() if name in metrics
+    )
 
 
 def as_text(result: ConfusionMatrixResult, *, most: int = 12) -> str:
@@ -57,33 +59,34 @@ def as_text(result: ConfusionMatrixResult, *, most: int = 12) -> str:
     lines = [f"Confusion matrix · {facts}", measures]
     if result.multi_label or len(result.counts) > most:
         return "\n".join([*lines, *_worst(result, most)])
-    names = [_plain(name, 14) for name in result.names]
+    names = [style.shorten(name, 14) for name in result.names]
     cells = [[str(count) for count in row] for row in result.counts.tolist()]
     recall = [f"{value:.0%}" for value in result.each.recall]
     rows = [["true \\ predicted", *names, "recall"]]
     rows += [[name, *row, share] for name, row, share in zip(names, cells, recall, strict=True)]
-    widths = [max(_columns(row[at]) for row in rows) for at in range(len(rows[0]))]
+    widths = [max(map(_console_width, column)) for column in zip(*rows, strict=True)]
     return "\n".join([*lines, *("  ".join(map(_padded, row, widths)).rstrip() for row in rows)])
 
 
 def _worst(result: ConfusionMatrixResult, most: int) -> list[str]:
     if not result.multi_label:
         return [
-            f"  {_plain(result.names[label], 30)} → {_plain(result.names[taken], 30)}: {times}"
-            for label, taken, times in result.confused(most)
+            f"  {_short(result, label)} → {_short(result, predicted)}: {times}"
+            for label, predicted, times in result.confused(most)
         ]
     worst = np.argsort(result.each.f1, kind="stable")[:most]
-    return [f"  {_plain(result.names[at], 30)}: F1 {result.each.f1[at]:.2f}" for at in worst.tolist()]
+    return [f"  {_short(result, label)}: F1 {result.each.f1[label]:.2f}" for label in worst.tolist()]
 
 
-def _plain(name: str, most: int) -> str:
-    return style.shorten(name, most)
+def _short(result: ConfusionMatrixResult, label: int) -> str:
+    """The name of a class, of at most 30 characters."""
+    return style.shorten(result.names[label], 30)
 
 
-def _columns(text: str) -> int:
-    """How many places a text takes in a console, where East Asian letters take two."""
+def _console_width(text: str) -> int:
+    """The width of a text in a console, where East Asian letters are two columns wide."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _padded(text: str, width: int) -> str:
-    return " " * (width - _columns(text)) + text
+    return " " * (width - _console_width(text)) + text

@@ -18,24 +18,24 @@ MOST_CELLS = 3_000  # of the matrix on the page of a run
 def view(
     result: ConfusionMatrixResult, *, normalize: str = "true", order: str = "given", colormap: str = "Blues"
 ) -> View:
-    """The largest cells of the matrix, and the mistakes kept, the most confident first."""
+    """The largest cells of the matrix, and the selected mistakes, the most confident first."""
     facts, _ = headline(result)
-    worst = "".join(
-        f" · most confused: {result.names[label]} → {result.names[taken]} ({times}×)"
-        for label, taken, times in result.confused(1)
+    most_confused = "".join(
+        f" · most confused: {result.names[label]} → {result.names[predicted]} ({times}×)"
+        for label, predicted, times in result.confused(1)
     )
     return View(
         title="Confusion matrix",
-        headline=facts + worst,
+        headline=facts + most_confused,
         inputs=[] if result.multi_label else rows(result.examples, images=result.thumbnails),
         matrix=None if result.multi_label else _matrix(result),
     )
 
 
 def _matrix(result: ConfusionMatrixResult) -> dict[str, Any]:
-    """The classes that occur, and [true, predicted, count] of cells that aren't empty, the largest first.
+    """The classes that occur, and [true, predicted, count] of the non-empty cells, the largest first.
 
-    Rows and columns are positions in `classes`. The diagonal is there of all, of other cells the largest.
+    True and predicted are positions in `classes`. The diagonal comes first, so that it is always complete.
     """
     counts = result.counts
     occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
