@@ -26,10 +26,10 @@ def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
     """
     if class_names is None:
         return None
-    given = _read(local_path(class_names)) if isinstance(class_names, (str, Path)) else class_names
-    if not isinstance(given, Iterable):
-        raise InputsError(f"class names are a {type(given).__name__}; give {_ACCEPTED}")
-    names = _in_order(given) if isinstance(given, Mapping) else list(given)
+    content = _read(local_path(class_names)) if isinstance(class_names, (str, Path)) else class_names
+    if not isinstance(content, Iterable):
+        raise InputsError(f"class names are a {type(content).__name__}; give {_ACCEPTED}")
+    names = _in_order(content) if isinstance(content, Mapping) else list(content)
     wrong = [name for name in names if name is None or isinstance(name, (list, tuple, dict))]
     if wrong:
         raise InputsError(f"class names hold {wrong[0]!r}, which is no name; give {_ACCEPTED}")
@@ -47,7 +47,7 @@ def _read(path: Path) -> Any:
             f"class names can't be read from {str(path)!r}: {error}; give {_ACCEPTED}"
         ) from error
     if path.suffix.lower() != ".json":
-        # splitlines() would also cut at characters that stand inside names, such as U+2028.
+        # splitlines() also splits at characters that may be part of a name, such as U+2028.
         return text.removesuffix("\n").split("\n")
     try:
         content = json.loads(text, object_pairs_hook=_without_duplicates)
@@ -59,11 +59,11 @@ def _read(path: Path) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a key stand twice, where Python would keep the last."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    """JSON allows duplicate keys, of which Python keeps the last."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
         raise ValueError("a key stands in it twice")
-    return found
+    return content
 
 
 def _in_order(names: Mapping[Any, Any]) -> list[Any]:
@@ -75,21 +75,21 @@ def _in_order(names: Mapping[Any, Any]) -> list[Any]:
     if missing or not names:
         raise InputsError(f"class names skip index {missing[0] if missing else 0}; number them 0, 1, 2, …")
     # Keras' ImageNet index maps each number to (WordNet id, name).
-    last = [by_index[index] for index in range(len(names))]
-    return [name[-1] if isinstance(name, (list, tuple)) and name else name for name in last]
+    ordered = [by_index[index] for index in range(len(names))]
+    return [name[-1] if isinstance(name, (list, tuple)) and name else name for name in ordered]
 
 
 def check_class_names(names: Sequence[str] | None, classes: int | None) -> list[str]:
-    """A warning where there is not one name for each class, so that classes may be called by wrong names."""
+    """A warning unless there is one name for each class; otherwise names may belong to other classes."""
     if names is None or classes is None or len(names) == classes:
         return []
     return [f"there are {len(names)} class names, and the model has {classes} classes; give one for each"]
 
 
 def declared_class_names(metadata: Mapping[str, Any]) -> tuple[Any, list[str]]:
-    """The class names in a model's metadata, and a warning where those are no names."""
+    """The class names in a model's metadata, and a warning where they are not a list or mapping."""
     names = metadata.get("class_names")
     if names is None or isinstance(names, (list, tuple, dict)):
         return names, []
-    # A path there would be the model choosing a file of the user's to be read and logged.
+    # With a path, the model would choose which of the user's files is read and logged.
     return None, ["class_names in the model's metadata is no list or mapping; pass class_names= yourself"]

@@ -1,4 +1,4 @@
-"""One picture file to pixels: every mode Pillow reads, upright, at the size and channels asked for."""
+"""Reads an image file: every mode that Pillow supports, upright, with a given size and channels."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", "
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_PIXELS = 100_000_000  # checked before decoding: 300 kB of PNG can decode to gigabytes
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-# What mutated files were seen to raise inside Pillow's decoders.
+# The errors that damaged files raise in Pillow's decoders.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError)
 
 
 def read_image(path: Path, *, size: tuple[int, int] | None, channels: int, resize: Resize) -> np.ndarray:
-    """Read a picture as uint8 (height, width, channels).
+    """Read an image as uint8 (height, width, channels).
 
-    EXIF rotation is applied, 16-bit is scaled to 8-bit, transparency is laid on white, an animation
-    gives its first frame. Resampling is Lanczos.
+    EXIF rotation is applied, 16-bit is scaled to 8-bit, transparency becomes white, only the first frame
+    of an animation is read. Resampling is Lanczos.
 
     Args:
         path: The file.
-        size: (height, width), or None for its own.
+        size: (height, width), or None for the size of the file.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        resize: "crop" keeps the middle at the asked shape, "pad" adds black, "stretch" distorts.
+        resize: "crop" keeps the middle, "pad" adds black, "stretch" distorts.
 
     Raises:
-        InputsError: the file is no picture, is damaged, or is too large.
+        InputsError: the file is not an image, is damaged, or is too large.
     """
     try:
-        # Given a path, Pillow maps uncompressed TIFFs into memory, where orientation scrambles them.
+        # Given a path, Pillow maps uncompressed TIFFs into memory, which breaks their orientation.
         if not path.is_file() and path.exists():
             raise InputsError("is a folder, a pipe or a device; give a file")
         with path.open("rb") as file, _open(file) as image:
@@ -55,7 +55,7 @@ def read_image(path: Path, *, size: tuple[int, int] | None, channels: int, resiz
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    with warnings.catch_warnings():  # Pillow warns of sizes that are refused, or admitted, by us
+    with warnings.catch_warnings():  # Pillow warns of large images, which have a limit of their own here
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(file, formats=_FORMATS)
 
@@ -67,17 +67,17 @@ def _first_line(error: BaseException) -> str:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow itself cuts 16-bit values off at 255 and turns float TIFFs black."""
+    """Scale 16 bits to 8: Pillow itself clips them at 255, and turns float TIFFs black."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
         values = np.asarray(image).astype(np.int64)
-        # Pillow has 16 bits of PNG and PGM in mode "I" at times; a TIFF in that mode has 32.
+        # Pillow sometimes reads 16-bit PNG and PGM in mode "I"; a TIFF in that mode has 32 bits.
         if (image.mode == "I" and image.format == "TIFF") or values.min() < 0 or values.max() > 65535:
             raise InputsError("32-bit integer pixels have no fixed range; convert the file to 8 or 16 bits")
-        eight = Image.fromarray(np.rint(values / 257).astype(np.uint8))
-        eight.info.update(image.info)
+        scaled = Image.fromarray(np.rint(values / 257).astype(np.uint8))
+        scaled.info.update(image.info)
         if isinstance(image.info.get("transparency"), int):
-            eight.info["transparency"] = round(image.info["transparency"] / 257)
-        return eight
+            scaled.info["transparency"] = round(image.info["transparency"] / 257)
+        return scaled
     if image.mode == "F":
         raise InputsError("floating-point pixels have no fixed range; convert the file to 8 or 16 bits")
     return image
@@ -95,18 +95,19 @@ def _to_mode(image: Image.Image, mode: str) -> Image.Image:
 def _fit(image: Image.Image, size: tuple[int, int] | None, resize: Resize) -> Image.Image:
     if size is None or image.size == (size[1], size[0]):
         return image
-    target, lanczos = (size[1], size[0]), Image.Resampling.LANCZOS
+    target = (size[1], size[0])
     if resize == "crop":
-        return ImageOps.fit(image, target, method=lanczos)
+        return ImageOps.fit(image, target, method=Image.Resampling.LANCZOS)
     if resize == "pad":
         return _pad(image, target)
-    return image.resize(target, lanczos)
+    return image.resize(target, Image.Resampling.LANCZOS)
 
 
 def _pad(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    """Pillow's own lets pictures thinner than half a pixel vanish."""
+    """Pad to a size; in Pillow's own function, images thinner than half a pixel vanish."""
     scale = min(target[0] / image.width, target[1] / image.height)
-    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    width = max(1, round(image.width * scale))
+    height = max(1, round(image.height * scale))
     padded = Image.new(image.mode, target)
     inner = image.resize((width, height), Image.Resampling.LANCZOS)
     padded.paste(inner, ((target[0] - width) // 2, (target[1] - height) // 2))
@@ -114,9 +115,9 @@ def _pad(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Every picture file below a folder, in order of its path; hidden files and folders left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
-    return sorted(path for path in found if not _is_hidden(path.relative_to(folder)))
+    """Every image file below a folder, sorted by path, without hidden files and folders."""
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
+    return sorted(path for path in files if not _is_hidden(path.relative_to(folder)))
 
 
 def _is_hidden(path: Path) -> bool:

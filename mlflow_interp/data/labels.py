@@ -1,4 +1,4 @@
-"""Labels, predictions and weights as users give them: arrays, or files with a value for each input."""
+"""Labels, predictions and weights: arrays, or files with a value for each input."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Labels = Column | None
 
 
 def read_column(column: Column | None, what: str) -> Any:
-    """A column as given, or that of a .npy file, of a .csv file, or of text with a value a line.
+    """A column as it is, or read from a .npy file, a .csv file, or text with a value a line.
 
-    A first line of a .csv file that holds text above numbers is taken for its header.
+    A first line of text above numbers in a .csv file is read as its header.
 
     Args:
-        column: what the user gave.
+        column: the values, or the path of a file.
         what: labels, predictions or weights, for messages.
 
     Raises:
@@ -36,7 +36,7 @@ def read_column(column: Column | None, what: str) -> Any:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         if path.suffix.lower() == ".csv":
-            return _table(path)
+            return _read_csv(path)
         return _values(path.read_text(encoding="utf-8-sig").split("\n"))
     except (OSError, ValueError, EOFError) as error:
         raise InputsError(
@@ -45,15 +45,15 @@ def read_column(column: Column | None, what: str) -> Any:
 
 
 def in_words(column: Column) -> str:
-    """A column for people: its path, or its type and shape."""
+    """A description of a column: its path, or its type and shape."""
     if isinstance(column, (str, Path)):
         return str(column)
     values = np.asarray(column)
     return f"{values.dtype} array of shape {values.shape}"
 
 
-def _table(path: Path) -> np.ndarray:
-    """The cells of a .csv file: a value a line, of numbers or text; or a row of numbers a line."""
+def _read_csv(path: Path) -> np.ndarray:
+    """The cells of a .csv file: one value a line, a number or text; or a row of numbers a line."""
     import pandas as pd
 
     cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -74,7 +74,7 @@ def _are_numbers(row: np.ndarray) -> bool:
 
 
 def _values(lines: Sequence[str]) -> list[Any]:
-    """Stripped lines, as numbers where all are."""
+    """Stripped lines, as numbers if all of them are."""
     lines = [line.strip() for line in lines if line.strip()]
     if not all(line.isdecimal() for line in lines):
         return _floats(lines)

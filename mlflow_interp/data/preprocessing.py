@@ -1,4 +1,4 @@
-"""How pixels 0..255 become what a model was trained on."""
+"""Preprocessing of pixels 0..255 into the inputs that a model was trained on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RANGES: dict[str, Preprocess] = {
     "0..1": lambda pixels: pixels / np.float32(255),
     "-1..1": lambda pixels: pixels / np.float32(127.5) - 1,
 }
-# Model names of keras.applications begin with these, "-" and "_" aside; the longest match wins.
+# Prefixes of the model names in keras.applications, without "-" and "_"; the longest match wins.
 _FAMILIES = {
     "convnext": "convnext",
     "densenet": "densenet",
@@ -38,9 +38,9 @@ _FAMILIES = {
     "vgg19": "vgg19",
     "xception": "xception",
 }
-# The preprocess_input of these does nothing, as their models rescale inside; those built without that
-# (include_preprocessing=False) take what stands here, None where it is no range.
-_RESCALED_INSIDE = {
+# The preprocess_input of these families does nothing, as their models rescale inside. Models built without
+# that (include_preprocessing=False) take this range; None where they take no plain range.
+_RANGES_WITHOUT_RESCALING = {
     "convnext": None,
     "efficientnet": None,
     "efficientnet_v2": "-1..1",
@@ -50,16 +50,16 @@ GUESS = "0..1"
 
 
 def find_preprocess(name: str, model: Any, metadata: Mapping[str, Any]) -> tuple[str, Preprocess, str | None]:
-    """What a preprocess option means for a model.
+    """The function that a preprocess option selects for a model.
 
     Args:
         name: "auto", "none", "0..1", "-1..1", a keras.applications module such as "mobilenet_v2",
             or "module:function", which takes float32 pixels 0..255 (n, h, w, c).
-        model: The Keras model; "auto" looks in it for Rescaling and Normalization layers.
-        metadata: What was given to `log_model`; "auto" looks for "preprocess" in it.
+        model: The Keras model; "auto" searches it for Rescaling and Normalization layers.
+        metadata: The metadata of the logged model; "auto" looks for "preprocess" in it.
 
     Returns:
-        What it resolved to, the function, and a warning if that was guessed.
+        The resolved name, the function, and a warning if that was guessed.
 
     Raises:
         OptionError: no such preprocessing.
@@ -67,15 +67,15 @@ def find_preprocess(name: str, model: Any, metadata: Mapping[str, Any]) -> tuple
     warning = None
     if name == "auto":
         name, warning = _resolve(model, metadata)
-    return name, _function(name), warning
+    return name, find_function(name), warning
 
 
 def _resolve(model: Any, metadata: Mapping[str, Any]) -> tuple[str, str | None]:
-    declared = metadata.get("preprocess")
-    if _prepares_itself(model):
+    if _preprocesses_itself(model):
         return "none", None
+    declared = metadata.get("preprocess")
     if isinstance(declared, str):
-        # "module:function" out of a model's metadata would be the model choosing which code to run.
+        # With "module:function" in its metadata, the model would choose which code is run.
         if ":" not in declared:
             return declared, None
         return (
@@ -91,21 +91,21 @@ def _resolve(model: Any, metadata: Mapping[str, Any]) -> tuple[str, str | None]:
     )
 
 
-def _prepares_itself(model: Any) -> bool:
+def _preprocesses_itself(model: Any) -> bool:
     import keras
 
-    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
-    return any(isinstance(place.layer, kinds) for place in walk(model))
+    types = (keras.layers.Rescaling, keras.layers.Normalization)
+    return any(isinstance(node.layer, types) for node in walk(model))
 
 
 def _model_family(model: Any) -> str | None:
-    """What a model of keras.applications takes, by its name or that of a model nested in it."""
+    """The family in keras.applications, by the name of the model or of a model nested in it."""
     import keras
 
-    # Layers that are no models are left out: a "resnet_block" of one's own says nothing.
-    nested = [place.layer.name for place in walk(model) if isinstance(place.layer, keras.Model)]
+    # Only models count: a custom layer called "resnet_block" has no such preprocessing.
+    nested = [node.layer.name for node in walk(model) if isinstance(node.layer, keras.Model)]
     family = next((family for family in map(_family, [model.name, *nested]) if family), None)
-    return _RESCALED_INSIDE.get(family, family) if family else None
+    return _RANGES_WITHOUT_RESCALING.get(family, family) if family else None
 
 
 def _family(name: str) -> str | None:
@@ -114,7 +114,12 @@ def _family(name: str) -> str | None:
     return _FAMILIES[max(matches, key=len)] if matches else None
 
 
-def _function(name: str) -> Preprocess:
+def find_function(name: str) -> Preprocess:
+    """The preprocessing of a name other than "auto".
+
+    Raises:
+        OptionError: no such preprocessing.
+    """
     if name in _RANGES:
         return _RANGES[name]
     if name in _FAMILIES.values():
@@ -134,7 +139,7 @@ def _keras_family(name: str) -> Preprocess:
                 f"preprocess {name!r} is for colour pictures, and these have {pixels.shape[-1]} channels; "
                 "pass none, 0..1, -1..1 or module:function"
             )
-        # Some families change the array they are given; all follow a global setting unless told.
+        # Some families modify the array in place; all follow a global data format by default.
         prepared = module.preprocess_input(pixels.copy(), data_format="channels_last")
         return np.asarray(prepared, np.float32)
 

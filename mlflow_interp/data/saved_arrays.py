@@ -12,10 +12,10 @@ ARRAYS = "arrays.npz"
 
 
 def read_arrays(name: str) -> dict[str, np.ndarray]:
-    """The arrays in an interpretation's folder, or in a .npz file, by name; both may be artifact URIs.
+    """The arrays in the folder of an interpretation, or in a .npz file, by name; both may be artifact URIs.
 
     Raises:
-        InputsError: there are none, or they can't be read.
+        InputsError: there are no arrays, or they can't be read.
     """
     try:
         path = artifact_store.fetch(name) if artifact_store.is_uri(name) else local_path(name)

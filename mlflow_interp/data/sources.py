@@ -1,4 +1,4 @@
-"""Where inputs come from: picture files, arrays, a tf.data.Dataset, each read block by block."""
+"""Sources of inputs: image files, arrays, a tf.data.Dataset, each read block by block."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ACCEPTED = (
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Picture files; `folders` are their class folders, and also their `labels` unless others were given."""
+    """Image files; `folders` are their class folders, and also their `labels` by default."""
 
     uri: str
     paths: Sequence[Path]
@@ -43,7 +43,7 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class ArrayRows:
-    """Arrays with a row an input; `labels` as given: integers, one-hot rows, or names."""
+    """Arrays with a row an input; `labels` are integers, one-hot rows, or names."""
 
     uri: str
     inputs: Arrays
@@ -52,7 +52,7 @@ class ArrayRows:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Something that yields (inputs, labels, weights) again and again, its length perhaps unknown."""
+    """A repeatable iterator of (inputs, labels, weights); `total` is None where its length is unknown."""
 
     uri: str
     read: Callable[[], Iterator[tuple[Arrays, Any, Any]]]
@@ -64,18 +64,18 @@ Source = ImageFiles | ArrayRows | Blocks
 
 
 def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, axes: int | None) -> Source:
-    """The source behind what a user gave as inputs.
+    """The source of the inputs that a user passes.
 
     Args:
-        inputs: What the user gave.
-        labels: One per input, where inputs don't carry them.
+        inputs: The argument of the user.
+        labels: One for each input, where inputs have no labels of their own.
         batch_size: How many rows a dataset yields at a time.
         most: How many rows to take of a dataset.
-        axes: How many axes a batch has, over all inputs of the model, which tells whether a dataset is
+        axes: How many axes a batch has, summed over all inputs of the model; it shows whether a dataset is
             batched.
 
     Raises:
-        InputsError: nothing there, or nothing this can read.
+        InputsError: the inputs do not exist, or can't be read.
     """
     if isinstance(inputs, (str, Path)):
         return _from_name(str(inputs), labels)
@@ -88,13 +88,13 @@ def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, 
         return _dataset(inputs, batch_size, most, axes)
     if isinstance(inputs, (Mapping, tuple)) or (isinstance(inputs, list) and _are_arrays(inputs)):
         structure = dict(inputs) if isinstance(inputs, Mapping) else tuple(inputs)
-        return ArrayRows("arrays", _checked(structure, "inputs"), labels)
+        return ArrayRows("arrays", _check_arrays(structure, "inputs"), labels)
     if hasattr(inputs, "__array__") or isinstance(inputs, list):
-        return ArrayRows("array", _checked(_stacked(inputs), "inputs"), labels)
+        return ArrayRows("array", _check_arrays(_as_array(inputs), "inputs"), labels)
     raise InputsError(f"inputs are a {type(inputs).__name__}; give {_ACCEPTED}")
 
 
-def _stacked(inputs: Any) -> np.ndarray:
+def _as_array(inputs: Any) -> np.ndarray:
     try:
         return np.asarray(inputs)
     except ValueError as error:
@@ -102,17 +102,18 @@ def _stacked(inputs: Any) -> np.ndarray:
 
 
 def _are_arrays(inputs: list[Any]) -> bool:
+    """Whether a list holds an array for each input of the model, not a row for each input."""
     return (
         bool(inputs)
-        and all(hasattr(each, "__array__") and np.ndim(each) > 1 for each in inputs)
-        and len({np.shape(each)[1:] for each in inputs}) > 1
+        and all(hasattr(array, "__array__") and np.ndim(array) > 1 for array in inputs)
+        and len({np.shape(array)[1:] for array in inputs}) > 1
     )
 
 
 def _from_name(name: str, labels: Any) -> Source:
     if name.startswith("keras:"):
         return _keras_dataset(name)
-    path = _fetched(name) if artifact_store.is_uri(name) else local_path(name)
+    path = _fetch(name) if artifact_store.is_uri(name) else local_path(name)
     uri = without_password(name)
     if path.is_dir():
         return _folder(path, uri, labels)
@@ -126,18 +127,18 @@ def _from_name(name: str, labels: Any) -> Source:
     if not matches:
         raise InputsError(f"nothing found at {uri!r}; give {_ACCEPTED}")
     files = [match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file()]
-    return _checked_images(ImageFiles(uri, files, [file.name for file in files], labels))
+    return _check_images(ImageFiles(uri, files, [file.name for file in files], labels))
 
 
 def folder_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
-    """Class folders name the classes where there are as many, in order, as Keras' own loader has it."""
+    """The sorted class folders, if there are as many as classes: Keras' own loader numbers them so."""
     if not isinstance(source, ImageFiles) or source.folders is None:
         return None
     folders = sorted(set(source.folders))
     return tuple(folders) if len(folders) == class_count(model) else None
 
 
-def _fetched(uri: str) -> Path:
+def _fetch(uri: str) -> Path:
     try:
         return artifact_store.fetch(uri)
     except ModelError as error:
@@ -147,15 +148,15 @@ def _fetched(uri: str) -> Path:
 def _folder(folder: Path, uri: str, labels: Any) -> ImageFiles:
     paths = find_images(folder)
     relative = [path.relative_to(folder) for path in paths]
-    # Class folders: every picture lies in a subfolder, and there are at least two of those.
-    classes = [each.parts[0] if len(each.parts) > 1 else None for each in relative]
-    labelled = None not in classes and len(set(classes)) > 1
-    folders = [str(each) for each in classes] if labelled else None
+    # Class folders: every image is in a subfolder, and there are at least two of them.
+    subfolders = [path.parts[0] for path in relative if len(path.parts) > 1]
+    labelled = len(subfolders) == len(paths) and len(set(subfolders)) > 1
+    folders = subfolders if labelled else None
     labels = folders if labels is None else labels
-    return _checked_images(ImageFiles(uri, paths, [each.as_posix() for each in relative], labels, folders))
+    return _check_images(ImageFiles(uri, paths, [path.as_posix() for path in relative], labels, folders))
 
 
-def _checked_images(images: ImageFiles) -> ImageFiles:
+def _check_images(images: ImageFiles) -> ImageFiles:
     if not images.paths:
         raise InputsError(f"no pictures in {images.uri!r}; a picture ends in {', '.join(SUFFIXES)}")
     return images
@@ -163,21 +164,21 @@ def _checked_images(images: ImageFiles) -> ImageFiles:
 
 def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
     try:
-        found = _read_arrays(path)
-    # Damaged files raise almost anything: zlib.error, TokenError, MemoryError, OverflowError, …
+        arrays = _read_arrays(path)
+    # Damaged files raise almost any error: zlib.error, TokenError, MemoryError, OverflowError, …
     except Exception as error:
         reason = first_line(error)
         raise InputsError(
             f"{uri!r} can't be read: {reason}; save plain arrays with numpy.save or numpy.savez"
         ) from error
-    key = next((key for key in _INPUT_KEYS if key in found), None)
+    key = next((key for key in _INPUT_KEYS if key in arrays), None)
     if key is None:
         raise InputsError(
-            f"{uri!r} holds {', '.join(found) or 'nothing'}; name the inputs {_INPUT_KEYS[0]!r} "
+            f"{uri!r} holds {', '.join(arrays) or 'nothing'}; name the inputs {_INPUT_KEYS[0]!r} "
             f"and the labels {_LABEL_KEYS[0]!r}"
         )
-    own_labels = next((found[name] for name in _LABEL_KEYS if name in found), None)
-    return ArrayRows(uri, _checked(found[key], uri), own_labels if labels is None else labels)
+    stored_labels = next((arrays[name] for name in _LABEL_KEYS if name in arrays), None)
+    return ArrayRows(uri, _check_arrays(arrays[key], uri), stored_labels if labels is None else labels)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -188,12 +189,12 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         return {key: arrays[key] for key in arrays}
 
 
-def _checked(arrays: Arrays, what: str) -> Arrays:
+def _check_arrays(arrays: Arrays, what: str) -> Arrays:
     lengths = set()
     for array in flatten(arrays):
         if not hasattr(array, "dtype") or array.dtype.kind not in "biuf":
-            kind = getattr(array, "dtype", type(array).__name__)
-            raise InputsError(f"{what} hold {kind} values; numbers are needed")
+            dtype = getattr(array, "dtype", type(array).__name__)
+            raise InputsError(f"{what} hold {dtype} values; numbers are needed")
         if array.ndim < 2:
             raise InputsError(f"{what} have shape {array.shape}; a first axis of inputs and more are needed")
         lengths.add(len(array))
@@ -224,39 +225,39 @@ def _keras_dataset(name: str) -> ArrayRows:
 def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) -> Blocks:
     spec = dataset.element_spec
     has_labels = isinstance(spec, tuple) and len(spec) in (2, 3)
-    if int(dataset.cardinality()) == _ENDLESS and most is None:  # asked here, as unbatch() forgets it
+    if int(dataset.cardinality()) == _ENDLESS and most is None:  # checked first, as unbatch() loses it
         raise InputsError("the dataset is endless; say how much of it to take with max_inputs=")
     if _is_batched(flatten(spec[0] if has_labels else spec), axes):
         dataset = dataset.unbatch()
     dataset = dataset if most is None else dataset.take(most)
     total = int(dataset.cardinality())
-    kept = _kept(dataset.batch(batch_size))
+    cached = _cached(dataset.batch(batch_size))
 
     def read() -> Iterator[tuple[Arrays, Any, Any]]:
-        for element in kept().as_numpy_iterator():
+        for element in cached().as_numpy_iterator():
             inputs, labels, weights = (*element, None)[:3] if has_labels else (element, None, None)
             yield inputs, labels, weights
 
     return Blocks("tf.data.Dataset", read, total if total >= 0 else None, has_labels)
 
 
-def _kept(dataset: Any) -> Callable[[], Any]:
-    """The dataset, the same at each call: a shuffled one would give each method other inputs."""
+def _cached(dataset: Any) -> Callable[[], Any]:
+    """A function that returns the same inputs at each call, also of a shuffled dataset."""
     folder = tempfile.mkdtemp(prefix="mlflow-interp-")
-    cached = dataset.cache(str(Path(folder) / "inputs"))
+    cache = dataset.cache(str(Path(folder) / "inputs"))
     complete: list[bool] = []
 
-    def kept() -> Any:
-        if not complete:  # a pass given up halfway would leave nothing in the cache
-            complete.append(all(True for _ in cached))
-        return cached
+    def cached() -> Any:
+        if not complete:  # an interrupted pass would leave the cache empty
+            complete.append(all(True for _ in cache))
+        return cache
 
-    weakref.finalize(kept, shutil.rmtree, folder, ignore_errors=True)
-    return kept
+    weakref.finalize(cached, shutil.rmtree, folder, ignore_errors=True)
+    return cached
 
 
 def _is_batched(specs: list[Any], axes: int | None) -> bool:
-    """Whether a dataset's elements have the axes of a batch; a first axis of any length where not known."""
+    """Whether elements have the axes of a batch; where these are not known, a first axis of any length."""
     if axes is None:
         return all(spec.shape.rank and spec.shape[0] is None for spec in specs)
     return sum(spec.shape.rank or 0 for spec in specs) == axes

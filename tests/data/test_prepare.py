@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.data import prepare as inputs_module
+from mlflow_interp.data import reader
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.models.load import load_model
@@ -231,13 +231,13 @@ def test_pictures_are_read_as_they_are_needed(
 ) -> None:
     save_images(tmp_path, {f"{index:03d}.png": index for index in range(100)})
     read: list[str] = []
-    original = inputs_module.read_image
+    original = reader.read_image
 
     def counted(path: Path, **options: Any) -> np.ndarray:
         read.append(path.name)
         return original(path, **options)
 
-    monkeypatch.setattr(inputs_module, "read_image", counted)
+    monkeypatch.setattr(reader, "read_image", counted)
     batch = load_inputs(tmp_path, loaded, batch_size=8)
     assert read == []
     sizes = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlflow_interp.core.image_arrays import shown_as_images
-from mlflow_interp.data.preprocessing import _function
+from mlflow_interp.data.preprocessing import find_function
 from mlflow_interp.optvis.transform import (
     crop,
     draw_crops,
@@ -85,7 +85,7 @@ def fed_back(pictures, inputs, *, channels_first=False):
 def test_a_mapping_is_found_for_every_preprocessing(name):
     """vgg16 and resnet take blue first, densenet has another line for each channel."""
     pictures = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 3)).astype(np.uint8)
-    inputs = np.asarray(_function(name)(pictures.astype(np.float32)))
+    inputs = np.asarray(find_function(name)(pictures.astype(np.float32)))
     again, mapping = fed_back(pictures, inputs)
     np.testing.assert_allclose(again, inputs, rtol=1e-4, atol=1e-3)
     assert mapping.reverse == (name in ("vgg16", "resnet"))

@@ -30,7 +30,7 @@ def test_chunks_count_as_all_at_once(classes, pairs, data):
 
 def test_buffers_that_fill_up_lose_nothing(monkeypatch):
     monkeypatch.setattr(counters, "_SMALLEST_BUFFER", 7)
-    monkeypatch.setattr(counters, "_LARGEST", 11)
+    monkeypatch.setattr(counters, "_LARGEST_BUFFER", 11)
     rng = np.random.default_rng(0)
     labels, predictions, weights = rng.integers(0, 6, 500), rng.integers(0, 6, 500), rng.random(500)
     counter = Counter(6)
