@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(result: CaricatureResult) -> Figure:
-    """Draw each picture beside its caricature at each layer, with how like the activations are.
+    """Draw each image beside its caricature at each layer, with the cosine of their activations.
 
     Args:
         result: Caricatures of any number of inputs; the first 64 are drawn.

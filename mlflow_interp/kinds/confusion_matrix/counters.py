@@ -103,7 +103,8 @@ class Counter:
         Raises:
             InputsError: a class out of range, or arrays of different lengths.
         """
-        labels, predictions = np.asarray(labels), np.asarray(predictions)
+        labels = np.asarray(labels)
+        predictions = np.asarray(predictions)
         if not len(labels) == len(predictions) == (len(labels) if weights is None else len(weights)):
             raise InputsError(
                 f"{len(labels)} labels and {len(predictions)} predictions"

@@ -159,19 +159,19 @@ def complete_settings(settings: Mapping[str, Any], count: int, *, aligned: bool)
 
 def lay_out(
     rows: np.ndarray,
-    chosen: np.ndarray,
+    fit_rows: np.ndarray,
     settings: Mapping[str, Any],
     labels: np.ndarray | None,
     start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Points (n, components) float32: the chosen rows are fitted, the others transformed afterwards."""
-    init = {} if start is None else {"init": start[chosen]}
-    all_chosen = len(chosen) == len(rows)
+    """Points (n, components) float32: `fit_rows` are fitted, the others transformed afterwards."""
+    init = {} if start is None else {"init": start[fit_rows]}
+    fits_all = len(fit_rows) == len(rows)
     points = np.empty((len(rows), settings["n_components"]), np.float32)
     with _umap_errors(settings):
         reducer = import_umap().UMAP(**{**settings, **init})
-        points[chosen] = reducer.fit_transform(rows if all_chosen else rows[chosen], labels)
-        rest = np.setdiff1d(np.arange(len(rows)), chosen)
+        points[fit_rows] = reducer.fit_transform(rows if fits_all else rows[fit_rows], labels)
+        rest = np.setdiff1d(np.arange(len(rows)), fit_rows)
         for first in range(0, len(rest), TRANSFORMED_AT_ONCE):
             block = rest[first : first + TRANSFORMED_AT_ONCE]
             points[block] = reducer.transform(rows[block])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> Figure:
-    """Draw each picture beside itself under its heatmap, with the three best predictions.
+    """Draw each image without and with its heatmap, and the three best predictions.
 
     Args:
         result: Heatmaps of any number of inputs; the first 64 are drawn.

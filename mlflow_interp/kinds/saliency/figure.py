@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> Figure:
-    """Draw picture, picture filtered by SmoothGrad, and the three maps side by side.
+    """Draw the image, the image filtered by SmoothGrad, and the three maps side by side.
 
     Args:
         result: Maps of any number of inputs; the first 64 are drawn.
