@@ -126,18 +126,22 @@ def _run_name(methods: list[str], loaded: LoadedModel) -> str:
 
 
 def _run(
-    method: str, loaded: LoadedModel, batch: Batch, destination: Destination, given: Mapping[str, Any]
+    method: str,
+    loaded: LoadedModel,
+    batch: Batch,
+    destination: Destination,
+    method_options: Mapping[str, Any],
 ) -> Interpretation:
     started = time.perf_counter()
-    options = route(method, given)
+    options = route(method, method_options)
     result = find_method(method)(loaded.keras, batch, **options["method"])
     figure, files = draw_files(method, result, options["figure"])
     described = describe(
         method,
         result,
-        given,
+        method_options,
         Provenance.of(loaded, batch),
-        parameters=parameters_of(method, given),
+        parameters=parameters_of(method, method_options),
         seconds=time.perf_counter() - started,
     )
     manifest = complete_manifest(described, files)

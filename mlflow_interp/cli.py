@@ -71,8 +71,8 @@ def main() -> None:
 def _method_command(method: str) -> click.Command:
     function = find_method(method)
 
-    def run(model: str, inputs: str, tracking_uri: str | None, **given: Any) -> None:
-        _interpret(model, inputs, {method: {}}, tracking_uri, given)
+    def run(model: str, inputs: str, tracking_uri: str | None, **options: Any) -> None:
+        _interpret(model, inputs, {method: {}}, tracking_uri, options)
 
     text = (function.__doc__ or "").partition("\n    Args:")[0]
     return Command(
@@ -89,15 +89,15 @@ def _interpret_command() -> click.Command:
 
     An option goes to every method that takes it.
     """
-    options = {
+    all_options = {
         name: option
         for method in method_names()
         for name, option in options_of(method).items()
         if not option.forwarded
     }
 
-    def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **given: Any) -> None:
-        _interpret(model, inputs, methods, tracking_uri, given)
+    def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **options: Any) -> None:
+        _interpret(model, inputs, methods, tracking_uri, options)
 
     methods = click.Option(
         ["--methods"], default="all", show_default=True, help="Names separated by commas, or all."
@@ -105,7 +105,7 @@ def _interpret_command() -> click.Command:
     return Command(
         "interpret",
         callback=run,
-        params=[*parameters(options), methods],
+        params=[*parameters(all_options), methods],
         help="\n".join(line.strip() for line in (_interpret_command.__doc__ or "").splitlines()),
     )
 
@@ -114,7 +114,7 @@ main.add_command(_interpret_command())
 
 
 def _interpret(
-    model: str, inputs: str, methods: Any, tracking_uri: str | None, given: Mapping[str, Any]
+    model: str, inputs: str, methods: Any, tracking_uri: str | None, options: Mapping[str, Any]
 ) -> None:
     from mlflow_interp.api import interpret
 
@@ -126,7 +126,7 @@ def _interpret(
         else:
             show_other(message, category, *details)
 
-    if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
+    if ":" in str(options.get("preprocess")) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
     _use_tracking_uri(tracking_uri)
     import_quietly()
@@ -136,7 +136,7 @@ def _interpret(
         warnings.simplefilter("always", InterpretationWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         interpret(
-            model, inputs, methods, **{name: value for name, value in given.items() if value is not None}
+            model, inputs, methods, **{name: value for name, value in options.items() if value is not None}
         )
 
 

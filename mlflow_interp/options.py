@@ -166,7 +166,7 @@ def parse_methods(methods: Methods) -> dict[str, dict[str, Any]]:
     return by_method
 
 
-def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def route(method: str, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Sort the options of a call by the stage that takes them.
 
     Raises:
@@ -174,7 +174,7 @@ def route(method: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     known = options_of(method)
     by_stage = {stage: dict[str, Any]() for stage in STAGES}
-    for name, value in given.items():
+    for name, value in options.items():
         if name not in known:
             raise _unknown(name, [method])
         check_number(known[name], value)
@@ -209,13 +209,13 @@ def _check_kind(option: Option, kinds: set[Any], value: Any) -> None:
         raise OptionError(f"{option.name} is {value!r}; give a {what}")
 
 
-def parameters_of(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def parameters_of(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of method, figure and model with defaults filled in, for a manifest."""
     return {
-        option.name: given.get(option.name, option.default)
+        option.name: options.get(option.name, option.default)
         for option in options_of(method).values()
         if option.stage in ("method", "figure", "model")
-        and not (option.forwarded and option.name not in given)
+        and not (option.forwarded and option.name not in options)
     }
 
 

@@ -1,1 +1,1 @@
-"""From a URI, a path or an object to a Keras model, and where it came from."""
+"""Load a Keras model, with its origin, from a URI, a path or an object."""

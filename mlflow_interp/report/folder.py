@@ -74,10 +74,10 @@ def read_view(content: bytes | None) -> Mapping[str, Any] | None:
     return view if isinstance(view, dict) else None
 
 
-def free_place(method: str, taken: set[str]) -> str:
+def free_place(method: str, existing: set[str]) -> str:
     """The first free name: gradcam, gradcam-2, gradcam-3 and so on."""
     number = 1
-    while (place := method if number == 1 else f"{method}-{number}") in taken:
+    while (place := method if number == 1 else f"{method}-{number}") in existing:
         number += 1
     return place
 

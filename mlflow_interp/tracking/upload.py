@@ -121,8 +121,8 @@ def _logged_model(client: Any, run_id: str) -> str | None:
 def _folder_name(client: Any, spool: Spool, method: str) -> str:
     """The name of a method's folder in the run, the first free one."""
     if method not in spool.places:
-        taken = {Path(item.path).name for item in client.list_artifacts(spool.run_id, ROOT)}
-        spool.places[method] = free_place(method, taken)
+        existing = {Path(item.path).name for item in client.list_artifacts(spool.run_id, ROOT)}
+        spool.places[method] = free_place(method, existing)
         spool.save()
     return spool.places[method]
 
@@ -130,11 +130,11 @@ def _folder_name(client: Any, spool: Spool, method: str) -> str:
 def _log_run_page(client: Any, spool: Spool) -> None:
     """Log the page of the run, with what other calls have logged to it."""
     run_id = str(spool.run_id)
-    places = set(spool.places.values())
+    spool_folders = set(spool.places.values())
     with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder:
         logged = log.fetch_entries(client, run_id, Path(folder) / "logged")
     spooled = [_page_entry(spool, entry) for entry in spool.entries() if entry.step is None]
-    entries = [entry for entry in logged if entry.place not in places] + spooled
+    entries = [entry for entry in logged if entry.place not in spool_folders] + spooled
     client.log_text(run_id, run_page.page(entries, run_id), f"{ROOT}/index.html")
 
 

@@ -1,1 +1,1 @@
-"""Interpretation while a model is trained: seen in the training process, drawn and logged beside it."""
+"""Interpretation during training: computed in the training process, drawn and logged by a worker process."""

@@ -144,8 +144,8 @@ class Session:
 
     def _interpret(self, method: str, epoch: int) -> None:
         started = time.perf_counter()
-        given = dict(self.methods[method])
-        options = route(method, given)
+        method_options = dict(self.methods[method])
+        options = route(method, method_options)
         outcome = self._result(method, epoch, options["method"])
         if outcome is None:
             return
@@ -156,9 +156,9 @@ class Session:
                 method=method,
                 step=epoch,
                 result=result,
-                given=given,
+                given=method_options,
                 figure=options["figure"],
-                parameters=parameters_of(method, given),
+                parameters=parameters_of(method, method_options),
                 provenance=provenance,
                 seconds=seconds,
             )
