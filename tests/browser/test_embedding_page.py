@@ -51,6 +51,9 @@ SHOWN = "document.getElementById('plot').data.filter((_, at) => at % 2 === 0).ma
 
 def hover(page, trace, at):
     x, y = page.evaluate(PLACE, [trace, at])
+    # The card of an earlier point would be read else, as Plotly tells of points late.
+    page.mouse.move(5, 5)
+    page.wait_for_selector("#card:not(.shown)", state="attached")
     page.mouse.move(x + 3, y + 3)
     page.mouse.move(x, y)
     page.wait_for_selector("#card.shown")
