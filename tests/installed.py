@@ -22,7 +22,10 @@ assert found.metadata["License"] == "Apache-2.0"
 assert found.metadata["Requires-Python"] == ">=3.11"
 assert found.metadata["Description"].startswith("# mlflow_interp")
 assert set(found.metadata.get_all("Provides-Extra")) >= {"bench", "demo", "dev", "docs", "tensorboard"}
-assert {file.name for file in found.files} >= {"py.typed", "LICENSE", "heatmap.html", "index.html"}
+files = {file.as_posix() for file in found.files}
+assert {file.name for file in found.files} >= {"py.typed", "LICENSE"}
+assert files >= {f"mlflow_interp/drawing/{name}" for name in ("page.html", "shared.js", "gallery.js")}
+assert files >= {f"mlflow_interp/{name}" for name in ("kinds/heatmap/page.html", "report/run_page.js")}
 assert not [file for file in found.files if file.parts[0] in ("tests", "docs", "examples", "benchmarks")]
 
 (evaluator,) = entry_points(group="mlflow.model_evaluator", name="interpretations")
