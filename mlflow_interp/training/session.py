@@ -35,6 +35,7 @@ FULL_VALIDATION_METHOD = (
 )
 PATIENCE = 5.0  # most seconds that a training waits for a tracking server that doesn't answer
 WATCH_INTERVAL = 0.25  # seconds between checks whether a training still runs
+MISSES = 4  # looks in a row that find no training, before it counts as left
 
 
 class Session:
@@ -200,11 +201,12 @@ class Session:
 
     def _watch(self, frame: FrameType, thread: int) -> None:
         """End the session when `fit` is left by an exception, which calls no callback."""
-        while is_under_way(frame, thread):
-            time.sleep(WATCH_INTERVAL)
-        # An interrupt is known once the interpreter, or the notebook, has reported it.
-        for _ in range(4):
-            if self._ended or was_interrupted(frame):
+        misses = 0
+        while misses < MISSES and not self._ended:
+            # The frames of another thread change while they are walked, so that one look can miss the call.
+            misses = 0 if is_under_way(frame, thread) else misses + 1
+            # An interrupt is known once the interpreter, or the notebook, has reported it.
+            if misses and was_interrupted(frame):
                 break
             time.sleep(WATCH_INTERVAL)
         self.end("KILLED" if was_interrupted(frame) else "FAILED")

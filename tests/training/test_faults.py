@@ -36,6 +36,25 @@ def test_an_error_of_ours_is_one_warning_and_the_run_ends_well(small, pictures, 
     assert only_run().info.status == "FINISHED"
 
 
+def test_a_look_that_misses_the_training_does_not_end_it(small, pictures, monkeypatch):
+    """Frames of another thread are read while they change, so that a look may find nothing."""
+    from mlflow_interp.training import session
+
+    looks = iter([True, False, False, False] * 1000)
+    monkeypatch.setattr(session, "is_under_way", lambda frame, thread: next(looks))
+    monkeypatch.setattr(session, "WATCH_INTERVAL", 0.05)
+    slow = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.5))
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="confusion_matrix")
+    small.fit(inputs, labels, validation_data=(inputs, labels), epochs=3, verbose=0, callbacks=[slow])
+    run = only_run()
+    assert run.info.status == "FINISHED"
+    history = mlflow.MlflowClient().get_metric_history(
+        run.info.run_id, "interpretations/confusion_matrix/accuracy"
+    )
+    assert [metric.step for metric in history] == [0, 1, 2]
+
+
 def test_a_dead_tracking_server_costs_little_and_loses_nothing(small, pictures, said):
     inputs, labels = pictures
     small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
