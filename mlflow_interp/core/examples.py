@@ -41,6 +41,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self.names)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Positions, labels and predictions, by name."""
+        return {
+            "indices": self.indices,
+            "labels": self.labels,
+            "classes": self.classes,
+            "probabilities": self.probabilities,
+        }
+
     def table(self) -> dict[str, list[Any]]:
         """One row per input: its name, the predicted class, the label if known."""
         name = self.class_name
@@ -81,11 +90,7 @@ class Explained:
             "targets": self.targets,
             "scores": self.scores,
             "target_probabilities": self.probabilities,
-            "indices": self.examples.indices,
-            "labels": self.examples.labels,
-            "classes": self.examples.classes,
-            "probabilities": self.examples.probabilities,
-        }
+        } | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
         """The number of inputs, the mean target probability, and the accuracy where labels are known."""

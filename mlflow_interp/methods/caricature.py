@@ -87,7 +87,7 @@ def caricature(
     total = None if batch.total is None else batch.total * steps * max(1, len(reference.layers))
     for _ in track(_draw(batch, reference, settings, columns), total=total, label="Caricature", unit="step"):
         pass
-    fields = reference.found() | _concatenated(columns)
+    fields = reference.results() | _concatenated(columns)
     return CaricatureResult(
         layers=reference.layers, snapshot_every=snapshot_every, curve_every=STEPS_A_POINT, **fields
     )

@@ -53,7 +53,7 @@ class ReferencePass:
         self._collector.add(chunk, probabilities[: len(chunk)])
         self._baselines.append(np.stack([_mean_of_others(each)[: len(chunk)] for each in cosines], axis=1))
 
-    def found(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Any]:
         """The examples, and the cosine (n, layers) of other inputs in the same chunk with each."""
         return {
             "examples": self._collector.examples(),

@@ -74,13 +74,7 @@ class CaricatureResult:
         arrays = {name: getattr(self, name) for name in names}
         if self.snapshot_every:
             arrays["snapshots"] = self.snapshots
-        examples = self.examples
-        return arrays | {
-            "indices": examples.indices,
-            "labels": examples.labels,
-            "classes": examples.classes,
-            "probabilities": examples.probabilities,
-        }
+        return arrays | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
         """Means over the inputs: of all layers and, where there are several, of each."""

@@ -34,7 +34,7 @@ def from_predictions(
         predictions: Classes, names, probabilities or logits, one for each label; see `read_predictions`.
         class_names: In order of their index. By default those that occur, sorted, where labels are names.
         weights: How much each input counts.
-        pictures: (n, height, width, 3) uint8 of the inputs, for thumbnails of mistakes.
+        images: (n, height, width, 3) uint8 of the inputs, for thumbnails of mistakes.
         threshold: For binary and several labels: the probability above which one counts as predicted.
         top_k: How many of the most confused pairs become metrics and highlights.
 

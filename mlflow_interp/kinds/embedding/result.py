@@ -40,15 +40,7 @@ class EmbeddingResult:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Embeddings, which inputs were fitted, and predictions, by name."""
-        examples = self.examples
-        return {
-            "embeddings": self.embeddings,
-            "fitted": self.fitted,
-            "indices": examples.indices,
-            "labels": examples.labels,
-            "classes": examples.classes,
-            "probabilities": examples.probabilities,
-        }
+        return {"embeddings": self.embeddings, "fitted": self.fitted} | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
         """Quality measures of the embedding: their means over the layers, and those of each layer."""
