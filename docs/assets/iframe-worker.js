@@ -1,5 +1,4 @@
-/* iframe-worker 1.0.4, which lets the search work in pages opened from files. Published minified, here laid out
-and with names.
+/* iframe-worker 1.0.4, which lets the search work in pages opened from files.
 
 Copyright (c) 2020-2022 Martin Donath <martin.donath@squidfunk.com>
 
@@ -21,77 +20,4 @@ LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING
 FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS
 IN THE SOFTWARE.
 */
-(() => {
-  // These two are written into the frame as text, so they use nothing of this file.
-  function post(message, origin) {
-    parent.postMessage(message, origin || "*");
-  }
-
-  function load(...addresses) {
-    return addresses.reduce(
-      (before, address) =>
-        before.then(
-          () =>
-            new Promise((resolve) => {
-              const script = document.createElement("script");
-              script.src = address;
-              script.onload = resolve;
-              document.body.appendChild(script);
-            }),
-        ),
-      Promise.resolve(),
-    );
-  }
-
-  class IFrameWorker extends EventTarget {
-    constructor(url) {
-      super();
-      this.url = url;
-      this.hear = (event) => {
-        if (event.source !== this.frameWindow) return;
-        this.dispatchEvent(new MessageEvent("message", { data: event.data }));
-        this.onmessage?.(event);
-      };
-      this.fail = (message, filename, lineno, colno, error) => {
-        if (filename !== `${this.url}`) return;
-        const event = new ErrorEvent("error", { message, filename, lineno, colno, error });
-        this.dispatchEvent(event);
-        this.onerror?.(event);
-      };
-      this.iframe = document.createElement("iframe");
-      this.iframe.hidden = true;
-      document.body.appendChild(this.iframe);
-      const inside = this.frameWindow.document;
-      inside.open();
-      inside.write(
-        `<html><body><script>postMessage=${post};importScripts=${load};addEventListener("error",({error})=>{parent.dispatchEvent(new ErrorEvent("error",{filename:"${url}",error}))})</script><script src=${url}?${Date.now()}></script></body></html>`,
-      );
-      inside.close();
-      window.onmessage = this.hear;
-      window.onerror = this.fail;
-      this.ready = new Promise((resolve, reject) => {
-        this.frameWindow.onload = resolve;
-        this.frameWindow.onerror = reject;
-      });
-    }
-
-    terminate() {
-      this.iframe.remove();
-      window.onmessage = null;
-      window.onerror = null;
-    }
-
-    postMessage(data) {
-      this.ready.catch().then(() => {
-        this.frameWindow.dispatchEvent(new MessageEvent("message", structuredClone({ data })));
-      });
-    }
-
-    get frameWindow() {
-      return this.iframe.contentWindow;
-    }
-  }
-
-  window.IFrameWorker = IFrameWorker;
-  if (location.protocol === "file:") window.Worker = IFrameWorker;
-})();
+"use strict";(()=>{function c(s,n){parent.postMessage(s,n||"*")}function d(...s){return s.reduce((n,e)=>n.then(()=>new Promise(r=>{let t=document.createElement("script");t.src=e,t.onload=r,document.body.appendChild(t)})),Promise.resolve())}var o=class extends EventTarget{constructor(e){super();this.url=e;this.m=e=>{e.source===this.w&&(this.dispatchEvent(new MessageEvent("message",{data:e.data})),this.onmessage&&this.onmessage(e))};this.e=(e,r,t,i,m)=>{if(r===`${this.url}`){let a=new ErrorEvent("error",{message:e,filename:r,lineno:t,colno:i,error:m});this.dispatchEvent(a),this.onerror&&this.onerror(a)}};let r=document.createElement("iframe");r.hidden=!0,document.body.appendChild(this.iframe=r),this.w.document.open(),this.w.document.write(`<html><body><script>postMessage=${c};importScripts=${d};addEventListener("error",({error})=>{parent.dispatchEvent(new ErrorEvent("error",{filename:"${e}",error}))})<\/script><script src=${e}?${+Date.now()}><\/script></body></html>`),this.w.document.close(),onmessage=this.m,onerror=this.e,this.r=new Promise((t,i)=>{this.w.onload=t,this.w.onerror=i})}terminate(){this.iframe.remove(),onmessage=onerror=null}postMessage(e){this.r.catch().then(()=>{this.w.dispatchEvent(new MessageEvent("message",structuredClone({data:e})))})}get w(){return this.iframe.contentWindow}};window.IFrameWorker=o;location.protocol==="file:"&&(window.Worker=o);})();
