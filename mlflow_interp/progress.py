@@ -61,10 +61,8 @@ class _Lines(tqdm):  # type: ignore[type-arg]
         return lambda text: print(text, file=file, flush=True) if text else None
 
     def close(self) -> None:
-        """Report once more, however short the time was."""
-        if not self.disable:
-            self.refresh()
-            self.disable = True
+        """Report nothing more: what was not finished says why itself."""
+        self.disable = True
         super().close()
 
 
@@ -73,6 +71,7 @@ def _tracked(items: Iterable[T], bar: tqdm[NoReturn]) -> Iterator[T]:
         for item in items:
             yield item
             bar.update(_size(item))
+        bar.refresh()  # in however short a time all was done
 
 
 def _size(item: object) -> int:

@@ -37,3 +37,9 @@ def test_a_line_now_and_then(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) > 1
     assert lines[-1].startswith("Saliency: 3/3 passes [")
+
+
+def test_what_fails_is_not_reported_as_done(capsys):
+    with progress.shown(True), pytest.raises(ZeroDivisionError):
+        [1 / 0 for _ in progress.track([1], total=1, label="Grad-CAM", unit="input")]
+    assert capsys.readouterr().err == ""

@@ -111,7 +111,7 @@ def test_local_store(local: tuple[str, dict[str, Any]]) -> None:
 
 def test_no_script_of_a_name_runs(local: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
     """In a browser, with the page's own Content-Security-Policy and without it."""
-    from docs.images import browser_page
+    from docs.pictures import browser_page
 
     _, found = local
     pages = {name: content for name, content in found.items() if name.endswith("figure.html")}
