@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Interpretation": "mlflow_interp.api",
+    "Interpretation": "mlflow_interp.report.interpretation",
     "InterpretationCallback": "mlflow_interp.training.callback",
     "autolog": "mlflow_interp.autologging",
     "interpret": "mlflow_interp.api",

@@ -10,7 +10,7 @@ from mlflow.utils.autologging_utils import (
     safe_patch,
 )
 
-from mlflow_interp.options import Methods, takes
+from mlflow_interp.options import Methods, parse_methods, takes
 from mlflow_interp.training.callback import InterpretationCallback
 from mlflow_interp.training.options import TrainingOptions
 
@@ -41,6 +41,8 @@ def autolog(
         OptionError: no such method or option, or a number out of range.
     """
     from keras.callbacks import CallbackList
+
+    methods = parse_methods(methods)
 
     def make() -> InterpretationCallback:
         return InterpretationCallback(methods, _silent=silent, **options)

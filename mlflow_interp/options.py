@@ -8,6 +8,7 @@ distributed to the functions that declare them.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -108,46 +109,65 @@ def summary(function: Callable[..., Any]) -> str:
 
 
 def takes(declared: type, *, but: Collection[str] = ()) -> Callable[[T], T]:
-    """Show the fields of a dataclass as options of a function or class that takes them as `**options`.
+    """Let a function or class take the fields of a dataclass as options, as `**options`.
 
-    They then appear in its signature and docstring, with the defaults and help of the dataclass.
+    They then appear in its signature and docstring, with the defaults and help of the dataclass; any other
+    is refused.
 
     Args:
         declared: the dataclass.
         but: fields to leave out.
     """
     helps = argument_help(declared)
-    shown_fields = [field for field in fields(declared) if field.name not in but]
+    taken_fields = [field for field in fields(declared) if field.name not in but]
 
-    def show(target: T) -> T:
-        function: Any = target
-        parameters = inspect.signature(function).parameters
-        options = [
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
-            )
-            for field in shown_fields
-            if field.name not in parameters
-        ]
-        positional = [
-            each for each in parameters.values() if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        ]
-        keywords = [
-            each
-            for each in parameters.values()
-            if each.kind is inspect.Parameter.KEYWORD_ONLY and not each.name.startswith("_")
-        ]
-        function.__signature__ = inspect.Signature([*positional, *options, *keywords])
-        lines = "\n".join(f"    {field.name}: {helps[field.name]}" for field in shown_fields)
-        doc = inspect.getdoc(function) or ""
-        before, arguments, after = doc.partition("Args:\n")
-        if not arguments:
-            before, _, after = doc.partition("Raises:\n")
-            after = f"\nRaises:\n{after}"
-        function.__doc__ = f"{before}Args:\n{lines}\n{after}"
-        return target
+    def take(target: T) -> T:
+        function: Any = target.__init__ if inspect.isclass(target) else target
+        signature = _with_fields(inspect.signature(function), taken_fields)
 
-    return show
+        @functools.wraps(function)
+        def checked(*args: Any, **options: Any) -> Any:
+            for name in options:
+                if name not in signature.parameters and not name.startswith("_"):
+                    close = nearest(name, signature.parameters, most=3)
+                    raise OptionError(f"{documented.__name__} has no option {name!r}{close}")
+            return function(*args, **options)
+
+        checked.__signature__ = signature  # type: ignore[attr-defined]
+        documented: Any = target if inspect.isclass(target) else checked
+        documented.__doc__ = _with_arguments(
+            inspect.getdoc(target) or "", {field.name: helps[field.name] for field in taken_fields}
+        )
+        if inspect.isclass(target):
+            target.__init__ = checked  # type: ignore[method-assign]
+            return target
+        return checked  # type: ignore[return-value]
+
+    return take
+
+
+def _with_fields(signature: inspect.Signature, taken_fields: Iterable[Any]) -> inspect.Signature:
+    """A signature with fields of a dataclass as keyword-only parameters in place of `**options`."""
+    parameters = signature.parameters.values()
+    kinds = inspect.Parameter
+    options = [
+        kinds(field.name, kinds.KEYWORD_ONLY, default=field.default, annotation=field.type)
+        for field in taken_fields
+        if field.name not in signature.parameters
+    ]
+    positional = [each for each in parameters if each.kind is kinds.POSITIONAL_OR_KEYWORD]
+    keywords = [each for each in parameters if each.kind is kinds.KEYWORD_ONLY and each.name[0] != "_"]
+    return signature.replace(parameters=[*positional, *options, *keywords])
+
+
+def _with_arguments(doc: str, helps: Mapping[str, str]) -> str:
+    """A docstring with further arguments, before its own."""
+    lines = "\n".join(f"    {name}: {text}" for name, text in helps.items())
+    before, arguments, after = doc.partition("Args:\n")
+    if not arguments:
+        before, _, after = doc.partition("Raises:\n")
+        after = f"\nRaises:\n{after}"
+    return f"{before}Args:\n{lines}\n{after}"
 
 
 def parse_methods(methods: Methods) -> dict[str, dict[str, Any]]:
@@ -162,7 +182,7 @@ def parse_methods(methods: Methods) -> dict[str, dict[str, Any]]:
         names = methods.split(",") if isinstance(methods, str) else methods
         by_method = {name.strip(): {} for name in names if name.strip()}
     if not by_method:
-        raise OptionError(f"methods names none; give all, or some of: {', '.join(method_names())}")
+        raise OptionError(f"methods names none; name some of: {', '.join(method_names())}")
     return by_method
 
 

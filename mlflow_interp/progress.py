@@ -53,7 +53,9 @@ class _Lines(tqdm):  # type: ignore[type-arg]
     def __init__(self, **settings: Any) -> None:
         line = "{desc}: {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
         # Without a line at the start, when nothing has been done.
-        super().__init__(**settings, bar_format=line, delay=SECONDS_BETWEEN_LINES, file=sys.stderr)
+        super().__init__(
+            **settings, bar_format=line, delay=SECONDS_BETWEEN_LINES, file=sys.stderr, position=0
+        )
 
     @staticmethod
     def status_printer(file: Any) -> Callable[[str], None]:
@@ -71,7 +73,8 @@ def _tracked(items: Iterable[T], bar: tqdm[NoReturn]) -> Iterator[T]:
         for item in items:
             yield item
             bar.update(_size(item))
-        bar.refresh()  # in however short a time all was done
+        if bar.n != bar.last_print_n:  # in however short a time all was done
+            bar.refresh()
 
 
 def _size(item: object) -> int:

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "mlflow_interp"
 LIBRARIES = {"tensorflow", "keras", "mlflow", "matplotlib", "umap", "click"}
 
 #: Each room with the rooms and the heavy libraries that it may import, at the top of a file or in a function.
-#: What stands above imports what stands below.
+#: What stands above imports what stands below. Only method_registry, and the package's face, import by name:
+#: methods and kinds, which a registry finds and does not know.
 RULES = """
 __main__         cli
 cli              api backend cli_options engine options method_registry tracking | click

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 
 import pytest
 
@@ -35,7 +37,7 @@ def test_a_line_now_and_then(capsys, monkeypatch):
     with progress.shown(True):
         list(progress.track([1] * 3, total=3, label="Saliency", unit="pass"))
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) > 1
+    assert len(lines) == len(set(lines)) > 1
     assert lines[-1].startswith("Saliency: 3/3 passes [")
 
 
@@ -43,3 +45,20 @@ def test_what_fails_is_not_reported_as_done(capsys):
     with progress.shown(True), pytest.raises(ZeroDivisionError):
         [1 / 0 for _ in progress.track([1], total=1, label="Grad-CAM", unit="input")]
     assert capsys.readouterr().err == ""
+
+
+def test_threads_report_in_plain_lines(capsys):
+    """A second bar must not move the cursor of what is no terminal."""
+
+    def work(label):
+        with progress.shown(True):
+            for _ in progress.track([1] * 3, total=3, label=label, unit="input"):
+                time.sleep(0.05)
+
+    threads = [threading.Thread(target=work, args=(label,)) for label in ("Grad-CAM", "Saliency")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == ["Grad-CAM", "Saliency"]

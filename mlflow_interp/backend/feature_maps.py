@@ -104,7 +104,7 @@ def map_and_gradient(model: Any, passed: Forward, path: str, score: Any) -> tupl
     if layout is None:
         shape = "nothing" if tensor is None else f"shape {tuple(tensor.shape)}"
         raise OptionError(
-            f"layer {path!r} gives {shape}, and Grad-CAM needs a feature map over space, such as "
+            f"layer {path!r} gives {shape}, and the method needs a feature map over space, such as "
             "(batch, height, width, channels); `mlflow-interp layers` shows which layers have one"
         )
     gradient = ops.gradient(score, tensor)

@@ -1,1 +1,1 @@
-"""Types that the packages share: inputs, predictions, results. NumPy only; no file is read or written."""
+"""Types that the packages share: inputs, predictions, results. NumPy, and Pillow to resample; no file is read."""

@@ -16,6 +16,8 @@ from mlflow_interp.exceptions import InputsError
 Column = str | Path | Sequence[Any] | np.ndarray
 Labels = Column | None
 
+_RAGGED = "its lines have different numbers of values"
+
 
 def read_column(column: Column | None, what: str) -> Any:
     """A column as it is, or read from a .npy file, a .csv file, or text with a value a line.
@@ -56,9 +58,15 @@ def _read_csv(path: Path) -> np.ndarray:
     """The cells of a .csv file: one value a line, a number or text; or a row of numbers a line."""
     import pandas as pd
 
-    cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    if cells.isna().any(axis=None):
-        raise ValueError("its lines have different numbers of values")
+    try:
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError:
+        raise ValueError("it is empty") from None
+    except pd.errors.ParserError:
+        raise ValueError(_RAGGED) from None
+    # Where a line is short, pandas fills it with nothing.
+    if cells.shape[1] > 1 and (cells == "").any(axis=None):
+        raise ValueError(_RAGGED)
     rows = cells.to_numpy(str)
     if len(rows) > 1 and not _are_numbers(rows[0]) and _are_numbers(rows[1]):
         rows = rows[1:]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from mlflow_interp.backend.layer_tree import Layers
-from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.exceptions import OptionError
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.options import Methods, distribute, options_of, parse_methods, route
 
@@ -55,11 +56,8 @@ class TrainingOptions:
         Raises:
             OptionError: no such method or option, or a number out of range.
         """
-        names = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in names:
-                raise OptionError(f"there is no option {name!r} while training{nearest(name, names, most=3)}")
-        checked = cls(methods, **options)
+        # Read once, as methods may be an iterator, and copied, as the caller's mapping may change.
+        checked = cls(parse_methods(methods), **options)
         checked.check()
         return checked
 
@@ -79,8 +77,13 @@ class TrainingOptions:
         """Refuse invalid options before the training begins.
 
         Raises:
-            OptionError: no such method or option, or a number out of range.
+            OptionError: no such method or option, a number out of range, or no worker process on this system.
         """
+        if sys.platform == "win32":
+            raise OptionError(
+                "interpreting while training needs Linux or macOS; interpret the trained model instead, with "
+                "mlflow_interp.interpret(model, inputs)"
+            )
         for name, value in (("samples", self.samples), ("every_n_epochs", self.every_n_epochs)):
             if not isinstance(value, int) or value < 1:
                 raise OptionError(f"{name} is {value!r}; give a whole number, 1 or more")

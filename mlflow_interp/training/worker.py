@@ -172,6 +172,8 @@ def main() -> None:
         os.nice(NICENESS)
     # umap-learn would import it, and nothing here needs it.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    # One stream for what is printed, so that the last line is the last one written.
+    sys.stdout = sys.stderr
     connection = Connection(int(sys.argv[1]))
 
     def report(**event: Any) -> None:
@@ -206,10 +208,12 @@ def _received(connection: Connection) -> Iterator[Any]:
     waiting = SimpleQueue[bytes | None]()
 
     def read() -> None:
-        with contextlib.suppress(EOFError, OSError):  # the parent is gone, even in the middle of a message
-            while True:
-                waiting.put(connection.recv_bytes())
-        waiting.put(None)
+        try:
+            with contextlib.suppress(EOFError, OSError):  # the parent is gone, in the middle of a message too
+                while True:
+                    waiting.put(connection.recv_bytes())
+        finally:
+            waiting.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     while (message := waiting.get()) is not None:

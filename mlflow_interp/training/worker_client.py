@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import queue
 import subprocess
 import sys
@@ -33,7 +34,7 @@ class _Process:
     def __init__(self) -> None:
         self.on_event: OnEvent = lambda _: None
         self.ended = threading.Event()
-        self._messages = queue.Queue[Any]()
+        self._messages = queue.Queue[bytes | None]()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._connection, worker_end = multiprocessing.Pipe()
         self._process = subprocess.Popen(  # noqa: S603 - our own Python
@@ -51,8 +52,12 @@ class _Process:
             threading.Thread(target=work, name="mlflow-interp", daemon=True).start()
 
     def send(self, message: Any) -> None:
-        """Send a message, after those in the queue."""
-        self._messages.put(message)
+        """Send a message, after those that wait.
+
+        Raises:
+            Exception: the message can't be pickled, whatever it is that its parts raise then.
+        """
+        self._messages.put(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
     def has_sent_all(self) -> bool:
         """Whether the queue is empty; a message in it is lost when the program ends."""
@@ -66,18 +71,22 @@ class _Process:
 
     def _send(self) -> None:
         with contextlib.suppress(OSError):  # the process may have ended, which `_listen` notices
-            while True:
-                self._connection.send(self._messages.get())
+            while (message := self._messages.get()) is not None:
+                self._connection.send_bytes(message)
                 self._messages.task_done()
 
     def _listen(self) -> None:
-        with contextlib.suppress(EOFError, OSError):  # the process has ended
-            while True:
-                event = self._connection.recv()
-                # Looked up only now: the process may serve another training by then.
-                self.on_event(event)
-        self._process.wait()
-        self.ended.set()
+        try:
+            with contextlib.suppress(EOFError, OSError):  # the process has ended
+                while True:
+                    event = self._connection.recv()
+                    # Looked up only now: the process may serve another training since.
+                    self.on_event(event)
+        finally:
+            self._connection.close()
+            self._messages.put(None)
+            self._process.wait()
+            self.ended.set()
 
 
 _idle: list[_Process] = []

@@ -30,12 +30,22 @@ def test_a_table(tmp_path, content, values):
     assert read.dtype.kind == np.array(values).dtype.kind
 
 
-@pytest.mark.parametrize("content", ["1,2\n3\n", "1\n2,3\n", "1,a\n2,b\n", "", "9999999999999999999999\n"])
-def test_what_is_not_a_table_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("1,2\n3\n", "its lines have different numbers of values"),
+        ("1\n2,3\n", "its lines have different numbers of values"),
+        ("1,a\n2,b\n", "could not convert"),
+        ("", "it is empty"),
+        ("9999999999999999999999\n", "is too large a number"),
+    ],
+)
+def test_what_is_not_a_table_is_refused_in_one_line(tmp_path, content, reason):
     path = tmp_path / "labels.csv"
     path.write_text(content)
-    with pytest.raises(InputsError, match="labels can't be read from"):
+    with pytest.raises(InputsError, match=f"labels can't be read from .*: .*{reason}.*; give .npy") as error:
         read_column(path, "labels")
+    assert "\n" not in str(error.value)
 
 
 def test_text_has_a_value_a_line(tmp_path):

@@ -239,7 +239,7 @@ def test_metrics_and_table_count_right_answers(tiny_cnn, pixels, batch_of):
     [
         ({"layer": "secnod"}, r"no layer 'secnod'.*nearest: second"),
         ({"layer": 17}, r"no layer 17"),
-        ({"layer": "pool"}, r"'pool' gives shape \(None, 5\), and Grad-CAM needs a feature map"),
+        ({"layer": "pool"}, r"'pool' gives shape \(None, 5\), and the method needs a feature map"),
         ({"target": 3}, r"target 3 is out of range: the model has classes 0 to 2"),
         ({"target": -1}, r"target -1 is out of range"),
         ({"target": "bird"}, r"no class is called 'bird'"),

@@ -482,6 +482,7 @@ def test_mixed_precision_and_regression(pictures, said):
     ("given", "message"),
     [
         ({"methods": "gradcma"}, "no method 'gradcma'"),
+        ({"sample": 3}, "InterpretationCallback has no option 'sample'; nearest: samples"),
         ({"methods": ""}, "methods names none"),
         ({"methods": {"gradcam": {"labels": [1]}}}, "'labels' is no option while training"),
         ({"methods": {"gradcam": {"colour": 1}}}, "gradcam has no option 'colour'"),
@@ -492,6 +493,11 @@ def test_mixed_precision_and_regression(pictures, said):
 def test_what_can_not_be_done_is_refused_at_once(given, message):
     with pytest.raises(OptionError, match=message):
         mlflow_interp.InterpretationCallback(**given)
+
+
+def test_autolog_refuses_a_run_that_all_trainings_would_share():
+    with pytest.raises(OptionError, match="autolog has no option 'run_id'"):
+        mlflow_interp.autolog(run_id="r")
 
 
 def test_autolog_and_the_callback_take_the_same():

@@ -36,6 +36,28 @@ def test_an_error_of_ours_is_one_warning_and_the_run_ends_well(small, pictures, 
     assert only_run().info.status == "FINISHED"
 
 
+def test_a_result_that_can_not_be_sent_costs_its_method_only(small, pictures, said, monkeypatch):
+    from mlflow_interp.report.provenance import Provenance
+    from mlflow_interp.training.session import Session
+
+    result = Session._result
+
+    def unsendable(self, method, epoch, options):
+        made = result(self, method, epoch, options)
+        return made if method != "gradcam" else (lambda: None, Provenance({}, {}, {}, ()))
+
+    monkeypatch.setattr(Session, "_result", unsendable)
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods=(name for name in ("gradcam", "confusion_matrix")))
+    started = time.monotonic()
+    small.fit(inputs, labels, validation_data=(inputs, labels), epochs=2, verbose=0)
+    assert time.monotonic() - started < 45  # not the wait for what will never come
+    assert [line for line in said() if "training goes on without gradcam" in line]
+    run = only_run()
+    assert run.info.status == "FINISHED"
+    assert "interpretations/confusion_matrix/accuracy" in run.data.metrics
+
+
 def test_a_look_that_misses_the_training_does_not_end_it(small, pictures, monkeypatch):
     """Frames of another thread are read while they change, so that a look may find nothing."""
     from mlflow_interp.training import session
