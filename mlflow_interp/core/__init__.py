@@ -1,1 +1,1 @@
-"""Types that the packages share: inputs, predictions, results. NumPy, and Pillow to resample; no file is read."""
+"""What passes between the rooms: inputs, predictions, results. NumPy, and Pillow to resample."""
