@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,9 @@ class Chunk:
         images: (n, height, width, 3) uint8 to be shown, or None where inputs aren't images.
         label_rows: (n, classes) labels as given where a row holds a number for each class, else None.
         weights: (n,) how much each input counts, None where not given.
+        digests: (n, 16) uint8, the digest of each input as it was given, before preparation; None where
+            not computed.
+        columns: further values by name, n rows each, that belong to the inputs, such as given predictions.
     """
 
     indices: np.ndarray
@@ -35,6 +38,8 @@ class Chunk:
     images: np.ndarray | None
     label_rows: np.ndarray | None = None
     weights: np.ndarray | None = None
+    digests: np.ndarray | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -49,16 +54,20 @@ def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
 def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
     """The inputs of a chunk at positions `rows`, (m,) int64."""
     # A slice is a view, and needs no copy of images.
-    start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
-    part: Any = slice(start, stop) if stop - start == len(rows) else rows
+    is_range = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+    part: Any = slice(int(rows[0]), int(rows[-1]) + 1) if is_range else np.asarray(rows, np.int64)
+    optional = (chunk.images, chunk.label_rows, chunk.weights, chunk.digests)
+    images, label_rows, weights, digests = (None if each is None else each[part] for each in optional)
     return Chunk(
-        chunk.indices[part],
-        tuple(chunk.names[row] for row in rows),
-        map_arrays(lambda array: array[part], chunk.inputs),
-        chunk.labels[part],
-        None if chunk.images is None else chunk.images[part],
-        None if chunk.label_rows is None else chunk.label_rows[part],
-        None if chunk.weights is None else chunk.weights[part],
+        indices=chunk.indices[part],
+        names=tuple(chunk.names[row] for row in rows),
+        inputs=map_arrays(lambda array: array[part], chunk.inputs),
+        labels=chunk.labels[part],
+        images=images,
+        label_rows=label_rows,
+        weights=weights,
+        digests=digests,
+        columns={name: values[part] for name, values in chunk.columns.items()},
     )
 
 

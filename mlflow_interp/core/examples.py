@@ -24,9 +24,12 @@ class Examples:
         classes: (n, k) int64, the k most probable classes, best first.
         probabilities: (n, k) float32, of these classes.
         class_names: names of the classes, or None.
-        images: (m, height, width, 3) uint8, the first m <= 64 inputs; None if not images.
-        values: (m, …) the first inputs that are not images, as the model is fed them; None if they are
-            images, if the model has several inputs, or if they are large.
+        images: (m, height, width, 3) uint8, of the m <= 64 inputs that are shown; None if not images.
+        values: (m, …) of the inputs that are shown, as the model is fed them; None if they are images, if
+            the model has several inputs, or if they are large.
+        shown: (m,) int64 the rows of the inputs that are shown, ascending; None for the first 64.
+        thumbnails: (n, side, side, 3) uint8 of all inputs; None if not images, or not kept.
+        digests: (n, 16) uint8, identifies each input as it was given; None where not known.
     """
 
     indices: np.ndarray
@@ -37,9 +40,17 @@ class Examples:
     class_names: tuple[str, ...] | None
     images: np.ndarray | None
     values: np.ndarray | None = None
+    shown: np.ndarray | None = None
+    thumbnails: np.ndarray | None = None
+    digests: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def shown_rows(self) -> np.ndarray:
+        """(m,) int64 the rows of the inputs that figures and pages show; `images` has an image of each."""
+        return np.arange(min(len(self), MOST_IMAGES)) if self.shown is None else self.shown
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Positions, labels and predictions, by name."""
