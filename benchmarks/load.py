@@ -170,8 +170,8 @@ def folder_of(pictures: str, kept: str) -> Folder:
     count = len(found.result.examples)
     titles = [text.get_text() for text in found.figure.findobj(Text)]
     logged = Path(kept) / "interpretations"
-    said = any(f"first 64 of {count} inputs" in title for title in titles)
-    said = said and f"{count - 64} more inputs" in (logged / "gradcam/figure.html").read_text()
+    said = any(f"64 of {count:,} inputs" in title for title in titles)
+    said = said and f"64 of {count:,} inputs are shown" in (logged / "gradcam/figure.html").read_text()
     sizes = {
         str(file.relative_to(logged)): file.stat().st_size for file in logged.rglob("*") if file.is_file()
     }

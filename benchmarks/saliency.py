@@ -2,6 +2,7 @@
 
     python -m benchmarks.saliency                  # MobileNetV2, seeded weights, 8 smooth pictures
     python -m benchmarks.saliency --pretrained     # EfficientNet-Lite0 (ImageNet) and photographs
+    python -m benchmarks.saliency --trial          # a network of three convolutions: does it run?
 
 The floor is 25 calls of a compiled function that does nothing but a forward pass, the logit and its
 gradient by the input. Peers come with `pip install -e .[bench]` (tf-explain alone with
@@ -20,10 +21,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from benchmarks.gradcam import as_batch, pretrained, rank_correlation, seeded
+from benchmarks.gradcam import add_models, as_batch, make_model, rank_correlation
+from benchmarks.running import result_of
 from benchmarks.timing import Candidate, interleaved, print_table, usable
 from mlflow_interp.backend.gradients import summed
-from mlflow_interp.methods.saliency import _Maps, _span, saliency
+from mlflow_interp.methods.saliency import _SaliencyMethod, _span
 
 T = TypeVar("T")
 
@@ -70,9 +72,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="of ours; 0 for none")
     parser.add_argument("--peer-rounds", type=int, default=3, help="of the peers; 0 for none")
     parser.add_argument("--images", type=int, default=8)
-    parser.add_argument("--pretrained", action="store_true", help="EfficientNet-Lite0 and photographs")
+    add_models(parser)
     options = parser.parse_args()
-    work = prepare(*(pretrained if options.pretrained else seeded)(options.images))
+    work = prepare(*make_model(options))
     title = f"{len(work.pictures)} pictures × {PASSES} passes, {work.model.name}"
     floor = bare_gradients(work)
     if options.rounds:
@@ -124,9 +126,10 @@ def our_loops(work: Work) -> dict[str, Candidate]:
     The noise is an argument of the compiled integral, so without noise it is the same function. A run
     traces once and then explains chunk by chunk, so tracing weighs less the more pictures come.
     """
-    maps = _Maps(work.model, as_batch(work.pictures), None, PASSES, NOISE, "squared", PASSES, 0.0, 0)
-    smooth, integrate, _ = maps._compile(work.pictures, work.pictures)
-    baseline = np.broadcast_to(maps._baseline(work.pictures[0]), work.pictures.shape)
+    batch = as_batch(work.pictures)
+    method = _SaliencyMethod(work.model, batch, None, PASSES, NOISE, "squared", PASSES, 0.0, 0)
+    smooth, integrate, _ = method._compile(work.pictures, work.pictures)
+    baseline = np.broadcast_to(method._baseline(work.pictures[0]), work.pictures.shape)
 
     def loop(function: Callable[..., Any], noise: float) -> tuple[np.ndarray, np.ndarray]:
         given = (work.pictures, work.pictures, baseline, noise * _span(work.pictures), work.targets)
@@ -152,8 +155,8 @@ def whole_calls(work: Work) -> dict[str, Candidate]:
     """`saliency` with all its tracing and all its maps, without noise: 1 + 1 + 25 passes."""
     batch = as_batch(work.pictures)
     return {
-        "ours, saliency(noise=0): 27 passes, traced anew": lambda: saliency(
-            work.model, batch, noise=0, steps=PASSES
+        "ours, saliency(noise=0): 27 passes, traced anew": lambda: result_of(
+            "saliency", work.model, batch, noise=0, steps=PASSES
         )
     }
 
@@ -240,7 +243,7 @@ def print_agreement(work: Work, peers: dict[str, Peer]) -> None:
     xplique, which differ where the way is rough. But a trapezoidal sum over twice as many steps is the
     mean of the sum over the ends and the sum over the middles, so two of theirs give exactly ours.
     """
-    ours = saliency(work.model, as_batch(work.pictures), noise=0, steps=PASSES)
+    ours = result_of("saliency", work.model, as_batch(work.pictures), noise=0, steps=PASSES)
     rows = []
     for package, peer in peers.items():
         if peer.gradients:

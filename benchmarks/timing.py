@@ -80,7 +80,7 @@ def interleaved(candidates: Mapping[str, Candidate], rounds: int, *, warmups: in
     for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            measured[name].append(_once(candidates[name]))
+            measured[name].append(once(candidates[name]))
     return {name: Timing(*np.array(pairs).T) for name, pairs in measured.items()}
 
 
@@ -125,7 +125,8 @@ def machine(*packages: str) -> str:
     return f"python {platform.python_version()}, {', '.join(versions)}, {_cores()} cores, {_device()}."
 
 
-def _once(candidate: Candidate) -> tuple[float, float]:
+def once(candidate: Candidate) -> tuple[float, float]:
+    """Seconds of a single call, wall and CPU."""
     gc.collect()
     gc.disable()  # or one candidate pays for the garbage of another
     try:

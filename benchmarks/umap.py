@@ -4,8 +4,8 @@
     python -m benchmarks.umap --sizes 500 --rounds 9
 
 Both lay out the same activations with the same settings. Ours also writes them to disk and reads them
-back, finds the layer, keeps names, labels and predictions, and measures trustworthiness, agreement of
-neighbours and silhouette. The warm-up pays for Numba's compiling.
+back, finds the layer, keeps names, labels and predictions, selects the inputs to show, and measures
+trustworthiness, agreement of neighbours and silhouette. The warm-up pays for Numba's compiling.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.running import result_of
 from benchmarks.timing import Candidate, interleaved, print_table
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.data.prepare import load_inputs
-from mlflow_interp.methods.umap import umap
 from mlflow_interp.models.load import load_model
 
 FLOOR = "bare forward and umap-learn (floor)"
@@ -85,7 +85,7 @@ def bare_umap(model: Any, inputs: np.ndarray) -> np.ndarray:
 
 def ours(model: Any, batch: Batch) -> np.ndarray:
     """The method as it is called."""
-    return umap(model, batch).embeddings
+    return np.asarray(result_of("umap", model, batch).embeddings)
 
 
 if __name__ == "__main__":

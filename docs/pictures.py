@@ -131,6 +131,15 @@ def trained_on_digits(epochs: int) -> tuple[Any, np.ndarray, np.ndarray]:
     return model, pixels, labels
 
 
+def pictures_of_other_maps(model: str, photos: Path) -> None:
+    """HiResCAM at a middle layer and LayerCAM at an early one, where they differ from Grad-CAM."""
+    shared: dict[str, Any] = {"log": False, "quiet": True}
+    middle = mlflow_interp.visualize_hirescam(model, photos, layer="block11_add", **shared)
+    keep(middle._repr_png_(), "hirescam")
+    early = mlflow_interp.visualize_layercam(model, photos, layer="block4_expand_relu", **shared)
+    keep(early._repr_png_(), "layercam")
+
+
 def pictures_of_confusion_matrix(folder: str) -> None:
     """What a hardly trained network takes for what, as figure and as page with a cell opened."""
     model, pixels, labels = trained_on_digits(2)
@@ -173,6 +182,7 @@ def main() -> None:
         keep(found._repr_png_(), "gradcam")
         cup = mlflow_interp.visualize_gradcam(model, photos, target="cup", log=False, quiet=True)
         keep(cup._repr_png_(), "gradcam-target")
+        pictures_of_other_maps(model, photos)
         keep(mlflow_interp.visualize_saliency(model, photos, log=False, quiet=True)._repr_png_(), "saliency")
         drawn = mlflow_interp.visualize_caricature(
             model,

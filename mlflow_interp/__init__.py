@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from mlflow_interp.method_registry import method_names
     from mlflow_interp.models.load import load_model
     from mlflow_interp.report.interpretation import Interpretation
+    from mlflow_interp.report.load import load
     from mlflow_interp.tracking.resume import resume
     from mlflow_interp.training.callback import InterpretationCallback
 
     visualize_caricature: Callable[..., Interpretation]
     visualize_confusion_matrix: Callable[..., Interpretation]
     visualize_gradcam: Callable[..., Interpretation]
+    visualize_hirescam: Callable[..., Interpretation]
+    visualize_layercam: Callable[..., Interpretation]
     visualize_saliency: Callable[..., Interpretation]
     visualize_umap: Callable[..., Interpretation]
 
@@ -36,6 +39,7 @@ __all__ = [
     "InterpretationCallback",
     "autolog",
     "interpret",
+    "load",
     "load_inputs",
     "load_model",
     "method_names",
@@ -43,6 +47,8 @@ __all__ = [
     "visualize_caricature",
     "visualize_confusion_matrix",
     "visualize_gradcam",
+    "visualize_hirescam",
+    "visualize_layercam",
     "visualize_saliency",
     "visualize_umap",
 ]
@@ -52,6 +58,7 @@ _MODULES = {
     "InterpretationCallback": "mlflow_interp.training.callback",
     "autolog": "mlflow_interp.autologging",
     "interpret": "mlflow_interp.api",
+    "load": "mlflow_interp.report.load",
     "load_inputs": "mlflow_interp.data.prepare",
     "load_model": "mlflow_interp.models.load",
     "method_names": "mlflow_interp.method_registry",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,11 +13,15 @@ from mlflow_interp import progress
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.result import HasHistory
 from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.engine.explain import limit
+from mlflow_interp.engine.method import Explaining
+from mlflow_interp.engine.parts import Part, Parts
 from mlflow_interp.engine.requirements import usable_methods
+from mlflow_interp.engine.run import run
 from mlflow_interp.exceptions import (
     InapplicableError,
     InterpretationError,
-    InterpretationWarning,
+    warn,
 )
 from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.models.load import load_model
@@ -85,13 +88,16 @@ def interpret(
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
         destination.start(loaded.origin, _run_name(list(options_by_method), loaded))
+        parts = _run(loaded, batch, options_by_method)
+        call = _Call(loaded, batch, destination)
         interpretations = {}
-        errors = {}
-        for method, method_options in options_by_method.items():
+        errors = parts.errors
+        for method, part in parts.parts.items():
             try:
-                interpretations[method] = _run(method, loaded, batch, destination, method_options)
+                interpretations[method] = _conclude(method, part, call, options_by_method[method])
             except InterpretationError as error:
                 errors[method] = error
+        errors = {name: errors[name] for name in options_by_method if name in errors}
         if methods == "all" and interpretations:
             errors = dict(_warn_inapplicable(errors))
         if errors:
@@ -125,34 +131,61 @@ def _run_name(methods: list[str], loaded: LoadedModel) -> str:
     return f"{'+'.join(methods)} {loaded.origin.name}{version}"
 
 
-def _run(
-    method: str,
-    loaded: LoadedModel,
-    batch: Batch,
-    destination: Destination,
-    method_options: Mapping[str, Any],
-) -> Interpretation:
+def _run(loaded: LoadedModel, batch: Batch, options_by_method: Mapping[str, Mapping[str, Any]]) -> Parts:
+    """Run all methods on inputs that are read once."""
+    methods = {}
+    errors = {}
+    for name, options in options_by_method.items():
+        try:
+            by_stage = route(name, options)
+            method = find_method(name)(loaded.keras, batch, **by_stage["method"])
+            methods[name] = limit(method, **by_stage["engine"]) if isinstance(method, Explaining) else method
+        except InterpretationError as error:
+            errors[name] = error
+    if not methods:
+        return Parts({}, errors)
+    parts = run(loaded.keras, batch, methods)
+    return Parts(parts.parts, errors | parts.errors)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What the methods of a call share.
+
+    Attributes:
+        loaded: the model.
+        batch: the inputs, read.
+        destination: of the results.
+    """
+
+    loaded: LoadedModel
+    batch: Batch
+    destination: Destination
+
+
+def _conclude(method: str, part: Part, call: _Call, method_options: Mapping[str, Any]) -> Interpretation:
+    """The result of a method, drawn and written."""
     started = time.perf_counter()
     options = route(method, method_options)
-    result = find_method(method)(loaded.keras, batch, **options["method"])
+    result = part.result()
     figure, files = draw_files(method, result, options["figure"])
     described = describe(
         method,
         result,
         method_options,
-        Provenance.of(loaded, batch),
+        Provenance.of(call.loaded, call.batch).with_warnings(part.notes),
         parameters=parameters_of(method, method_options),
-        seconds=time.perf_counter() - started,
+        seconds=part.seconds + time.perf_counter() - started,
     )
     manifest = complete_manifest(described, files)
     for warning in manifest["warnings"]:
-        warnings.warn(warning, InterpretationWarning, stacklevel=4)
+        warn(warning)
     interpretation = InterpretationFiles(method, files, manifest)
     if isinstance(result, HasHistory):
         interpretation = replace(interpretation, series=result.series(), frames=result.frames())
-    folder = write(interpretation, destination)
-    path = f"{ROOT}/{folder}" if destination.run_id else None
-    return Interpretation(method, result, figure, manifest, destination.run_id, path, files)
+    folder = write(interpretation, call.destination)
+    path = f"{ROOT}/{folder}" if call.destination.run_id else None
+    return Interpretation(method, result, figure, manifest, call.destination.run_id, path, files)
 
 
 def _warn_inapplicable(
@@ -161,7 +194,7 @@ def _warn_inapplicable(
     """Warn of each method of `all` that is left out as it can't be used here; yields the other errors."""
     for method, error in errors.items():
         if isinstance(error, InapplicableError):
-            warnings.warn(f"{method} was left out: {error}", InterpretationWarning, stacklevel=4)
+            warn(f"{method} was left out: {error}")
         else:
             yield method, error
 
@@ -195,6 +228,7 @@ _HEADINGS = {
     "method": "Options of the method",
     "model": "Options of loading the model",
     "inputs": "Options of loading the inputs",
+    "engine": "Options of running",
     "figure": "Options of drawing",
     "run": "Options of logging",
 }

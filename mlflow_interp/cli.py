@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 import sys
@@ -74,7 +75,7 @@ def _method_command(method: str) -> click.Command:
     def run(model: str, inputs: str, tracking_uri: str | None, **options: Any) -> None:
         _interpret(model, inputs, {method: {}}, tracking_uri, options)
 
-    text = (function.__doc__ or "").partition("\n    Args:")[0]
+    text = (inspect.getdoc(function) or "").partition("\nArgs:")[0]
     return Command(
         method,
         callback=run,

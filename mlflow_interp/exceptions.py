@@ -11,9 +11,13 @@ InterpretationError
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import sys
+import warnings
 from collections.abc import Iterable
 
+_PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _PASSWORD = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 
 
@@ -62,6 +66,17 @@ class TrackingError(InterpretationError, RuntimeError):
 
 class InterpretationWarning(UserWarning):
     """Something a user should know before trusting a figure."""
+
+
+def warn(text: str) -> None:
+    """Issue an `InterpretationWarning` that points at the line outside this package that called into it."""
+    level = 1
+    frame = sys._getframe()
+    # Python 3.12 has skip_file_prefixes for this.
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(text, InterpretationWarning, stacklevel=level)
 
 
 def nearest(name: object, known: Iterable[str], *, most: int = 5) -> str:

@@ -1,9 +1,9 @@
 """All options, read from the signatures of the functions that take them.
 
-A call of `visualize` passes through five functions: one loads the model, one the inputs, one is the
-method, one draws, one opens the run. Each declares its own keyword-only options. Here they become one list
-for the Python API, the command line, the MLproject file and the docs, and the options of a call are
-distributed to the functions that declare them.
+A call of `visualize` passes through functions that load the model and the inputs, are the method, run it,
+draw, and open the run. Each declares its own keyword-only options. Here they become one list for the Python
+API, the command line, the MLproject file and the docs, and the options of a call are distributed to the
+functions that declare them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from docstring_parser import parse
 
 from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.engine.explain import limit
+from mlflow_interp.engine.method import Explaining
 from mlflow_interp.exceptions import OptionError, nearest
-from mlflow_interp.method_registry import find_method, kind_of, method_names, resolve
+from mlflow_interp.method_registry import class_of, find_method, kind_of, method_names, resolve
 from mlflow_interp.models.load import load_model
 from mlflow_interp.tracking.destination import open_run
 
@@ -29,11 +31,13 @@ T = TypeVar("T")
 #: Names of methods, separated by commas or in a list, or a mapping from each name to options of its own.
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
+METHODS_IN_TRAINING = ("umap", "confusion_matrix")  # unless others are named
+
 LARGEST = 2**31 - 1  # of whole numbers
 LARGEST_FLOAT = 3.4e38
 
 #: The stages of a call; "method" and "figure" depend on the method.
-STAGES = ("method", "model", "inputs", "figure", "run")
+STAGES = ("method", "model", "inputs", "engine", "figure", "run")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Option:
 
     Attributes:
         name: its name everywhere: Python, command line, MLproject, manifest, docs.
-        stage: of the function that takes it: "method", "model", "inputs", "figure" or "run".
+        stage: of the function that takes it: "method", "model", "inputs", "engine", "figure" or "run".
         annotation: its type.
         default: its value when not given.
         help: its paragraph in the docstring.
@@ -58,23 +62,27 @@ class Option:
 
 
 def _stage_functions(method: str) -> dict[str, Callable[..., Any]]:
-    return {
+    functions: dict[str, Callable[..., Any]] = {
         "method": find_method(method),
         "model": load_model,
         "inputs": load_inputs,
         "figure": kind_of(method).draw,
         "run": open_run,
     }
+    # Streaming methods leave nothing to choose in how they are run.
+    return functions | ({"engine": limit} if issubclass(class_of(method), Explaining) else {})
 
 
 @cache
 def options_of(method: str) -> Mapping[str, Option]:
     """Every option that a call of a method takes, by name."""
-    stages = _stage_functions(method)
-    return {option.name: option for stage in STAGES for option in _declared(stages[stage], stage)}
+    functions = _stage_functions(method)
+    return {option.name: option for stage in STAGES for option in _declared(functions.get(stage), stage)}
 
 
-def _declared(function: Callable[..., Any], stage: str) -> Iterable[Option]:
+def _declared(function: Callable[..., Any] | None, stage: str) -> Iterable[Option]:
+    if function is None:
+        return
     helps = argument_help(function)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -230,11 +238,11 @@ def _check_kind(option: Option, kinds: set[Any], value: Any) -> None:
 
 
 def parameters_of(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of method, figure and model with defaults filled in, for a manifest."""
+    """The options of method, engine, figure and model with defaults filled in, for a manifest."""
     return {
         option.name: options.get(option.name, option.default)
         for option in options_of(method).values()
-        if option.stage in ("method", "figure", "model")
+        if option.stage in ("method", "engine", "figure", "model")
         and not (option.forwarded and option.name not in options)
     }
 

@@ -19,8 +19,14 @@ from mlflow.tracking.fluent import _get_experiment_id
 from sklearn.linear_model import LogisticRegression
 
 import mlflow_interp
-from mlflow_interp.api import InterpretationWarning
-from mlflow_interp.exceptions import InputsError, ModelError, OptionError, TrackingError
+from mlflow_interp.exceptions import (
+    InputsError,
+    InterpretationWarning,
+    ModelError,
+    OptionError,
+    TrackingError,
+)
+from mlflow_interp.options import STAGES
 from mlflow_interp.tracking.destination import without_autologging
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -76,6 +82,7 @@ def test_every_file_of_the_contract_is_there(client, logged):
                 "predictions.json",
                 "arrays.npz",
                 "index.json",
+                "result.json",
                 "manifest.json",
             )
         ),
@@ -85,7 +92,7 @@ def test_every_file_of_the_contract_is_there(client, logged):
 def test_manifest_holds_lineage_parameters_and_true_hashes(client, registered, logged):
     manifest = json.loads(fetch(client, logged.run_id, "gradcam/manifest.json"))
     info = mlflow.models.get_model_info(registered)
-    assert manifest["schema_version"] == 1
+    assert manifest["schema_version"] == 2
     assert manifest["model"]["uri"] == "models:/tiny@champion"
     assert (manifest["model"]["name"], manifest["model"]["version"]) == ("tiny", "1")
     assert (manifest["model"]["model_id"], manifest["model"]["run_id"]) == (info.model_id, info.run_id)
@@ -98,7 +105,7 @@ def test_manifest_holds_lineage_parameters_and_true_hashes(client, registered, l
     for name, digest in manifest["files"].items():
         assert hashlib.sha256(fetch(client, logged.run_id, f"gradcam/{name}")).hexdigest() == digest
     assert set(manifest["files"]) == {
-        "figure.png", "figure.html", "predictions.json", "arrays.npz", "index.json",
+        "figure.png", "figure.html", "predictions.json", "arrays.npz", "index.json", "result.json",
     }  # fmt: skip
 
 
@@ -110,7 +117,7 @@ def test_the_manifest_is_enough_to_get_the_same_arrays(client, logged):
     with np.load(io.BytesIO(fetch(client, logged.run_id, "gradcam/arrays.npz")), allow_pickle=False) as saved:
         for name, array in again.arrays.items():
             np.testing.assert_array_equal(saved[name], array)
-    assert again.manifest["inputs"]["sha256"] == manifest["inputs"]["sha256"]
+    assert again.manifest["inputs"]["digest"] == manifest["inputs"]["digest"]
     assert again.manifest["model"]["weights_sha256"] == manifest["model"]["weights_sha256"]
     assert again.run_id is None
 
@@ -253,7 +260,7 @@ def test_save_writes_the_same_files(tmp_path, registered, photos):
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
     assert names == {
         "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
-        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/manifest.json",
+        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/result.json", "gradcam/manifest.json",
     }  # fmt: skip
     again = found.save(tmp_path / "out")
     assert again.name == "gradcam-2"
@@ -328,7 +335,7 @@ def test_interrupt_ends_the_run_killed(client, registered, photos, monkeypatch):
     monkeypatch.setattr("mlflow_interp.kinds.heatmap.figure.draw", interrupted)
     monkeypatch.setattr(
         "mlflow_interp.api.route",
-        lambda method, given: {room: {} for room in ("method", "model", "inputs", "figure", "run")},
+        lambda method, given: {room: {} for room in STAGES},
     )
     with pytest.raises(KeyboardInterrupt):
         mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
@@ -403,7 +410,7 @@ def test_hostile_names_stay_text(client, registered, photos):
         assert "<img src=x" not in text
     assert artifacts(client, found.run_id) == artifacts(client, found.run_id) & {
         "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
-        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/manifest.json",
+        "gradcam/arrays.npz", "gradcam/index.json", "gradcam/result.json", "gradcam/manifest.json",
     }  # fmt: skip
 
 

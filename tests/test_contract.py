@@ -1,9 +1,16 @@
-"""What every method owes: finite arrays, the same again, and a user's model, inputs and process unchanged."""
+"""What every method owes: finite arrays, the same again, parts that merge to the whole, a user's model and
+inputs and process unchanged.
+"""  # noqa: D205
 
 from __future__ import annotations
 
 import copy
 import io
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
 
 import keras
 import matplotlib
@@ -13,8 +20,10 @@ import tensorflow as tf
 
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.core.result import HasTables
+from mlflow_interp.engine import run as engine
 from mlflow_interp.method_registry import find_method, kind_of, method_names
 from mlflow_interp.report.formats import npz, table_json
+from tests.running import run_method
 
 #: Options that keep a method quick enough to run several times; everything else is its default.
 QUICK: dict[str, dict[str, object]] = {"caricature": {"steps": 4}}
@@ -32,7 +41,7 @@ def labelled(batch_of, pixels):
 
 
 def run(method, model, batch):
-    return find_method(method)(model, batch, **QUICK.get(method, {}))
+    return run_method(method, model, batch, **QUICK.get(method, {}))
 
 
 def per_input(result):
@@ -89,6 +98,106 @@ def test_model_inputs_and_process_stay_as_they_were(method, tiny_cnn, pixels, la
     assert draws() == after_draws
     np.testing.assert_array_equal(pixels, kept)
     assert_same(before, state(tiny_cnn))
+
+
+@pytest.fixture(scope="module")
+def parts_of(request):
+    """A function of a method that gives the part of each chunk of twelve inputs, pickled, and the whole.
+
+    The parts are computed once for each method.
+    """
+    cache: dict[str, tuple[list[bytes], object]] = {}
+
+    def parts(method, model, batch):
+        if method not in cache:
+            chunks = list(batch.chunks())
+            cut = [replace(batch, read=partial(iter, [chunk])) for chunk in chunks]
+            cache[method] = (
+                [pickle.dumps(part(method, model, each)) for each in cut],
+                part(method, model, batch),
+            )
+        return cache[method]
+
+    return parts
+
+
+def part(method, model, batch):
+    found = engine.run(model, batch, {method: find_method(method)(model, batch, **QUICK.get(method, {}))})
+    assert not found.errors
+    return found.parts[method]
+
+
+@pytest.fixture
+def twelve(batch_of):
+    """A function of a model that makes a batch of twelve labelled inputs, three a chunk."""
+    inputs = np.random.default_rng(4).random((12, 8, 8, 3), np.float32)
+    return lambda model, **options: batch_of(
+        model, inputs, labels=np.arange(12) % 3, **{"batch_size": 3} | options
+    )
+
+
+ORDERS = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]]
+GROUPINGS = {
+    "one by one": lambda a, b, c, d: merged(merged(merged(a, b), c), d),
+    "the rest first": lambda a, b, c, d: merged(a, merged(b, merged(c, d))),
+    "in pairs": lambda a, b, c, d: merged(merged(a, b), merged(c, d)),
+}
+
+
+def merged(one, other):
+    one.merge(other)
+    return pickle.loads(pickle.dumps(one))
+
+
+@pytest.mark.parametrize(("order", "grouping"), zip(ORDERS, GROUPINGS, strict=True))
+def test_parts_in_any_order_and_grouping_merge_to_the_whole(
+    method, tiny_cnn, twelve, parts_of, order, grouping
+):
+    pickled, whole = parts_of(method, tiny_cnn, twelve(tiny_cnn))
+    parts = [pickle.loads(pickled[index]) for index in order]
+    assert_equal_results(GROUPINGS[grouping](*parts).result(), whole.result())
+
+
+def test_batch_size_changes_nothing_but_rounding(method, tiny_cnn, twelve):
+    """Of a layout only what it is made of is compared: rounding moves its points."""
+    results = [part(method, tiny_cnn, twelve(tiny_cnn, batch_size=size)).result() for size in (3, 5, 12)]
+    for other in results[1:]:
+        assert_equal_results(other, results[0], but=LAYOUT)
+
+
+LAYOUT = {"embeddings"}
+
+
+def assert_equal_results(result, expected, *, but=()):
+    assert result.table().keys() == expected.table().keys()
+    assert result.metrics().keys() == expected.metrics().keys()
+    assert result.arrays().keys() == expected.arrays().keys()
+    for name, array in expected.arrays().items():
+        if array.dtype.kind in "iub":
+            np.testing.assert_array_equal(result.arrays()[name], array, err_msg=name)
+        elif name not in but:
+            np.testing.assert_allclose(result.arrays()[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
+    examples = result.examples, expected.examples
+    assert examples[0].names == examples[1].names
+    for name in ("images", "thumbnails", "shown"):
+        one, other = (getattr(each, name) for each in examples)
+        assert (one is None) == (other is None)
+        assert one is None or np.array_equal(one, other), name
+
+
+def test_a_result_can_be_pickled(method, tiny_cnn, labelled):
+    result = run(method, tiny_cnn, labelled(tiny_cnn))
+    assert_equal_results(pickle.loads(pickle.dumps(result)), result)
+
+
+def test_importing_a_method_imports_neither_tensorflow_nor_keras(method):
+    code = (
+        f"import mlflow_interp.methods.{method}, mlflow_interp.engine.run, sys; "
+        f"from mlflow_interp.method_registry import kind_of; kind_of({method!r}); "
+        "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def draws():

@@ -166,29 +166,32 @@ def check_mlflow_run(args):
 
 
 @pytest.mark.slow
-def test_a_method_in_three_files(tmp_path):
-    """The files of that page in a copy of the project pass their own test and every method's."""
+def test_own_methods(tmp_path):
+    """The files of that page in a copy of the project pass their own tests and every method's."""
     for folder in ("mlflow_interp", "docs", "tests"):
         unneeded = shutil.ignore_patterns("__pycache__", "images", "browser")
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=unneeded)
     for file in ("MLproject", "pyproject.toml"):
         shutil.copy(PROJECT / file, tmp_path)
-    written = [title for _, title, _ in blocks(PROJECT / "docs/howto/own-method.md")]
-    for _, title, code in blocks(PROJECT / "docs/howto/own-method.md"):
+    written = {title: code for _, title, code in blocks(PROJECT / "docs/howto/own-method.md")}
+    for title, code in written.items():
         (tmp_path / title).write_text(code, encoding="utf-8")
-    assert len(written) == 3
+    tests = [title for title in written if title.startswith("tests/")]
+    methods = [Path(title).stem for title in written if title.startswith("mlflow_interp/methods/")]
+    assert methods == ["xgradcam", "deviation"]
     script = (
         "import sys, pytest; failed = pytest.main(sys.argv[1:]); "
         "from docs.tables import main; main(); sys.exit(failed)"
     )
-    suite = ["tests/test_contract.py", "tests/test_exports.py", "tests/test_layering.py", written[1]]
+    suite = ["tests/test_contract.py", "tests/test_exports.py", "tests/test_layering.py", *tests]
     done = subprocess.run(
-        [sys.executable, "-c", script, *suite, "-k", "layercam", "-p", "no:cacheprovider"],
+        [sys.executable, "-c", script, *suite, "-k", " or ".join(methods), "-p", "no:cacheprovider"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "| `target` |" in (tmp_path / written[2]).read_text(encoding="utf-8")
-    assert "## layercam" in (tmp_path / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    assert "| `target` |" in (tmp_path / "docs/methods/xgradcam.md").read_text(encoding="utf-8")
+    reference = (tmp_path / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    assert all(f"## {method}" in reference for method in methods)

@@ -19,6 +19,7 @@ def test_public_names():
         "InterpretationCallback",
         "autolog",
         "interpret",
+        "load",
         "load_inputs",
         "load_model",
         "method_names",

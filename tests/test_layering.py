@@ -23,11 +23,11 @@ evaluator        api models report | mlflow
 api              core data engine models options progress method_registry report tracking
 training         backend core data drawing engine kinds models options progress method_registry report
                  tracking | keras
-options          data models method_registry tracking
+options          data engine models method_registry tracking
 tracking         core models progress report | mlflow
 report           core drawing models method_registry
 methods          backend core data engine kinds optvis progress
-engine           backend core models progress method_registry
+engine           backend core kinds models progress method_registry
 optvis           backend core | tensorflow keras
 kinds            core data drawing | matplotlib umap
 drawing          core | matplotlib

@@ -22,7 +22,7 @@ def capabilities_of(model: Any, passed: Forward) -> set[Capability]:
     """The capabilities of a model, read from a traced forward pass; of its inputs only the shape is known."""
     import tensorflow as tf
 
-    scores = class_scores(passed.outputs)
+    scores = class_scores(passed.outputs, model)
     capabilities: set[Capability] = {"feature map"} if spatial_layers(model, passed, scores.scores) else set()
     if not (scores.head == "linear" and scores.scores.shape[-1] == 1):
         capabilities.add("classes")

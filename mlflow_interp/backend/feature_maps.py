@@ -93,11 +93,11 @@ def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
         yield from ((height // side, width // side) for side in range(2, min(height, width) // 2 + 1))
 
 
-def map_and_gradient(model: Any, passed: Forward, path: str, score: Any) -> tuple[Any, Any]:
-    """The feature map of a layer and the gradient of a score with respect to it, (batch, *space, channels).
+def feature_map(model: Any, passed: Forward, path: str) -> Any:
+    """The feature map of a layer, (batch, *space, channels) float32, of which `ops.gradient` can be asked.
 
     Raises:
-        OptionError: the layer has no spatial feature map, or the score does not depend on it.
+        OptionError: the layer has no spatial feature map.
     """
     tensor = passed.tapped.get(path)
     layout = None if tensor is None else find_layout(model, passed, tensor)
@@ -107,10 +107,9 @@ def map_and_gradient(model: Any, passed: Forward, path: str, score: Any) -> tupl
             f"layer {path!r} gives {shape}, and the method needs a feature map over space, such as "
             "(batch, height, width, channels); `mlflow-interp layers` shows which layers have one"
         )
-    gradient = ops.gradient(score, tensor)
-    if gradient is None:
-        raise OptionError(f"the class score does not depend on layer {path!r}; take a layer on the way to it")
-    return layout.lay_out(ops.as_float(tensor)), layout.lay_out(ops.as_float(gradient))
+    features = layout.lay_out(ops.as_float(tensor))
+    ops.declare_feature_map(features, tensor, layout.lay_out, path)
+    return features
 
 
 def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
@@ -127,8 +126,8 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
     candidates = spatial_layers(model, traced, upto)
     if not candidates:
         raise InapplicableError(
-            f"model {model.name!r} has no layer with a spatial feature map, which Grad-CAM needs and "
-            "others take by default; `mlflow-interp layers` shows what each method can use"
+            f"model {model.name!r} has no layer with a spatial feature map, which the method needs; "
+            "`mlflow-interp layers` shows what each method can use"
         )
     path, layout = list(candidates.items())[-1]
     if not layout.before:

@@ -102,7 +102,7 @@ def score_at(model: Any, entry: str, inputs: Any, points: Any, targets: Any) -> 
     import tensorflow as tf
 
     passed = forward(model, inputs, overrides={entry: points}) if entry else forward(model, points)
-    return tf.gather(class_scores(passed.outputs).scores, targets, batch_dims=1)
+    return tf.gather(class_scores(passed.outputs, model).scores, targets, batch_dims=1)
 
 
 def one_pass(

@@ -82,7 +82,7 @@ class ValidationTap:
 
         if not (tf.is_tensor(labels) and tf.is_tensor(outputs)) or tf.executing_eagerly():
             return
-        scores = class_scores(outputs)
+        scores = class_scores(outputs, self.model)
         self.head = scores.head
         leaves = tf.nest.flatten(inputs)
         weight_tensors = [weights] if tf.is_tensor(weights) else []

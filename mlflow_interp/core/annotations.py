@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.exceptions import InputsError
 
 LARGEST_INTEGER = 2**63 - 1  # that an array of integers holds
@@ -47,47 +46,6 @@ def annotate(
     indices, unknown_names = label_indices(labels, total, class_names)
     warnings = _label_warnings(indices, unknown_names, classes)
     return Annotations(indices, label_rows(labels), row_weights(weights, total)), warnings
-
-
-class PerInputColumn:
-    """Finds the rows of `count` values that belong to a chunk: an input's row is its index.
-
-    Args:
-        count: The number of values.
-        what: What they are, for messages.
-        batch: The inputs.
-
-    Raises:
-        InputsError: the numbers of values and inputs differ, as far as the number of inputs is known.
-    """
-
-    def __init__(self, count: int, what: str, batch: Batch) -> None:
-        self.count = count
-        self.what = what
-        self.batch = batch
-        # With `max_inputs`, there are values for all inputs, also for those that are not read.
-        is_limited = batch.preparation.get("max_inputs") is not None
-        if batch.total is not None and (count < batch.total or (not is_limited and count > batch.total)):
-            raise self._error(f"{batch.total}")
-
-    def of(self, chunk: Chunk) -> np.ndarray:
-        """(n,) int64 rows.
-
-        Raises:
-            InputsError: there are more inputs than values.
-        """
-        if chunk.indices.max() >= self.count:
-            raise self._error(f"{int(chunk.indices.max()) + 1} or more")
-        return chunk.indices
-
-    def check_end(self) -> None:
-        """After the last input: raise an InputsError where there are more values than inputs."""
-        inputs = self.batch.count + len(self.batch.skipped)
-        if self.batch.preparation.get("max_inputs") is None and self.count > inputs:
-            raise self._error(f"{inputs}")
-
-    def _error(self, inputs: str) -> InputsError:
-        return InputsError(f"there are {self.count} {self.what} for {inputs} inputs; give one for each")
 
 
 def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:

@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.core.digests import InputsDigest
+from mlflow_interp.core.digests import InputsDigest, row_digests
 from mlflow_interp.exceptions import InputsError
+
+MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
+
+_SHUFFLED = (
+    "the inputs came in another order when they were read again, so results of two passes belong to "
+    "different inputs; shuffle the dataset with reshuffle_each_iteration=False, or pass arrays"
+)
+_NOT_REPEATABLE = (
+    "other inputs came when they were read again, so results of two passes belong to different inputs; "
+    "make the dataset yield the same inputs each time, without random augmentation, or pass arrays"
+)
+
+
+class _Pass:
+    """What a pass over the inputs has found so far.
+
+    Attributes:
+        digest: of all inputs, in whatever order they come.
+        order: the hash of all digests in their order.
+        names: of the first `MOST_NAMES`.
+    """
+
+    def __init__(self) -> None:
+        self.digest = InputsDigest()
+        self.names: list[str] = []
+        self.order = hashlib.blake2b(digest_size=16)
+
+    def add(self, chunk: Chunk) -> None:
+        digests = row_digests(chunk.inputs) if chunk.digests is None else chunk.digests
+        self.digest.update(digests)
+        self.order.update(np.ascontiguousarray(digests).data)
+        self.names.extend(chunk.names[: MOST_NAMES - len(self.names)])
+
+    def difference(self, later: _Pass) -> str | None:
+        """A warning where a later pass gave other inputs, or gave them in another order."""
+        if self.order.digest() == later.order.digest():
+            return None
+        is_permuted = self.digest.hexdigest() == later.digest.hexdigest()
+        return _SHUFFLED if is_permuted else _NOT_REPEATABLE
 
 
 @dataclass
 class Batch:
-    """All inputs of one interpretation, read chunk by chunk as often as a method likes.
+    """All inputs of one interpretation, read chunk by chunk.
+
+    They may be read several times; a source that gives other inputs then is warned of.
 
     Attributes:
         source: where they come from, for people: a path, a URI, "array", "dataset".
-        read: yields the chunks; each call starts again and gives the same inputs.
+        read: yields the chunks; each call starts again.
         total: the number of inputs, None where it is only known after reading.
         class_names: the names of the model's classes, None where they are not known.
         preparation: how inputs became what the model is fed: preprocess, resize, size.
@@ -40,40 +83,121 @@ class Batch:
     labelled: bool = True
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    _digest: str | None = None
-    _count: int = 0
+    # The first full pass, if there was one. A list, as batches made of this one by `replace` share it.
+    _passes: list[_Pass] = field(default_factory=list, repr=False)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield every chunk; a full pass also sets `digest` and `count`.
+        """Yield every chunk; a full pass also sets `digest`, `count` and `names`.
+
+        The inputs may be read by threads ahead of their use. These end with the iterator: a loop that may
+        be left early iterates over `contextlib.closing(batch.chunks())`.
 
         Raises:
             InputsError: nothing could be read at all.
         """
-        digest = InputsDigest()
-        count = 0
-        for chunk in self.read():
-            digest.add(chunk.inputs)
-            count += len(chunk)
-            yield chunk
-        if not count:
+        current = _Pass()
+        with closed_at_end(self.read()) as chunks:
+            for chunk in chunks:
+                current.add(chunk)
+                yield chunk
+        if not current.digest.count:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(self.skipped.items())[:3])
             raise InputsError(
                 f"no input could be read from {self.source!r}"
                 + (f" ({reasons})" if reasons else " (it is empty)")
                 + "; give others, or save or copy them anew"
             )
-        self._digest = digest.hexdigest()
-        self._count = count
+        if not self._passes:
+            self._passes.append(current)
+        warning = self._passes[0].difference(current)
+        if warning and warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def in_memory(self) -> Batch:
+        """These inputs, all read now and held in memory: each pass gives the same, of whatever source."""
+        chunks = list(self.chunks())
+        return replace(self, read=lambda: iter(chunks))
+
+    def with_columns(self, columns: Mapping[str, Any]) -> Batch:
+        """These inputs with further values that belong to each: `chunk.columns` holds those of its inputs.
+
+        An input's row is its position in the inputs as given: what could not be read keeps its row, and
+        with `max_inputs` there are values for all inputs, also for those that are not read.
+
+        Args:
+            columns: By name, which messages use, an array with a row for each input given.
+
+        Raises:
+            InputsError: the numbers of values and inputs differ. Raised here as far as the number of
+                inputs is known, otherwise while reading.
+        """
+        values = {name: np.atleast_1d(np.asarray(column)) for name, column in columns.items()}
+        for name, column in values.items():
+            self._check_length(name, len(column))
+        return replace(self, read=lambda: self._read_with(values))
+
+    def _check_length(self, name: str, count: int) -> None:
+        if self.total is not None and (count < self.total or (not self._is_limited and count > self.total)):
+            raise _lengths_differ(name, count, f"{self.total}")
+
+    @property
+    def _is_limited(self) -> bool:
+        return self.preparation.get("max_inputs") is not None
+
+    def _read_with(self, columns: Mapping[str, np.ndarray]) -> Iterator[Chunk]:
+        inputs = 0
+        with closed_at_end(self.read()) as chunks:
+            for chunk in chunks:
+                last = int(chunk.indices.max())
+                for name, column in columns.items():
+                    if last >= len(column):
+                        raise _lengths_differ(name, len(column), f"{last + 1} or more")
+                rows = {name: column[chunk.indices] for name, column in columns.items()}
+                inputs += len(chunk)
+                yield replace(chunk, columns={**chunk.columns, **rows})
+        inputs += len(self.skipped)
+        for name, column in columns.items():
+            if self.total is None and not self._is_limited and len(column) > inputs:
+                raise _lengths_differ(name, len(column), f"{inputs}")
 
     @property
     def digest(self) -> str:
-        """The sha256 of every input as the model is fed it, in order."""
-        if self._digest is None:
-            for _ in self.chunks():
-                pass
-        return str(self._digest)
+        """The digest of all inputs as they were given, in whatever order: see `InputsDigest`."""
+        return self._first_pass.digest.hexdigest()
+
+    @property
+    def order(self) -> str:
+        """The digest of all inputs in their order."""
+        return self._first_pass.order.hexdigest()
 
     @property
     def count(self) -> int:
         """How many inputs could be read."""
-        return self._count if self.digest else 0
+        return self._first_pass.digest.count
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the inputs, at most the first `MOST_NAMES`."""
+        return tuple(self._first_pass.names)
+
+    @property
+    def _first_pass(self) -> _Pass:
+        if not self._passes:
+            for _ in self.chunks():
+                pass
+        return self._passes[0]
+
+
+@contextmanager
+def closed_at_end(chunks: Iterator[Any]) -> Iterator[Iterator[Any]]:
+    """An iterator that is closed when the block ends, where it is one that can be."""
+    try:
+        yield chunks
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _lengths_differ(name: str, count: int, inputs: str) -> InputsError:
+    return InputsError(f"there are {count} {name} for {inputs} inputs; give one for each")

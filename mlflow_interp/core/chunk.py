@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ class Chunk:
         weights: (n,) how much each input counts, None where not given.
         digests: (n, 16) uint8, the digest of each input as it was given, before preparation; None where
             not computed.
+        blue_first: whether inputs have blue, green and red where images have red, green and blue; None
+            where not known.
         columns: further values by name, n rows each, that belong to the inputs, such as given predictions.
     """
 
@@ -39,10 +41,44 @@ class Chunk:
     label_rows: np.ndarray | None = None
     weights: np.ndarray | None = None
     digests: np.ndarray | None = None
+    blue_first: bool | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def copy(self) -> Chunk:
+        """The same in memory of its own."""
+        return join([self])
+
+
+def join(chunks: Sequence[Chunk]) -> Chunk:
+    """Several chunks as one, in their order; all of them have the same fields, and inputs of one shape."""
+
+    def joined(arrays: list[Any]) -> Any:
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    first = chunks[0].inputs
+    if isinstance(first, Mapping):
+        inputs: Arrays = {key: joined([chunk.inputs[key] for chunk in chunks]) for key in first}
+    elif isinstance(first, (tuple, list)):
+        inputs = tuple(
+            joined(list(column)) for column in zip(*(chunk.inputs for chunk in chunks), strict=True)
+        )
+    else:
+        inputs = joined([chunk.inputs for chunk in chunks])
+    return Chunk(
+        indices=joined([chunk.indices for chunk in chunks]),
+        names=tuple(name for chunk in chunks for name in chunk.names),
+        inputs=inputs,
+        labels=joined([chunk.labels for chunk in chunks]),
+        images=joined([chunk.images for chunk in chunks]),
+        label_rows=joined([chunk.label_rows for chunk in chunks]),
+        weights=joined([chunk.weights for chunk in chunks]),
+        digests=joined([chunk.digests for chunk in chunks]),
+        columns={name: joined([chunk.columns[name] for chunk in chunks]) for name in chunks[0].columns},
+        blue_first=chunks[0].blue_first,
+    )
 
 
 def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
@@ -67,12 +103,15 @@ def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
         label_rows=label_rows,
         weights=weights,
         digests=digests,
+        blue_first=chunk.blue_first,
         columns={name: values[part] for name, values in chunk.columns.items()},
     )
 
 
 def map_arrays(function: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
-    """A structure of arrays with a function applied to each."""
+    """A structure of arrays with a function applied to each; None stays None."""
+    if arrays is None:
+        return None
     if isinstance(arrays, Mapping):
         return {key: function(array) for key, array in arrays.items()}
     return tuple(map(function, arrays)) if isinstance(arrays, (tuple, list)) else function(arrays)

@@ -3,29 +3,83 @@
 from __future__ import annotations
 
 import hashlib
+from io import BufferedReader
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, flatten
 
+DIGEST_BYTES = 16  # of one input
+_MODULUS = 2 ** (8 * DIGEST_BYTES)
+
+
+def row_digests(arrays: Arrays) -> np.ndarray:
+    """(n, 16) uint8: the blake2b digest of each row, of its dtype and shape as well as its bytes.
+
+    Of several arrays, a row is that of all of them, in the order of `flatten`. Text is hashed as UTF-8.
+    """
+    leaves = [_hashable(array) for array in flatten(arrays)]
+    digests = np.empty((len(leaves[0][1]), DIGEST_BYTES), np.uint8)
+    for index in range(len(digests)):
+        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        for header, rows in leaves:
+            digest.update(header)
+            digest.update(rows[index])
+        digests[index] = np.frombuffer(digest.digest(), np.uint8)
+    return digests
+
+
+def file_digest(file: BufferedReader) -> bytes:
+    """The digest of a file that is open: of all its bytes."""
+    file.seek(0)
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
+
+
+def _hashable(array: np.ndarray) -> tuple[bytes, Any]:
+    """What all rows of an array have in common, and the bytes of each."""
+    array = np.asarray(array)
+    shape = array.shape[1:]
+    if array.dtype.kind in "OSU":
+        return f"text{shape}".encode(), [_text(row) for row in array.reshape(len(array), -1)]
+    little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    rows = little_endian.reshape(len(array), int(np.prod(shape))).view(np.uint8)
+    return f"{array.dtype.name}{shape}".encode(), rows
+
+
+def _text(values: np.ndarray) -> bytes:
+    """Texts as bytes, each after its length, so that "ab", "c" isn't "a", "bc"."""
+    encoded = [value if isinstance(value, bytes) else str(value).encode() for value in values.tolist()]
+    return b"".join(len(each).to_bytes(8, "little") + each for each in encoded)
+
 
 class InputsDigest:
-    """The sha256 of inputs that come in chunks; where they are split makes no difference."""
+    """The digest of many inputs: neither their order nor how they are cut into parts makes a difference.
+
+    It is the sum of the digests of all rows, read as little-endian integers, modulo 2**128, beside the
+    number of rows. Duplicates count, as they would not with an exclusive or.
+    """
 
     def __init__(self) -> None:
-        self._columns: dict[int, Any] = {}
+        self.count = 0
+        self._sum = 0
 
-    def add(self, inputs: Arrays) -> None:
-        """Add the next chunk: a hash for each of the model's inputs."""
-        for column, array in enumerate(flatten(inputs)):
-            if column not in self._columns:
-                self._columns[column] = hashlib.sha256(f"{array.dtype}{array.shape[1:]}".encode())
-            self._columns[column].update(np.ascontiguousarray(array).view(np.uint8).data)
+    def update(self, digests: np.ndarray) -> None:
+        """Add rows by their digests (n, 16) uint8; see `row_digests`."""
+        words = np.ascontiguousarray(digests, np.uint8).view("<u4").sum(axis=0, dtype=np.uint64)
+        self._add(len(digests), sum(int(word) << (32 * place) for place, word in enumerate(words)))
+
+    def merge(self, other: InputsDigest) -> None:
+        """Add all rows of another part."""
+        self._add(other.count, other._sum)
 
     def hexdigest(self) -> str:
-        """The digest of all chunks."""
-        return hashlib.sha256(b"".join(each.digest() for each in self._columns.values())).hexdigest()
+        """The sum as 32 hexadecimal digits, and the number of rows after a hyphen."""
+        return f"{self._sum:032x}-{self.count}"
+
+    def _add(self, count: int, total: int) -> None:
+        self.count += count
+        self._sum = (self._sum + total) % _MODULUS
 
 
 def weights_digest(model: Any) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.core.image_arrays import thumbnails
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.rows import Rows
+from mlflow_interp.core.selection import Selection
 
 MOST_IMAGES = 64  # a person reads no more in one figure; pages and figures sample to this
-MOST_VALUES = 2**20  # of an input that is not an image and is stored to be drawn
+TOP_CLASSES = 5  # of an input, the most probable
+MOST_VALUES = 2**20  # of an input that is not an image and is kept to be drawn
+MOST_STORED = 2**22  # values of all of them that are stored in arrays.npz
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +36,8 @@ class Examples:
         shown: (m,) int64 the rows of the inputs that are shown, ascending; None for the first 64.
         thumbnails: (n, side, side, 3) uint8 of all inputs; None if not images, or not kept.
         digests: (n, 16) uint8, identifies each input as it was given; None where not known.
+        is_selection: whether these were selected of more inputs with a preference for errors, so that shares
+            and means of them are not those of all.
     """
 
     indices: np.ndarray
@@ -43,6 +51,7 @@ class Examples:
     shown: np.ndarray | None = None
     thumbnails: np.ndarray | None = None
     digests: np.ndarray | None = None
+    is_selection: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,13 +62,23 @@ class Examples:
         return np.arange(min(len(self), MOST_IMAGES)) if self.shown is None else self.shown
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Positions, labels and predictions, by name."""
-        return {
+        """Positions, labels and predictions; also digests, and which inputs are shown, by name.
+
+        Of inputs that are drawn and are not images the values too, unless they are large.
+        """
+        arrays = {
             "indices": self.indices,
             "labels": self.labels,
             "classes": self.classes,
             "probabilities": self.probabilities,
         }
+        is_small = self.values is not None and self.values.size <= MOST_STORED
+        optional = {
+            "digests": self.digests,
+            "shown": self.shown,
+            "values": self.values if is_small else None,
+        }
+        return arrays | {name: array for name, array in optional.items() if array is not None}
 
     def table(self) -> dict[str, list[Any]]:
         """One row per input: its name, the predicted class, the label if known."""
@@ -104,7 +123,12 @@ class Explained:
         } | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
-        """The number of inputs, the mean target probability, and the accuracy where labels are known."""
+        """The number of inputs, the mean target probability, and the accuracy where labels are known.
+
+        Of a selection that prefers errors only the number: the others would not be those of all inputs.
+        """
+        if self.examples.is_selection:
+            return {"inputs": float(len(self.examples))}
         known = self.examples.labels != UNKNOWN
         correct = self.examples.classes[:, 0] == self.examples.labels
         metrics = {
@@ -123,43 +147,79 @@ class Explained:
         return explained | self.examples.table()
 
 
-class ExampleCollector:
-    """Builds `Examples` chunk by chunk, storing only what they hold: memory does not grow with images."""
+class ExampleAccumulator:
+    """Accumulates `Examples`: a row for every input, images only of those that are shown.
 
-    def __init__(self, class_names: tuple[str, ...] | None, *, top: int = 5) -> None:
+    Args:
+        class_names: the names of the classes, None where not known.
+        selection: chooses the inputs that are shown.
+        thumbnail_side: pixels of the thumbnails of all inputs; None for no thumbnails.
+        is_selection: see `Examples`.
+    """
+
+    def __init__(
+        self,
+        class_names: tuple[str, ...] | None,
+        selection: Selection,
+        *,
+        thumbnail_side: int | None = None,
+        is_selection: bool = False,
+    ) -> None:
         self.class_names = class_names
-        self.top = top
-        self._rows: list[tuple[Chunk, np.ndarray, np.ndarray]] = []
-        self._images: list[np.ndarray] = []
-        self._values: list[np.ndarray] = []
+        self.selection = selection
+        self.thumbnail_side = thumbnail_side
+        self.is_selection = is_selection
+        self._rows = Rows()
 
-    def add(self, chunk: Chunk, probabilities: np.ndarray) -> None:
-        """Add a chunk and the probabilities (n, classes) that the model gave for its inputs."""
-        top = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top]
-        best = np.take_along_axis(probabilities, top, axis=1).astype(np.float32)
-        remaining = MOST_IMAGES - sum(map(len, self._images))
-        if chunk.images is not None and remaining > 0:
-            self._images.append(chunk.images[:remaining].copy())
-        self._add_values(chunk)
-        without_arrays = replace(chunk, inputs=None, images=None, label_rows=None)
-        self._rows.append((without_arrays, top.astype(np.int64), best))
-
-    def _add_values(self, chunk: Chunk) -> None:
-        remaining = MOST_IMAGES - sum(map(len, self._values))
-        is_one_array = chunk.images is None and isinstance(chunk.inputs, np.ndarray)
-        if is_one_array and remaining > 0 and chunk.inputs[0].size <= MOST_VALUES:
-            self._values.append(chunk.inputs[:remaining].copy())
-
-    def examples(self) -> Examples:
-        """Everything added so far."""
-        chunks, classes, probabilities = zip(*self._rows, strict=True)
-        return Examples(
-            indices=np.concatenate([chunk.indices for chunk in chunks]),
-            names=tuple(name for chunk in chunks for name in chunk.names),
-            labels=np.concatenate([chunk.labels for chunk in chunks]),
-            classes=np.concatenate(classes),
-            probabilities=np.concatenate(probabilities),
-            class_names=self.class_names,
-            images=np.concatenate(self._images) if self._images else None,
-            values=np.concatenate(self._values) if self._values else None,
+    def update(self, chunk: Chunk, passed: Passed) -> None:
+        """Add a chunk and its predictions."""
+        probabilities = passed.probabilities
+        if probabilities is None:
+            probabilities = np.zeros((len(chunk), 0), np.float32)
+        classes = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
+        optional = {"digests": chunk.digests}
+        if self.thumbnail_side is not None and chunk.images is not None:
+            optional["thumbnails"] = thumbnails(chunk.images, self.thumbnail_side)
+        self._rows.add(
+            chunk.indices,
+            names=np.array(chunk.names, object),
+            labels=chunk.labels,
+            classes=classes.astype(np.int64),
+            probabilities=np.take_along_axis(probabilities, classes, axis=1).astype(np.float32),
+            **{name: array for name, array in optional.items() if array is not None},
         )
+        self.selection.update(chunk, passed)
+
+    def merge(self, other: ExampleAccumulator) -> None:
+        """Add all examples of another part."""
+        self._rows.merge(other._rows)
+        self.selection.merge(other.selection)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def result(self) -> Examples:
+        """All examples so far, in the order of the inputs."""
+        rows = self._rows.arrays()
+        shown = self.selection.chunk()
+        images = None if shown is None else shown.images
+        return Examples(
+            indices=rows["indices"],
+            names=tuple(rows["names"].tolist()),
+            labels=rows["labels"],
+            classes=rows["classes"],
+            probabilities=rows["probabilities"],
+            class_names=self.class_names,
+            images=images,
+            values=None if shown is None or images is not None else _drawable(shown.inputs),
+            shown=np.searchsorted(rows["indices"], self.selection.chosen()),
+            thumbnails=rows.get("thumbnails"),
+            digests=rows.get("digests"),
+            is_selection=self.is_selection,
+        )
+
+
+def _drawable(inputs: Any) -> np.ndarray | None:
+    """The inputs where they are one array of rows that are small enough to be drawn."""
+    is_small = isinstance(inputs, np.ndarray) and inputs[0].size <= MOST_VALUES
+    return inputs if is_small else None

@@ -46,6 +46,14 @@ class HasTables(Protocol):
 
 
 @runtime_checkable
+class HasDifference(Protocol):
+    """A result that another of the same kind can be subtracted from."""
+
+    def difference(self, other: Any) -> Result:
+        """What differs from another result, of the inputs that both share."""
+
+
+@runtime_checkable
 class HasHistory(Protocol):
     """A result computed step by step, whose steps MLflow's UI can show."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
+import contextlib
+import struct
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mlflow_interp.core.digests import file_digest
 from mlflow_interp.exceptions import InputsError, first_line
 
 Resize = Literal["crop", "pad", "stretch"]
@@ -37,27 +39,49 @@ def read_image(path: Path, *, size: tuple[int, int] | None, channels: int, resiz
     Raises:
         InputsError: the file is not an image, is damaged, or is too large.
     """
+    return read_image_and_digest(path, size=size, channels=channels, resize=resize)[0]
+
+
+def read_image_and_digest(
+    path: Path, *, size: tuple[int, int] | None, channels: int, resize: Resize
+) -> tuple[np.ndarray, bytes]:
+    """Read an image as `read_image` does, and compute the digest of its file."""
     try:
         # Given a path, Pillow maps uncompressed TIFFs into memory, which breaks their orientation.
         if not path.is_file() and path.exists():
             raise InputsError("is a folder, a pipe or a device; give a file")
-        with path.open("rb") as file, _open(file) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")
-            upright = ImageOps.exif_transpose(_to_eight_bits(image))
-            pixels = np.asarray(_fit(_to_mode(upright, _MODES[channels]), size, resize))
+        with path.open("rb") as file:
+            with _open(file) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")
+                upright = ImageOps.exif_transpose(_to_eight_bits(image))
+                pixels = np.asarray(_fit(_to_mode(upright, _MODES[channels]), size, resize))
+            digest = file_digest(file)
     except _DECODING_ERRORS as error:
         if isinstance(error, InputsError):
             raise
         reason = "is empty (0 bytes)" if path.exists() and path.stat().st_size == 0 else _first_line(error)
         raise InputsError(reason) from error
-    return pixels[..., np.newaxis] if channels == 1 else pixels
+    return (pixels[..., np.newaxis] if channels == 1 else pixels), digest
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    with warnings.catch_warnings():  # Pillow warns of large images, which have a limit of their own here
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(file, formats=_FORMATS)
+    """As `Image.open`, but without its warning of large images, which have a limit of their own here.
+
+    Images are read in threads, and there warnings can't be caught: their filters are those of the process.
+    """
+    prefix = file.read(16)
+    Image.preinit()
+    if not Image.OPEN.keys() >= set(_FORMATS):
+        Image.init()
+    for name in _FORMATS:
+        factory, accept = Image.OPEN[name]
+        accepted = accept is None or accept(prefix)
+        if accepted and not isinstance(accepted, str):  # a message, where a library is missing
+            file.seek(0)
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # of another format
+                return factory(file, "")
+    raise UnidentifiedImageError
 
 
 def _first_line(error: BaseException) -> str:

@@ -50,7 +50,7 @@ def load_inputs(
             taken as they are unless this is given.
         resize: How pictures get the model's shape: crop keeps the middle, pad adds black, stretch
             distorts.
-        batch_size: How many inputs are in memory at a time.
+        batch_size: Number of inputs in one batch; a few batches are in memory at a time.
         max_inputs: Take at most this many, evenly spaced where the number is known.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.backend.layer_tree import walk
-from mlflow_interp.exceptions import OptionError
+from mlflow_interp.exceptions import InputsError, OptionError, first_line
 
 Preprocess = Callable[[np.ndarray], np.ndarray]
 
@@ -130,6 +130,27 @@ def find_function(name: str) -> Preprocess:
     raise OptionError(f"no preprocess {name!r}; give module:function or one of {', '.join(known)}")
 
 
+def takes_blue_first(prepare: Preprocess, size: tuple[int, ...]) -> bool | None:
+    """Whether a preprocessing turns red, green, blue into blue, green, red, as that of VGG and ResNet does.
+
+    Tried on noise: an image that is grey has the same values in all channels, and does not show it.
+
+    Args:
+        prepare: the preprocessing.
+        size: (height, width) of an image that it takes.
+
+    Returns:
+        None where the values do not keep their positions, so that it can't be told.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (1, *size, 3)).astype(np.float32)
+    prepared = np.asarray(prepare(noise.copy()))
+    if prepared.shape != noise.shape or noise[0, ..., 0].size < 2:
+        return None
+    red = noise[..., 0] - noise[..., 0].mean()
+    covariances = np.abs(np.einsum("nhw,nhwc->c", red, prepared))
+    return bool(covariances[2] > covariances[0])
+
+
 def _keras_family(name: str) -> Preprocess:
     module = importlib.import_module(f"keras.applications.{name}")
 
@@ -146,12 +167,41 @@ def _keras_family(name: str) -> Preprocess:
     return prepare
 
 
+def is_users(name: str) -> bool:
+    """Whether a preprocessing is a function of the user: its code may be written for one thread only."""
+    return ":" in name
+
+
 def _imported(name: str) -> Preprocess:
     module_name, _, function_name = name.partition(":")
     try:
-        function: Preprocess = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OptionError(f"preprocess {name!r} can't be imported: {error}; give module:function") from error
+        function: Callable[[np.ndarray], Any] = getattr(importlib.import_module(module_name), function_name)
+    except Exception as error:  # importing a module runs it
+        raise OptionError(
+            f"preprocess {name!r} can't be imported: {_reason(error)}; give module:function"
+        ) from error
     if not callable(function):
         raise OptionError(f"preprocess {name!r} is a {type(function).__name__}; give module:function")
-    return function
+
+    def prepare(pixels: np.ndarray) -> np.ndarray:
+        rows = len(pixels)
+        try:
+            prepared = np.asarray(function(pixels))
+        except Exception as error:
+            raise InputsError(
+                f"preprocess {name!r} failed with {_reason(error)}; correct the function"
+            ) from error
+        if prepared.dtype.kind not in "biuf" or prepared.shape[:1] != (rows,):
+            raise InputsError(
+                f"preprocess {name!r} returned {prepared.dtype} values of shape {prepared.shape} for "
+                f"{rows} inputs; return numbers, a row for each input"
+            )
+        return prepared
+
+    return prepare
+
+
+def _reason(error: Exception) -> str:
+    """The type of an error, and the first line of its message where it has one."""
+    name = type(error).__name__
+    return f"{name}: {first_line(error)}" if str(error).strip() else name

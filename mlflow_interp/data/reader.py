@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.annotations import Annotations, annotate
-from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays
-from mlflow_interp.core.image_arrays import shown_as_images
-from mlflow_interp.data.images import Resize, read_image
+from mlflow_interp.core.batch import Batch, closed_at_end
+from mlflow_interp.core.chunk import Arrays, Chunk, flatten
+from mlflow_interp.data.array_files import StreamedRows, open_rows
+from mlflow_interp.data.images import Resize, read_image, read_image_and_digest
+from mlflow_interp.data.preparation import Preparation, Rows
 from mlflow_interp.data.preprocessing import Preprocess, find_preprocess
+from mlflow_interp.data.read_ahead import DECODERS, read_ahead
 from mlflow_interp.data.sources import ArrayRows, Blocks, ImageFiles, Source
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.models.origin import LoadedModel
@@ -71,42 +75,46 @@ class Reader:
             warnings=self.warnings,
         )
 
-    def _find_preprocess(self, *, takes_floats: bool) -> tuple[str, Preprocess]:
-        if takes_floats and self.preprocess == "auto":
-            return "none", lambda values: values
-        name, function, warning = find_preprocess(self.preprocess, self.loaded.keras, self.loaded.metadata)
+    def _preparation(self, *, takes_floats: bool) -> Preparation:
+        name, function, warning = self._find_preprocess(takes_floats=takes_floats)
         self.warnings.extend([warning] if warning else [])
-        return name, function
+        model = self.loaded.keras
+        return Preparation(name, function, model.name, self.shape, is_channels_first(model))
+
+    def _find_preprocess(self, *, takes_floats: bool) -> tuple[str, Preprocess, str | None]:
+        if takes_floats and self.preprocess == "auto":
+            return "none", lambda values: values, None
+        return find_preprocess(self.preprocess, self.loaded.keras, self.loaded.metadata)
 
     def _sample(self, total: int) -> np.ndarray:
         """Positions to read: all, or `max_inputs` evenly spaced, so that no class folder is left out."""
         most = self.max_inputs or total
         return np.arange(total) if total <= most else np.arange(most) * total // most
 
+    def _parts(self, sample: np.ndarray) -> Iterator[np.ndarray]:
+        for start in range(0, len(sample), self.batch_size):
+            yield sample[start : start + self.batch_size]
+
     def _images(self, source: ImageFiles) -> _Plan:
         size, channels = self._image_shape(source)
-        name, prepare = self._find_preprocess(takes_floats=False)
+        preparation = self._preparation(takes_floats=False)
         labels = self._annotations(source.labels, len(source.paths))
         sample = self._sample(len(source.paths))
+        decode = partial(_decoded, size=size, channels=channels, resize=self.resize)
 
         def read() -> Iterator[Chunk]:
-            for start in range(0, len(sample), self.batch_size):
-                images = {}
-                for index in sample[start : start + self.batch_size].tolist():
-                    try:
-                        images[index] = read_image(
-                            source.paths[index], size=size, channels=channels, resize=self.resize
-                        )
-                    except InputsError as error:
-                        self.skipped[source.names[index]] = str(error)
-                if images:
-                    rows = list(images)
-                    names = [source.names[index] for index in rows]
-                    pixels = np.stack(list(images.values()))
-                    yield self._chunk(rows, names, pixels, labels.of(rows), prepare)
+            with ThreadPoolExecutor(DECODERS, thread_name_prefix="mlflow-interp-decode") as decoders:
+                jobs = (
+                    partial(_read_files, source, rows, partial(decoders.map, decode), preparation)
+                    for rows in self._parts(sample)
+                )
+                with closed_at_end(read_ahead(jobs)) as parts:
+                    for rows, skipped in parts:
+                        self.skipped.update(skipped)
+                        if rows is not None:
+                            yield _chunk(preparation, rows, labels.of(rows.indices))
 
-        preparation = {"preprocess": name, "resize": self.resize, "size": list(size)}
-        return read, len(sample), preparation
+        return read, len(sample), {"preprocess": preparation.name, "resize": self.resize, "size": list(size)}
 
     def _image_shape(self, source: ImageFiles) -> tuple[tuple[int, int], int]:
         """(height, width) and channels that images are converted to."""
@@ -141,105 +149,48 @@ class Reader:
 
     def _arrays(self, source: ArrayRows) -> _Plan:
         total = len(flatten(source.inputs)[0])
-        name, prepare = self._array_preprocess(source.inputs)
+        preparation = self._array_preparation(source.inputs)
         labels = self._annotations(source.labels, total)
         sample = self._sample(total)
 
         def read() -> Iterator[Chunk]:
-            for start in range(0, len(sample), self.batch_size):
-                rows = sample[start : start + self.batch_size]
-                values = map_arrays(partial(np.take, indices=rows, axis=0), source.inputs)
-                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, labels.of(rows), prepare)
+            with open_rows(source.inputs) as take:
+                jobs = (partial(_read_rows, take, rows, preparation) for rows in self._parts(sample))
+                with closed_at_end(read_ahead(jobs)) as parts:
+                    for rows in parts:
+                        yield _chunk(preparation, rows, labels.of(rows.indices))
 
-        return read, len(sample), {"preprocess": name, "resize": None, "size": None}
+        return read, len(sample), {"preprocess": preparation.name, "resize": None, "size": None}
 
-    def _array_preprocess(self, inputs: Arrays) -> tuple[str, Preprocess]:
+    def _array_preparation(self, inputs: Arrays | StreamedRows) -> Preparation:
         """Bytes are pixels and are preprocessed; floats already are what the model takes."""
         arrays = flatten(inputs)
         are_pixels = len(arrays) == 1 and arrays[0].dtype == np.uint8 and arrays[0].ndim >= 3
-        return self._find_preprocess(takes_floats=not are_pixels)
+        return self._preparation(takes_floats=not are_pixels)
 
     def _blocks(self, source: Blocks) -> _Plan:
-        resolved: list[tuple[str, Preprocess]] = []  # by the first block
-        preparation: dict[str, Any] = {"preprocess": self.preprocess, "resize": None, "size": None}
+        resolved: list[Preparation] = []  # by the first block
+        options: dict[str, Any] = {"preprocess": self.preprocess, "resize": None, "size": None}
+
+        def jobs() -> Iterator[Callable[[], tuple[Rows, Any, Any]]]:
+            # Runs in the thread of the caller, and so does the user's code in a dataset.
+            start = 0
+            with closed_at_end(source.read()) as blocks:
+                for values, labels, weights in blocks:
+                    if not resolved:
+                        resolved.append(self._array_preparation(values))
+                        options["preprocess"] = resolved[0].name
+                    indices = np.arange(start, start + len(flatten(values)[0]))
+                    start += len(indices)
+                    yield partial(_read_block, indices, values, labels, weights, resolved[0])
 
         def read() -> Iterator[Chunk]:
-            start = 0
-            for values, labels, weights in source.read():
-                if not resolved:
-                    resolved.append(self._array_preprocess(values))
-                name, prepare = resolved[0]
-                preparation["preprocess"] = name
-                rows = np.arange(start, start + len(flatten(values)[0]))
-                start += len(rows)
-                annotations = self._annotations(labels, len(rows), weights)
-                yield self._chunk(rows.tolist(), [str(row) for row in rows], values, annotations, prepare)
+            with closed_at_end(read_ahead(jobs())) as parts:
+                for rows, labels, weights in parts:
+                    annotations = self._annotations(labels, len(rows.indices), weights)
+                    yield _chunk(resolved[0], rows, annotations)
 
-        return read, source.total, preparation
-
-    def _chunk(
-        self,
-        indices: list[int],
-        names: list[str],
-        values: Arrays,
-        annotations: Annotations,
-        prepare: Preprocess,
-    ) -> Chunk:
-        values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
-        inputs = map_arrays(_as_float, values)
-        if not isinstance(inputs, (tuple, dict)):
-            inputs = self._model_channels(prepare(self._with_channels(inputs)))
-        self._check(inputs, names)
-        return Chunk(
-            indices=np.array(indices, np.int64),
-            names=tuple(names),
-            inputs=inputs,
-            labels=annotations.labels,
-            images=shown_as_images(flatten(values)[0]),
-            label_rows=annotations.rows,
-            weights=annotations.weights,
-        )
-
-    def _with_channels(self, values: np.ndarray) -> np.ndarray:
-        """Grey images, which often come as (n, h, w), as (n, h, w, 1) if the model has four axes."""
-        rank = len(self.shape) if self.shape else values.ndim
-        return values[..., np.newaxis] if values.ndim == 3 and rank == 4 else values
-
-    def _channels_last(self, values: np.ndarray) -> np.ndarray:
-        """Images with channels last, for preprocessing and display, whichever way they come."""
-        channels = self._first_channels(values)
-        move = channels is not None and values.shape[1] == channels != values.shape[-1]
-        return np.moveaxis(values, 1, -1) if move else values
-
-    def _model_channels(self, values: np.ndarray) -> np.ndarray:
-        """Images with the axis of channels where the model takes it."""
-        channels = self._first_channels(values)
-        return np.moveaxis(values, -1, 1) if channels in (values.shape[-1], -1) else values
-
-    def _first_channels(self, values: np.ndarray) -> int | None:
-        """The channels of images for a channels-first model, -1 where it takes any; else None."""
-        if values.ndim != 4 or not self.shape or not is_channels_first(self.loaded.keras):
-            return None
-        return self.shape[1] or -1
-
-    def _check(self, inputs: Arrays, names: Sequence[str]) -> None:
-        for array in flatten(inputs):
-            if not np.isfinite(array).all():
-                rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-                raise InputsError(
-                    f"input {names[rows[0]]!r} holds NaN or infinite values "
-                    f"({len(rows)} of {len(array)} in its batch do); clean them, or leave them out"
-                )
-        if self.shape is None or isinstance(inputs, (tuple, dict)):
-            return
-        fits = len(inputs.shape) == len(self.shape) and all(
-            expected in (None, size) for expected, size in zip(self.shape[1:], inputs.shape[1:], strict=True)
-        )
-        if not fits:
-            raise InputsError(
-                f"inputs have shape {inputs.shape[1:]} each, and model {self.loaded.keras.name!r} takes "
-                f"{tuple(self.shape[1:])}; resize or reshape them"
-            )
+        return read, source.total, options
 
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
         classes = class_count(self.loaded.keras)
@@ -248,8 +199,57 @@ class Reader:
         return annotations
 
 
-def _as_float(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind not in "biuf" or values.dtype == np.float32:
-        return values
-    with np.errstate(over="ignore"):  # overflow gives infinite values, which are refused later
-        return values.astype(np.float32)
+def _decoded(path: Path, **options: Any) -> tuple[np.ndarray, bytes] | InputsError:
+    """The pixels of an image and the digest of its file, or why it can't be read."""
+    try:
+        return read_image_and_digest(path, **options)
+    except InputsError as error:
+        return error
+
+
+def _read_files(
+    source: ImageFiles,
+    positions: np.ndarray,
+    decode: Callable[[list[Path]], Iterator[tuple[np.ndarray, bytes] | InputsError]],
+    preparation: Preparation,
+) -> tuple[Rows | None, dict[str, str]]:
+    """The images at some positions, None where none can be read; and why the others can't, by name."""
+    indices = positions.tolist()
+    decoded = dict(zip(indices, decode([source.paths[index] for index in indices]), strict=True))
+    skipped = {source.names[i]: str(each) for i, each in decoded.items() if isinstance(each, InputsError)}
+    images = {index: each for index, each in decoded.items() if not isinstance(each, InputsError)}
+    if not images:
+        return None, skipped
+    pixels = np.stack([image for image, _ in images.values()])
+    digests = np.stack([np.frombuffer(digest, np.uint8) for _, digest in images.values()])
+    names = [source.names[index] for index in images]
+    return preparation.rows(np.array(list(images), np.int64), names, pixels, digests), skipped
+
+
+def _read_rows(take: Callable[[np.ndarray], Arrays], positions: np.ndarray, preparation: Preparation) -> Rows:
+    return preparation.rows(positions, _as_names(positions), take(positions))
+
+
+def _read_block(
+    indices: np.ndarray, values: Arrays, labels: Any, weights: Any, preparation: Preparation
+) -> tuple[Rows, Any, Any]:
+    return preparation.rows(indices, _as_names(indices), values), labels, weights
+
+
+def _as_names(positions: np.ndarray) -> list[str]:
+    return list(map(str, positions.tolist()))
+
+
+def _chunk(preparation: Preparation, rows: Rows, annotations: Annotations) -> Chunk:
+    rows = preparation.finished(rows)
+    return Chunk(
+        indices=rows.indices,
+        names=tuple(rows.names),
+        inputs=rows.inputs,
+        labels=annotations.labels,
+        images=rows.images,
+        label_rows=annotations.rows,
+        weights=annotations.weights,
+        digests=rows.digests,
+        blue_first=preparation.takes_blue_first(rows),
+    )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import glob
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +12,17 @@ import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, flatten
 from mlflow_interp.core.paths import local_path
+from mlflow_interp.data.array_files import StreamedRows, read_idx, read_npy, read_npz
 from mlflow_interp.data.images import SUFFIXES, find_images
 from mlflow_interp.exceptions import InputsError, ModelError, first_line, without_password
 from mlflow_interp.models import artifact_store
 from mlflow_interp.models.signature import class_count
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+_KERAS_FILES = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
+_MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+_FASHION_MNIST = {"train": "train", "test": "t10k"}
+_IDX_FILES = ("images-idx3-ubyte", "labels-idx1-ubyte")
 _ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
 _INPUT_KEYS = ("inputs", "x", "X", "images", "data", "x_test", "arr_0")
 _LABEL_KEYS = ("labels", "y", "Y", "targets", "y_test", "arr_1")
@@ -46,13 +48,13 @@ class ArrayRows:
     """Arrays with a row an input; `labels` are integers, one-hot rows, or names."""
 
     uri: str
-    inputs: Arrays
+    inputs: Arrays | StreamedRows
     labels: Any = None
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """A repeatable iterator of (inputs, labels, weights); `total` is None where its length is unknown."""
+    """An iterator of (inputs, labels, weights), new for each pass; `total` is None where it is unknown."""
 
     uri: str
     read: Callable[[], Iterator[tuple[Arrays, Any, Any]]]
@@ -163,30 +165,10 @@ def _check_images(images: ImageFiles) -> ImageFiles:
 
 
 def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
-    try:
-        arrays = _read_arrays(path)
-    # Damaged files raise almost any error: zlib.error, TokenError, MemoryError, OverflowError, …
-    except Exception as error:
-        reason = first_line(error)
-        raise InputsError(
-            f"{uri!r} can't be read: {reason}; save plain arrays with numpy.save or numpy.savez"
-        ) from error
-    key = next((key for key in _INPUT_KEYS if key in arrays), None)
-    if key is None:
-        raise InputsError(
-            f"{uri!r} holds {', '.join(arrays) or 'nothing'}; name the inputs {_INPUT_KEYS[0]!r} "
-            f"and the labels {_LABEL_KEYS[0]!r}"
-        )
-    stored_labels = next((arrays[name] for name in _LABEL_KEYS if name in arrays), None)
-    return ArrayRows(uri, _check_arrays(arrays[key], uri), stored_labels if labels is None else labels)
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     if path.suffix.lower() == ".npy":
-        return {"inputs": np.lib.format.open_memmap(path, mode="r")}
-    # Given a path, np.load leaves a damaged file open.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays}
+        return ArrayRows(uri, _check_arrays(read_npy(path, uri), uri), labels)
+    inputs, stored_labels = read_npz(path, uri, _INPUT_KEYS, _LABEL_KEYS)
+    return ArrayRows(uri, _check_arrays(inputs, uri), stored_labels if labels is None else labels)
 
 
 def _check_arrays(arrays: Arrays, what: str) -> Arrays:
@@ -209,17 +191,34 @@ def _keras_dataset(name: str) -> ArrayRows:
     import keras
 
     dataset, _, part = name.removeprefix("keras:").partition("/")
-    if dataset not in KERAS_DATASETS or part not in ("", "test", "train"):
+    part = part or "test"
+    if dataset not in KERAS_DATASETS or part not in ("test", "train"):
         raise InputsError(
             f"no inputs {name!r}; there are: {', '.join(f'keras:{each}' for each in KERAS_DATASETS)}, "
             "each with /train or /test (the default)"
         )
     try:
+        if dataset == "mnist":
+            path = keras.utils.get_file("mnist.npz", f"{_KERAS_FILES}/mnist.npz", file_hash=_MNIST_SHA256)
+            return ArrayRows(name, *read_npz(Path(path), name, [f"x_{part}"], [f"y_{part}"]))
+        if dataset == "fashion_mnist":
+            images, labels = (_fashion_mnist_file(f"{_FASHION_MNIST[part]}-{kind}") for kind in _IDX_FILES)
+            return ArrayRows(name, *read_idx(images, labels, name))
+        # A file of these is one pickle of 10,000 images or more, which is read as a whole.
         train, test = getattr(keras.datasets, dataset).load_data()
+    except InputsError:
+        raise
     except Exception as error:
-        raise InputsError(f"{name!r} can't be downloaded: {str(error).splitlines()[0]}") from error
+        raise InputsError(f"{name!r} can't be downloaded: {first_line(error)}") from error
     inputs, labels = train if part == "train" else test
     return ArrayRows(name, inputs, labels.reshape(-1))
+
+
+def _fashion_mnist_file(name: str) -> Path:
+    import keras
+
+    folder = "datasets/fashion-mnist"  # as Keras' own loader, so that what it downloaded is found
+    return Path(keras.utils.get_file(f"{name}.gz", f"{_KERAS_FILES}/{name}.gz", cache_subdir=folder))
 
 
 def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) -> Blocks:
@@ -231,29 +230,15 @@ def _dataset(dataset: Any, batch_size: int, most: int | None, axes: int | None) 
         dataset = dataset.unbatch()
     dataset = dataset if most is None else dataset.take(most)
     total = int(dataset.cardinality())
-    cached = _cached(dataset.batch(batch_size))
+    # TensorFlow would add a prefetch itself, of as many blocks as it thinks best.
+    blocks = dataset.batch(batch_size).prefetch(1)
 
     def read() -> Iterator[tuple[Arrays, Any, Any]]:
-        for element in cached().as_numpy_iterator():
+        for element in blocks.as_numpy_iterator():
             inputs, labels, weights = (*element, None)[:3] if has_labels else (element, None, None)
             yield inputs, labels, weights
 
     return Blocks("tf.data.Dataset", read, total if total >= 0 else None, has_labels)
-
-
-def _cached(dataset: Any) -> Callable[[], Any]:
-    """A function that returns the same inputs at each call, also of a shuffled dataset."""
-    folder = tempfile.mkdtemp(prefix="mlflow-interp-")
-    cache = dataset.cache(str(Path(folder) / "inputs"))
-    complete: list[bool] = []
-
-    def cached() -> Any:
-        if not complete:  # an interrupted pass would leave the cache empty
-            complete.append(all(True for _ in cache))
-        return cache
-
-    weakref.finalize(cached, shutil.rmtree, folder, ignore_errors=True)
-    return cached
 
 
 def _is_batched(specs: list[Any], axes: int | None) -> bool:

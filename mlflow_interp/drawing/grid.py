@@ -13,7 +13,7 @@ from PIL import Image
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Explained
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import MARGIN, FigureLayout, fitted, fitted_line
+from mlflow_interp.drawing.layout import MARGIN, SMALL_SIZE, FigureLayout, fitted, fitted_line
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TITLE_HEIGHT = 0.42  # inches
 HEADING_HEIGHT = 0.2
 GUTTER = 0.2  # inches between inputs
-COLOUR_BAR_WIDTH = 0.7  # inches, with its label
+COLOUR_BAR_WIDTH = 0.7  # inches, with its numbers and label
 MOST_COLUMNS = 8
 SMALLEST = 224  # pixels: smaller images are enlarged, pixel by pixel, before an overlay
 LARGEST = 256  # pixels that a tile or a page shows; images of twice as many are reduced
@@ -37,6 +37,20 @@ class Strip:
     name: str
     tiles: Sequence[np.ndarray]
     lines: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """A colour bar: its colormap, its label, and whether values are signed: -100 % to 100 %."""
+
+    colours: Colormap
+    label: str
+    signed: bool = False
+
+    @property
+    def width(self) -> float:
+        """In inches, with its numbers and label: "-100%" is wider than "100%"."""
+        return COLOUR_BAR_WIDTH + 0.1 * self.signed
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ def draw_grid(
     strips: Sequence[Strip],
     *,
     headings: Sequence[str] = (),
-    bar: tuple[Colormap, str] | None = None,
+    bar: ColourBar | None = None,
 ) -> Figure:
     """Draw strips in a grid.
 
@@ -113,29 +127,39 @@ def draw_grid(
         title: The title.
         strips: At least one, all with the same number and size of tiles.
         headings: A heading for each tile of a strip, written above the topmost strips.
-        bar: The colormap of the colour bar and its label.
+        bar: The colour bar.
     """
     grid = _Grid.of(strips, headings)
-    layout = FigureLayout.of(grid.width + (COLOUR_BAR_WIDTH if bar else 0), grid.height)
+    layout = FigureLayout.of(grid.width + (bar.width if bar else 0), grid.height)
     layout.title(title)
+    # One for all images: axes of their own take longer to make than the images to draw.
+    canvas = _canvas(layout)
     for index, strip in enumerate(strips):
-        _draw_strip(layout, grid, index, strip)
+        _draw_strip(layout, canvas, grid, index, strip)
     for column in range(grid.columns):
         for tile, heading in enumerate(headings):
             left = grid.corner(column)[0] + tile * grid.tile[0]
             text = fitted(heading, grid.tile[0] - 0.06, grid.font_size)
             layout.write(left, TITLE_HEIGHT - 0.02, text, size=grid.font_size, colour=style.FAINT)
     if bar is not None:
-        _colour_bar(layout, grid, *bar)
+        _colour_bar(layout, grid, bar)
     return layout.figure
 
 
-def _draw_strip(layout: FigureLayout, grid: _Grid, index: int, strip: Strip) -> None:
+def _canvas(layout: FigureLayout) -> Any:
+    """Axes over the whole figure, in inches from the top left."""
+    axes = layout.axes((0, 0, layout.width, layout.height))
+    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
+    axes.set_axis_off()
+    axes.set_autoscale_on(False)
+    return axes
+
+
+def _draw_strip(layout: FigureLayout, canvas: Any, grid: _Grid, index: int, strip: Strip) -> None:
     left, top = grid.corner(index)
     size = grid.font_size
-    axes = layout.axes((left, top, grid.strip_width, grid.tile[1]))
-    axes.imshow(_side_by_side(strip.tiles), interpolation="antialiased", aspect="auto")
-    axes.set_axis_off()
+    extent = (left, left + grid.strip_width, top + grid.tile[1], top)
+    canvas.imshow(_side_by_side(strip.tiles), interpolation="antialiased", aspect="auto", extent=extent)
     layout.write(left, top - 0.04, fitted(strip.name, grid.strip_width, size), size=size, va="bottom")
     for row, (text, colour) in enumerate(strip.lines):
         line_top = top + grid.tile[1] + 0.04 + row * size * 1.25 / 72
@@ -148,12 +172,30 @@ def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(columns[1:], axis=1)
 
 
-def _colour_bar(layout: FigureLayout, grid: _Grid, colours: Colormap, label: str) -> None:
+def _colour_bar(layout: FigureLayout, grid: _Grid, bar: ColourBar) -> None:
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.ticker import PercentFormatter
 
     box = (grid.width, grid.corner(0)[1], 0.14, min(max(grid.tile[1], 1.4), 2.4))
-    layout.colour_bar(box, ScalarMappable(cmap=colours), label, ticks=[0, 0.5, 1], format=PercentFormatter(1))
+    mappable = ScalarMappable(Normalize(-1 if bar.signed else 0, 1), bar.colours)
+    ticks = [-1, 0, 1] if bar.signed else [0, 0.5, 1]
+    layout.colour_bar(box, mappable, bar.label, ticks=ticks, format=PercentFormatter(1))
+
+
+def draw_strip(axes: Any, strip: Strip, headings: Sequence[str] = ()) -> None:
+    """Draw one input into somebody's axes: its tiles side by side, its name above, its first line below."""
+    pixels = _side_by_side(strip.tiles)
+    axes.imshow(pixels, interpolation="antialiased")
+    axes.set_title(style.shorten(strip.name, 60), size=9, color=style.INK, parse_math=False)
+    axes.set_yticks([])
+    centres = (np.arange(len(headings)) + 0.5) * pixels.shape[1] / max(1, len(headings))
+    axes.set_xticks(centres, headings, size=SMALL_SIZE, color=style.FAINT, parse_math=False)
+    axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    for text, colour in strip.lines[:1]:
+        axes.set_xlabel(style.shorten(text, 60), size=SMALL_SIZE, color=colour, parse_math=False)
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:

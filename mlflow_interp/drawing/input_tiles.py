@@ -36,8 +36,8 @@ def draw_input(
 
     Args:
         values: the input as the model takes it, without its batch axis; None where it is not in memory.
-        heat: (length), (height, width) or (depth, height, width) in 0..1, at any resolution.
-        colours: the colormap.
+        heat: (length), (height, width) or (depth, height, width) in -1..1, at any resolution.
+        colours: the colours of heat.
         opacity: how much the strongest heat covers, zero heat nothing; None shows the colours alone.
     """
     if heat.ndim == 3:
@@ -200,7 +200,7 @@ def _plane(
     height, width = (heat if grey is None else grey).shape
     scale = side / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    heat = np.clip(resize_map(heat, *size), 0, 1)
+    heat = np.clip(resize_map(heat, *size), -1, 1)
     if grey is None or opacity is None:
         return np.asarray(colours(heat, bytes=True)[..., :3])
     image = np.rint(resize_map(grey, *size) * 255).astype(np.uint8)
@@ -216,7 +216,7 @@ def _grey(values: np.ndarray | None, axes: int) -> np.ndarray | None:
 
 def _background(heat: np.ndarray, colours: Any, opacity: float | None) -> np.ndarray:
     """Colours (…, 3) in 0..1 of heat on white."""
-    alpha = 1.0 if opacity is None else (heat * opacity)[..., np.newaxis]
+    alpha = 1.0 if opacity is None else (np.abs(heat) * opacity)[..., np.newaxis]
     return np.asarray(np.clip(1 - alpha + alpha * colours(heat)[..., :3], 0, 1))
 
 

@@ -7,9 +7,9 @@ from PIL import Image
 
 
 def relative(values: np.ndarray) -> np.ndarray:
-    """Divide each non-negative row of (n, …) by its maximum: 0 stays 0, the strongest position is 1."""
+    """Divide each row of (n, …) by its largest absolute value: 0 stays 0, the strongest is 1 or -1."""
     axes = tuple(range(1, values.ndim))
-    peak = values.max(axis=axes, keepdims=True)
+    peak = np.abs(values).max(axis=axes, keepdims=True)
     return np.asarray(values / np.where(peak > 0, peak, 1), np.float32)
 
 
@@ -20,14 +20,14 @@ def resize_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
-    """Lay colours over an image, stronger where there is more heat.
+    """Lay colours over an image, stronger where there is more heat of either sign.
 
     Args:
         image: (height, width, 3) uint8.
-        heat: (height, width) in 0..1; 0 leaves the image as it is.
+        heat: (height, width) in -1..1; 0 leaves the image as it is.
         colours: (height, width, 3) in 0..1.
         opacity: how much of the image the strongest heat covers, 0..1.
     """
-    alpha = (heat * opacity)[..., np.newaxis]
+    alpha = (np.abs(heat) * opacity)[..., np.newaxis]
     mixed = (1 - alpha) * image + alpha * colours * 255
     return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
+from importlib import resources
 from typing import Any
 
 from mlflow_interp.drawing.style import counted
 
 SHARED = "drawing/shared.js"
+PANELS = "drawing/panels.js"
 
 
 @cache
@@ -27,7 +30,21 @@ def _templates() -> Any:
     return environment
 
 
-def render(template: str, script: str | None = None, *, plotly: bool = False, **values: Any) -> str:
+@cache
+def panel_kinds() -> frozenset[str]:
+    """The kinds that bring a script for the page of a run. Data from elsewhere can only choose among them."""
+    kinds = resources.files("mlflow_interp").joinpath("kinds")
+    return frozenset(folder.name for folder in kinds.iterdir() if folder.joinpath("panel.js").is_file())
+
+
+def render(
+    template: str,
+    script: str | None = None,
+    *,
+    plotly: bool = False,
+    panels: Sequence[str] | None = None,
+    **values: Any,
+) -> str:
     """Fill a page template; its script is allowed by hash, nothing else runs.
 
     Values for the script go in as JSON under `data`, with "<" escaped so that no text can end the block.
@@ -36,15 +53,25 @@ def render(template: str, script: str | None = None, *, plotly: bool = False, **
         template: the path of the template, relative to the package.
         script: the path of its own script, which finds the functions of drawing/shared.js and reads `data`.
         plotly: whether the page includes that library before the script.
+        panels: the kinds whose panels the script shows; None where it shows none.
         **values: the variables of the template.
     """
-    code = _source(SHARED) + _source(script) if script else ""
+    code = _source(SHARED) + _panels(panels) + _source(script) if script else ""
     library = _plotly() if plotly else ""
     if "data" in values:
         values["data"] = json.dumps(values["data"], allow_nan=False).replace("<", "\\u003c")
     hashes = [_hash(source) for source in (code, library) if source]
     page = _templates().get_template(template)
     return str(page.render(script=code, library=library, script_hashes=hashes, **values))
+
+
+def _panels(kinds: Sequence[str] | None) -> str:
+    """The scripts of panels, each in a scope of its own."""
+    if kinds is None:
+        return ""
+    known = [kind for kind in kinds if kind in panel_kinds()]
+    scripts = [f"(() => {{\n{_source(f'kinds/{kind}/panel.js')}}})();\n" for kind in known]
+    return "".join([_source(PANELS), *scripts])
 
 
 def _source(file: str) -> str:

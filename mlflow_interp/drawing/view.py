@@ -1,4 +1,4 @@
-"""The part of a method in the page of its run: a headline, small images and facts of each input, points.
+"""The part of a method in the page of its run: a headline, small images and facts of each input, a panel.
 
 A kind that defines `view(result, **options) -> View` appears on that page.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import MOST_IMAGES, Examples
+from mlflow_interp.core.examples import Examples
 from mlflow_interp.drawing import style
 
 MOST_BYTES = 600_000  # of all images of one method, about; more inputs have smaller images
@@ -27,6 +27,19 @@ Tile = tuple[str, np.ndarray]
 
 
 @dataclass(frozen=True)
+class Panel:
+    """What a kind draws on the page of a run by its own script, `kinds/<kind>/panel.js`.
+
+    Attributes:
+        kind: the name of the kind's folder.
+        data: plain JSON values for the script.
+    """
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class View:
     """One method on the page of its run.
 
@@ -34,15 +47,13 @@ class View:
         title: the method and its layer, such as "Grad-CAM at head_relu".
         headline: the main finding, in a sentence.
         inputs: a row an input, see `rows`.
-        scatter: the positions of inputs at each layer, or None; see `kinds.embedding.view`.
-        matrix: the most frequent cells of a confusion matrix, or None; see `kinds.confusion_matrix.view`.
+        panel: what the kind draws beside tiles, by a script of its own, or None.
     """
 
     title: str
     headline: str
     inputs: Sequence[Mapping[str, Any]]
-    scatter: Mapping[str, Any] | None = None
-    matrix: Mapping[str, Any] | None = None
+    panel: Panel | None = None
 
 
 def side_of(count: int) -> int:
@@ -63,31 +74,41 @@ def rows(
     tiles: Sequence[Sequence[Tile]] = (),
     notes: Sequence[Sequence[str]] = (),
     targets: Sequence[int] | np.ndarray | None = None,
-    images: np.ndarray | None = None,
+    thumbnails: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each of the first 64 inputs: its facts, its image, and the tiles that the method drew.
+    """A row for each input that is shown: its facts, its image, and the tiles that the method drew.
 
     Args:
         examples: the inputs and their predictions.
-        tiles: the tiles of each input.
-        notes: lines of text about each input.
-        targets: the explained class of each input.
-        images: thumbnails, for `examples` without images.
+        tiles: the tiles of each shown input.
+        notes: lines of text about each shown input.
+        targets: the explained class of every input.
+        thumbnails: of every input, for `examples` without images.
     """
-    count = min(len(examples), MOST_IMAGES)
-    side = side_of(count * max([1, *(len(each) for each in tiles)]))
-    images = images if examples.images is None else examples.images
+    shown = examples.shown_rows.tolist()
+    side = side_of(len(shown) * max([1, *(len(each) for each in tiles)]))
+    images = shown_images(examples, thumbnails)
     table = []
-    for index in range(count):
+    for position, index in enumerate(shown):
         row = facts(examples, index)
-        if images is not None and index < len(images):
-            row["picture"] = tile(images[index], side_of(count))
-        row["tiles"] = [[caption, tile(pixels, side)] for caption, pixels in (tiles[index] if tiles else ())]
-        row["notes"] = list(notes[index]) if notes else []
+        if images is not None:
+            row["picture"] = tile(images[position], side_of(len(shown)))
+        row["tiles"] = [
+            [caption, tile(pixels, side)] for caption, pixels in (tiles[position] if tiles else ())
+        ]
+        row["notes"] = list(notes[position]) if notes else []
         if targets is not None:
             row["target"] = examples.class_name(int(targets[index]))
         table.append(row)
     return table
+
+
+def shown_images(examples: Examples, thumbnails: np.ndarray | None = None) -> np.ndarray | None:
+    """(m, h, w, 3) uint8 of the inputs that are shown: their images, else thumbnails; None without either."""
+    if examples.images is not None:
+        return examples.images
+    thumbnails = examples.thumbnails if thumbnails is None else thumbnails
+    return None if thumbnails is None else thumbnails[examples.shown_rows]
 
 
 def facts(examples: Examples, index: int) -> dict[str, Any]:

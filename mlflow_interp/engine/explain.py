@@ -1,75 +1,116 @@
-"""The pass that all methods explaining a class share: predict, choose the class, read its score."""
+"""The second stage: a method that takes many passes explains inputs, a few at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mlflow_interp.backend.compile import any_rows, compile_for
-from mlflow_interp.backend.forward import Forward, forward
-from mlflow_interp.backend.heads import ClassScores, choose_targets, class_scores
-from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.core.examples import ExampleCollector, Explained
-from mlflow_interp.engine.targets import Target, target_chooser
+from mlflow_interp.core.batch import Batch, closed_at_end
+from mlflow_interp.core.chunk import Chunk, split
+from mlflow_interp.core.examples import MOST_IMAGES, ExampleAccumulator
+from mlflow_interp.core.selection import Selection
+from mlflow_interp.engine.method import Accumulator, Explaining
+from mlflow_interp.engine.model_pass import ModelPass
+from mlflow_interp.engine.parts import Part
+from mlflow_interp.exceptions import OptionError
+from mlflow_interp.progress import track
 
-#: What a method computes in that pass: (inputs, forward pass, score (batch,)) -> tensors, one row per input.
-MethodPass = Callable[[Any, Forward, Any], tuple[Any, ...]]
+MOST_BYTES = 4 * 2**30  # of the arrays that a method gives for all inputs
 
 
-class Explainer:
-    """One function, compiled at the first chunk: predictions, the class explained, and the method's tensors.
+def limit(method: Explaining[Any], *, max_explained: int | None = None) -> Explaining[Any]:
+    """Limit the number of inputs that a method explains.
 
     Args:
-        model: The Keras model.
-        batch: The inputs, for their number and class names.
-        target: Which class to explain; see `target_chooser`.
-        method_pass: What the method itself computes in the same pass.
+        method: The method.
+        max_explained: Explain at most this many inputs, selected of all: errors, uncertain and confident
+            predictions, and a random rest. By default 64 beside other methods, all where the method is
+            called alone.
+
+    Raises:
+        OptionError: the number is below 1.
     """
+    if max_explained is not None and max_explained < 1:
+        raise OptionError(f"max_explained is {max_explained}; give 1 or more")
+    method.max_explained = max_explained
+    return method
 
-    def __init__(self, model: Any, batch: Batch, target: Target, method_pass: MethodPass) -> None:
-        self.model = model
-        self.batch = batch
-        self.target = target
-        self.method_pass = method_pass
-        self._collector = ExampleCollector(batch.class_names)
-        self._rows: list[tuple[np.ndarray, ...]] = []
-        self._head = ""
-        self._classes = 0
-        self._function: Callable[..., Any] | None = None
-        self._choose: Callable[[Chunk], np.ndarray] | None = None
 
-    def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
-        """The class explained of each input, (n,) int64, and what `method_pass` computed."""
-        if self._function is None or self._choose is None:
-            self._function = self._compile(chunk)
-            self._choose = target_chooser(self.target, self.batch, self._classes)
-        results = self._function(chunk.inputs, self._choose(chunk))
-        probabilities, *explained = (part.numpy() for part in results[:4])
-        self._collector.add(chunk, probabilities)
-        self._rows.append(tuple(explained))
-        return explained[0], *(part.numpy() for part in results[4:])
+def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Selection | None = None) -> Part:
+    """Explain inputs, a few at a time.
 
-    def explained(self) -> Explained:
-        """All inputs so far, the predictions, and the class explained."""
-        targets, scores, probabilities = (np.concatenate(part) for part in zip(*self._rows, strict=True))
-        return Explained(self._collector.examples(), targets, scores, probabilities, self._head)
+    Args:
+        model: the Keras model.
+        method: the method.
+        batch: the inputs.
+        selection: which of them to explain; None for all.
 
-    def _compile(self, chunk: Chunk) -> Callable[..., Any]:
-        return compile_for(self._pass, chunk.inputs, any_rows(np.int64))
+    Raises:
+        OptionError: the arrays of all inputs would not fit into memory.
+    """
+    selected = None if selection is None else selection.chunk()
+    read: Callable[[], Iterator[Chunk]] = batch.chunks
+    total = batch.total
+    is_selection = False
+    by_predictions = selection is None or selection.by_predictions
+    if selected is not None:
+        read = partial(iter, [selected])
+        total = len(selected)
+        is_selection = by_predictions and total < batch.count
+    examples = ExampleAccumulator(
+        batch.class_names,
+        Selection(MOST_IMAGES, by_predictions=by_predictions),
+        is_selection=is_selection,
+    )
+    accumulators: list[Accumulator[Any]] = []
+    passes: list[ModelPass] = []
 
-    def _pass(self, inputs: Any, targets: Any) -> tuple[Any, ...]:
-        passed = forward(self.model, inputs)
-        scores: ClassScores = class_scores(passed.outputs)
-        self._head = scores.head
-        self._classes = scores.scores.shape[-1]
-        target_classes, score, target_probability = choose_targets(scores, targets)
-        return (
-            scores.probabilities,
-            target_classes,
-            score,
-            target_probability,
-            *self.method_pass(inputs, passed, score),
+    def work(chunks: Iterable[Chunk]) -> Iterator[int]:
+        for chunk in chunks:
+            for part in split(chunk, method.rows):
+                if not passes:
+                    passes.append(ModelPass(model, batch, {"": method}, part))
+                    if passes[0].errors:
+                        raise passes[0].errors[""]
+                passed = passes[0](part)[1][""]
+                arrays = yield from method.explain(part, passed)
+                if not accumulators:
+                    _check_memory(arrays, len(part), total)
+                    accumulators.append(method.accumulator())
+                passed = replace(passed, arrays={**passed.arrays, **arrays})
+                accumulators[0].update(part, passed)
+                examples.update(part, passed)
+
+    amount = None if total is None else method.work(total)
+    with closed_at_end(read()) as chunks:
+        for _ in track(work(chunks), total=amount, label=method.title, unit=method.unit):
+            pass
+    return Part(accumulators[0], examples, _notes(method, selection, total, batch))
+
+
+def _notes(
+    method: Explaining[Any], selection: Selection | None, total: int | None, batch: Batch
+) -> tuple[str, ...]:
+    """What is said where not all inputs are explained, and nobody asked for that."""
+    if selection is None or method.max_explained is not None or total is None or total >= batch.count:
+        return ()
+    chosen = (
+        "errors, uncertain and confident predictions, and a random rest"
+        if selection.by_predictions
+        else "the same at each epoch, chosen at random"
+    )
+    return (
+        f"{total} of {batch.count} inputs are explained: {chosen}; set max_explained= for another number",
+    )
+
+
+def _check_memory(arrays: Mapping[str, np.ndarray], rows: int, total: int | None) -> None:
+    needed = sum(array.nbytes for array in arrays.values()) * (total or 0) / rows
+    if needed > MOST_BYTES:
+        raise OptionError(
+            f"what is computed for {total} inputs takes {needed / 2**30:.1f} GiB; set max_explained= lower"
         )

@@ -42,6 +42,17 @@ class GrowingArray:
             ) from error
         self._rows += len(rows)
 
+    def flush(self) -> None:
+        """Write the number of rows so far to the header, so that the file can be read."""
+        end = self._file.tell()
+        self._file.seek(0)
+        self._write(self._header())
+        self._file.seek(end)
+
+    def close(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write the final number of rows to the header."""
         with self._file:

@@ -66,7 +66,7 @@ def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
     def inspect(values: Any) -> Any:
         passed = forward(model, values)
         passes.append(passed)
-        used.update(dependencies(class_scores(passed.outputs).scores))
+        used.update(dependencies(class_scores(passed.outputs, model).scores))
         capabilities.update(capabilities_of(model, passed))
         return passed.outputs
 

@@ -14,14 +14,15 @@ from mlflow_interp.backend.capabilities import FEWEST, Capability, capabilities_
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import forward
 from mlflow_interp.backend.layer_tree import is_channels_first
-from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.method_registry import find_method, method_module, method_names, resolve
 
 
 def usable_methods(model: Any, batch: Batch) -> list[str]:
     """The methods that can be used with a model and inputs, by a trace on the first chunk."""
-    first = next(batch.chunks())
+    with closed_at_end(batch.chunks()) as chunks:
+        first = next(chunks)
     capabilities: set[Capability] = {"labels"} if batch.labelled else set()
     if batch.total is None or batch.total >= FEWEST:
         capabilities.add("five inputs")

@@ -17,6 +17,13 @@ PREDICTED = -1  # as a target: the class the model itself predicts
 Target = str | int | Sequence[int | str] | None
 
 
+def target_key(target: Target) -> str:
+    """A text that is the same for equal targets."""
+    if target is None or isinstance(target, (str, int)):
+        return f"{target!r}"
+    return f"{np.ravel(np.array(target, dtype=object)).tolist()!r}"
+
+
 def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chunk], np.ndarray]:
     """A function that gives the targets of a chunk, (n,) int64.
 

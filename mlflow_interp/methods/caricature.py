@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mlflow_interp.backend.layer_tree import GradientLayers
+from mlflow_interp.backend.layer_tree import GradientLayers, find_layers
 from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import split
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.examples import Examples
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.rows import Rows
+from mlflow_interp.engine.method import Explaining
+from mlflow_interp.engine.trace import Trace
 from mlflow_interp.kinds.caricature.result import CaricatureResult
+from mlflow_interp.optvis.baseline import BaselineCosines
 from mlflow_interp.optvis.objectives import CaricatureOptions
 from mlflow_interp.optvis.optimize import STEPS_A_POINT
 from mlflow_interp.optvis.param import Colours, Parametrization, ValueRange
-from mlflow_interp.optvis.reference_pass import ReferencePass
-from mlflow_interp.optvis.render import LayerResult, Renderer
-from mlflow_interp.progress import track
+from mlflow_interp.optvis.reference_pass import check_images, reference_activations
+from mlflow_interp.optvis.render import Renderer
 
 REQUIRES = ("feature map", "images")
-ROWS = 8  # inputs drawn at a time, whatever the batch size
 
 
 def caricature(
@@ -38,7 +42,7 @@ def caricature(
     value_range: ValueRange = "sigmoid",
     snapshot_every: int = 0,
     seed: int = 0,
-) -> CaricatureResult:
+) -> Explaining[CaricatureResult]:
     """What a layer sees in a picture, drawn from nothing until the layer answers as it does to the picture.
 
     Lucid's caricature (Olah et al. 2018, "The Building Blocks of Interpretability"): from noise, find an
@@ -82,44 +86,108 @@ def caricature(
         stddev, colours, value_range, snapshot_every, seed,
     )  # fmt: skip
     settings.check()
-    reference = ReferencePass(model, layers, batch.class_names)
-    columns = list[list[LayerResult]]()
-    total = None if batch.total is None else batch.total * steps * max(1, len(reference.layers))
-    for _ in track(_draw(batch, reference, settings, columns), total=total, label="Caricature", unit="step"):
-        pass
-    fields = reference.results() | _concatenated(columns)
-    return CaricatureResult(
-        layers=reference.layers, snapshot_every=snapshot_every, curve_every=STEPS_A_POINT, **fields
-    )
+    paths = () if layers is None else tuple(layer.path for layer in find_layers(model, layers))
+    return _CaricatureMethod(model, paths, settings)
 
 
-def _draw(
-    batch: Batch, reference: ReferencePass, settings: CaricatureOptions, columns: list[list[LayerResult]]
-) -> Iterator[int]:
-    """Draw everything, eight inputs at a time; yields the number of steps since the previous yield."""
-    renderers: dict[str, Renderer] = {}
-    for chunk in batch.chunks():
-        reference(chunk)
-        for part in split(chunk, ROWS):
-            row = []
-            for path in reference.layers:
-                if path not in renderers:
-                    renderers[path] = Renderer(reference.model, path, reference.uses[path], settings)
-                row.append((yield from renderers[path].draw(part)))
-            columns.append(row)
+class _CaricatureMethod(Explaining[CaricatureResult]):
+    """Caricatures with their options."""
+
+    title = "Caricature"
+    unit = "step"
+
+    def __init__(self, model: Any, layers: tuple[str, ...], settings: CaricatureOptions) -> None:
+        self._model = model
+        self._layers = layers
+        self._settings = settings
+        self._uses: Mapping[str, int] = {}
+        self._renderers: dict[str, Renderer] = {}
+
+    def work(self, inputs: int) -> int:
+        """The number of steps of all inputs and layers."""
+        return inputs * self._settings.steps * max(1, len(self._layers))
+
+    def trace(self, trace: Trace) -> Mapping[str, Any]:
+        """The activations of each input at each layer, also upside down."""
+        self._layers = self._layers or (trace.spatial_layer(None, trace.scores.scores),)
+        self._uses = trace.passed.uses
+        return reference_activations(trace.model, trace.passed, self._layers)
+
+    def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
+        """Draw the caricatures of a few inputs; yields the number of steps since the last yield."""
+        check_images(self._model, chunk)
+        columns = []
+        for path in self._layers:
+            if path not in self._renderers:
+                self._renderers[path] = Renderer(self._model, path, self._uses[path], self._settings)
+            columns.append((yield from self._renderers[path].draw(chunk)))
+        return {name: _stacked([column[name] for column in columns]) for name in columns[0]}
+
+    def accumulator(self) -> CaricatureAccumulator:
+        """Accumulates the caricatures."""
+        return CaricatureAccumulator(self._layers, self._settings.snapshot_every)
 
 
-def _concatenated(columns: list[list[LayerResult]]) -> dict[str, np.ndarray]:
-    """Columns, by chunk and layer, as arrays of (n, layers, …)."""
-    return {name: _stacked_rows([[each[name] for each in row] for row in columns]) for name in columns[0][0]}
+class CaricatureAccumulator:
+    """Accumulates caricatures, and how similar the activations of the inputs are to each other.
+
+    Args:
+        layers: the paths of the layers.
+        snapshot_every: the number of steps between snapshots.
+    """
+
+    def __init__(self, layers: tuple[str, ...], snapshot_every: int) -> None:
+        self._layers = layers
+        self._snapshot_every = snapshot_every
+        self._rows = Rows(_joined)
+        self._baselines = [BaselineCosines() for _ in layers]
+        self._indices: list[int] = []
+
+    def update(self, chunk: Chunk, passed: Passed) -> None:
+        """Add the caricatures of a chunk."""
+        arrays = dict(passed.arrays)
+        for path, baseline in zip(self._layers, self._baselines, strict=True):
+            activations = arrays.pop(f"activations/{path}")
+            baseline.update(activations, arrays.pop(f"upside_down/{path}")[:1])
+        self._indices += chunk.indices.tolist()
+        self._rows.add(chunk.indices, **arrays)
+
+    def merge(self, other: CaricatureAccumulator) -> None:
+        """Add the caricatures of other inputs."""
+        self._rows.merge(other._rows)
+        for mine, theirs in zip(self._baselines, other._baselines, strict=True):
+            mine.merge(theirs)
+        self._indices += other._indices
+
+    def result(self, examples: Examples, previous: CaricatureResult | None = None) -> CaricatureResult:
+        """All caricatures so far."""
+        arrays = self._rows.arrays()
+        del arrays["indices"]
+        order = np.argsort(self._indices, kind="stable")
+        baselines = np.stack([each.result()[order] for each in self._baselines], axis=1)
+        return CaricatureResult(
+            examples=examples,
+            layers=self._layers,
+            snapshot_every=self._snapshot_every,
+            curve_every=STEPS_A_POINT,
+            baseline_cosines=baselines,
+            **arrays,
+        )
 
 
-def _stacked_rows(parts: list[list[np.ndarray]]) -> np.ndarray:
-    """Arrays of (rows, …) as one; curves that ended earlier are padded with their last point."""
-    longest = max(part.shape[1] for row in parts for part in row) if parts[0][0].ndim > 1 else 0
-    return np.concatenate([np.stack([_padded(part, longest) for part in row], axis=1) for row in parts])
+def _stacked(columns: list[np.ndarray]) -> np.ndarray:
+    """An array of each layer as one (rows, layers, …); curves that ended earlier repeat their last point."""
+    longest = max(column.shape[1] for column in columns) if columns[0].ndim > 1 else 0
+    return np.stack([_padded(column, longest) for column in columns], axis=1)
 
 
-def _padded(part: np.ndarray, length: int) -> np.ndarray:
-    missing = length - part.shape[1] if part.ndim > 1 else 0
-    return np.concatenate([part, np.repeat(part[:, -1:], missing, axis=1)], axis=1) if missing > 0 else part
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Parts (rows, layers, …) as one; curves that ended earlier repeat their last point."""
+    longest = max(part.shape[2] for part in parts) if parts[0].ndim > 2 else 0
+    return np.concatenate([_padded(part, longest, axis=2) for part in parts])
+
+
+def _padded(part: np.ndarray, length: int, axis: int = 1) -> np.ndarray:
+    missing = length - part.shape[axis] if part.ndim > axis else 0
+    last = np.take(part, [-1], axis=axis) if missing > 0 else part
+    return np.concatenate([part, np.repeat(last, missing, axis=axis)], axis=axis) if missing > 0 else part

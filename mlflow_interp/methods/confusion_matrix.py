@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core.annotations import PerInputColumn
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk, some
+from mlflow_interp.core.passed import Passed
 from mlflow_interp.data.labels import Column, in_words, read_column
-from mlflow_interp.engine.predict import Predictor
+from mlflow_interp.engine.method import Predicting
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
 from mlflow_interp.kinds.confusion_matrix.predictions import (
@@ -23,7 +22,6 @@ from mlflow_interp.kinds.confusion_matrix.predictions import (
     read_predictions,
 )
 from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, check_top_k, result_of
-from mlflow_interp.progress import track
 
 REQUIRES = ("classes", "labels")
 
@@ -31,9 +29,6 @@ _NO_LABELS = (
     "no input has a label, and a confusion matrix compares predictions with labels; put pictures into class "
     "folders, give a dataset of (input, label) pairs, or pass labels="
 )
-
-#: What predicts a chunk, the accumulator of its predictions, and the head that gave them.
-_Started = tuple[Callable[[Chunk], Predictions], Accumulator, str]
 
 
 def confusion_matrix(
@@ -44,7 +39,7 @@ def confusion_matrix(
     threshold: float = 0.5,
     sample_weight: Column | None = None,
     top_k: int = 5,
-) -> ConfusionMatrixResult:
+) -> Predicting[ConfusionMatrixResult]:
     """Which classes a model takes for which: counts of true against predicted classes.
 
     Counted exactly, chunk by chunk; memory grows with the number of classes and not of inputs. The most
@@ -74,80 +69,163 @@ def confusion_matrix(
     check_top_k(top_k)
     if not batch.labelled:
         raise InapplicableError(_NO_LABELS)
-    columns: list[PerInputColumn] = []
-    add_weights = _weighting(sample_weight, batch, columns)
-    if predictions is None:
-        start = partial(_start_model, model, batch, threshold)
-    else:
+    columns: dict[str, Any] = {}
+    if sample_weight is not None:
+        columns["weights"] = np.atleast_1d(np.asarray(read_column(sample_weight, "sample_weight")))
+    loaded = None
+    if predictions is not None:
         loaded = read_predictions(predictions, batch.class_names, threshold=threshold)
-        columns.append(PerInputColumn(len(loaded), "predictions", batch))
-        start = partial(_start_predictions, loaded, columns[-1], model, batch)
-    result = _count(batch, add_weights, start, top_k)
-    for column in columns:
-        column.check_end()
+        columns["predictions"] = loaded.classes
+        if loaded.probabilities is not None:
+            columns["probabilities"] = loaded.probabilities
     # In words, as arrays would put thousands of numbers into the manifest.
     options = {"predictions": predictions, "sample_weight": sample_weight}
-    return replace(result, given={name: in_words(each) for name, each in options.items() if each is not None})
+    counting = _Options(
+        threshold=threshold,
+        top_k=top_k,
+        class_names=batch.class_names,
+        given={name: in_words(each) for name, each in options.items() if each is not None},
+        label_warnings=batch.warnings,
+        given_head=None if loaded is None else loaded.head,
+        classes=None if loaded is None else _classes_of(loaded, model, batch),
+    )
+    return _ConfusionMatrixMethod(counting, columns, needs_model=loaded is None)
 
 
-def _count(
-    batch: Batch, add_weights: Callable[[Chunk], Chunk], start: Callable[[Chunk], _Started], top_k: int
-) -> ConfusionMatrixResult:
-    """Count one pass over the inputs; those without a label are not predicted."""
-    started: _Started | None = None
-    unlabelled = 0
-    for chunk in track(batch.chunks(), total=batch.total, label="Confusion matrix", unit="input"):
+@dataclass(frozen=True)
+class _Options:
+    """How predictions are counted.
+
+    Attributes:
+        threshold: the probability above which class 1, or a label, counts as predicted.
+        top_k: the number of most confused pairs.
+        class_names: the names of the classes, where known.
+        given: predictions and weights that were given, in words.
+        label_warnings: warnings about the labels, for the message where no input has one.
+        given_head: of given predictions; None where the model makes them.
+        classes: the number of classes of given predictions.
+    """
+
+    threshold: float
+    top_k: int
+    class_names: tuple[str, ...] | None
+    given: Mapping[str, str]
+    label_warnings: list[str]
+    given_head: str | None
+    classes: int | None
+
+
+class _ConfusionMatrixMethod(Predicting[ConfusionMatrixResult]):
+    """A confusion matrix with its options."""
+
+    title = "Confusion matrix"
+
+    def __init__(self, options: _Options, columns: Mapping[str, Any], *, needs_model: bool) -> None:
+        self._options = options
+        self.columns = columns
+        self.needs_model = needs_model
+
+    def accumulator(self) -> ConfusionMatrixAccumulator:
+        """Counts predictions."""
+        return ConfusionMatrixAccumulator(self._options)
+
+
+class ConfusionMatrixAccumulator:
+    """Counts the predictions of labelled inputs; what is counted shows with the first of them.
+
+    Args:
+        options: of the method.
+    """
+
+    def __init__(self, options: _Options) -> None:
+        self._options = options
+        self._unlabelled = 0
+        self._counts: Accumulator | None = None
+        self._head = ""
+
+    def update(self, chunk: Chunk, passed: Passed) -> None:
+        """Count a chunk.
+
+        Raises:
+            InapplicableError: the model gives one number, which names no class.
+            InputsError: labels or weights that don't fit.
+            OptionError: a threshold that nothing is compared with.
+        """
         rows = with_label(chunk)
-        unlabelled += len(chunk) - len(rows)
-        if len(rows):
-            labelled = add_weights(some(chunk, rows))
-            predict, accumulator, _ = started = started or start(labelled)
-            accumulator.add(labelled, predict(labelled))
-    if started is None:
-        label_warnings = [warning for warning in batch.warnings if warning.startswith("labels")]
-        raise InapplicableError(f"{_NO_LABELS}{''.join(f' ({each})' for each in label_warnings)}")
-    return result_of(started[1], head=started[2], unlabelled=unlabelled, top_k=top_k)
+        self._unlabelled += len(chunk) - len(rows)
+        if not len(rows):
+            return
+        labelled = some(chunk, rows)
+        if "weights" in labelled.columns:
+            labelled = replace(labelled, weights=labelled.columns["weights"])
+        predictions = self._predictions(labelled, passed.rows(rows))
+        self._counts = self._counts or self._started(predictions)
+        self._counts.add(labelled, predictions)
 
+    def merge(self, other: ConfusionMatrixAccumulator) -> None:
+        """Add the counts of other inputs."""
+        self._unlabelled += other._unlabelled
+        if self._counts is None:
+            self._counts = other._counts
+            self._head = other._head
+        elif other._counts is not None:
+            self._counts.merge(other._counts)
 
-def _weighting(
-    sample_weight: Column | None, batch: Batch, columns: list[PerInputColumn]
-) -> Callable[[Chunk], Chunk]:
-    """A function that adds weights to a chunk; the column of weights is added to `columns`."""
-    if sample_weight is None:
-        return lambda chunk: chunk
-    weights = np.asarray(read_column(sample_weight, "sample_weight"))
-    rows = PerInputColumn(len(np.atleast_1d(weights)), "weights", batch)
-    columns.append(rows)
-    return lambda chunk: replace(chunk, weights=weights[rows.of(chunk)])
+    def result(self, examples: Any = None, previous: Any = None) -> ConfusionMatrixResult:
+        """The counts so far.
 
-
-def _start_model(model: Any, batch: Batch, threshold: float, first: Chunk) -> _Started:
-    """Start with the first chunk where the model makes the predictions."""
-    run = Predictor(model, first.inputs)
-    multi_label = run.head == "sigmoid" and first.label_rows is not None
-    head = "multi-label" if multi_label else run.head
-    if threshold != 0.5 and head not in ("binary", "multi-label"):
-        raise OptionError(
-            f"threshold is {threshold}, and the model chooses the most probable of {run.classes} classes; a "
-            "threshold is for one sigmoid output, or for several where labels are rows of 0 and 1"
+        Raises:
+            InapplicableError: no input has a label.
+        """
+        if self._counts is None:
+            warnings = [warning for warning in self._options.label_warnings if warning.startswith("labels")]
+            raise InapplicableError(f"{_NO_LABELS}{''.join(f' ({each})' for each in warnings)}")
+        result = result_of(
+            self._counts, head=self._head, unlabelled=self._unlabelled, top_k=self._options.top_k
         )
-    accumulator = Accumulator(run.classes, multi_label=multi_label, class_names=batch.class_names)
-    return lambda chunk: decide(run(chunk), head, threshold), accumulator, head
+        return replace(result, given=dict(self._options.given))
+
+    def _predictions(self, chunk: Chunk, passed: Passed) -> Predictions:
+        """The predictions of labelled inputs: given ones, or the model's."""
+        if self._options.given_head is not None:
+            predictions = Predictions(
+                chunk.columns["predictions"], chunk.columns.get("probabilities"), self._options.given_head
+            )
+            return predictions if chunk.label_rows is not None else predictions.single()
+        probabilities = np.asarray(passed.probabilities)
+        if passed.head == "linear" and probabilities.shape[1] == 1:
+            raise InapplicableError(
+                "the model ends in one number without a sigmoid, which names no class; where it is a logit, "
+                "wrap it: keras.Sequential([model, keras.layers.Activation('sigmoid')])"
+            )
+        is_multi_label = passed.head == "sigmoid" and chunk.label_rows is not None
+        head = "multi-label" if is_multi_label else passed.head
+        if self._options.threshold != 0.5 and head not in ("binary", "multi-label"):
+            raise OptionError(
+                f"threshold is {self._options.threshold}, and the model chooses the most probable of "
+                f"{probabilities.shape[1]} classes; a threshold is for one sigmoid output, or for several "
+                "where labels are rows of 0 and 1"
+            )
+        return decide(probabilities, head, self._options.threshold)
+
+    def _started(self, predictions: Predictions) -> Accumulator:
+        """Start counting, with the first predictions of labelled inputs."""
+        self._head = predictions.head
+        return Accumulator(
+            self._options.classes or int(predictions.columns or 0),
+            multi_label=predictions.multi_label,
+            class_names=self._options.class_names,
+        )
 
 
-def _start_predictions(
-    predictions: Predictions, rows: PerInputColumn, model: Any, batch: Batch, first: Chunk
-) -> _Started:
-    """Start with the first chunk where predictions were given; of the model only the classes are counted."""
-    predictions = predictions if first.label_rows is not None else predictions.single()
-    classes = (
+def _classes_of(predictions: Predictions, model: Any, batch: Batch) -> int:
+    """The number of classes of given predictions."""
+    return (
         predictions.columns
         or len(batch.class_names or ())
         or _output_classes(model)
         or predictions.largest + 1
     )
-    accumulator = Accumulator(classes, multi_label=predictions.multi_label, class_names=batch.class_names)
-    return lambda chunk: predictions.of(rows.of(chunk)), accumulator, predictions.head
 
 
 def _output_classes(model: Any) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from mlflow_interp.backend import ops
 from mlflow_interp.backend.compile import any_rows, compile_for
-from mlflow_interp.backend.forward import Forward
 from mlflow_interp.backend.gradients import (
     INPUT,
     differentiable_input,
@@ -22,19 +21,19 @@ from mlflow_interp.backend.gradients import (
     summed,
 )
 from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import Chunk, split
-from mlflow_interp.engine.explain import Explainer
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.examples import Examples
+from mlflow_interp.core.explained import ExplainedAccumulator
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.saliency.result import SaliencyResult
-from mlflow_interp.progress import track
 
 REQUIRES = ("gradient",)
 
 Average = Literal["squared", "mean"]
-
-ROWS = 8  # inputs whose gradients are in memory at a time, whatever the batch size
-MOST_BYTES = 4 * 2**30  # of all maps together
 
 
 def saliency(
@@ -48,7 +47,7 @@ def saliency(
     steps: int = 25,
     baseline: float | str | np.ndarray = 0.0,
     seed: int = 0,
-) -> SaliencyResult:
+) -> Explaining[SaliencyResult]:
     """Which pixels a class score depends on: gradients, SmoothGrad and integrated gradients, side by side.
 
     Gradients (Simonyan et al. 2014) are the derivative of the class score by each value of the input.
@@ -80,11 +79,7 @@ def saliency(
     """
     _check(samples, noise, average, steps)
     copies = samples if noise > 0 else 1
-    maps = _Maps(model, batch, target, copies, noise, average, steps, baseline, seed)
-    passes = None if batch.total is None else -(-batch.total // ROWS) * maps.passes
-    for _ in track(maps.work(), total=passes, label="Saliency", unit="pass"):
-        pass
-    return maps.result()
+    return _SaliencyMethod(model, batch, target, copies, noise, average, steps, baseline, seed)
 
 
 def _check(samples: int, noise: float, average: str, steps: int) -> None:
@@ -97,8 +92,8 @@ def _check(samples: int, noise: float, average: str, steps: int) -> None:
 
 
 @dataclass
-class _Maps:
-    """Computes the maps of one batch, eight inputs at a time, pass by pass."""
+class _SaliencyMethod(Explaining[SaliencyResult]):
+    """Saliency with its options."""
 
     model: Any
     batch: Batch
@@ -111,45 +106,54 @@ class _Maps:
     seed: int
 
     def __post_init__(self) -> None:
-        self.passes = 1 + self.samples + self.samples * self.steps
-        self._explain = Explainer(self.model, self.batch, self.target, self._gradient)
+        self.title = "Saliency"
+        self.targets = (self.target,)
         self._compiled: tuple[Callable[..., Any], ...] | None = None
         self._entry = INPUT
-        self._chunk_maps: list[tuple[np.ndarray, ...]] = []
 
-    def work(self) -> Iterator[int]:
-        """Run all passes; yields 1 after each."""
-        for chunk in self.batch.chunks():
-            for part in split(chunk, ROWS):
-                self._check_inputs(part)
-                targets, gradients, *embedded = self._explain(part)
-                yield 1
-                points = embedded[0] if embedded else part.inputs
-                smooth, integrate, score = self._compiled = self._compiled or self._compile(
-                    part.inputs, points
-                )
-                baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
-                arguments = (part.inputs, points, baseline, self.noise * _span(points), targets)
-                gradient_sum, scores = yield from summed(smooth, arguments, self.samples)
-                path_sum, _ = yield from summed(integrate, arguments, self.samples * self.steps)
-                baseline_score = score(part.inputs, baseline, targets)
-                self._chunk_maps.append(
-                    self._averaged(gradients, gradient_sum, path_sum, scores / self.samples - baseline_score)
-                )
+    def work(self, inputs: int) -> int:
+        """The number of passes."""
+        return -(-inputs // self.rows) * (1 + self.samples + self.samples * self.steps)
 
-    def result(self) -> SaliencyResult:
-        """The maps of all inputs."""
-        gradients, smooth, integrated, gaps = map(np.concatenate, zip(*self._chunk_maps, strict=True))
-        return SaliencyResult(
-            self._explain.explained(), gradients, smooth, integrated, gaps, self.samples, self._entry
-        )
+    def trace(self, trace: Trace) -> Mapping[str, Any]:
+        """The class explained, the gradient with respect to the points, and these where not the input."""
+        if isinstance(trace.inputs, (tuple, dict)):
+            raise InapplicableError("saliency explains models with one input; this one takes several")
+        explained = trace.explained(self.target)
+        self._entry = differentiable_input(self.model, trace.passed, explained.score)
+        points = trace.passed.tapped[self._entry] if self._entry else trace.inputs
+        tensors = {
+            "targets": explained.targets,
+            "scores": explained.score,
+            "probabilities": explained.probability,
+            "gradients": ops.as_float(ops.gradient(explained.score, points)),
+        }
+        return tensors | ({"points": ops.as_float(points)} if self._entry else {})
 
-    def _gradient(self, inputs: Any, passed: Forward, score: Any) -> tuple[Any, ...]:
-        """The gradient with respect to the points, and the points where they are not the input."""
-        self._entry = differentiable_input(self.model, passed, score)
-        points = passed.tapped[self._entry] if self._entry else inputs
-        gradient = ops.as_float(ops.gradient(score, points))
-        return (gradient, ops.as_float(points)) if self._entry else (gradient,)
+    def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
+        """Run the passes of SmoothGrad and integrated gradients; yields 1 after each."""
+        yield 1
+        points = passed.arrays.get("points", chunk.inputs)
+        targets = passed.arrays["targets"]
+        smooth, integrate, score = self._compiled = self._compiled or self._compile(chunk.inputs, points)
+        baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
+        arguments = (chunk.inputs, points, baseline, self.noise * _span(points), targets)
+        gradient_sum, scores = yield from summed(smooth, arguments, self.samples)
+        path_sum, _ = yield from summed(integrate, arguments, self.samples * self.steps)
+        rise = scores / self.samples - score(chunk.inputs, baseline, targets)
+        integrated = path_sum / (self.samples * self.steps)
+        attribution_sum = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
+        gaps = np.abs(attribution_sum - rise) / np.maximum(np.abs(rise), 1e-6)
+        return {
+            "gradients": passed.arrays["gradients"],
+            "smooth_gradients": gradient_sum / self.samples,
+            "integrated_gradients": integrated,
+            "completeness_gaps": gaps.astype(np.float32),
+        }
+
+    def accumulator(self) -> SaliencyAccumulator:
+        """Accumulates the maps."""
+        return SaliencyAccumulator(self.samples, self._entry)
 
     def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
         """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
@@ -162,27 +166,6 @@ class _Maps:
             one_pass(*start, arrays, on_the_path(noisy, self.steps), square=False),
             compile_for(partial(score_at, *start), inputs, *specs),
         )
-
-    def _averaged(
-        self,
-        gradients: np.ndarray,
-        gradient_sum: np.ndarray,
-        path_sum: np.ndarray,
-        score_difference: np.ndarray,
-    ) -> tuple[np.ndarray, ...]:
-        integrated = path_sum / (self.samples * self.steps)
-        attribution_sum = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
-        gaps = np.abs(attribution_sum - score_difference) / np.maximum(np.abs(score_difference), 1e-6)
-        return gradients, gradient_sum / self.samples, integrated, gaps.astype(np.float32)
-
-    def _check_inputs(self, chunk: Chunk) -> None:
-        if not isinstance(chunk.inputs, np.ndarray):
-            raise InapplicableError("saliency explains models with one input; this one takes several")
-        needed = 3 * chunk.inputs[0].nbytes * (self.batch.total or 0)
-        if needed > MOST_BYTES:
-            raise OptionError(
-                f"the maps of {self.batch.total} inputs take {needed / 2**30:.1f} GiB; set max_inputs= lower"
-            )
 
     def _baseline(self, row: np.ndarray) -> np.ndarray:
         """The baseline as (1, …) of an input's shape and type."""
@@ -209,3 +192,39 @@ def _span(inputs: np.ndarray) -> np.ndarray:
     """Highest less lowest value of each input, with as many axes as the inputs."""
     axes = tuple(range(1, inputs.ndim))
     return np.asarray(inputs.max(axis=axes, keepdims=True) - inputs.min(axis=axes, keepdims=True))
+
+
+class SaliencyAccumulator:
+    """Accumulates the maps of inputs.
+
+    Args:
+        samples: the number of noisy copies.
+        entry: the path of the embedding that gradients are taken with respect to; empty for the input.
+    """
+
+    def __init__(self, samples: int, entry: str) -> None:
+        self._samples = samples
+        self._entry = entry
+        self._explained = ExplainedAccumulator()
+
+    def update(self, chunk: Chunk, passed: Passed) -> None:
+        """Add the maps of a chunk."""
+        arrays = {name: array for name, array in passed.arrays.items() if name != "points"}
+        self._explained.update(chunk, replace(passed, arrays=arrays))
+
+    def merge(self, other: SaliencyAccumulator) -> None:
+        """Add the maps of other inputs."""
+        self._explained.merge(other._explained)
+
+    def result(self, examples: Examples, previous: SaliencyResult | None = None) -> SaliencyResult:
+        """All maps so far."""
+        explained, arrays = self._explained.result(examples)
+        return SaliencyResult(
+            explained,
+            arrays["gradients"],
+            arrays["smooth_gradients"],
+            arrays["integrated_gradients"],
+            arrays["completeness_gaps"],
+            self._samples,
+            self._entry,
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,14 @@ from typing_extensions import Unpack
 from mlflow_interp.backend.feature_maps import Pooling
 from mlflow_interp.backend.layer_tree import VectorLayers
 from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.examples import Examples
+from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.sampling import stratified
-from mlflow_interp.engine.activations import Activations, collected
-from mlflow_interp.engine.deferral import conclude
+from mlflow_interp.engine.activation_cache import ActivationCache, writable_folder
+from mlflow_interp.engine.activations import Activations, check_pooling, find_paths, trace_activations
+from mlflow_interp.engine.method import Streaming
+from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.embedding.alignment import Earlier, moved_onto, read_earlier
 from mlflow_interp.kinds.embedding.layout import (
@@ -52,7 +59,7 @@ def umap(
     cache: str | None = None,
     seed: int | None = 0,
     **umap_options: Unpack[UmapOptions],
-) -> EmbeddingResult:
+) -> Streaming[EmbeddingResult]:
     """What a layer knows: its activations laid out in the plane (UMAP, McInnes, Healy and Melville 2018).
 
     Inputs whose activations are alike come to lie together. Where classes lie apart, the layer tells
@@ -97,55 +104,134 @@ def umap(
         "random_state": seed,
     } | {name: value for name, value in forwarded.items() if value is not None}
     check_settings(settings, max_fit, batch.total)
+    check_pooling(pooling)
     earlier = read_earlier(align, batch, n_components)
     if forwarded or metric != "euclidean":
         try_out(settings)
-    with collected(model, batch, layers, pooling=pooling, cache=cache) as activations:
-        if activations.reused:
-            say(f"activations read from {cache}")
-        return conclude(_embed, activations, settings, earlier, max_fit, supervised)
+    paths = find_paths(model, layers)
+    folder = None if cache is None else writable_folder(cache)
+    return _UmapMethod(model, paths, pooling, folder, _Layout(settings, earlier, max_fit, supervised))
 
 
-def _embed(
-    activations: Activations,
-    settings: dict[str, Any],
-    earlier: Earlier | None,
-    max_fit: int,
-    supervised: bool,
-    *,
-    previous: EmbeddingResult | None,
-) -> EmbeddingResult:
-    """Embed the activations of every layer, each starting from the earlier embedding, if there is one."""
-    if previous is not None:
-        earlier = Earlier(previous.embeddings, previous.examples.indices)
-    examples = activations.examples
-    count = len(activations.examples)
-    check_count(settings, count)
-    settings = complete_settings(settings, min(count, max_fit), aligned=earlier is not None)
-    fitted = stratified(examples.labels, max_fit, seed=settings["random_state"] or 0)
-    labels = examples.labels[fitted] if supervised else None
-    points = []
-    measures = []
-    for column, (path,) in enumerate(
-        track(zip(activations.rows), total=len(activations.rows), label="UMAP", unit="layer")
-    ):
-        rows = activations.rows[path]
-        _check_varied(path, rows)
-        start = (
-            None if earlier is None else earlier.start(column, len(activations.rows), examples.indices, rows)
+@dataclass(frozen=True)
+class _Layout:
+    """How activations are laid out.
+
+    Attributes:
+        settings: of umap-learn.
+        earlier: an embedding to start from.
+        max_fit: the number of inputs that are embedded; further ones are placed among them.
+        supervised: whether labels pull the points too.
+    """
+
+    settings: dict[str, Any]
+    earlier: Earlier | None
+    max_fit: int
+    supervised: bool
+
+
+class _UmapMethod(Streaming[EmbeddingResult]):
+    """UMAP with its options."""
+
+    title = "UMAP"
+    needs_thumbnails = True
+
+    def __init__(
+        self, model: Any, paths: list[str] | None, pooling: Pooling, folder: Path | None, layout: _Layout
+    ) -> None:
+        self._model = model
+        self._paths = paths
+        self._pooling = pooling
+        self._folder = folder
+        self._layout = layout
+        self._cache: ActivationCache | None = None
+
+    def trace(self, trace: Trace) -> Mapping[str, Any]:
+        """The activations of each layer."""
+        tensors = trace_activations(trace, self._paths, self._pooling)
+        self._paths = list(tensors)
+        return tensors
+
+    def recall(self, chunk: Chunk) -> Passed | None:
+        """Predictions and activations out of the cache."""
+        if self._folder is None:
+            return None
+        if self._cache is None:
+            self._cache = ActivationCache(self._folder, self._model, self._paths, self._pooling, chunk)
+            self._paths = self._cache.paths
+        return self._cache.recall(chunk)
+
+    def remember(self, chunk: Chunk, passed: Passed) -> None:
+        """Note what is to be added to the cache."""
+        if self._cache is not None:
+            self._cache.remember(chunk, passed)
+
+    def accumulator(self) -> EmbeddingAccumulator:
+        """Accumulates the activations."""
+        return EmbeddingAccumulator(Activations(self._paths or ()), self._layout)
+
+    def finish(self) -> None:
+        """Store in the cache what was not there."""
+        if self._cache is not None and self._cache.is_complete:
+            say(f"activations read from {self._folder}")
+        elif self._cache is not None:
+            self._cache.store()
+
+
+class EmbeddingAccumulator:
+    """Accumulates the activations of layers, and lays them out.
+
+    Args:
+        activations: accumulates them.
+        layout: how they are laid out.
+    """
+
+    def __init__(self, activations: Activations, layout: _Layout) -> None:
+        self._activations = activations
+        self._layout = layout
+
+    def update(self, chunk: Chunk, passed: Passed) -> None:
+        """Add the activations of a chunk."""
+        self._activations.update(chunk, passed)
+
+    def merge(self, other: EmbeddingAccumulator) -> None:
+        """Add the activations of other inputs."""
+        self._activations.merge(other._activations)
+
+    def result(self, examples: Examples, previous: EmbeddingResult | None = None) -> EmbeddingResult:
+        """Embed the activations of every layer, each starting from an earlier embedding if there is one."""
+        layout = self._layout
+        earlier = layout.earlier
+        if previous is not None:
+            earlier = Earlier(previous.embeddings, previous.examples.indices)
+        count = len(examples)
+        check_count(layout.settings, count)
+        settings = complete_settings(layout.settings, min(count, layout.max_fit), aligned=earlier is not None)
+        fitted = stratified(examples.labels, layout.max_fit, seed=settings["random_state"] or 0)
+        labels = examples.labels[fitted] if layout.supervised else None
+        activations = self._activations.rows()
+        points = []
+        measures = []
+        for column, (path,) in enumerate(
+            track(zip(activations), total=len(activations), label="UMAP", unit="layer")
+        ):
+            rows = activations[path]
+            _check_varied(path, rows)
+            start = (
+                None if earlier is None else earlier.start(column, len(activations), examples.indices, rows)
+            )
+            laid_out = lay_out(rows, fitted, settings, labels, start)
+            points.append(laid_out if start is None else moved_onto(start, laid_out))
+            measures.append(judge(rows, points[-1], examples.labels, metric=settings["metric"]))
+        return EmbeddingResult(
+            examples=examples,
+            embeddings=np.stack(points, axis=1).astype(np.float32),
+            layers=tuple(activations),
+            fitted=np.isin(np.arange(count), fitted),
+            measures={name: np.array([each[name] for each in measures]) for name in measures[0]},
+            thumbnails=examples.thumbnails,
+            chosen={name: settings[name] for name in _AUTOMATIC if name in settings},
         )
-        laid_out = lay_out(rows, fitted, settings, labels, start)
-        points.append(laid_out if start is None else moved_onto(start, laid_out))
-        measures.append(judge(rows, points[-1], examples.labels, metric=settings["metric"]))
-    return EmbeddingResult(
-        examples=examples,
-        embeddings=np.stack(points, axis=1).astype(np.float32),
-        layers=tuple(activations.rows),
-        fitted=np.isin(np.arange(count), fitted),
-        measures={name: np.array([each[name] for each in measures]) for name in measures[0]},
-        thumbnails=activations.thumbnails,
-        chosen={name: settings[name] for name in _AUTOMATIC if name in settings},
-    )
 
 
 def _check_varied(path: str, rows: np.ndarray) -> None:

@@ -106,7 +106,9 @@ class Subject:
     def of(cls, chunk: Chunk, *, channels_first: bool) -> Subject:
         """The subject in a chunk of images."""
         images = np.asarray(chunk.images)
-        mapping = find_mapping(images, chunk.inputs, channels_first=channels_first)
+        mapping = find_mapping(
+            images, chunk.inputs, channels_first=channels_first, blue_first=chunk.blue_first
+        )
         images = images[..., : mapping.span.shape[1]] / np.float32(255)
         return cls(chunk.indices, images, chunk.inputs, mapping)
 

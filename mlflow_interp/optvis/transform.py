@@ -104,24 +104,27 @@ class InputMapping:
     channels_first: bool = False
 
 
-def find_mapping(images: np.ndarray, inputs: np.ndarray, *, channels_first: bool) -> InputMapping:
+def find_mapping(
+    images: np.ndarray, inputs: np.ndarray, *, channels_first: bool, blue_first: bool | None = None
+) -> InputMapping:
     """How images became inputs, found by comparing the two.
 
     Preprocessing of images is linear in each channel, be it none, 0..1, -1..1 or one of
     keras.applications, so the line through an input's pixels is exact, and needs no list of names.
+    Images that are all grey do not show the order of the channels.
 
     Args:
         images: (n, height, width, 3) uint8 as displayed.
         inputs: (n, height, width, channels) float32 as the model takes them, or channels first.
         channels_first: whether they are.
+        blue_first: whether inputs have blue, green, red; None to find that, too.
     """
     values = np.moveaxis(inputs, 1, -1) if channels_first else inputs
     pixels = images[..., : values.shape[-1]] / np.float32(255)
-    rgb = _fit_lines(pixels, values)
-    bgr = _fit_lines(pixels[..., ::-1], values)
-    reverse = bgr[2] < 0.99 * rgb[2]
-    span, black, _ = bgr if reverse else rgb
-    return InputMapping(span, black, bool(reverse), channels_first)
+    fits = {reverse: _fit_lines(pixels[..., :: -1 if reverse else 1], values) for reverse in (False, True)}
+    reverse = bool(fits[True][2] < 0.99 * fits[False][2]) if blue_first is None else blue_first
+    span, black, _ = fits[reverse]
+    return InputMapping(span, black, reverse, channels_first)
 
 
 def _fit_lines(pixels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -12,8 +12,8 @@ from mlflow_interp.drawing import style
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import view_file
-from mlflow_interp.report.folder import VIEW_FILE
-from mlflow_interp.report.formats import csv, npz, table_json
+from mlflow_interp.report.folder import ARRAYS, FIGURE, RESULT_FILE, TABLE, VIEW_FILE
+from mlflow_interp.report.formats import csv, npz, table_json, to_json
 
 PAGE = "figure.html"
 
@@ -28,17 +28,22 @@ def draw_files(
     """
     _check_finite(method, result.arrays())
     kind = kind_of(method)
-    figure = kind.draw(result, **options)
-    files = {"figure.png": style.png(figure)}
+    # Made once, as figure, page and view show the same.
+    shared = () if kind.make_tiles is None else (kind.make_tiles(result, **options),)
+    figure = kind.draw(result, *shared, **options)
+    files = {FIGURE: style.png(figure)}
     if with_page:
-        files[PAGE] = kind.page(result, **options).encode()
-    files |= {"predictions.json": table_json(result.table()), "arrays.npz": npz(result.arrays())}
+        files[PAGE] = kind.page(result, *shared, **options).encode()
+    files |= {TABLE: table_json(result.table()), ARRAYS: npz(result.arrays())}
+    if kind.facts is not None:
+        files[RESULT_FILE] = to_json(kind.facts(result))
     if isinstance(result, HasTables):
         files |= {name: csv(columns) for name, columns in result.tables().items()}
     if kind.view is not None:
         series = result.series() if isinstance(result, HasHistory) else None
-        view_figure = files["figure.png"] if with_page else None  # only the last epoch's figure is shown
-        files[VIEW_FILE] = view_file.as_json(kind.view(result, **options), figure=view_figure, series=series)
+        view_figure = files[FIGURE] if with_page else None  # only the last epoch's figure is shown
+        view = kind.view(result, *shared, **options)
+        files[VIEW_FILE] = view_file.as_json(view, figure=view_figure, series=series)
     return figure, files
 
 

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlflow_interp.report import view_file
 from mlflow_interp.report.formats import to_json
 
 MANIFEST = "manifest.json"
+FIGURE = "figure.png"
+ARRAYS = "arrays.npz"
+TABLE = "predictions.json"
 VIEW_FILE = "index.json"
+RESULT_FILE = "result.json"
 _LARGEST_VIEW = 20 * 2**20  # bytes; what is larger was not written by us
 
 
@@ -53,10 +58,12 @@ def read_entries(folder: Path) -> list[Entry]:
 
 def read_entry(folder: Path) -> Entry | None:
     """The interpretation in its folder, None where it is not complete."""
-    figure, view, manifest = (_content(folder / name) for name in ("figure.png", VIEW_FILE, MANIFEST))
+    figure, view, manifest = (_content(folder / name) for name in (FIGURE, VIEW_FILE, MANIFEST))
     if manifest is None or (figure is None and view is None):
         return None
-    return Entry(folder.name, json.loads(manifest), figure or b"", read_view(view))
+    content = json.loads(manifest)
+    # A difference is of two models, and the page of one.
+    return None if "difference" in content else Entry(folder.name, content, figure or b"", read_view(view))
 
 
 def _content(file: Path) -> bytes | None:
@@ -71,7 +78,7 @@ def read_view(content: bytes | None) -> Mapping[str, Any] | None:
         view = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    return view if isinstance(view, dict) else None
+    return view_file.upgraded(view) if isinstance(view, dict) else None
 
 
 def free_place(method: str, existing: set[str]) -> str:

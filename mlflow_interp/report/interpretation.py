@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import base64
+import inspect
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core.result import Result
-from mlflow_interp.report.folder import new_place, write_folder
+from mlflow_interp.core.result import HasDifference, Result
+from mlflow_interp.drawing import style
+from mlflow_interp.exceptions import InputsError, InterpretationWarning
+from mlflow_interp.method_registry import kind_of
+from mlflow_interp.report.folder import ARRAYS, FIGURE, TABLE, new_place, write_folder
+from mlflow_interp.report.formats import npz, table_json
+from mlflow_interp.report.manifest import complete_manifest
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +29,6 @@ class Interpretation:
     Attributes:
         method: the method's name.
         result: the raw result; its fields, such as `heatmaps`, can be read from here directly.
-        figure: the matplotlib figure.
         manifest: everything needed to reproduce it.
         run_id: the MLflow run that holds it, None where nothing was logged.
         artifact_path: its folder among that run's artifacts.
@@ -29,7 +36,7 @@ class Interpretation:
 
     method: str
     result: Result
-    figure: Any
+    _figure: Any = field(repr=False)
     manifest: Mapping[str, Any]
     run_id: str | None
     artifact_path: str | None
@@ -45,12 +52,91 @@ class Interpretation:
         """The metrics that were logged, by name."""
         return self.result.metrics()
 
+    @cached_property
+    def figure(self) -> Any:
+        """The matplotlib figure; drawn when it is first used, if the interpretation was loaded."""
+        return self.draw() if self._figure is None else self._figure
+
+    def draw(self, ax: Any = None, *, panel: int | str = 0, **options: Any) -> Any:
+        """Draw the result again: the whole figure, or one panel of it in your own axes.
+
+        Args:
+            ax: The matplotlib axes to draw a panel into. By default a new figure is drawn.
+            panel: The panel that is drawn into `ax`, by its index or its name: an input of heatmaps,
+                saliency maps and caricatures, a layer of an embedding, a label of a confusion matrix whose
+                inputs have several labels.
+            **options: Of drawing, such as `colormap`. By default those of the interpretation.
+
+        Returns:
+            The figure, or `ax`.
+
+        Raises:
+            OptionError: no such panel or option, or a value out of range.
+        """
+        kind = kind_of(self.method)
+        options = self._drawing_options() | options
+        if ax is None:
+            return kind.draw(self.result, **options)
+        kind.draw_panel(ax, self.result, panel, **options)
+        return ax
+
+    def _drawing_options(self) -> dict[str, Any]:
+        """The options that the figure was drawn with."""
+        parameters = inspect.signature(kind_of(self.method).draw).parameters.values()
+        names = [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+        drawn = self.manifest.get("parameters", {})
+        return {name: drawn[name] for name in names if name in drawn}
+
+    def __sub__(self, other: Any) -> Interpretation:
+        """What differs from another interpretation by the same kind of method.
+
+        Inputs are matched by digest, or by position and name where digests are not known. The result is
+        `self.result.difference(other.result)`.
+
+        Raises:
+            InputsError: the results are of different kinds, or do not match.
+        """
+        if not isinstance(other, Interpretation):
+            return NotImplemented
+        if kind_of(self.method) != kind_of(other.method) or not isinstance(self.result, HasDifference):
+            raise InputsError(
+                f"{self.method} and {other.method} give different kinds of results, which can't be subtracted"
+            )
+        result = self.result.difference(other.result)
+        for warning in result.warnings():
+            warnings.warn(warning, InterpretationWarning, stacklevel=2)
+        sides = {"minuend": _identity(self), "subtrahend": _identity(other)}
+        manifest = {
+            "method": self.method,
+            "difference": sides,
+            "parameters": self._drawing_options(),
+            "metrics": result.metrics(),
+            "warnings": result.warnings(),
+        }
+        return Interpretation(self.method, result, None, manifest, None, None, {})
+
     def save(self, folder: str | Path) -> Path:
-        """Write the figure, page, table, arrays and manifest below a folder, and return where."""
+        """Write the figure, page, table, arrays and manifest below a folder, and return where.
+
+        A difference has no page.
+        """
         folder = Path(folder).expanduser()
-        target = folder / new_place(folder, self.method)
-        write_folder(target, self._files, self.manifest)
+        if "difference" not in self.manifest:
+            target = folder / new_place(folder, self.method)
+            write_folder(target, self._files, self.manifest)
+            return target
+        files = {
+            FIGURE: self._png,
+            TABLE: table_json(self.result.table()),
+            ARRAYS: npz(self.arrays),
+        }
+        target = folder / new_place(folder, f"{self.method}-difference")
+        write_folder(target, files, complete_manifest(self.manifest, files))
         return target
+
+    @cached_property
+    def _png(self) -> bytes:
+        return self._files[FIGURE] if FIGURE in self._files else style.png(self.figure)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -58,11 +144,19 @@ class Interpretation:
         return getattr(self.result, name)
 
     def _repr_png_(self) -> bytes:
-        return self._files["figure.png"]
+        return self._png
 
     def _repr_html_(self) -> str:
-        encoded = base64.b64encode(self._files["figure.png"]).decode()
+        encoded = base64.b64encode(self._png).decode()
         return f'<img alt="{self.method}" src="data:image/png;base64,{encoded}">'
+
+
+def _identity(interpretation: Interpretation) -> dict[str, Any]:
+    """What a manifest says of one side of a difference."""
+    manifest = interpretation.manifest
+    names = ("method", "created", "model", "inputs", "step", "difference")
+    held = {name: manifest[name] for name in names if name in manifest}
+    return held | {"run_id": interpretation.run_id, "artifact_path": interpretation.artifact_path}
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.core.batch import MOST_NAMES
 from mlflow_interp.core.result import HasTables, Result
 from mlflow_interp.exceptions import without_password
 from mlflow_interp.report.provenance import Provenance
 
-SCHEMA_VERSION = 1
-MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
+SCHEMA_VERSION = 2  # 2: heatmaps are signed, result.json, digests in arrays.npz
 _PACKAGES = ("mlflow-interp", "tensorflow", "keras", "mlflow", "numpy")
 
 
@@ -31,6 +31,12 @@ def versions() -> dict[str, str]:
             # `mlflow run` in its own environment runs this package from its folder.
             by_package[package.replace("-", "_")] = "not installed"
     return by_package
+
+
+def inputs_identity(manifest: Mapping[str, Any]) -> str:
+    """A text that two manifests share where their inputs are the same, in the same order."""
+    inputs = manifest["inputs"]
+    return str(inputs.get("order") or inputs.get("digest") or inputs["sha256"])
 
 
 def complete_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -74,7 +80,8 @@ def describe(
         "resolved": sorted(result.resolved),
         "seed": public.get("seed"),
         "model": dict(provenance.model),
-        "inputs": dict(provenance.inputs) | {"names": list(result.examples.names[:MOST_NAMES])},
+        # The result may have examples of some inputs only; provenance made elsewhere may lack names.
+        "inputs": {"names": list(result.examples.names[:MOST_NAMES])} | dict(provenance.inputs),
         "metrics": {name: float(value) for name, value in result.metrics().items() if np.isfinite(value)},
         "highlights": result.highlights() if isinstance(result, HasTables) else {},
         "warnings": [*provenance.warnings, *result.warnings()],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_interp.core.batch import Batch
@@ -16,7 +16,7 @@ class Provenance:
 
     Attributes:
         model: the model's origin, and the digest of its weights.
-        inputs: the inputs' source, digest, number, and which were skipped.
+        inputs: the inputs' source, digests, number, the first names, and which were skipped.
         preparation: how inputs became what the model is fed.
         warnings: about the inputs.
     """
@@ -26,13 +26,19 @@ class Provenance:
     preparation: Mapping[str, Any]
     warnings: tuple[str, ...]
 
+    def with_warnings(self, warnings: Iterable[str]) -> Provenance:
+        """The same with further warnings."""
+        return replace(self, warnings=(*self.warnings, *warnings))
+
     @classmethod
     def of(cls, loaded: LoadedModel, batch: Batch) -> Provenance:
         """The provenance of a model whose weights were digested, and of a batch that was read."""
         inputs = {
             "source": batch.source,
-            "sha256": batch.digest,
+            "digest": batch.digest,
+            "order": batch.order,
             "count": batch.count,
+            "names": list(batch.names),
             "skipped": dict(batch.skipped),
         }
         skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]

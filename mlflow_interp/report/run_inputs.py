@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_interp.drawing import style
+from mlflow_interp.drawing.page import panel_kinds
 from mlflow_interp.report.folder import Entry
+from mlflow_interp.report.manifest import inputs_identity
 from mlflow_interp.report.view_file import VIEW_VERSION
 
 # Views may come from other runs: an address that isn't an image is not put into the page.
@@ -79,7 +81,7 @@ def walk(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
 
 
 def _digest(entry: Entry) -> str:
-    return str(entry.manifest["inputs"]["sha256"])
+    return inputs_identity(entry.manifest)
 
 
 def _input_set(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
@@ -123,8 +125,19 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     rows = {
         str(int(row["index"])): {name: row[name] for name in fields if name in row} for row in step["inputs"]
     }
-    content = {name: step[name] for name in ("step", "headline", "scatter", "matrix")}
-    return content | {"rows": rows}
+    return {
+        "step": step["step"],
+        "headline": step["headline"],
+        "panel": _panel(step["panel"]),
+        "rows": rows,
+    }
+
+
+def _panel(panel: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A panel whose kind this package has a script for, None for any other."""
+    if panel is None or panel["kind"] not in panel_kinds():
+        return None
+    return {"kind": panel["kind"], "data": dict(panel["data"])}
 
 
 def _by_importance(methods: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, str]]:

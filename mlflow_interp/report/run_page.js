@@ -1,7 +1,4 @@
 const FEW = 64;
-const NEIGHBOURS = 4;
-const MOST_NAMED = 8;
-const REACH = 14;
 
 const epochs = [
   ...new Set(
@@ -37,25 +34,30 @@ const visible = () =>
   );
 const current = () => inputs().find((input) => input.index === state.index) ?? state.extra;
 
-// What is known of an input that only a map of points shows.
+// What a method shows beside tiles: the panel of its kind at the chosen epoch.
+function panelOf(method) {
+  const { panel } = stepOf(method);
+  return panel && panels.has(panel.kind) ? { ...panels.get(panel.kind), data: panel.data } : null;
+}
+
+// What is known of an input that has no row, as only a panel shows it.
 function pointOf(index) {
   for (const method of inSet()) {
-    const { scatter } = stepOf(method);
-    const at = scatter ? scatter.indices.indexOf(index) : -1;
-    if (at < 0) continue;
-    const name = (each) => scatter.classes[each]?.[0] ?? String(each);
-    const label = scatter.labels[at] < 0 ? null : scatter.labels[at];
-    return {
-      index,
-      name: scatter.names[at],
-      label,
-      labelName: label === null ? null : name(label),
-      picture: null,
-      predicted: scatter.predicted[at],
-      predictions: [[name(scatter.predicted[at]), null]],
-    };
+    const panel = panelOf(method);
+    const known = panel?.describe && attempt(method, () => panel.describe(panel.data, index));
+    if (known) return { picture: null, ...known };
   }
   return null;
+}
+
+// What a panel makes of data that came from elsewhere: a damaged one costs itself and not the page.
+function attempt(method, make) {
+  try {
+    return make();
+  } catch (error) {
+    console.warn(`The panel of ${method.place} can't be shown: ${error}`);
+    return null;
+  }
 }
 
 function choose(index) {
@@ -139,205 +141,17 @@ function tileOf([caption, place], input) {
   return figure;
 }
 
-function plot(caption, label, draw, act) {
-  const figure = make("figure", "", "tile plot");
-  const canvas = make("canvas");
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", label);
-  figure.append(canvas, caption);
-  // Once it is on the page, and before that is printed, which waits for no frame.
-  queueMicrotask(() => {
-    const side = canvas.clientWidth;
-    const scale = window.devicePixelRatio || 1;
-    canvas.width = canvas.height = Math.max(1, Math.round(side * scale));
-    const pen = canvas.getContext("2d");
-    pen.scale(scale, scale);
-    draw(pen, side);
-  });
-  const at = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top, canvas.clientWidth];
-  };
-  canvas.addEventListener("click", (event) => act(...at(event)));
-  return { figure, canvas, at };
-}
-
-const unpacked = new Map();
-// Whole numbers from 0 to 1000, little-endian, across and up.
-function placesOf(layer) {
-  if (!unpacked.has(layer)) {
-    const view = new DataView(unpack(layer.places, Uint8Array).buffer);
-    unpacked.set(
-      layer,
-      Array.from({ length: view.byteLength / 4 }, (_, at) => [
-        view.getUint16(4 * at, true) / 1000,
-        1 - view.getUint16(4 * at + 2, true) / 1000,
-      ]),
-    );
-  }
-  return unpacked.get(layer);
-}
-
-function scatterOf(scatter, layer, input) {
-  const places = placesOf(layer);
-  const chosen = scatter.indices.indexOf(input.index);
-  const pad = 10;
-  const inside = ([across, down], side) => [pad + across * (side - 2 * pad), pad + down * (side - 2 * pad)];
-  const tint = (at) => scatter.classes[scatter.labels[at]]?.[1] ?? colour("--faint");
-  const caption = make("figcaption", layer.name);
-  const near = nearest(places, chosen).map((at) => scatter.names[at]);
-  if (layer.note) caption.append(make("div", layer.note));
-  if (chosen >= 0 && near.length) caption.append(make("div", `beside it: ${near.join(", ")}`));
-  const named = Object.entries(scatter.classes).filter(([each]) => scatter.labels.includes(Number(each)));
-  if (named.length > 1 && named.length <= MOST_NAMED) caption.append(legend(named));
-  const label = `Map of ${scatter.indices.length} inputs at ${layer.name}${chosen < 0 ? "" : `; ${input.name} lies beside ${near.join(", ")}`}`;
-  const radius = clamp(60 / Math.sqrt(places.length), 1.8, 5);
-  function draw(pen, side) {
-    places.forEach((place, at) => {
-      const [left, top] = inside(place, side);
-      pen.fillStyle = tint(at);
-      pen.beginPath();
-      pen.arc(left, top, radius, 0, 7);
-      pen.fill();
-      if (scatter.labels[at] >= 0 && scatter.labels[at] !== scatter.predicted[at]) {
-        pen.strokeStyle = colour("--ink");
-        pen.lineWidth = 1;
-        pen.beginPath();
-        pen.arc(left, top, radius + 1.5, 0, 7);
-        pen.stroke();
-      }
-    });
-    if (chosen < 0) return;
-    const [left, top] = inside(places[chosen], side);
-    for (const [width, name] of [
-      [5, "--ground"],
-      [2.5, "--mark"],
-    ]) {
-      pen.strokeStyle = colour(name);
-      pen.lineWidth = width;
-      pen.beginPath();
-      pen.arc(left, top, radius + 5, 0, 7);
-      pen.stroke();
-    }
-  }
-  const hit = (x, y, side) => {
-    const far = places.map((place) => {
-      const [left, top] = inside(place, side);
-      return Math.hypot(left - x, top - y);
-    });
-    const at = far.indexOf(Math.min(...far));
-    return far[at] <= REACH ? at : -1;
-  };
-  const made = plot(caption, label, draw, (...point) => {
-    const at = hit(...point);
-    if (at >= 0) choose(scatter.indices[at]);
-  });
-  made.canvas.addEventListener("pointermove", (event) => {
-    const at = hit(...made.at(event));
-    made.canvas.title = at < 0 ? "" : scatter.names[at];
-  });
-  return made.figure;
-}
-
-function nearest(places, chosen) {
-  if (chosen < 0) return [];
-  const far = places.map(([across, down]) =>
-    Math.hypot(across - places[chosen][0], down - places[chosen][1]),
-  );
-  return Array.from(places.keys())
-    .filter((at) => at !== chosen)
-    .sort((a, b) => far[a] - far[b])
-    .slice(0, NEIGHBOURS);
-}
-
-function legend(named) {
-  const line = make("div", "", "legend");
-  for (const [, [name, tint]] of named) {
-    const entry = make("span");
-    const swatch = make("span", "", "swatch");
-    swatch.style.background = tint;
-    entry.append(swatch, name);
-    line.append(entry);
-  }
-  return line;
-}
-
-function matrixOf(matrix, input) {
-  const count = matrix.names.length;
-  const row = matrix.classes.indexOf(input.label);
-  const column = matrix.classes.indexOf(saidOf(input.index)?.predicted);
-  const line = matrix.cells.filter(([from]) => from === row).sort((a, b) => b[2] - a[2]);
-  const caption = make("figcaption", "down: true, across: predicted");
-  const known = row >= 0;
-  const words = known
-    ? `${matrix.names[row]} (${matrix.support[row]}): ${line
-        .slice(0, 4)
-        .map(([, taken, times]) => `${times} ${matrix.names[taken]}`)
-        .join(", ")}`
-    : "";
-  if (known) caption.append(make("div", words));
-  function draw(pen, side) {
-    const cell = side / count;
-    if (known) {
-      pen.fillStyle = colour("--panel");
-      pen.fillRect(0, row * cell, side, cell);
-    }
-    for (const [from, to, times] of matrix.cells) {
-      pen.globalAlpha = 0.12 + 0.88 * Math.sqrt(times / matrix.support[from]);
-      pen.fillStyle = colour(from === to ? "--mark" : "--wrong");
-      pen.fillRect(to * cell, from * cell, Math.max(1, cell - 0.5), Math.max(1, cell - 0.5));
-    }
-    pen.globalAlpha = 1;
-    if (cell >= 18) numbers(pen, cell);
-    if (!known) return;
-    pen.strokeStyle = colour("--ink");
-    pen.lineWidth = 1;
-    pen.strokeRect(0.5, row * cell, side - 1, Math.max(3, cell));
-    if (column >= 0) {
-      pen.lineWidth = 2.5;
-      pen.strokeRect(column * cell, row * cell, Math.max(4, cell), Math.max(4, cell));
-    }
-  }
-  function numbers(pen, cell) {
-    Object.assign(pen, {
-      font: `${Math.min(12, cell / 2.2)}px system-ui`,
-      textAlign: "center",
-      textBaseline: "middle",
-    });
-    for (const [from, to, times] of matrix.cells) {
-      pen.fillStyle = times / matrix.support[from] > 0.3 ? colour("--ground") : colour("--ink");
-      pen.fillText(times, (to + 0.5) * cell, (from + 0.5) * cell);
-    }
-  }
-  // The next input of the cell, or else only its name.
-  function act(x, y, side) {
-    const from = Math.floor((y / side) * count);
-    const to = Math.floor((x / side) * count);
-    const there = inputs().filter(
-      (each) => each.label === matrix.classes[from] && saidOf(each.index)?.predicted === matrix.classes[to],
-    );
-    if (there.length)
-      choose(there[(there.findIndex((each) => each.index === state.index) + 1) % there.length].index);
-  }
-  const made = plot(caption, `Confusion matrix of ${count} classes. ${words}`, draw, act);
-  made.canvas.addEventListener("pointermove", (event) => {
-    const [x, y, side] = made.at(event);
-    const from = Math.floor((y / side) * count);
-    const to = Math.floor((x / side) * count);
-    const cell = matrix.cells.find((each) => each[0] === from && each[1] === to);
-    made.canvas.title = `${matrix.names[from]} taken for ${matrix.names[to]}: ${cell ? cell[2] : matrix.more ? "few or none" : 0}`;
-  });
-  return made.figure;
-}
+// What panels may ask of the page.
+const page = { choose, inputs, predictedOf: (index) => saidOf(index)?.predicted, chosen: () => state.index };
 
 function viewOf(method, input) {
   const step = stepOf(method);
   const same = method.set === state.set;
   const row = same ? step.rows[input.index] : undefined;
   const figures = (row?.tiles ?? []).map((each) => tileOf(each, input));
-  if (same && step.scatter)
-    figures.push(...step.scatter.layers.map((layer) => scatterOf(step.scatter, layer, input)));
-  if (step.matrix) figures.push(matrixOf(step.matrix, input));
+  const panel = panelOf(method);
+  if (panel && (same || panel.ofAnyInput))
+    figures.push(...(attempt(method, () => panel.draw(panel.data, input, page)) ?? []));
   if (!figures.length) return [];
   const view = make("div", "", "view");
   const tiles = make("div", "", "tiles");

@@ -45,9 +45,11 @@ def _page(entries: Sequence[Entry], budget: int, about: Mapping[str, Any]) -> st
     images = Images(budget)
     figures = [_figure(entry, images) for entry in entries]
     data = walk([entry for entry in entries if entry.view is not None], images)
+    steps = [step for method in data["methods"] for step in method["steps"]]
     return render(
         "report/run_page.html",
         "report/run_page.js",
+        panels=sorted({step["panel"]["kind"] for step in steps if step["panel"]}),
         title="Interpretations",
         models=_models(entries),
         sections=[_section(*pair, images) for pair in zip(entries, figures, strict=True)],

@@ -15,7 +15,9 @@ from PIL import Image
 
 from mlflow_interp.drawing.view import View
 
-VIEW_VERSION = 1
+VIEW_VERSION = 2  # 2: `panel` instead of `scatter` and `matrix`
+#: By the name of a field of version 1, the kind whose panel it is.
+_PANELS_OF_1 = {"scatter": "embedding", "matrix": "confusion_matrix"}
 MOST_OF_STEPS = 1_000_000  # bytes of all steps together
 _SHARP = 150_000  # bytes up to which a figure stays the PNG that it is
 _LARGEST_FIGURE = 240_000  # bytes of any other
@@ -59,10 +61,25 @@ def as_json(
         "step": 0,
         "headline": view.headline,
         "inputs": list(view.inputs),
-        "scatter": view.scatter,
-        "matrix": view.matrix,
+        "panel": None if view.panel is None else {"kind": view.panel.kind, "data": view.panel.data},
     }
     return _packed(view.title, figure, "step", series or {}, [step])
+
+
+def upgraded(view: dict[str, Any]) -> dict[str, Any]:
+    """The content of index.json as this version has it; damaged or later content stays as it is."""
+    if view.get("schema_version") != 1 or not isinstance(view.get("steps"), list):
+        return view
+    return view | {"schema_version": VIEW_VERSION, "steps": [_upgraded_step(step) for step in view["steps"]]}
+
+
+def _upgraded_step(step: Any) -> Any:
+    if not isinstance(step, dict):
+        return step
+    data = {kind: step[name] for name, kind in _PANELS_OF_1.items() if step.get(name) is not None}
+    panels = [{"kind": kind, "data": each} for kind, each in data.items()]
+    others = {name: value for name, value in step.items() if name not in _PANELS_OF_1}
+    return others | {"panel": panels[0] if panels else None}
 
 
 def over_steps(

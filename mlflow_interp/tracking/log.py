@@ -44,7 +44,7 @@ def log_lineage(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
     model_id = manifest["model"]["model_id"]
     dataset = Dataset(
         name=Path(str(inputs["source"])).name[:500] or "inputs",
-        digest=inputs["sha256"][:36],
+        digest=str(inputs.get("digest") or inputs["sha256"])[:36],
         source_type="mlflow_interp",
         source=json.dumps({"source": inputs["source"]}),
         profile=json.dumps({"num_rows": inputs["count"]}),

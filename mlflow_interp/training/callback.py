@@ -26,7 +26,7 @@ def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
             function(self, *args, **kwargs)
         except Exception as error:
             if self._session is not None:
-                self._session.give_up_all(error)
+                self._session.failures.give_up_all(error)
             else:
                 logger.warning("training goes on without interpretation: %s: %s", type(error).__name__, error)
 

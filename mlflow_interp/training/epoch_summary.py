@@ -12,7 +12,7 @@ from mlflow_interp.report import view_file
 from mlflow_interp.report.files import PAGE
 from mlflow_interp.report.folder import MANIFEST, VIEW_FILE
 from mlflow_interp.report.formats import to_json
-from mlflow_interp.report.manifest import complete_manifest
+from mlflow_interp.report.manifest import complete_manifest, inputs_identity
 
 MOST_STEPS = 50  # on one page; of more, evenly spaced ones are shown; each has its folder
 
@@ -54,9 +54,9 @@ def write_whole(
 
 def _view_file(folder: Path, manifests: Mapping[int, Mapping[str, Any]], figure: bytes) -> dict[str, bytes]:
     """The view file for the page of the run, with the epochs that used the same inputs as the last."""
-    digests = {step: manifest["inputs"]["sha256"] for step, manifest in manifests.items()}
+    identities = {step: inputs_identity(manifest) for step, manifest in manifests.items()}
     steps = view_file.evenly_spaced(list(manifests), MOST_STEPS)
-    same_inputs = [step for step in steps if digests[step] == digests[max(manifests)]]
+    same_inputs = [step for step in steps if identities[step] == identities[max(manifests)]]
     files = {step: folder / f"epoch-{step:04d}" / VIEW_FILE for step in same_inputs}
     contents = {step: file.read_bytes() for step, file in files.items() if file.is_file()}
     series: dict[str, list[tuple[int, float]]] = {}

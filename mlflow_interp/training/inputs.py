@@ -100,7 +100,8 @@ class TrainingInputs:
         arrays = as_arrays(pair)
         if arrays is not None:
             return self._sampled_batch(*arrays, epoch, "data")
-        return load_inputs(data, self._loaded(), class_names=options.class_names, max_inputs=options.samples)
+        batch = load_inputs(data, self._loaded(), class_names=options.class_names, max_inputs=options.samples)
+        return batch.in_memory()  # a dataset may be shuffled, and gives others when it is read again
 
     def _captured_batch(self) -> Batch | None:
         if self._reservoir is None:  # no validation pass yet

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_interp.engine.deferral import Deferred
+from mlflow_interp.engine.parts import Part
 from mlflow_interp.report.provenance import Provenance
 
 
@@ -37,27 +37,25 @@ class Start:
 
 @dataclass(frozen=True)
 class Step:
-    """The result of a method after an epoch, to be drawn and logged.
+    """What a method has accumulated after an epoch, to be concluded, drawn and logged.
 
     Attributes:
         method: the name of the method.
         step: the epoch, counted from 0, as MLflow's Keras autologging counts the epochs of losses.
-        result: a result, or the deferred call that computes it.
+        part: what the method has accumulated, which its result is computed from.
         given: the options that were given for the method and its figure.
         figure: those of them that are options of the figure.
         parameters: the options with their defaults.
         provenance: of the model and the inputs.
-        seconds: the time that it took of the training.
     """
 
     method: str
     step: int
-    result: Any | Deferred
+    part: Part
     given: Mapping[str, Any]
     figure: Mapping[str, Any]
     parameters: Mapping[str, Any]
     provenance: Provenance
-    seconds: float
 
 
 @dataclass(frozen=True)

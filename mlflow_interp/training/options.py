@@ -10,7 +10,9 @@ from typing import Any
 from mlflow_interp.backend.layer_tree import Layers
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.method_registry import find_method
-from mlflow_interp.options import Methods, distribute, options_of, parse_methods, route
+from mlflow_interp.options import METHODS_IN_TRAINING, Methods, distribute, options_of, parse_methods, route
+
+_STAGES = ("method", "engine", "figure")  # whose options each method takes while training
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class TrainingOptions:
         methods: Names, separated by commas or in a list, or a mapping from each to options of its own.
         data: What to interpret: arrays (inputs, labels), a dataset, a path. By default fit's validation
             data, else a sample of its training data.
-        samples: So many inputs are looked at, every class in its share; the confusion matrix looks at
-            the whole validation set.
+        samples: The number of inputs to interpret, every class in its share. Methods that need no more
+            than predictions, such as the confusion matrix, count the whole validation set.
         every_n_epochs: After each so many epochs, and after the last.
         class_names: The names of the classes, as elsewhere.
         layers: The layers to look at, for the methods that take layers.
@@ -30,12 +32,12 @@ class TrainingOptions:
         seed: Of the choice of inputs.
         run_id: The run to log to. By default the active one, else a new one that ends with the training.
         wait: Most seconds to wait at the end of training for what is still to be drawn and logged.
-        verbose: Print the confusion matrix after each epoch.
+        verbose: Print results that can be written as text, such as the confusion matrix.
         display: Show the latest figures in a notebook as training goes.
         tensorboard: A folder to write the figures to for TensorBoard as well.
     """
 
-    methods: Methods = ("umap", "confusion_matrix")
+    methods: Methods = METHODS_IN_TRAINING
     data: Any = None
     samples: int = 500
     every_n_epochs: int = 1
@@ -91,7 +93,7 @@ class TrainingOptions:
             find_method(method)
         for method, method_options in self.by_method.items():
             for stage, options in route(method, method_options).items():
-                if options and stage not in ("method", "figure"):
+                if options and stage not in _STAGES:
                     raise OptionError(
                         f"{next(iter(options))!r} is no option while training; {method} takes "
                         f"{', '.join(_accepted_options(method))}"
@@ -99,4 +101,4 @@ class TrainingOptions:
 
 
 def _accepted_options(method: str) -> list[str]:
-    return [name for name, option in options_of(method).items() if option.stage in ("method", "figure")]
+    return [name for name, option in options_of(method).items() if option.stage in _STAGES]

@@ -8,31 +8,39 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any
 
 from mlflow_interp import progress
 from mlflow_interp.backend.validation_tap import ValidationBatch, ValidationTap
-from mlflow_interp.engine.deferral import deferring
-from mlflow_interp.exceptions import InapplicableError
-from mlflow_interp.method_registry import find_method
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.engine.explain import limit
+from mlflow_interp.engine.method import Explaining, Predicting
+from mlflow_interp.engine.parts import Part
+from mlflow_interp.engine.run import run
+from mlflow_interp.method_registry import class_of, find_method, kind_of
 from mlflow_interp.models.origin import LoadedModel, Origin, digested
 from mlflow_interp.options import parameters_of, route
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.tracking.destination import active_run_id, context_tags, tracking_uri
-from mlflow_interp.training.fit_data import fit_data, fit_frame, is_under_way, was_interrupted
+from mlflow_interp.training.failures import Failures
+from mlflow_interp.training.fit_data import (
+    FitData,
+    as_arrays,
+    fit_data,
+    fit_frame,
+    is_under_way,
+    was_interrupted,
+)
 from mlflow_interp.training.inputs import NOT_CAPTURED, TrainingInputs
 from mlflow_interp.training.messages import Finish, Start, Step
 from mlflow_interp.training.options import TrainingOptions
-from mlflow_interp.training.validation_counts import ValidationCounts
+from mlflow_interp.training.validation_pass import ValidationPass
 from mlflow_interp.training.worker_client import Event, OnEvent, WorkerClient
 
 logger = logging.getLogger("mlflow_interp")
 
-FULL_VALIDATION_METHOD = (
-    "confusion_matrix"  # the method that looks at the whole validation set and not at a sample
-)
 PATIENCE = 5.0  # most seconds that a training waits for a tracking server that doesn't answer
 WATCH_INTERVAL = 0.25  # seconds between checks whether a training still runs
 MISSES = 4  # looks in a row that find no training, before it counts as left
@@ -50,7 +58,7 @@ class Session:
 
     Attributes:
         run_id: the run that is logged to; None until it is created.
-        given_up: methods that training goes on without.
+        failures: what training goes on without.
     """
 
     def __init__(
@@ -67,27 +75,21 @@ class Session:
         self.model = model
         self.epochs = epochs
         self._on_event = on_event
-        self._silent = silent
+        self.failures = Failures(self.methods, silent=silent)
         self.run_id = options.run_id or active_run_id()
-        self.given_up: set[str] = set()
         self._epoch_model: LoadedModel | None = None
-        self._warned: set[str] = set()
         self._epoch = 0
         self._ended = False
         self._ending = threading.Lock()
         frame = fit_frame(model)
         data = fit_data(frame)
-        self._inputs = TrainingInputs(options, data, self._loaded, self._warn)
-        counts = (
-            FULL_VALIDATION_METHOD in self.methods and options.data is None and data.validation is not None
-        )
-        counts_options = self.methods.get(FULL_VALIDATION_METHOD, {})
-        self._counts = ValidationCounts(counts_options, options.class_names, self._loaded) if counts else None
+        self._inputs = TrainingInputs(options, data, self._loaded, self.failures.warn)
+        self._pass = self._validation_pass(data)
         self._worker = WorkerClient(self._start(), self._receive)
-        captures = counts or self._inputs.captures
+        captures = self._pass is not None or self._inputs.captures
         self._tap = ValidationTap(model, self._add) if captures else None
         if self._tap is not None and not self._tap.possible and self._inputs.captures:
-            self._warn(NOT_CAPTURED)
+            self.failures.warn(NOT_CAPTURED)
         self._at_exit = weakref.finalize(self, _close_at_exit, self._worker, self._tap)
         if frame is not None:
             watch = (frame, threading.get_ident())
@@ -105,6 +107,20 @@ class Session:
             shows=self._on_event is not None,
         )
 
+    def _validation_pass(self, data: FitData) -> ValidationPass | None:
+        """The pass that feeds the methods which need no more than predictions; None where nothing does."""
+        predicting = {
+            name: route(name, options)["method"]
+            for name, options in self.methods.items()
+            if issubclass(class_of(name), Predicting)
+        }
+        if not predicting or self.options.data is not None or data.validation is None:
+            return None
+        in_order = as_arrays(data.validation) is not None
+        return ValidationPass(
+            predicting, self.options.class_names, self._loaded, self.failures.give_up, in_order=in_order
+        )
+
     def _loaded(self) -> LoadedModel:
         return LoadedModel(self.model, Origin("keras.Model", name=self.model.name, run_id=self.run_id))
 
@@ -112,8 +128,8 @@ class Session:
         """Start capturing a validation pass, where that is needed."""
         if self._tap is not None and not self._ended:
             self._inputs.begin_pass(self._epoch)
-            if self._counts is not None:
-                self._counts.begin_pass()
+            if self._pass is not None:
+                self._pass.begin()
             self._tap.open()
 
     def end_validation(self) -> None:
@@ -125,10 +141,10 @@ class Session:
         """Add a batch of the validation pass; called by TensorFlow, so it must not raise."""
         try:
             self._inputs.add(batch)
-            if self._counts is not None and FULL_VALIDATION_METHOD not in self.given_up:
-                self._counts.add(batch, str(self._tap and self._tap.head))
+            if self._pass is not None:
+                self._pass.add(batch, str(self._tap and self._tap.head))
         except Exception as error:
-            self.give_up(FULL_VALIDATION_METHOD, error)
+            self.failures.give_up_all(error)
 
     def epoch(self, epoch: int) -> None:
         """Interpret the model after an epoch, if it is one of those to interpret."""
@@ -136,53 +152,84 @@ class Session:
         self._epoch_model = None
         if (epoch + 1) % self.options.every_n_epochs and epoch + 1 != self.epochs:
             return
-        for method in self.methods:
-            if method not in self.given_up:
-                try:
-                    self._interpret(method, epoch)
-                except Exception as error:
-                    self.give_up(method, error)
+        predicting = () if self._pass is None else tuple(self._pass.methods)
+        others = [name for name in self.methods if name not in predicting]
+        self._guarded(predicting, epoch, self._interpret_pass)
+        self._guarded(others, epoch, self._interpret_inputs)
 
-    def _interpret(self, method: str, epoch: int) -> None:
-        started = time.perf_counter()
-        method_options = dict(self.methods[method])
-        options = route(method, method_options)
-        outcome = self._result(method, epoch, options["method"])
-        if outcome is None:
+    def _guarded(
+        self, methods: Iterable[str], epoch: int, interpret: Callable[[Sequence[str], int], None]
+    ) -> None:
+        """Interpret by methods that have not failed; an error costs them, and never the training."""
+        active = self.failures.active(methods)
+        try:
+            if active:
+                interpret(active, epoch)
+        except Exception as error:
+            self.failures.give_up(active, error)
+
+    def _interpret_pass(self, methods: Sequence[str], epoch: int) -> None:
+        """Send what a validation pass gave; where it could not be captured, run over data in memory."""
+        accumulated = self._pass and self._pass.parts(self._digested())
+        if accumulated:
+            parts, provenance = accumulated
+            for method in methods:
+                if method in parts:
+                    self._send(method, epoch, parts[method], provenance)
             return
-        result, provenance = outcome
-        seconds = time.perf_counter() - started
+        # Never a sample after one epoch and all data after another: they would share one curve.
+        self._run(methods, epoch, self._inputs.validation_batch())
+
+    def _interpret_inputs(self, methods: Sequence[str], epoch: int) -> None:
+        """Run methods on the inputs that were chosen."""
+        self._run(methods, epoch, self._inputs.batch(epoch))
+
+    def _run(self, methods: Sequence[str], epoch: int, batch: Batch | None) -> None:
+        """Run methods on inputs; where there are none yet, none are run."""
+        if batch is None:
+            return
+        options = {name: route(name, self.methods[name]) for name in methods}
+        running = {}
+        for name in methods:
+            try:
+                method = find_method(name)(self.model, batch, **options[name]["method"])
+                is_limited = isinstance(method, Explaining)
+                running[name] = limit(method, **options[name]["engine"]) if is_limited else method
+            except Exception as error:
+                self.failures.give_up([name], error)
+        if not running:
+            return
+        with progress.shown(False):
+            found = run(self.model, batch, running, while_training=True)
+        provenance = Provenance.of(self._digested(), batch)
+        for name, failure in found.errors.items():
+            self.failures.give_up([name], failure)
+        for name, part in found.parts.items():
+            self._send(name, epoch, part, provenance)
+
+    def _send(self, method: str, epoch: int, part: Part, provenance: Provenance) -> None:
+        """Send what a method has accumulated to the worker, which concludes and draws it."""
+        try:
+            self._send_step(method, epoch, part, provenance)
+        except Exception as error:  # such as what can't be pickled
+            self.failures.give_up([method], error)
+
+    def _send_step(self, method: str, epoch: int, part: Part, provenance: Provenance) -> None:
+        method_options = dict(self.methods[method])
         self._worker.step(
             Step(
                 method=method,
                 step=epoch,
-                result=result,
+                part=part,
                 given=method_options,
-                figure=options["figure"],
+                figure=route(method, method_options)["figure"],
                 parameters=parameters_of(method, method_options),
                 provenance=provenance,
-                seconds=seconds,
             )
         )
-        if method == FULL_VALIDATION_METHOD and self.options.verbose:
-            from mlflow_interp.kinds.confusion_matrix.text import as_text
-
-            print(as_text(result))
-
-    def _result(self, method: str, epoch: int, options: Mapping[str, Any]) -> tuple[Any, Provenance] | None:
-        """A result, or the deferred call that computes it; None where there are no inputs yet."""
-        if method == FULL_VALIDATION_METHOD and self._counts is not None:
-            counts = self._counts.result(self._digested())
-            # Never a sample after one epoch and all data after another: they would share one curve.
-            batch = None if counts else self._inputs.validation_batch()
-        else:
-            counts = None
-            batch = self._inputs.batch(epoch)
-        if batch is None:
-            return counts
-        with deferring(), progress.shown(False):
-            result = find_method(method)(self.model, batch, **options)
-        return result, Provenance.of(self._digested(), batch)
+        as_text = kind_of(method).as_text
+        if self.options.verbose and as_text is not None:
+            print(as_text(part.result()))
 
     def _digested(self) -> LoadedModel:
         """The model as it is after this epoch."""
@@ -211,40 +258,16 @@ class Session:
             time.sleep(WATCH_INTERVAL)
         self.end("KILLED" if was_interrupted(frame) else "FAILED")
 
-    def give_up_all(self, error: Exception) -> None:
-        """Go on without interpretation; existing results are logged, and the run ends as usual."""
-        if self.given_up >= set(self.methods):
-            return
-        self.given_up.update(self.methods)
-        self._warn(f"training goes on without interpretation: {_reason(error)}")
-
-    def give_up(self, method: str, error: Exception) -> None:
-        """Go on without a method, with one warning about the reason."""
-        if method in self.given_up:
-            return
-        self.given_up.add(method)
-        self._warn(f"training goes on without {method}: {_reason(error)}")
-
-    def _warn(self, text: str) -> None:
-        if text not in self._warned and not self._silent:
-            self._warned.add(text)
-            logger.warning("%s", text)
-
     def _receive(self, event: Event) -> None:
         """Handle an event that the worker reports; runs in the client's thread."""
         if "run" in event:
             self.run_id = event["run"]
         if "failed" in event:
-            self._warn(f"{event['failed']} could not be drawn: {event['why']}")
+            self.failures.warn(f"{event['failed']} could not be drawn: {event['why']}")
         if "warning" in event:
-            self._warn(event["warning"])
+            self.failures.warn(event["warning"])
         if self._on_event is not None:
             self._on_event(event)
-
-
-def _reason(error: Exception) -> str:
-    first = (str(error).strip().splitlines() or [""])[0]
-    return first if isinstance(error, InapplicableError) else f"{type(error).__name__}: {first}"
 
 
 def _close_at_exit(worker: WorkerClient, tap: ValidationTap | None) -> None:

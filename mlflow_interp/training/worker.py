@@ -95,7 +95,6 @@ class Worker:
         self._online(self._upload)
 
     def _write(self, message: Step) -> None:
-        from mlflow_interp.engine.deferral import Deferred
         from mlflow_interp.report.files import draw_files
         from mlflow_interp.report.folder import write_folder
         from mlflow_interp.report.manifest import complete_manifest, describe
@@ -103,15 +102,15 @@ class Worker:
 
         series = self.series.setdefault(message.method, _Series())
         previous = series.results[max(series.results)] if series.results else None
-        result = message.result.conclude(previous) if isinstance(message.result, Deferred) else message.result
+        result = message.part.result(previous)
         _, files = draw_files(message.method, result, message.figure, with_page=False)
         described = describe(
             message.method,
             result,
             message.given,
-            message.provenance,
+            message.provenance.with_warnings(message.part.notes),
             parameters=message.parameters,
-            seconds=message.seconds,
+            seconds=message.part.seconds,
         )
         manifest = complete_manifest(described | {"step": message.step}, files)
         self.spool.save()
@@ -222,11 +221,13 @@ def _received(connection: Connection) -> Iterator[Any]:
 
 @cache
 def _warm_up(methods: tuple[str, ...]) -> None:
-    """Have Numba compile the functions that the first layout would otherwise wait for."""
-    if "umap" in methods:
-        from mlflow_interp.kinds.embedding.layout import try_out
+    """Load and compile what the first results would otherwise wait for."""
+    from mlflow_interp.method_registry import kind_of
 
-        try_out({"n_neighbors": 5, "min_dist": 0.1, "n_components": 2, "random_state": 0})
+    for method in methods:
+        warm_up = kind_of(method).warm_up
+        if warm_up is not None:
+            warm_up()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def read(model, values=VALUES):
     kinds = []
 
     def function(inputs):
-        found = class_scores(forward(model, inputs).outputs)
+        found = class_scores(forward(model, inputs).outputs, model)
         kinds.append(found.head)
         return found.scores, found.probabilities
 
@@ -106,6 +106,51 @@ def test_a_map_of_classes_is_averaged_over_space():
     scores, _, head = read(model, values)
     assert head == "softmax"
     np.testing.assert_allclose(scores, (values @ kernel[0, 0] + bias).mean(axis=(1, 2)), atol=1e-6)
+
+
+def channels_first(*head):
+    """Three classes at each of 5×4 positions, in a model whose convolution has channels before space."""
+    return keras.Sequential(
+        [keras.Input((2, 5, 4)), layers.Conv2D(3, 1, data_format="channels_first", name="conv"), *head]
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        ([], "linear"),
+        ([layers.Activation("sigmoid")], "sigmoid"),
+        ([layers.Softmax(axis=1)], "softmax"),
+        ([layers.Permute((2, 3, 1))], "linear"),
+        ([layers.Permute((2, 3, 1)), layers.Softmax()], "softmax"),
+        ([layers.Reshape((3, 20)), layers.Permute((2, 1)), layers.Softmax()], "softmax"),
+    ],
+    ids=["linear", "sigmoid", "softmax", "permuted", "permuted softmax", "flattened softmax"],
+)
+def test_a_channels_first_map_of_classes_is_averaged_over_space(head, kind):
+    values = np.random.default_rng(1).random((2, 2, 5, 4), dtype=np.float32)
+    model = channels_first(*head)
+    kernel, bias = model.get_layer("conv").get_weights()
+    logits = np.einsum("nchw,ck->nkhw", values, kernel[0, 0]) + bias[:, np.newaxis, np.newaxis]
+    scores, probabilities, found = read(model, values)
+    assert found == kind
+    assert probabilities.shape == (2, 3)
+    np.testing.assert_allclose(scores, logits.mean(axis=(2, 3)), atol=1e-6)
+
+
+def test_a_channels_first_map_of_one_class_is_binary():
+    values = np.random.default_rng(1).random((2, 2, 5, 4), dtype=np.float32)
+    model = keras.Sequential(
+        [
+            keras.Input((2, 5, 4)),
+            layers.Conv2D(1, 1, data_format="channels_first", activation="sigmoid", name="conv"),
+        ]
+    )
+    kernel, bias = model.get_layer("conv").get_weights()
+    logits = (np.einsum("nchw,ck->nkhw", values, kernel[0, 0]) + bias).mean(axis=(2, 3))
+    scores, _, found = read(model, values)
+    assert found == "binary"
+    np.testing.assert_allclose(scores, np.concatenate([-logits, logits], axis=1), atol=1e-6)
 
 
 def chunk(labels=(0, 2, -1), start=0):

@@ -73,6 +73,49 @@ def test_hover_tells_a_cells_numbers(opened):
         assert f"{result.counts[1, 2] / result.counts[:, 2].sum():.1%} of predicted" in said
 
 
+def frames(tab):
+    """Left, right, low and high ends of the frame of the chosen cell, and of what is in view."""
+    return tab.evaluate(
+        """() => { const { layout } = document.getElementById("plot");
+        const frame = layout.shapes.find((each) => each.type === "rect");
+        const ends = frame && [frame.x0, frame.x1, frame.y0, frame.y1];
+        return [ends, layout.xaxis.range, layout.yaxis.range]; }"""
+    )
+
+
+def many_classes():
+    """Of 100 classes each is taken for the next one, but class 40 more often for 10, and 70 for 90."""
+    labels = np.concatenate([np.repeat(np.arange(100), 3), np.full(8, 40), np.full(6, 70)])
+    found = np.concatenate([np.repeat((np.arange(100) + 1) % 100, 3), np.full(8, 10), np.full(6, 90)])
+    return from_predictions(labels, found, class_names=[f"class {index}" for index in range(100)])
+
+
+def test_a_cell_of_two_classes_out_of_view_is_brought_into_view(opened):
+    with opened(page(many_classes())) as tab:
+        tab.fill("#find", "class 3")
+        expect(tab.locator("#shown")).to_contain_text("class 3 and the 2 classes")
+        tab.locator("#pairs button", has_text="class 40 → class 10").click()
+        says(tab, "#cell", "class 40 taken for class 10")
+        frame, across, down = frames(tab)
+        assert frame is not None
+        assert min(across) <= frame[0] < frame[1] <= max(across)
+        assert min(down) <= frame[2] < frame[3] <= max(down)
+        expect(tab.locator("#shown")).to_contain_text("class 40 and the")
+
+
+def test_a_cell_outside_of_what_was_zoomed_into_is_brought_into_view(opened):
+    with opened(page(many_classes())) as tab:
+        tab.evaluate(
+            "Plotly.relayout('plot', {'xaxis.range[0]': 0, 'xaxis.range[1]': 5, 'yaxis.range[0]': 5, "
+            "'yaxis.range[1]': 0})"
+        )
+        expect(tab.locator("#all")).to_be_visible()
+        tab.locator("#pairs button", has_text="class 70 → class 90").click()
+        frame, across, _ = frames(tab)
+        assert frame is not None
+        assert min(across) <= frame[0] < frame[1] <= max(across)
+
+
 def test_click_shows_the_mistakes_behind_a_cell(opened):
     result = made()
     with opened(page(result)) as tab:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,23 @@ def test_slider_walks_through_the_steps(opened, embedding_of):
         assert page.text_content("#at") == str(step)
         xs = page.evaluate("document.getElementById('plot').data[0].x")
         np.testing.assert_allclose(xs, results[step].embeddings[::3, 0, 0], rtol=1e-6)
+
+
+def test_each_step_shows_its_own_inputs(opened, embedding_of):
+    first, second = embedding_of(names=NAMES), embedding_of(names=NAMES, seed=1)
+    shown = replace(
+        second.examples,
+        names=tuple(f"other {index}" for index in range(60)),
+        indices=second.examples.indices + 100,
+        labels=(second.examples.labels + 1) % 3,
+    )
+    second = replace(second, examples=shown)
+    page = opened(page_over({0: first, 1: second}))
+    page.fill("#find", NAMES[2])
+    assert page.evaluate(SHOWN) == [0, 0, 20]
+    assert hover(page, 4, 0) == ("other 1", f"input 101label {NAMES[2]}predicted {NAMES[1]} 80.0%")
+    page.fill("#step", "0")
+    assert hover(page, 4, 0) == ("input 2", f"input 2label {NAMES[2]}predicted {NAMES[2]} 80.0%")
 
 
 @pytest.mark.parametrize(

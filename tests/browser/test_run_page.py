@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from playwright.sync_api import expect
 from docs.pictures import browser_page
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import run_page, view_file
-from mlflow_interp.report.folder import read_view
+from mlflow_interp.report.folder import read_entries, read_view
 from tests.interpretations import entries, examples, results
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
 
+CONTRACT_1 = Path(__file__).parents[1] / "report" / "contract_1"
 COUNT = 10  # of which inputs 3 and 8 are taken for a camera, and are rockets
 
 
@@ -113,8 +115,9 @@ def test_a_point_on_the_map_chooses_its_input_everywhere(opened, run):
     tab = opened(run_page.page(run, "r"))
     canvas = tab.locator(".view[data-place=umap] canvas").first
     across, down = tab.evaluate(
-        """() => { const map = data.methods.find((each) => each.place === "umap").steps[0].scatter;
-        return placesOf(map.layers[0])[map.indices.indexOf(7)]; }"""
+        """() => { const map = data.methods.find((each) => each.place === "umap").steps[0].panel.data;
+        const places = unpack(map.layers[0].places, Uint16Array), at = 2 * map.indices.indexOf(7);
+        return [places[at] / 1000, 1 - places[at + 1] / 1000]; }"""
     )
     box = canvas.bounding_box()
     canvas.click(position={"x": 10 + across * (box["width"] - 20), "y": 10 + down * (box["width"] - 20)})
@@ -143,6 +146,27 @@ def test_a_cell_of_the_matrix_walks_through_its_inputs(opened, run):
         canvas.click(position={"x": side * 0.9, "y": side * 0.7})  # rocket, taken for camera
         expect(tab.locator("#name")).to_have_text(name)
         expect(tab.locator("#verdict")).to_have_text("✕ predicted camera, is rocket")
+
+
+def test_a_damaged_panel_costs_itself_only(opened, run):
+    damaged = json.loads(json.dumps(next(each for each in run if each.place == "umap").view))
+    damaged["steps"][0]["panel"]["data"] = {"indices": 7}
+    tab = opened(
+        run_page.page([replace(each, view=damaged) if each.place == "umap" else each for each in run], "r")
+    )
+    tab.keyboard.press("ArrowRight")
+    expect(tab.locator("#name")).to_have_text("<b>1</b>")
+    expect(tab.locator(".view[data-place=umap]")).to_have_count(0)
+    expect(tab.locator(".view[data-place=confusion_matrix] canvas")).to_have_count(1)
+
+
+def test_what_version_1_wrote_opens_with_its_panels(opened):
+    tab = opened(run_page.page(read_entries(CONTRACT_1), "r"))
+    expect(tab.locator(".view[data-place=umap] canvas")).to_have_count(2)
+    expect(tab.locator(".view[data-place=confusion_matrix] canvas")).to_have_count(1)
+    tab.keyboard.press("ArrowRight")
+    expect(tab.locator("#name")).to_have_text("photograph 1.jpg")
+    assert tab.evaluate(LOADED)
 
 
 def test_filters_leave_what_was_asked_for(opened, run):

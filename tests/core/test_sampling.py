@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+from collections import Counter
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_interp.core.sampling import stratified
+from mlflow_interp.core.sampling import sample_rows, stratified
 
 
 def test_each_label_keeps_its_share():
@@ -42,3 +47,93 @@ def test_samples_are_sorted_distinct_and_in_share(labels, count, seed):
     for label in np.unique(labels):
         share = (labels == label).mean() * len(taken)
         assert abs((labels[taken] == label).sum() - share) <= 1
+
+
+# Samples by digest.
+
+
+def digests_of(ids):
+    rows = [hashlib.blake2b(str(each).encode(), digest_size=16).digest() for each in ids]
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 16)
+
+
+def by_definition(digests, cells, count, seed):
+    """The rule, word for word."""
+    keys = [
+        hashlib.blake2b(seed.to_bytes(8, "little") + bytes(digest), digest_size=16).digest()
+        for digest in digests
+    ]
+    ranked, ranks = Counter(), {}
+    for row in sorted(range(len(keys)), key=lambda row: keys[row]):
+        ranks[row] = ranked[tuple(cells[row])]
+        ranked[tuple(cells[row])] += 1
+    return sorted(sorted(ranks, key=lambda row: (ranks[row], keys[row]))[:count])
+
+
+cells_of_inputs = st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 3)), min_size=1, max_size=60)
+sizes = st.integers(1, 70)
+seeds = st.integers(0, 2**63)
+
+
+@given(cells=cells_of_inputs, count=sizes, seed=seeds)
+def test_a_sample_is_what_the_rule_says(cells, count, seed):
+    digests = digests_of(range(len(cells)))
+    taken = sample_rows(digests, np.array(cells), count, seed=seed)
+    assert taken.dtype == np.int64
+    assert taken.tolist() == by_definition(digests, cells, count, seed)
+
+
+@given(cells=cells_of_inputs, count=sizes, seed=seeds, order=st.integers(0, 9))
+def test_the_order_of_inputs_makes_no_difference(cells, count, seed, order):
+    digests, cells = digests_of(range(len(cells))), np.array(cells)
+    permuted = np.random.default_rng(order).permutation(len(cells))
+    taken = sample_rows(digests, cells, count, seed=seed)
+    again = sample_rows(digests[permuted], cells[permuted], count, seed=seed)
+    assert sorted(permuted[again]) == taken.tolist()
+
+
+@given(ids=st.lists(st.integers(0, 5), min_size=1, max_size=30), count=sizes, order=st.integers(0, 9))
+def test_duplicates_are_taken_as_often_in_any_order(ids, count, order):
+    digests = digests_of(ids)
+    cells = np.array(ids) % 2
+    permuted = np.random.default_rng(order).permutation(len(ids))
+    taken = sample_rows(digests, cells, count, seed=0)
+    again = permuted[sample_rows(digests[permuted], cells[permuted], count, seed=0)]
+    assert sorted(ids[row] for row in taken) == sorted(ids[row] for row in again)
+
+
+@given(cells=cells_of_inputs, count=sizes, more=st.integers(0, 30), seed=seeds)
+def test_a_smaller_sample_is_part_of_a_larger_one(cells, count, more, seed):
+    digests, cells = digests_of(range(len(cells))), np.array(cells)
+    larger = sample_rows(digests, cells, count + more, seed=seed)
+    assert set(sample_rows(digests, cells, count, seed=seed)) <= set(larger)
+
+
+@given(cells=cells_of_inputs, count=sizes, seed=seeds)
+def test_every_cell_has_one_before_any_has_two(cells, count, seed):
+    taken = sample_rows(digests_of(range(len(cells))), np.array(cells), count, seed=seed)
+    assert len(taken) == min(count, len(cells))
+    have, there_are = Counter(cells[row] for row in taken), Counter(cells)
+    most = max(have.values())
+    assert all(have[cell] >= min(most - 1, size) for cell, size in there_are.items())
+
+
+def test_another_seed_takes_others():
+    digests = digests_of(range(1000))
+    first, again, other = (sample_rows(digests, np.zeros(1000, int), 50, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert len(set(first) & set(other)) < 15
+    assert first.max() > 800
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_nothing_is_taken_where_nothing_is_asked_for(count):
+    assert sample_rows(digests_of(range(3)), np.zeros(3), count, seed=0).tolist() == []
+    assert sample_rows(digests_of([]), np.zeros((0, 2)), 5, seed=0).tolist() == []
+
+
+def test_many_rows_take_little_time():
+    digests = np.random.default_rng(0).integers(0, 256, (200_000, 16), dtype=np.uint8)
+    start = time.perf_counter()
+    assert len(sample_rows(digests, np.arange(200_000) % 1000, 64, seed=0)) == 64
+    assert time.perf_counter() - start < 5

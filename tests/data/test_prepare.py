@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,8 @@ import tensorflow as tf
 
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.data import reader
+from mlflow_interp.core.digests import row_digests
+from mlflow_interp.data import reader, sources
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.models.load import load_model
@@ -231,21 +237,45 @@ def test_pictures_are_read_as_they_are_needed(
 ) -> None:
     save_images(tmp_path, {f"{index:03d}.png": index for index in range(100)})
     read: list[str] = []
-    original = reader.read_image
+    original = reader.read_image_and_digest
 
-    def counted(path: Path, **options: Any) -> np.ndarray:
+    def counted(path: Path, **options: Any) -> tuple[np.ndarray, bytes]:
         read.append(path.name)
         return original(path, **options)
 
-    monkeypatch.setattr(reader, "read_image", counted)
+    monkeypatch.setattr(reader, "read_image_and_digest", counted)
     batch = load_inputs(tmp_path, loaded, batch_size=8)
     assert read == []
     sizes = []
     for chunk in batch.chunks():
         sizes.append(len(chunk))
-        assert len(read) == sum(sizes), "pictures are read ahead of their chunk"
+        assert len(read) <= sum(sizes) + 8, "more than one chunk is read ahead"
     assert sizes == [8] * 12 + [4]
     assert batch.total == 100
+
+
+def test_no_thread_is_left_when_reading_stops_early(tmp_path: Path, loaded: LoadedModel) -> None:
+    save_images(tmp_path, {f"{index:03d}.png": index for index in range(40)})
+    before = threading.active_count()
+    for inputs in (tmp_path, grey_rows(*range(40)), rows_of(40)):
+        chunks = load_inputs(inputs, loaded, batch_size=4).chunks()
+        next(chunks)
+        assert threading.active_count() > before
+        chunks.close()
+        assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 50])
+def test_images_are_the_same_for_any_batch_size(batch_size: int, tmp_path: Path, loaded: LoadedModel) -> None:
+    save_images(tmp_path, {f"{index:02d}.png": index for index in range(20)})
+    for name in ("03.png", "04.png", "05.png", "19.png"):
+        (tmp_path / name).write_bytes(b"no picture")
+    batch = load_inputs(tmp_path, loaded, batch_size=batch_size, labels=range(20))
+    kept = [index for index in range(20) if index not in (3, 4, 5, 19)]
+    assert greys(batch) == kept
+    assert labels(batch) == kept
+    assert list(batch.skipped) == ["03.png", "04.png", "05.png", "19.png"]
+    assert batch.digest == load_inputs(tmp_path, loaded).digest
 
 
 def test_max_inputs_is_spaced_over_class_folders(tmp_path: Path, loaded: LoadedModel) -> None:
@@ -435,17 +465,72 @@ def test_dataset_for_a_model_of_unknown_shape() -> None:
         assert firsts(load_inputs(dataset, load_model(Own()))) == [0, 1, 2, 3, 4]
 
 
-def test_shuffled_dataset_gives_the_same_on_each_pass(loaded: LoadedModel) -> None:
-    batch = load_inputs(rows_of(64).shuffle(64), loaded, batch_size=8)
-    next(batch.read())  # a look at the first chunk settles nothing else
+def test_a_dataset_is_not_read_before_its_chunks_are(
+    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    taken: list[int] = []
+
+    def rows() -> Iterator[np.ndarray]:
+        for index in range(1000):
+            taken.append(index)
+            yield np.full((8, 8, 3), index, np.float32)
+
+    dataset = tf.data.Dataset.from_generator(rows, output_signature=tf.TensorSpec((8, 8, 3), tf.float32))
+    batch = load_inputs(dataset, loaded, batch_size=4)
+    assert taken == []
+    chunks = batch.chunks()
+    next(chunks)
+    time.sleep(0.2)
+    # The first chunk, the next one, and one that TensorFlow has ready while it collects another.
+    assert len(taken) <= 4 * 4 + 1
+    chunks.close()
+    assert len(taken) <= 4 * 4 + 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_is_read_in_the_thread_that_asks_for_it(loaded: LoadedModel) -> None:
+    threads: set[int] = set()
+    blocks = sources._dataset(rows_of(9), 2, None, 4)
+
+    def read() -> Iterator[Any]:
+        for block in blocks.read():
+            threads.add(threading.get_ident())
+            yield block
+
+    one = reader.Reader(loaded, (None, 8, 8, 3), None, "auto", "crop", 2, None, [])
+    assert firsts(one.batch(replace(blocks, read=read))) == list(range(9))
+    assert threads == {threading.get_ident()}
+
+
+def test_a_dataset_that_is_shuffled_again_is_noticed(loaded: LoadedModel) -> None:
+    batch = load_inputs(rows_of(64).shuffle(64, seed=1), loaded, batch_size=8)
     first = firsts(batch)
     assert sorted(first) == list(range(64))
+    assert batch.warnings == []
+    assert firsts(batch) != first
+    (warning,) = batch.warnings
+    assert "reshuffle_each_iteration=False" in warning
+
+
+def test_a_dataset_that_is_shuffled_once_is_the_same_on_each_pass(loaded: LoadedModel) -> None:
+    batch = load_inputs(rows_of(64).shuffle(64, reshuffle_each_iteration=False), loaded, batch_size=8)
+    first = firsts(batch)
     assert firsts(batch) == first
     assert labels(batch) == [index % 2 for index in first]
+    assert batch.warnings == []
+
+
+def test_a_dataset_of_random_inputs_is_noticed(loaded: LoadedModel) -> None:
+    batch = load_inputs(rows_of(3).map(lambda row, _: row + tf.random.uniform(())), loaded)
+    firsts(batch)
+    firsts(batch)
+    (warning,) = batch.warnings
+    assert "yield the same inputs each time" in warning
 
 
 def test_two_passes_at_once(loaded: LoadedModel) -> None:
-    batch = load_inputs(rows_of(20).shuffle(20), loaded, batch_size=5)
+    batch = load_inputs(rows_of(20), loaded, batch_size=5)
     for one, other in zip(batch.read(), batch.read(), strict=True):
         np.testing.assert_array_equal(one.inputs, other.inputs)
 
@@ -472,28 +557,75 @@ def test_labels_beside_a_dataset_are_refused(loaded: LoadedModel) -> None:
 # Digests.
 
 
-def test_digest_is_of_what_the_model_is_fed(loaded: LoadedModel, tmp_path: Path) -> None:
+def digests(batch: Batch) -> list[bytes]:
+    rows = np.concatenate([chunk.digests for chunk in batch.chunks() if chunk.digests is not None])
+    assert (rows.dtype, rows.shape) == (np.uint8, (batch.count, 16))
+    return [bytes(row) for row in rows]
+
+
+def test_digests_are_of_what_is_given_before_it_is_prepared(loaded: LoadedModel, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
     np.save(tmp_path / "a.npy", pixels)
+    np.savez_compressed(tmp_path / "a.npz", inputs=pixels)
+    expected = [bytes(row) for row in row_digests(pixels)]
+    assert digests(load_inputs(pixels, loaded, preprocess="-1..1")) == expected
+    assert digests(load_inputs(pixels, loaded, max_inputs=2)) == [expected[0], expected[5]]
+    assert digests(load_inputs(tmp_path / "a.npy", loaded)) == expected
+    assert digests(load_inputs(tmp_path / "a.npz", loaded)) == expected
+    assert digests(load_inputs(tf.data.Dataset.from_tensor_slices(pixels).batch(3), loaded)) == expected
     digest = load_inputs(pixels, loaded).digest
-    assert load_inputs(tmp_path / "a.npy", loaded).digest == digest
-    assert load_inputs(pixels.astype(np.float32) / np.float32(255), loaded).digest == digest
-    assert load_inputs(tf.data.Dataset.from_tensor_slices(pixels), loaded).digest == digest
-    assert load_inputs(pixels, loaded, preprocess="-1..1").digest != digest
-    assert load_inputs(pixels[::-1], loaded).digest != digest
+    assert load_inputs(pixels[::-1], loaded, preprocess="none").digest == digest
     assert load_inputs(pixels[:9], loaded).digest != digest
+    assert load_inputs(pixels.astype(np.float32), loaded).digest != digest
     changed = pixels.copy()
     changed[9, 7, 7, 2] ^= 1
     assert load_inputs(changed, loaded).digest != digest
+
+
+def test_the_digest_of_an_image_is_that_of_its_file(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(a=1, b=2, c=3)
+    (path / "b.png").write_bytes(b"no picture")
+    files = [(path / name).read_bytes() for name in ("a.png", "c.png")]
+    assert digests(load_inputs(path, loaded)) == [blake2b(each, digest_size=16).digest() for each in files]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_digest_does_not_depend_on_the_batch_size(batch_size: int, loaded: LoadedModel) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
     assert load_inputs(pixels, loaded, batch_size=batch_size).digest == load_inputs(pixels, loaded).digest
-    two = (np.arange(40.0).reshape(10, 4), pixels)
+    two = {"second": pixels, "first": np.arange(40.0).reshape(10, 4)}
     expected = load_inputs(two, two_inputs()).digest
     assert load_inputs(two, two_inputs(), batch_size=batch_size).digest == expected
+    assert digests(load_inputs(two, two_inputs())) == [
+        bytes(row) for row in row_digests((two["first"], pixels))
+    ]
+
+
+# Columns.
+
+
+def test_columns_of_files_that_are_skipped(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(a=1, b=2, c=3, d=4)
+    (path / "b.png").write_bytes(b"no picture")
+    batch = load_inputs(path, loaded, batch_size=2).with_columns({"weights": [1, 2, 3, 4]})
+    assert [chunk.columns["weights"].tolist() for chunk in batch.chunks()] == [[1], [3, 4]]
+    with pytest.raises(InputsError, match="there are 3 weights for 4 inputs; give one for each"):
+        load_inputs(path, loaded).with_columns({"weights": [1, 2, 3]})
+
+
+@pytest.mark.parametrize("count", [9, 11])
+def test_columns_of_a_dataset_of_unknown_length(count: int, loaded: LoadedModel) -> None:
+    batch = load_inputs(rows_of(10).batch(3), loaded, batch_size=4)
+    with pytest.raises(InputsError, match=f"there are {count} weights for 10"):
+        list(batch.with_columns({"weights": np.ones(count)}).chunks())
+    joined = load_inputs(rows_of(10).batch(3), loaded, batch_size=4).with_columns({"weights": np.arange(10)})
+    assert np.concatenate([chunk.columns["weights"] for chunk in joined.chunks()]).tolist() == firsts(joined)
+
+
+def test_columns_with_max_inputs(loaded: LoadedModel) -> None:
+    batch = load_inputs(grey_rows(*range(10)), loaded, max_inputs=2)
+    (chunk,) = batch.with_columns({"weights": np.arange(10)}).chunks()
+    assert chunk.columns["weights"].tolist() == chunk.indices.tolist() == [0, 5]
 
 
 # Labels.

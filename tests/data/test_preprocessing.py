@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from mlflow_interp.data.preprocessing import find_preprocess
-from mlflow_interp.exceptions import OptionError
-from tests.tiny_models import small_model
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.data.preprocessing import find_function, find_preprocess, takes_blue_first
+from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.models.load import load_model
+from tests.tiny_models import save_images, small_model
 
 FAMILIES = [
     "convnext",
@@ -230,3 +235,98 @@ def test_unknown_names(name: str) -> None:
         f"no preprocess {name!r}; give module:function or one of auto, none, 0..1, -1..1, "
     )
     assert all(family in message for family in FAMILIES)
+
+
+@pytest.mark.parametrize("name", ["none", "0..1", *FAMILIES])
+def test_the_order_of_the_channels_is_known_without_an_image(name):
+    assert takes_blue_first(find_function(name), (5, 6)) == (name in ("vgg16", "vgg19", "resnet"))
+
+
+def test_the_order_of_the_channels_is_unknown_where_values_move():
+    assert takes_blue_first(lambda pixels: pixels[:, 1:], (5, 6)) is None
+    assert takes_blue_first(lambda pixels: pixels.mean(axis=-1, keepdims=True), (5, 6)) is None
+
+
+def test_chunks_know_whether_the_model_takes_blue_first(batch_of):
+    grey = np.full((2, 8, 8, 3), 90, np.uint8)
+    for name, expected in (("resnet", True), ("0..1", False)):
+        batch = batch_of(small_model(), grey, preprocess=name)
+        assert [chunk.blue_first for chunk in batch.chunks()] == [expected]
+
+
+FAULTS = {
+    "raises": ("raise KeyError('mean')", "failed with KeyError: 'mean'; correct the function"),
+    "says nothing": ("raise RuntimeError", "failed with RuntimeError; correct the function"),
+    "says much": ("raise ValueError('one\\ntwo')", "failed with ValueError: one; correct the function"),
+    "returns nothing": ("return None", "returned object values of shape () for 2 inputs; return numbers"),
+    "returns text": ("return ['a', 'b']", "returned <U1 values of shape (2,) for 2 inputs"),
+    "returns one": ("return pixels[:1]", "returned float32 values of shape (1, 8, 8, 3) for 2 inputs"),
+    "returns ragged rows": ("return [[1], [2, 3]]", "failed with ValueError: "),
+    "returns another size": (
+        "return pixels[:, :4]",
+        "inputs, as preprocess 'users:prepare' returns them, have shape (4, 8, 3) each, and model",
+    ),
+    "returns NaN": ("return pixels * float('nan')", "input '0' holds NaN or infinite values"),
+}
+
+
+@pytest.fixture
+def users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Writes a module `users`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield lambda code: (tmp_path / "users.py").write_text(code) and None
+    sys.modules.pop("users", None)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("given", ["images", "array", "dataset"])
+def test_a_users_function_that_fails_is_named_in_one_line(
+    fault: str, given: str, users_module: Callable[[str], None], tmp_path: Path
+) -> None:
+    body, expected = FAULTS[fault]
+    users_module(f"def prepare(pixels):\n    {body}\n")
+    pixels = np.zeros((2, 8, 8, 3), np.uint8)
+    inputs: Any = pixels
+    if given == "images":
+        inputs = save_images(tmp_path / "in", {"0.png": 0, "1.png": 0})
+    elif given == "dataset":
+        inputs = tf.data.Dataset.from_tensor_slices(pixels)
+    with pytest.raises(InputsError) as caught:
+        list(load_inputs(inputs, load_model(small_model()), preprocess="users:prepare").chunks())
+    message = str(caught.value)
+    assert expected.replace("'0'", "'0.png'" if given == "images" else "'0'") in message
+    assert "\n" not in message
+    if "failed" in expected:
+        assert type(caught.value.__cause__).__name__ in message
+    if fault != "returns NaN":
+        assert "preprocess 'users:prepare'" in message
+
+
+@pytest.mark.parametrize("code", ["1 / 0", "def", "raise KeyError('no\\nno')", "import nowhere"])
+def test_a_users_module_that_fails_is_named_in_one_line(
+    code: str, users_module: Callable[[str], None]
+) -> None:
+    users_module(code)
+    with pytest.raises(
+        OptionError, match=r"preprocess 'users:prepare' can't be imported: [A-Z].*Error"
+    ) as caught:
+        find_preprocess("users:prepare", small_model(), {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["images", "array", "dataset"])
+def test_a_users_function_runs_in_the_thread_of_the_caller(
+    given: str, users_module: Callable[[str], None], tmp_path: Path
+) -> None:
+    users_module(
+        "import threading\ndef prepare(pixels):\n    return pixels + threading.get_ident() % 2**20\n"
+    )
+    inputs: Any = np.zeros((9, 8, 8, 3), np.uint8)
+    if given == "images":
+        inputs = save_images(tmp_path / "in", {f"{number}.png": 0 for number in range(9)})
+    elif given == "dataset":
+        inputs = tf.data.Dataset.from_tensor_slices(inputs)
+    batch = load_inputs(inputs, load_model(small_model()), preprocess="users:prepare", batch_size=2)
+    fed = np.concatenate([chunk.inputs for chunk in batch.chunks()])
+    assert (fed == threading.get_ident() % 2**20).all()
+    assert fed.dtype == np.float32

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mlflow_interp.drawing.grid import Strip, draw_grid, reduced
+from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, reduced
 from tests.figure_texts import check_texts
 
 NAMES = (
@@ -32,7 +32,7 @@ def test_no_text_overlaps_another_or_is_cut_off(count, shape, tiles):
         )
         for one, other in itertools.pairwise(names)
     ]
-    bar = (matplotlib.colormaps["gray"], "share of 99th percentile")
+    bar = ColourBar(matplotlib.colormaps["gray"], "share of 99th percentile")
     check_texts(draw_grid(NAMES[1] * 4, strips, headings=[f"net/{NAMES[0]}", "short"][:tiles], bar=bar))
 
 
@@ -42,7 +42,7 @@ def test_a_grid_is_no_larger_than_what_stands_in_it():
 
     tile = np.zeros((32, 32, 3), np.uint8)
     short, long = ([Strip("a", [tile], [("line", "black")] * lines)] for lines in (1, 4))
-    bar = (matplotlib.colormaps["gray"], "share")
+    bar = ColourBar(matplotlib.colormaps["gray"], "share")
     assert draw_grid("title", short).get_figheight() < draw_grid("title", long).get_figheight()
     assert draw_grid("title", short).get_figwidth() < draw_grid("title", short, bar=bar).get_figwidth()
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 import mlflow_interp
-from mlflow_interp.drawing.page import SHARED, render
+from mlflow_interp.drawing.page import PANELS, SHARED, panel_kinds, render
 
 PACKAGE = Path(mlflow_interp.__file__).parent
 SOURCES = {
     path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.js")
 }
-OWN = sorted(set(SOURCES) - {SHARED})
+PANEL_SCRIPTS = {f"kinds/{kind}/panel.js" for kind in panel_kinds()}
+OWN = sorted(set(SOURCES) - {SHARED, PANELS} - PANEL_SCRIPTS)
 
 
 def names_in(code, *, indented=""):
@@ -42,20 +43,46 @@ def test_a_pages_script_is_what_pages_share_and_its_own(script):
     assert re.findall(r"script-src ([^;\"]*)", html) == [f"'sha256-{digest}'"]
 
 
-@pytest.mark.parametrize("script", OWN)
+def test_panels_stand_between_each_in_a_scope_of_its_own():
+    html = render("drawing/page.html", "report/run_page.js", panels=["embedding", "../x"], title="", data=[])
+    _, code = re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
+    panel = f"(() => {{\n{SOURCES['kinds/embedding/panel.js']}}})();\n"
+    assert code == SOURCES[SHARED] + SOURCES[PANELS] + panel + SOURCES["report/run_page.js"]
+
+
+def test_every_kind_with_a_panel_registers_it_under_its_name():
+    assert panel_kinds() == {"embedding", "confusion_matrix"}
+    for kind in panel_kinds():
+        assert re.findall(r'registerPanel\("(\w+)"', SOURCES[f"kinds/{kind}/panel.js"]) == [kind]
+
+
+def test_the_page_of_a_run_names_no_kind():
+    kinds = {path.parent.name for path in PACKAGE.glob("kinds/*/result.py")}
+    assert len(kinds) == 5
+    words = set(re.findall(r"\w+", SOURCES["report/run_page.js"] + SOURCES[PANELS]))
+    assert words & (kinds | {"scatter", "matrix", "umap", "gradcam"}) == set()
+
+
+@pytest.mark.parametrize("script", [*OWN, *sorted(PANEL_SCRIPTS)])
 def test_nothing_that_is_shared_is_defined_again(script):
-    assert names_in(SOURCES[script], indented=" *") & names_in(SOURCES[SHARED]) == set()
+    shared = names_in(SOURCES[SHARED])
+    if script in PANEL_SCRIPTS or script == "report/run_page.js":
+        shared |= names_in(SOURCES[PANELS])
+    assert names_in(SOURCES[script], indented=" *") & shared == set()
 
 
 def test_everything_that_is_shared_is_used():
     code = "".join(SOURCES.values())
-    assert [name for name in names_in(SOURCES[SHARED]) if len(re.findall(rf"\b{name}\b", code)) < 2] == []
+    shared = names_in(SOURCES[SHARED]) | names_in(SOURCES[PANELS])
+    assert [name for name in shared if len(re.findall(rf"\b{name}\b", code)) < 2] == []
 
 
 def test_the_linter_knows_what_is_shared():
     settings = json.loads((PACKAGE.parent / "biome.json").read_text(encoding="utf-8"))
-    (pages,) = settings["overrides"]
-    assert set(pages["javascript"]["globals"]) == names_in(SOURCES[SHARED]) | {"Plotly"}
+    pages, panels = settings["overrides"]
+    shared = names_in(SOURCES[SHARED]) | names_in(SOURCES[PANELS])
+    assert set(pages["javascript"]["globals"]) == shared | {"Plotly"}
+    assert set(panels["javascript"]["globals"]) <= names_in(SOURCES[SHARED])
 
 
 def test_a_page_without_a_script_allows_none():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -12,10 +14,13 @@ import tensorflow as tf
 
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.fingerprint import graph_digest
-from mlflow_interp.engine import activations
-from mlflow_interp.engine.activations import collected
+from mlflow_interp.core.examples import Examples
+from mlflow_interp.engine import model_pass
 from mlflow_interp.engine.growing_array import GrowingArray
+from mlflow_interp.engine.row_store import RowStore
+from mlflow_interp.engine.run import run
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.methods.umap import umap
 
 layers = keras.layers
 
@@ -37,14 +42,25 @@ def runs(monkeypatch):
         def __getattr__(self, name):
             return getattr(self.function, name)
 
-    monkeypatch.setattr(activations, "compile_for", lambda *args: Counting(compile_for(*args)))
+    monkeypatch.setattr(model_pass, "compile_for", lambda *args: Counting(compile_for(*args)))
     return counted
 
 
+class Found(NamedTuple):
+    """What a pass gave: the examples, and whether all of it was read from the cache."""
+
+    examples: Examples
+    reused: bool
+
+
 def collect(model, batch, asked=None, pooling="mean", cache=None):
-    with collected(model, batch, asked, pooling=pooling, cache=cache) as found:
-        rows = {path: np.array(values) for path, values in found.rows.items()}
-    return rows, found
+    method = umap(model, batch, layers=asked, pooling=pooling, cache=cache)
+    found = run(model, batch, {"umap": method})
+    for error in found.errors.values():
+        raise error
+    part = found.parts["umap"]
+    rows = {path: np.array(values) for path, values in part.accumulator._activations.rows().items()}
+    return rows, Found(part.examples.result(), method._cache is not None and method._cache.is_complete)
 
 
 def truncated(model, name, inputs):
@@ -60,7 +76,7 @@ def test_rows_are_what_a_truncated_model_predicts(tiny_cnn, pixels, batch_of):
     np.testing.assert_allclose(
         found.examples.probabilities, -np.sort(-tiny_cnn.predict(pixels, verbose=0), axis=1), atol=1e-6
     )
-    assert len(found.thumbnails) == 5
+    assert len(found.examples.thumbnails) == 5
     assert not found.reused
 
 
@@ -128,11 +144,11 @@ def test_a_second_call_reads_what_the_first_kept(tiny_cnn, pixels, batch_of, tmp
     other = batch_of(tiny_cnn, pixels, batch_size=5, labels=[0, 1, 2, 0, 1])
     second, found = collect(tiny_cnn, other, "pool,second", cache=tmp_path)
     assert (was.reused, found.reused) == (False, True)
-    assert runs == [3, 0]
+    assert runs == [3]
     for name, values in first.items():
         np.testing.assert_array_equal(values, second[name])
     np.testing.assert_array_equal(was.examples.probabilities, found.examples.probabilities)
-    np.testing.assert_array_equal(was.thumbnails, found.thumbnails)
+    np.testing.assert_array_equal(was.examples.thumbnails, found.examples.thumbnails)
     assert found.examples.labels.tolist() == [0, 1, 2, 0, 1]
 
 
@@ -158,13 +174,11 @@ def with_other_inputs(model, inputs):
         with_other_weight,
         with_other_activation,
         with_other_inputs,
-        lambda model, inputs: (model, inputs[:4], "pool", "mean"),
-        lambda model, inputs: (model, inputs[::-1], "pool", "mean"),
         lambda model, inputs: (model, inputs, "second", "mean"),
         lambda model, inputs: (model, inputs, "second", "max"),
         lambda model, inputs: (model, inputs, "pool,second", "flatten"),
     ],
-    ids=["weight", "activation", "inputs", "fewer", "order", "layer", "pooling", "one of two"],
+    ids=["weight", "activation", "inputs", "layer", "pooling", "one of two"],
 )
 def test_anything_else_is_computed(tiny_cnn, pixels, batch_of, tmp_path, changed):
     collect(tiny_cnn, batch_of(tiny_cnn, pixels), "pool", cache=tmp_path)
@@ -177,6 +191,25 @@ def test_anything_else_is_computed(tiny_cnn, pixels, batch_of, tmp_path, changed
     assert collect(model, batch_of(model, inputs), asked, pooling, cache=tmp_path)[1].reused
 
 
+@pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 2, 0, 1, 1, 3]])
+def test_stored_inputs_are_found_one_by_one(tiny_cnn, pixels, batch_of, tmp_path, rows):
+    """Another order and duplicates make no difference."""
+    stored, _ = collect(tiny_cnn, batch_of(tiny_cnn, pixels), "pool", cache=tmp_path)
+    recalled, found = collect(
+        tiny_cnn, batch_of(tiny_cnn, pixels[rows], batch_size=3), "pool", cache=tmp_path
+    )
+    assert found.reused
+    np.testing.assert_array_equal(recalled["pool"], stored["pool"][rows])
+
+
+def test_only_chunks_with_new_inputs_are_run(tiny_cnn, pixels, batch_of, tmp_path, runs):
+    collect(tiny_cnn, batch_of(tiny_cnn, pixels), "pool", cache=tmp_path)
+    more = np.concatenate([pixels[:4], 1 - pixels[:2], pixels[4:]])
+    rows, _ = collect(tiny_cnn, batch_of(tiny_cnn, more, batch_size=2), "pool", cache=tmp_path)
+    assert runs == [1, 1]
+    np.testing.assert_allclose(rows["pool"], truncated(tiny_cnn, "pool", more), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -184,7 +217,7 @@ def test_anything_else_is_computed(tiny_cnn, pixels, batch_of, tmp_path, changed
         lambda file: file.write_bytes(b"\x93NUMPY nonsense"),
         lambda file: file.write_bytes(file.read_bytes()[:-7]),
         lambda file: np.save(file, np.zeros((3, 5), np.float32)),
-        lambda file: np.save(file, np.zeros((5, 5))),
+        lambda file: np.save(file, np.zeros((5, 5), np.float16)),
         lambda file: file.unlink(),
     ],
     ids=["empty", "garbage", "cut", "rows", "type", "gone"],
@@ -192,7 +225,7 @@ def test_anything_else_is_computed(tiny_cnn, pixels, batch_of, tmp_path, changed
 def test_damaged_files_are_computed_anew(tiny_cnn, pixels, batch_of, tmp_path, damage):
     rows, _ = collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=tmp_path)
     files = list(tmp_path.glob("*/*/*.npy"))
-    assert len(files) == 2
+    assert len(files) == 3
     for file in files:
         kept = file.read_bytes()
         damage(file)
@@ -213,14 +246,15 @@ def test_nothing_is_left_behind_but_the_cache(tiny_cnn, pixels, batch_of, tmp_pa
 
 
 SCRIPT = """
-import sys, keras, numpy as np
-from mlflow_interp.engine.activations import collected
-from mlflow_interp.data.prepare import load_inputs
-from mlflow_interp.models.load import load_model
+import sys, numpy as np
+from mlflow_interp import load_inputs, load_model
+from mlflow_interp.engine.run import run
+from mlflow_interp.methods.umap import umap
 model = load_model(sys.argv[1])
 batch = load_inputs(np.load(sys.argv[2]), model)
-with collected(model.keras, batch, None, pooling="mean", cache=sys.argv[3]) as found:
-    print("reused" if found.reused else "computed")
+method = umap(model.keras, batch, cache=sys.argv[3])
+run(model.keras, batch, {"umap": method})
+print("reused" if method._cache.is_complete else "computed")
 """
 
 
@@ -288,19 +322,20 @@ def test_a_full_disk_is_told(tmp_path):
         column.append(np.zeros((100_000, 3)))
 
 
-def test_not_a_number_names_layer_and_input(batch_of):
-    """The input itself is finite; the layer's weights make it overflow."""
+def test_not_a_number_names_the_layer_and_the_input(batch_of):
+    """The input itself is finite, and so is the output; the layer's weights make it overflow."""
     model = keras.Sequential(
         [
             keras.Input((2,)),
             layers.Dense(3, kernel_initializer=keras.initializers.Constant(1e38), name="hidden"),
+            layers.ReLU(max_value=1.0),
             layers.Dense(2, activation="softmax"),
         ]
     )
     inputs = np.zeros((6, 2), np.float32)
     inputs[3] = 1000
     with pytest.raises(InputsError, match=r"layer 'hidden' gives NaN or infinite values for input '3'"):
-        collect(model, batch_of(model, inputs, batch_size=2))
+        collect(model, batch_of(model, inputs, batch_size=2), "hidden")
 
 
 @pytest.mark.parametrize(
@@ -353,3 +388,17 @@ def test_sizes_that_vary_can_be_pooled_and_not_flattened(batch_of):
     inputs = np.random.default_rng(0).random((5, 9, 7, 3), np.float32)
     assert collect(model, batch_of(model, inputs), "conv")[0]["conv"].shape == (5, 4)
     assert collect(model, batch_of(model, inputs), "conv", "flatten")[0]["conv"].shape == (5, 7 * 5 * 4)
+
+
+def test_a_store_of_rows_is_pickled_with_its_rows_and_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    store = RowStore()
+    rows = np.random.default_rng(0).random((5, 3), np.float32)
+    store.append(rows[:2])
+    again = pickle.loads(pickle.dumps(store))
+    again.append(rows[2:])
+    store.append(rows[2:4])
+    np.testing.assert_array_equal(again.rows(), rows)
+    np.testing.assert_array_equal(store.rows(), rows[:4])
+    del store, again
+    assert list(tmp_path.iterdir()) == []

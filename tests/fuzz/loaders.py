@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import atheris
+import numpy as np
 
 INSTRUMENTED = ["PIL", "numpy.lib._format_impl", "numpy.lib._npyio_impl", "zipfile", "json", "mlflow_interp"]
 
 with atheris.instrument_imports(include=INSTRUMENTED):
     from mlflow_interp.core.annotations import annotate
+    from mlflow_interp.data.array_files import open_rows
     from mlflow_interp.data.class_names import load_class_names
     from mlflow_interp.data.images import read_image
     from mlflow_interp.data.labels import read_column
@@ -49,6 +51,8 @@ def arrays(content: bytes) -> None:
     source = find_source(str(written(f"a.{suffix}", content)), None, batch_size=8, most=None, axes=4)
     assert isinstance(source, ArrayRows)
     assert source.inputs.dtype.kind in "biuf"
+    with open_rows(source.inputs) as take:
+        assert len(take(np.arange(min(8, len(source.inputs))))) == min(8, len(source.inputs))
     told, _ = annotate(source.labels, len(source.inputs), None)
     assert len(told.labels) == len(source.inputs)
 

@@ -155,7 +155,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "array.png": (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", "is no picture"),
     "archive.png": (b"PK\x03\x04" + bytes(60), "is no picture"),
     "pickle.png": (b"\x80\x04cos\nsystem\n", "is no picture"),
-    "bomb.png": (png(30_000, 30_000, chunk(b"IDAT", zlib.compress(b""))), "exceeds limit"),
+    "bomb.png": (png(30_000, 30_000, chunk(b"IDAT", zlib.compress(b""))), "30000×30000 pixels are more than"),
     "wide-bomb.png": (png(2**31 - 1, 2**31 - 1), ""),
     "bomb.gif": (b"GIF89a" + b"\xff\xff\xff\xff" + bytes(40), "is no picture"),
     "bomb.ppm": (b"P6 50000 50000 255\n", "50000"),

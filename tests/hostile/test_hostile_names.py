@@ -166,7 +166,7 @@ def test_saving_leaves_its_folder_to_nothing(
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {
         "work/out/index.html",
         *(f"work/out/gradcam/figure.{kind}" for kind in ("png", "html")),
-        *(f"work/out/gradcam/{name}.json" for name in ("predictions", "index", "manifest")),
+        *(f"work/out/gradcam/{name}.json" for name in ("predictions", "index", "manifest", "result")),
         "work/out/gradcam/arrays.npz",
     }
 

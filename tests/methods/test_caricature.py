@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError
-from mlflow_interp.methods.caricature import caricature
+from tests.running import caricature
 
 layers = keras.layers
 
@@ -71,6 +71,26 @@ def test_alone_it_is_what_it_is_among_others(network, drawings, batch_of):
     np.testing.assert_allclose(alone.images[0], together.images[0], atol=2e-3)
 
 
+def test_baselines_compare_with_all_other_inputs_whatever_the_batch_size(network, drawings, batch_of):
+    features = keras.Model(network.inputs, network.get_layer("second").output)
+    rows = features.predict(drawings.astype(np.float32), verbose=0).reshape(3, -1)
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    expected = ((units @ units.T).sum(axis=1) - 1) / 2
+    for batch_size in (1, 2, 3):
+        batch = batch_of(network, drawings, batch_size=batch_size)
+        found = caricature(network, batch, layers="second", steps=1).baseline_cosines[:, 0]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_baseline_of_a_single_input_is_itself_upside_down(network, drawings, batch_of):
+    features = keras.Model(network.inputs, network.get_layer("second").output)
+    pair = np.concatenate([drawings[:1], drawings[:1, ::-1]]).astype(np.float32)
+    first, second = features.predict(pair, verbose=0).reshape(2, -1)
+    found = caricature(network, batch_of(network, drawings[:1]), layers="second", steps=1).baseline_cosines
+    expected = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+    np.testing.assert_allclose(found, [[expected]], atol=1e-5)
+
+
 def test_the_same_seed_draws_the_same_and_another_another(network, drawings, batch_of):
     first, same, other = (
         caricature(network, batch_of(network, drawings[:1]), layers="first", steps=8, seed=seed).images
@@ -93,6 +113,31 @@ def test_every_way_of_writing_an_image_down_climbs(network, drawings, batch_of, 
         for steps in (1, 48)
     )
     assert many.objectives.mean() > few.objectives.mean() + 0.05
+
+
+@pytest.mark.parametrize(("preprocess", "channel"), [("vgg16", 0), ("-1..1", 2)])
+def test_grey_images_are_drawn_in_the_models_order_of_channels(batch_of, preprocess, channel):
+    """The layer sees the model's last channel alone: red where the model takes blue first."""
+    model = keras.Sequential(
+        [
+            keras.Input((12, 10, 3)),
+            layers.Conv2D(1, 1, use_bias=False, kernel_initializer=last_channel, name="last"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    down, across = np.mgrid[:12, :10]
+    grey = np.stack([down * 20, across * 25], axis=0)[..., np.newaxis].repeat(3, axis=-1).astype(np.uint8)
+    result = caricature(
+        model, batch_of(model, grey, preprocess=preprocess), layers="last", steps=24, parametrization="pixel",
+        colours="true", stddev=1e-6,
+    )  # fmt: skip
+    moved = np.ptp(result.images[:, 0], axis=(1, 2)) > 0.1
+    assert moved.tolist() == [[each == channel for each in range(3)]] * 2
+
+
+def last_channel(shape, dtype=None):
+    return keras.ops.convert_to_tensor(np.reshape([0, 0, 1], shape), dtype)
 
 
 @pytest.mark.parametrize("shape", [(13, 17, 1), (15, 11, 3)])

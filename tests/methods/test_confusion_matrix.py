@@ -13,8 +13,8 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.exceptions import InapplicableError, InputsError, ModelError, OptionError
 from mlflow_interp.kinds.confusion_matrix import from_predictions
 from mlflow_interp.kinds.confusion_matrix.mistakes import MOST_OF_A_PAIR, MOST_OF_ALL
-from mlflow_interp.methods.confusion_matrix import confusion_matrix
 from mlflow_interp.report.formats import csv
+from tests.running import confusion_matrix
 
 layers = keras.layers
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
-from mlflow_interp.methods.saliency import saliency
+from tests.running import saliency
 
 layers = keras.layers
 
@@ -212,12 +212,24 @@ def test_a_baseline_that_is_no_file_is_named(smooth_cnn, pixels, batch_of):
         saliency(smooth_cnn, batch_of(smooth_cnn, pixels), baseline="no/such/baseline.npy")
 
 
-def test_too_many_inputs_for_memory_are_refused_before_the_work(batch_of, monkeypatch):
+def test_too_many_inputs_for_memory_are_refused_after_the_first_few(batch_of, monkeypatch):
     model = keras.Sequential([keras.Input((64, 64, 3)), layers.Flatten(), layers.Dense(2)])
-    monkeypatch.setattr("mlflow_interp.methods.saliency.MOST_BYTES", 10**6)
+    monkeypatch.setattr("mlflow_interp.engine.explain.MOST_BYTES", 10**6)
     inputs = np.zeros((10, 64, 64, 3), np.float32)
-    with pytest.raises(OptionError, match="the maps of 10 inputs take"):
+    with pytest.raises(OptionError, match=r"for 10 inputs takes .*; set max_explained= lower"):
         saliency(model, batch_of(model, inputs))
+    assert len(saliency(model, batch_of(model, inputs), max_explained=2).gradients) == 2
+
+
+def test_the_memory_of_embedded_inputs_counts(batch_of, monkeypatch):
+    """12 numbers an input, and 12 vectors of 1,000 each in every map."""
+    model = keras.Sequential(
+        [keras.Input((12,), dtype="int64"), layers.Embedding(10, 1000), layers.Flatten(), layers.Dense(2)]
+    )
+    monkeypatch.setattr("mlflow_interp.engine.explain.MOST_BYTES", 10**6)
+    words = np.random.default_rng(0).integers(0, 10, (10, 12))
+    with pytest.raises(OptionError, match="what is computed for 10 inputs takes"):
+        saliency(model, batch_of(model, words), samples=1, steps=1)
 
 
 def test_inputs_that_are_looked_up_are_explained_by_what_is_found_there(batch_of):

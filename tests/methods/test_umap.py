@@ -14,7 +14,7 @@ from mlflow_interp.cli import main
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
 from mlflow_interp.kinds.embedding.quality import label_agreement
-from mlflow_interp.methods.umap import umap
+from tests.running import umap
 
 FEW = {"n_epochs": 30}
 

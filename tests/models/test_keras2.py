@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from mlflow_interp.data.prepare import load_inputs
-from mlflow_interp.methods.gradcam import gradcam
 from mlflow_interp.models.load import load_model
+from tests.running import gradcam
 
 DATA = Path(__file__).parent / "data"
 INPUTS = np.random.default_rng(1).uniform(-1, 1, (4, 96, 96, 3)).astype(np.float32)

@@ -74,9 +74,9 @@ def test_views_stay_within_their_bounds():
         assert 0.9 * most < measured.max() <= most
 
 
-def fed_back(pictures, inputs, *, channels_first=False):
+def fed_back(pictures, inputs, **options):
     """The pictures, fed again through the mapping that was found."""
-    mapping = find_mapping(pictures, inputs, channels_first=channels_first)
+    mapping = find_mapping(pictures, inputs, **({"channels_first": False} | options))
     images = pictures[..., : mapping.span.shape[1]] / np.float32(255)
     return np.asarray(feed(images, mapping.span, mapping.black, mapping)), mapping
 
@@ -89,6 +89,15 @@ def test_a_mapping_is_found_for_every_preprocessing(name):
     again, mapping = fed_back(pictures, inputs)
     np.testing.assert_allclose(again, inputs, rtol=1e-4, atol=1e-3)
     assert mapping.reverse == (name in ("vgg16", "resnet"))
+
+
+@pytest.mark.parametrize("blue_first", [False, True])
+def test_the_order_of_the_channels_is_taken_where_grey_images_do_not_show_it(blue_first):
+    grey = np.repeat(np.random.default_rng(0).integers(0, 256, (2, 6, 5, 1)), 3, axis=-1).astype(np.uint8)
+    inputs = np.asarray(find_function("vgg16")(grey.astype(np.float32)))
+    again, mapping = fed_back(grey, inputs, blue_first=blue_first)
+    np.testing.assert_allclose(again, inputs, rtol=1e-4, atol=1e-3)
+    assert mapping.reverse == blue_first
 
 
 def test_grey_and_channels_first():

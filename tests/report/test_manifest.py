@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv as csv_format
 import io
 
+import numpy as np
 import pytest
 
+from mlflow_interp.models.origin import LoadedModel, Origin
 from mlflow_interp.report.formats import csv
+from mlflow_interp.report.manifest import describe
+from mlflow_interp.report.provenance import Provenance
+from tests.running import confusion_matrix
 
 
 def rows(columns):
@@ -24,3 +29,15 @@ def test_numbers_and_other_text_stay_as_they_are():
     assert rows(columns) == [
         ["class", "recall"], ["a,b", "0.5"], ['say "x"', "-1"], ["two\nlines", ""], ["a=b", ""],
     ]  # fmt: skip
+
+
+def test_names_are_those_of_all_inputs_and_not_of_a_results_examples(digits, batch_of):
+    model, pixels, labels = digits
+    batch = batch_of(model, pixels, labels=labels)
+    result = confusion_matrix(model, batch)
+    assert len(result.examples) < len(pixels)
+    provenance = Provenance.of(LoadedModel(model, Origin("m")), batch)
+    inputs = describe("confusion_matrix", result, {}, provenance, parameters={}, seconds=1)["inputs"]
+    assert inputs["names"] == [str(index) for index in np.arange(len(pixels))]
+    assert (inputs["digest"], inputs["count"]) == (batch.digest, len(pixels))
+    assert "sha256" not in inputs

@@ -24,10 +24,11 @@ from mlflow_interp.drawing.charts import charts
 from mlflow_interp.drawing.style import png
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import reproduce, run_page, view_file
-from mlflow_interp.report.folder import Entry, read_view
+from mlflow_interp.report.folder import Entry, read_entries, read_view
 from mlflow_interp.report.run_inputs import Images, walk
 from tests.interpretations import entries, entry, examples, results
 
+CONTRACT_1 = Path(__file__).parent / "contract_1"
 PROJECT = Path(__file__).parents[2] / "MLproject"
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
 
@@ -76,12 +77,12 @@ def test_one_input_is_the_same_in_every_method(run):
         "confusion_matrix": [],
         "caricature": ["early", "middle", "late"],
     }
-    assert by_place["umap"]["scatter"]["indices"] == list(range(12))
+    assert by_place["umap"]["panel"]["data"]["indices"] == list(range(12))
     row = by_place["gradcam"]["rows"]["3"]
     assert (row["predicted"], row["predictions"][0][0]) == (4, "camera")
     assert data["sets"][0]["inputs"][3]["labelName"] == "rocket"
     # Class 3 was taken for 4 twice, and never for itself.
-    matrix = by_place["confusion_matrix"]["matrix"]
+    matrix = by_place["confusion_matrix"]["panel"]["data"]
     assert [matrix["classes"][at] for at in (3, 4)] == [3, 4]
     assert [3, 4, 2] in matrix["cells"]
     assert not any(cell[:2] == [3, 3] for cell in matrix["cells"])
@@ -98,6 +99,18 @@ def test_other_inputs_are_another_set(run):
     assert [method["set"] for method in data["methods"]] == [0] * 5 + [1]
 
 
+def test_inputs_are_the_same_where_their_digests_are(run):
+    """`digest` in the manifest, `sha256` in those of earlier versions."""
+    manifest = run[1].manifest
+    unnamed = {name: value for name, value in manifest["inputs"].items() if name != "sha256"}
+    new = [
+        replace(each, place=f"{place}", manifest=manifest | {"inputs": unnamed | {"digest": digest}})
+        for place, each, digest in (("a", run[0], "x"), ("b", run[1], "x"), ("c", run[2], "y"))
+    ]
+    data = data_of(run_page.page([*new, run[3]], None))
+    assert [method["set"] for method in data["methods"]] == [0, 0, 1, 2]
+
+
 def test_each_picture_stands_there_once(run):
     data = data_of(run_page.page(run, None))
     assert len(data["images"]) == len(set(data["images"]))
@@ -111,7 +124,7 @@ def test_places_on_the_map_are_those_of_the_embedding():
         results(shown)["umap"],
         embeddings=np.float32([[[0, 0]], [[4, 0]], [[4, 2]], [[0, 2]], [[1, 1]], [[3, 1]]]),
     )
-    layer = kind_of("umap").view(replace(result, layers=("late",))).scatter["layers"][0]
+    layer = kind_of("umap").view(replace(result, layers=("late",))).panel.data["layers"][0]
     places = np.frombuffer(base64.b64decode(layer["places"]), "<u2").reshape(-1, 2)
     # As wide as the page lets it be, as high as that makes it, and in the middle.
     assert places.tolist() == [[0, 250], [1000, 250], [1000, 750], [0, 750], [250, 500], [750, 500]]
@@ -169,14 +182,51 @@ def test_only_pictures_are_taken_for_pictures(run):
         b"[]",
         b"{",
         b'{"schema_version": 1}',
-        b'{"schema_version": 2, "steps": []}',
-        b'{"schema_version": 1, "steps": 3, "series": 4}',
+        b'{"schema_version": 1, "steps": [3], "series": {}}',
+        b'{"schema_version": 2}',
+        b'{"schema_version": 2, "steps": 3, "series": 4}',
+        b'{"schema_version": 3, "steps": []}',
     ],
 )
 def test_a_damaged_file_costs_its_own_method_only(run, broken):
     page = run_page.page([replace(run[0], view=read_view(broken)), *run[1:]], None)
     assert [method["place"] for method in data_of(page)["methods"]] == [each.place for each in run[1:]]
     assert 'id="section-gradcam"' in page
+
+
+def test_panels_are_of_kinds_that_bring_a_script(run):
+    """Whatever index.json names, only scripts of this package are included, and none for other kinds."""
+    page = run_page.page(run, None)
+    code = re.findall(r"<script>(.*?)</script>", page, re.S)[0]
+    assert re.findall(r'registerPanel\("(\w+)"', code) == ["confusion_matrix", "embedding"]
+    view_of = json.loads(json.dumps(run[0].view))
+    for kind in ("../../drawing/gallery", "heatmap", "nothing", HOSTILE):
+        view_of["steps"][0]["panel"] = {"kind": kind, "data": {}}
+        page = run_page.page([replace(run[0], view=view_of)], None)
+        assert data_of(page)["methods"][0]["steps"][0]["panel"] is None
+        assert 'registerPanel("' not in page
+
+
+def test_a_page_holds_the_scripts_of_the_kinds_that_it_shows(run):
+    code = run_page.page([each for each in run if each.place in ("gradcam", "umap")], None)
+    assert re.findall(r'registerPanel\("(\w+)"', code) == ["embedding"]
+
+
+def test_what_version_1_wrote_opens():
+    """With scatter and matrix as fields of their own."""
+    folders = read_entries(CONTRACT_1)
+    assert all(json.loads((CONTRACT_1 / each.place / "index.json").read_bytes())["schema_version"] == 1
+               for each in folders)  # fmt: skip
+    steps = {
+        method["place"]: method["steps"][0] for method in data_of(run_page.page(folders, None))["methods"]
+    }
+    assert set(steps) == {"gradcam", "saliency", "umap", "confusion_matrix", "caricature"}
+    old = {place: json.loads((CONTRACT_1 / place / "index.json").read_bytes())["steps"][0] for place in steps}
+    assert steps["umap"]["panel"] == {"kind": "embedding", "data": old["umap"]["scatter"]}
+    assert steps["confusion_matrix"]["panel"] == {
+        "kind": "confusion_matrix", "data": old["confusion_matrix"]["matrix"],
+    }  # fmt: skip
+    assert steps["gradcam"]["panel"] is None
 
 
 def test_a_damaged_figure_costs_its_own_picture_only(run):
@@ -283,12 +333,11 @@ def test_room_goes_to_the_last_step_and_the_first_inputs():
             "step": step,
             "headline": "",
             "inputs": [row(0, step), row(1, step)],
-            "scatter": None,
-            "matrix": None,
+            "panel": None,
         }
         for step in (0, 1)
     ]
-    content = {"schema_version": 1, "title": "t", "over": "epoch", "series": {}, "steps": steps}
+    content = {"schema_version": 2, "title": "t", "over": "epoch", "series": {}, "steps": steps}
     images = Images(3 * (len(picture) + 4))
     shown = walk([Entry("m", {"inputs": {"sha256": "d", "source": "s", "count": 2}}, b"", content)], images)
     kept = [[len(step["rows"][key]["tiles"]) for key in ("0", "1")] for step in shown["methods"][0]["steps"]]

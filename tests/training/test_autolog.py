@@ -284,6 +284,16 @@ def test_data_of_ones_own_and_fewer_epochs(small, pictures):
     assert manifest["inputs"]["source"] == "data"
 
 
+def test_a_shuffled_dataset_is_read_once(small, pictures):
+    dataset = tf.data.Dataset.from_tensor_slices(pictures).shuffle(len(pictures[0]))
+    mlflow_interp.autolog(methods="saliency", data=dataset, samples=6)
+    small.fit(*pictures, epochs=2, verbose=0)
+    base = f"{only_run().info.artifact_uri}/interpretations/saliency"
+    first, second = (mlflow.artifacts.load_dict(f"{base}/epoch-000{epoch}/manifest.json") for epoch in (0, 1))
+    assert first["inputs"]["digest"] == second["inputs"]["digest"]
+    assert not [warning for warning in second["warnings"] if "read again" in warning]
+
+
 def test_the_same_inputs_throughout_unless_resampled(small, pictures):
     inputs, labels = pictures
     names = {}

@@ -37,16 +37,13 @@ def test_an_error_of_ours_is_one_warning_and_the_run_ends_well(small, pictures, 
 
 
 def test_a_result_that_can_not_be_sent_costs_its_method_only(small, pictures, said, monkeypatch):
-    from mlflow_interp.report.provenance import Provenance
-    from mlflow_interp.training.session import Session
+    from mlflow_interp.engine import attribution
 
-    result = Session._result
+    class Unsendable(attribution.HeatmapAccumulator):
+        def __reduce__(self):
+            raise TypeError("cannot be pickled")
 
-    def unsendable(self, method, epoch, options):
-        made = result(self, method, epoch, options)
-        return made if method != "gradcam" else (lambda: None, Provenance({}, {}, {}, ()))
-
-    monkeypatch.setattr(Session, "_result", unsendable)
+    monkeypatch.setattr(attribution, "HeatmapAccumulator", Unsendable)
     inputs, labels = pictures
     mlflow_interp.autolog(methods=(name for name in ("gradcam", "confusion_matrix")))
     started = time.monotonic()

@@ -54,7 +54,7 @@ def test_what_is_flat_or_not_finite_does_not_pass(values, told):
         count = 12
 
     with pytest.raises(AssertionError, match=told):
-        trial.check_gradcam(Result(), Batch())
+        trial.check_heatmaps(Result(), Batch())
 
 
 def test_the_table_tells_of_every_architecture_and_of_no_failure():
@@ -73,8 +73,8 @@ def test_the_table_says_what_users_are_told():
     fared["gradcam"] = {"outcome": "not applicable", "told": "no space", "seconds": 0.5}
     made = {"name": "Net", "side": 32, "parameters": 1_250_000, "methods": fared}
     text = table.filled("before\n<!-- zoo -->\n<!-- end -->\nafter", [json.loads(json.dumps(made))])
-    assert "architectures: 4 pass, 1 not applicable, 0 fail" in text
-    assert "| Net | 32×32 | 1.2 M | pass | pass | not applicable | pass | pass | 4 s |" in text
+    assert "architectures: 6 pass, 1 not applicable, 0 fail" in text
+    assert "| Net | 32×32 | 1.2 M | pass | pass | not applicable | pass | pass | pass | pass | 6 s |" in text
     assert "- Net, gradcam, not applicable: no space" in text
     assert text.endswith("<!-- end -->\nafter")
     assert not table.failed([made])

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import Strip, draw_grid
-from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
+from mlflow_interp.drawing.grid import Strip, draw_grid, draw_strip
+from mlflow_interp.drawing.panels import find_shown
+from mlflow_interp.kinds.caricature.difference import CaricatureDifference
+from mlflow_interp.kinds.caricature.tiles import make_tiles, notes_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.caricature.result import CaricatureResult
 
 
-def draw(result: CaricatureResult) -> Figure:
+def draw(result: CaricatureResult | CaricatureDifference, tiles: Tiles | None = None) -> Figure:
     """Draw each image beside its caricature at each layer, with the cosine of their activations.
 
     Args:
-        result: Caricatures of any number of inputs; the first 64 are drawn.
+        result: Caricatures of any number of inputs, or a difference of two; at most 64 are drawn.
+        tiles: Those of the result, where they are already made.
     """
-    strips = [
-        Strip(name, list(tiles_of(result, index).values()), notes_of(result, index))
-        for index, name in enumerate(result.examples.names[:MOST_IMAGES])
+    tiles = tiles or make_tiles(result)
+    name = "Difference of caricatures" if isinstance(result, CaricatureDifference) else "Caricature"
+    title = style.with_count(name, result.examples)
+    return draw_grid(title, _strips(result, tiles), headings=tiles.headings)
+
+
+def draw_panel(axes: Any, result: CaricatureResult | CaricatureDifference, panel: int | str) -> None:
+    """Draw one input, given by its row or name, into axes: its image and its caricatures."""
+    tiles = make_tiles(result, [find_shown(panel, result.examples)])
+    draw_strip(axes, _strips(result, tiles)[0], tiles.headings)
+
+
+def _strips(result: CaricatureResult | CaricatureDifference, tiles: Tiles) -> list[Strip]:
+    return [
+        Strip(result.examples.names[row], pixels, notes_of(result, row))
+        for row, pixels in zip(tiles.rows, tiles.pixels, strict=True)
     ]
-    title = style.with_count("Caricature", result.examples)
-    return draw_grid(title, strips, headings=list(tiles_of(result, 0)))

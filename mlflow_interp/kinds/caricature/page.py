@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
-from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
+from mlflow_interp.kinds.caricature.tiles import make_tiles, notes_of
 
 if TYPE_CHECKING:
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.caricature.result import CaricatureResult
 
 
-def page(result: CaricatureResult) -> str:
+def page(result: CaricatureResult, tiles: Tiles | None = None) -> str:
     """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
-    count = min(len(result.examples), MOST_IMAGES)
-    rows = [
-        {
-            "name": result.examples.names[index],
-            "tiles": [
-                [name, style.data_uri(tile, most=320)] for name, tile in tiles_of(result, index).items()
-            ],
-            "notes": [text for text, _ in notes_of(result, index)],
-        }
-        for index in range(count)
-    ]
-    more = len(result.examples) - count
-    return render("drawing/gallery.html", "drawing/gallery.js", title="Caricature", more=more, data=rows)
+    tiles = tiles or make_tiles(result)
+    return render(
+        "drawing/gallery.html",
+        "drawing/gallery.js",
+        title="Caricature",
+        shown=style.shown_of(result.examples),
+        data=[
+            {
+                "name": result.examples.names[row],
+                "tiles": [[heading, style.data_uri(tile)] for heading, tile in captioned],
+                "notes": [text for text, _ in notes_of(result, row)],
+            }
+            for row, captioned in zip(tiles.rows, tiles.captioned(), strict=True)
+        ],
+    )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlflow_interp.core.examples import Examples
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.caricature.difference import CaricatureDifference
 
 MOST_IN_A_FRAME = 8  # inputs in an image over steps
 
@@ -25,8 +28,8 @@ class CaricatureResult:
             has not used, with JPEG's losses.
         cosines: (n, layers) float32, between the activations of image and input.
         dots: (n, layers) float32, dot products over the input's own activations squared.
-        baseline_cosines: (n, layers) float32, the mean cosine of other inputs with it; where an input
-            came alone, the cosine of its own image upside down.
+        baseline_cosines: (n, layers) float32, the mean cosine of all other inputs with it; of a single
+            input, the cosine of its own image upside down.
         curves: (n, layers, points) float32, the objective over the optimisation, means of
             `curve_every` steps.
         steps_taken: (n, layers) int64.
@@ -127,6 +130,16 @@ class CaricatureResult:
             for column, layer in enumerate(self.layers)
             if (far := int((self.cosines <= self.baseline_cosines)[:, column].sum()))
         ]
+
+    def difference(self, other: CaricatureResult) -> CaricatureDifference:
+        """How much closer caricatures are to their inputs than those of another result.
+
+        Raises:
+            InputsError: the results do not match.
+        """
+        from mlflow_interp.kinds.caricature.difference import difference
+
+        return difference(self, other)
 
 
 _MEASURES = ("objectives", "cosines", "dots", "baseline_cosines")

@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged
+from mlflow_interp.drawing.tiles import Tiles
+from mlflow_interp.kinds.caricature.difference import CaricatureDifference
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.caricature.result import CaricatureResult
 
 
-def tiles_of(result: CaricatureResult, index: int) -> dict[str, np.ndarray]:
-    """By heading, (h, w, 3) uint8: the image, and a caricature for each layer."""
+def make_tiles(
+    result: CaricatureResult | CaricatureDifference, positions: Iterable[int] | None = None
+) -> Tiles:
+    """The image of each input that is shown, and its caricature at each layer; of a difference both.
+
+    Args:
+        result: the caricatures.
+        positions: positions in `shown_rows`; by default all.
+    """
+    rows = result.examples.shown_rows.tolist()
+    positions = range(len(rows)) if positions is None else list(positions)
     images = result.examples.images
-    tiles = {} if images is None else {"picture": enlarged(images[index])}
-    for layer, image in zip(result.layers, result.images[index], strict=True):
-        pixels = np.rint(image * 255).astype(np.uint8)
-        tiles[layer] = enlarged(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
-    return tiles
+    pixels = []
+    for position in positions:
+        image = [] if images is None else [enlarged(images[position])]
+        pixels.append([*image, *map(_as_pixels, _caricatures(result, rows[position]))])
+    return Tiles(
+        rows=tuple(rows[position] for position in positions),
+        headings=(*(() if images is None else ("image",)), *_headings(result)),
+        pixels=pixels,
+    )
 
 
-def notes_of(result: CaricatureResult, index: int) -> list[tuple[str, str]]:
+def _caricatures(result: CaricatureResult | CaricatureDifference, row: int) -> list[np.ndarray]:
+    if not isinstance(result, CaricatureDifference):
+        return list(result.images[row])
+    pairs = zip(result.minuend.images[row], result.subtrahend.images[row], strict=True)
+    return [image for pair in pairs for image in pair]
+
+
+def _headings(result: CaricatureResult | CaricatureDifference) -> list[str]:
+    if not isinstance(result, CaricatureDifference):
+        return list(result.layers)
+    return [f"{layer}, {which}" for layer in result.layers for which in ("first", "second")]
+
+
+def _as_pixels(image: np.ndarray) -> np.ndarray:
+    pixels = np.rint(image * 255).astype(np.uint8)
+    return enlarged(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
+
+
+def notes_of(result: CaricatureResult | CaricatureDifference, index: int) -> list[tuple[str, str]]:
     """Lines of text about an input with their colours: the cosine at each of the first four layers."""
+    if isinstance(result, CaricatureDifference):
+        changes = zip(
+            result.layers[:4],
+            result.cosines[index].tolist(),
+            result.minuend.cosines[index].tolist(),
+            result.subtrahend.cosines[index].tolist(),
+            strict=False,
+        )
+        return [
+            (f"{layer}: cosine {change:+.2f} ({first:.2f} − {second:.2f})", style.FAINT)
+            for layer, change, first, second in changes
+        ]
     lines = []
     for column, layer in enumerate(result.layers[:4]):
         cosine = result.cosines[index, column]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing.view import View, rows
-from mlflow_interp.kinds.caricature.tiles import notes_of, tiles_of
+from mlflow_interp.kinds.caricature.tiles import make_tiles, notes_of
 
 if TYPE_CHECKING:
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.caricature.result import CaricatureResult
 
 
-def view(result: CaricatureResult) -> View:
+def view(result: CaricatureResult, tiles: Tiles | None = None) -> View:
     """The caricature of each input at each layer."""
-    indices = range(min(len(result.examples), MOST_IMAGES))
+    tiles = tiles or make_tiles(result)
     cosine = float(result.cosines.mean())
     baseline = float(result.baseline_cosines.mean())
     return View(
@@ -22,7 +22,7 @@ def view(result: CaricatureResult) -> View:
         headline=f"cosine {cosine:.2f} to their input, {baseline:.2f} to other inputs",
         inputs=rows(
             result.examples,
-            tiles=[list(tiles_of(result, index).items())[-len(result.layers) :] for index in indices],
-            notes=[[text for text, _ in notes_of(result, index)] for index in indices],
+            tiles=tiles.captioned(last=len(result.layers)),
+            notes=[[text for text, _ in notes_of(result, row)] for row in tiles.rows],
         ),
     )

@@ -50,6 +50,22 @@ class Accumulator:
         self.inputs += len(chunk)
         self.right += float(right.sum() if weights is None else right @ weights)
 
+    def merge(self, other: Accumulator) -> None:
+        """Take in what another one has counted, of the same classes.
+
+        Raises:
+            InputsError: another number of classes, or labels of another kind.
+        """
+        if (self.classes, self.multi_label) != (other.classes, other.multi_label):
+            raise InputsError(
+                f"parts with {self.classes} and {other.classes} classes can't be merged; give labels of one "
+                "kind, and class_names= with all classes"
+            )
+        self.counter.merge(other.counter)  # type: ignore[arg-type]
+        self.mistakes.merge(other.mistakes)
+        self.inputs += other.inputs
+        self.right += other.right
+
     def _add_single_label(
         self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None
     ) -> np.ndarray:

@@ -7,6 +7,7 @@ Pairs become codes, `label · classes + prediction`, in a buffer that is about a
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,25 @@ class Cells:
             self._counts[occurring] += times
         else:
             self._counts += np.bincount(codes, minlength=self.cells)
+
+    def merge(self, other: Cells) -> None:
+        """Add what another one has counted."""
+        if other.sums is not None and self._weights is None:
+            self._start_weights()
+        counts = self.counts
+        counts += other.counts
+        if self._sums is not None:
+            self._sums += other.counts if other.sums is None else other.sums
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without the buffers, which are empty then.
+        return {"cells": self.cells, "counts": self.counts, "sums": self.sums}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["cells"])  # type: ignore[misc]
+        self._counts = state["counts"]
+        self._sums = state["sums"]
+        self._weights = None if self._sums is None else np.empty(len(self._codes))
 
     @property
     def counts(self) -> np.ndarray:
@@ -130,6 +150,10 @@ class Counter:
             "give class indices in this range"
         )
 
+    def merge(self, other: Counter) -> None:
+        """Add the counts of other pairs."""
+        self._cells.merge(other._cells)
+
     @property
     def counts(self) -> np.ndarray:
         """(classes, classes) int64: a row a true class, a column a predicted one; counting on changes it."""
@@ -163,6 +187,10 @@ class LabelCounter:
             out[:] = codes[part]
 
         self._cells.add(len(codes), write, weights)
+
+    def merge(self, other: LabelCounter) -> None:
+        """Add the counts of other inputs."""
+        self._cells.merge(other._cells)
 
     @property
     def counts(self) -> np.ndarray:

@@ -19,8 +19,11 @@ from mlflow_interp.drawing.layout import (
     fitted,
     width_of,
 )
+from mlflow_interp.drawing.panels import find_panel
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.kinds.confusion_matrix.labels_figure import draw_labels_grid
+from mlflow_interp.kinds.confusion_matrix.difference import ConfusionMatrixDifference
+from mlflow_interp.kinds.confusion_matrix.difference_figure import draw_difference, draw_difference_cells
+from mlflow_interp.kinds.confusion_matrix.labels_figure import draw_label, draw_labels_grid
 from mlflow_interp.kinds.confusion_matrix.measures import normalized
 from mlflow_interp.kinds.confusion_matrix.ordering import Order, class_order
 from mlflow_interp.kinds.confusion_matrix.text import amount, headline, percent
@@ -50,7 +53,7 @@ _PAIR_NAME_WIDTH = 1.15  # of a class in a confused pair
 
 
 def draw(
-    result: ConfusionMatrixResult,
+    result: ConfusionMatrixResult | ConfusionMatrixDifference,
     *,
     normalize: Normalize = "true",
     order: Order = "given",
@@ -59,27 +62,67 @@ def draw(
     """Draw the matrix, a row a true class, a column a predicted one, and name the most confused pairs.
 
     Up to 20 classes have numbers in their cells; more are told by colour alone. Inputs with several labels
-    have a matrix of 2×2 for each.
+    have a matrix of 2×2 for each. Of a difference, both signs are drawn.
 
     Args:
-        result: Counts of any number of classes.
+        result: Counts of any number of classes, or a difference.
         normalize: What colours and numbers are: none, how many inputs; true, their share of the true
             class (so the diagonal is recall); predicted, of the predicted class (precision); all, of all.
         order: The order of classes: given; cluster, confused ones side by side; support, the largest
             first; recall, the worst found first.
-        colormap: A matplotlib colormap from light to dark.
+        colormap: A matplotlib colormap from light to dark. A difference needs a diverging one, and any
+            other becomes RdBu_r.
 
     Raises:
         OptionError: no such normalisation, order or colormap.
     """
-    if normalize not in _MEANING:
-        raise OptionError(f"no normalize {normalize!r}; there are: {', '.join(_MEANING)}")
+    _check_normalize(normalize)
     colours = style.find_colormap(colormap)
+    if isinstance(result, ConfusionMatrixDifference):
+        classes = class_order(result.minuend.matrix, order)
+        return draw_difference(result, normalize, classes, style.diverging_colormap(colormap))
     classes = class_order(result.matrix, order)
     if result.multi_label:
         return draw_labels_grid(result, normalize, classes, colours)
+    return _drawing(result, normalize, classes, colours).figure()
+
+
+def draw_panel(
+    axes: Any,
+    result: ConfusionMatrixResult | ConfusionMatrixDifference,
+    panel: int | str,
+    *,
+    normalize: Normalize = "true",
+    order: Order = "given",
+    colormap: str = "Blues",
+) -> None:
+    """Draw the matrix into axes; of several labels that of one, given by its index or name.
+
+    Raises:
+        OptionError: no such label, normalisation, order or colormap.
+    """
+    _check_normalize(normalize)
+    colours = style.find_colormap(colormap)
+    if isinstance(result, ConfusionMatrixDifference):
+        find_panel(panel, ["matrix"], "panel")
+        classes = class_order(result.minuend.matrix, order)
+        draw_difference_cells(axes, result, normalize, classes, style.diverging_colormap(colormap))
+        return
+    if result.multi_label:
+        draw_label(axes, result, find_panel(panel, result.names, "label"), normalize, colours)
+        return
+    find_panel(panel, ["matrix"], "panel")
+    _drawing(result, normalize, class_order(result.matrix, order), colours).panel(axes)
+
+
+def _check_normalize(normalize: str) -> None:
+    if normalize not in _MEANING:
+        raise OptionError(f"no normalize {normalize!r}; there are: {', '.join(_MEANING)}")
+
+
+def _drawing(result: ConfusionMatrixResult, normalize: str, classes: np.ndarray, colours: Any) -> _Drawing:
     values = normalized(result.matrix, normalize)[np.ix_(classes, classes)]
-    return _Drawing(result, values, classes, normalize, colours).figure()
+    return _Drawing(result, values, classes, normalize, colours)
 
 
 @dataclass(frozen=True)
@@ -139,6 +182,16 @@ class _Drawing:
         self._colour_bar(layout, (bar_left, _MATRIX_TOP, _BAR_WIDTH, min(side, 4.0)), mappable)
         self._write_pairs(layout, bar_left + _BAR_WIDTH + 0.75, self._pairs(side))
         return layout.figure
+
+    def panel(self, axes: Any) -> None:
+        """The matrix alone, in somebody's axes."""
+        names = [fitted(self.result.names[index], _NAME_WIDTH, self.font_size) for index in self.order]
+        cell = axes.get_window_extent().width / axes.figure.dpi / self.classes
+        longest = max(width_of(name, self.font_size) for name in self._tick_names(names).values())
+        self._matrix(axes)
+        self._ticks(axes, names, horizontal=longest < 0.95 * cell)
+        axes.set_aspect("equal")
+        axes.set_title(headline(self.result)[0], size=9, color=style.INK, parse_math=False)
 
     def _layout(self, left: float, bottom: float) -> tuple[FigureLayout, Box]:
         """A figure with its title, and the box of the matrix, with these margins in inches."""

@@ -35,17 +35,31 @@ def draw_labels_grid(
     width = max(5.2, _LEFT + columns * _CELL_WIDTH)
     layout = FigureLayout.of(width, _TITLE_HEIGHT + rows * _CELL_HEIGHT + 0.1)
     _title(layout, result, len(order))
-    shares = normalized(result.matrix, normalize)
-    most = float(shares.max() or 1) if normalize in ("none", "all") else 1.0
+    shades = _shades(result, normalize)
     for index, label in enumerate(order.tolist()):
         row, column = divmod(index, columns)
         top = _TITLE_HEIGHT + 0.38 + row * _CELL_HEIGHT
         axes = layout.axes((_LEFT + column * _CELL_WIDTH, top, _MATRIX_SIDE, _MATRIX_SIDE))
-        _panel(axes, result, label, shares[label] / most, colours)
+        _panel(axes, result, label, shades[label], colours)
         _panel_title(axes, result, label)
         axes.set_yticks([0, 1], ["absent", "present"] if column == 0 else ["", ""], size=7)
         axes.set_xticks([0, 1], ["not found", "found"], size=7)
     return layout.figure
+
+
+def draw_label(axes: Any, result: ConfusionMatrixResult, label: int, normalize: str, colours: Any) -> None:
+    """Draw the matrix of one label into somebody's axes."""
+    _panel(axes, result, label, _shades(result, normalize)[label], colours)
+    _panel_title(axes, result, label)
+    axes.set_yticks([0, 1], ["absent", "present"], size=7)
+    axes.set_xticks([0, 1], ["not found", "found"], size=7)
+    axes.set_aspect("equal")
+
+
+def _shades(result: ConfusionMatrixResult, normalize: str) -> np.ndarray:
+    """(labels, 2, 2) in 0..1."""
+    shares = normalized(result.matrix, normalize)
+    return np.asarray(shares / (float(shares.max() or 1) if normalize in ("none", "all") else 1.0))
 
 
 def _title(layout: FigureLayout, result: ConfusionMatrixResult, drawn: int) -> None:

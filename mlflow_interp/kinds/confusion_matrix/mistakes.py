@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.image_arrays import thumbnails
+from mlflow_interp.core.selection import DECIMALS, row_keys
 
 MOST_OF_A_PAIR = 6
 MOST_OF_ALL = 600
@@ -31,6 +32,7 @@ class Mistake:
         classes: (k,) int64 the most probable classes, best first.
         probabilities: (k,) float32 their probabilities, or (0,) where not known.
         thumbnail: (side, side, 3) uint8 or None.
+        digest: (16,) uint8 of the input, or None.
     """
 
     cell: tuple[int, int]
@@ -41,20 +43,79 @@ class Mistake:
     classes: np.ndarray
     probabilities: np.ndarray
     thumbnail: np.ndarray | None
+    digest: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Orders:
+    """Mistakes by what orders them: arrays with a row a mistake.
+
+    Attributes:
+        cells: (m, 2) int64.
+        confidences: (m,) float64, rounded so that the batch size can't change an order.
+        indices: (m,) int64.
+        keys: (m,) uint64, random.
+    """
+
+    cells: np.ndarray
+    confidences: np.ndarray
+    indices: np.ndarray
+    keys: np.ndarray
+
+    @classmethod
+    def join(cls, parts: Sequence[_Orders]) -> _Orders:
+        """Several as one."""
+        columns = zip(
+            *((each.cells, each.confidences, each.indices, each.keys) for each in parts), strict=True
+        )
+        return cls(*(np.concatenate(column) for column in columns))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def rows(self, rows: np.ndarray) -> _Orders:
+        """Some of them."""
+        return _Orders(self.cells[rows], self.confidences[rows], self.indices[rows], self.keys[rows])
+
+    def candidates(self) -> np.ndarray:
+        """The rows that can still be selected, whatever is added.
+
+        Each of the three choices is a top-k under an order that does not depend on other mistakes, with at
+        most so many of a cell; so what a part drops, the whole would drop too.
+        """
+        by_confidence = -self.confidences
+        chosen = [
+            self._first(by_confidence, MOST_OF_A_PAIR),
+            self._first(by_confidence, 1),
+            self._first(self.keys, MOST_OF_A_PAIR),
+        ]
+        return np.unique(np.concatenate(chosen))
+
+    def _first(self, order: np.ndarray, of_a_cell: int) -> np.ndarray:
+        """The first `MOST_OF_ALL` rows in an order, at most `of_a_cell` of each cell."""
+        by_cell = np.lexsort((self.indices, order, self.cells[:, 1], self.cells[:, 0]))
+        cells = self.cells[by_cell]
+        starts = np.flatnonzero(np.r_[True, (cells[1:] != cells[:-1]).any(axis=1)][: len(cells)])
+        ranks = np.arange(len(cells)) - np.repeat(starts, np.diff(np.r_[starts, len(cells)]))
+        rows = by_cell[ranks < of_a_cell]
+        return rows[np.lexsort((self.cells[rows, 1], self.cells[rows, 0], self.indices[rows], order[rows]))][
+            :MOST_OF_ALL
+        ]
 
 
 class Mistakes:
     """Selects at most `MOST_OF_A_PAIR` mistakes of each pair of classes and `MOST_OF_ALL` together.
 
     Where these are too many, pairs get seats by their number of mistakes (D'Hondt's method), so that the
-    most confused pairs have several and rare ones at least one. The selection depends on the order of the
-    inputs but not on the size of chunks.
+    most confused pairs have several and rare ones at least one. Of very many pairs, candidates are the most
+    confident mistakes of all, the most confident one of each pair, and a random sample. How the inputs are
+    cut into chunks and parts makes no difference, nor does their order.
     """
 
     def __init__(self) -> None:
-        self._candidates: list[Mistake] = []
         self._counts: Counter[tuple[int, int]] = Counter()
-        self._least_confidence: dict[tuple[int, int], float] = {}  # of pairs with all their seats
+        self._orders: list[_Orders] = []
+        self._mistakes: dict[tuple[int, tuple[int, int]], Mistake] = {}
 
     def add(
         self,
@@ -73,37 +134,56 @@ class Mistakes:
             confidence: (m,) of the wrong prediction.
             probabilities: (n, classes) of the whole chunk, where known.
         """
+        if not len(rows):
+            return
+        occurring, times = np.unique(cells, axis=0, return_counts=True)
+        self._counts.update(dict(zip(map(tuple, occurring.tolist()), times.tolist(), strict=True)))
+        rounded = np.round(confidence.astype(np.float64), DECIMALS)
+        added = _Orders(cells, rounded, chunk.indices[rows], row_keys(chunk, 0)[rows])
+        first = added.candidates()
+        self._orders.append(added.rows(first))
         for row, cell, value in zip(
-            rows.tolist(), map(tuple, cells.tolist()), confidence.tolist(), strict=True
+            rows[first].tolist(), map(tuple, cells[first].tolist()), confidence[first].tolist(), strict=True
         ):
-            self._counts[cell] += 1
-            if value > self._least_confidence.get(cell, -1.0):
-                row_probabilities = None if probabilities is None else probabilities[row]
-                self._candidates.append(_mistake(chunk, row, cell, value, row_probabilities))
-                if len(self._candidates) == 2 * MOST_OF_ALL:
-                    self._prune()
+            row_probabilities = None if probabilities is None else probabilities[row]
+            mistake = _mistake(chunk, row, cell, value, row_probabilities)
+            self._mistakes[mistake.index, cell] = mistake
+        if len(self._mistakes) > 6 * MOST_OF_ALL:
+            self._prune()
+
+    def merge(self, other: Mistakes) -> None:
+        """Take in the mistakes of other inputs."""
+        self._counts.update(other._counts)
+        self._orders += other._orders
+        self._mistakes |= other._mistakes
+        self._prune()
 
     def _prune(self) -> None:
-        """Reduce the candidates to the first `MOST_OF_ALL`, and note the confidence needed from now on."""
-        self._candidates.sort(key=lambda each: (each.cell, -each.confidence, each.index))
-        ranks = occurrence_numbers(each.cell for each in self._candidates)
-        seats = [
-            (-self._counts[each.cell] / rank, -each.confidence, each.index, each)
-            for rank, each in zip(ranks, self._candidates, strict=True)
-            if rank <= MOST_OF_A_PAIR
-        ]
-        self._candidates = [seat[-1] for seat in sorted(seats, key=lambda seat: seat[:3])[:MOST_OF_ALL]]
-        seat_counts = Counter(each.cell for each in self._candidates)
-        self._least_confidence = {
-            each.cell: each.confidence
-            for each in self._candidates
-            if seat_counts[each.cell] == MOST_OF_A_PAIR
-        }
+        """Drop what can't be selected any more."""
+        if not self._orders:
+            return
+        orders = _Orders.join(self._orders)
+        orders = orders.rows(orders.candidates())
+        self._orders = [orders]
+        keys = zip(orders.indices.tolist(), map(tuple, orders.cells.tolist()), strict=True)
+        self._mistakes = {key: self._mistakes[key] for key in keys}
 
     def selected(self) -> list[Mistake]:
         """The selected mistakes, the most confident first."""
         self._prune()
-        return sorted(self._candidates, key=lambda each: (-each.confidence, each.index, each.cell))
+        candidates = sorted(self._mistakes.values(), key=lambda each: (each.cell, *_by_confidence(each)))
+        ranks = occurrence_numbers(each.cell for each in candidates)
+        seats = [
+            (-self._counts[each.cell] / rank, *_by_confidence(each), each)
+            for rank, each in zip(ranks, candidates, strict=True)
+            if rank <= MOST_OF_A_PAIR
+        ]
+        first = [seat[-1] for seat in sorted(seats, key=lambda seat: seat[:-1])[:MOST_OF_ALL]]
+        return sorted(first, key=_by_confidence)
+
+
+def _by_confidence(mistake: Mistake) -> tuple[float, int, tuple[int, int]]:
+    return -round(mistake.confidence, DECIMALS), mistake.index, mistake.cell
 
 
 def occurrence_numbers(cells: Iterable[tuple[int, ...]]) -> list[int]:
@@ -136,6 +216,7 @@ def _mistake(
         thumbnail=None
         if chunk.images is None
         else thumbnails(chunk.images[row : row + 1], THUMBNAIL_SIDE)[0],
+        digest=None if chunk.digests is None else chunk.digests[row].copy(),
     )
 
 
@@ -149,7 +230,13 @@ def as_examples(mistakes: list[Mistake], class_names: tuple[str, ...] | None) ->
         probabilities=_stacked([each.probabilities for each in mistakes], np.float32),
         class_names=class_names,
         images=None,
+        digests=_digests([each.digest for each in mistakes]),
     )
+
+
+def _digests(digests: list[np.ndarray | None]) -> np.ndarray | None:
+    known = [digest for digest in digests if digest is not None]
+    return np.stack(known) if known and len(known) == len(digests) else None
 
 
 def thumbnails_of(mistakes: list[Mistake]) -> np.ndarray | None:

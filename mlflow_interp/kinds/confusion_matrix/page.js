@@ -110,6 +110,8 @@ function order() {
       if (label === state.focus) times[taken] += counts[place];
       if (taken === state.focus) times[label] += counts[place];
     });
+    // The chosen cell stays in view, however seldom the two classes are confused.
+    if (state.cell?.includes(state.focus)) for (const one of state.cell) times[one] = Number.MAX_VALUE;
     times[state.focus] = Infinity;
     return everyone
       .filter((one) => times[one] > 0)
@@ -439,10 +441,17 @@ function behind() {
   find("mistakes").replaceChildren(...kept.map(mistakeCard));
 }
 
+// Whether a cell is among those drawn, and within the part that was zoomed into.
+function inView([row, column]) {
+  const [y, x] = [row, column].map((one) => drawn.shown.indexOf(one));
+  const within = (place, range) =>
+    place >= 0 && (!range || (place >= Math.min(...range) && place <= Math.max(...range)));
+  return within(y, state.zoom?.y) && within(x, state.zoom?.x);
+}
+
 function choose(cell) {
   state.cell = cell;
-  if (!multi && drawn.shown.indexOf(cell[0]) * drawn.shown.indexOf(cell[1]) < 0)
-    Object.assign(state, { focus: count > FEW ? cell[0] : null, zoom: null });
+  if (!multi && !inView(cell)) Object.assign(state, { focus: count > FEW ? cell[0] : null, zoom: null });
   draw();
   behind();
   mark();

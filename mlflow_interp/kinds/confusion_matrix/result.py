@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from mlflow_interp.kinds.confusion_matrix.measures import (
     single_measures,
 )
 from mlflow_interp.kinds.confusion_matrix.mistakes import as_examples, thumbnails_of
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.confusion_matrix.difference import ConfusionMatrixDifference
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,8 @@ class ConfusionMatrixResult:
             "classes": examples.classes,
             "probabilities": examples.probabilities,
         }
-        return arrays if self.weighted is None else arrays | {"weighted": self.weighted}
+        optional = {"weighted": self.weighted, "digests": examples.digests, "shown": examples.shown}
+        return arrays | {name: array for name, array in optional.items() if array is not None}
 
     def metrics(self) -> dict[str, float]:
         """Accuracy and its kin, and how often each of the most confused pairs was confused."""
@@ -169,6 +173,16 @@ class ConfusionMatrixResult:
                 "inputs of other classes too"
             )
         return warnings
+
+    def difference(self, other: ConfusionMatrixResult) -> ConfusionMatrixDifference:
+        """The matrix minus another of the same classes.
+
+        Raises:
+            InputsError: the results do not match.
+        """
+        from mlflow_interp.kinds.confusion_matrix.difference import difference
+
+        return difference(self, other)
 
 
 def result_of(

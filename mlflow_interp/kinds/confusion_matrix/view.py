@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.drawing.view import Panel, View, rows
 from mlflow_interp.kinds.confusion_matrix.text import headline
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def view(
     return View(
         title="Confusion matrix",
         headline=facts + most_confused,
-        inputs=[] if result.multi_label else rows(result.examples, images=result.thumbnails),
-        matrix=None if result.multi_label else _matrix(result),
+        inputs=[] if result.multi_label else rows(result.examples, thumbnails=result.thumbnails),
+        panel=None if result.multi_label else Panel("confusion_matrix", _matrix(result)),
     )
 
 

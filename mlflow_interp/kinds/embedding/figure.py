@@ -9,7 +9,9 @@ import numpy as np
 
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.layout import Box, FigureLayout, fitted, width_of
+from mlflow_interp.drawing.panels import find_panel
 from mlflow_interp.exceptions import OptionError
+from mlflow_interp.kinds.embedding.difference import EmbeddingDifference
 from mlflow_interp.kinds.embedding.points import MOST_IN_LEGEND, ClassColours, coordinates, is_wrong, title_of
 
 if TYPE_CHECKING:
@@ -25,11 +27,18 @@ _TITLE_HEIGHT = 0.6
 _LINE_HEIGHT = 0.175
 
 
-def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> Figure:
+def draw(
+    result: EmbeddingResult | EmbeddingDifference,
+    *,
+    legend: Legend = "shared",
+    point_size: float | None = None,
+) -> Figure:
     """Draw a panel for each layer, points coloured by label; wrongly predicted ones are ringed.
 
+    Of a difference, an arrow leads from each point of the second to that of the first.
+
     Args:
-        result: Points of any number of inputs and layers, with 1, 2 or 3 components.
+        result: Points of any number of inputs and layers, with 1, 2 or 3 components, or a difference.
         legend: One that all panels share, one in each, or off.
         point_size: The area of a point in square points. By default smaller the more there are.
 
@@ -40,14 +49,15 @@ def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
         raise OptionError(f"no legend {legend!r}; there are: shared, each, off")
     if point_size is not None and not point_size > 0:
         raise OptionError(f"point_size is {point_size}; give a number above 0")
-    classes = ClassColours.of([result])
+    points = _points_of(result)
+    classes = ClassColours.of([points])
     legend_width = _LEGEND_WIDTH if legend == "shared" and len(classes.names) > 1 else 0
     layout, boxes = _panels(len(result.layers), legend_width)
-    layout.title(title_of(result), _key(result))
-    size = point_size or float(np.clip(9000 / len(result.examples), 1.5, 36))
+    layout.title(*_titles(result))
+    size = _size(points, point_size)
     for column, box in enumerate(boxes):
-        axes = _axes(layout, box, result.embeddings.shape[2])
-        _points(axes, result, column, classes, size)
+        axes = _axes(layout, box, points.embeddings.shape[2])
+        _marks(axes, result, column, classes, size)
         axes.set_title(_panel_title(result, column), size=9, color=style.FAINT, parse_math=False)
         if legend == "each":
             _legend(axes, classes, MOST_IN_LEGEND, loc="best", fontsize=6)
@@ -56,6 +66,37 @@ def draw(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
         most = min(MOST_IN_LEGEND, int((layout.height - 0.9) / _LINE_HEIGHT))
         _legend(layout.figure, classes, most, loc="upper left", fontsize=8, bbox_to_anchor=corner)
     return layout.figure
+
+
+def draw_panel(
+    axes: Any,
+    result: EmbeddingResult | EmbeddingDifference,
+    panel: int | str,
+    *,
+    legend: Legend = "shared",
+    point_size: float | None = None,
+) -> None:
+    """Draw the points of one layer, given by its index or path, into axes; three components need 3-D ones.
+
+    Raises:
+        OptionError: no such layer, or axes of two dimensions for three components.
+    """
+    column = find_panel(panel, result.layers, "layer")
+    points = _points_of(result)
+    components = points.embeddings.shape[2]
+    if components == 3 and not hasattr(axes, "set_zlim"):
+        raise OptionError("three components need axes with projection='3d'")
+    classes = ClassColours.of([points])
+    _style(axes, components)
+    _marks(axes, result, column, classes, _size(points, point_size))
+    axes.set_title(_panel_title(result, column), size=9, color=style.FAINT, parse_math=False)
+    if legend != "off" and len(classes.names) > 1:
+        _legend(axes, classes, MOST_IN_LEGEND, loc="best", fontsize=6)
+
+
+def _size(result: EmbeddingResult, point_size: float | None) -> float:
+    """The area of a point in square points."""
+    return point_size or float(np.clip(9000 / len(result.examples), 1.5, 36))
 
 
 def _panels(count: int, legend_width: float) -> tuple[FigureLayout, list[Box]]:
@@ -84,9 +125,23 @@ def _key(result: EmbeddingResult) -> str:
     return " · ".join(notes)
 
 
-def _panel_title(result: EmbeddingResult, column: int) -> str:
-    agreement = result.measures.get("knn_agreement")
-    suffix = "" if agreement is None else f" · neighbours agree {agreement[column]:.0%}"
+def _points_of(result: EmbeddingResult | EmbeddingDifference) -> EmbeddingResult:
+    """The points; those of a difference are where its arrows end."""
+    return result.minuend if isinstance(result, EmbeddingDifference) else result
+
+
+def _titles(result: EmbeddingResult | EmbeddingDifference) -> tuple[str, str]:
+    if isinstance(result, EmbeddingDifference):
+        return f"Difference of UMAP of {style.counted(len(result.examples))}", "arrows: from second to first"
+    return title_of(result), _key(result)
+
+
+def _panel_title(result: EmbeddingResult | EmbeddingDifference, column: int) -> str:
+    if isinstance(result, EmbeddingDifference):
+        suffix = f" · mean distance {result.distances[:, column].mean():.2f} of the spread"
+    else:
+        agreement = result.measures.get("knn_agreement")
+        suffix = "" if agreement is None else f" · neighbours agree {agreement[column]:.0%}"
     return fitted(result.layers[column], _PANEL - 0.3 - width_of(suffix, 9), 9) + suffix
 
 
@@ -96,10 +151,18 @@ def _axes(layout: FigureLayout, box: Box, components: int) -> Any:
         import mpl_toolkits.mplot3d  # noqa: F401
 
         axes: Any = layout.axes(box, projection="3d")
+    else:
+        axes = layout.axes(box)
+    _style(axes, components)
+    return axes
+
+
+def _style(axes: Any, components: int) -> None:
+    """No ticks, and a pale frame."""
+    if components == 3:
         frame = [axis.line for axis in (axes.xaxis, axes.yaxis, axes.zaxis)]
         axes.set_zticks([])
     else:
-        axes = layout.axes(box)
         frame = list(axes.spines.values())
     axes.set_xticks([])
     axes.set_yticks([])
@@ -108,14 +171,53 @@ def _axes(layout: FigureLayout, box: Box, components: int) -> Any:
     if components > 1:
         # Distances are to scale in every direction.
         axes.set_aspect("equal", adjustable="datalim")
-    return axes
+
+
+def _marks(
+    axes: Any,
+    result: EmbeddingResult | EmbeddingDifference,
+    column: int,
+    classes: ClassColours,
+    size: float,
+) -> None:
+    """Draw points, or arrows and the points they lead to."""
+    if isinstance(result, EmbeddingDifference):
+        _arrows(axes, result, column, classes)
+        size /= 3
+    _points(axes, _points_of(result), column, classes, size)
+
+
+def _arrows(axes: Any, result: EmbeddingDifference, column: int, classes: ClassColours) -> None:
+    start, end = (np.array(coordinates(each, column)) for each in (result.subtrahend, result.minuend))
+    settings: dict[str, Any] = {"color": _colours(result.minuend, classes), "alpha": 0.6}
+    if len(start) == 3:
+        axes.quiver(*start, *(end - start), arrow_length_ratio=0.15, linewidth=0.8, **settings)
+    else:
+        axes.quiver(
+            *start,
+            *(end - start),
+            angles="xy",
+            scale_units="xy",
+            scale=1,
+            width=0.003,
+            zorder=0.5,
+            **settings,
+        )
+        # The first points count for the limits of the axes too.
+        axes.update_datalim(start.T)
+        axes.autoscale_view()
+
+
+def _colours(result: EmbeddingResult, classes: ClassColours) -> np.ndarray:
+    """The colour of each point."""
+    colour_of = dict(zip(classes.indices, classes.colours, strict=True))
+    return np.array([colour_of[label] for label in result.examples.labels.tolist()])
 
 
 def _points(axes: Any, result: EmbeddingResult, column: int, classes: ClassColours, size: float) -> None:
     points = coordinates(result, column)
     # In the order of the inputs, not class by class: the last class would hide the others.
-    colour_of = dict(zip(classes.indices, classes.colours, strict=True))
-    colours = np.array([colour_of[label] for label in result.examples.labels.tolist()])
+    colours = _colours(result, classes)
     settings: dict[str, Any] = {"depthshade": False} if len(points) == 3 else {}
     axes.scatter(*points, c=colours, s=size, alpha=0.8, linewidths=0, **settings)
     wrong = is_wrong(result)

@@ -4,27 +4,26 @@ const MOST_RINGED = 3000;
 const NARROW = 520;
 
 const card = hoverCard();
-const count = data.names.length;
 const deep = data.components === 3;
-const labels = unpack(data.labels, Int32Array);
-const indices = unpack(data.indices, Int32Array);
 const classOf = new Map(data.classes.map((each) => [each.index, each]));
+const sets = data.inputs.map((each) => ({
+  ...each,
+  labels: unpack(each.labels, Int32Array),
+  indices: unpack(each.indices, Int32Array),
+}));
 const steps = data.steps.map((each) => ({
   ...each,
+  inputs: sets[each.inputs],
   points: each.points.map((text) => unpack(text, Float32Array)),
   predicted: unpack(each.predicted, Int32Array),
   probabilities: unpack(each.probabilities, Float32Array),
 }));
-const occurring = data.classes.filter((each) => labels.includes(each.index));
+const occurring = data.classes.filter((each) => sets.some(({ labels }) => labels.includes(each.index)));
 // Beyond so many a legend can't be read, and as many traces would be slow: one trace, found by search.
 const groups =
   occurring.length > MOST_GROUPS
-    ? [{ name: "inputs", rows: Array.from(labels.keys()) }]
-    : occurring.map((each) => ({
-        name: each.short,
-        colour: each.colour,
-        rows: Array.from(labels.keys()).filter((row) => labels[row] === each.index),
-      }));
+    ? [{ name: "inputs" }]
+    : occurring.map((each) => ({ name: each.short, colour: each.colour, index: each.index }));
 // One component needs a second axis: a row for each class, jittered the same each time.
 const rank = new Map(occurring.map((each, at) => [each.index, at]));
 const jitter = (row) => (((row * 0.61803398875) % 1) - 0.5) * 0.7;
@@ -34,10 +33,15 @@ let at = steps.length - 1;
 let onlyWrong = false;
 let wanted = null;
 
-const isWrong = (row) => labels[row] >= 0 && steps[at].predicted[row] !== labels[row];
-const isShown = (row) => (!onlyWrong || isWrong(row)) && (wanted === null || labels[row] === wanted);
+// Those of the step that is shown: other steps may have other inputs.
+const inputs = () => steps[at].inputs;
+const labelOf = (row) => inputs().labels[row];
+const everyRow = () => Array.from(inputs().labels.keys());
+const isWrong = (row) => labelOf(row) >= 0 && steps[at].predicted[row] !== labelOf(row);
+const isShown = (row) => (!onlyWrong || isWrong(row)) && (wanted === null || labelOf(row) === wanted);
 
 function traces(group) {
+  const count = inputs().names.length;
   const points = steps[at].points[layer];
   const size = data.components;
   const dot = data.size ? Math.sqrt(data.size) : clamp(260 / Math.sqrt(count), deep ? 2 : 4, 9);
@@ -50,12 +54,14 @@ function traces(group) {
     marker,
     ...more,
     x: rows.map((row) => points[row * size]),
-    y: rows.map((row) => (size > 1 ? points[row * size + 1] : -rank.get(labels[row]) + jitter(row))),
+    y: rows.map((row) => (size > 1 ? points[row * size + 1] : -rank.get(labelOf(row)) + jitter(row))),
     ...(deep ? { z: rows.map((row) => points[row * size + 2]) } : {}),
   });
-  const rows = group.rows.filter(isShown);
+  const rows = everyRow().filter(
+    (row) => (group.index === undefined || labelOf(row) === group.index) && isShown(row),
+  );
   const dots = {
-    color: group.colour ?? rows.map((row) => classOf.get(labels[row]).colour),
+    color: group.colour ?? rows.map((row) => classOf.get(labelOf(row)).colour),
     size: dot,
     opacity: 0.85,
   };
@@ -101,10 +107,12 @@ function show() {
   const measures = Object.entries(steps[at].measures[layer]).map(
     ([name, value]) => `${name.replace(/_/g, " ")} ${value}`,
   );
-  const wrong = Array.from(labels.keys()).filter(isWrong).length;
+  const wrong = everyRow().filter(isWrong).length;
   find("measures").textContent = [
     ...measures,
-    ...(data.classes.some((each) => each.index >= 0) ? [`${wrong} of ${count} wrongly predicted`] : []),
+    ...(data.classes.some((each) => each.index >= 0)
+      ? [`${wrong} of ${inputs().names.length} wrongly predicted`]
+      : []),
   ].join(" · ");
   if (find("at")) find("at").textContent = steps[at].step;
   card.hide();
@@ -113,26 +121,27 @@ function show() {
 function describe(row) {
   const step = steps[at];
   const chance = percent(step.probabilities[row]);
-  find("name").textContent = data.names[row];
+  const { names, indices, sprite } = inputs();
+  find("name").textContent = names[row];
   const lines = [
     ["", `input ${indices[row]}`],
-    ...(labels[row] >= 0 ? [["", `label ${classOf.get(labels[row]).name}`]] : []),
+    ...(labelOf(row) >= 0 ? [["", `label ${classOf.get(labelOf(row)).name}`]] : []),
     [
-      isWrong(row) ? "wrong" : labels[row] >= 0 ? "right" : "",
+      isWrong(row) ? "wrong" : labelOf(row) >= 0 ? "right" : "",
       `predicted ${data.predictedNames[step.predicted[row]]}${chance && ` ${chance}`}`,
     ],
   ];
   find("facts").replaceChildren(...lines.map(([name, text]) => make("div", text, name)));
-  if (!data.sprite) return;
   const picture = find("picture");
-  const { side, columns } = data.sprite;
+  picture.hidden = !sprite;
+  if (!sprite) return;
+  const { side, columns } = sprite;
   const scale = 96 / side;
-  picture.hidden = false;
+  picture.style.backgroundImage = `url(${sprite.source})`;
   picture.style.backgroundSize = `${columns * 96}px auto`;
   picture.style.backgroundPosition = `${-(row % columns) * side * scale}px ${-Math.floor(row / columns) * side * scale}px`;
 }
 
-if (data.sprite) find("picture").style.backgroundImage = `url(${data.sprite.source})`;
 show();
 find("plot").on("plotly_hover", ({ points }) => {
   describe(points[0].customdata);

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.sampling import stratified
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
 
 MOST_POINTS = 20_000  # up to which a page stays smooth
+MOST_PIXELS = 16_000_000  # of all thumbnails, about 4 MB
+SMALLEST_THUMBNAIL = 12  # pixels
 
 
 def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> str:
@@ -30,10 +33,13 @@ def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
 def page_over(
     results: Mapping[int, EmbeddingResult], *, legend: Legend = "shared", point_size: float | None = None
 ) -> str:
-    """The page of several steps, such as epochs, of the same inputs, with a slider."""
+    """The page of several steps, such as epochs, with a slider; each may have inputs of its own."""
     first = next(iter(results.values()))
-    sample = stratified(first.examples.labels, MOST_POINTS, seed=0)
+    sets = _input_sets(results)
+    samples = {number: stratified(sets[number].examples.labels, MOST_POINTS, seed=0) for number in sets}
+    set_of = {step: _set_of(result, sets) for step, result in results.items()}
     classes = ClassColours.of(list(results.values()))
+    side = _thumbnail_side(list(sets.values()))
     return render(
         "kinds/embedding/page.html",
         "kinds/embedding/page.js",
@@ -41,8 +47,8 @@ def page_over(
         title=title_of(first),
         layers=first.layers,
         steps=list(results),
-        labelled=bool((first.examples.labels != UNKNOWN).any()),
-        more=len(first.examples) - len(sample),
+        labelled=any((each.examples.labels != UNKNOWN).any() for each in sets.values()),
+        more=max(len(each.examples) - len(samples[number]) for number, each in sets.items()),
         data={
             "layers": list(first.layers),
             "components": int(first.embeddings.shape[2]),
@@ -52,14 +58,55 @@ def page_over(
                 {"index": index, "name": name, "short": style.shorten(name, 28), "colour": colour}
                 for index, name, colour in zip(classes.indices, classes.names, classes.colours, strict=True)
             ],
-            "names": [first.examples.names[row] for row in sample],
-            "indices": _packed(first.examples.indices[sample], np.int32),
-            "labels": _packed(first.examples.labels[sample], np.int32),
             "predictedNames": _predicted_names(results),
-            "sprite": _sprite(first.thumbnails, sample),
-            "steps": [_step(step, result, sample) for step, result in results.items()],
+            "inputs": [_inputs(each, samples[number], side) for number, each in sets.items()],
+            "steps": [
+                _step(step, result, samples[set_of[step]]) | {"inputs": set_of[step]}
+                for step, result in results.items()
+            ],
         },
     )
+
+
+def _input_sets(results: Mapping[int, EmbeddingResult]) -> dict[int, EmbeddingResult]:
+    """By number, a result for each set of inputs: steps may be of other inputs, as with `resample`."""
+    by_key: dict[tuple[Any, ...], EmbeddingResult] = {}
+    for result in results.values():
+        by_key.setdefault(_key(result), result)
+    return dict(enumerate(by_key.values()))
+
+
+def _set_of(result: EmbeddingResult, sets: Mapping[int, EmbeddingResult]) -> int:
+    return next(number for number, each in sets.items() if _key(each) == _key(result))
+
+
+def _key(result: EmbeddingResult) -> tuple[Any, ...]:
+    """Equal for results of the same inputs."""
+    examples = result.examples
+    digests = None if examples.digests is None else examples.digests.tobytes()
+    return digests, examples.names, examples.indices.tobytes(), examples.labels.tobytes()
+
+
+def _inputs(result: EmbeddingResult, sample: np.ndarray, side: int | None) -> dict[str, Any]:
+    """What does not change while steps are of the same inputs."""
+    examples = result.examples
+    return {
+        "names": [examples.names[row] for row in sample],
+        "indices": _packed(examples.indices[sample], np.int32),
+        "labels": _packed(examples.labels[sample], np.int32),
+        "sprite": None
+        if result.thumbnails is None or side is None
+        else _sprite(result.thumbnails, sample, side),
+    }
+
+
+def _thumbnail_side(results: Sequence[EmbeddingResult]) -> int | None:
+    """The side of thumbnails: smaller than they are where there are very many, of several sets of inputs."""
+    sides = [result.thumbnails.shape[1] for result in results if result.thumbnails is not None]
+    if not sides:
+        return None
+    count = sum(min(MOST_POINTS, len(result.examples)) for result in results)
+    return int(min(max(sides), max(SMALLEST_THUMBNAIL, math.sqrt(MOST_PIXELS / count))))
 
 
 def _packed(values: np.ndarray, dtype: Any) -> str:
@@ -92,15 +139,17 @@ def _step(step: int, result: EmbeddingResult, sample: np.ndarray) -> dict[str, A
     }
 
 
-def _sprite(thumbnails: np.ndarray | None, sample: np.ndarray) -> dict[str, Any] | None:
-    """All thumbnails in one image, which a browser decodes once."""
-    if thumbnails is None:
-        return None
+def _sprite(thumbnails: np.ndarray, sample: np.ndarray, most: int) -> dict[str, Any]:
+    """All thumbnails in one image, which a browser decodes once, each of at most `most` pixels a side."""
+    thumbnails = thumbnails[sample]
+    if thumbnails.shape[1] > most:
+        images = [Image.fromarray(image).resize((most, most), Image.Resampling.BOX) for image in thumbnails]
+        thumbnails = np.stack([np.asarray(image) for image in images])
     side = thumbnails.shape[1]
     columns = math.ceil(math.sqrt(len(sample)))
     rows = math.ceil(len(sample) / columns)
     cells = np.zeros((rows * columns, side, side, 3), np.uint8)
-    cells[: len(sample)] = thumbnails[sample]
+    cells[: len(sample)] = thumbnails
     grid = cells.reshape(rows, columns, side, side, 3).swapaxes(1, 2)
     pixels = grid.reshape(rows * side, columns * side, 3)
     return {

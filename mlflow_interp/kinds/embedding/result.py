@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Examples
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.embedding.difference import EmbeddingDifference
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,3 +77,13 @@ class EmbeddingResult:
             for layer, value in zip(self.layers, self.measures.get("trustworthiness", ()), strict=False)
             if value < 0.8
         ]
+
+    def difference(self, other: EmbeddingResult) -> EmbeddingDifference:
+        """How far each input is from its point in another embedding, after that was aligned.
+
+        Raises:
+            InputsError: the results do not match.
+        """
+        from mlflow_interp.kinds.embedding.difference import difference
+
+        return difference(self, other)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.core.sampling import stratified
 from mlflow_interp.drawing.palette import UNKNOWN_COLOUR
-from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.drawing.view import Panel, View, rows
 from mlflow_interp.kinds.embedding.figure import Legend
 from mlflow_interp.kinds.embedding.points import ClassColours, coordinates
 
@@ -23,7 +22,7 @@ _LARGEST_COORDINATE = 1_000  # coordinates are integers from 0 to this
 
 
 def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> View:
-    """The points of inputs at each layer, and an image of each of the first.
+    """The points of inputs at each layer, and the images of those that are shown.
 
     Three components are projected along the third.
     """
@@ -33,8 +32,8 @@ def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
     return View(
         title=f"UMAP of {len(result.examples):,} inputs",
         headline=f"{layer}: {', '.join(texts)}" if texts else layer,
-        inputs=rows(result.examples, images=result.thumbnails),
-        scatter=scatter(result),
+        inputs=rows(result.examples, thumbnails=result.thumbnails),
+        panel=Panel("embedding", scatter(result)),
     )
 
 
@@ -43,9 +42,8 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
     examples = result.examples
     class_colours = ClassColours.of([result])
     colours = dict(zip(class_colours.indices, class_colours.colours, strict=True))
-    # The first inputs have images and are always on the page.
-    first = np.arange(min(len(examples), MOST_IMAGES))
-    sample = np.union1d(first, stratified(examples.labels, MOST_POINTS, seed=0))
+    # The inputs that are shown have images and are always on the page.
+    sample = np.union1d(examples.shown_rows, stratified(examples.labels, MOST_POINTS, seed=0))
     classes = sorted({*examples.labels[sample].tolist(), *examples.classes[sample, 0].tolist()} - {UNKNOWN})
     return {
         "indices": examples.indices[sample].tolist(),

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import Strip, draw_grid, prediction_lines
-from mlflow_interp.exceptions import OptionError
-from mlflow_interp.kinds.heatmap.tiles import tiles_of
+from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, prediction_lines
+from mlflow_interp.drawing.panels import find_shown
+from mlflow_interp.kinds.heatmap.tiles import make_tiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
 
-def draw(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> Figure:
+def draw(
+    result: HeatmapResult, tiles: Tiles | None = None, *, colormap: str = "inferno", opacity: float = 0.7
+) -> Figure:
     """Draw each image without and with its heatmap, and the three best predictions.
 
     Args:
-        result: Heatmaps of any number of inputs; the first 64 are drawn.
-        colormap: The matplotlib colormap of the heat; the default is perceptually uniform.
+        result: Heatmaps of any number of inputs; at most 64 are drawn.
+        tiles: Those of the result with these options, where they are already made.
+        colormap: The matplotlib colormap of the heat; the default is perceptually uniform. Heat of both
+            signs needs a diverging one, and any other becomes RdBu_r.
         opacity: How much of the picture the strongest heat covers, from 0 to 1. No heat covers nothing.
 
     Raises:
         OptionError: no such colormap, or an opacity out of range.
     """
-    if not 0 <= opacity <= 1:
-        raise OptionError(f"opacity is {opacity}; give a number from 0 to 1")
-    colours = style.find_colormap(colormap)
-    strips = [
-        Strip(name, tiles_of(result, index, colours, opacity), prediction_lines(result.explained, index))
-        for index, name in enumerate(result.examples.names[:MOST_IMAGES])
+    tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
+    title = style.with_count(title_of(result), result.examples)
+    colours = style.find_colormap(colormap) if result.relu else style.diverging_colormap(colormap)
+    bar = ColourBar(colours, "share of strongest heat", signed=not result.relu)
+    return draw_grid(title, _strips(result, tiles), bar=bar)
+
+
+def draw_panel(
+    axes: Any,
+    result: HeatmapResult,
+    panel: int | str,
+    *,
+    colormap: str = "inferno",
+    opacity: float = 0.7,
+) -> None:
+    """Draw one input, given by its row or name, into axes: without and with its heatmap."""
+    position = find_shown(panel, result.examples)
+    tiles = make_tiles(result, [position], colormap=colormap, opacity=opacity)
+    draw_strip(axes, _strips(result, tiles)[0], tiles.headings)
+
+
+def _strips(result: HeatmapResult, tiles: Tiles) -> list[Strip]:
+    return [
+        Strip(result.examples.names[row], pixels, prediction_lines(result.explained, row))
+        for row, pixels in zip(tiles.rows, tiles.pixels, strict=True)
     ]
-    title = style.with_count(f"Grad-CAM at {result.layer}", result.examples)
-    return draw_grid(title, strips, bar=(colours, "share of strongest heat"))
+
+
+def title_of(result: HeatmapResult) -> str:
+    """The title of figure, page and view."""
+    return f"{result.title} at {result.layer}"

@@ -6,44 +6,53 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
-from mlflow_interp.drawing.overlay import relative, resize_map
+from mlflow_interp.drawing.overlay import resize_map
 from mlflow_interp.drawing.page import render
-from mlflow_interp.kinds.heatmap.tiles import is_on_image, tiles_of
+from mlflow_interp.kinds.heatmap.figure import title_of
+from mlflow_interp.kinds.heatmap.tiles import heat_colours, heat_of, is_on_image, make_tiles
 
 if TYPE_CHECKING:
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
+_HEAT_SIDE = 112  # pixels: smooth, but small, as the browser enlarges it further
 
-def page(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> str:
+
+def page(
+    result: HeatmapResult, tiles: Tiles | None = None, *, colormap: str = "inferno", opacity: float = 0.7
+) -> str:
     """A page that opens offline: one image large, all as thumbnails, the heat's opacity on a slider."""
-    colours = style.find_colormap(colormap)
-    count = min(len(result.examples), MOST_IMAGES)
+    if is_on_image(result):
+        images = [
+            _image_and_heat(result, *pair, heat_colours(result, colormap))
+            for pair in enumerate(result.examples.shown_rows.tolist())
+        ]
+    else:
+        tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
+        images = [
+            {"picture": None, "heat": style.data_uri(tile, lossless=True, most=480)}
+            for (tile,) in tiles.pixels
+        ]
+    rows = result.examples.shown_rows.tolist()
     return render(
         "kinds/heatmap/page.html",
         "kinds/heatmap/page.js",
-        title=f"Grad-CAM at {result.layer}",
-        more=len(result.examples) - count,
+        title=title_of(result),
+        shown=style.shown_of(result.examples),
         opacity=round(100 * opacity),
-        data=[
-            page_facts(result.explained, index) | _images(result, index, colours, opacity)
-            for index in range(count)
-        ],
+        data=[page_facts(result.explained, row) | pair for row, pair in zip(rows, images, strict=True)],
     )
 
 
-def _images(result: HeatmapResult, index: int, colours: Any, opacity: float) -> dict[str, str | None]:
-    if not is_on_image(result):
-        tile = tiles_of(result, index, colours, opacity)[0]
-        return {"picture": None, "heat": style.data_uri(tile, lossless=True, most=480)}
-    heat = relative(result.heatmaps[index : index + 1])[0]
-    image = np.asarray(result.examples.images)[index]
+def _image_and_heat(result: HeatmapResult, position: int, row: int, colours: Any) -> dict[str, str | None]:
+    """The image, and its heat as colours that are transparent where there is none."""
+    image = np.asarray(result.examples.images)[position]
     height, width = image.shape[:2]
-    # Smooth as in the figure, but small: the browser enlarges it further.
-    scale = 112 / max(height, width)
-    heat = np.clip(resize_map(heat, max(1, round(height * scale)), max(1, round(width * scale))), 0, 1)
+    scale = _HEAT_SIDE / max(height, width)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    heat = np.clip(resize_map(heat_of(result, row), *size), -1, 1)
     tinted = colours(heat, bytes=True)
-    tinted[..., 3] = np.rint(heat * 255)
+    tinted[..., 3] = np.rint(np.abs(heat) * 255)
     return {"picture": style.data_uri(image), "heat": style.data_uri(tinted, lossless=True)}

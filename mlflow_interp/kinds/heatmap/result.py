@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlflow_interp.core.examples import Examples, Explained
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.heatmap.difference import HeatmapDifference
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,19 +19,34 @@ class HeatmapResult:
 
     Attributes:
         explained: the inputs, their predictions, and the explained class.
-        heatmaps: (n, height, width) float32 >= 0, at the resolution of the feature map, unscaled; of
+        heatmaps: (n, height, width) float32, signed, at the resolution of the feature map, unscaled; of
             signals and texts (n, length), of volumes (n, depth, height, width).
         layer: path of the explained layer.
+        title: the name of the method in titles and captions.
+        relu: whether only positive values count, as the method's paper defines it: negative ones are drawn
+            as no heat, and neither `focus` nor emptiness depends on them. If false, both signs are drawn.
     """
 
     explained: Explained
     heatmaps: np.ndarray
     layer: str
+    title: str = "Grad-CAM"
+    relu: bool = True
 
     @property
     def examples(self) -> Examples:
         """The inputs and their predictions."""
         return self.explained.examples
+
+    @property
+    def evidence(self) -> np.ndarray:
+        """The heat of each position, >= 0: the positive part, or the absolute value where signs are drawn."""
+        return np.asarray(np.abs(self.drawn))
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """What is drawn: the positive part of the heatmaps, or the heatmaps with their signs."""
+        return np.asarray(np.maximum(self.heatmaps, 0)) if self.relu else self.heatmaps
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -43,11 +61,11 @@ class HeatmapResult:
         """Mean probability, accuracy, and how much of an image its heat covers."""
         empty = self._is_empty()
         metrics = self.explained.metrics() | {"empty_heatmaps": float(empty.sum())}
-        return metrics if empty.all() else metrics | {"focus": float(focus(self.heatmaps)[~empty].mean())}
+        return metrics if empty.all() else metrics | {"focus": float(focus(self.evidence)[~empty].mean())}
 
     def table(self) -> dict[str, list[Any]]:
         """A row an input."""
-        return self.explained.table() | {"focus": focus(self.heatmaps).tolist()}
+        return self.explained.table() | {"focus": focus(self.evidence).tolist()}
 
     def warnings(self) -> list[str]:
         """Warns of inputs with empty heatmaps, where the layer holds no positive evidence for the target."""
@@ -60,14 +78,27 @@ class HeatmapResult:
             f"speaks for the target ({names}); try another layer or target"
         ]
 
+    def difference(self, other: HeatmapResult) -> HeatmapDifference:
+        """Heatmaps minus those of another result, of the inputs that both share.
+
+        Raises:
+            InputsError: the results do not match.
+        """
+        from mlflow_interp.kinds.heatmap.difference import difference
+
+        return difference(self, other)
+
     def _is_empty(self) -> np.ndarray:
-        return np.asarray(self.heatmaps.reshape(len(self.heatmaps), -1).max(axis=1) <= 0)
+        return np.asarray(self.evidence.reshape(len(self.heatmaps), -1).max(axis=1) <= 0)
 
 
 def focus(heatmaps: np.ndarray) -> np.ndarray:
     """The smallest share of each map that holds half its heat: near 0 for a spot, 0.5 for uniform heat.
 
     NaN where a map is empty.
+
+    Args:
+        heatmaps: (n, …) >= 0.
     """
     flat = -np.sort(-heatmaps.reshape(len(heatmaps), -1), axis=1)
     total = flat.sum(axis=1)

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_IMAGES
-from mlflow_interp.drawing import style
 from mlflow_interp.drawing.view import View, rows
-from mlflow_interp.kinds.heatmap.tiles import tiles_of
+from mlflow_interp.kinds.heatmap.figure import title_of
+from mlflow_interp.kinds.heatmap.tiles import make_tiles
 
 if TYPE_CHECKING:
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
 
-def view(result: HeatmapResult, *, colormap: str = "inferno", opacity: float = 0.7) -> View:
+def view(
+    result: HeatmapResult, tiles: Tiles | None = None, *, colormap: str = "inferno", opacity: float = 0.7
+) -> View:
     """Each image under its heatmap."""
-    colours = style.find_colormap(colormap)
-    indices = range(min(len(result.examples), MOST_IMAGES))
+    tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
     focus = result.metrics().get("focus")
     return View(
-        title=f"Grad-CAM at {result.layer}",
+        title=title_of(result),
         headline="no heat anywhere"
         if focus is None
         else f"half of the heat lies on {focus:.0%} of a picture",
-        inputs=rows(
-            result.examples,
-            tiles=[[("Grad-CAM", tiles_of(result, index, colours, opacity)[-1])] for index in indices],
-            targets=result.explained.targets,
-        ),
+        inputs=rows(result.examples, tiles=tiles.captioned(last=1), targets=result.explained.targets),
     )

@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import Strip, draw_grid, prediction_lines
-from mlflow_interp.exceptions import OptionError
-from mlflow_interp.kinds.saliency.tiles import HEADINGS, tiles_of
+from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, prediction_lines
+from mlflow_interp.drawing.panels import find_shown
+from mlflow_interp.kinds.saliency.tiles import make_tiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 
-def draw(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> Figure:
+def draw(
+    result: SaliencyResult, tiles: Tiles | None = None, *, colormap: str = "gray", percentile: float = 99.0
+) -> Figure:
     """Draw the image, the image filtered by SmoothGrad, and the three maps side by side.
 
     Args:
-        result: Maps of any number of inputs; the first 64 are drawn.
+        result: Maps of any number of inputs; at most 64 are drawn.
+        tiles: Those of the result with these options, where they are already made.
         colormap: The matplotlib colormap of the maps.
         percentile: Of a map's values, what is drawn as its strongest; the few above are cut off.
 
     Raises:
         OptionError: no such colormap, or a percentile out of range.
     """
-    if not 0 < percentile <= 100:
-        raise OptionError(f"percentile is {percentile}; give a number above 0, up to 100")
-    colours = style.find_colormap(colormap)
-    strips = [
-        Strip(
-            name,
-            list(tiles_of(result, index, colours, percentile).values()),
-            prediction_lines(result.explained, index),
-        )
-        for index, name in enumerate(result.examples.names[:MOST_IMAGES])
+    tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
+    title = style.with_count(result.title, result.examples)
+    bar = ColourBar(style.find_colormap(colormap), f"share of {percentile:g}th percentile")
+    return draw_grid(title, _strips(result, tiles), headings=tiles.headings, bar=bar)
+
+
+def draw_panel(
+    axes: Any,
+    result: SaliencyResult,
+    panel: int | str,
+    *,
+    colormap: str = "gray",
+    percentile: float = 99.0,
+) -> None:
+    """Draw one input, given by its row or name, into axes: its image and its maps."""
+    position = find_shown(panel, result.examples)
+    tiles = make_tiles(result, [position], colormap=colormap, percentile=percentile)
+    draw_strip(axes, _strips(result, tiles)[0], tiles.headings)
+
+
+def _strips(result: SaliencyResult, tiles: Tiles) -> list[Strip]:
+    return [
+        Strip(result.examples.names[row], pixels, prediction_lines(result.explained, row))
+        for row, pixels in zip(tiles.rows, tiles.pixels, strict=True)
     ]
-    title = style.with_count("Saliency", result.examples)
-    headings = HEADINGS[-len(strips[0].tiles) :]
-    return draw_grid(title, strips, headings=headings, bar=(colours, f"share of {percentile:g}th percentile"))

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
 from mlflow_interp.drawing.page import render
-from mlflow_interp.kinds.saliency.tiles import tiles_of
+from mlflow_interp.kinds.saliency.tiles import make_tiles
 
 if TYPE_CHECKING:
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 
-def page(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> str:
+def page(
+    result: SaliencyResult, tiles: Tiles | None = None, *, colormap: str = "gray", percentile: float = 99.0
+) -> str:
     """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
-    colours = style.find_colormap(colormap)
-    examples = result.examples
-    count = min(len(examples), MOST_IMAGES)
-    most = 224 if examples.images is not None else 480
-    rows = []
-    for index in range(count):
-        tiles = tiles_of(result, index, colours, percentile)
-        images = [[name, style.data_uri(tile, most=most)] for name, tile in tiles.items()]
-        rows.append(page_facts(result.explained, index) | {"tiles": images})
+    tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
+    most = 224 if result.examples.images is not None else 480
     return render(
-        "drawing/gallery.html", "drawing/gallery.js", title="Saliency", more=len(examples) - count, data=rows
+        "drawing/gallery.html",
+        "drawing/gallery.js",
+        title=result.title,
+        shown=style.shown_of(result.examples),
+        data=[
+            page_facts(result.explained, row)
+            | {"tiles": [[heading, style.data_uri(tile, most=most)] for heading, tile in captioned]}
+            for row, captioned in zip(tiles.rows, tiles.captioned(), strict=True)
+        ],
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlflow_interp.core.examples import Examples, Explained
+
+if TYPE_CHECKING:
+    from mlflow_interp.kinds.saliency.difference import SaliencyDifference
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,7 @@ class SaliencyResult:
         completeness_gaps: (n,) float32, how far they are from that sum, relative to it.
         samples: the number of noisy copies; one where there is no noise.
         entry: path of the embedding layer that gradients are taken with respect to; empty for the input.
+        title: the name of the method in titles.
     """
 
     explained: Explained
@@ -33,11 +37,17 @@ class SaliencyResult:
     completeness_gaps: np.ndarray
     samples: int
     entry: str = ""
+    title: str = "Saliency"
 
     @property
     def examples(self) -> Examples:
         """The inputs and their predictions."""
         return self.explained.examples
+
+    @property
+    def maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Gradients, SmoothGrad and integrated gradients."""
+        return self.gradients, self.smooth_gradients, self.integrated_gradients
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -81,3 +91,13 @@ class SaliencyResult:
                 f"SmoothGrad of {overflows} inputs is more than float32 holds; average=mean squares nothing"
             )
         return warnings
+
+    def difference(self, other: SaliencyResult) -> SaliencyDifference:
+        """Maps minus those of another result, of the inputs that both share.
+
+        Raises:
+            InputsError: the results do not match.
+        """
+        from mlflow_interp.kinds.saliency.difference import difference
+
+        return difference(self, other)

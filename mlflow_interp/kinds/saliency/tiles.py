@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged, reduced
 from mlflow_interp.drawing.input_tiles import draw_bars, draw_input
+from mlflow_interp.drawing.tiles import Tiles
+from mlflow_interp.exceptions import OptionError
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
-HEADINGS = ("picture", "× SmoothGrad", "gradients", "SmoothGrad", "integrated gradients")
+MAPS = ("gradients", "SmoothGrad", "integrated gradients")
+
+
+def make_tiles(
+    result: SaliencyResult,
+    positions: Iterable[int] | None = None,
+    *,
+    colormap: str = "gray",
+    percentile: float = 99.0,
+) -> Tiles:
+    """The image, the image filtered by SmoothGrad and the maps; only the maps where inputs are not images.
+
+    Args:
+        result: the maps.
+        positions: positions in `shown_rows`; by default all.
+        colormap: see `figure.draw`.
+        percentile: see `figure.draw`.
+
+    Raises:
+        OptionError: no such colormap, or a percentile out of range.
+    """
+    if not 0 < percentile <= 100:
+        raise OptionError(f"percentile is {percentile}; give a number above 0, up to 100")
+    colours = style.find_colormap(colormap)
+    rows = result.examples.shown_rows.tolist()
+    positions = range(len(rows)) if positions is None else list(positions)
+    images = result.examples.images
+    pixels = []
+    for position in positions:
+        maps = [each[rows[position]] for each in result.maps]
+        if images is None:
+            values = None if result.examples.values is None else result.examples.values[position]
+            pixels.append([_on_input(values, each, colours, percentile) for each in maps])
+        else:
+            pixels.append(_on_image(images[position], maps, colours, percentile))
+    return Tiles(
+        rows=tuple(rows[position] for position in positions),
+        headings=MAPS if images is None else ("image", "× SmoothGrad", *MAPS),
+        pixels=pixels,
+    )
 
 
 def strength(values: np.ndarray, percentile: float) -> np.ndarray:
@@ -22,25 +65,16 @@ def strength(values: np.ndarray, percentile: float) -> np.ndarray:
     return np.asarray(np.clip(summed / peak, 0, 1))
 
 
-def tiles_of(result: SaliencyResult, index: int, colours: Any, percentile: float) -> dict[str, np.ndarray]:
-    """By heading, (h, w, 3) uint8; only the maps where inputs are not images."""
-    maps = [result.gradients[index], result.smooth_gradients[index], result.integrated_gradients[index]]
-    if result.examples.images is None:
-        tiles = [_on_input(result, index, values, colours, percentile) for values in maps]
-        return dict(zip(HEADINGS[2:], tiles, strict=True))
-    image = result.examples.images[index]
+def _on_image(image: np.ndarray, maps: list[np.ndarray], colours: Any, percentile: float) -> list[np.ndarray]:
     planes = [reduced(strength(_channels_last(values, image), percentile)) for values in maps]
     image = reduced(image)
     filtered = np.rint(image * planes[1][..., np.newaxis]).astype(np.uint8)
     tiles = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
-    return dict(zip(HEADINGS, [enlarged(image), enlarged(filtered), *tiles], strict=True))
+    return [enlarged(image), enlarged(filtered), *tiles]
 
 
-def _on_input(
-    result: SaliencyResult, index: int, values: np.ndarray, colours: Any, percentile: float
-) -> np.ndarray:
+def _on_input(input_: np.ndarray | None, values: np.ndarray, colours: Any, percentile: float) -> np.ndarray:
     """A map over an input that is not an image, (h, w, 3) uint8; maps of tables keep their signs."""
-    input_ = None if result.examples.values is None else result.examples.values[index]
     if values.ndim > 1:
         return draw_input(input_, strength(values, percentile), colours, opacity=None)
     peak = np.percentile(np.abs(values), percentile) or np.abs(values).max() or 1.0

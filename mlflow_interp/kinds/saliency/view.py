@@ -6,23 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlflow_interp.core.examples import MOST_IMAGES
-from mlflow_interp.drawing import style
 from mlflow_interp.drawing.view import View, rows
-from mlflow_interp.kinds.saliency.tiles import tiles_of
+from mlflow_interp.kinds.saliency.tiles import MAPS, make_tiles
 
 if TYPE_CHECKING:
+    from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 
-def view(result: SaliencyResult, *, colormap: str = "gray", percentile: float = 99.0) -> View:
+def view(
+    result: SaliencyResult, tiles: Tiles | None = None, *, colormap: str = "gray", percentile: float = 99.0
+) -> View:
     """The three maps of each input."""
-    colours = style.find_colormap(colormap)
-    indices = range(min(len(result.examples), MOST_IMAGES))
+    tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
     gap = float(np.median(result.completeness_gaps))
-    tiles = [list(tiles_of(result, index, colours, percentile).items())[-3:] for index in indices]
     return View(
-        title="Saliency",
+        title=result.title,
         headline=f"integrated gradients miss what they should sum to by {gap:.1%} (median)",
-        inputs=rows(result.examples, tiles=tiles, targets=result.explained.targets),
+        inputs=rows(result.examples, tiles=tiles.captioned(last=len(MAPS)), targets=result.explained.targets),
     )

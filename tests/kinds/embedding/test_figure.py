@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,11 +118,12 @@ def test_page_holds_every_point_label_and_prediction(embedding_of):
     for place in range(2):
         points = unpacked(step["points"][place], "<f4").reshape(-1, 3)
         np.testing.assert_array_equal(points, result.embeddings[:, place])
-    np.testing.assert_array_equal(unpacked(held["labels"], "<i4"), result.examples.labels)
+    (inputs,) = held["inputs"]
+    np.testing.assert_array_equal(unpacked(inputs["labels"], "<i4"), result.examples.labels)
     np.testing.assert_array_equal(unpacked(step["predicted"], "<i4"), result.examples.classes[:, 0])
     assert [each["name"] for each in held["classes"]] == ["ant", "bee", "cat"]
     assert held["predictedNames"] == {"0": "ant", "1": "bee", "2": "cat"}
-    assert (held["sprite"]["side"], held["sprite"]["columns"]) == (8, 8)
+    assert (inputs["sprite"]["side"], inputs["sprite"]["columns"]) == (8, 8)
 
 
 def test_a_page_of_steps_holds_each(embedding_of):
@@ -133,10 +135,44 @@ def test_a_page_of_steps_holds_each(embedding_of):
     )
 
 
+def other_inputs(result, seed):
+    """The same number of other inputs, in another order of classes."""
+    examples = result.examples
+    shown = replace(
+        examples,
+        names=tuple(f"other {seed} {index}" for index in range(len(examples))),
+        labels=examples.labels[::-1].copy(),
+        indices=examples.indices + 1000 * seed,
+    )
+    return replace(result, examples=shown, thumbnails=255 - result.thumbnails)
+
+
+def test_each_step_has_its_own_names_labels_and_thumbnails_where_inputs_are_others(embedding_of):
+    """As with `resample`: they were those of the first step at every step."""
+    first, second = embedding_of(seed=0), other_inputs(embedding_of(seed=1), 1)
+    held = data(page_over({0: first, 1: second, 2: embedding_of(seed=2)}))
+    assert [step["inputs"] for step in held["steps"]] == [0, 1, 0]
+    one, other = held["inputs"]
+    assert (one["names"], other["names"]) == (list(first.examples.names), list(second.examples.names))
+    np.testing.assert_array_equal(unpacked(other["labels"], "<i4"), second.examples.labels)
+    np.testing.assert_array_equal(unpacked(other["indices"], "<i4"), second.examples.indices)
+    assert one["sprite"]["source"] != other["sprite"]["source"]
+
+
+def test_thumbnails_of_many_steps_of_other_inputs_are_smaller(embedding_of, monkeypatch):
+    monkeypatch.setattr("mlflow_interp.kinds.embedding.page.MOST_PIXELS", 60 * 4 * 14**2)
+    results = {step: other_inputs(embedding_of(seed=step), step) for step in range(4)}
+    results = {
+        step: replace(result, thumbnails=result.thumbnails.repeat(4, axis=1).repeat(4, axis=2))
+        for step, result in results.items()
+    }
+    assert {each["sprite"]["side"] for each in data(page_over(results))["inputs"]} == {14}
+
+
 def test_beyond_what_a_page_can_show_a_share_of_each_class_is_shown(embedding_of, monkeypatch):
     monkeypatch.setattr("mlflow_interp.kinds.embedding.page.MOST_POINTS", 30)
     html = page(embedding_of(300))
-    assert np.bincount(unpacked(data(html)["labels"], "<i4")).tolist() == [10, 10, 10]
+    assert np.bincount(unpacked(data(html)["inputs"][0]["labels"], "<i4")).tolist() == [10, 10, 10]
     assert "270 more inputs are not shown here" in html
 
 

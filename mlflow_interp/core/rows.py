@@ -1,0 +1,46 @@
+"""Arrays with a row an input, accumulated chunk by chunk and given back in the order of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Concatenate = Callable[[Sequence[np.ndarray]], np.ndarray]
+
+
+class Rows:
+    """Accumulates arrays with a row an input, in any order; they come back in the order of the inputs.
+
+    Args:
+        concatenate: joins the parts of one array; by default along the rows.
+    """
+
+    def __init__(self, concatenate: Concatenate = np.concatenate) -> None:
+        self._concatenate = concatenate
+        self._parts: list[dict[str, np.ndarray]] = []
+
+    def add(self, indices: np.ndarray, **arrays: np.ndarray) -> None:
+        """Add the rows of some inputs.
+
+        Args:
+            indices: (n,) int64 the positions of the inputs.
+            arrays: by name, n rows each; the same names in every call.
+        """
+        # Copies, as the caller may reuse its memory.
+        self._parts.append({name: np.array(each) for name, each in ({"indices": indices} | arrays).items()})
+
+    def merge(self, other: Rows) -> None:
+        """Add all rows of another part."""
+        self._parts.extend(other._parts)
+
+    def __len__(self) -> int:
+        return sum(len(part["indices"]) for part in self._parts)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name, with "indices", sorted by index; empty where nothing was added."""
+        if not self._parts:
+            return {}
+        joined = {name: self._concatenate([part[name] for part in self._parts]) for name in self._parts[0]}
+        order = np.argsort(joined["indices"], kind="stable")
+        return {name: array[order] for name, array in joined.items()}

@@ -1,0 +1,153 @@
+"""How rows of pixels or arrays become what one model is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mlflow_interp.core.chunk import Arrays, flatten, map_arrays
+from mlflow_interp.core.digests import row_digests
+from mlflow_interp.core.image_arrays import shown_as_images
+from mlflow_interp.data.preprocessing import Preprocess, is_users, takes_blue_first
+from mlflow_interp.exceptions import InputsError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs that were read.
+
+    Attributes:
+        indices: (n,) int64, their positions in the inputs as given.
+        names: n names for people.
+        inputs: what the model is fed; until `Preparation.finished`, what the user's function takes.
+        images: (n, height, width, 3) uint8 to be shown, or None.
+        digests: (n, 16) uint8, of each input as it was given.
+    """
+
+    indices: np.ndarray
+    names: Sequence[str]
+    inputs: Arrays
+    images: np.ndarray | None
+    digests: np.ndarray
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How rows of pixels or arrays become what one model is fed.
+
+    Attributes:
+        name: of the preprocessing.
+        function: the preprocessing.
+        model_name: for messages.
+        shape: of the model's input, None where it has several or it is not known.
+        channels_first: whether the model's images have channels first.
+    """
+
+    name: str
+    function: Preprocess
+    model_name: str
+    shape: tuple[int | None, ...] | None
+    channels_first: bool
+    _blue_first: dict[tuple[int, ...], bool | None] = field(default_factory=dict)
+
+    def rows(
+        self, indices: np.ndarray, names: Sequence[str], values: Arrays, digests: np.ndarray | None = None
+    ) -> Rows:
+        """Rows of what was read, prepared as far as any thread may do it: all but a user's own function.
+
+        Args:
+            indices: their positions in the inputs as given.
+            names: their names.
+            values: what was read.
+            digests: their digests, where these are not those of the values.
+
+        Raises:
+            InputsError: values that are not finite, or do not fit the model.
+        """
+        digests = row_digests(values) if digests is None else digests
+        values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
+        with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
+            images = shown_as_images(flatten(values)[0])
+        rows = Rows(indices, names, map_arrays(_as_float, values), images, digests)
+        return rows if is_users(self.name) else self._prepared(rows)
+
+    def finished(self, rows: Rows) -> Rows:
+        """Rows completely prepared; a user's own function runs here, in the thread of the caller.
+
+        Raises:
+            InputsError: the function fails, or what it returns does not fit the model.
+        """
+        return self._prepared(rows) if is_users(self.name) else rows
+
+    def takes_blue_first(self, rows: Rows) -> bool | None:
+        """Whether finished rows have blue, green, red where images have red, green, blue; None if not known.
+
+        Runs a user's own function, in the thread of the caller.
+        """
+        inputs = rows.inputs
+        if rows.images is None or not isinstance(inputs, np.ndarray) or inputs.ndim != 4:
+            return None
+        if inputs.shape[1 if self.channels_first else -1] != 3:
+            return None
+        size = rows.images.shape[1:3]
+        if size not in self._blue_first:
+            self._blue_first[size] = takes_blue_first(self.function, size)
+        return self._blue_first[size]
+
+    def _prepared(self, rows: Rows) -> Rows:
+        inputs = rows.inputs
+        if not isinstance(inputs, (tuple, dict)):
+            inputs = self._model_channels(_as_float(self.function(self._with_channels(inputs))))
+        self._check(inputs, rows.names)
+        return replace(rows, inputs=inputs)
+
+    def _with_channels(self, values: np.ndarray) -> np.ndarray:
+        """Grey images, which often come as (n, h, w), as (n, h, w, 1) if the model has four axes."""
+        rank = len(self.shape) if self.shape else values.ndim
+        return values[..., np.newaxis] if values.ndim == 3 and rank == 4 else values
+
+    def _channels_last(self, values: np.ndarray) -> np.ndarray:
+        """Images with channels last, for preprocessing and display, whichever way they come."""
+        channels = self._first_channels(values)
+        move = channels is not None and values.shape[1] == channels != values.shape[-1]
+        return np.moveaxis(values, 1, -1) if move else values
+
+    def _model_channels(self, values: np.ndarray) -> np.ndarray:
+        """Images with the axis of channels where the model takes it."""
+        channels = self._first_channels(values)
+        return np.moveaxis(values, -1, 1) if channels in (values.shape[-1], -1) else values
+
+    def _first_channels(self, values: np.ndarray) -> int | None:
+        """The channels of images for a channels-first model, -1 where it takes any; else None."""
+        if values.ndim != 4 or not self.shape or not self.channels_first:
+            return None
+        return self.shape[1] or -1
+
+    def _check(self, inputs: Arrays, names: Sequence[str]) -> None:
+        for array in flatten(inputs):
+            if not np.isfinite(array).all():
+                rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+                raise InputsError(
+                    f"input {names[rows[0]]!r} holds NaN or infinite values "
+                    f"({len(rows)} of {len(array)} in its batch do); clean them, or leave them out"
+                )
+        if self.shape is None or isinstance(inputs, (tuple, dict)):
+            return
+        fits = len(inputs.shape) == len(self.shape) and all(
+            expected in (None, size) for expected, size in zip(self.shape[1:], inputs.shape[1:], strict=True)
+        )
+        if not fits:
+            made = f", as preprocess {self.name!r} returns them," if is_users(self.name) else ""
+            raise InputsError(
+                f"inputs{made} have shape {inputs.shape[1:]} each, and model {self.model_name!r} takes "
+                f"{tuple(self.shape[1:])}; resize or reshape them"
+            )
+
+
+def _as_float(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "biuf" or values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):  # overflow gives infinite values, which are refused later
+        return values.astype(np.float32)

@@ -1,0 +1,47 @@
+"""Prepares the next part of the inputs in a thread while the model runs on the one before."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from mlflow_interp.core.batch import closed_at_end
+
+T = TypeVar("T")
+
+AHEAD = 1  # parts that are prepared while one is used
+DECODERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes and resizes without the GIL
+
+
+def read_ahead(jobs: Iterator[Callable[[], T]]) -> Iterator[T]:
+    """Yield what the jobs return, in order; a thread does the next one while the last result is used.
+
+    The jobs are taken from their iterator in the thread of the caller. An error is raised where its result
+    would come. No thread is left when the iterator ends or is closed.
+    """
+    waiting: deque[Future[T]] = deque()
+    # Left in reverse: first the thread ends, then the jobs close what they read from.
+    with closed_at_end(jobs), ThreadPoolExecutor(1, thread_name_prefix="mlflow-interp-read") as thread:
+        try:
+            for submitted in _submitted(thread, jobs):
+                waiting.append(submitted)
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            thread.shutdown(cancel_futures=True)
+
+
+def _submitted(thread: ThreadPoolExecutor, jobs: Iterator[Callable[[], T]]) -> Iterator[Future[T]]:
+    """Each job as its future; where there is no next one because of an error, this is the last future's."""
+    try:
+        for job in jobs:
+            yield thread.submit(job)
+    except Exception as error:
+        failed: Future[T] = Future()
+        failed.set_exception(error)
+        yield failed

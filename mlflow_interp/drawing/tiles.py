@@ -1,0 +1,28 @@
+"""The tiles of inputs: small images, computed once for figure, page and page of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """The tiles of the inputs that are shown.
+
+    Attributes:
+        rows: (m,) the rows of these inputs.
+        headings: a heading for each tile of an input.
+        pixels: for each input its tiles, (h, w, 3) uint8.
+    """
+
+    rows: tuple[int, ...]
+    headings: tuple[str, ...]
+    pixels: Sequence[Sequence[np.ndarray]]
+
+    def captioned(self, last: int | None = None) -> list[list[tuple[str, np.ndarray]]]:
+        """For each input its tiles with their headings; only the `last` ones of each if given."""
+        first = 0 if last is None else len(self.headings) - last
+        return [list(zip(self.headings, each, strict=True))[first:] for each in self.pixels]

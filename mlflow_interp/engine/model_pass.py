@@ -1,0 +1,96 @@
+"""One compiled pass through the model, for all methods that take part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.backend.compile import any_rows, compile_for
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Arrays, Chunk
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.engine.method import Method
+from mlflow_interp.engine.targets import target_chooser, target_key
+from mlflow_interp.engine.trace import Trace
+from mlflow_interp.exceptions import InputsError, InterpretationError
+
+
+class ModelPass:
+    """One compiled function for all methods: predictions, and the tensors that each asks for.
+
+    Attributes:
+        errors: of methods that can't be used with the model, by name.
+
+    Raises:
+        ModelError: the model can't take the inputs.
+    """
+
+    def __init__(self, model: Any, batch: Batch, methods: Mapping[str, Method[Any]], chunk: Chunk) -> None:
+        self.errors: dict[str, InterpretationError] = {}
+        self._model = model
+        self._methods = methods
+        self._head = ""
+        self._classes = 0
+        targets = {target_key(target): target for each in methods.values() for target in each.targets}
+        self._columns = {key: column for column, key in enumerate(targets)}
+        self._function = compile_for(self._trace, chunk.inputs, any_rows(np.int64, len(targets)))
+        self._choosers = {}
+        for key, target in targets.items():
+            try:
+                self._choosers[key] = target_chooser(target, batch, self._classes)
+            except InterpretationError as error:
+                self._fail_all(key, error)
+
+    def __call__(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
+        """Predictions, and the share of each method.
+
+        Raises:
+            InputsError: predictions that are not finite.
+        """
+        targets = np.full((len(chunk), len(self._columns)), -1, np.int64)
+        for key, choose in self._choosers.items():
+            targets[:, self._columns[key]] = choose(chunk)
+        probabilities, tensors = self._function(chunk.inputs, targets)
+        passed = Passed(check_finite(chunk, probabilities.numpy()), self._head)
+        return passed, {
+            name: Passed(
+                passed.probabilities, passed.head, {key: tensor.numpy() for key, tensor in each.items()}
+            )
+            for name, each in tensors.items()
+        }
+
+    def _trace(self, inputs: Arrays, targets: Any) -> Any:
+        trace = Trace(self._model, inputs, {key: targets[:, column] for key, column in self._columns.items()})
+        self._head = trace.scores.head
+        self._classes = int(trace.scores.probabilities.shape[-1])
+        tensors = {}
+        for name, method in self._methods.items():
+            try:
+                tensors[name] = dict(method.trace(trace))
+            except InterpretationError as error:
+                self.errors[name] = error
+        return trace.scores.probabilities, tensors
+
+    def _fail_all(self, key: str, error: InterpretationError) -> None:
+        """Fail every method with a target."""
+        for name, method in self._methods.items():
+            if key in map(target_key, method.targets):
+                self.errors.setdefault(name, error)
+
+
+def check_finite(chunk: Chunk, probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities as they are.
+
+    Raises:
+        InputsError: some are not finite.
+    """
+    invalid = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(invalid):
+        raise InputsError(
+            f"the model gives NaN or infinite values for input {chunk.names[invalid[0]]!r} "
+            f"({len(invalid)} of {len(chunk)} in its chunk); check the model's weights, or "
+            "leave these inputs out"
+        )
+    return np.asarray(probabilities)

@@ -1,0 +1,46 @@
+"""What methods accumulate of some or all inputs, to be pickled, merged and concluded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_interp.core.examples import ExampleAccumulator
+from mlflow_interp.engine.method import Accumulator
+from mlflow_interp.exceptions import InterpretationError
+
+
+@dataclass
+class Part:
+    """What one method has accumulated of some or all inputs; it can be pickled, and merged with other parts.
+
+    Attributes:
+        accumulator: of the method.
+        examples: the inputs and their predictions; None for a method that needs none.
+        notes: what a user should know of how it was run.
+        seconds: the time that the pass, or the method itself where it takes its own, took.
+    """
+
+    accumulator: Accumulator[Any]
+    examples: ExampleAccumulator | None = None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def merge(self, other: Part) -> None:
+        """Take in what was accumulated of other inputs."""
+        self.accumulator.merge(other.accumulator)
+        if self.examples is not None and other.examples is not None:
+            self.examples.merge(other.examples)
+
+    def result(self, previous: Any = None) -> Any:
+        """The result of the method; see `Accumulator.result`."""
+        examples = None if self.examples is None else self.examples.result()
+        return self.accumulator.result(examples, previous)
+
+
+@dataclass
+class Parts:
+    """What the methods of one call have accumulated, and the errors of those that failed, by name."""
+
+    parts: dict[str, Part] = field(default_factory=dict)
+    errors: dict[str, InterpretationError] = field(default_factory=dict)

@@ -1,0 +1,66 @@
+"""The one loop: reads the inputs once, runs the model once, and hands every method its share.
+
+Two stages. Streaming methods take part in one compiled pass over all inputs. Explaining methods, which take
+many passes an input, then explain a selection of them; one that is called alone explains all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.examples import MOST_IMAGES
+from mlflow_interp.core.selection import Selection
+from mlflow_interp.engine.explain import explain
+from mlflow_interp.engine.method import Explaining, Method, Streaming
+from mlflow_interp.engine.parts import Parts
+from mlflow_interp.engine.stream import Stream
+from mlflow_interp.exceptions import InterpretationError
+
+MOST_EXPLAINED = MOST_IMAGES  # inputs that explaining methods explain beside others
+
+
+def run(
+    model: Any, batch: Batch, methods: Mapping[str, Method[Any]], *, while_training: bool = False
+) -> Parts:
+    """Run methods on a model and inputs, which are read once.
+
+    Args:
+        model: the Keras model.
+        batch: the inputs.
+        methods: by name, with their options.
+        while_training: whether the model changes between calls: then what is shown and explained is chosen
+            without regard to predictions, so that it stays the same, and explaining methods never explain
+            all.
+
+    Raises:
+        InterpretationError: of the inputs or the model, which is the same for all methods.
+    """
+    explaining = {name: each for name, each in methods.items() if isinstance(each, Explaining)}
+    streaming = {name: each for name, each in methods.items() if isinstance(each, Streaming)}
+    selections: dict[str, Selection] = {}
+    parts = Parts()
+    if while_training or len(methods) > 1 or any(each.max_explained for each in explaining.values()):
+        selections = {
+            name: Selection(
+                each.max_explained or MOST_EXPLAINED, with_inputs=True, by_predictions=not while_training
+            )
+            for name, each in explaining.items()
+        }
+    if selections or streaming:
+        stream = Stream(model, batch, streaming, selections.values(), by_predictions=not while_training)
+        started = time.perf_counter()
+        parts = stream.run()
+        seconds = time.perf_counter() - started
+        parts.parts = {name: replace(part, seconds=seconds) for name, part in parts.parts.items()}
+    for name, method in explaining.items():
+        started = time.perf_counter()
+        try:
+            part = explain(model, method, batch, selections.get(name))
+            parts.parts[name] = replace(part, seconds=time.perf_counter() - started)
+        except InterpretationError as error:
+            parts.errors[name] = error
+    return parts

@@ -1,0 +1,131 @@
+"""The first stage: one pass over all inputs, of which every streaming method gets its share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from mlflow_interp.core.batch import Batch, closed_at_end
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.examples import MOST_IMAGES, ExampleAccumulator
+from mlflow_interp.core.image_arrays import most_side
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.selection import Selection
+from mlflow_interp.engine.method import Accumulator, Streaming
+from mlflow_interp.engine.model_pass import ModelPass
+from mlflow_interp.engine.parts import Part, Parts
+from mlflow_interp.exceptions import InterpretationError
+from mlflow_interp.progress import track
+
+
+class Stream:
+    """One pass over all inputs.
+
+    Args:
+        model: the Keras model.
+        batch: the inputs.
+        methods: the streaming methods, by name.
+        selections: each chooses inputs to explain afterwards.
+        by_predictions: whether predictions matter for which inputs are shown; see `Selection`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        batch: Batch,
+        methods: Mapping[str, Streaming[Any]],
+        selections: Collection[Selection] = (),
+        *,
+        by_predictions: bool = True,
+    ) -> None:
+        self.model = model
+        self.batch = batch
+        self.methods = dict(methods)
+        self._selections = selections
+        self._examples = _examples(batch, self.methods, Selection(MOST_IMAGES, by_predictions=by_predictions))
+        self._accumulators: dict[str, Accumulator[Any]] = {}
+        self._errors: dict[str, InterpretationError] = {}
+        self._pass: ModelPass | None = None
+
+    def run(self) -> Parts:
+        """Read all inputs, and give every method its share.
+
+        Raises:
+            InterpretationError: of the inputs or the model.
+        """
+        columns = {name: each for method in self.methods.values() for name, each in method.columns.items()}
+        batch = self.batch.with_columns(columns) if columns else self.batch
+        titles = [method.title for method in self.methods.values()]
+        label = titles[0] if len(titles) == 1 else "Inputs"
+        # Closed at once, so that no thread waits to read on where all methods have failed.
+        with closed_at_end(batch.chunks()) as chunks:
+            for chunk in track(chunks, total=batch.total, label=label, unit="input"):
+                self._update(chunk)
+                if not self.methods and not self._selections:
+                    break
+        for name, method in list(self.methods.items()):
+            try:
+                method.finish()
+            except InterpretationError as error:
+                self._fail(name, error)
+        return Parts({name: self._part(name) for name in self._accumulators}, self._errors)
+
+    def _part(self, name: str) -> Part:
+        return Part(self._accumulators[name], self._examples if self.methods[name].needs_examples else None)
+
+    def _update(self, chunk: Chunk) -> None:
+        passed, shares = self._passed(chunk)
+        for name, method in list(self.methods.items()):
+            try:
+                if name not in self._accumulators:
+                    self._accumulators[name] = method.accumulator()
+                share = shares.get(name, passed)
+                method.remember(chunk, share)
+                self._accumulators[name].update(chunk, share)
+            except InterpretationError as error:
+                self._fail(name, error)
+        if self._examples is not None:
+            self._examples.update(chunk, passed)
+        for selection in self._selections:
+            selection.update(chunk, passed)
+
+    def _passed(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
+        """Predictions, and the share of each method: from the model, or what methods have stored."""
+        shares = {name: self._recall(name, chunk) for name in list(self._needing())}
+        needing = self._needing()
+        recalled = {name: share for name, share in shares.items() if share is not None}
+        if recalled and len(recalled) == len(needing):
+            return next(iter(recalled.values())), recalled
+        if not needing and not self._selections:
+            return Passed(), {}
+        if self._pass is None:
+            self._pass = ModelPass(self.model, self.batch, needing, chunk)
+            for name, error in self._pass.errors.items():
+                self._fail(name, error)
+        return self._pass(chunk)
+
+    def _needing(self) -> dict[str, Streaming[Any]]:
+        return {name: method for name, method in self.methods.items() if method.needs_model}
+
+    def _recall(self, name: str, chunk: Chunk) -> Passed | None:
+        try:
+            return self.methods[name].recall(chunk)
+        except InterpretationError as error:
+            self._fail(name, error)
+        return None
+
+    def _fail(self, name: str, error: InterpretationError) -> None:
+        """Go on without a method."""
+        self._errors[name] = error
+        del self.methods[name]
+        self._accumulators.pop(name, None)
+
+
+def _examples(
+    batch: Batch, methods: Mapping[str, Streaming[Any]], shown: Selection
+) -> ExampleAccumulator | None:
+    if not any(method.needs_examples for method in methods.values()):
+        return None
+    wants_thumbnails = any(method.needs_thumbnails for method in methods.values())
+    side = most_side(batch.total) if wants_thumbnails else None
+    return ExampleAccumulator(batch.class_names, shown, thumbnail_side=side)

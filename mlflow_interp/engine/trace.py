@@ -1,0 +1,87 @@
+"""The model's forward pass while it is traced: tensors that methods compute with, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mlflow_interp.backend.feature_maps import feature_map, last_spatial_layer
+from mlflow_interp.backend.forward import forward
+from mlflow_interp.backend.heads import ClassScores, choose_targets, class_scores
+from mlflow_interp.backend.layer_tree import find_layer
+from mlflow_interp.core.chunk import Arrays
+from mlflow_interp.engine.targets import Target, target_key
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The class explained of each input: traced tensors (batch,).
+
+    Attributes:
+        targets: int64, the class.
+        score: float32, its logit.
+        probability: float32, its probability.
+    """
+
+    targets: Any
+    score: Any
+    probability: Any
+
+
+class Trace:
+    """A traced forward pass, and what methods ask of it; what several ask for is one tensor.
+
+    Args:
+        model: the Keras model.
+        inputs: traced inputs.
+        targets: traced int64 (batch,), by `target_key`.
+
+    Raises:
+        ModelError: the model can't take the inputs, or has several outputs.
+    """
+
+    def __init__(self, model: Any, inputs: Arrays, targets: Mapping[str, Any]) -> None:
+        self.model = model
+        self.inputs = inputs
+        self.passed = forward(model, inputs)
+        self._targets = targets
+        self._explained: dict[str, Explained] = {}
+        self._feature_maps: dict[str, Any] = {}
+        self._default_layer: str | None = None
+
+    @cached_property
+    def scores(self) -> ClassScores:
+        """Logits and probabilities of all classes."""
+        return class_scores(self.passed.outputs, self.model)
+
+    def explained(self, target: Target) -> Explained:
+        """The class that a target option names, for each input."""
+        key = target_key(target)
+        if key not in self._explained:
+            self._explained[key] = Explained(*choose_targets(self.scores, self._targets[key]))
+        return self._explained[key]
+
+    def spatial_layer(self, layer: str | int | None, score: Any) -> str:
+        """The path of a layer, by default of the last one with a spatial feature map.
+
+        Raises:
+            OptionError: no such layer.
+            InapplicableError: the model has no layer with a spatial feature map.
+        """
+        if layer is not None:
+            return find_layer(self.model, layer).path
+        if self._default_layer is None:
+            self._default_layer = last_spatial_layer(self.model, self.passed, score)
+        return self._default_layer
+
+    def feature_map(self, path: str) -> Any:
+        """The feature map of a layer, (batch, *space, channels).
+
+        Raises:
+            OptionError: the layer has none.
+        """
+        if path not in self._feature_maps:
+            self._feature_maps[path] = feature_map(self.model, self.passed, path)
+        return self._feature_maps[path]

@@ -1,0 +1,119 @@
+"""The difference of two embeddings: how far each input moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.examples import Examples
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.embedding.alignment import moved_onto
+from mlflow_interp.kinds.embedding.result import EmbeddingResult
+from mlflow_interp.kinds.matching import Matching, examples_at, match, metric_changes
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingDifference:
+    """How far the points of an embedding are from those of another, of the inputs that both share.
+
+    An embedding has neither a place nor a direction of its own: the first is moved onto the second, by
+    rotation, reflection, scaling and shift, before points are subtracted.
+
+    Attributes:
+        minuend: the first result, of these inputs, its points moved onto those of the second.
+        subtrahend: the second, of these inputs.
+        matching: which inputs these are.
+    """
+
+    minuend: EmbeddingResult
+    subtrahend: EmbeddingResult
+    matching: Matching
+
+    @property
+    def examples(self) -> Examples:
+        """The inputs, and the first model's predictions."""
+        return self.minuend.examples
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The paths of the layers of the first; those of the second are in `subtrahend.layers`."""
+        return self.minuend.layers
+
+    @property
+    def displacements(self) -> np.ndarray:
+        """(n, layers, components) float32, from the second's point of an input to the first's."""
+        return np.asarray(self.minuend.embeddings - self.subtrahend.embeddings)
+
+    @property
+    def distances(self) -> np.ndarray:
+        """(n, layers) float32, the lengths of displacements relative to the second's spread.
+
+        The spread is the root mean square distance of points from their centre.
+        """
+        before = self.subtrahend.embeddings
+        spread = np.sqrt(((before - before.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0))
+        return np.asarray(np.linalg.norm(self.displacements, axis=2) / np.where(spread > 0, spread, 1))
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The layers."""
+        return {"layers": ",".join(self.layers)}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Displacements, the points they lead from, and predictions, by name."""
+        arrays = {"displacements": self.displacements, "embeddings": self.subtrahend.embeddings}
+        return arrays | self.examples.arrays()
+
+    def metrics(self) -> dict[str, float]:
+        """The number of inputs, the mean distance, and the differences of metrics."""
+        metrics = {"inputs": float(len(self.examples)), "distance": float(self.distances.mean())}
+        if len(self.layers) > 1:
+            means = zip(self.layers, self.distances.mean(axis=0).tolist(), strict=True)
+            metrics |= {f"distance/{layer}": mean for layer, mean in means}
+        return metrics | metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row for each input: predictions of both, and how far it moves at each layer."""
+        columns = self.examples.table()
+        rows: dict[str, list[Any]] = {name: columns[name] for name in ("input", "label", "predicted")}
+        rows["other_predicted"] = self.subtrahend.examples.table()["predicted"]
+        for column, layer in enumerate(self.layers):
+            suffix = f" at {layer}" if len(self.layers) > 1 else ""
+            rows[f"distance{suffix}"] = self.distances[:, column].tolist()
+        return rows
+
+    def warnings(self) -> list[str]:
+        """Warns of inputs that only one result has."""
+        return self.matching.warnings()
+
+
+def difference(minuend: EmbeddingResult, subtrahend: EmbeddingResult) -> EmbeddingDifference:
+    """Points minus points, input by input, after the first were moved onto the second.
+
+    Raises:
+        InputsError: no input in common, or another number of layers or components.
+    """
+    if minuend.embeddings.shape[1:] != subtrahend.embeddings.shape[1:]:
+        layers, components = zip(minuend.embeddings.shape[1:], subtrahend.embeddings.shape[1:], strict=True)
+        raise InputsError(
+            f"embeddings of {layers[0]} layers and {components[0]} components and of {layers[1]} and "
+            f"{components[1]} can't be subtracted; both need the same"
+        )
+    matching = match(minuend.examples, subtrahend.examples)
+    second = _at(subtrahend, matching.other_rows)
+    first = _at(minuend, matching.rows)
+    columns = range(first.embeddings.shape[1])
+    moved = [moved_onto(second.embeddings[:, column], first.embeddings[:, column]) for column in columns]
+    return EmbeddingDifference(replace(first, embeddings=np.stack(moved, axis=1)), second, matching)
+
+
+def _at(result: EmbeddingResult, rows: np.ndarray) -> EmbeddingResult:
+    return replace(
+        result,
+        examples=examples_at(result.examples, rows),
+        embeddings=result.embeddings[rows],
+        fitted=result.fitted[rows],
+        thumbnails=None if result.thumbnails is None else result.thumbnails[rows],
+    )

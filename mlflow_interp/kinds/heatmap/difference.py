@@ -1,0 +1,84 @@
+"""The difference of two results of heatmaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.heatmap.result import HeatmapResult
+from mlflow_interp.kinds.matching import (
+    Matching,
+    explained_at,
+    explained_changes,
+    match,
+    metric_changes,
+    target_warnings,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class HeatmapDifference(HeatmapResult):
+    """Heatmaps minus those of another result, of the inputs that both share.
+
+    Signed heatmaps are subtracted, before any ReLU, and both signs are drawn.
+
+    Attributes:
+        minuend: the first result, of these inputs.
+        subtrahend: the second, of these inputs.
+        matching: which inputs these are.
+    """
+
+    minuend: HeatmapResult = field(kw_only=True)
+    subtrahend: HeatmapResult = field(kw_only=True)
+    matching: Matching = field(kw_only=True)
+
+    def metrics(self) -> dict[str, float]:
+        """The number of inputs, and the differences of metrics."""
+        changes = metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
+        return {"inputs": float(len(self.examples))} | changes
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row for each input: predictions and targets of both, and the mean absolute difference."""
+        change = np.abs(self.heatmaps).reshape(len(self.heatmaps), -1).mean(axis=1)
+        changes = explained_changes(self.minuend.explained, self.subtrahend.explained)
+        return changes | {"mean_absolute_difference": change.tolist()}
+
+    def warnings(self) -> list[str]:
+        """Warns of inputs that only one result has, and of targets that differ."""
+        targets = target_warnings(self.minuend.explained, self.subtrahend.explained)
+        return self.matching.warnings() + targets
+
+
+def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDifference:
+    """Heatmaps minus heatmaps, input by input.
+
+    Raises:
+        InputsError: no input in common, or heatmaps of different shapes.
+    """
+    if minuend.heatmaps.shape[1:] != subtrahend.heatmaps.shape[1:]:
+        shapes = [" × ".join(map(str, each.heatmaps.shape[1:])) for each in (minuend, subtrahend)]
+        raise InputsError(
+            f"heatmaps of {shapes[0]} at {minuend.layer!r} and of {shapes[1]} at {subtrahend.layer!r} can't "
+            "be subtracted; choose layers of the same resolution"
+        )
+    matching = match(minuend.examples, subtrahend.examples)
+    first = _at(minuend, matching.rows)
+    second = _at(subtrahend, matching.other_rows)
+    layers = dict.fromkeys((minuend.layer, subtrahend.layer))
+    return HeatmapDifference(
+        explained=first.explained,
+        heatmaps=first.heatmaps - second.heatmaps,
+        layer=" − ".join(layers),
+        title=f"Difference of {' and '.join(dict.fromkeys((minuend.title, subtrahend.title)))}",
+        relu=False,
+        minuend=first,
+        subtrahend=second,
+        matching=matching,
+    )
+
+
+def _at(result: HeatmapResult, rows: np.ndarray) -> HeatmapResult:
+    return replace(result, explained=explained_at(result.explained, rows), heatmaps=result.heatmaps[rows])

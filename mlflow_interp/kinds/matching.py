@@ -1,0 +1,148 @@
+"""The inputs that two results share, so that one can be subtracted from the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlflow_interp.core.examples import Examples, Explained
+from mlflow_interp.drawing.style import counted
+from mlflow_interp.exceptions import InputsError
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """The inputs that two results share, in the order of the first.
+
+    Attributes:
+        rows: (m,) int64, their rows in the first.
+        other_rows: (m,) int64, their rows in the second.
+        left_out: how many inputs of the first, and of the second, have no counterpart.
+    """
+
+    rows: np.ndarray
+    other_rows: np.ndarray
+    left_out: tuple[int, int]
+
+    def warnings(self) -> list[str]:
+        """States how many inputs are left out."""
+        if not any(self.left_out):
+            return []
+        first, second = self.left_out
+        return [
+            f"only {counted(len(self.rows))} of both results can be compared; left out are {first} that only "
+            f"the first has and {second} that only the second has"
+        ]
+
+
+def match(one: Examples, other: Examples) -> Matching:
+    """Match the inputs of two results by digest, or by position and name where digests are not known.
+
+    Raises:
+        InputsError: they have no input in common.
+    """
+    has_digests = one.digests is not None and other.digests is not None
+    keys, other_keys = (_numbered(_keys(each, has_digests)) for each in (one, other))
+    positions = {key: row for row, key in enumerate(other_keys)}
+    pairs = [(row, positions[key]) for row, key in enumerate(keys) if key in positions]
+    if not pairs:
+        raise InputsError(
+            f"the results have no input in common: the first has {_listed(one)}, the second "
+            f"{_listed(other)}; interpret the same inputs with both models"
+        )
+    rows, other_rows = np.array(pairs, np.int64).T
+    return Matching(rows, other_rows, (len(one) - len(pairs), len(other) - len(pairs)))
+
+
+def _keys(examples: Examples, has_digests: bool) -> Sequence[Hashable]:
+    if has_digests:
+        return [row.tobytes() for row in np.asarray(examples.digests)]
+    return list(zip(examples.indices.tolist(), examples.names, strict=True))
+
+
+def _numbered(keys: Sequence[Hashable]) -> list[tuple[Hashable, int]]:
+    """Keys with how often each occurred before: equal inputs are matched in their order."""
+    counts: Counter[Hashable] = Counter()
+    numbered = []
+    for key in keys:
+        numbered.append((key, counts[key]))
+        counts[key] += 1
+    return numbered
+
+
+def _listed(examples: Examples) -> str:
+    names = ", ".join(repr(name) for name in examples.names[:3])
+    return f"{names}{', …' if len(examples) > 3 else ''} ({counted(len(examples))})"
+
+
+def examples_at(examples: Examples, rows: np.ndarray) -> Examples:
+    """The examples of some rows, in this order; those that are shown are those that were shown before."""
+    position_of = {row: position for position, row in enumerate(examples.shown_rows.tolist())}
+    shown = np.array([at for at, row in enumerate(rows.tolist()) if row in position_of], np.int64)
+    positions = [position_of[row] for row in rows[shown].tolist()]
+    return Examples(
+        indices=examples.indices[rows],
+        names=tuple(examples.names[row] for row in rows.tolist()),
+        labels=examples.labels[rows],
+        classes=examples.classes[rows],
+        probabilities=examples.probabilities[rows],
+        class_names=examples.class_names,
+        images=None if examples.images is None else examples.images[positions],
+        values=None if examples.values is None else examples.values[positions],
+        shown=shown,
+        thumbnails=None if examples.thumbnails is None else examples.thumbnails[rows],
+        digests=None if examples.digests is None else examples.digests[rows],
+    )
+
+
+def explained_at(explained: Explained, rows: np.ndarray) -> Explained:
+    """The explained examples of some rows."""
+    return replace(
+        explained,
+        examples=examples_at(explained.examples, rows),
+        targets=explained.targets[rows],
+        scores=explained.scores[rows],
+        probabilities=explained.probabilities[rows],
+    )
+
+
+def metric_changes(minuend: Mapping[str, float], subtrahend: Mapping[str, float]) -> dict[str, float]:
+    """The differences of the metrics that both have, but for the number of inputs."""
+    return {
+        name: value - subtrahend[name]
+        for name, value in minuend.items()
+        if name in subtrahend and name != "inputs"
+    }
+
+
+def explained_changes(minuend: Explained, subtrahend: Explained) -> dict[str, list[object]]:
+    """Columns of a table of matched inputs: what both models predict, and how probable the targets are."""
+    columns = minuend.table()
+    other = subtrahend.table()
+    change = minuend.probabilities - subtrahend.probabilities
+    return {
+        **{name: columns[name] for name in ("input", "label", "target")},
+        "other_target": other["target"],
+        "predicted": columns["predicted"],
+        "other_predicted": other["predicted"],
+        "target_probability_change": change.tolist(),
+    }
+
+
+def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
+    """Warns of inputs for which the two results explain different classes."""
+    name = minuend.examples.class_name
+    other_name = subtrahend.examples.class_name
+    different = sum(
+        name(one) != other_name(other)
+        for one, other in zip(minuend.targets.tolist(), subtrahend.targets.tolist(), strict=True)
+    )
+    if not different:
+        return []
+    return [
+        f"the two results explain different classes for {different} of {len(minuend.targets)} inputs; give "
+        "both the same target to see the change for one class"
+    ]

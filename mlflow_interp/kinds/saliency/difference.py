@@ -1,0 +1,83 @@
+"""The difference of two results of saliency maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.matching import (
+    Matching,
+    explained_at,
+    explained_changes,
+    match,
+    metric_changes,
+    target_warnings,
+)
+from mlflow_interp.kinds.saliency.result import SaliencyResult
+
+_ARRAYS = ("gradients", "smooth_gradients", "integrated_gradients", "completeness_gaps")
+
+
+@dataclass(frozen=True, eq=False)
+class SaliencyDifference(SaliencyResult):
+    """Saliency maps minus those of another result, of the inputs that both share.
+
+    Attributes:
+        minuend: the first result, of these inputs.
+        subtrahend: the second, of these inputs.
+        matching: which inputs these are.
+    """
+
+    minuend: SaliencyResult = field(kw_only=True)
+    subtrahend: SaliencyResult = field(kw_only=True)
+    matching: Matching = field(kw_only=True)
+
+    def metrics(self) -> dict[str, float]:
+        """The number of inputs, and the differences of metrics."""
+        changes = metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
+        return {"inputs": float(len(self.examples))} | changes
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row for each input: predictions and targets of both, and the difference of completeness gaps."""
+        changes = explained_changes(self.minuend.explained, self.subtrahend.explained)
+        return changes | {"completeness_gap_change": self.completeness_gaps.tolist()}
+
+    def warnings(self) -> list[str]:
+        """Warns of inputs that only one result has, and of targets that differ."""
+        targets = target_warnings(self.minuend.explained, self.subtrahend.explained)
+        return self.matching.warnings() + targets
+
+
+def difference(minuend: SaliencyResult, subtrahend: SaliencyResult) -> SaliencyDifference:
+    """Maps minus maps, input by input, with every channel and sign.
+
+    Raises:
+        InputsError: no input in common, or maps of different shapes.
+    """
+    if minuend.gradients.shape[1:] != subtrahend.gradients.shape[1:]:
+        shapes = [" × ".join(map(str, each.gradients.shape[1:])) for each in (minuend, subtrahend)]
+        raise InputsError(
+            f"saliency maps of {shapes[0]} and of {shapes[1]} can't be subtracted; the models need inputs of "
+            "the same shape"
+        )
+    matching = match(minuend.examples, subtrahend.examples)
+    first = _at(minuend, matching.rows)
+    second = _at(subtrahend, matching.other_rows)
+    return SaliencyDifference(
+        explained=first.explained,
+        samples=minuend.samples,
+        entry=minuend.entry,
+        title=f"Difference of {' and '.join(dict.fromkeys((minuend.title, subtrahend.title)))}",
+        minuend=first,
+        subtrahend=second,
+        matching=matching,
+        **{name: getattr(first, name) - getattr(second, name) for name in _ARRAYS},
+    )
+
+
+def _at(result: SaliencyResult, rows: np.ndarray) -> SaliencyResult:
+    arrays = {name: getattr(result, name)[rows] for name in _ARRAYS}
+    return replace(result, explained=explained_at(result.explained, rows), **arrays)

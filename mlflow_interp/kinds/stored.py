@@ -1,0 +1,88 @@
+"""What is stored of a result: its arrays, and the facts that arrays don't hold, to restore it from both.
+
+`stored.py` of a kind defines `facts(result)`, `earlier_facts(manifest, series)` for what was stored before
+there were facts, and `restored(arrays, facts, pictures)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mlflow_interp.core.examples import Examples, Explained
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What is stored of a result.
+
+    Attributes:
+        arrays: those of the result, by name.
+        facts: those of the result and of its examples, by name.
+        pictures: (m, height, width, 3) uint8 of the inputs that are shown, as stored: reduced to 256 pixels
+            and less, with JPEG's losses if larger than 32 pixels; None where there are none.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any]
+    pictures: np.ndarray | None
+
+    def examples(self) -> Examples:
+        """The inputs and their predictions."""
+        class_names = self.facts["class_names"]
+        return Examples(
+            indices=self.arrays["indices"],
+            names=tuple(self.facts["names"]),
+            labels=self.arrays["labels"],
+            classes=self.arrays["classes"],
+            probabilities=self.arrays["probabilities"],
+            class_names=None if class_names is None else tuple(class_names),
+            images=self.images(self.facts.get("image_size")),
+            values=self.arrays.get("values"),
+            shown=self.arrays.get("shown"),
+            digests=self.arrays.get("digests"),
+            is_selection=bool(self.facts.get("is_selection")),
+        )
+
+    def explained(self) -> Explained:
+        """The inputs, and the class of each that was explained."""
+        return Explained(
+            examples=self.examples(),
+            targets=self.arrays["targets"],
+            scores=self.arrays["scores"],
+            probabilities=self.arrays["target_probabilities"],
+            head=str(self.facts["head"]),
+        )
+
+    def images(self, size: Any) -> np.ndarray | None:
+        """The stored images, enlarged to (height, width) if given."""
+        if self.pictures is None or size is None or self.pictures.shape[1:3] == tuple(size):
+            return self.pictures
+        height, width = map(int, size)
+        return np.stack(
+            [np.asarray(Image.fromarray(image).resize((width, height))) for image in self.pictures]
+        )
+
+    def thumbnails(self) -> np.ndarray | None:
+        """Thumbnails of all inputs, None where not all have a stored image."""
+        all_shown = self.pictures is not None and len(self.pictures) == len(self.facts["names"])
+        return self.images(self.facts.get("thumbnail_size")) if all_shown else None
+
+
+def example_facts(examples: Examples) -> dict[str, Any]:
+    """The facts of examples that their arrays don't hold."""
+    return {
+        "names": list(examples.names),
+        "is_selection": examples.is_selection,
+        "class_names": None if examples.class_names is None else list(examples.class_names),
+        "image_size": None if examples.images is None else list(examples.images.shape[1:3]),
+    }
+
+
+def thumbnail_size(thumbnails: np.ndarray | None) -> list[int] | None:
+    """The height and width of thumbnails."""
+    return None if thumbnails is None else list(thumbnails.shape[1:3])

@@ -1,0 +1,22 @@
+"""HiResCAM: which positions of a feature map a class score is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow_interp.backend import ops
+from mlflow_interp.engine.attribution import attribution
+
+REQUIRES = ("feature map",)
+
+
+@attribution(title="HiResCAM")
+def hirescam(features: Any, score: Any) -> Any:
+    """Which positions of a feature map raise a class score (HiResCAM, Draelos and Carin 2020).
+
+    The feature map times the gradient of the class score with respect to it, position by position, summed
+    over channels. Grad-CAM averages the gradient over space first, and may so highlight positions that do
+    not contribute; here every position counts with its own gradient. Where everything after the layer is
+    linear, the map sums to the class score less its bias.
+    """
+    return ops.sum(ops.gradient(score, features) * features, over=ops.CHANNELS)

@@ -1,0 +1,139 @@
+"""Methods that need no more than predictions, fed from Keras' own validation pass batch by batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.backend.validation_tap import ValidationBatch
+from mlflow_interp.core.batch import MOST_NAMES, Batch
+from mlflow_interp.core.chunk import Chunk, map_arrays
+from mlflow_interp.core.digests import InputsDigest
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.engine.method import Predicting
+from mlflow_interp.engine.parts import Part
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.method_registry import find_method
+from mlflow_interp.models.origin import LoadedModel
+from mlflow_interp.report.provenance import Provenance
+
+GiveUp = Callable[[Iterable[str], Exception], None]
+
+
+class ValidationPass:
+    """Accumulates one validation pass after the other.
+
+    Args:
+        methods: by name, the options of each.
+        class_names: of the classes, as users give them.
+        loaded: returns the model in training.
+        give_up: called with the names of methods that failed, and the error.
+        in_order: whether every pass has all inputs in the same order, so that values can be given for each.
+    """
+
+    def __init__(
+        self,
+        methods: Mapping[str, Mapping[str, Any]],
+        class_names: Any,
+        loaded: Callable[[], LoadedModel],
+        give_up: GiveUp,
+        *,
+        in_order: bool,
+    ) -> None:
+        self.methods = methods
+        self._class_names = class_names
+        self._loaded = loaded
+        self._give_up = give_up
+        self._in_order = in_order
+        self.begin()
+
+    def begin(self) -> None:
+        """Prepare for a pass."""
+        self._started: dict[str, Predicting[Any]] = {}
+        self._parts: dict[str, Part] = {}
+        self._failed: set[str] = set()
+        self._digest = InputsDigest()
+        self._order = hashlib.blake2b(digest_size=16)
+        self._names: list[str] = []
+
+    def add(self, captured: ValidationBatch, head: str) -> None:
+        """Take in a batch of the pass."""
+        batch = self._batch(captured)
+        chunk = next(batch.read())
+        weights = None if captured.weights is None else np.array(captured.weights)
+        indices = chunk.indices + self._digest.count
+        chunk = replace(chunk, weights=weights, indices=indices, names=tuple(map(str, indices.tolist())))
+        passed = Passed(np.array(captured.probabilities), head)
+        digests = np.ascontiguousarray(chunk.digests)
+        self._digest.update(digests)
+        self._order.update(digests.data)
+        self._names.extend(chunk.names[: MOST_NAMES - len(self._names)])
+        for name, options in self.methods.items():
+            if name not in self._failed:
+                try:
+                    self._update(name, options, batch, chunk, passed)
+                except Exception as error:
+                    self._failed.add(name)
+                    self._parts.pop(name, None)
+                    self._give_up([name], error)
+
+    def parts(self, model: LoadedModel) -> tuple[dict[str, Part], Provenance] | None:
+        """What the last pass gave, once: an epoch without a validation pass gives None."""
+        parts = self._parts
+        count = self._digest.count
+        if not count:
+            return None
+        inputs = {
+            "source": "validation data of fit",
+            "digest": self._digest.hexdigest(),
+            "order": self._order.hexdigest(),
+            "count": count,
+            "skipped": dict[str, str](),
+            "names": self._names,
+        }
+        self.begin()
+        return parts, Provenance(model.origin.as_dict(), inputs, {}, ())
+
+    def _batch(self, captured: ValidationBatch) -> Batch:
+        # Copies: TensorFlow reuses the memory for the next batch.
+        return load_inputs(
+            map_arrays(np.array, captured.inputs),
+            self._loaded(),
+            labels=np.array(captured.labels),
+            class_names=self._class_names,
+            preprocess="none",
+            batch_size=len(captured.labels),
+        )
+
+    def _update(
+        self, name: str, options: Mapping[str, Any], batch: Batch, chunk: Chunk, passed: Passed
+    ) -> None:
+        if name not in self._started:
+            self._started[name] = find_method(name)(self._loaded().keras, batch, **options)
+            self._parts[name] = Part(self._started[name].accumulator())
+        method = self._started[name]
+        if method.columns:
+            chunk = replace(chunk, columns=self._columns(method, chunk))
+        self._parts[name].accumulator.update(chunk, passed)
+
+    def _columns(self, method: Predicting[Any], chunk: Chunk) -> dict[str, np.ndarray]:
+        """The rows of values that were given for each input, in the order of the pass."""
+        columns = {}
+        for name, values in method.columns.items():
+            if not self._in_order:
+                raise InputsError(
+                    f"{name} are given for each input, and the order of a validation dataset is not known; "
+                    "give sample weights as the third element of validation_data"
+                )
+            if chunk.indices.max() >= len(values):
+                raise InputsError(
+                    f"there are {len(values)} {name} for {chunk.indices.max() + 1} or more inputs of the "
+                    "validation data; give one for each"
+                )
+            columns[name] = np.asarray(values)[chunk.indices]
+        return columns

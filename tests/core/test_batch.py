@@ -1,0 +1,159 @@
+"""A batch: what a pass over it leaves, columns joined by position, and passes that differ."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlflow_interp.core.batch import MOST_NAMES, Batch
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.digests import InputsDigest, row_digests
+from mlflow_interp.exceptions import InputsError
+
+
+def chunk_of(rows):
+    rows = np.array(rows)
+    inputs = rows[:, np.newaxis].astype(np.float32)
+    return Chunk(rows, tuple(map(str, rows)), inputs, rows, None, digests=row_digests(inputs))
+
+
+def batch_of(*passes, skipped=(), **fields):
+    """Chunks of rows, others on each pass; the last is repeated."""
+    remaining = list(passes)
+
+    def read():
+        chunks = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        for rows in chunks:
+            yield chunk_of(rows)
+        batch.skipped.update(dict.fromkeys(skipped, "is no picture"))
+
+    batch = Batch("test", read, **fields)
+    return batch
+
+
+def test_a_full_pass_leaves_digest_count_and_names():
+    batch = batch_of([[0, 1], [2]])
+    list(batch.chunks())
+    expected = InputsDigest()
+    expected.update(row_digests(np.float32([[2], [0], [1]])))
+    assert (batch.digest, batch.count, batch.names) == (expected.hexdigest(), 3, ("0", "1", "2"))
+
+
+def test_rows_without_a_digest_are_hashed_as_the_model_is_fed_them():
+    inputs = np.float32([[0], [1]])
+    batch = Batch("test", lambda: iter([Chunk(np.arange(2), ("a", "b"), inputs, np.zeros(2), None)]))
+    assert batch.digest == batch_of([[0, 1]]).digest
+
+
+def test_names_of_many_inputs_are_cut_off():
+    batch = batch_of([range(start, start + 600) for start in (0, 600, 1200)])
+    assert batch.names == tuple(map(str, range(MOST_NAMES)))
+    assert batch.count == 1800
+
+
+def test_the_source_is_closed_when_a_reader_stops_early():
+    closed = []
+
+    def read():
+        try:
+            yield chunk_of([0])
+            yield chunk_of([1])
+        finally:
+            closed.append(True)
+
+    batch = Batch("test", read).with_columns({"weights": [1, 2]})
+    chunks = batch.chunks()
+    next(chunks)
+    chunks.close()
+    assert closed == [True]
+
+
+# Passes that differ.
+
+
+def test_the_same_inputs_again_are_no_matter():
+    batch = batch_of([[0, 1], [2]], [[0], [1, 2]])
+    for _ in range(3):
+        list(batch.chunks())
+    assert batch.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("again", "remedy"),
+    [
+        ([[2, 1], [0]], "reshuffle_each_iteration=False"),
+        ([[0, 1], [3]], "yield the same inputs each time"),
+        ([[0, 1]], "yield the same inputs each time"),
+        ([[0, 1, 2], [2]], "yield the same inputs each time"),
+    ],
+)
+def test_other_inputs_on_a_second_pass_are_warned_of_once(again, remedy):
+    batch = batch_of([[0, 1], [2]], again)
+    first = batch.digest
+    assert batch.warnings == []
+    for _ in range(2):
+        list(batch.chunks())
+    (warning,) = batch.warnings
+    assert remedy in warning
+    assert "results of two passes belong to different inputs" in warning
+    assert (batch.digest, batch.count) == (first, 3)
+
+
+def test_inputs_in_memory_are_the_same_on_each_pass():
+    held = batch_of([[0, 1], [2]], [[2, 1], [0]]).in_memory()
+    for _ in range(2):
+        assert [chunk.indices.tolist() for chunk in held.chunks()] == [[0, 1], [2]]
+    assert held.warnings == []
+
+
+# Columns.
+
+
+def test_columns_are_joined_by_position():
+    batch = batch_of([[0, 2], [3]], skipped=["b"], total=4)
+    rows = np.arange(8).reshape(4, 2)
+    joined = batch.with_columns({"weights": [0.0, 0.1, 0.2, 0.3]}).with_columns({"predictions": rows})
+    first, last = joined.chunks()
+    assert first.columns["weights"].tolist() == [0.0, 0.2]
+    assert first.columns["predictions"].tolist() == [[0, 1], [4, 5]]
+    assert {name: values.tolist() for name, values in last.columns.items()} == {
+        "weights": [0.3],
+        "predictions": [[6, 7]],
+    }
+
+
+def test_a_batch_and_those_made_of_it_share_what_a_pass_found():
+    batch = batch_of([[0, 1]], [[5]])
+    assert [len(chunk) for chunk in batch.with_columns({"weights": [1, 2]}).chunks()] == [2]
+    assert (batch.count, batch.names) == (2, ("0", "1"))
+
+
+@pytest.mark.parametrize(("count", "total"), [(1, 2), (3, 2), (0, 2)])
+def test_a_wrong_number_of_values_is_refused_at_once(count, total):
+    message = f"there are {count} weights for {total} inputs; give one for each"
+    with pytest.raises(InputsError, match=message):
+        batch_of([[0, 1]], total=total).with_columns({"weights": [1] * count})
+
+
+@pytest.mark.parametrize(("count", "inputs"), [(2, "3 or more"), (4, "3"), (9, "3")])
+def test_a_wrong_number_of_values_is_noticed_while_reading(count, inputs):
+    joined = batch_of([[0, 1], [2]]).with_columns({"predictions": [0] * count})
+    with pytest.raises(InputsError, match=f"there are {count} predictions for {inputs} inputs; give one"):
+        list(joined.chunks())
+
+
+def test_what_was_skipped_counts_at_the_end():
+    batch = batch_of([[0, 2]], skipped=["b"])
+    (chunk,) = batch.with_columns({"weights": [1, 2, 3]}).chunks()
+    assert chunk.columns["weights"].tolist() == [1, 3]
+    with pytest.raises(InputsError, match="there are 4 weights for 3 inputs"):
+        list(batch.with_columns({"weights": [1, 2, 3, 4]}).chunks())
+
+
+@pytest.mark.parametrize("total", [2, None])
+def test_with_max_inputs_there_are_values_for_inputs_that_are_not_read(total):
+    batch = batch_of([[0, 5]], total=total, preparation={"max_inputs": 2})
+    (chunk,) = batch.with_columns({"weights": np.arange(10)}).chunks()
+    assert chunk.columns["weights"].tolist() == [0, 5]
+    with pytest.raises(InputsError, match="there are 1 weights for"):
+        list(batch.with_columns({"weights": [1]}).chunks())

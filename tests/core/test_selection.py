@@ -1,0 +1,145 @@
+"""The selection of what a person sees: what it holds, and that no cut or order changes it."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlflow_interp.core.chunk import Chunk, some
+from mlflow_interp.core.digests import row_digests
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.selection import Selection
+from mlflow_interp.kinds.confusion_matrix.mistakes import MOST_OF_A_PAIR, Mistakes
+
+
+def inputs_of(count, classes=4, seed=0):
+    """A chunk of inputs and their predictions, coarse enough that many confidences are equal."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 50, (count, 3)).astype(np.float32)
+    probabilities = np.round(rng.dirichlet(np.ones(classes), count), 1).astype(np.float32)
+    chunk = Chunk(
+        np.arange(count),
+        tuple(map(str, range(count))),
+        values,
+        rng.integers(-1, classes, count),
+        rng.integers(0, 255, (count, 4, 4, 3), np.uint8),
+        digests=row_digests(values),
+    )
+    return chunk, Passed(probabilities, "softmax")
+
+
+def cut(chunk, passed, starts):
+    edges = [0, *sorted(starts), len(chunk)]
+    for start, stop in itertools.pairwise(edges):
+        rows = np.arange(start, stop)
+        if len(rows):
+            yield some(chunk, rows), passed.rows(rows)
+
+
+def select(parts, most=16):
+    selection = Selection(most, with_inputs=True)
+    for chunk, passed in parts:
+        selection.update(chunk, passed)
+    return selection
+
+
+cuts = st.lists(st.integers(0, 200), max_size=12)
+orders = st.randoms(use_true_random=False)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    count=st.integers(1, 200), starts=cuts, order=st.randoms(use_true_random=False), seed=st.integers(0, 9)
+)
+def test_cuts_orders_and_merges_change_no_choice(count, starts, order, seed):
+    chunk, passed = inputs_of(count, seed=seed)
+    whole = select([(chunk, passed)])
+    parts = [select([each]) for each in cut(chunk, passed, [min(start, count) for start in starts])]
+    order.shuffle(parts)
+    merged = parts[0]
+    for each in parts[1:]:
+        merged.merge(pickle.loads(pickle.dumps(each)))
+    assert merged.chosen() == whole.chosen()
+    np.testing.assert_array_equal(merged.chunk().inputs, whole.chunk().inputs)
+    np.testing.assert_array_equal(merged.chunk().images, whole.chunk().images)
+    assert len(whole.chosen()) == min(count, 16)
+
+
+def test_all_are_chosen_where_there_are_few():
+    assert select([inputs_of(16)]).chosen() == list(range(16))
+
+
+def test_the_most_confident_errors_and_the_least_confident_predictions_are_chosen():
+    chunk, passed = inputs_of(500, seed=3)
+    predicted = passed.probabilities.argmax(axis=1)
+    confidence = np.round(passed.probabilities.max(axis=1).astype(float), 5)
+    chosen = select([(chunk, passed)], 40).chosen()
+    wrong = np.flatnonzero((chunk.labels >= 0) & (chunk.labels != predicted))
+    tenth = np.sort(confidence[wrong])[-10]
+    assert set(wrong[confidence[wrong] > tenth]) <= set(chosen)
+    lowest = np.sort(confidence)[9]
+    assert set(np.flatnonzero(confidence < lowest)) <= set(chosen)
+    right = np.flatnonzero(chunk.labels == predicted)
+    assert {predicted[index] for index in chosen if index in right} == set(range(4))
+
+
+def test_without_classes_the_choice_is_by_hash():
+    chunk, _ = inputs_of(100)
+    other = select([(chunk, Passed(np.ones((100, 1), np.float32), "linear"))])
+    assert len(other.chosen()) == 16
+    assert other.chosen() == select([(chunk, Passed())]).chosen()
+
+
+def test_no_more_is_held_than_may_be_chosen():
+    selection = Selection(16, with_inputs=True)
+    for seed in range(30):
+        chunk, passed = inputs_of(100, classes=50, seed=seed)
+        indices = chunk.indices + 100 * seed
+        selection.update(Chunk(**{**chunk.__dict__, "indices": indices}), passed)
+    assert len(selection._rows) <= 16 + 3 * 4 + 4
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    count=st.integers(1, 200), starts=cuts, order=st.randoms(use_true_random=False), seed=st.integers(0, 9)
+)
+def test_mistakes_are_the_same_however_inputs_are_cut(count, starts, order, seed):
+    chunk, passed = inputs_of(count, seed=seed)
+
+    def collected(chunk, passed):
+        mistakes = Mistakes()
+        predicted = passed.probabilities.argmax(axis=1)
+        wrong = np.flatnonzero(chunk.labels != predicted)
+        cells = np.stack([chunk.labels[wrong], predicted[wrong]], axis=1)
+        mistakes.add(chunk, wrong, cells, passed.probabilities[wrong, predicted[wrong]], passed.probabilities)
+        return mistakes
+
+    parts = [collected(*each) for each in cut(chunk, passed, [min(start, count) for start in starts])]
+    order.shuffle(parts)
+    merged = parts[0]
+    for each in parts[1:]:
+        merged.merge(each)
+    whole = [(each.index, each.cell, each.label) for each in collected(chunk, passed).selected()]
+    assert [(each.index, each.cell, each.label) for each in merged.selected()] == whole
+    cells = [cell for _, cell, _ in whole]
+    assert all(cells.count(cell) <= MOST_OF_A_PAIR for cell in cells)
+
+
+def test_of_very_many_mistakes_each_merge_selects_the_same(monkeypatch):
+    """More pairs and mistakes than seats, so that parts drop most of what they see."""
+    monkeypatch.setattr("mlflow_interp.kinds.confusion_matrix.mistakes.MOST_OF_ALL", 40)
+    chunk, passed = inputs_of(3000, classes=30, seed=8)
+    test_mistakes = test_mistakes_are_the_same_however_inputs_are_cut.hypothesis.inner_test
+    rng = np.random.default_rng(1)
+
+    class Order:
+        def shuffle(self, parts):
+            rng.shuffle(parts)
+
+    for starts in ([700, 1500, 2900], list(range(100, 3000, 100))):
+        test_mistakes(3000, starts, Order(), 8)
+    assert len(chunk) == len(passed.probabilities)

@@ -1,0 +1,334 @@
+"""Interpretations come back from their artifacts: what this version writes, and what contract 1 wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlflow_interp
+from mlflow_interp.drawing.style import png
+from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.kinds.confusion_matrix import from_predictions
+from mlflow_interp.method_registry import kind_of
+from mlflow_interp.options import parameters_of
+from mlflow_interp.report.files import draw_files
+from mlflow_interp.report.folder import write_folder
+from mlflow_interp.report.formats import table_json
+from mlflow_interp.report.manifest import complete_manifest, describe
+from mlflow_interp.report.provenance import Provenance
+from mlflow_interp.training import epoch_summary
+from tests.interpretations import MODEL, examples, results
+
+#: A method of each kind of result.
+RESULTS = ("caricature", "confusion_matrix", "gradcam", "saliency", "umap")
+CONTRACT_1 = Path(__file__).parent / "contract_1"
+COUNT = 12
+
+
+def small_pictures(count):
+    return np.random.default_rng(4).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def found():
+    """By method, what it might have found in twelve small inputs."""
+    shown = examples(COUNT, pictures=small_pictures(COUNT))
+    shown = replace(shown, digests=np.arange(COUNT * 16, dtype=np.uint8).reshape(COUNT, 16))
+    return results(shown)
+
+
+def write(folder, method, result, *, given=None, with_page=True, **more):
+    given = given or {}
+    drawing = {name: value for name, value in given.items() if name in ("colormap", "opacity", "normalize")}
+    _, files = draw_files(method, result, drawing, with_page=with_page)
+    inputs = {"source": "./photos", "sha256": "d1", "count": len(result.examples), "skipped": {}}
+    manifest = complete_manifest(
+        describe(
+            method,
+            result,
+            given,
+            Provenance(MODEL, inputs, {}, ()),
+            parameters=parameters_of(method, given),
+            seconds=1.0,
+        )
+        | more,
+        files,
+    )
+    write_folder(folder, files, manifest)
+    return manifest
+
+
+def assert_equal(one, other):
+    """The same arrays, metrics, tables, and values that were resolved."""
+    assert set(one.arrays()) == set(other.arrays())
+    for name, array in one.arrays().items():
+        np.testing.assert_array_equal(array, other.arrays()[name], err_msg=name)
+        assert array.dtype == other.arrays()[name].dtype, name
+    assert one.metrics() == other.metrics()
+    assert one.table() == other.table()
+    assert one.resolved == other.resolved
+    assert one.warnings() == other.warnings()
+
+
+@pytest.mark.parametrize("method", RESULTS)
+def test_what_was_written_comes_back(found, tmp_path, method):
+    write(tmp_path / method, method, found[method])
+    loaded = mlflow_interp.load(tmp_path / method)
+    assert_equal(loaded.result, found[method])
+    assert loaded.metrics == found[method].metrics()
+    assert loaded.manifest == json.loads((tmp_path / method / "manifest.json").read_bytes())
+    # Images of 32 pixels and less are stored without losses, so that the figure is the same to the pixel.
+    assert png(loaded.figure) == (tmp_path / method / "figure.png").read_bytes()
+    if method == "umap":  # whose thumbnails are made again from the images
+        assert loaded.thumbnails.shape == found[method].thumbnails.shape
+    else:
+        page = (tmp_path / method / "figure.html").read_text(encoding="utf-8")
+        assert kind_of(method).page(loaded.result) == page
+
+
+def test_photographs_come_back_as_near_as_they_are_stored(tmp_path):
+    shown = examples(3)
+    for method, result in results(shown).items():
+        write(tmp_path / method, method, result, with_page=False)
+        images = mlflow_interp.load(tmp_path / method).examples.images
+        if method == "confusion_matrix":
+            assert images is None
+            continue
+        assert images.shape == shown.images.shape
+        assert np.abs(images.astype(int) - shown.images).mean() < 6
+
+
+def test_the_figure_is_drawn_with_the_options_it_had(found, tmp_path):
+    write(tmp_path / "gradcam", "gradcam", found["gradcam"], given={"colormap": "viridis", "opacity": 0.3})
+    loaded = mlflow_interp.load(tmp_path / "gradcam")
+    assert png(loaded.figure) == (tmp_path / "gradcam/figure.png").read_bytes()
+    assert png(loaded.draw(opacity=0.9)) != png(loaded.figure)
+
+
+def test_many_inputs_come_back_with_those_that_are_shown(tmp_path):
+    rows = np.array([1, 66, 69])
+    result = results(examples(70, pictures=small_pictures(70)))["gradcam"]
+    chosen = replace(result.examples, images=small_pictures(70)[rows], shown=rows)
+    result = replace(result, explained=replace(result.explained, examples=chosen))
+    write(tmp_path / "gradcam", "gradcam", result)
+    loaded = mlflow_interp.load(tmp_path / "gradcam")
+    assert_equal(loaded.result, result)
+    assert png(loaded.figure) == (tmp_path / "gradcam/figure.png").read_bytes()
+
+
+def test_signals_come_back_with_their_values(tmp_path):
+    signals = np.random.default_rng(0).random((4, 40, 2), np.float32)
+    shown = replace(examples(4, pictures=small_pictures(4)), images=None, values=signals)
+    result = results(replace(shown, images=small_pictures(4)))["gradcam"]
+    explained = replace(result.explained, examples=shown)
+    result = replace(result, explained=explained, heatmaps=result.heatmaps[:, 0], title="Ours", relu=False)
+    write(tmp_path / "gradcam", "gradcam", result)
+    loaded = mlflow_interp.load(tmp_path / "gradcam")
+    assert_equal(loaded.result, result)
+    assert (loaded.title, loaded.relu) == ("Ours", False)
+    assert png(loaded.figure) == (tmp_path / "gradcam/figure.png").read_bytes()
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 1.0, 2.0, 4.0]])
+def test_several_labels_and_weights_come_back(tmp_path, weights):
+    labels = [[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]]
+    result = from_predictions(labels, np.float32([[0.9, 0.8, 0.1]] * 4), weights=weights)
+    write(tmp_path / "confusion_matrix", "confusion_matrix", result)
+    loaded = mlflow_interp.load(tmp_path / "confusion_matrix")
+    assert_equal(loaded.result, result)
+    assert loaded.result.tables() == result.tables()
+
+
+def test_a_run_an_epoch_and_the_last_epoch(store, found, tmp_path):
+    import mlflow
+
+    folder = tmp_path / "gradcam"
+    by_step = {
+        step: replace(found["gradcam"], heatmaps=found["gradcam"].heatmaps * (step + 1))
+        for step in (0, 2, 11)
+    }
+    manifests = {
+        step: write(folder / f"epoch-{step:04d}", "gradcam", result, with_page=False, step=step)
+        for step, result in by_step.items()
+    }
+    epoch_summary.write_whole(folder, "gradcam", {11: by_step[11]}, manifests, {})
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(folder), "interpretations/gradcam")
+    place = f"runs:/{run.info.run_id}/interpretations/gradcam"
+    for uri, step in ((place, 11), (f"{place}/", 11), (f"{place}/epoch-0002", 2), (str(folder), 11)):
+        loaded = mlflow_interp.load(uri)
+        np.testing.assert_array_equal(loaded.heatmaps, by_step[step].heatmaps)
+        assert loaded.run_id == (run.info.run_id if uri.startswith("runs:") else None)
+    assert mlflow_interp.load(place).artifact_path == "interpretations/gradcam/epoch-0011"
+
+
+def test_what_is_saved_again_is_the_same(found, tmp_path):
+    write(tmp_path / "a", "umap", found["umap"])
+    saved = mlflow_interp.load(tmp_path / "a").save(tmp_path / "b")
+    assert saved == tmp_path / "b/umap"
+    for file in (tmp_path / "a").iterdir():
+        assert (saved / file.name).read_bytes() == file.read_bytes()
+    assert_equal(mlflow_interp.load(saved).result, found["umap"])
+
+
+# --- one panel in somebody's axes --------------------------------------------------------------------
+
+
+def test_a_panel_is_drawn_into_axes(found, tmp_path):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots(1, 4)
+    for method, result in found.items():
+        write(tmp_path / method, method, result, with_page=False)
+    loaded = {method: mlflow_interp.load(tmp_path / method) for method in found}
+    assert loaded["gradcam"].draw(ax=axes[0], panel="photograph 3.jpg") is axes[0]
+    assert axes[0].get_title() == "photograph 3.jpg"
+    loaded["umap"].draw(ax=axes[1], panel="late")
+    assert axes[1].get_title().startswith("late")
+    assert len(axes[1].collections[0].get_offsets()) == COUNT
+    loaded["confusion_matrix"].draw(ax=axes[2])
+    assert [text.get_text() for text in axes[2].get_xticklabels()] == list(loaded["confusion_matrix"].names)
+    loaded["caricature"].draw(ax=axes[3], panel=2)
+    with pytest.raises(OptionError, match="no layer 'lat'; nearest: late"):
+        loaded["umap"].draw(ax=axes[1], panel="lat")
+    with pytest.raises(OptionError, match="panel 1 is out of range"):
+        loaded["confusion_matrix"].draw(ax=axes[2], panel=1)
+
+
+def test_three_components_need_axes_of_three_dimensions(found):
+    from matplotlib.figure import Figure
+
+    points = np.concatenate([found["umap"].embeddings, found["umap"].embeddings[..., :1]], axis=2)
+    result = replace(found["umap"], embeddings=points)
+    kind_of("umap").draw_panel(Figure().add_subplot(projection="3d"), result, 0)
+    with pytest.raises(OptionError, match="three components need axes with projection='3d'"):
+        kind_of("umap").draw_panel(Figure().subplots(), result, 0)
+
+
+# --- what contract 1 wrote -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", RESULTS)
+def test_what_contract_1_wrote_comes_back(method):
+    """All but the number of unlabelled inputs; these files were written before there was result.json."""
+    folder = CONTRACT_1 / method
+    loaded = mlflow_interp.load(folder)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest["schema_version"] == 1
+    assert loaded.metrics == manifest["metrics"]
+    with np.load(folder / "arrays.npz") as arrays:
+        assert set(loaded.arrays) == set(arrays)
+        assert all(np.array_equal(loaded.arrays[name], arrays[name]) for name in arrays)
+    assert table_json(loaded.result.table()) == (folder / "predictions.json").read_bytes()
+    assert {name: loaded.result.resolved[name] for name in manifest["resolved"]} == {
+        name: manifest["parameters"][name] for name in manifest["resolved"]
+    }
+    assert loaded.examples.names == tuple(manifest["inputs"]["names"])
+    if method not in ("confusion_matrix", "caricature"):
+        assert loaded.examples.images.shape == (2, 8, 8, 3)
+    assert loaded.figure.get_figwidth() > 1
+
+
+def test_contract_1_had_the_same_figure(found):
+    """But for where the colour bar of now stands nothing changed: as large, and as dark, within a percent."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    for method in ("gradcam", "saliency", "caricature"):
+        loaded = mlflow_interp.load(CONTRACT_1 / method)
+        old = np.asarray(Image.open(CONTRACT_1 / method / "figure.png").convert("RGB"))
+        new = np.asarray(Image.open(BytesIO(png(loaded.figure))).convert("RGB"))
+        assert old.shape == new.shape
+        assert abs(old.mean() - new.mean()) < 2.5
+
+
+# --- what can't be loaded ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(CONTRACT_1 / "gradcam", tmp_path / "runs/gradcam")
+    return tmp_path / "runs/gradcam"
+
+
+def edited(folder, **changes):
+    manifest = json.loads((folder / "manifest.json").read_bytes()) | changes
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def refusal(source):
+    with pytest.raises(InputsError) as raised:
+        mlflow_interp.load(source)
+    said = str(raised.value)
+    assert "\n" not in said
+    return said
+
+
+def test_no_interpretation_there(folder, tmp_path):
+    assert refusal(tmp_path / "nothing") == (
+        f"there is no interpretation at '{tmp_path}/nothing': no manifest.json; give the folder of one, such "
+        "as runs:/<run_id>/interpretations/gradcam"
+    )
+    assert refusal(folder.parent).endswith("no manifest.json; there are: gradcam")
+
+
+def test_a_blank_name():
+    with pytest.raises(OptionError, match="names no file; give a path"):
+        mlflow_interp.load(" ")
+
+
+def test_no_such_run(store):
+    said = refusal("runs:/abc/interpretations/gradcam")
+    assert said.startswith("there is no interpretation at 'runs:/abc/interpretations/gradcam': ")
+    assert "Run with id=abc not found; check its name, and the tracking URI" in said
+
+
+def test_a_missing_file(folder):
+    (folder / "arrays.npz").unlink()
+    assert refusal(folder).endswith("is incomplete: arrays.npz is missing")
+
+
+def test_a_damaged_file(folder):
+    (folder / "arrays.npz").write_bytes((folder / "arrays.npz").read_bytes()[:-9])
+    assert "arrays.npz at " in refusal(folder)
+    assert refusal(folder).endswith("is damaged: its sha256 is not the one in manifest.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"schema_version": 1}', b"{" * 9000])
+def test_a_damaged_manifest(folder, content):
+    (folder / "manifest.json").write_bytes(content)
+    assert "is damaged" in refusal(folder)
+
+
+def test_a_later_version(folder):
+    edited(folder, schema_version=3)
+    assert "has schema version 3, and versions up to 2 can be loaded; update mlflow_interp" in refusal(folder)
+
+
+def test_an_unknown_method(folder):
+    edited(folder, method="os.path")
+    assert "can't be loaded: no method 'os.path'" in refusal(folder)
+
+
+def test_a_manifest_that_names_files_elsewhere(folder):
+    (folder.parent / "secret").write_text("x")
+    edited(folder, files={"../secret": "0" * 64})
+    assert refusal(folder).endswith("is incomplete: ../secret is missing")
+
+
+def test_arrays_of_objects_are_not_unpickled(folder):
+    import hashlib
+
+    with np.load(folder / "arrays.npz") as arrays:
+        held = {name: arrays[name] for name in arrays}
+    np.savez(folder / "arrays.npz", **held | {"heatmaps": np.array([object()])}, allow_pickle=True)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    digest = hashlib.sha256((folder / "arrays.npz").read_bytes()).hexdigest()
+    edited(folder, files=manifest["files"] | {"arrays.npz": digest})
+    assert "is damaged: ValueError: Object arrays cannot be loaded when allow_pickle=False" in refusal(folder)

@@ -1,0 +1,26 @@
+"""The methods as functions of a model and a batch that give a result, as the engine runs them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mlflow_interp.engine.explain import limit
+from mlflow_interp.engine.run import run
+from mlflow_interp.method_registry import find_method, method_names
+
+
+def run_method(method, model, batch, *, max_explained=None, **options):
+    """The result of one method."""
+    called = find_method(method)(model, batch, **options)
+    if max_explained is not None:
+        called = limit(called, max_explained=max_explained)
+    found = run(model, batch, {method: called})
+    for error in found.errors.values():
+        raise error
+    return found.parts[method].result()
+
+
+def __getattr__(name):
+    if name in method_names():
+        return partial(run_method, name)
+    raise AttributeError(name)

@@ -1,0 +1,57 @@
+"""Benchmarks run: they lean on the package's own parts, and would otherwise break unnoticed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import MEASUREMENTS
+
+ROOT = Path(__file__).parent.parent
+PARTS = {"__init__", "__main__", "running", "timing"}
+FILES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - PARTS
+#: Of those that lean on inner parts; the others call what is public.
+SMALLEST = {
+    "gradcam": "--trial --rounds 1 --images 2",
+    "saliency": "--trial --rounds 1 --peer-rounds 0 --images 1",
+    "caricature": "--only steps --rounds 1 --photographs 1 --layers early",
+    "umap": "--rounds 1 --sizes 50",
+    "confusion_matrix": "--rounds 1 --count 1000 --classes 10",
+}
+#: Runs each in the same process, as TensorFlow takes longer to import than most of them take.
+ALL = r"""
+import json, runpy, sys
+for name, arguments in json.loads(sys.argv[1]).items():
+    print(f"\0{name}")
+    sys.argv = [name, *arguments.split()]
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+"""
+
+
+def run(arguments):
+    """What Python prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_every_benchmark_is_one_of_those_that_are_made_again():
+    assert {measurement.split()[0] for measurement in MEASUREMENTS} == FILES
+
+
+def test_benchmarks_can_be_imported():
+    """In a process of their own, as they set environment variables."""
+    run(["-c", f"import {', '.join(f'benchmarks.{name}' for name in sorted(FILES))}"])
+
+
+@pytest.mark.slow
+def test_benchmarks_run():
+    _, *printed = run(["-c", ALL, json.dumps(SMALLEST)]).split("\0")
+    printed = {name: text for name, _, text in (each.partition("\n") for each in printed)}
+    assert all("÷ floor" in printed[name] for name in SMALLEST)

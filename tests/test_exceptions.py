@@ -1,0 +1,62 @@
+"""Warnings point at the line of the caller, however deep in the package they arise."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlflow_interp
+from mlflow_interp.exceptions import InterpretationWarning, warn
+
+PACKAGE = Path(mlflow_interp.__file__).parent
+DEEP = """
+from mlflow_interp.exceptions import warn
+
+def deep(depth):
+    return deep(depth - 1) if depth else warn("look out")
+"""
+
+
+@pytest.fixture
+def deep():
+    """A function of the package that warns after so many calls of itself."""
+    names = {}
+    exec(compile(DEEP, PACKAGE / "engine" / "made_up.py", "exec"), names)
+    return names["deep"]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 5])
+def test_a_warning_points_at_the_line_that_called_the_package(deep, tmp_path, depth):
+    script = tmp_path / "script.py"
+    script.write_text("def call(function, depth):\n    # a comment\n    function(depth)\n")
+    spec = importlib.util.spec_from_file_location("script", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.warns(InterpretationWarning, match="look out") as caught:
+        module.call(deep, depth)
+    assert [(each.filename, each.lineno) for each in caught] == [(str(script), 3)]
+
+
+def test_a_neighbour_with_a_similar_name_is_outside(tmp_path):
+    names = {}
+    neighbour = PACKAGE.with_name(f"{PACKAGE.name}_more") / "module.py"
+    exec(compile("def call(function):\n    function('look out')\n", neighbour, "exec"), names)
+    with pytest.warns(InterpretationWarning) as caught:
+        names["call"](warn)
+    assert [(each.filename, each.lineno) for each in caught] == [(str(neighbour), 2)]
+
+
+def test_a_warning_at_the_bottom_of_the_stack_is_still_issued(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", "from mlflow_interp.exceptions import warn\nwarn('look out')"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+    )
+    assert run.stderr.startswith("<string>:2: InterpretationWarning: look out")
