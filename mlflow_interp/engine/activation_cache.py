@@ -77,6 +77,7 @@ class ActivationCache:
         self.is_complete = True
         self._head = ""
         self._keys: list[bytes] = []
+        self._chunk_keys: list[bytes] = []
 
         def traced(inputs: Arrays) -> Any:
             trace = Trace(model, inputs, {})
@@ -96,7 +97,8 @@ class ActivationCache:
 
     def recall(self, chunk: Chunk) -> Passed | None:
         """The stored predictions and activations of a chunk; None where an input is missing."""
-        places = [self._places.get(key) for key in _keys_of(chunk.inputs)]
+        self._chunk_keys = _keys_of(chunk.inputs)
+        places = [self._places.get(key) for key in self._chunk_keys]
         found = [place for place in places if place is not None]
         if len(found) < len(places):
             return None
@@ -106,9 +108,9 @@ class ActivationCache:
         )
         return Passed(probabilities, self._head, dict(zip(self.paths, rows, strict=True)))
 
-    def remember(self, chunk: Chunk, passed: Passed) -> None:
-        """Take in a chunk, of which what is new is stored at the end."""
-        keys = _keys_of(chunk.inputs)
+    def remember(self, passed: Passed) -> None:
+        """Take in the chunk that was last to be recalled; what is new of it is stored at the end."""
+        keys = self._chunk_keys
         new = [row for row, key in enumerate(keys) if key not in self._places]
         if not new:
             return

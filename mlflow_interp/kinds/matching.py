@@ -83,13 +83,13 @@ def examples_at(examples: Examples, rows: np.ndarray) -> Examples:
     position_of = {row: position for position, row in enumerate(examples.shown_rows.tolist())}
     shown = np.array([at for at, row in enumerate(rows.tolist()) if row in position_of], np.int64)
     positions = [position_of[row] for row in rows[shown].tolist()]
-    return Examples(
+    return replace(
+        examples,
         indices=examples.indices[rows],
         names=tuple(examples.names[row] for row in rows.tolist()),
         labels=examples.labels[rows],
         classes=examples.classes[rows],
         probabilities=examples.probabilities[rows],
-        class_names=examples.class_names,
         images=None if examples.images is None else examples.images[positions],
         values=None if examples.values is None else examples.values[positions],
         shown=shown,

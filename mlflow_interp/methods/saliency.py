@@ -75,7 +75,7 @@ def saliency(
 
     Raises:
         OptionError: a number out of range, a baseline of another shape, too many inputs for memory.
-        InapplicableError: the model has several inputs, or its class score no gradient by the input.
+        InapplicableError: the model has several inputs, or no gradient with respect to the input.
     """
     _check(samples, noise, average, steps)
     copies = samples if noise > 0 else 1

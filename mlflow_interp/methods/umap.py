@@ -164,7 +164,7 @@ class _UmapMethod(Streaming[EmbeddingResult]):
     def remember(self, chunk: Chunk, passed: Passed) -> None:
         """Note what is to be added to the cache."""
         if self._cache is not None:
-            self._cache.remember(chunk, passed)
+            self._cache.remember(passed)
 
     def accumulator(self) -> EmbeddingAccumulator:
         """Accumulates the activations."""

@@ -14,7 +14,7 @@ from mlflow_interp.drawing.style import png
 from mlflow_interp.exceptions import InputsError, InterpretationWarning
 from mlflow_interp.kinds.confusion_matrix import from_predictions
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
-from mlflow_interp.kinds.matching import match
+from mlflow_interp.kinds.matching import examples_at, match
 from mlflow_interp.kinds.saliency.result import SaliencyResult
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report.folder import read_entries
@@ -311,3 +311,11 @@ def test_other_kinds_can_not_be_subtracted(pair, tmp_path):
         _ = one - other
     with pytest.raises(TypeError):
         _ = one - 3
+
+
+def test_a_difference_of_selections_has_no_accuracy():
+    """A selection that prefers errors stays one when its inputs are matched with those of another."""
+    shown = examples(6, pictures=np.zeros((6, 8, 8, 3), np.uint8))
+    selected = replace(shown, is_selection=True)
+    assert examples_at(selected, np.array([4, 1])).is_selection
+    assert not examples_at(shown, np.array([4, 1])).is_selection
