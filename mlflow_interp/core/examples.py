@@ -11,6 +11,7 @@ from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.core.image_arrays import thumbnails
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
+from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
 from mlflow_interp.core.selection import Selection
 
 MOST_IMAGES = 64  # a person reads no more in one figure; pages and figures sample to this
@@ -60,6 +61,19 @@ class Examples:
     def shown_rows(self) -> np.ndarray:
         """(m,) int64 the rows of the inputs that figures and pages show; `images` has an image of each."""
         return np.arange(min(len(self), MOST_IMAGES)) if self.shown is None else self.shown
+
+    def balanced_sample(self, count: int) -> np.ndarray:
+        """(m,) int64 sorted rows of at most `count` inputs to show, of each label and prediction in turn."""
+        cells = np.stack([self.labels, self.classes[:, 0]], axis=1)
+        return sample_rows(self._identities, cells, count, seed=0)
+
+    def proportional_sample(self, count: int, *, seed: int = 0) -> np.ndarray:
+        """(m,) int64 sorted rows of at most `count` inputs to measure: of each label its share."""
+        return stratified_rows(self._identities, self.labels, count, seed=seed)
+
+    @property
+    def _identities(self) -> np.ndarray:
+        return position_digests(self.indices) if self.digests is None else self.digests
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Positions, labels and predictions; also digests, and which inputs are shown, by name.

@@ -53,17 +53,26 @@ def _words(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return words[:, 1], words[:, 0]
 
 
-def stratified(labels: np.ndarray, count: int, *, seed: int | None) -> np.ndarray:
+def stratified_rows(digests: np.ndarray, labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     """(m,) int64 sorted positions: at most `count`, of each label its share of all, up to rounding.
 
+    What is measured on such a sample is about what it is on all inputs; `sample_rows` would count rare
+    labels for more. Which rows are taken depends on their digests and labels only.
+
     Args:
+        digests: (n, bytes) uint8, which identify rows; see `row_digests`.
         labels: (n,) of anything that can be compared; all equal where nothing is known.
         count: the size of the sample.
-        seed: of the choice within a label; None chooses others each time.
+        seed: another seed gives another sample.
     """
     if len(labels) <= count:
         return np.arange(len(labels))
-    order = np.random.default_rng(seed).permutation(len(labels))
-    grouped = order[np.argsort(labels[order], kind="stable")]
+    by_key = np.lexsort(_words(sampling_keys(digests, seed)))
+    grouped = by_key[np.argsort(np.asarray(labels)[by_key], kind="stable")]
     # Evenly spaced positions in an order sorted by label: each label gets its share.
     return np.sort(grouped[np.arange(count) * len(labels) // count])
+
+
+def position_digests(positions: np.ndarray) -> np.ndarray:
+    """(n, 8) uint8: positions in place of digests, where rows have none."""
+    return np.ascontiguousarray(positions, "<i8").view(np.uint8).reshape(-1, 8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,10 @@ from mlflow_interp.drawing.layout import MARGIN, SMALL_SIZE, FigureLayout, fitte
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+
+    from mlflow_interp.drawing.tiles import Tiles
+
+Lines = list[tuple[str, str]]  # of text, with their colours
 
 TITLE_HEIGHT = 0.42  # inches
 HEADING_HEIGHT = 0.2
@@ -37,6 +41,19 @@ class Strip:
     name: str
     tiles: Sequence[np.ndarray]
     lines: Sequence[tuple[str, str]]
+
+
+def make_strips(names: Sequence[str], tiles: Tiles, lines: Callable[[int], Lines]) -> list[Strip]:
+    """A strip for each input that has tiles.
+
+    Args:
+        names: of all inputs.
+        tiles: of the inputs that are shown.
+        lines: the lines of text of an input, given by its row.
+    """
+    return [
+        Strip(names[row], pixels, lines(row)) for row, pixels in zip(tiles.rows, tiles.pixels, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -213,7 +230,7 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(np.asarray(pixels, dtype)).reduce(times))
 
 
-def prediction_lines(explained: Explained, index: int) -> list[tuple[str, str]]:
+def prediction_lines(explained: Explained, index: int) -> Lines:
     """The explained class (with the label where known), and the three best predictions."""
     examples = explained.examples
     name = examples.class_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,27 @@ class Tiles:
     rows: tuple[int, ...]
     headings: tuple[str, ...]
     pixels: Sequence[Sequence[np.ndarray]]
+
+    @classmethod
+    def of(
+        cls,
+        shown_rows: np.ndarray,
+        positions: Iterable[int] | None,
+        headings: Sequence[str],
+        make: Callable[[int, int], Sequence[np.ndarray]],
+    ) -> Tiles:
+        """The tiles of the inputs that are shown, or of some of these.
+
+        Args:
+            shown_rows: their rows; see `Examples`.
+            positions: positions in `shown_rows`; None for all.
+            headings: a heading for each tile of an input.
+            make: (position, row) => the tiles of an input.
+        """
+        rows = shown_rows.tolist()
+        chosen = range(len(rows)) if positions is None else list(positions)
+        pixels = [make(position, rows[position]) for position in chosen]
+        return cls(tuple(rows[position] for position in chosen), tuple(headings), pixels)
 
     def captioned(self, last: int | None = None) -> list[list[tuple[str, np.ndarray]]]:
         """For each input its tiles with their headings; only the `last` ones of each if given."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlflow_interp.core.examples import Examples, Explained
+from mlflow_interp.core.examples import Examples
 from mlflow_interp.drawing.style import counted
 from mlflow_interp.exceptions import InputsError
 
@@ -96,53 +96,3 @@ def examples_at(examples: Examples, rows: np.ndarray) -> Examples:
         thumbnails=None if examples.thumbnails is None else examples.thumbnails[rows],
         digests=None if examples.digests is None else examples.digests[rows],
     )
-
-
-def explained_at(explained: Explained, rows: np.ndarray) -> Explained:
-    """The explained examples of some rows."""
-    return replace(
-        explained,
-        examples=examples_at(explained.examples, rows),
-        targets=explained.targets[rows],
-        scores=explained.scores[rows],
-        probabilities=explained.probabilities[rows],
-    )
-
-
-def metric_changes(minuend: Mapping[str, float], subtrahend: Mapping[str, float]) -> dict[str, float]:
-    """The differences of the metrics that both have, but for the number of inputs."""
-    return {
-        name: value - subtrahend[name]
-        for name, value in minuend.items()
-        if name in subtrahend and name != "inputs"
-    }
-
-
-def explained_changes(minuend: Explained, subtrahend: Explained) -> dict[str, list[object]]:
-    """Columns of a table of matched inputs: what both models predict, and how probable the targets are."""
-    columns = minuend.table()
-    other = subtrahend.table()
-    change = minuend.probabilities - subtrahend.probabilities
-    return {
-        **{name: columns[name] for name in ("input", "label", "target")},
-        "other_target": other["target"],
-        "predicted": columns["predicted"],
-        "other_predicted": other["predicted"],
-        "target_probability_change": change.tolist(),
-    }
-
-
-def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
-    """Warns of inputs for which the two results explain different classes."""
-    name = minuend.examples.class_name
-    other_name = subtrahend.examples.class_name
-    different = sum(
-        name(one) != other_name(other)
-        for one, other in zip(minuend.targets.tolist(), subtrahend.targets.tolist(), strict=True)
-    )
-    if not different:
-        return []
-    return [
-        f"the two results explain different classes for {different} of {len(minuend.targets)} inputs; give "
-        "both the same target to see the change for one class"
-    ]

@@ -171,6 +171,7 @@ class CaricatureAccumulator:
             snapshot_every=self._snapshot_every,
             curve_every=STEPS_A_POINT,
             baseline_cosines=baselines,
+            title=_CaricatureMethod.title,
             **arrays,
         )
 

@@ -16,7 +16,6 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.core.sampling import stratified
 from mlflow_interp.engine.activation_cache import ActivationCache, writable_folder
 from mlflow_interp.engine.activations import Activations, check_pooling, find_paths, trace_activations
 from mlflow_interp.engine.method import Streaming
@@ -32,7 +31,7 @@ from mlflow_interp.kinds.embedding.layout import (
     plain_option,
     try_out,
 )
-from mlflow_interp.kinds.embedding.quality import judge
+from mlflow_interp.kinds.embedding.quality import MOST_JUDGED, judge
 from mlflow_interp.kinds.embedding.result import EmbeddingResult
 from mlflow_interp.progress import say, track
 
@@ -207,7 +206,8 @@ class EmbeddingAccumulator:
         count = len(examples)
         check_count(layout.settings, count)
         settings = complete_settings(layout.settings, min(count, layout.max_fit), aligned=earlier is not None)
-        fitted = stratified(examples.labels, layout.max_fit, seed=settings["random_state"] or 0)
+        fitted = examples.proportional_sample(layout.max_fit, seed=settings["random_state"] or 0)
+        judged = examples.proportional_sample(MOST_JUDGED)
         labels = examples.labels[fitted] if layout.supervised else None
         activations = self._activations.rows()
         points = []
@@ -222,7 +222,9 @@ class EmbeddingAccumulator:
             )
             laid_out = lay_out(rows, fitted, settings, labels, start)
             points.append(laid_out if start is None else moved_onto(start, laid_out))
-            measures.append(judge(rows, points[-1], examples.labels, metric=settings["metric"]))
+            measures.append(
+                judge(rows, points[-1], examples.labels, sample=judged, metric=settings["metric"])
+            )
         return EmbeddingResult(
             examples=examples,
             embeddings=np.stack(points, axis=1).astype(np.float32),

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from mlflow_interp.backend.validation_tap import ValidationBatch
 from mlflow_interp.core.chunk import Arrays, flatten
-from mlflow_interp.core.sampling import stratified
+from mlflow_interp.core.digests import row_digests
+from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
 
 _MOST_BYTES = 512 * 2**20  # bytes of inputs a sample is chosen from
 
 
 def choose(inputs: Arrays, labels: np.ndarray | None, count: int, seed: int) -> np.ndarray:
-    """Positions of a sample of inputs, stratified where the labels are classes."""
-    return stratified(class_of_rows(labels, len(flatten(inputs)[0])), count, seed=seed)
+    """Positions of a sample of inputs in memory, stratified where the labels are classes."""
+    positions = np.arange(len(flatten(inputs)[0]))
+    return stratified_rows(
+        position_digests(positions), class_of_rows(labels, len(positions)), count, seed=seed
+    )
 
 
 def class_of_rows(labels: np.ndarray | None, total: int) -> np.ndarray:
@@ -37,56 +42,76 @@ def is_classes(labels: np.ndarray | None) -> bool:
 
 
 class Reservoir:
-    """Chooses a sample from batches as they come, without knowing their number."""
+    """Chooses a sample from batches as they come, without knowing their number or minding their order."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count = count
         self._seed = seed
-        self._generator = np.random.default_rng(seed)
-        self._parts: list[tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]] = []
+        self._parts: list[_Rows] = []
         self._structure: Arrays = None
         self._total = 0
 
     def add(self, batch: ValidationBatch) -> None:
         """Add a batch; at most a few times the size of the sample is stored."""
-        leaves = flatten(batch.inputs)
         rows = len(batch.labels)
         self._structure = batch.inputs
-        keys = self._generator.random(rows)
         positions = np.arange(self._total, self._total + rows)
         # Copies: TensorFlow reuses the memory for the next batch.
-        self._parts.append((keys, positions, [np.array(leaf) for leaf in leaves], np.array(batch.labels)))
+        leaves = [np.array(leaf) for leaf in flatten(batch.inputs)]
+        self._parts.append(_Rows(row_digests(leaves), positions, leaves, np.array(batch.labels)))
         self._total += rows
-        if sum(len(part[0]) for part in self._parts) > 2 * self._row_limit():
+        if sum(len(part.positions) for part in self._parts) > 2 * self._row_limit():
             self._thin()
 
     def _row_limit(self) -> int:
-        row_bytes = sum(leaf[:1].nbytes for leaf in self._parts[0][2])
+        row_bytes = sum(leaf[:1].nbytes for leaf in self._parts[0].leaves)
         return max(self._count, min(4 * self._count, _MOST_BYTES // max(1, 2 * row_bytes)))
 
-    def _thin(self) -> None:
-        """Keep the inputs with the smallest random keys: each is equally likely to stay."""
-        keys, positions, leaves, labels = self._concatenated()
-        rows = np.sort(np.argsort(keys, kind="stable")[: self._row_limit()])
-        self._parts = [(keys[rows], positions[rows], [leaf[rows] for leaf in leaves], labels[rows])]
-
-    def _concatenated(self) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]:
-        keys, positions, leaves, labels = zip(*self._parts, strict=True)
-        columns = [np.concatenate(column) for column in zip(*leaves, strict=True)]
-        return np.concatenate(keys), np.concatenate(positions), columns, np.concatenate(labels)
+    def _thin(self) -> _Rows:
+        """Drop inputs beyond the limit: each is equally likely to stay."""
+        rows = _Rows.joined(self._parts)
+        one_cell = np.zeros(len(rows.positions), np.int64)
+        rows = rows.at(sample_rows(rows.digests, one_cell, self._row_limit(), seed=self._seed))
+        self._parts = [rows]
+        return rows
 
     def sample(self) -> tuple[Arrays, np.ndarray, np.ndarray] | None:
         """Inputs, labels and positions of the sample; None where no batch was added."""
         if not self._parts:
             return None
-        self._thin()
-        _, positions, leaves, labels = self._concatenated()
-        rows = choose(leaves[0], labels, self._count, self._seed)
-        arrays = iter([leaf[rows] for leaf in leaves])
+        rows = self._thin()
+        classes = class_of_rows(rows.labels, len(rows.positions))
+        rows = rows.at(stratified_rows(rows.digests, classes, self._count, seed=self._seed))
+        arrays = iter(rows.leaves)
         if isinstance(self._structure, Mapping):
             inputs: Arrays = {key: next(arrays) for key in sorted(self._structure)}
         elif isinstance(self._structure, (tuple, list)):
             inputs = tuple(arrays)
         else:
             inputs = next(arrays)
-        return inputs, labels[rows], positions[rows]
+        return inputs, rows.labels, rows.positions
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Inputs with their digests, their positions in the pass, and their labels."""
+
+    digests: np.ndarray
+    positions: np.ndarray
+    leaves: list[np.ndarray]
+    labels: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: list[_Rows]) -> _Rows:
+        """The rows of all parts."""
+        return cls(
+            np.concatenate([part.digests for part in parts]),
+            np.concatenate([part.positions for part in parts]),
+            [np.concatenate(column) for column in zip(*(part.leaves for part in parts), strict=True)],
+            np.concatenate([part.labels for part in parts]),
+        )
+
+    def at(self, rows: np.ndarray) -> _Rows:
+        """Some of the rows."""
+        leaves = [leaf[rows] for leaf in self.leaves]
+        return _Rows(self.digests[rows], self.positions[rows], leaves, self.labels[rows])

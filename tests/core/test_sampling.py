@@ -11,37 +11,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_interp.core.sampling import sample_rows, stratified
+from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
+
+many_labels = st.lists(st.integers(-1, 5), min_size=1, max_size=200)
+
+
+def digests_of(ids):
+    rows = [hashlib.blake2b(str(each).encode(), digest_size=16).digest() for each in ids]
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 16)
 
 
 def test_each_label_keeps_its_share():
     labels = np.repeat([4, 0, 9], [600, 300, 100])
-    taken = stratified(labels, 100, seed=0)
+    taken = stratified_rows(digests_of(range(1000)), labels, 100, seed=0)
     assert len(taken) == 100
     assert dict(zip(*np.unique(labels[taken], return_counts=True), strict=True)) == {0: 30, 4: 60, 9: 10}
 
 
 def test_all_are_taken_where_there_are_few():
-    np.testing.assert_array_equal(stratified(np.zeros(5), 5, seed=0), np.arange(5))
+    np.testing.assert_array_equal(stratified_rows(digests_of(range(5)), np.zeros(5), 5, seed=0), np.arange(5))
 
 
 def test_the_seed_decides_which():
-    labels = np.zeros(1000, int)
-    first, again, other = (stratified(labels, 50, seed=seed) for seed in (1, 1, 2))
+    labels, digests = np.zeros(1000, int), position_digests(np.arange(1000))
+    first, again, other = (stratified_rows(digests, labels, 50, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     # From everywhere, and not the first ones.
     assert first.max() > 800
 
 
-@given(
-    labels=st.lists(st.integers(-1, 5), min_size=1, max_size=200),
-    count=st.integers(1, 250),
-    seed=st.integers(0, 2**32),
-)
+@given(labels=many_labels, count=st.integers(1, 250), seed=st.integers(0, 2**32))
 def test_samples_are_sorted_distinct_and_in_share(labels, count, seed):
     labels = np.array(labels)
-    taken = stratified(labels, count, seed=seed)
+    taken = stratified_rows(position_digests(np.arange(len(labels))), labels, count, seed=seed)
     assert len(taken) == min(count, len(labels))
     assert (np.diff(taken) > 0).all()
     for label in np.unique(labels):
@@ -49,12 +52,13 @@ def test_samples_are_sorted_distinct_and_in_share(labels, count, seed):
         assert abs((labels[taken] == label).sum() - share) <= 1
 
 
-# Samples by digest.
-
-
-def digests_of(ids):
-    rows = [hashlib.blake2b(str(each).encode(), digest_size=16).digest() for each in ids]
-    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 16)
+@given(labels=many_labels, count=st.integers(1, 250), order=st.integers(0, 9))
+def test_a_share_is_of_the_same_inputs_in_any_order(labels, count, order):
+    labels, digests = np.array(labels), digests_of(range(len(labels)))
+    permuted = np.random.default_rng(order).permutation(len(labels))
+    taken = stratified_rows(digests, labels, count, seed=0)
+    again = stratified_rows(digests[permuted], labels[permuted], count, seed=0)
+    assert sorted(permuted[again]) == taken.tolist()
 
 
 def by_definition(digests, cells, count, seed):

@@ -10,27 +10,23 @@ import numpy as np
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.caricature.result import CaricatureResult
-from mlflow_interp.kinds.matching import Matching, examples_at, match, metric_changes
+from mlflow_interp.kinds.difference import Difference
+from mlflow_interp.kinds.matching import examples_at, match
 
 
 @dataclass(frozen=True, eq=False)
-class CaricatureDifference:
-    """Measures of caricatures minus those of another result, of the inputs that both share.
-
-    Attributes:
-        minuend: the first result, of these inputs.
-        subtrahend: the second, of these inputs.
-        matching: which inputs these are.
-    """
-
-    minuend: CaricatureResult
-    subtrahend: CaricatureResult
-    matching: Matching
+class CaricatureDifference(Difference[CaricatureResult]):
+    """Measures of caricatures minus those of another result, of the inputs that both share."""
 
     @property
     def examples(self) -> Examples:
         """The inputs, and the first model's predictions."""
         return self.minuend.examples
+
+    @property
+    def title(self) -> str:
+        """The title of the figure."""
+        return f"Difference of {' and '.join(dict.fromkeys((self.minuend.title, self.subtrahend.title)))}"
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -52,11 +48,6 @@ class CaricatureDifference:
         objectives = self.minuend.objectives - self.subtrahend.objectives
         return {"cosines": self.cosines, "objectives": objectives} | self.examples.arrays()
 
-    def metrics(self) -> dict[str, float]:
-        """The number of inputs, and the differences of metrics."""
-        changes = metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
-        return {"inputs": float(len(self.examples))} | changes
-
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions of both, and the difference of cosines at each layer."""
         columns = self.examples.table()
@@ -66,10 +57,6 @@ class CaricatureDifference:
             suffix = f" at {layer}" if len(self.layers) > 1 else ""
             rows[f"cosine_change{suffix}"] = self.cosines[:, column].tolist()
         return rows
-
-    def warnings(self) -> list[str]:
-        """Warns of inputs that only one result has."""
-        return self.matching.warnings()
 
 
 def difference(minuend: CaricatureResult, subtrahend: CaricatureResult) -> CaricatureDifference:
@@ -84,7 +71,11 @@ def difference(minuend: CaricatureResult, subtrahend: CaricatureResult) -> Caric
             "subtracted; choose the same layers"
         )
     matching = match(minuend.examples, subtrahend.examples)
-    return CaricatureDifference(_at(minuend, matching.rows), _at(subtrahend, matching.other_rows), matching)
+    return CaricatureDifference(
+        minuend=_at(minuend, matching.rows),
+        subtrahend=_at(subtrahend, matching.other_rows),
+        matching=matching,
+    )
 
 
 def _at(result: CaricatureResult, rows: np.ndarray) -> CaricatureResult:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import Strip, draw_grid, draw_strip
+from mlflow_interp.drawing.grid import Strip, draw_grid, draw_strip, make_strips
 from mlflow_interp.drawing.panels import find_shown
 from mlflow_interp.kinds.caricature.difference import CaricatureDifference
 from mlflow_interp.kinds.caricature.tiles import make_tiles, notes_of
@@ -25,8 +26,7 @@ def draw(result: CaricatureResult | CaricatureDifference, tiles: Tiles | None = 
         tiles: Those of the result, where they are already made.
     """
     tiles = tiles or make_tiles(result)
-    name = "Difference of caricatures" if isinstance(result, CaricatureDifference) else "Caricature"
-    title = style.with_count(name, result.examples)
+    title = style.with_count(result.title, result.examples)
     return draw_grid(title, _strips(result, tiles), headings=tiles.headings)
 
 
@@ -37,7 +37,4 @@ def draw_panel(axes: Any, result: CaricatureResult | CaricatureDifference, panel
 
 
 def _strips(result: CaricatureResult | CaricatureDifference, tiles: Tiles) -> list[Strip]:
-    return [
-        Strip(result.examples.names[row], pixels, notes_of(result, row))
-        for row, pixels in zip(tiles.rows, tiles.pixels, strict=True)
-    ]
+    return make_strips(result.examples.names, tiles, partial(notes_of, result))

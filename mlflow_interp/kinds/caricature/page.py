@@ -19,7 +19,7 @@ def page(result: CaricatureResult, tiles: Tiles | None = None) -> str:
     return render(
         "drawing/gallery.html",
         "drawing/gallery.js",
-        title="Caricature",
+        title=result.title,
         shown=style.shown_of(result.examples),
         data=[
             {

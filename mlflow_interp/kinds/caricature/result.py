@@ -37,6 +37,7 @@ class CaricatureResult:
         snapshots: (n, layers, s, height, width, channels) uint8, images over the steps, the final one last.
         snapshot_every: the number of steps between them; 0 where there are none.
         curve_every: the number of steps between the points of `curves`.
+        title: the name of the method in titles and captions.
     """
 
     examples: Examples
@@ -52,6 +53,7 @@ class CaricatureResult:
     snapshots: np.ndarray
     snapshot_every: int
     curve_every: int
+    title: str = "Caricature"
 
     @property
     def resolved(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def facts(result: CaricatureResult) -> dict[str, Any]:
         "layers": list(result.layers),
         "snapshot_every": result.snapshot_every,
         "curve_every": result.curve_every,
+        "title": result.title,
     }
 
 
@@ -47,5 +48,6 @@ def restored(
         snapshots=stored.arrays.get("snapshots", no_snapshots),
         snapshot_every=int(stored.facts["snapshot_every"]),
         curve_every=int(stored.facts["curve_every"]),
+        title=str(stored.facts.get("title", CaricatureResult.title)),
         **{name: stored.arrays[name] for name in _MEASURES},
     )

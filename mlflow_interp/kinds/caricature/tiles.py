@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,18 +26,15 @@ def make_tiles(
         result: the caricatures.
         positions: positions in `shown_rows`; by default all.
     """
-    rows = result.examples.shown_rows.tolist()
-    positions = range(len(rows)) if positions is None else list(positions)
     images = result.examples.images
-    pixels = []
-    for position in positions:
-        image = [] if images is None else [enlarged(images[position])]
-        pixels.append([*image, *map(_as_pixels, _caricatures(result, rows[position]))])
-    return Tiles(
-        rows=tuple(rows[position] for position in positions),
-        headings=(*(() if images is None else ("image",)), *_headings(result)),
-        pixels=pixels,
-    )
+    headings = (*(() if images is None else ("image",)), *_headings(result))
+    return Tiles.of(result.examples.shown_rows, positions, headings, partial(_tiles, result))
+
+
+def _tiles(result: CaricatureResult | CaricatureDifference, position: int, row: int) -> list[np.ndarray]:
+    images = result.examples.images
+    image = [] if images is None else [enlarged(images[position])]
+    return [*image, *map(_as_pixels, _caricatures(result, row))]
 
 
 def _caricatures(result: CaricatureResult | CaricatureDifference, row: int) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ def view(result: CaricatureResult, tiles: Tiles | None = None) -> View:
     cosine = float(result.cosines.mean())
     baseline = float(result.baseline_cosines.mean())
     return View(
-        title="Caricature",
+        title=result.title,
         headline=f"cosine {cosine:.2f} to their input, {baseline:.2f} to other inputs",
         inputs=rows(
             result.examples,

@@ -11,7 +11,7 @@ from mlflow_interp.core.examples import Examples
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.confusion_matrix.measures import per_class
 from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult
-from mlflow_interp.kinds.matching import metric_changes
+from mlflow_interp.kinds.difference import metric_changes
 
 _MOST_LISTED = 5
 

@@ -196,7 +196,7 @@ class _Drawing:
     def _layout(self, left: float, bottom: float) -> tuple[FigureLayout, Box]:
         """A figure with its title, and the box of the matrix, with these margins in inches."""
         facts, measures = headline(self.result)
-        title = f"Confusion matrix · {facts}"
+        title = f"{self.result.title} · {facts}"
         side = round(self.cell * self._blocks, 2)
         width = left + side + _GAP + _BAR_WIDTH + 0.65 + (_PAIRS_WIDTH if self._pairs(side) else 0)
         text_width = max(width_of(title, TITLE_SIZE, bold=True), width_of(measures, SUBTITLE_SIZE))

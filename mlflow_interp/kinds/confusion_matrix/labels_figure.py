@@ -66,7 +66,7 @@ def _title(layout: FigureLayout, result: ConfusionMatrixResult, drawn: int) -> N
     total = len(result.counts)
     facts, measures = headline(result)
     note = f" · {drawn} of {total} labels" if drawn < total else ""
-    layout.title(f"Confusion matrices · {facts}", measures + note)
+    layout.title(f"{result.title} · {facts}", measures + note)
 
 
 def _panel(axes: Any, result: ConfusionMatrixResult, label: int, values: np.ndarray, colours: Any) -> None:

@@ -60,7 +60,7 @@ def page_over(
         "kinds/confusion_matrix/page.html",
         "kinds/confusion_matrix/page.js",
         plotly=True,
-        title="Confusion matrices" if last.multi_label else "Confusion matrix",
+        title=last.title,
         steps=len(results),
         multi=last.multi_label,
         weighted=last.weighted is not None,

@@ -44,6 +44,7 @@ class ConfusionMatrixResult:
         head: "softmax", "sigmoid", "binary", "linear", "multi-label", or "classes" for classes at hand.
         top_k: how many of the most confused pairs are metrics and highlights.
         given: predictions and weights that were at hand, in words.
+        title: the name of the method in titles and captions.
     """
 
     counts: np.ndarray
@@ -57,6 +58,7 @@ class ConfusionMatrixResult:
     head: str
     top_k: int
     given: Mapping[str, str] = field(default_factory=dict)
+    title: str = "Confusion matrix"
 
     @property
     def multi_label(self) -> bool:

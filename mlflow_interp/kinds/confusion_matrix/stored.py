@@ -22,6 +22,7 @@ def facts(result: ConfusionMatrixResult) -> dict[str, Any]:
         "top_k": result.top_k,
         "given": dict(result.given),
         "thumbnail_size": thumbnail_size(result.thumbnails),
+        "title": result.title,
     }
 
 
@@ -61,4 +62,5 @@ def restored(
         head=str(stored.facts["head"]),
         top_k=int(stored.facts["top_k"]),
         given=dict(stored.facts["given"]),
+        title=str(stored.facts.get("title", ConfusionMatrixResult.title)),
     )

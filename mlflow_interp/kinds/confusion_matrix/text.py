@@ -56,7 +56,7 @@ def as_text(result: ConfusionMatrixResult, *, most: int = 12) -> str:
     Of more than `most` classes only those in the most confused pairs are named.
     """
     facts, measures = headline(result)
-    lines = [f"Confusion matrix · {facts}", measures]
+    lines = [f"{result.title} · {facts}", measures]
     if result.multi_label or len(result.counts) > most:
         return "\n".join([*lines, *_worst(result, most)])
     names = [style.shorten(name, 14) for name in result.names]

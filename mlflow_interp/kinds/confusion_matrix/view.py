@@ -25,7 +25,7 @@ def view(
         for label, predicted, times in result.confused(1)
     )
     return View(
-        title="Confusion matrix",
+        title=result.title,
         headline=facts + most_confused,
         inputs=[] if result.multi_label else rows(result.examples, thumbnails=result.thumbnails),
         panel=None if result.multi_label else Panel("confusion_matrix", _matrix(result)),

@@ -9,27 +9,19 @@ import numpy as np
 
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.difference import Difference
 from mlflow_interp.kinds.embedding.alignment import moved_onto
 from mlflow_interp.kinds.embedding.result import EmbeddingResult
-from mlflow_interp.kinds.matching import Matching, examples_at, match, metric_changes
+from mlflow_interp.kinds.matching import examples_at, match
 
 
 @dataclass(frozen=True, eq=False)
-class EmbeddingDifference:
+class EmbeddingDifference(Difference[EmbeddingResult]):
     """How far the points of an embedding are from those of another, of the inputs that both share.
 
     An embedding has neither a place nor a direction of its own: the first is moved onto the second, by
-    rotation, reflection, scaling and shift, before points are subtracted.
-
-    Attributes:
-        minuend: the first result, of these inputs, its points moved onto those of the second.
-        subtrahend: the second, of these inputs.
-        matching: which inputs these are.
+    rotation, reflection, scaling and shift, before points are subtracted. `minuend` has the points moved.
     """
-
-    minuend: EmbeddingResult
-    subtrahend: EmbeddingResult
-    matching: Matching
 
     @property
     def examples(self) -> Examples:
@@ -68,11 +60,11 @@ class EmbeddingDifference:
 
     def metrics(self) -> dict[str, float]:
         """The number of inputs, the mean distance, and the differences of metrics."""
-        metrics = {"inputs": float(len(self.examples)), "distance": float(self.distances.mean())}
+        metrics = super().metrics() | {"distance": float(self.distances.mean())}
         if len(self.layers) > 1:
             means = zip(self.layers, self.distances.mean(axis=0).tolist(), strict=True)
             metrics |= {f"distance/{layer}": mean for layer, mean in means}
-        return metrics | metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
+        return metrics
 
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions of both, and how far it moves at each layer."""
@@ -83,10 +75,6 @@ class EmbeddingDifference:
             suffix = f" at {layer}" if len(self.layers) > 1 else ""
             rows[f"distance{suffix}"] = self.distances[:, column].tolist()
         return rows
-
-    def warnings(self) -> list[str]:
-        """Warns of inputs that only one result has."""
-        return self.matching.warnings()
 
 
 def difference(minuend: EmbeddingResult, subtrahend: EmbeddingResult) -> EmbeddingDifference:
@@ -106,7 +94,9 @@ def difference(minuend: EmbeddingResult, subtrahend: EmbeddingResult) -> Embeddi
     first = _at(minuend, matching.rows)
     columns = range(first.embeddings.shape[1])
     moved = [moved_onto(second.embeddings[:, column], first.embeddings[:, column]) for column in columns]
-    return EmbeddingDifference(replace(first, embeddings=np.stack(moved, axis=1)), second, matching)
+    return EmbeddingDifference(
+        minuend=replace(first, embeddings=np.stack(moved, axis=1)), subtrahend=second, matching=matching
+    )
 
 
 def _at(result: EmbeddingResult, rows: np.ndarray) -> EmbeddingResult:

@@ -132,7 +132,10 @@ def _points_of(result: EmbeddingResult | EmbeddingDifference) -> EmbeddingResult
 
 def _titles(result: EmbeddingResult | EmbeddingDifference) -> tuple[str, str]:
     if isinstance(result, EmbeddingDifference):
-        return f"Difference of UMAP of {style.counted(len(result.examples))}", "arrows: from second to first"
+        return (
+            f"Difference of {result.minuend.title} of {style.counted(len(result.examples))}",
+            "arrows: from second to first",
+        )
     return title_of(result), _key(result)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.sampling import stratified
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
 from mlflow_interp.kinds.embedding.figure import Legend
@@ -36,7 +35,7 @@ def page_over(
     """The page of several steps, such as epochs, with a slider; each may have inputs of its own."""
     first = next(iter(results.values()))
     sets = _input_sets(results)
-    samples = {number: stratified(sets[number].examples.labels, MOST_POINTS, seed=0) for number in sets}
+    samples = {number: sets[number].examples.balanced_sample(MOST_POINTS) for number in sets}
     set_of = {step: _set_of(result, sets) for step, result in results.items()}
     classes = ClassColours.of(list(results.values()))
     side = _thumbnail_side(list(sets.values()))

@@ -18,7 +18,7 @@ MOST_IN_LEGEND = 30
 
 def title_of(result: EmbeddingResult) -> str:
     """The title of figure and page."""
-    return f"UMAP of {len(result.examples):,} inputs"
+    return f"{result.title} of {len(result.examples):,} inputs"
 
 
 class ClassColours:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.sampling import stratified
 
 NEIGHBOURS = 10
-SAMPLE = 1000  # the cost of the measures grows with its square
+MOST_JUDGED = 1000  # the cost of the measures grows with its square
 # The metrics without arguments that umap-learn and scikit-learn know by the same name.
 METRICS = frozenset(
     ("euclidean", "l2", "manhattan", "l1", "chebyshev", "cosine", "correlation", "canberra", "braycurtis")
 )
 
 
-def judge(rows: np.ndarray, points: np.ndarray, labels: np.ndarray, *, metric: str) -> dict[str, float]:
-    """Measures of one layer, each best near 1, of a sample of at most 1,000 inputs.
+def judge(
+    rows: np.ndarray, points: np.ndarray, labels: np.ndarray, *, sample: np.ndarray, metric: str
+) -> dict[str, float]:
+    """Measures of one layer, each best near 1, of a sample of its inputs.
 
     trustworthiness: whether neighbours in the plot are neighbours in activation space (Venna and Kaski 2001).
     knn_agreement: the share of an input's ten nearest neighbours in activation space that have its label: how
@@ -27,13 +28,13 @@ def judge(rows: np.ndarray, points: np.ndarray, labels: np.ndarray, *, metric: s
         rows: (n, features) activations, n >= 4.
         points: (n, components) their embedding.
         labels: (n,) class indices, `UNKNOWN` where not known.
+        sample: (m,) the rows of the inputs that are judged, m >= 4.
         metric: the metric of activations; one that is not in `METRICS` counts as euclidean.
     """
     from sklearn.manifold import trustworthiness
     from sklearn.metrics import silhouette_score
 
     metric = metric if metric in METRICS else "euclidean"
-    sample = stratified(labels, SAMPLE, seed=0)
     neighbours = max(1, min(NEIGHBOURS, (len(sample) - 1) // 2))
     measures = {
         "trustworthiness": float(

@@ -26,6 +26,7 @@ class EmbeddingResult:
         measures: by name, (layers,) float64: trustworthiness, knn_agreement, silhouette.
         thumbnails: (n, side, side, 3) uint8, or None where inputs aren't images.
         chosen: the values of options that the method chose.
+        title: the name of the method in titles and captions.
     """
 
     examples: Examples
@@ -35,6 +36,7 @@ class EmbeddingResult:
     measures: dict[str, np.ndarray]
     thumbnails: np.ndarray | None
     chosen: dict[str, Any]
+    title: str = "UMAP"
 
     @property
     def resolved(self) -> dict[str, Any]:

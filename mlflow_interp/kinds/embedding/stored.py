@@ -20,6 +20,7 @@ def facts(result: EmbeddingResult) -> dict[str, Any]:
         "measures": {name: values.tolist() for name, values in result.measures.items()},
         "chosen": dict(result.chosen),
         "thumbnail_size": thumbnail_size(result.thumbnails),
+        "title": result.title,
     }
 
 
@@ -51,4 +52,5 @@ def restored(
         measures={name: np.array(values) for name, values in stored.facts["measures"].items()},
         thumbnails=stored.thumbnails(),
         chosen=dict(stored.facts["chosen"]),
+        title=str(stored.facts.get("title", EmbeddingResult.title)),
     )

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.sampling import stratified
 from mlflow_interp.drawing.palette import UNKNOWN_COLOUR
 from mlflow_interp.drawing.view import Panel, View, rows
 from mlflow_interp.kinds.embedding.figure import Legend
-from mlflow_interp.kinds.embedding.points import ClassColours, coordinates
+from mlflow_interp.kinds.embedding.points import ClassColours, coordinates, title_of
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
@@ -30,7 +29,7 @@ def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
     texts = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in measures.items()]
     layer = f"at {result.layers[-1]}"
     return View(
-        title=f"UMAP of {len(result.examples):,} inputs",
+        title=title_of(result),
         headline=f"{layer}: {', '.join(texts)}" if texts else layer,
         inputs=rows(result.examples, thumbnails=result.thumbnails),
         panel=Panel("embedding", scatter(result)),
@@ -43,7 +42,7 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
     class_colours = ClassColours.of([result])
     colours = dict(zip(class_colours.indices, class_colours.colours, strict=True))
     # The inputs that are shown have images and are always on the page.
-    sample = np.union1d(examples.shown_rows, stratified(examples.labels, MOST_POINTS, seed=0))
+    sample = np.union1d(examples.shown_rows, examples.balanced_sample(MOST_POINTS))
     classes = sorted({*examples.labels[sample].tolist(), *examples.classes[sample, 0].tolist()} - {UNKNOWN})
     return {
         "indices": examples.indices[sample].tolist(),

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.difference import ExplainedDifference, explained_at
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
-from mlflow_interp.kinds.matching import (
-    Matching,
-    explained_at,
-    explained_changes,
-    match,
-    metric_changes,
-    target_warnings,
-)
+from mlflow_interp.kinds.matching import match
 
 
 @dataclass(frozen=True, eq=False)
-class HeatmapDifference(HeatmapResult):
+class HeatmapDifference(ExplainedDifference[HeatmapResult], HeatmapResult):
     """Heatmaps minus those of another result, of the inputs that both share.
 
     Signed heatmaps are subtracted, before any ReLU, and both signs are drawn.
-
-    Attributes:
-        minuend: the first result, of these inputs.
-        subtrahend: the second, of these inputs.
-        matching: which inputs these are.
     """
-
-    minuend: HeatmapResult = field(kw_only=True)
-    subtrahend: HeatmapResult = field(kw_only=True)
-    matching: Matching = field(kw_only=True)
-
-    def metrics(self) -> dict[str, float]:
-        """The number of inputs, and the differences of metrics."""
-        changes = metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
-        return {"inputs": float(len(self.examples))} | changes
 
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions and targets of both, and the mean absolute difference."""
         change = np.abs(self.heatmaps).reshape(len(self.heatmaps), -1).mean(axis=1)
-        changes = explained_changes(self.minuend.explained, self.subtrahend.explained)
-        return changes | {"mean_absolute_difference": change.tolist()}
-
-    def warnings(self) -> list[str]:
-        """Warns of inputs that only one result has, and of targets that differ."""
-        targets = target_warnings(self.minuend.explained, self.subtrahend.explained)
-        return self.matching.warnings() + targets
+        return super().table() | {"mean_absolute_difference": change.tolist()}
 
 
 def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDifference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,17 +40,14 @@ def make_tiles(
     if not 0 <= opacity <= 1:
         raise OptionError(f"opacity is {opacity}; give a number from 0 to 1")
     colours = heat_colours(result, colormap)
-    rows = result.examples.shown_rows.tolist()
-    positions = range(len(rows)) if positions is None else list(positions)
     headings = ("image", result.title) if is_on_image(result) else (result.title,)
-    return Tiles(
-        rows=tuple(rows[position] for position in positions),
-        headings=headings,
-        pixels=[_tiles(result, position, rows[position], colours, opacity) for position in positions],
-    )
+    make = partial(_tiles, result, colours=colours, opacity=opacity)
+    return Tiles.of(result.examples.shown_rows, positions, headings, make)
 
 
-def _tiles(result: HeatmapResult, position: int, row: int, colours: Any, opacity: float) -> list[np.ndarray]:
+def _tiles(
+    result: HeatmapResult, position: int, row: int, *, colours: Any, opacity: float
+) -> list[np.ndarray]:
     heat = heat_of(result, row)
     if not is_on_image(result):
         values = result.examples.values

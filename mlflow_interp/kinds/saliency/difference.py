@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.exceptions import InputsError
-from mlflow_interp.kinds.matching import (
-    Matching,
-    explained_at,
-    explained_changes,
-    match,
-    metric_changes,
-    target_warnings,
-)
+from mlflow_interp.kinds.difference import ExplainedDifference, explained_at
+from mlflow_interp.kinds.matching import match
 from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 _ARRAYS = ("gradients", "smooth_gradients", "integrated_gradients", "completeness_gaps")
 
 
 @dataclass(frozen=True, eq=False)
-class SaliencyDifference(SaliencyResult):
-    """Saliency maps minus those of another result, of the inputs that both share.
-
-    Attributes:
-        minuend: the first result, of these inputs.
-        subtrahend: the second, of these inputs.
-        matching: which inputs these are.
-    """
-
-    minuend: SaliencyResult = field(kw_only=True)
-    subtrahend: SaliencyResult = field(kw_only=True)
-    matching: Matching = field(kw_only=True)
-
-    def metrics(self) -> dict[str, float]:
-        """The number of inputs, and the differences of metrics."""
-        changes = metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
-        return {"inputs": float(len(self.examples))} | changes
+class SaliencyDifference(ExplainedDifference[SaliencyResult], SaliencyResult):
+    """Saliency maps minus those of another result, of the inputs that both share."""
 
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions and targets of both, and the difference of completeness gaps."""
-        changes = explained_changes(self.minuend.explained, self.subtrahend.explained)
-        return changes | {"completeness_gap_change": self.completeness_gaps.tolist()}
-
-    def warnings(self) -> list[str]:
-        """Warns of inputs that only one result has, and of targets that differ."""
-        targets = target_warnings(self.minuend.explained, self.subtrahend.explained)
-        return self.matching.warnings() + targets
+        return super().table() | {"completeness_gap_change": self.completeness_gaps.tolist()}
 
 
 def difference(minuend: SaliencyResult, subtrahend: SaliencyResult) -> SaliencyDifference:

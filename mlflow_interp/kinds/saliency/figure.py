@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, prediction_lines
+from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, make_strips, prediction_lines
 from mlflow_interp.drawing.panels import find_shown
 from mlflow_interp.kinds.saliency.tiles import make_tiles
 
@@ -51,7 +52,4 @@ def draw_panel(
 
 
 def _strips(result: SaliencyResult, tiles: Tiles) -> list[Strip]:
-    return [
-        Strip(result.examples.names[row], pixels, prediction_lines(result.explained, row))
-        for row, pixels in zip(tiles.rows, tiles.pixels, strict=True)
-    ]
+    return make_strips(result.examples.names, tiles, partial(prediction_lines, result.explained))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,22 +41,19 @@ def make_tiles(
     if not 0 < percentile <= 100:
         raise OptionError(f"percentile is {percentile}; give a number above 0, up to 100")
     colours = style.find_colormap(colormap)
-    rows = result.examples.shown_rows.tolist()
-    positions = range(len(rows)) if positions is None else list(positions)
-    images = result.examples.images
-    pixels = []
-    for position in positions:
-        maps = [each[rows[position]] for each in result.maps]
-        if images is None:
-            values = None if result.examples.values is None else result.examples.values[position]
-            pixels.append([_on_input(values, each, colours, percentile) for each in maps])
-        else:
-            pixels.append(_on_image(images[position], maps, colours, percentile))
-    return Tiles(
-        rows=tuple(rows[position] for position in positions),
-        headings=MAPS if images is None else ("image", "× SmoothGrad", *MAPS),
-        pixels=pixels,
-    )
+    headings = MAPS if result.examples.images is None else ("image", "× SmoothGrad", *MAPS)
+    make = partial(_tiles, result, colours=colours, percentile=percentile)
+    return Tiles.of(result.examples.shown_rows, positions, headings, make)
+
+
+def _tiles(
+    result: SaliencyResult, position: int, row: int, *, colours: Any, percentile: float
+) -> list[np.ndarray]:
+    maps = [each[row] for each in result.maps]
+    if result.examples.images is not None:
+        return _on_image(result.examples.images[position], maps, colours, percentile)
+    values = None if result.examples.values is None else result.examples.values[position]
+    return [_on_input(values, each, colours, percentile) for each in maps]
 
 
 def strength(values: np.ndarray, percentile: float) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""What the difference of two results is made of, whatever their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from mlflow_interp.core.examples import Explained
+from mlflow_interp.core.result import Result
+from mlflow_interp.kinds.matching import Matching, examples_at
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference(Generic[R]):
+    """A result minus another, of the inputs that both share.
+
+    Attributes:
+        minuend: the first result, of these inputs.
+        subtrahend: the second, of these inputs.
+        matching: which inputs these are.
+    """
+
+    minuend: R = field(kw_only=True)
+    subtrahend: R = field(kw_only=True)
+    matching: Matching = field(kw_only=True)
+
+    def metrics(self) -> dict[str, float]:
+        """The number of inputs, and the differences of metrics."""
+        changes = metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
+        return {"inputs": float(len(self.matching.rows))} | changes
+
+    def warnings(self) -> list[str]:
+        """Warns of inputs that only one result has."""
+        return self.matching.warnings()
+
+
+class ExplainedDifference(Difference[R]):
+    """The difference of results that explain a class of each input."""
+
+    def warnings(self) -> list[str]:
+        """Warns of inputs that only one result has, and of targets that differ."""
+        return super().warnings() + target_warnings(*self._explained())
+
+    def table(self) -> dict[str, list[Any]]:
+        """A row for each input: predictions and targets of both."""
+        return explained_changes(*self._explained())
+
+    def _explained(self) -> tuple[Explained, Explained]:
+        results: tuple[Any, Any] = (self.minuend, self.subtrahend)
+        return results[0].explained, results[1].explained
+
+
+def explained_at(explained: Explained, rows: np.ndarray) -> Explained:
+    """The explained examples of some rows."""
+    return replace(
+        explained,
+        examples=examples_at(explained.examples, rows),
+        targets=explained.targets[rows],
+        scores=explained.scores[rows],
+        probabilities=explained.probabilities[rows],
+    )
+
+
+def metric_changes(minuend: Mapping[str, float], subtrahend: Mapping[str, float]) -> dict[str, float]:
+    """The differences of the metrics that both have, but for the number of inputs."""
+    return {
+        name: value - subtrahend[name]
+        for name, value in minuend.items()
+        if name in subtrahend and name != "inputs"
+    }
+
+
+def explained_changes(minuend: Explained, subtrahend: Explained) -> dict[str, list[object]]:
+    """Columns of a table of matched inputs: what both models predict, and how probable the targets are."""
+    columns = minuend.table()
+    other = subtrahend.table()
+    change = minuend.probabilities - subtrahend.probabilities
+    return {
+        **{name: columns[name] for name in ("input", "label", "target")},
+        "other_target": other["target"],
+        "predicted": columns["predicted"],
+        "other_predicted": other["predicted"],
+        "target_probability_change": change.tolist(),
+    }
+
+
+def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
+    """Warns of inputs for which the two results explain different classes."""
+    name = minuend.examples.class_name
+    other_name = subtrahend.examples.class_name
+    different = sum(
+        name(one) != other_name(other)
+        for one, other in zip(minuend.targets.tolist(), subtrahend.targets.tolist(), strict=True)
+    )
+    if not different:
+        return []
+    return [
+        f"the two results explain different classes for {different} of {len(minuend.targets)} inputs; give "
+        "both the same target to see the change for one class"
+    ]
