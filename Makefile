@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whole files, as a file's tests share servers and models; a few processes, as each has TensorFlow in it.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts package docs docs-tables docs-pictures bench mlproject clean
+.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts package docs docs-pictures generated bench clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,14 +67,11 @@ package: .venv/dev  ## Build wheel and sdist, install each into an empty environ
 docs: .venv/docs  ## Build the docs into build/site; open build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-docs-tables: .venv/dev  ## Make the docs' tables and reference anew from signatures, docstrings and --help
-	$(BIN)/python -m docs.tables
+generated: .venv/dev  ## Make MLproject, type stubs, and the tables and reference of the docs from the methods
+	$(BIN)/python -m docs.generate
 
 bench: .venv/bench  ## Measure all that docs/performance.md and docs/reliability.md state; about two hours
 	nice $(BIN)/python -m benchmarks $(ONLY)
-
-mlproject: .venv/dev  ## Write MLproject from the methods' signatures
-	$(BIN)/python -m docs.mlproject > MLproject
 
 docs-pictures: .venv/dev  ## Make the pictures of README and docs anew
 	$(BIN)/python -m docs.pictures

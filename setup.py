@@ -25,7 +25,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["mlflow_interp", "mlflow_interp.*"]),
-    package_data={"mlflow_interp": ["py.typed", "**/*.html", "**/*.js"]},
+    package_data={"mlflow_interp": ["py.typed", "**/*.pyi", "**/*.html", "**/*.js"]},
     # Floors are installed and tested by `make test-lowest`. Those of keras, mlflow and pillow carry
     # security fixes (docs/security.md).
     install_requires=[
@@ -64,6 +64,7 @@ setup(
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.15",
+            "setuptools>=77",
             "tensorboard>=2.18",
             "types-PyYAML>=6.0",
             "types-requests>=2.31",

@@ -15,7 +15,7 @@ import mlflow_interp
 from mlflow_interp import exceptions
 from mlflow_interp.cli import main
 from mlflow_interp.kinds import confusion_matrix
-from mlflow_interp.method_registry import method_names
+from mlflow_interp.method_registry import own_method_names
 
 _SECTION = re.compile(r"^[A-Z][a-z ]+:\n(?=    )", re.MULTILINE)
 
@@ -56,7 +56,7 @@ def _described(name: str, thing: Any) -> Iterator[str]:
         return
     yield from ("```py", _call(thing.__name__, _parameters(thing)), "```", "")
     method = name.rpartition(".visualize_")[2]
-    if method in method_names():
+    if method in own_method_names():
         yield from _paragraphs(thing, "model", "inputs")
         yield from (
             f"The other options are explained on [the method's page](../methods/{method}.md#options).",

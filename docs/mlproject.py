@@ -1,14 +1,13 @@
-"""The MLproject file, made from the signatures: `python -m docs.mlproject > MLproject`."""
+"""The MLproject file, made from the signatures of the methods."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from mlflow_interp.method_registry import method_names
+from mlflow_interp.method_registry import own_method_names
 from mlflow_interp.options import Option, options_of, shared_options
 
 # `mlflow run` itself says where results go and what is shown.
@@ -19,9 +18,9 @@ def render() -> str:
     """The text of the MLproject file: an entry point a method, and `main` for several at once."""
     shared = {"methods": {"type": "string", "default": "all"}}
     points = {"main": _entry_point("interpret", shared_options(), shared)}
-    points |= {method: _entry_point(method, options_of(method), {}) for method in method_names()}
+    points |= {method: _entry_point(method, options_of(method), {}) for method in own_method_names()}
     content = {"name": "mlflow_interp", "conda_env": "conda.yaml", "entry_points": points}
-    head = "# Made by `make mlproject` from the signatures of the methods; empty means the default.\n"
+    head = "# Made by `make generated` from the signatures of the methods; empty means the default.\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=1000)
 
 
@@ -42,7 +41,3 @@ def _entry_point(
         "parameters": parameters,
         "command": " ".join(["python -m mlflow_interp", command, *flags, "{model} {inputs}"]),
     }
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

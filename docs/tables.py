@@ -1,18 +1,22 @@
-"""Fills what the docs say of options, functions and commands from the code: `make docs-tables`."""
+"""Fills what README and docs say of methods, options, functions and commands from the code."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import yaml
 
+from docs import mlproject
 from docs.described import command_reference, python_reference
+from docs.method_pages import DOCS, method_pages
 from mlflow_interp.options import options_of, shared_options
 
-DOCS = Path(__file__).parent
+#: Every page that may hold such a block.
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
 _BLOCK = re.compile(
-    r"<!-- (?P<kind>options|parameters|reference): (?P<name>\w+) -->\n.*?<!-- end -->", re.DOTALL
+    r"<!-- (?P<kind>methods|options|parameters|reference): (?P<name>\w+) -->\n.*?<!-- end -->", re.DOTALL
 )
 
 
@@ -20,15 +24,34 @@ _BLOCK = re.compile(
 _QUOTED = re.compile(r"(^````.*?^````$)", re.DOTALL | re.MULTILINE)
 
 
-def filled(text: str) -> str:
-    """A page with every marked table made anew."""
-    parts = _QUOTED.split(text)
-    return "".join(part if part.startswith("````") else _BLOCK.sub(_block, part) for part in parts)
+def filled(page: Path) -> str:
+    """The text of a page with every marked block made from the code."""
+    parts = _QUOTED.split(page.read_text(encoding="utf-8"))
+    return "".join(
+        part if part.startswith("````") else _BLOCK.sub(partial(_block, page), part) for part in parts
+    )
 
 
-def _block(match: re.Match[str]) -> str:
+def _block(page: Path, match: re.Match[str]) -> str:
     kind, name = match["kind"], match["name"]
-    return f"<!-- {kind}: {name} -->\n{_KINDS[kind](name)}<!-- end -->"
+    content = _methods(name, page) if kind == "methods" else _KINDS[kind](name)
+    return f"<!-- {kind}: {name} -->\n{content}<!-- end -->"
+
+
+def _methods(form: str, page: Path) -> str:
+    """All methods, as a table or as a list of commands."""
+    pages = [(each, each.linked_from(page.parent)) for each in method_pages()]
+    if form == "commands":
+        # Between blank lines, as Markdown would take a list that follows a comment for part of it.
+        return (
+            "\n"
+            + "".join(f"- `{each.method}`: {row['method']}, {row['shows']}.\n" for each, row in pages)
+            + "\n"
+        )
+    columns = list(pages[0][1])
+    lines = [f"| {' | '.join(columns)} |", f"| {' | '.join('---' for _ in columns)} |"]
+    lines += [f"| {' | '.join(row.values())} |" for _, row in pages]
+    return "\n".join(lines) + "\n"
 
 
 def _reference(name: str) -> str:
@@ -44,7 +67,7 @@ def _options(method: str) -> str:
 
 
 def _parameters(entry: str) -> str:
-    project = yaml.safe_load((DOCS.parent / "MLproject").read_text(encoding="utf-8"))
+    project = yaml.safe_load(mlproject.render())
     known = shared_options()
     lines = ["| parameter | default | what it does |", "| --- | --- | --- |"]
     for name in project["entry_points"][entry]["parameters"]:
@@ -70,13 +93,3 @@ _KINDS = {"options": _options, "parameters": _parameters, "reference": _referenc
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def main() -> None:
-    """Fill the tables of every page in place."""
-    for page in sorted(DOCS.rglob("*.md")):
-        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -10,49 +10,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mlflow_interp.api import interpret
-    from mlflow_interp.autologging import autolog
-    from mlflow_interp.data.prepare import load_inputs
-    from mlflow_interp.method_registry import method_names
-    from mlflow_interp.models.load import load_model
-    from mlflow_interp.report.interpretation import Interpretation
-    from mlflow_interp.report.load import load
-    from mlflow_interp.tracking.resume import resume
-    from mlflow_interp.training.callback import InterpretationCallback
-
-    visualize_caricature: Callable[..., Interpretation]
-    visualize_confusion_matrix: Callable[..., Interpretation]
-    visualize_gradcam: Callable[..., Interpretation]
-    visualize_hirescam: Callable[..., Interpretation]
-    visualize_layercam: Callable[..., Interpretation]
-    visualize_saliency: Callable[..., Interpretation]
-    visualize_umap: Callable[..., Interpretation]
+import pkgutil
+from pathlib import Path
+from typing import Any
 
 __version__ = "0.1.0"
-__all__ = [
-    "Interpretation",
-    "InterpretationCallback",
-    "autolog",
-    "interpret",
-    "load",
-    "load_inputs",
-    "load_model",
-    "method_names",
-    "resume",
-    "visualize_caricature",
-    "visualize_confusion_matrix",
-    "visualize_gradcam",
-    "visualize_hirescam",
-    "visualize_layercam",
-    "visualize_saliency",
-    "visualize_umap",
-]
 
+#: The modules of the public names, which are imported when a name is first used. Their types are in
+#: `__init__.pyi`.
 _MODULES = {
     "Interpretation": "mlflow_interp.report.interpretation",
     "InterpretationCallback": "mlflow_interp.training.callback",
@@ -65,18 +30,26 @@ _MODULES = {
     "resume": "mlflow_interp.tracking.resume",
 }
 
+_METHODS = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).with_name("methods"))]))
+
+__all__ = [*_MODULES, *(f"visualize_{method}" for method in _METHODS)]
+
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     if name.startswith("visualize_"):
         from mlflow_interp.api import visualizer
+        from mlflow_interp.exceptions import OptionError
 
-        function = visualizer(name.removeprefix("visualize_"))
-        if function is not None:
-            return function
+        try:
+            return visualizer(name.removeprefix("visualize_"))
+        except OptionError as error:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {error}") from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    from mlflow_interp.method_registry import registered_names
+
+    return sorted({*__all__, "__version__", *(f"visualize_{method}" for method in registered_names())})

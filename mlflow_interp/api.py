@@ -23,13 +23,14 @@ from mlflow_interp.exceptions import (
     InterpretationError,
     warn,
 )
-from mlflow_interp.method_registry import find_method, method_names
+from mlflow_interp.method_registry import find_method
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, digested
 from mlflow_interp.options import (
     Methods,
     argument_help,
     distribute,
+    listed_methods,
     options_of,
     parameters_of,
     parse_methods,
@@ -109,7 +110,7 @@ def interpret(
 def _selected_methods(methods: Methods) -> dict[str, dict[str, Any]]:
     selected = parse_methods(methods)
     if list(selected) == ["all"]:
-        selected = {name: {} for name in method_names()}
+        selected = {name: {} for name in listed_methods()}
     for name in selected:
         find_method(name)
     return selected
@@ -236,9 +237,11 @@ _HEADINGS = {
 
 @cache
 def visualizer(method: str) -> Any:
-    """The function `visualize_<method>(model, inputs, *, …) -> Interpretation`; None for another name."""
-    if method not in method_names():
-        return None
+    """The function `visualize_<method>(model, inputs, *, …) -> Interpretation`.
+
+    Raises:
+        OptionError: there is no such method, or the package that registers it is broken.
+    """
 
     def visualize_method(model: Any, inputs: Any, **options: Any) -> Interpretation:
         return visualize(method, model, inputs, **options)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -17,8 +18,8 @@ from mlflow_interp import __version__
 from mlflow_interp.backend.startup import import_quietly
 from mlflow_interp.cli_options import Command, one_line_errors, parameters
 from mlflow_interp.exceptions import InterpretationWarning, OptionError, nearest
-from mlflow_interp.method_registry import find_method, method_names
-from mlflow_interp.options import options_of, summary
+from mlflow_interp.method_registry import find_method, registered_names
+from mlflow_interp.options import Option, listed_methods, options_of, summary
 
 # Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,14 +28,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 class MethodGroup(click.Group):
     """The group of all commands; a method's command is made when it is used."""
 
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run a command, with our warnings in one line each."""
+        with _one_line_warnings():
+            return super().main(*args, **settings)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Methods first, then the rest."""
-        return [*method_names(), *super().list_commands(ctx)]
+        return [*listed_methods(), "interpret", *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a method, or one of the others."""
         name = cmd_name.replace("-", "_")
-        return _method_command(name) if name in method_names() else super().get_command(ctx, cmd_name)
+        if name in registered_names():
+            return _method_command(name)
+        return _interpret_command() if name == "interpret" else super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Report an unknown option before the command in one line."""
@@ -46,9 +54,29 @@ class MethodGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Report an unknown command with the nearest ones."""
         with one_line_errors(ctx):
-            if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            try:
+                command = self.get_command(ctx, args[0])
+            except OptionError as error:  # the package that registers the method is broken
+                ctx.fail(str(error))
+            if not args[0].startswith("-") and command is None:
                 ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx), most=3)}")
             return super().resolve_command(ctx, args)
+
+
+@contextlib.contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    show_other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
+        if issubclass(category, InterpretationWarning):
+            click.echo(f"warning: {message}", err=True)
+        else:
+            show_other(message, category, *details)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InterpretationWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 _SETTINGS = {
@@ -85,17 +113,17 @@ def _method_command(method: str) -> click.Command:
     )
 
 
+@functools.cache
 def _interpret_command() -> click.Command:
     """Run several methods on one model and the same inputs, into one run.
 
     An option goes to every method that takes it.
     """
-    all_options = {
-        name: option
-        for method in method_names()
-        for name, option in options_of(method).items()
-        if not option.forwarded
-    }
+    all_options: dict[str, Option] = {}
+    for method in listed_methods():
+        for name, option in options_of(method).items():
+            if not option.forwarded:
+                all_options.setdefault(name, option)  # of methods that share a name, the first one's help
 
     def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **options: Any) -> None:
         _interpret(model, inputs, methods, tracking_uri, options)
@@ -111,21 +139,10 @@ def _interpret_command() -> click.Command:
     )
 
 
-main.add_command(_interpret_command())
-
-
 def _interpret(
     model: str, inputs: str, methods: Any, tracking_uri: str | None, options: Mapping[str, Any]
 ) -> None:
     from mlflow_interp.api import interpret
-
-    show_other = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
-        if issubclass(category, InterpretationWarning):
-            click.echo(f"warning: {message}", err=True)
-        else:
-            show_other(message, category, *details)
 
     if ":" in str(options.get("preprocess")) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
@@ -133,12 +150,7 @@ def _interpret(
     import_quietly()
     # Pillow logs errors of damaged images, about each of which there is a clearer warning.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", InterpretationWarning)
-        warnings.showwarning = show  # type: ignore[assignment]
-        interpret(
-            model, inputs, methods, **{name: value for name, value in options.items() if value is not None}
-        )
+    interpret(model, inputs, methods, **{name: value for name, value in options.items() if value is not None})
 
 
 def _use_tracking_uri(uri: str | None) -> None:
@@ -155,7 +167,7 @@ def _use_tracking_uri(uri: str | None) -> None:
 @main.command("methods", cls=Command)
 def methods_command() -> None:
     """List the methods."""
-    for name in method_names():
+    for name in listed_methods():
         click.echo(f"{name:18} {summary(find_method(name))}")
 
 

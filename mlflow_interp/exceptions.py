@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterable
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_FEW = 12  # names that a message lists where none is near
 _PASSWORD = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 
 
@@ -80,7 +81,13 @@ def warn(text: str) -> None:
 
 
 def nearest(name: object, known: Iterable[str], *, most: int = 5) -> str:
-    """The known names most like `name`, as the tail of a message: "; nearest: a, b"."""
-    known = list(known)
-    close = difflib.get_close_matches(str(name), known, n=most, cutoff=0.4) or known[-most:]
-    return f"; nearest: {', '.join(close)}" if close else ""
+    """The known names that are near `name`, as the tail of a message: "; nearest: a, b".
+
+    Where none is near, all of them if they are few: "; there are: a, b"; else how many there are.
+    """
+    names = list(known)
+    if close := difflib.get_close_matches(str(name), names, n=most):
+        return f"; nearest: {', '.join(close)}"
+    if len(names) <= _FEW:
+        return f"; there are: {', '.join(names)}" if names else ""
+    return f"; give one of {len(names)} names, such as {names[0]}"

@@ -1,137 +1,137 @@
-"""The methods, which are the files of the folder `methods`, and the kind of result that each gives."""
+"""The methods: the files of the folder `methods`, and the entry points of other packages.
+
+A package adds methods by the entry points `mlflow_interp.methods`: the name of a method, and the function.
+Names are read from the packages' metadata, and a method is imported when it is used, so that a package that
+can't be imported breaks nothing but its own methods.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, get_args, get_origin
 
-from mlflow_interp.exceptions import OptionError
+from mlflow_interp.exceptions import OptionError, first_line, nearest, warn
+from mlflow_interp.result_kind import Kind
+
+GROUP = "mlflow_interp.methods"
+DISTRIBUTION = "mlflow-interp"
+
+#: Names that a method can't have: they mean something else on the command line or in `methods=`.
+RESERVED = frozenset(("all", "interpret", "layers", "main", "methods", "resume"))
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A method that is registered, imported or not.
+
+    Attributes:
+        name: its name everywhere.
+        entry_point: where its function is.
+        distribution: the package that registers it, as it is installed.
+        version: the version of that package; None for the one of this package.
+    """
+
+    name: str
+    entry_point: EntryPoint
+    distribution: str = DISTRIBUTION
+    version: str | None = None
+
+    def __str__(self) -> str:
+        return self.distribution if self.version is None else f"{self.distribution} {self.version}"
 
 
 def method_names() -> list[str]:
-    """The names of all methods: the files of `mlflow_interp.methods`."""
-    package = importlib.import_module("mlflow_interp.methods")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    """The names of all methods, this package's first.
+
+    A method of another package that can't be imported is left out with a warning.
+    """
+    return [name for name in registered_names() if _is_usable(name)]
 
 
-def method_module(name: str) -> ModuleType:
-    """The file of a method.
+def own_method_names() -> list[str]:
+    """The names of the methods of this package."""
+    return [name for name, each in _registrations().items() if each.distribution == DISTRIBUTION]
+
+
+def registered_names() -> list[str]:
+    """The names of all methods, whether they can be imported or not. It imports none of them."""
+    return list(_registrations())
+
+
+def registration_of(method: str) -> Registration:
+    """Which package registers a method.
 
     Raises:
         OptionError: there is no such method.
     """
-    if name not in method_names():
-        raise OptionError(f"no method {name!r}; there are: {', '.join(method_names())}")
-    return importlib.import_module(f"mlflow_interp.methods.{name}")
+    registrations = _registrations()
+    if method not in registrations:
+        raise OptionError(f"no method {method!r}{nearest(method, registrations)}")
+    return registrations[method]
 
 
-def find_method(name: str) -> Callable[..., Any]:
+@cache
+def find_method(method: str) -> Callable[..., Any]:
     """The function of a method: `gradcam` is `mlflow_interp.methods.gradcam.gradcam`.
 
     Called with a model, a batch and options, it gives an `engine.method.Method`.
 
     Raises:
-        OptionError: there is no such method.
+        OptionError: there is no such method, or the package that registers it is broken.
     """
-    function: Callable[..., Any] = getattr(method_module(name), name)
+    registration = registration_of(method)
+    try:
+        function: Callable[..., Any] = registration.entry_point.load()
+        _check(function)
+    # A package may fail in any way when it is imported.
+    except Exception as error:
+        if registration.distribution == DISTRIBUTION:
+            raise
+        raise OptionError(
+            f"method {method!r} of {registration} can't be used: {registration.entry_point.value}: "
+            f"{type(error).__name__}: {first_line(error)}; update or uninstall {registration.distribution}"
+        ) from error
     return function
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of result; its files are imported when they are used.
+def method_module(method: str) -> ModuleType:
+    """The file of a method.
 
-    Attributes:
-        package: the package of its result's class; see `mlflow_interp.kinds`.
+    Raises:
+        OptionError: there is no such method, or the package that registers it is broken.
     """
-
-    package: str
-
-    @property
-    def make_tiles(self) -> Callable[..., Any] | None:
-        """Makes the tiles that figure, page and view share; None where they share none."""
-        return self._find("tiles", "make_tiles")
-
-    @property
-    def draw(self) -> Callable[..., Any]:
-        """Draws the figure of a result."""
-        return self._function("figure", "draw")
-
-    @property
-    def draw_panel(self) -> Callable[..., None]:
-        """Draws one panel of the figure into somebody's axes."""
-        return self._function("figure", "draw_panel")
-
-    @property
-    def page(self) -> Callable[..., str]:
-        """Makes the page of a result."""
-        return self._function("page", "page")
-
-    @property
-    def page_over(self) -> Callable[..., str] | None:
-        """Makes a page of results over steps; None where the page is a slider over their figures."""
-        return self._find("page", "page_over")
-
-    @property
-    def view(self) -> Callable[..., Any] | None:
-        """Makes its part of the page of a run; None where it has none."""
-        return self._find("view", "view")
-
-    @property
-    def as_text(self) -> Callable[..., str] | None:
-        """Writes a result as text for a terminal; None where it can't be."""
-        return self._find("text", "as_text")
-
-    @property
-    def warm_up(self) -> Callable[[], None] | None:
-        """Loads and compiles what the first result would otherwise wait for; None where there is nothing."""
-        return self._find("warm_up", "warm_up")
-
-    @property
-    def facts(self) -> Callable[..., dict[str, Any]] | None:
-        """What is stored of a result besides its arrays; None where results can't be restored."""
-        return self._find("stored", "facts")
-
-    @property
-    def earlier_facts(self) -> Callable[..., dict[str, Any]]:
-        """The facts of a result that was stored before facts were."""
-        return self._function("stored", "earlier_facts")
-
-    @property
-    def restored(self) -> Callable[..., Any]:
-        """Makes a result from what is stored of it; see `kinds.stored`."""
-        return self._function("stored", "restored")
-
-    def _find(self, file: str, name: str) -> Callable[..., Any] | None:
-        if importlib.util.find_spec(f"{self.package}.{file}") is None:
-            return None
-        return getattr(importlib.import_module(f"{self.package}.{file}"), name, None)
-
-    def _function(self, file: str, name: str) -> Callable[..., Any]:
-        function: Callable[..., Any] = getattr(importlib.import_module(f"{self.package}.{file}"), name)
-        return function
+    return sys.modules[find_method(method).__module__]
 
 
 def kind_of(method: str) -> Kind:
     """The kind of result that a method gives: the argument of what it returns, such as `Streaming[…]`."""
-    (result,) = get_args(_returned(method))
+    (result,) = get_args(_returned(find_method(method)))
     return Kind(result.__module__.rpartition(".")[0])
+
+
+@cache
+def panel_scripts() -> Mapping[str, str]:
+    """The scripts of all kinds that draw a panel on the page of a run, by the name of the kind."""
+    kinds = {kind.name: kind for kind in map(kind_of, method_names())}
+    scripts = {name: kinds[name].panel_script for name in sorted(kinds)}
+    return {name: script for name, script in scripts.items() if script is not None}
 
 
 def class_of(method: str) -> type:
     """The class of `engine.method` that a method returns."""
-    returned: type = get_origin(_returned(method))
+    returned: type = get_origin(_returned(find_method(method)))
     return returned
 
 
-def _returned(method: str) -> Any:
-    function = find_method(method)
+def _returned(function: Callable[..., Any]) -> Any:
     return resolve(function.__annotations__["return"], function)
 
 
@@ -141,4 +141,63 @@ def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
     `typing.get_type_hints` would resolve all annotations, also those of types that only type checkers import.
     """
     names = inspect.unwrap(function).__globals__
-    return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - our own text
+    return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - code, not data
+
+
+def _check(function: Callable[..., Any]) -> None:
+    """Refuse what can't be a method, before it is listed as one."""
+    if not callable(function) or len(get_args(_returned(function))) != 1:
+        raise TypeError(
+            "a method is a function with the annotation -> Streaming[Result], Predicting[Result] or "
+            "Explaining[Result]"
+        )
+
+
+@cache
+def _is_usable(method: str) -> bool:
+    try:
+        find_method(method)
+    except OptionError as error:
+        warn(str(error))
+        return False
+    return True
+
+
+@cache
+def _registrations() -> Mapping[str, Registration]:
+    """All methods by name, this package's first and others sorted; a warning for each that is refused."""
+    folder = importlib.import_module("mlflow_interp.methods")
+    registrations = {
+        name: Registration(name, EntryPoint(name, f"{folder.__name__}.{name}:{name}", GROUP))
+        for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    }
+    for registration in sorted(_others(), key=lambda each: (each.name, each.distribution)):
+        reason = _refusal(registration, registrations.get(registration.name))
+        if reason is None:
+            registrations[registration.name] = registration
+        elif reason:
+            warn(f"{registration} registers a method {registration.name!r}, which is left out: {reason}")
+    return registrations
+
+
+def _others() -> Iterable[Registration]:
+    for entry_point in entry_points(group=GROUP):
+        distribution = entry_point.dist
+        name, version = (distribution.name, distribution.version) if distribution else ("a package", "")
+        yield Registration(entry_point.name, entry_point, name, version)
+
+
+def _refusal(registration: Registration, taken: Registration | None) -> str | None:
+    """Why a package's method is refused; None where it is not, empty where it is just listed twice."""
+    if taken is not None:
+        is_same = (taken.distribution, taken.entry_point.value) == (
+            registration.distribution,
+            registration.entry_point.value,
+        )
+        return "" if is_same else f"{taken} has a method of that name"
+    name = registration.name
+    if name in RESERVED:
+        return "that name is reserved"
+    if not (name.isidentifier() and name.isascii() and name == name.lower()) or name.startswith("_"):
+        return "a name consists of lower-case letters, digits and underscores"
+    return None

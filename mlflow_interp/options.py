@@ -21,8 +21,16 @@ from docstring_parser import parse
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
-from mlflow_interp.exceptions import OptionError, nearest
-from mlflow_interp.method_registry import class_of, find_method, kind_of, method_names, resolve
+from mlflow_interp.exceptions import OptionError, nearest, warn
+from mlflow_interp.method_registry import (
+    class_of,
+    find_method,
+    kind_of,
+    method_names,
+    own_method_names,
+    registered_names,
+    resolve,
+)
 from mlflow_interp.models.load import load_model
 from mlflow_interp.tracking.destination import open_run
 
@@ -38,6 +46,14 @@ LARGEST_FLOAT = 3.4e38
 
 #: The stages of a call; "method" and "figure" depend on the method.
 STAGES = ("method", "model", "inputs", "engine", "figure", "run")
+
+_STAGE_NAMES = {
+    "model": "loading the model",
+    "inputs": "loading the inputs",
+    "engine": "running",
+    "figure": "drawing",
+    "run": "logging",
+}
 
 
 @dataclass(frozen=True)
@@ -75,9 +91,37 @@ def _stage_functions(method: str) -> dict[str, Callable[..., Any]]:
 
 @cache
 def options_of(method: str) -> Mapping[str, Option]:
-    """Every option that a call of a method takes, by name."""
+    """Every option that a call of a method takes, by name.
+
+    Raises:
+        OptionError: there is no such method, it is broken, or an option of it is one of another stage too.
+    """
     functions = _stage_functions(method)
-    return {option.name: option for stage in STAGES for option in _declared(functions.get(stage), stage)}
+    options = dict[str, Option]()
+    for stage in STAGES:
+        for option in _declared(functions.get(stage), stage):
+            if option.name in options:
+                raise OptionError(
+                    f"{method} can't have an option {option.name!r} of its own, as that is one of "
+                    f"{_STAGE_NAMES[stage]}"
+                )
+            options[option.name] = option
+    return options
+
+
+@cache
+def listed_methods() -> list[str]:
+    """The names of all methods that can be used; a warning for each of another package that can't."""
+    return [method for method in method_names() if _has_usable_options(method)]
+
+
+def _has_usable_options(method: str) -> bool:
+    try:
+        options_of(method)
+    except OptionError as error:
+        warn(str(error))
+        return False
+    return True
 
 
 def _declared(function: Callable[..., Any] | None, stage: str) -> Iterable[Option]:
@@ -190,7 +234,7 @@ def parse_methods(methods: Methods) -> dict[str, dict[str, Any]]:
         names = methods.split(",") if isinstance(methods, str) else methods
         by_method = {name.strip(): {} for name in names if name.strip()}
     if not by_method:
-        raise OptionError(f"methods names none; name some of: {', '.join(method_names())}")
+        raise OptionError(f"methods names none; name some of: {', '.join(registered_names())}")
     return by_method
 
 
@@ -268,13 +312,15 @@ def distribute(names: Iterable[str], options: Iterable[str]) -> dict[str, list[s
 
 def _unknown(option: str, methods: list[str]) -> OptionError:
     known = sorted({each for name in methods for each in options_of(name)})
-    close = nearest(option, known, most=3)
-    return OptionError(f"{', '.join(methods)} has no option {option!r}{close}; there are: {', '.join(known)}")
+    names = nearest(option, known, most=3)
+    if "nearest" not in names:
+        names = f"; there are: {', '.join(known)}"
+    return OptionError(f"{', '.join(methods)} has no option {option!r}{names}")
 
 
 def shared_options() -> Mapping[str, Option]:
-    """The options that are the same for every method."""
-    first, *others = (options_of(name) for name in method_names())
+    """The options that are the same for every method of this package."""
+    first, *others = (options_of(name) for name in own_method_names())
     return {
         name: option for name, option in first.items() if all(each.get(name) == option for each in others)
     }

@@ -123,7 +123,7 @@ def test_help_names_every_option_with_its_default(method):
         (["gradcam", "MODEL", "PHOTOS", "--tracking-uri", "http://127.0.0.1:9"], "does not answer"),
         (["gradcam", "MODEL", "PHOTOS", "--colour", "red"], "No such option"),
         (["gradcma", "MODEL", "PHOTOS"], "no command 'gradcma'; nearest: gradcam"),
-        (["interpret", "MODEL", "PHOTOS", "--methods", "gradcma"], "no method 'gradcma'; there are"),
+        (["interpret", "MODEL", "PHOTOS", "--methods", "gradcma"], "no method 'gradcma'; nearest: gradcam"),
         (["layers", "nowhere"], "no model at 'nowhere'"),
     ],
 )  # fmt: skip

@@ -10,19 +10,24 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 import mlflow_interp
-from docs.tables import filled
+from docs.generate import generated
+from docs.hooks import on_config
+from docs.method_pages import method_pages
 from examples import demo
 from examples.pretrained import save_photographs
 from mlflow_interp.cli import main
-from mlflow_interp.method_registry import method_names
+from mlflow_interp.method_registry import own_method_names
 from mlflow_interp.options import options_of
+from tests.other_packages import install
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -31,7 +36,7 @@ PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / 
 #: How the title of a block ends that can't be run offline; what stands before says why.
 NOT_RUN = "(not run by the tests)"
 _FENCED = re.compile(
-    r'^(?P<fence>```+)(?P<language>python|bash|markdown)(?: title="(?P<title>[^"]*)")?\n'
+    r'^(?P<fence>```+)(?P<language>python|bash|markdown|toml)(?: title="(?P<title>[^"]*)")?\n'
     r"(?P<code>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
@@ -81,19 +86,36 @@ def in_demo(demo_store, monkeypatch):
     mlflow.set_tracking_uri(before)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_tables_are_made_from_the_signatures(page):
-    text = page.read_text(encoding="utf-8")
-    assert filled(text) == text, "run `python -m docs.tables`"
+def test_what_is_made_from_the_methods_is_not_stale():
+    stale = [name_of(file) for file, content in generated() if file.read_text(encoding="utf-8") != content]
+    assert not stale, "run `make generated`"
 
 
-@pytest.mark.parametrize("method", method_names())
-def test_every_method_has_a_page_that_says_it_all_and_stands_in_the_readme(method):
-    text = (PROJECT / "docs" / "methods" / f"{method}.md").read_text(encoding="utf-8")
-    assert all(f"| `{name}` |" in text for name in options_of(method))
+def test_the_navigation_has_the_page_of_every_method():
+    config = mkdocs_config()
+    (methods,) = [entry["Methods"] for entry in on_config(config).nav if "Methods" in entry]
+    assert [path for entry in methods for path in entry.values()] == [
+        f"methods/{name}.md" for name in own_method_names()
+    ]
+    assert {"Grad-CAM": "methods/gradcam.md"} in methods
+
+
+def mkdocs_config():
+    class Loader(yaml.SafeLoader):
+        """mkdocs.yml names Python objects, which are of no interest here."""
+
+    Loader.add_multi_constructor("", lambda *_: None)
+    return SimpleNamespace(**yaml.load((PROJECT / "mkdocs.yml").read_text(encoding="utf-8"), Loader))
+
+
+@pytest.mark.parametrize("page", method_pages(), ids=lambda page: page.method)
+def test_every_method_has_a_page_that_says_it_all_and_stands_in_the_readme(page):
+    text = page.path.read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in options_of(page.method))
     for heading in ("## How to read it", "## When it misleads", "## Cost", "## Options"):
         assert heading in text
-    assert f"docs/methods/{method}.md" in (PROJECT / "README.md").read_text(encoding="utf-8")
+    row = f"| [{page.title}](docs/methods/{page.method}.md) | {page.shows} |"
+    assert row in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_command_is_documented():
@@ -121,6 +143,8 @@ def test_blocks_run(page, in_demo, monkeypatch):
             path = Path(title)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block, encoding="utf-8")
+        elif language == "toml":
+            tomllib.loads(block)
         elif language == "python":
             monkeypatch.syspath_prepend(Path.cwd())  # as Python does for a script
             exec(compile(block, str(page), "exec"), names)
@@ -165,23 +189,33 @@ def check_mlflow_run(args):
     assert given <= set(known)
 
 
+def own_method_files():
+    """The files of docs/howto/own-method.md by name."""
+    return {title: code for _, title, code in blocks(PROJECT / "docs/howto/own-method.md") if title}
+
+
 @pytest.mark.slow
 def test_own_methods(tmp_path):
     """The files of that page in a copy of the project pass their own tests and every method's."""
     for folder in ("mlflow_interp", "docs", "tests"):
         unneeded = shutil.ignore_patterns("__pycache__", "images", "browser")
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=unneeded)
-    for file in ("MLproject", "pyproject.toml"):
+    for file in ("MLproject", "README.md", "pyproject.toml"):
         shutil.copy(PROJECT / file, tmp_path)
-    written = {title: code for _, title, code in blocks(PROJECT / "docs/howto/own-method.md")}
-    for title, code in written.items():
+    in_tree = {title: code for title, code in own_method_files().items() if not title.startswith("interp-")}
+    for title, code in in_tree.items():
         (tmp_path / title).write_text(code, encoding="utf-8")
-    tests = [title for title in written if title.startswith("tests/")]
-    methods = [Path(title).stem for title in written if title.startswith("mlflow_interp/methods/")]
+    tests = [title for title in in_tree if title.startswith("tests/")]
+    methods = [Path(title).stem for title in in_tree if title.startswith("mlflow_interp/methods/")]
     assert methods == ["xgradcam", "deviation"]
+    # The page of the second is as that of the first.
+    page = (tmp_path / "docs/methods/xgradcam.md").read_text(encoding="utf-8")
+    (tmp_path / "docs/methods/deviation.md").write_text(
+        page.replace("xgradcam", "deviation").replace("XGrad-CAM", "Deviation"), encoding="utf-8"
+    )
     script = (
         "import sys, pytest; failed = pytest.main(sys.argv[1:]); "
-        "from docs.tables import main; main(); sys.exit(failed)"
+        "from docs.generate import main; main(); sys.exit(failed)"
     )
     suite = ["tests/test_contract.py", "tests/test_exports.py", "tests/test_layering.py", *tests]
     done = subprocess.run(
@@ -192,6 +226,44 @@ def test_own_methods(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "| `target` |" in (tmp_path / "docs/methods/xgradcam.md").read_text(encoding="utf-8")
-    reference = (tmp_path / "docs/reference/command-line.md").read_text(encoding="utf-8")
-    assert all(f"## {method}" in reference for method in methods)
+    made = {
+        "docs/methods/xgradcam.md": "| `target` |",
+        "docs/reference/command-line.md": "## xgradcam",
+        "docs/reference/python.md": "## mlflow_interp.visualize_xgradcam",
+        "docs/command-line.md": "- `xgradcam`: [XGrad-CAM](methods/xgradcam.md)",
+        "docs/index.md": "| [XGrad-CAM](methods/xgradcam.md) |",
+        "README.md": "| [XGrad-CAM](docs/methods/xgradcam.md) |",
+        "MLproject": "  xgradcam:\n",
+        "mlflow_interp/__init__.pyi": "def visualize_xgradcam(",
+    }
+    for file, text in made.items():
+        assert text in (tmp_path / file).read_text(encoding="utf-8"), file
+
+
+@pytest.mark.slow
+def test_own_package(tmp_path, in_demo):
+    """The package of that page, installed, adds a method to the command line and to Python."""
+    for title, code in own_method_files().items():
+        if title.startswith("interp-"):
+            path = tmp_path / title
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(code, encoding="utf-8")
+    source = tmp_path / "interp-activity"
+    installed = install(source, tmp_path / "made")
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(installed), str(PROJECT)]),
+        "MLFLOW_TRACKING_URI": mlflow_uri(),
+    }
+    for command in (["-m", "mlflow_interp", "methods"], [str(source / "use.py")]):
+        done = subprocess.run(
+            [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        if "methods" in command:
+            assert "activity" in done.stdout
+
+
+def mlflow_uri():
+    import mlflow
+
+    return mlflow.get_tracking_uri()

@@ -1,4 +1,4 @@
-"""Warnings point at the line of the caller, however deep in the package they arise."""
+"""Warnings point at the line of the caller; messages name what is near."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mlflow_interp
-from mlflow_interp.exceptions import InterpretationWarning, warn
+from mlflow_interp.exceptions import InterpretationWarning, nearest, warn
 
 PACKAGE = Path(mlflow_interp.__file__).parent
 DEEP = """
@@ -60,3 +60,16 @@ def test_a_warning_at_the_bottom_of_the_stack_is_still_issued(tmp_path):
         env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
     )
     assert run.stderr.startswith("<string>:2: InterpretationWarning: look out")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "tail"),
+    [
+        ("gradcma", ["umap", "gradcam"], "; nearest: gradcam"),
+        ("zebra", ["umap", "gradcam"], "; there are: umap, gradcam"),
+        ("zebra", [f"class {index}" for index in range(1000)], "; give one of 1000 names, such as class 0"),
+        ("zebra", [], ""),
+    ],
+)
+def test_names_are_called_nearest_only_where_they_are_near(name, known, tail):
+    assert nearest(name, known) == tail

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import mlflow_interp
-from mlflow_interp.method_registry import method_names
+from mlflow_interp.method_registry import own_method_names
 from mlflow_interp.options import options_of
 
 
@@ -24,7 +24,7 @@ def test_public_names():
         "load_model",
         "method_names",
         "resume",
-        *(f"visualize_{name}" for name in method_names()),
+        *(f"visualize_{name}" for name in own_method_names()),
     ]
     assert all(getattr(mlflow_interp, name) is not None for name in mlflow_interp.__all__)
 
@@ -34,7 +34,7 @@ def test_unknown_names_are_refused():
         _ = mlflow_interp.visualize_nothing
 
 
-@pytest.mark.parametrize("method", method_names())
+@pytest.mark.parametrize("method", own_method_names())
 def test_visualizers_carry_the_signature_and_help_of_their_options(method):
     function = getattr(mlflow_interp, f"visualize_{method}")
     parameters = inspect.signature(function).parameters

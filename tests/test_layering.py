@@ -25,7 +25,7 @@ training         backend core data drawing engine kinds models options progress 
                  tracking | keras
 options          data engine models method_registry tracking
 tracking         core models progress report | mlflow
-report           core drawing models method_registry
+report           core drawing models method_registry result_kind
 methods          backend core data engine kinds optvis progress
 engine           backend core kinds models progress method_registry
 optvis           backend core | tensorflow keras
@@ -34,7 +34,8 @@ drawing          core | matplotlib
 data             backend core models | keras
 models           backend core | keras mlflow
 backend          core | tensorflow keras
-method_registry  core
+method_registry  result_kind
+result_kind
 core
 progress
 exceptions

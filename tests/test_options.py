@@ -32,11 +32,16 @@ def test_an_option_goes_to_those_that_declare_it_before_those_that_pass_it_on():
     assert distribute(["umap"], ["learning_rate"]) == {"learning_rate": ["umap"]}
 
 
-@pytest.mark.parametrize("ask", [lambda: route("umap", {"n_neighbours": 3}),
-                                 lambda: distribute(["umap"], ["n_neighbours"])])  # fmt: skip
-def test_an_unknown_option_is_refused_with_the_known_ones(ask):
-    with pytest.raises(OptionError, match="umap has no option 'n_neighbours'; nearest: n_neighbors") as error:
-        ask()
+def test_where_no_option_is_near_all_are_listed():
+    with pytest.raises(OptionError, match="umap has no option 'zzzz'; there are: ") as error:
+        route("umap", {"zzzz": 3})
     listed = str(error.value).partition("there are: ")[2].split(", ")
     assert listed == sorted(options_of("umap"))
     assert {"n_neighbors", "set_op_mix_ratio", "max_inputs", "legend"} <= set(listed)
+
+
+@pytest.mark.parametrize("ask", [lambda: route("umap", {"n_neighbours": 3}),
+                                 lambda: distribute(["umap"], ["n_neighbours"])])  # fmt: skip
+def test_an_unknown_option_is_refused_with_the_nearest_ones(ask):
+    with pytest.raises(OptionError, match="umap has no option 'n_neighbours'; nearest: n_neighbors"):
+        ask()

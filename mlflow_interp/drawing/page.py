@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,12 +16,19 @@ SHARED = "drawing/shared.js"
 PANELS = "drawing/panels.js"
 
 
+def _file(name: str) -> str | None:
+    """The text of a file in this package, or in another one: `other_package:folder/page.html`."""
+    package, colon, path = name.rpartition(":")
+    file = resources.files(package if colon else "mlflow_interp").joinpath(path)
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 @cache
 def _templates() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mlflow_interp", ""),
+        loader=jinja2.FunctionLoader(_file),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
@@ -30,19 +37,12 @@ def _templates() -> Any:
     return environment
 
 
-@cache
-def panel_kinds() -> frozenset[str]:
-    """The kinds that bring a script for the page of a run. Data from elsewhere can only choose among them."""
-    kinds = resources.files("mlflow_interp").joinpath("kinds")
-    return frozenset(folder.name for folder in kinds.iterdir() if folder.joinpath("panel.js").is_file())
-
-
 def render(
     template: str,
     script: str | None = None,
     *,
     plotly: bool = False,
-    panels: Sequence[str] | None = None,
+    panels: Mapping[str, str] | None = None,
     **values: Any,
 ) -> str:
     """Fill a page template; its script is allowed by hash, nothing else runs.
@@ -50,10 +50,11 @@ def render(
     Values for the script go in as JSON under `data`, with "<" escaped so that no text can end the block.
 
     Args:
-        template: the path of the template, relative to the package.
-        script: the path of its own script, which finds the functions of drawing/shared.js and reads `data`.
+        template: the path of the template in this package, or in another as `other_package:page.html`.
+        script: the path of its own script, likewise, which finds the functions of drawing/shared.js and
+            reads `data`.
         plotly: whether the page includes that library before the script.
-        panels: the kinds whose panels the script shows; None where it shows none.
+        panels: the scripts of the panels that the page shows, by kind; None where it shows none.
         **values: the variables of the template.
     """
     code = _source(SHARED) + _panels(panels) + _source(script) if script else ""
@@ -65,13 +66,11 @@ def render(
     return str(page.render(script=code, library=library, script_hashes=hashes, **values))
 
 
-def _panels(kinds: Sequence[str] | None) -> str:
+def _panels(panels: Mapping[str, str] | None) -> str:
     """The scripts of panels, each in a scope of its own."""
-    if kinds is None:
+    if panels is None:
         return ""
-    known = [kind for kind in kinds if kind in panel_kinds()]
-    scripts = [f"(() => {{\n{_source(f'kinds/{kind}/panel.js')}}})();\n" for kind in known]
-    return "".join([_source(PANELS), *scripts])
+    return "".join([_source(PANELS), *(f"(() => {{\n{panels[kind]}}})();\n" for kind in sorted(panels))])
 
 
 def _source(file: str) -> str:

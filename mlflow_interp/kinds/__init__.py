@@ -12,5 +12,6 @@
 - `stored.py` optionally defines what is stored of a result besides arrays, and makes a result from what is
   stored; see `kinds.stored`.
 
-All take the options of `draw`.
+All take the options of `draw`. A kind of another package is a folder of that package with the same files;
+its templates and scripts are named `other_package:folder/page.html`.
 """

@@ -16,12 +16,13 @@ from PIL import Image
 
 from mlflow_interp.core.paths import local_path
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError, first_line, without_password
-from mlflow_interp.method_registry import Kind, kind_of
+from mlflow_interp.method_registry import kind_of
 from mlflow_interp.models import artifact_store
 from mlflow_interp.report.folder import ARRAYS, MANIFEST, RESULT_FILE, TABLE, VIEW_FILE, read_view
 from mlflow_interp.report.interpretation import Interpretation
 from mlflow_interp.report.manifest import SCHEMA_VERSION
 from mlflow_interp.report.run_inputs import is_picture
+from mlflow_interp.result_kind import Kind
 
 _LARGEST_SIDE = 4096  # pixels of a stored image; what is larger was not written by us
 _RUN_URI = re.compile(r"^runs:/([^/]+)/(.+)$")

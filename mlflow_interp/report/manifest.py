@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp import __version__
 from mlflow_interp.core.batch import MOST_NAMES
 from mlflow_interp.core.result import HasTables, Result
 from mlflow_interp.exceptions import without_password
+from mlflow_interp.method_registry import registration_of
 from mlflow_interp.report.provenance import Provenance
 
 SCHEMA_VERSION = 2  # 2: heatmaps are signed, result.json, digests in arrays.npz
@@ -70,8 +72,13 @@ def describe(
         for name, value in given.items()
         if _is_repeatable(value) and name not in ("save", "log", "run_id")
     }
+    registration = registration_of(method)
     return {
         "method": method,
+        "package": {
+            "name": registration.distribution,
+            "version": registration.version or __version__,
+        },
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "parameters": public | dict(result.resolved) | dict(provenance.preparation),

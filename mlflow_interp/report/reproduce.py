@@ -7,6 +7,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from mlflow_interp.method_registry import DISTRIBUTION
+
 # What a manifest holds where model or inputs were objects of the caller's program.
 _MODEL_IN_MEMORY = "keras.Model"
 _INPUTS_IN_MEMORY = ("array", "arrays", "dataset", "data")
@@ -22,7 +24,11 @@ def mlflow_run(manifest: Mapping[str, Any]) -> str:
         name: _text(value) for name, value in given.items()
     }
     parameters = [f"-P {quote(f'{name}={value}')}" for name, value in values.items()]
-    return " ".join(["mlflow run . -e", str(manifest["method"]), *parameters, *flags])
+    method = str(manifest["method"])
+    # MLproject has an entry point for each method of this package; `main` takes all.
+    is_own = manifest.get("package", {}).get("name", DISTRIBUTION) == DISTRIBUTION
+    entry = ["-e", method] if is_own else ["-P", quote(f"methods={method}")]
+    return " ".join(["mlflow run .", *entry, *parameters, *flags])
 
 
 def command(manifest: Mapping[str, Any]) -> str:

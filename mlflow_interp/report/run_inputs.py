@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.page import panel_kinds
+from mlflow_interp.method_registry import panel_scripts
 from mlflow_interp.report.folder import Entry
 from mlflow_interp.report.manifest import inputs_identity
 from mlflow_interp.report.view_file import VIEW_VERSION
@@ -134,8 +134,8 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _panel(panel: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A panel whose kind this package has a script for, None for any other."""
-    if panel is None or panel["kind"] not in panel_kinds():
+    """A panel whose kind has a script, None for any other: data from elsewhere brings none."""
+    if panel is None or panel["kind"] not in panel_scripts():
         return None
     return {"kind": panel["kind"], "data": dict(panel["data"])}
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mlflow_interp.drawing.charts import charts
 from mlflow_interp.drawing.page import render
+from mlflow_interp.method_registry import panel_scripts
 from mlflow_interp.report import reproduce, view_file
 from mlflow_interp.report.folder import Entry
 from mlflow_interp.report.run_inputs import Images, is_picture, usable, walk
@@ -46,10 +47,11 @@ def _page(entries: Sequence[Entry], budget: int, about: Mapping[str, Any]) -> st
     figures = [_figure(entry, images) for entry in entries]
     data = walk([entry for entry in entries if entry.view is not None], images)
     steps = [step for method in data["methods"] for step in method["steps"]]
+    kinds = {step["panel"]["kind"] for step in steps if step["panel"]}
     return render(
         "report/run_page.html",
         "report/run_page.js",
-        panels=sorted({step["panel"]["kind"] for step in steps if step["panel"]}),
+        panels={kind: panel_scripts()[kind] for kind in kinds},
         title="Interpretations",
         models=_models(entries),
         sections=[_section(*pair, images) for pair in zip(entries, figures, strict=True)],

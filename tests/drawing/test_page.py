@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 import mlflow_interp
-from mlflow_interp.drawing.page import PANELS, SHARED, panel_kinds, render
+from mlflow_interp.drawing.page import PANELS, SHARED, render
+from mlflow_interp.method_registry import panel_scripts
 
 PACKAGE = Path(mlflow_interp.__file__).parent
 SOURCES = {
     path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.js")
 }
-PANEL_SCRIPTS = {f"kinds/{kind}/panel.js" for kind in panel_kinds()}
+PANEL_SCRIPTS = {f"kinds/{kind}/panel.js" for kind in panel_scripts()}
 OWN = sorted(set(SOURCES) - {SHARED, PANELS} - PANEL_SCRIPTS)
 
 
@@ -44,15 +45,16 @@ def test_a_pages_script_is_what_pages_share_and_its_own(script):
 
 
 def test_panels_stand_between_each_in_a_scope_of_its_own():
-    html = render("drawing/page.html", "report/run_page.js", panels=["embedding", "../x"], title="", data=[])
+    panels = {"embedding": panel_scripts()["embedding"]}
+    html = render("drawing/page.html", "report/run_page.js", panels=panels, title="", data=[])
     _, code = re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
     panel = f"(() => {{\n{SOURCES['kinds/embedding/panel.js']}}})();\n"
     assert code == SOURCES[SHARED] + SOURCES[PANELS] + panel + SOURCES["report/run_page.js"]
 
 
 def test_every_kind_with_a_panel_registers_it_under_its_name():
-    assert panel_kinds() == {"embedding", "confusion_matrix"}
-    for kind in panel_kinds():
+    assert set(panel_scripts()) == {"embedding", "confusion_matrix"}
+    for kind in panel_scripts():
         assert re.findall(r'registerPanel\("(\w+)"', SOURCES[f"kinds/{kind}/panel.js"]) == [kind]
 
 

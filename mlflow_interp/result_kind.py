@@ -1,0 +1,96 @@
+"""A kind of result: how results of one class are drawn, written and restored."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of result; its files are imported when they are used.
+
+    Attributes:
+        package: the package of its result's class: a folder of `mlflow_interp.kinds`, or another package's.
+    """
+
+    package: str
+
+    @property
+    def name(self) -> str:
+        """Its name in files: the folder of one of `mlflow_interp.kinds`, the whole package of any other."""
+        return self.package.removeprefix("mlflow_interp.kinds.")
+
+    @property
+    def make_tiles(self) -> Callable[..., Any] | None:
+        """Makes the tiles that figure, page and view share; None where they share none."""
+        return self._find("tiles", "make_tiles")
+
+    @property
+    def draw(self) -> Callable[..., Any]:
+        """Draws the figure of a result."""
+        return self._function("figure", "draw")
+
+    @property
+    def draw_panel(self) -> Callable[..., None]:
+        """Draws one panel of the figure into somebody's axes."""
+        return self._function("figure", "draw_panel")
+
+    @property
+    def page(self) -> Callable[..., str]:
+        """Makes the page of a result."""
+        return self._function("page", "page")
+
+    @property
+    def page_over(self) -> Callable[..., str] | None:
+        """Makes a page of results over steps; None where the page is a slider over their figures."""
+        return self._find("page", "page_over")
+
+    @property
+    def view(self) -> Callable[..., Any] | None:
+        """Makes its part of the page of a run; None where it has none."""
+        return self._find("view", "view")
+
+    @property
+    def panel_script(self) -> str | None:
+        """The script that draws its panel on the page of a run; None where it has none."""
+        script = resources.files(self.package).joinpath("panel.js")
+        return script.read_text(encoding="utf-8") if script.is_file() else None
+
+    @property
+    def as_text(self) -> Callable[..., str] | None:
+        """Writes a result as text for a terminal; None where it can't be."""
+        return self._find("text", "as_text")
+
+    @property
+    def warm_up(self) -> Callable[[], None] | None:
+        """Loads and compiles what the first result would otherwise wait for; None where there is nothing."""
+        return self._find("warm_up", "warm_up")
+
+    @property
+    def facts(self) -> Callable[..., dict[str, Any]] | None:
+        """What is stored of a result besides its arrays; None where results can't be restored."""
+        return self._find("stored", "facts")
+
+    @property
+    def earlier_facts(self) -> Callable[..., dict[str, Any]]:
+        """The facts of a result that was stored before facts were."""
+        return self._function("stored", "earlier_facts")
+
+    @property
+    def restored(self) -> Callable[..., Any]:
+        """Makes a result from what is stored of it; see `kinds.stored`."""
+        return self._function("stored", "restored")
+
+    def _find(self, file: str, name: str) -> Callable[..., Any] | None:
+        if importlib.util.find_spec(f"{self.package}.{file}") is None:
+            return None
+        return getattr(importlib.import_module(f"{self.package}.{file}"), name, None)
+
+    def _function(self, file: str, name: str) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(importlib.import_module(f"{self.package}.{file}"), name)
+        return function

@@ -1,0 +1,1 @@
+"""A method for mlflow_interp that another package brings: whether probabilities can be believed."""

@@ -1,0 +1,25 @@
+"""What is stored of a reliability diagram, and one from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.kinds.stored import Stored, example_facts
+
+from .result import ReliabilityResult
+
+
+def facts(result: ReliabilityResult) -> dict[str, Any]:
+    """What the arrays don't hold."""
+    return example_facts(result.examples)
+
+
+def restored(
+    arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], pictures: np.ndarray | None
+) -> ReliabilityResult:
+    """The result."""
+    stored = Stored(arrays, facts, pictures)
+    return ReliabilityResult(stored.examples(), arrays["counts"], arrays["right"], arrays["sums"])
