@@ -124,6 +124,16 @@ def test_every_command_is_documented():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_is_named_exists(page):
+    named = re.findall(
+        r"^mlflow-interp ([a-z][\w-]*)|`mlflow-interp ([a-z][\w-]*)", page.read_text(encoding="utf-8"), re.M
+    )
+    # The methods that this page makes.
+    made = {"xgradcam", "activity"} if page.name == "own-method.md" else set()
+    assert {one or other for one, other in named} <= {*main.list_commands(None), *made}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_and_pictures_lead_somewhere(page):
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", text):
