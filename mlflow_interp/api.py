@@ -144,9 +144,9 @@ def _run(loaded: LoadedModel, batch: Batch, options_by_method: Mapping[str, Mapp
         except InterpretationError as error:
             errors[name] = error
     if not methods:
-        return Parts({}, errors)
+        return Parts(errors=errors)
     parts = run(loaded.keras, batch, methods)
-    return Parts(parts.parts, errors | parts.errors)
+    return replace(parts, errors=errors | parts.errors)
 
 
 @dataclass(frozen=True)

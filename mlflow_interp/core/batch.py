@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.core.digests import InputsDigest, row_digests
+from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.exceptions import InputsError
-
-MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the run reads
 
 _SHUFFLED = (
     "the inputs came in another order when they were read again, so results of two passes belong to "
@@ -24,34 +21,6 @@ _NOT_REPEATABLE = (
     "other inputs came when they were read again, so results of two passes belong to different inputs; "
     "make the dataset yield the same inputs each time, without random augmentation, or pass arrays"
 )
-
-
-class _Pass:
-    """What a pass over the inputs has found so far.
-
-    Attributes:
-        digest: of all inputs, in whatever order they come.
-        order: the hash of all digests in their order.
-        names: of the first `MOST_NAMES`.
-    """
-
-    def __init__(self) -> None:
-        self.digest = InputsDigest()
-        self.names: list[str] = []
-        self.order = hashlib.blake2b(digest_size=16)
-
-    def add(self, chunk: Chunk) -> None:
-        digests = row_digests(chunk.inputs) if chunk.digests is None else chunk.digests
-        self.digest.update(digests)
-        self.order.update(np.ascontiguousarray(digests).data)
-        self.names.extend(chunk.names[: MOST_NAMES - len(self.names)])
-
-    def difference(self, later: _Pass) -> str | None:
-        """A warning where a later pass gave other inputs, or gave them in another order."""
-        if self.order.digest() == later.order.digest():
-            return None
-        is_permuted = self.digest.hexdigest() == later.digest.hexdigest()
-        return _SHUFFLED if is_permuted else _NOT_REPEATABLE
 
 
 @dataclass
@@ -84,10 +53,10 @@ class Batch:
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     # The first full pass, if there was one. A list, as batches made of this one by `replace` share it.
-    _passes: list[_Pass] = field(default_factory=list, repr=False)
+    _passes: list[InputsRecord] = field(default_factory=list, repr=False)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield every chunk; a full pass also sets `digest`, `count` and `names`.
+        """Yield every chunk; a full pass also makes the `record`.
 
         The inputs may be read by threads ahead of their use. These end with the iterator: a loop that may
         be left early iterates over `contextlib.closing(batch.chunks())`.
@@ -95,12 +64,12 @@ class Batch:
         Raises:
             InputsError: nothing could be read at all.
         """
-        current = _Pass()
+        current = InputsRecord()
         with closed_at_end(self.read()) as chunks:
             for chunk in chunks:
-                current.add(chunk)
+                current.update(chunk)
                 yield chunk
-        if not current.digest.count:
+        if not current.count:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(self.skipped.items())[:3])
             raise InputsError(
                 f"no input could be read from {self.source!r}"
@@ -109,7 +78,7 @@ class Batch:
             )
         if not self._passes:
             self._passes.append(current)
-        warning = self._passes[0].difference(current)
+        warning = _difference(self._passes[0], current)
         if warning and warning not in self.warnings:
             self.warnings.append(warning)
 
@@ -161,31 +130,26 @@ class Batch:
                 raise _lengths_differ(name, len(column), f"{inputs}")
 
     @property
-    def digest(self) -> str:
-        """The digest of all inputs as they were given, in whatever order: see `InputsDigest`."""
-        return self._first_pass.digest.hexdigest()
-
-    @property
-    def order(self) -> str:
-        """The digest of all inputs in their order."""
-        return self._first_pass.order.hexdigest()
-
-    @property
     def count(self) -> int:
         """How many inputs could be read."""
-        return self._first_pass.digest.count
+        return self.record().count
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the inputs, at most the first `MOST_NAMES`."""
-        return tuple(self._first_pass.names)
-
-    @property
-    def _first_pass(self) -> _Pass:
+    def record(self) -> InputsRecord:
+        """What is recorded of the inputs; reads them all, if they were not read before."""
         if not self._passes:
             for _ in self.chunks():
                 pass
-        return self._passes[0]
+        record = self._passes[0]
+        record.skipped |= self.skipped
+        record.warn(*self.warnings)
+        return record
+
+
+def _difference(first: InputsRecord, later: InputsRecord) -> str | None:
+    """A warning where a later pass gave other inputs, or gave them in another order."""
+    if first.order == later.order:
+        return None
+    return _SHUFFLED if first.digest == later.digest else _NOT_REPEATABLE
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_interp.core.examples import ExampleAccumulator
+from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.engine.method import Accumulator
 from mlflow_interp.exceptions import InterpretationError
 
@@ -40,7 +41,28 @@ class Part:
 
 @dataclass
 class Parts:
-    """What the methods of one call have accumulated, and the errors of those that failed, by name."""
+    """What the methods of one call have accumulated of some or all inputs.
+
+    Attributes:
+        parts: by the name of the method.
+        errors: of the methods that failed, by name.
+        inputs: what is recorded of the inputs; None where none was read.
+    """
 
     parts: dict[str, Part] = field(default_factory=dict)
     errors: dict[str, InterpretationError] = field(default_factory=dict)
+    inputs: InputsRecord | None = None
+
+    def merge(self, other: Parts) -> None:
+        """Take in what was accumulated of other inputs; a method that failed on any part has failed."""
+        self.errors = other.errors | self.errors
+        for name, part in other.parts.items():
+            if name in self.parts:
+                self.parts[name].merge(part)
+            else:
+                self.parts[name] = part
+        self.parts = {name: part for name, part in self.parts.items() if name not in self.errors}
+        if self.inputs is None:
+            self.inputs = other.inputs
+        elif other.inputs is not None:
+            self.inputs.merge(other.inputs)

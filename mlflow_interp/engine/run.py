@@ -63,4 +63,6 @@ def run(
             parts.parts[name] = replace(part, seconds=time.perf_counter() - started)
         except InterpretationError as error:
             parts.errors[name] = error
+    if parts.parts:
+        parts.inputs = batch.record()
     return parts

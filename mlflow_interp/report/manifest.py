@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp import __version__
-from mlflow_interp.core.batch import MOST_NAMES
+from mlflow_interp.core.inputs_record import MOST_NAMES
 from mlflow_interp.core.result import HasTables, Result
 from mlflow_interp.exceptions import without_password
 from mlflow_interp.method_registry import registration_of

@@ -33,17 +33,11 @@ class Provenance:
     @classmethod
     def of(cls, loaded: LoadedModel, batch: Batch) -> Provenance:
         """The provenance of a model whose weights were digested, and of a batch that was read."""
-        inputs = {
-            "source": batch.source,
-            "digest": batch.digest,
-            "order": batch.order,
-            "count": batch.count,
-            "names": list(batch.names),
-            "skipped": dict(batch.skipped),
-        }
-        skipped = [f"{name} was left out: {reason}" for name, reason in batch.skipped.items()]
+        record = batch.record()
+        inputs = {"source": batch.source} | record.as_dict()
+        skipped = [f"{name} was left out: {reason}" for name, reason in record.skipped.items()]
         return cls(
-            loaded.origin.as_dict(), inputs, dict(batch.preparation), (*batch.warnings, *_shortened(skipped))
+            loaded.origin.as_dict(), inputs, dict(batch.preparation), (*record.warnings, *_shortened(skipped))
         )
 
 

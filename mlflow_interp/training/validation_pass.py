@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.backend.validation_tap import ValidationBatch
-from mlflow_interp.core.batch import MOST_NAMES, Batch
+from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk, map_arrays
-from mlflow_interp.core.digests import InputsDigest
+from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.engine.method import Predicting
@@ -57,22 +56,17 @@ class ValidationPass:
         self._started: dict[str, Predicting[Any]] = {}
         self._parts: dict[str, Part] = {}
         self._failed: set[str] = set()
-        self._digest = InputsDigest()
-        self._order = hashlib.blake2b(digest_size=16)
-        self._names: list[str] = []
+        self._inputs = InputsRecord()
 
     def add(self, captured: ValidationBatch, head: str) -> None:
         """Take in a batch of the pass."""
         batch = self._batch(captured)
         chunk = next(batch.read())
         weights = None if captured.weights is None else np.array(captured.weights)
-        indices = chunk.indices + self._digest.count
+        indices = chunk.indices + self._inputs.count
         chunk = replace(chunk, weights=weights, indices=indices, names=tuple(map(str, indices.tolist())))
         passed = Passed(np.array(captured.probabilities), head)
-        digests = np.ascontiguousarray(chunk.digests)
-        self._digest.update(digests)
-        self._order.update(digests.data)
-        self._names.extend(chunk.names[: MOST_NAMES - len(self._names)])
+        self._inputs.update(chunk)
         for name, options in self.methods.items():
             if name not in self._failed:
                 try:
@@ -85,17 +79,9 @@ class ValidationPass:
     def parts(self, model: LoadedModel) -> tuple[dict[str, Part], Provenance] | None:
         """What the last pass gave, once: an epoch without a validation pass gives None."""
         parts = self._parts
-        count = self._digest.count
-        if not count:
+        if not self._inputs.count:
             return None
-        inputs = {
-            "source": "validation data of fit",
-            "digest": self._digest.hexdigest(),
-            "order": self._order.hexdigest(),
-            "count": count,
-            "skipped": dict[str, str](),
-            "names": self._names,
-        }
+        inputs = {"source": "validation data of fit"} | self._inputs.as_dict()
         self.begin()
         return parts, Provenance(model.origin.as_dict(), inputs, {}, ())
 

@@ -5,26 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlflow_interp.core.batch import MOST_NAMES, Batch
+from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.digests import InputsDigest, row_digests
+from mlflow_interp.core.inputs_record import MOST_NAMES
 from mlflow_interp.exceptions import InputsError
 
 
-def chunk_of(rows):
+def chunk_of(rows, start=None):
+    """A chunk of inputs, at positions from `start`; by default at those that are their values."""
     rows = np.array(rows)
     inputs = rows[:, np.newaxis].astype(np.float32)
-    return Chunk(rows, tuple(map(str, rows)), inputs, rows, None, digests=row_digests(inputs))
+    positions = rows if start is None else np.arange(start, start + len(rows))
+    return Chunk(positions, tuple(map(str, rows)), inputs, rows, None, digests=row_digests(inputs))
 
 
-def batch_of(*passes, skipped=(), **fields):
-    """Chunks of rows, others on each pass; the last is repeated."""
+def batch_of(*passes, skipped=(), is_dataset=False, **fields):
+    """Chunks of rows, others on each pass; the last is repeated. A dataset numbers rows as they come."""
     remaining = list(passes)
 
     def read():
         chunks = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        start = 0
         for rows in chunks:
-            yield chunk_of(rows)
+            yield chunk_of(rows, start if is_dataset else None)
+            start += len(rows)
         batch.skipped.update(dict.fromkeys(skipped, "is no picture"))
 
     batch = Batch("test", read, **fields)
@@ -36,18 +41,19 @@ def test_a_full_pass_leaves_digest_count_and_names():
     list(batch.chunks())
     expected = InputsDigest()
     expected.update(row_digests(np.float32([[2], [0], [1]])))
-    assert (batch.digest, batch.count, batch.names) == (expected.hexdigest(), 3, ("0", "1", "2"))
+    record = batch.record()
+    assert (record.digest, record.count, record.names) == (expected.hexdigest(), 3, ("0", "1", "2"))
 
 
 def test_rows_without_a_digest_are_hashed_as_the_model_is_fed_them():
     inputs = np.float32([[0], [1]])
     batch = Batch("test", lambda: iter([Chunk(np.arange(2), ("a", "b"), inputs, np.zeros(2), None)]))
-    assert batch.digest == batch_of([[0, 1]]).digest
+    assert batch.record().digest == batch_of([[0, 1]]).record().digest
 
 
 def test_names_of_many_inputs_are_cut_off():
     batch = batch_of([range(start, start + 600) for start in (0, 600, 1200)])
-    assert batch.names == tuple(map(str, range(MOST_NAMES)))
+    assert batch.record().names == tuple(map(str, range(MOST_NAMES)))
     assert batch.count == 1800
 
 
@@ -88,15 +94,15 @@ def test_the_same_inputs_again_are_no_matter():
     ],
 )
 def test_other_inputs_on_a_second_pass_are_warned_of_once(again, remedy):
-    batch = batch_of([[0, 1], [2]], again)
-    first = batch.digest
+    batch = batch_of([[0, 1], [2]], again, is_dataset=True)
+    first = batch.record().digest
     assert batch.warnings == []
     for _ in range(2):
         list(batch.chunks())
     (warning,) = batch.warnings
     assert remedy in warning
     assert "results of two passes belong to different inputs" in warning
-    assert (batch.digest, batch.count) == (first, 3)
+    assert (batch.record().digest, batch.count) == (first, 3)
 
 
 def test_inputs_in_memory_are_the_same_on_each_pass():
@@ -125,7 +131,7 @@ def test_columns_are_joined_by_position():
 def test_a_batch_and_those_made_of_it_share_what_a_pass_found():
     batch = batch_of([[0, 1]], [[5]])
     assert [len(chunk) for chunk in batch.with_columns({"weights": [1, 2]}).chunks()] == [2]
-    assert (batch.count, batch.names) == (2, ("0", "1"))
+    assert (batch.count, batch.record().names) == (2, ("0", "1"))
 
 
 @pytest.mark.parametrize(("count", "total"), [(1, 2), (3, 2), (0, 2)])

@@ -275,7 +275,7 @@ def test_images_are_the_same_for_any_batch_size(batch_size: int, tmp_path: Path,
     assert greys(batch) == kept
     assert labels(batch) == kept
     assert list(batch.skipped) == ["03.png", "04.png", "05.png", "19.png"]
-    assert batch.digest == load_inputs(tmp_path, loaded).digest
+    assert batch.record().digest == load_inputs(tmp_path, loaded).record().digest
 
 
 def test_max_inputs_is_spaced_over_class_folders(tmp_path: Path, loaded: LoadedModel) -> None:
@@ -573,13 +573,13 @@ def test_digests_are_of_what_is_given_before_it_is_prepared(loaded: LoadedModel,
     assert digests(load_inputs(tmp_path / "a.npy", loaded)) == expected
     assert digests(load_inputs(tmp_path / "a.npz", loaded)) == expected
     assert digests(load_inputs(tf.data.Dataset.from_tensor_slices(pixels).batch(3), loaded)) == expected
-    digest = load_inputs(pixels, loaded).digest
-    assert load_inputs(pixels[::-1], loaded, preprocess="none").digest == digest
-    assert load_inputs(pixels[:9], loaded).digest != digest
-    assert load_inputs(pixels.astype(np.float32), loaded).digest != digest
+    digest = load_inputs(pixels, loaded).record().digest
+    assert load_inputs(pixels[::-1], loaded, preprocess="none").record().digest == digest
+    assert load_inputs(pixels[:9], loaded).record().digest != digest
+    assert load_inputs(pixels.astype(np.float32), loaded).record().digest != digest
     changed = pixels.copy()
     changed[9, 7, 7, 2] ^= 1
-    assert load_inputs(changed, loaded).digest != digest
+    assert load_inputs(changed, loaded).record().digest != digest
 
 
 def test_the_digest_of_an_image_is_that_of_its_file(folder: Callable[..., Path], loaded: LoadedModel) -> None:
@@ -592,10 +592,11 @@ def test_the_digest_of_an_image_is_that_of_its_file(folder: Callable[..., Path],
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_digest_does_not_depend_on_the_batch_size(batch_size: int, loaded: LoadedModel) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
-    assert load_inputs(pixels, loaded, batch_size=batch_size).digest == load_inputs(pixels, loaded).digest
+    expected = load_inputs(pixels, loaded).record().digest
+    assert load_inputs(pixels, loaded, batch_size=batch_size).record().digest == expected
     two = {"second": pixels, "first": np.arange(40.0).reshape(10, 4)}
-    expected = load_inputs(two, two_inputs()).digest
-    assert load_inputs(two, two_inputs(), batch_size=batch_size).digest == expected
+    expected = load_inputs(two, two_inputs()).record().digest
+    assert load_inputs(two, two_inputs(), batch_size=batch_size).record().digest == expected
     assert digests(load_inputs(two, two_inputs())) == [
         bytes(row) for row in row_digests((two["first"], pixels))
     ]

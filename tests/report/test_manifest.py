@@ -39,5 +39,5 @@ def test_names_are_those_of_all_inputs_and_not_of_a_results_examples(digits, bat
     provenance = Provenance.of(LoadedModel(model, Origin("m")), batch)
     inputs = describe("confusion_matrix", result, {}, provenance, parameters={}, seconds=1)["inputs"]
     assert inputs["names"] == [str(index) for index in np.arange(len(pixels))]
-    assert (inputs["digest"], inputs["count"]) == (batch.digest, len(pixels))
+    assert (inputs["digest"], inputs["count"]) == (batch.record().digest, len(pixels))
     assert "sha256" not in inputs
