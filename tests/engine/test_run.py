@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import split
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
+from mlflow_interp.engine.parts import Parts
 from mlflow_interp.engine.run import run
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.method_registry import find_method
@@ -88,6 +91,29 @@ def test_five_methods_take_one_forward_and_one_backward_pass_an_input(counting, 
     assert not found.errors
     assert counts == {"forward": 23, "backward": 23}
     assert [len(found.parts[name].result().examples) for name in ("gradcam", "umap")] == [23, 23]
+
+
+def test_what_was_accumulated_of_parts_is_merged_into_that_of_the_whole(tiny_cnn, many):
+    batch = many(tiny_cnn)
+    chunks = list(batch.chunks())
+    names = ("gradcam", "confusion_matrix")
+    whole = run(tiny_cnn, batch, methods(tiny_cnn, batch, names))
+    merged = Parts()
+    for part in (chunks[3:], chunks[:2], chunks[2:3]):
+        some = Batch("part", partial(iter, part), class_names=batch.class_names)
+        merged.merge(pickle.loads(pickle.dumps(run(tiny_cnn, some, methods(tiny_cnn, some, names)))))
+    assert merged.inputs.as_dict() == whole.inputs.as_dict()
+    for name in names:
+        for key, array in whole.parts[name].result().arrays().items():
+            np.testing.assert_allclose(merged.parts[name].result().arrays()[key], array, atol=1e-6)
+
+
+def test_a_method_that_failed_on_a_part_has_failed(tiny_cnn, many):
+    batch = many(tiny_cnn)
+    parts = run(tiny_cnn, batch, methods(tiny_cnn, batch, ["gradcam", "umap"]))
+    parts.merge(Parts(errors={"umap": InputsError("one part is damaged")}))
+    assert list(parts.parts) == ["gradcam"]
+    assert list(parts.errors) == ["umap"]
 
 
 def test_inputs_are_read_once(tiny_cnn, many):
