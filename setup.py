@@ -66,6 +66,7 @@ setup(
             "ruff>=0.15",
             "setuptools>=77",
             "tensorboard>=2.18",
+            "tf_keras>=2.20",
             "types-PyYAML>=6.0",
             "types-requests>=2.31",
             "types-tqdm>=4.66",

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterable
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FEW = 12  # names that a message lists where none is near
 _PASSWORD = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 
@@ -30,6 +31,18 @@ def without_password(text: str) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message; its type where the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def reason_of(error: BaseException) -> str:
+    """The line of an error's message that says why.
+
+    Keras puts the reason behind what it was doing: after the last "Exception encountered: ", or after a line
+    that names the layer that was called. Colours for terminals are left out.
+    """
+    text = _COLOUR.sub("", str(error)).rpartition("Exception encountered: ")[2]
+    lines = [line.strip() for line in text.splitlines()]
+    reasons = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return reasons[0] if reasons else type(error).__name__
 
 
 class InterpretationError(Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mlflow_interp
-from mlflow_interp.exceptions import InterpretationWarning, nearest, warn
+from mlflow_interp.exceptions import InterpretationWarning, ModelError, nearest, reason_of, warn
 
 PACKAGE = Path(mlflow_interp.__file__).parent
 DEEP = """
@@ -73,3 +73,49 @@ def test_a_warning_at_the_bottom_of_the_stack_is_still_issued(tmp_path):
 )
 def test_names_are_called_nearest_only_where_they_are_near(name, known, tail):
     assert nearest(name, known) == tail
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("no such file", "no such file"),
+        ("", "ValueError"),
+        (
+            "<class 'keras.Sequential'> could not be deserialized properly. Please ensure…\n\n"
+            "config={'module': 'keras'}.\n\nException encountered: Error when deserializing class "
+            "'Dense' using config={'units': 3}.\n\nException encountered: unknown argument 'colour'",
+            "unknown argument 'colour'",
+        ),
+        (
+            "Exception encountered when calling Conv2D.call().\n\n\x1b[1mNegative dimension size\x1b[0m\n\n"
+            "Arguments received by Conv2D.call():\n  • inputs=…",
+            "Negative dimension size",
+        ),
+    ],
+)
+def test_the_reason_of_an_error_is_the_sentence_that_says_why(message, reason):
+    assert reason_of(ValueError(message)) == reason
+
+
+def test_a_file_with_a_setting_that_keras_does_not_know_says_which(tmp_path):
+    """Keras' message has the reason in its last line."""
+    import json
+    import zipfile
+
+    import keras
+
+    from mlflow_interp.models.load import load_model
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.save(tmp_path / "good.keras")
+    with zipfile.ZipFile(tmp_path / "good.keras") as good, zipfile.ZipFile(tmp_path / "m.keras", "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                config["config"]["layers"][1]["config"]["colour"] = "red"
+                content = json.dumps(config).encode()
+            bad.writestr(name, content)
+    with pytest.raises(ModelError, match="colour") as error:
+        load_model(tmp_path / "m.keras")
+    assert "Please ensure" not in str(error.value)

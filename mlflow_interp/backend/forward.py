@@ -1,15 +1,14 @@
 """A forward pass in which every layer is tapped while the model is traced.
 
-A tap replaces `layer.call` for the moment of tracing and puts it back. Functional, Sequential,
-nested, shared and subclassed models all run their layers through `call`, so all can be tapped;
-rebuilding a model as `Model(inputs, layer.output)` can't reach into nested or subclassed ones.
+A tap replaces `layer.call`, or `quantized_call` of a quantized layer, for the moment of tracing and puts it
+back. Functional, Sequential, nested, shared and subclassed models all run their layers so, and all can be
+tapped; rebuilding a model as `Model(inputs, layer.output)` can't reach into nested or subclassed ones.
 TensorFlow prunes every tap whose tensor is not used, so tapping all layers costs nothing at run time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 
 from mlflow_interp.backend.layer_tree import Located, find_layer, walk
 from mlflow_interp.core.chunk import Arrays
-from mlflow_interp.exceptions import ModelError
+from mlflow_interp.exceptions import ModelError, reason_of
 
 # Two threads that tap one model at once would restore each other's `call`.
 _tracing = threading.RLock()
@@ -140,15 +139,8 @@ def _call(model: Any, inputs: Arrays) -> Any:
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         shapes = [tuple(array.shape) for array in tf.nest.flatten(inputs)]
         raise ModelError(
-            f"model {model.name!r} can't take inputs of shape {shapes}: {_reason(error)}"
+            f"model {model.name!r} can't take inputs of shape {shapes}: {reason_of(error)}"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The line of Keras' message that says what is wrong, without colours."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
-    messages = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
-    return messages[0] if messages else type(error).__name__
 
 
 @contextlib.contextmanager
@@ -167,9 +159,12 @@ def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[No
 
 
 def _tap(located: Located, record: Callable[[str, Any], Any]) -> contextlib.AbstractContextManager[None]:
-    call = located.layer.call
+    # Keras runs a layer by another method once it is quantized.
+    is_quantized = getattr(located.layer, "quantization_mode", None) is not None
+    name = "quantized_call" if is_quantized else "call"
+    call = getattr(located.layer, name)
 
     def tapping(*args: Any, **kwargs: Any) -> Any:
         return record(located.path, call(*args, **kwargs))
 
-    return replaced(located.layer, "call", tapping)
+    return replaced(located.layer, name, tapping)

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mlflow_interp.exceptions import OptionError, first_line
 
@@ -28,6 +29,19 @@ def import_modules(imports: str | Sequence[str] | None) -> None:
                     f"imports names {name!r}, which can't be imported: {first_line(error)}; "
                     "give modules such as my.layers"
                 ) from error
+
+
+def registered_classes() -> dict[str, Any]:
+    """The classes and functions that are registered with Keras, by their own names where these are unique.
+
+    Keras registers them as package>Name. Files have only the name where a class was registered later.
+    """
+    import keras
+
+    by_name: dict[str, list[Any]] = {}
+    for registered, thing in keras.saving.get_custom_objects().items():
+        by_name.setdefault(registered.rpartition(">")[2], []).append(thing)
+    return {name: things[0] for name, things in by_name.items() if len(things) == 1}
 
 
 @contextlib.contextmanager

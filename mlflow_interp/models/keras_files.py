@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
-from mlflow_interp.exceptions import ModelError, first_line
+from mlflow_interp.exceptions import ModelError, reason_of
 from mlflow_interp.models import keras2
+from mlflow_interp.models.custom_objects import registered_classes
 from mlflow_interp.models.sandbox import check_file
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -34,7 +37,9 @@ def read(path: Path, trusted: bool) -> Any:
         if _keras_version(path).startswith("2."):
             model = keras2.read(path, trusted)
         else:
-            model = keras.saving.load_model(path, compile=False, safe_mode=not trusted)
+            model = keras.saving.load_model(
+                path, custom_objects=registered_classes(), compile=False, safe_mode=not trusted
+            )
         if path.suffix != ".keras":
             keras2.finalize(model)
     # Damaged files raise almost anything: OSError, KeyError, zlib.error, JSONDecodeError, …
@@ -65,16 +70,19 @@ def _load_error_message(path: Path, error: Exception) -> str:
 
 
 def _keras_version(path: Path) -> str:
-    """The version of Keras that wrote an HDF5 file; empty where it is not stored."""
+    """The version of Keras that wrote a file; empty where it is not stored."""
     import h5py
 
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return str(json.loads(archive.read("metadata.json"))["keras_version"])
         with h5py.File(path) as file:
             return str(file.attrs.get("keras_version", ""))
-    except (OSError, RuntimeError, KeyError, UnicodeError):
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile, zlib.error):
         return ""
 
 
 def shortened(error: Exception) -> str:
     """The part of another library's error that messages quote."""
-    return first_line(error)[:LONGEST_REASON]
+    return reason_of(error)[:LONGEST_REASON]

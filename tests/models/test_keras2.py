@@ -6,12 +6,16 @@ TensorFlow 2.3 and by tf_keras 2.21; what they predicted for the same inputs the
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.exceptions import ModelError
 from mlflow_interp.models.load import load_model
 from tests.running import gradcam
 
@@ -33,3 +37,77 @@ def test_gradcam_looks_into_them(version: str) -> None:
     assert "/" in result.layer
     assert result.heatmaps.shape == (4, 92, 92)
     assert result.heatmaps.max() > 0
+
+
+# Files that tf_keras writes now.
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models as `.keras` and `.h5`, each with inputs and what tf_keras predicts for them."""
+    folder = tmp_path_factory.mktemp("keras2")
+    script = Path(__file__).with_name("write_keras2.py")
+    subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+def check_predictions(folder: Path, name: str, suffix: str, **options: str) -> None:
+    model = load_model(folder / f"{name}{suffix}", **options).keras
+    stored = np.load(folder / f"{name}.npz")
+    inputs = [stored[key] for key in stored if key.startswith("input")]
+    predicted = model.predict(inputs[0] if len(inputs) == 1 else inputs, verbose=0)
+    np.testing.assert_allclose(predicted, stored["outputs"], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", ["nested", "mobilenet", "recurrent", "several_inputs", "normalized"])
+def test_what_tf_keras_writes_predicts_the_same(written: Path, name: str, suffix: str) -> None:
+    check_predictions(written, name, suffix)
+
+
+CUSTOM_LAYERS = """
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class {name}(keras.layers.Layer):
+    def __init__(self, factor=1.0, **settings):
+        super().__init__(**settings)
+        self.factor = factor
+
+    def build(self, shape):
+        self.shift = self.add_weight(shape=(shape[-1],), name="shift")
+
+    def call(self, inputs):
+        return self.factor * inputs + self.shift
+"""
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(("name", "layer"), [("custom", "Scale"), ("registered", "RegisteredScale")])
+def test_a_custom_layer_loads_as_the_message_advises(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, layer: str, suffix: str
+) -> None:
+    """The layer is registered today, under another package than then, or then it was not."""
+    with pytest.raises(ModelError, match=f"needs a class that Keras does not know.*{layer}.*imports="):
+        load_model(written / f"{name}{suffix}")
+    module = f"layers_{name}_{suffix[1:]}"
+    (tmp_path / f"{module}.py").write_text(CUSTOM_LAYERS.format(name=layer))
+    monkeypatch.chdir(tmp_path)
+    with keras.saving.CustomObjectScope({}):
+        try:
+            check_predictions(written, name, suffix, imports=module)
+        finally:
+            keras.saving.get_custom_objects().pop(f"mine>{layer}", None)
+
+
+def test_a_keras_2_archive_in_an_mlflow_model(written: Path, tmp_path: Path) -> None:
+    """As MLflow logged models before Keras 3."""
+    data = tmp_path / "model" / "data"
+    data.mkdir(parents=True)
+    (data / "model.keras").write_bytes((written / "nested.keras").read_bytes())
+    (data.parent / "MLmodel").write_text(
+        "flavors:\n  tensorflow:\n    data: data\n    model_type: keras\n    keras_version: 2.15.0\n"
+    )
+    stored = np.load(written / "nested.npz")
+    predicted = load_model(data.parent).keras.predict(stored["input0"], verbose=0)
+    np.testing.assert_allclose(predicted, stored["outputs"], atol=1e-6)

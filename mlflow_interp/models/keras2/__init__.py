@@ -1,4 +1,4 @@
-"""Models that Keras 2 saved as HDF5, read by Keras 3."""
+"""Models that Keras 2 saved, as HDF5 or as a .keras archive, read by Keras 3."""
 
 from mlflow_interp.models.keras2.config import finalize, read
 

@@ -1,4 +1,4 @@
-"""Models that Keras 2 saved as HDF5, read by Keras 3.
+"""Models that Keras 2 saved, as HDF5 or as a .keras archive, read by Keras 3.
 
 Keras 3 reads plain models itself and fails on most others: nested models, MobileNet, arithmetic between
 layers. Only the form of the configuration differs. So it is rewritten here into the form of Keras 3; Keras
@@ -9,15 +9,19 @@ that the file names, and leaves it to Keras' safe mode to refuse Lambda layers.
 from __future__ import annotations
 
 import json
+import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlflow_interp.backend import tensorflow_functions
 from mlflow_interp.backend.layer_tree import walk
+from mlflow_interp.models.custom_objects import registered_classes
 from mlflow_interp.models.keras2 import graph
 from mlflow_interp.models.keras2.graph import Config
 
+_WEIGHTS = "model.weights.h5"  # in a .keras archive
 # "Model" is how TensorFlow 2.2 and older name a functional one.
 _FUNCTIONAL = ("Functional", "Model")
 # Parameters that some classes lost in Keras 3, with the value that equals the behaviour without them.
@@ -30,7 +34,7 @@ _RETIRED = {
     "trainable": True,
 }
 # Parameters that Keras 3 dropped and that no prediction depends on.
-_IDLE = ("rng_type", "query_shape", "key_shape", "value_shape")
+_IDLE = ("input_length", "rng_type", "query_shape", "key_shape", "value_shape")
 # Classes that inherited the parameters of a kernel, and have their own under other names.
 _WITHOUT_KERNEL = ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
 _KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
@@ -39,25 +43,39 @@ _WRAPPED = ("layer", "backward_layer", "cell")
 
 
 def read(path: Path, trusted: bool) -> Any:
-    """Build the model in an HDF5 file of Keras 2, and load its weights.
+    """Build the model in a file of Keras 2, and load its weights.
 
     Raises:
         ValueError: it holds weights only, or something that Keras 3 has no form for. Like Keras' own
             loader, this may raise almost anything where the file is damaged.
     """
+    if not zipfile.is_zipfile(path):
+        return _built(_hdf5_config(path), path, trusted)
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+        weights = Path(archive.extract(_WEIGHTS, folder))
+        return _built(json.loads(archive.read("config.json")), weights, trusted)
+
+
+def _hdf5_config(path: Path) -> Config:
     import h5py
-    import keras
 
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             raise ValueError("it holds weights only, no model")
-        config = json.loads(file.attrs["model_config"])
+        config: Config = json.loads(file.attrs["model_config"])
+        return config
+
+
+def _built(config: Config, weights: Path, trusted: bool) -> Any:
+    import keras
+
+    custom_objects = registered_classes() | {
+        tensorflow_functions.FUNCTION: tensorflow_functions.function_class()
+    }
     model = keras.saving.deserialize_keras_object(
-        translated(config),
-        custom_objects={tensorflow_functions.FUNCTION: tensorflow_functions.function_class()},
-        safe_mode=not trusted,
+        translated(config), custom_objects=custom_objects, safe_mode=not trusted
     )
-    model.load_weights(path)
+    model.load_weights(weights)
     return model
 
 
@@ -73,7 +91,7 @@ def finalize(model: Any) -> None:
 def translated(layer: Mapping[str, Any]) -> Config:
     """The configuration of a Keras 2 layer or model in the form of Keras 3."""
     # Keras 2.12 and newer store the name of a registered class beside the class name.
-    name = layer.get("registered_name") or layer["class_name"]
+    name = _registered_name(layer.get("registered_name") or layer["class_name"])
     config = dict(layer["config"])
     if name in _FUNCTIONAL:
         name = "Model"
@@ -86,6 +104,13 @@ def translated(layer: Mapping[str, Any]) -> Config:
     else:
         config = _layer(name, config)
     return {"module": _module(name), "class_name": name, "registered_name": name, "config": config}
+
+
+def _registered_name(name: str) -> str:
+    """The name of a class, without its package where it is not registered with that."""
+    import keras
+
+    return name if keras.saving.get_registered_object(name) else name.rpartition(">")[2]
 
 
 def _module(name: str) -> str | None:
