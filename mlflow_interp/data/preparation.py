@@ -11,7 +11,7 @@ from mlflow_interp.core.chunk import Arrays, flatten, map_arrays
 from mlflow_interp.core.digests import row_digests
 from mlflow_interp.core.image_arrays import shown_as_images
 from mlflow_interp.data.preprocessing import Preprocess, is_users, takes_blue_first
-from mlflow_interp.exceptions import InputsError
+from mlflow_interp.exceptions import InputsError, OptionError
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Rows:
         inputs: what the model is fed; until `Preparation.finished`, what the user's function takes.
         images: (n, height, width, 3) uint8 to be shown, or None.
         digests: (n, 16) uint8, of each input as it was given.
+        selected: of several arrays, whether each is preprocessed.
     """
 
     indices: np.ndarray
@@ -31,6 +32,12 @@ class Rows:
     inputs: Arrays
     images: np.ndarray | None
     digests: np.ndarray
+    selected: Sequence[bool] = ()
+
+
+def is_pixels(array: np.ndarray) -> bool:
+    """Whether an array holds images as bytes."""
+    return array.dtype == np.uint8 and array.ndim >= 3
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Preparation:
         model_name: for messages.
         shape: of the model's input, None where it has several or it is not known.
         channels_first: whether the model's images have channels first.
+        is_stated: whether the user named the preprocessing.
     """
 
     name: str
@@ -50,6 +58,7 @@ class Preparation:
     model_name: str
     shape: tuple[int | None, ...] | None
     channels_first: bool
+    is_stated: bool = False
     _blue_first: dict[tuple[int, ...], bool | None] = field(default_factory=dict)
 
     def rows(
@@ -67,10 +76,11 @@ class Preparation:
             InputsError: values that are not finite, or do not fit the model.
         """
         digests = row_digests(values) if digests is None else digests
+        selected = self.selected(values)
         values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
         with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
             images = shown_as_images(flatten(values)[0])
-        rows = Rows(indices, names, map_arrays(_as_float, values), images, digests)
+        rows = Rows(indices, names, map_arrays(_as_float, values), images, digests, selected)
         return rows if is_users(self.name) else self._prepared(rows)
 
     def finished(self, rows: Rows) -> Rows:
@@ -98,10 +108,42 @@ class Preparation:
 
     def _prepared(self, rows: Rows) -> Rows:
         inputs = rows.inputs
-        if not isinstance(inputs, (tuple, dict)):
+        if isinstance(inputs, (tuple, dict)):
+            inputs = self._structured(inputs, rows.selected)
+        else:
             inputs = self._model_channels(_as_float(self.function(self._with_channels(inputs))))
         self._check(inputs, rows.names)
         return replace(rows, inputs=inputs)
+
+    def selected(self, values: Arrays) -> list[bool]:
+        """Whether each of several arrays is preprocessed: pixels are; without any, images where it is stated.
+
+        Raises:
+            OptionError: a preprocessing is stated, and none of several arrays is an image.
+        """
+        arrays = flatten(values)
+        selected = [is_pixels(array) for array in arrays]
+        is_clear = any(selected) or not isinstance(values, (tuple, dict))
+        if is_clear or not self.is_stated or self.name == "none":
+            return selected
+        selected = [array.ndim == 4 and array.shape[-1] in (1, 3, 4) for array in arrays]
+        if not any(selected):
+            shapes = ", ".join(str(array.shape[1:]) for array in arrays)
+            raise OptionError(
+                f"preprocess is {self.name!r}, and none of the inputs is an image (they have shapes "
+                f"{shapes}); prepare them yourself and leave preprocess out"
+            )
+        return selected
+
+    def _structured(self, inputs: Arrays, selected: Sequence[bool]) -> Arrays:
+        """Several arrays, the selected ones preprocessed."""
+        arrays = iter(
+            _as_float(self.function(array)) if is_selected else array
+            for array, is_selected in zip(flatten(inputs), selected, strict=True)
+        )
+        if isinstance(inputs, dict):
+            return {key: next(arrays) for key in sorted(inputs)}
+        return tuple(arrays)
 
     def _with_channels(self, values: np.ndarray) -> np.ndarray:
         """Grey images, which often come as (n, h, w), as (n, h, w, 1) if the model has four axes."""

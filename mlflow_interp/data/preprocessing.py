@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.backend.input_layers import scales_input
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.exceptions import InputsError, OptionError, first_line
 
@@ -55,8 +56,8 @@ def find_preprocess(name: str, model: Any, metadata: Mapping[str, Any]) -> tuple
     Args:
         name: "auto", "none", "0..1", "-1..1", a keras.applications module such as "mobilenet_v2",
             or "module:function", which takes float32 pixels 0..255 (n, h, w, c).
-        model: The Keras model; "auto" searches it for Rescaling and Normalization layers.
-        metadata: The metadata of the logged model; "auto" looks for "preprocess" in it.
+        model: The Keras model. "auto" takes "none" where it scales its input itself.
+        metadata: The metadata of the logged model; "preprocess" in it comes first where "auto" is given.
 
     Returns:
         The resolved name, the function, and a warning if that was guessed.
@@ -71,16 +72,22 @@ def find_preprocess(name: str, model: Any, metadata: Mapping[str, Any]) -> tuple
 
 
 def _resolve(model: Any, metadata: Mapping[str, Any]) -> tuple[str, str | None]:
-    if _preprocesses_itself(model):
-        return "none", None
+    scales = scales_input(model)
     declared = metadata.get("preprocess")
     if isinstance(declared, str):
         # With "module:function" in its metadata, the model would choose which code is run.
         if ":" not in declared:
-            return declared, None
+            return declared, _disagreement(declared, scales, model)
         return (
             GUESS,
             f"the model asks for preprocess={declared!r}, which is only run when you pass it yourself",
+        )
+    if scales == "yes":
+        return "none", None
+    if scales == "unknown":
+        return "none", (
+            f"{model.name!r} has a layer that scales pixels, but it is not known whether the input passes "
+            "through it first; assuming preprocess='none'. Pass preprocess= to be sure"
         )
     family = _model_family(model)
     if family:
@@ -91,11 +98,14 @@ def _resolve(model: Any, metadata: Mapping[str, Any]) -> tuple[str, str | None]:
     )
 
 
-def _preprocesses_itself(model: Any) -> bool:
-    import keras
-
-    types = (keras.layers.Rescaling, keras.layers.Normalization)
-    return any(isinstance(node.layer, types) for node in walk(model))
+def _disagreement(declared: str, scales: str, model: Any) -> str | None:
+    """A warning where pixels would be scaled twice by what is stated and what the model does."""
+    if scales != "yes" or declared == "none":
+        return None
+    return (
+        f"the metadata of {model.name!r} states preprocess={declared!r}, and the model scales its input "
+        "itself; both are applied. Pass preprocess='none' if that is one too many"
+    )
 
 
 def _model_family(model: Any) -> str | None:

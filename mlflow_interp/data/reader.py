@@ -17,7 +17,7 @@ from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Arrays, Chunk, flatten
 from mlflow_interp.data.array_files import StreamedRows, open_rows
 from mlflow_interp.data.images import Resize, read_image, read_image_and_digest
-from mlflow_interp.data.preparation import Preparation, Rows
+from mlflow_interp.data.preparation import Preparation, Rows, is_pixels
 from mlflow_interp.data.preprocessing import Preprocess, find_preprocess
 from mlflow_interp.data.read_ahead import DECODERS, read_ahead
 from mlflow_interp.data.sources import ArrayRows, Blocks, ImageFiles, Source
@@ -79,7 +79,14 @@ class Reader:
         name, function, warning = self._find_preprocess(takes_floats=takes_floats)
         self.warnings.extend([warning] if warning else [])
         model = self.loaded.keras
-        return Preparation(name, function, model.name, self.shape, is_channels_first(model))
+        return Preparation(
+            name,
+            function,
+            model.name,
+            self.shape,
+            is_channels_first(model),
+            is_stated=self.preprocess != "auto",
+        )
 
     def _find_preprocess(self, *, takes_floats: bool) -> tuple[str, Preprocess, str | None]:
         if takes_floats and self.preprocess == "auto":
@@ -160,13 +167,11 @@ class Reader:
                     for rows in parts:
                         yield _chunk(preparation, rows, labels.of(rows.indices))
 
-        return read, len(sample), {"preprocess": preparation.name, "resize": None, "size": None}
+        return read, len(sample), _array_facts(preparation, source.inputs)
 
     def _array_preparation(self, inputs: Arrays | StreamedRows) -> Preparation:
         """Bytes are pixels and are preprocessed; floats already are what the model takes."""
-        arrays = flatten(inputs)
-        are_pixels = len(arrays) == 1 and arrays[0].dtype == np.uint8 and arrays[0].ndim >= 3
-        return self._preparation(takes_floats=not are_pixels)
+        return self._preparation(takes_floats=not any(map(is_pixels, flatten(inputs))))
 
     def _blocks(self, source: Blocks) -> _Plan:
         resolved: list[Preparation] = []  # by the first block
@@ -179,7 +184,7 @@ class Reader:
                 for values, labels, weights in blocks:
                     if not resolved:
                         resolved.append(self._array_preparation(values))
-                        options["preprocess"] = resolved[0].name
+                        options.update(_array_facts(resolved[0], values))
                     indices = np.arange(start, start + len(flatten(values)[0]))
                     start += len(indices)
                     yield partial(_read_block, indices, values, labels, weights, resolved[0])
@@ -197,6 +202,16 @@ class Reader:
         annotations, warnings = annotate(labels, total, self.class_names, classes, weights)
         self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
         return annotations
+
+
+def _array_facts(preparation: Preparation, inputs: Arrays | StreamedRows) -> dict[str, Any]:
+    """How arrays are prepared, for a manifest; of several, which are preprocessed."""
+    facts: dict[str, Any] = {"preprocess": preparation.name, "resize": None, "size": None}
+    if isinstance(inputs, (dict, tuple)):
+        names = sorted(inputs) if isinstance(inputs, dict) else range(len(inputs))
+        selected = zip(names, preparation.selected(inputs), strict=True)
+        facts["preprocessed"] = [str(name) for name, is_selected in selected if is_selected]
+    return facts
 
 
 def _decoded(path: Path, **options: Any) -> tuple[np.ndarray, bytes] | InputsError:

@@ -6,6 +6,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -330,3 +331,145 @@ def test_a_users_function_runs_in_the_thread_of_the_caller(
     fed = np.concatenate([chunk.inputs for chunk in batch.chunks()])
     assert (fed == threading.get_ident() % 2**20).all()
     assert fed.dtype == np.float32
+
+
+# What the author states, what the model does, and guesses, in this order.
+
+
+def scaled_twice() -> keras.Model:
+    """A model that scales pixels itself, and was trained on pixels / 255 all the same."""
+    inputs = keras.Input((5, 6, 3))
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Rescaling(2.0)(inputs))), name="twice")
+
+
+def test_what_the_author_states_outranks_what_the_model_does() -> None:
+    name, function, warning = find_preprocess("auto", scaled_twice(), {"preprocess": "0..1"})
+    assert name == "0..1"
+    assert function(np.float32([[255]])) == 1
+    assert warning
+    assert "states preprocess='0..1', and the model scales its input itself" in warning
+    assert "preprocess='none'" in warning
+
+
+def test_the_stated_preprocessing_gives_the_predictions_of_keras(pixels: np.ndarray) -> None:
+    model = scaled_twice()
+    loaded = replace(load_model(model), metadata={"preprocess": "0..1"})
+    inputs = next(load_inputs(pixels.astype(np.uint8), loaded).chunks()).inputs
+    np.testing.assert_allclose(
+        model.predict(inputs, verbose=0), model.predict(pixels / 255, verbose=0), atol=1e-5
+    )
+
+
+def arithmetic() -> keras.Model:
+    inputs = keras.Input((5, 6, 3))
+    return keras.Model(inputs, layers.Flatten()(inputs / 127.5 - 1))
+
+
+def augmented() -> keras.Model:
+    augmentation = keras.Sequential([layers.RandomFlip(), layers.RandomZoom(0.1)])
+    inputs = keras.Input((5, 6, 3))
+    return keras.Model(inputs, layers.Flatten()(layers.Rescaling(1 / 255)(augmentation(inputs))))
+
+
+def branched() -> keras.Model:
+    inputs = keras.Input((5, 6, 3))
+    first, second = layers.Rescaling(1 / 255)(inputs), layers.Conv2D(2, 3)(inputs)
+    return keras.Model(inputs, layers.Concatenate()([layers.Flatten()(first), layers.Flatten()(second)]))
+
+
+@pytest.mark.parametrize("build", [arithmetic, augmented, branched])
+def test_scaling_on_the_way_from_the_input_is_seen(build: Callable[[], keras.Model]) -> None:
+    assert chosen(build()) == "none"
+    assert chosen(_outer_of(build())) == "none"
+
+
+def _outer_of(inner: keras.Model) -> keras.Model:
+    inputs = keras.Input(inner.input_shape[1:])
+    return keras.Model(inputs, layers.Dense(2)(inner(inputs)), name="outer")
+
+
+def scaled_inside() -> keras.Model:
+    inputs = keras.Input((5, 6, 3))
+    features = layers.Rescaling(0.1)(layers.Conv2D(4, 3)(inputs))
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(features)))
+
+
+def skipped() -> keras.Model:
+    inputs = keras.Input((5, 6, 3))
+    features = layers.Conv2D(3, 3, padding="same")(inputs)
+    return keras.Model(inputs, layers.Flatten()(features * 0.5))
+
+
+@pytest.mark.parametrize("build", [scaled_inside, skipped])
+def test_scaling_further_inside_does_not_count(build: Callable[[], keras.Model]) -> None:
+    assert "nothing tells" in guessed(build())
+
+
+def test_of_a_subclassed_model_it_is_not_known_which_way_the_input_takes() -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__(name="own")
+            self.scale = layers.Rescaling(1 / 255)
+            self.head = layers.Dense(2)
+
+        def call(self, inputs: Any) -> Any:
+            return self.head(self.scale(inputs))
+
+    name, _, warning = find_preprocess("auto", Own(), {})
+    assert name == "none"
+    assert warning
+    assert "'own' has a layer that scales pixels, but" in warning
+
+
+# Several inputs.
+
+
+def image_and_table() -> keras.Model:
+    image, table = keras.Input((4, 4, 3), name="image"), keras.Input((2,), name="table")
+    features = layers.Concatenate()([layers.Flatten()(image), table])
+    return keras.Model({"image": image, "table": table}, layers.Dense(2)(features), name="both")
+
+
+def prepared(inputs: Any, **options: Any) -> tuple[Any, Any]:
+    batch = load_inputs(inputs, load_model(image_and_table()), **options)
+    return next(batch.chunks()).inputs, batch.preparation
+
+
+IMAGE = np.random.default_rng(2).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
+TABLE = np.random.default_rng(3).normal(size=(3, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_a_stated_preprocessing_is_applied_to_the_image_of_several_inputs(as_dataset: bool) -> None:
+    inputs: Any = {"image": IMAGE, "table": TABLE}
+    if as_dataset:
+        inputs = tf.data.Dataset.from_tensor_slices(inputs).batch(2)
+    found, preparation = prepared(inputs, preprocess="0..1", batch_size=3)
+    np.testing.assert_allclose(found["image"], IMAGE / 255, atol=1e-6)
+    np.testing.assert_array_equal(found["table"], TABLE)
+    assert (preparation["preprocess"], preparation["preprocessed"]) == ("0..1", ["image"])
+
+
+def test_without_one_the_image_is_scaled_by_a_guess_with_a_warning() -> None:
+    batch = load_inputs({"image": IMAGE, "table": TABLE}, load_model(image_and_table()))
+    np.testing.assert_allclose(next(batch.chunks()).inputs["image"], IMAGE / 255, atol=1e-6)
+    (warning,) = batch.warnings
+    assert "preprocess='0..1' is a guess" in warning
+
+
+def test_floats_are_preprocessed_where_they_are_an_image_and_it_is_stated() -> None:
+    floats = IMAGE.astype(np.float32)
+    assert prepared({"image": floats, "table": TABLE})[0]["image"].max() > 1
+    found, preparation = prepared({"image": floats, "table": TABLE}, preprocess="-1..1")
+    np.testing.assert_allclose(found["image"], floats / 127.5 - 1, atol=1e-6)
+    assert preparation["preprocessed"] == ["image"]
+
+
+def test_a_preprocessing_that_no_input_can_take_is_refused() -> None:
+    first, second = keras.Input((2,), name="first"), keras.Input((3,), name="second")
+    outputs = layers.Dense(2)(layers.Concatenate()([first, second]))
+    loaded = load_model(keras.Model({"first": first, "second": second}, outputs))
+    inputs = {"first": TABLE, "second": np.zeros((3, 3), np.float32)}
+    message = r"none of the inputs is an image \(they have shapes \(2,\), \(3,\)\)"
+    with pytest.raises(OptionError, match=message):
+        load_inputs(inputs, loaded, preprocess="0..1")
