@@ -67,6 +67,7 @@ setup(
             "setuptools>=77",
             "tensorboard>=2.18",
             "tf_keras>=2.20",
+            "tifffile>=2024.1",
             "types-PyYAML>=6.0",
             "types-requests>=2.31",
             "types-tqdm>=4.66",
@@ -76,6 +77,7 @@ setup(
         "fuzz": ["atheris>=3.0"],
         "audit": ["pip-audit>=2.7"],
         "tensorboard": ["tensorboard>=2.18"],
+        "tiff": ["tifffile>=2024.1"],
         # xplique 1.4 to 2.0 would replace TensorFlow by an older one.
         "bench": ["scipy>=1.11", "tf-explain>=0.3.1", "tf-keras-vis>=0.8.7", "xplique==1.3.3"],
     },

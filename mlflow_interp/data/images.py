@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mlflow_interp.core.digests import file_digest
+from mlflow_interp.data import tiff
 from mlflow_interp.exceptions import InputsError, first_line
 
 Resize = Literal["crop", "pad", "stretch"]
@@ -80,7 +81,10 @@ def _open(file: BinaryIO) -> Image.Image:
         if accepted and not isinstance(accepted, str):  # a message, where a library is missing
             file.seek(0)
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # of another format
-                return factory(file, "")
+                image = factory(file, "")
+                return tiff.read(file, MOST_PIXELS) if tiff.is_misread(image) else image
+    if tiff.is_tiff(prefix):
+        return tiff.read(file, MOST_PIXELS)
     raise UnidentifiedImageError
 
 
@@ -94,16 +98,18 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale 16 bits to 8: Pillow itself clips them at 255, and turns float TIFFs black."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
         values = np.asarray(image).astype(np.int64)
-        # Pillow sometimes reads 16-bit PNG and PGM in mode "I"; a TIFF in that mode has 32 bits.
+        # Pillow sometimes reads 16-bit PNG and PGM in mode "I"; a TIFF in that mode has other integers.
         if (image.mode == "I" and image.format == "TIFF") or values.min() < 0 or values.max() > 65535:
-            raise InputsError("32-bit integer pixels have no fixed range; convert the file to 8 or 16 bits")
+            raise tiff.without_range(tiff.kind_of(image))
+        if tiff.is_white_zero(image):
+            values = 65535 - values
         scaled = Image.fromarray(np.rint(values / 257).astype(np.uint8))
         scaled.info.update(image.info)
         if isinstance(image.info.get("transparency"), int):
             scaled.info["transparency"] = round(image.info["transparency"] / 257)
         return scaled
     if image.mode == "F":
-        raise InputsError("floating-point pixels have no fixed range; convert the file to 8 or 16 bits")
+        raise tiff.without_range(tiff.kind_of(image))
     return image
 
 
