@@ -41,11 +41,56 @@ def annotate(
     class_names: Sequence[str] | None,
     classes: int | None = None,
     weights: Any = None,
+    *,
+    by_position: bool = False,
 ) -> tuple[Annotations, list[str]]:
-    """Labels and weights of any kind, and warnings about those that fit no class; see `label_indices`."""
+    """Labels and weights of any kind, and warnings about those that fit no class; see `label_indices`.
+
+    Labels that are no class of the whole input are left out with a warning, and never made one.
+
+    Args:
+        labels: as given.
+        total: the number of inputs.
+        class_names: the names of the classes, where known.
+        classes: their number, where known.
+        weights: of the inputs, as given.
+        by_position: whether the model gives classes for each position of an input, such as a pixel.
+    """
+    reason = _misfit(labels, total, by_position)
+    if reason is not None:
+        return Annotations(np.full(total, UNKNOWN, np.int64), None, row_weights(weights, total)), [reason]
     indices, unknown_names = label_indices(labels, total, class_names)
     warnings = _label_warnings(indices, unknown_names, classes)
     return Annotations(indices, label_rows(labels), row_weights(weights, total)), warnings
+
+
+def _misfit(labels: Any, total: int, by_position: bool) -> str | None:
+    """Why labels of several values an input are no classes of it; None where they may be."""
+    values = None if labels is None else np.asarray(labels)
+    if values is None or values.ndim < 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
+        return None
+    if len(values) != total:  # which is an error of its own
+        return None
+    shape = "×".join(map(str, values.shape[1:]))
+    if by_position:
+        return (
+            f"labels have {shape} values for each input, as the model has classes for each position; labels "
+            "of positions are not counted, and these are left out"
+        )
+    if values.ndim > 2:
+        return (
+            f"labels have {shape} values for each input, which are no classes of it; they are left out. Give "
+            "a class or a row of classes for each input"
+        )
+    # One-hot, several labels, or probabilities; NaN is none of these.
+    outside = ~((values >= 0) & (values <= 1)).all(axis=1)
+    if not outside.any():
+        return None
+    row = np.array2string(values[outside][0], threshold=4, edgeitems=2, separator=", ")
+    return (
+        f"labels are rows of {shape} such as {row}, neither 0 and 1 nor probabilities of classes; they are "
+        "left out. Give a class index, or a row of classes, for each input"
+    )
 
 
 def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:

@@ -23,7 +23,7 @@ from mlflow_interp.data.read_ahead import DECODERS, read_ahead
 from mlflow_interp.data.sources import ArrayRows, Blocks, ImageFiles, Source
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.models.origin import LoadedModel
-from mlflow_interp.models.signature import class_count
+from mlflow_interp.models.signature import class_count, gives_positions
 
 LARGEST_FREE_SIZE = 512  # of an image for a model that takes any size
 
@@ -199,7 +199,9 @@ class Reader:
 
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
         classes = class_count(self.loaded.keras)
-        annotations, warnings = annotate(labels, total, self.class_names, classes, weights)
+        annotations, warnings = annotate(
+            labels, total, self.class_names, classes, weights, by_position=gives_positions(self.loaded.keras)
+        )
         self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
         return annotations
 

@@ -18,6 +18,15 @@ def class_count(model: Any) -> int | None:
     return max(2, shape[1])
 
 
+def gives_positions(model: Any) -> bool:
+    """Whether a model gives classes for each position of an input: a pixel, a token, a frame."""
+    try:
+        shape = model.output_shape
+    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
+        return False
+    return isinstance(shape, tuple) and len(shape) > 2 and all(not isinstance(size, tuple) for size in shape)
+
+
 def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
     """The shape of the model's only input with its batch axis; None for several inputs, or if not known."""
     try:

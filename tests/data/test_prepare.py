@@ -653,6 +653,38 @@ def test_labels(kind: str, loaded: LoadedModel) -> None:
     )
 
 
+TAGS = np.random.default_rng(4).integers(0, 4, (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (TAGS, "labels are rows of 4 such as"),
+        (TAGS.astype(np.float32), "labels are rows of 4 such as"),
+        ([[0.2, -0.1], [0, 1], [1, 0]], r"labels are rows of 2 such as [ 0.2, -0.1]"),
+        ([[0.2, np.nan], [0, 1], [1, 0]], "labels are rows of 2 such as"),
+        (np.zeros((3, 8, 8), int), "labels have 8×8 values for each input, which are no classes of it"),
+    ],
+)
+def test_rows_that_are_no_classes_are_left_out_and_never_made_one(
+    given: Any, reason: str, loaded: LoadedModel
+) -> None:
+    """The tags of a sequence as long as there are classes are not the classes of one."""
+    batch = load_inputs(grey_rows(1, 2, 3), loaded, labels=given)
+    assert labels(batch) == [UNKNOWN] * 3
+    (warning,) = [each for each in batch.warnings if each.startswith("labels")]
+    assert warning.startswith(reason)
+    assert "left out" in warning
+
+
+@pytest.mark.parametrize("tags", [TAGS, TAGS % 2, np.eye(4)[TAGS]])
+def test_labels_of_positions_are_left_out_also_where_they_look_like_classes(tags: np.ndarray) -> None:
+    model = keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(4, activation="softmax")])
+    batch = load_inputs(np.zeros((3, 4, 2), np.float32), load_model(model), labels=tags)
+    assert labels(batch) == [UNKNOWN] * 3
+    assert "as the model has classes for each position" in batch.warnings[0]
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [("1\n0\n1\n", [1, 0, 1]), ("\ufeffdog\r\ncat\r\ndog", [1, 0, 1]), ("dog\n²\ncat", [1, UNKNOWN, 0])],

@@ -158,7 +158,6 @@ LABELS: dict[str, tuple[str, bytes | None, str]] = {
     "objects": ("l.npy", npy(np.array([{}, 1, 2], object), allow_pickle=True), "labels can't be read"),
     "damaged": ("l.npy", b"\x93NUMPY\x01", "labels can't be read"),
     "one number": ("l.npy", npy(np.array(3)), "labels"),
-    "three axes": ("l.npy", npy(np.zeros((3, 2, 2))), "labels"),
     "dates": ("l.npy", npy(np.array(["2024-01-01"] * 3, "M8[D]")), "labels"),
     "complex": ("l.npy", npy(np.array([1j, 2, 3])), "labels"),
     "ragged csv": ("l.csv", b"0,1\n1\n2,3\n", "labels can't be read"),
@@ -178,6 +177,21 @@ def test_bad_labels_are_refused(
         Path(name).write_bytes(content)
     for method in ("confusion_matrix", "gradcam"):
         refused(command(method, teller, "in.npy", "--no-log", "--quiet", "--labels", name), message)
+
+
+def test_labels_that_are_no_classes_of_an_input_are_left_out_with_the_reason(
+    command: Callable[..., Result], teller: str, refused: Callable[..., str], told: Callable[..., Any],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """What needs no label goes on with a warning; a confusion matrix gives it as its reason."""
+    np.save(tmp_path / "in.npy", rows())
+    np.save(tmp_path / "l.npy", np.zeros((3, 2, 2)))
+    arguments = (teller, tmp_path / "in.npy", "--save", tmp_path, "--no-log", "--quiet", "--labels")
+    reason = "labels have 2×2 values for each input, which are no classes of it"
+    refused(command("confusion_matrix", *arguments, tmp_path / "l.npy"), reason)
+    done = command("gradcam", *arguments, tmp_path / "l.npy")
+    assert done.exit_code == 0, done.output
+    assert f"warning: {reason}" in done.output
 
 
 def test_labels_of_no_class_are_unknown_and_said_so(told: Callable[..., Any], tmp_path: Path) -> None:

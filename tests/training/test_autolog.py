@@ -531,3 +531,31 @@ def test_the_callback_alone(small, pictures):
     run = only_run()
     assert run.info.run_id == callback.run_id
     assert run.data.params["interpretations/gradcam/layer"] == "conv"
+
+
+# Labels of another structure.
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_masks_cost_the_labels_and_not_the_interpretation(in_memory):
+    """A segmentation, whose labels are a class for each pixel."""
+    keras.utils.set_random_seed(0)
+    inputs = np.random.default_rng(0).random((20, 8, 8, 1), np.float32)
+    masks = (inputs[..., 0] > 0.5).astype(np.int32)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="conv"),
+            keras.layers.Conv2D(2, 1, activation="softmax", name="head"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    validation = (inputs, masks)
+    if not in_memory:
+        validation = tf.data.Dataset.from_tensor_slices(validation).batch(10)
+    mlflow_interp.autolog(methods="gradcam,umap", samples=10)
+    model.fit(inputs, masks, validation_data=validation, epochs=1, verbose=0)
+    run = only_run()
+    assert set(places(run)) >= {"gradcam", "umap"}
+    assert run.data.metrics["interpretations/gradcam/inputs"] == 10
+    assert "interpretations/gradcam/accuracy" not in run.data.metrics
