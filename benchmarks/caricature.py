@@ -78,10 +78,10 @@ def main() -> None:
     parser.add_argument("--only", choices=["steps", "quality", "looks"])
     parser.add_argument("--picture", help="where to write photographs beside both caricatures")
     parser.add_argument("--seeds", type=int, default=1, help="how many times each is drawn, by both")
-    parser.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
+    parser.add_argument("--ascent-rate", type=float, default=DEFAULTS.ascent_rate)
     options = parser.parse_args()
     tasks = inception() if options.inception else pretrained(options.layers.split(","), options.photographs)
-    settings = CaricatureOptions(**(vars(DEFAULTS) | {"learning_rate": options.learning_rate}))
+    settings = CaricatureOptions(**(vars(DEFAULTS) | {"ascent_rate": options.ascent_rate}))
     if options.only in (None, "steps"):
         for task in tasks:
             time_steps(task, settings, options.rounds)
@@ -296,7 +296,7 @@ def our_way(
     list(objective.optimization(subject, start).run(1, 0))  # compiles
     spent, taken, started = np.zeros(2), 0, _now()
     optimization = objective.optimization(subject, start)
-    for count in optimization.run(settings.steps, 0):
+    for count in optimization.run(settings.ascent_steps, 0):
         spent, taken = spent + _now() - started, taken + count
         yield Mark(taken, spent, *judge(to_image(objective.param, optimization.variable).numpy()))
         started = _now()

@@ -156,7 +156,7 @@ def whole_calls(work: Work) -> dict[str, Candidate]:
     batch = as_batch(work.pictures)
     return {
         "ours, saliency(noise=0): 27 passes, traced anew": lambda: result_of(
-            "saliency", work.model, batch, noise=0, steps=PASSES
+            "saliency", work.model, batch, noise=0, path_steps=PASSES
         )
     }
 
@@ -243,7 +243,7 @@ def print_agreement(work: Work, peers: dict[str, Peer]) -> None:
     xplique, which differ where the way is rough. But a trapezoidal sum over twice as many steps is the
     mean of the sum over the ends and the sum over the middles, so two of theirs give exactly ours.
     """
-    ours = result_of("saliency", work.model, as_batch(work.pictures), noise=0, steps=PASSES)
+    ours = result_of("saliency", work.model, as_batch(work.pictures), noise=0, path_steps=PASSES)
     rows = []
     for package, peer in peers.items():
         if peer.gradients:

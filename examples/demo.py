@@ -65,12 +65,12 @@ def log_classifier() -> str:
 
 #: What the demo runs: entry points and parameters, chosen to take a minute or two on two cores.
 RUNS = {
-    "main": ["-P", "methods=gradcam,saliency", "-P", "samples=2"],
+    "main": ["-P", "methods=gradcam,saliency", "-P", "noise_samples=2"],
     "caricature": [
         "-P",
         "layers=stem_relu,block9_expand_relu,head_relu",
         "-P",
-        "steps=64",
+        "ascent_steps=64",
         "-P",
         "max_inputs=2",
     ],

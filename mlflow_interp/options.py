@@ -292,19 +292,16 @@ def parameters_of(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def distribute(names: Iterable[str], options: Iterable[str]) -> dict[str, list[str]]:
-    """The methods that take each option: those that declare it; else those that forward it to a library.
-
-    So `learning_rate` is caricature's where both run, though umap-learn has one too.
+    """The methods that take each option.
 
     Raises:
         OptionError: no method takes an option.
     """
     methods = list(names)
-    takers_by_option = dict[str, list[str]]()
-    for option in options:
-        takers = [name for name in methods if option in options_of(name)]
-        declaring = [name for name in takers if not options_of(name)[option].forwarded]
-        takers_by_option[option] = declaring or takers
+    takers_by_option = {
+        option: [name for name in methods if option in options_of(name)] for option in options
+    }
+    for option, takers in takers_by_option.items():
         if not takers:
             raise _unknown(option, methods)
     return takers_by_option

@@ -26,7 +26,7 @@ from mlflow_interp.report.formats import npz, table_json
 from tests.running import run_method
 
 #: Options that keep a method quick enough to run several times; everything else is its default.
-QUICK: dict[str, dict[str, object]] = {"caricature": {"steps": 4}}
+QUICK: dict[str, dict[str, object]] = {"caricature": {"ascent_steps": 4}}
 
 pytestmark = pytest.mark.parametrize("method", method_names())
 

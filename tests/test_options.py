@@ -24,12 +24,15 @@ def test_only_those_given_stand_in_a_manifest():
     assert "learning_rate" not in known
 
 
-def test_an_option_goes_to_those_that_declare_it_before_those_that_pass_it_on():
-    assert distribute(["caricature", "umap"], ["learning_rate", "layers"]) == {
-        "learning_rate": ["caricature"],
+def test_an_option_goes_to_every_method_that_takes_it():
+    assert distribute(
+        ["caricature", "saliency", "umap"], ["learning_rate", "layers", "path_steps", "seed"]
+    ) == {
+        "learning_rate": ["umap"],
         "layers": ["caricature", "umap"],
+        "path_steps": ["saliency"],
+        "seed": ["caricature", "saliency", "umap"],
     }
-    assert distribute(["umap"], ["learning_rate"]) == {"learning_rate": ["umap"]}
 
 
 def test_where_no_option_is_near_all_are_listed():

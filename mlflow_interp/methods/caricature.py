@@ -31,8 +31,8 @@ def caricature(
     batch: Batch,
     *,
     layers: GradientLayers = None,
-    steps: int = 512,
-    learning_rate: float = 0.05,
+    ascent_steps: int = 512,
+    ascent_rate: float = 0.05,
     tolerance: float = 0.02,
     cosine_power: float = 0.5,
     parametrization: Parametrization = "fourier",
@@ -57,9 +57,9 @@ def caricature(
     Args:
         layers: The layers to draw for, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
-        steps: How many steps of the ascent to take at most, for each input and layer.
-        learning_rate: Adam's: about how far a first step moves each coefficient; low frequencies move
-            further, and steps grow two and a half times over the first 96.
+        ascent_steps: The most steps of the ascent, for each input and layer.
+        ascent_rate: Adam's learning rate: about how far a first step moves each coefficient. Low
+            frequencies move further, and steps grow two and a half times over the first 96.
         tolerance: An ascent stops where 32 more steps would add less than this share to its objective.
             0 takes all steps.
         cosine_power: How much the direction of the activations counts against their strength: the power
@@ -82,7 +82,7 @@ def caricature(
         ModelError: the model can't take the inputs.
     """
     settings = CaricatureOptions(
-        steps, learning_rate, tolerance, cosine_power, parametrization, decay_power,
+        ascent_steps, ascent_rate, tolerance, cosine_power, parametrization, decay_power,
         stddev, colours, value_range, snapshot_every, seed,
     )  # fmt: skip
     settings.check()
@@ -105,7 +105,7 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
 
     def work(self, inputs: int) -> int:
         """The number of steps of all inputs and layers."""
-        return inputs * self._settings.steps * max(1, len(self._layers))
+        return inputs * self._settings.ascent_steps * max(1, len(self._layers))
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The activations of each input at each layer, also upside down."""

@@ -41,10 +41,10 @@ def saliency(
     batch: Batch,
     *,
     target: Target = None,
-    samples: int = 7,
+    noise_samples: int = 7,
     noise: float = 0.15,
     average: Average = "squared",
-    steps: int = 25,
+    path_steps: int = 25,
     baseline: float | str | np.ndarray = 0.0,
     seed: int = 0,
 ) -> Explaining[SaliencyResult]:
@@ -60,11 +60,12 @@ def saliency(
     Args:
         target: The class to explain: an index or a class name, "label" for the true label, or one
             for each input, separated by commas. By default the class that the model predicts.
-        samples: How many noisy copies SmoothGrad and integrated gradients average over.
+        noise_samples: Number of noisy copies that SmoothGrad and integrated gradients average over.
         noise: The standard deviation of the noise, as a share of the input's range. 0 means no noise,
             and plain integrated gradients.
         average: What SmoothGrad averages: squared gradients, or their mean with its sign.
-        steps: How many points integrated gradients take on the way from the baseline to the input.
+        path_steps: Number of points that integrated gradients take on the path from the baseline to the
+            input.
         baseline: What integrated gradients start from, as the model is fed it: a number, a file of a
             picture or array, or an array.
         seed: Of the noise; the same noise is laid over every input.
@@ -77,14 +78,15 @@ def saliency(
         OptionError: a number out of range, a baseline of another shape, too many inputs for memory.
         InapplicableError: the model has several inputs, or no gradient with respect to the input.
     """
-    _check(samples, noise, average, steps)
-    copies = samples if noise > 0 else 1
-    return _SaliencyMethod(model, batch, target, copies, noise, average, steps, baseline, seed)
+    _check(noise_samples, noise, average, path_steps)
+    copies = noise_samples if noise > 0 else 1
+    return _SaliencyMethod(model, batch, target, copies, noise, average, path_steps, baseline, seed)
 
 
-def _check(samples: int, noise: float, average: str, steps: int) -> None:
-    if samples < 1 or steps < 1:
-        raise OptionError(f"samples is {samples} and steps {steps}; give 1 or more of each")
+def _check(noise_samples: int, noise: float, average: str, path_steps: int) -> None:
+    for name, value in (("noise_samples", noise_samples), ("path_steps", path_steps)):
+        if value < 1:
+            raise OptionError(f"{name} is {value}; give 1 or more")
     if not 0 <= noise < float("inf"):
         raise OptionError(f"noise is {noise}; give 0 or more, as a share of the input's range")
     if average not in ("squared", "mean"):
@@ -98,10 +100,10 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
     model: Any
     batch: Batch
     target: Target
-    samples: int
+    noise_samples: int
     noise: float
     average: Average
-    steps: int
+    path_steps: int
     baseline: float | str | np.ndarray
     seed: int
 
@@ -113,7 +115,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
 
     def work(self, inputs: int) -> int:
         """The number of passes."""
-        return -(-inputs // self.rows) * (1 + self.samples + self.samples * self.steps)
+        return -(-inputs // self.rows) * (1 + self.noise_samples + self.noise_samples * self.path_steps)
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The class explained, the gradient with respect to the points, and these where not the input."""
@@ -138,22 +140,22 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         smooth, integrate, score = self._compiled = self._compiled or self._compile(chunk.inputs, points)
         baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
         arguments = (chunk.inputs, points, baseline, self.noise * _span(points), targets)
-        gradient_sum, scores = yield from summed(smooth, arguments, self.samples)
-        path_sum, _ = yield from summed(integrate, arguments, self.samples * self.steps)
-        rise = scores / self.samples - score(chunk.inputs, baseline, targets)
-        integrated = path_sum / (self.samples * self.steps)
+        gradient_sum, scores = yield from summed(smooth, arguments, self.noise_samples)
+        path_sum, _ = yield from summed(integrate, arguments, self.noise_samples * self.path_steps)
+        rise = scores / self.noise_samples - score(chunk.inputs, baseline, targets)
+        integrated = path_sum / (self.noise_samples * self.path_steps)
         attribution_sum = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
         gaps = np.abs(attribution_sum - rise) / np.maximum(np.abs(rise), 1e-6)
         return {
             "gradients": passed.arrays["gradients"],
-            "smooth_gradients": gradient_sum / self.samples,
+            "smooth_gradients": gradient_sum / self.noise_samples,
             "integrated_gradients": integrated,
             "completeness_gaps": gaps.astype(np.float32),
         }
 
     def accumulator(self) -> SaliencyAccumulator:
         """Accumulates the maps."""
-        return SaliencyAccumulator(self.samples, self._entry)
+        return SaliencyAccumulator(self.noise_samples, self._entry)
 
     def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
         """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
@@ -163,7 +165,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64)
         return (
             one_pass(*start, arrays, noisy, square=self.average == "squared"),
-            one_pass(*start, arrays, on_the_path(noisy, self.steps), square=False),
+            one_pass(*start, arrays, on_the_path(noisy, self.path_steps), square=False),
             compile_for(partial(score_at, *start), inputs, *specs),
         )
 
@@ -198,12 +200,12 @@ class SaliencyAccumulator:
     """Accumulates the maps of inputs.
 
     Args:
-        samples: the number of noisy copies.
+        noise_samples: the number of noisy copies.
         entry: the path of the embedding that gradients are taken with respect to; empty for the input.
     """
 
-    def __init__(self, samples: int, entry: str) -> None:
-        self._samples = samples
+    def __init__(self, noise_samples: int, entry: str) -> None:
+        self._noise_samples = noise_samples
         self._entry = entry
         self._explained = ExplainedAccumulator()
 
@@ -225,6 +227,6 @@ class SaliencyAccumulator:
             arrays["smooth_gradients"],
             arrays["integrated_gradients"],
             arrays["completeness_gaps"],
-            self._samples,
+            self._noise_samples,
             self._entry,
         )

@@ -44,8 +44,8 @@ MOST_TARGET_BYTES = 64 * 2**20  # of one input
 class CaricatureOptions:
     """The options of a caricature, see `methods.caricature`."""
 
-    steps: int
-    learning_rate: float
+    ascent_steps: int
+    ascent_rate: float
     tolerance: float
     cosine_power: float
     parametrization: Parametrization
@@ -62,7 +62,7 @@ class CaricatureOptions:
         Raises:
             OptionError: an option is out of range.
         """
-        for name in ("steps", "learning_rate", "stddev"):
+        for name in ("ascent_steps", "ascent_rate", "stddev"):
             if not 0 < getattr(self, name) < np.inf:
                 raise OptionError(f"{name} is {getattr(self, name)}; give more than 0")
         for name in ("tolerance", "cosine_power", "decay_power", "snapshot_every", "seed"):
@@ -152,7 +152,7 @@ class LayerObjective:
         example = (*self._inputs_and_grey(subject.row(0)), self._views[:1])
         self._compiled_target = compile_for(self._target, example)
         affordable = MOST_TARGET_BYTES // self._compiled_target(example).numpy().nbytes
-        self._views = self._views[: max(1, min(affordable, settings.steps))]
+        self._views = self._views[: max(1, min(affordable, settings.ascent_steps))]
         self._step: Step | None = None
 
     def optimization(self, subject: Subject, variable: np.ndarray) -> Optimization:
@@ -165,7 +165,7 @@ class LayerObjective:
                 State.start(variable),
                 view_indices[0],
                 constants,
-                learning_rate=self.settings.learning_rate * learning_rate_scale(self.param),
+                learning_rate=self.settings.ascent_rate * learning_rate_scale(self.param),
                 pooled=partial(neighbourhood_mean, self.param),
             )
         return Optimization(self._step, constants, variable.copy(), cycle(view_indices))

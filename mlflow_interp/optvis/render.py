@@ -46,7 +46,7 @@ class Renderer:
         start = noise(objective.param, chunk.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
         optimization = objective.optimization(subject, start)
         snapshots = Snapshots(settings.snapshot_every)
-        for steps in optimization.run(settings.steps, settings.tolerance):
+        for steps in optimization.run(settings.ascent_steps, settings.tolerance):
             snapshots.add(optimization, lambda: to_image(objective.param, optimization.variable))
             yield steps
         images = to_image(objective.param, optimization.variable).numpy()

@@ -14,11 +14,16 @@ _MODEL_IN_MEMORY = "keras.Model"
 _INPUTS_IN_MEMORY = ("array", "arrays", "dataset", "data")
 _FIT_SUFFIX = "data of fit"
 _MLFLOW_OPTION = "experiment"  # which `mlflow run` takes as its own flag
+# Options that manifests of schema version 1 hold by an earlier name.
+_RENAMED = {
+    "caricature": {"steps": "ascent_steps", "learning_rate": "ascent_rate"},
+    "saliency": {"samples": "noise_samples", "steps": "path_steps"},
+}
 
 
 def mlflow_run(manifest: Mapping[str, Any]) -> str:
     """The `mlflow run` command, to be run in a checkout of mlflow_interp."""
-    given = dict(manifest["given"])
+    given = _given(manifest)
     flags = [f"--experiment-name={quote(str(given.pop(_MLFLOW_OPTION)))}"] if _MLFLOW_OPTION in given else []
     values = {"model": _model(manifest), "inputs": _inputs(manifest)} | {
         name: _text(value) for name, value in given.items()
@@ -34,7 +39,7 @@ def mlflow_run(manifest: Mapping[str, Any]) -> str:
 def command(manifest: Mapping[str, Any]) -> str:
     """The command line."""
     arguments = [quote(_as_argument(each)) for each in (_model(manifest), _inputs(manifest))]
-    return " ".join(["mlflow-interp", str(manifest["method"]), *arguments, *_flags(manifest["given"])])
+    return " ".join(["mlflow-interp", str(manifest["method"]), *arguments, *_flags(_given(manifest))])
 
 
 def _flags(given: Mapping[str, Any]) -> Iterator[str]:
@@ -53,7 +58,7 @@ def python(manifest: Mapping[str, Any]) -> str:
     arguments = [
         "model" if model == _MODEL_IN_MEMORY else repr(model),
         "inputs" if _is_in_memory(inputs) else repr(inputs),
-        *(f"{name}={_literal(value)}" for name, value in manifest["given"].items()),
+        *(f"{name}={_literal(value)}" for name, value in _given(manifest).items()),
         *(f"{name}={name}" for name in manifest.get("at_hand", ())),
     ]
     call = f"mlflow_interp.visualize_{manifest['method']}({', '.join(arguments)})"
@@ -65,6 +70,13 @@ def missing(manifest: Mapping[str, Any]) -> list[str]:
     names = ["model"] if manifest["model"]["uri"] == _MODEL_IN_MEMORY else []
     names += ["inputs"] if _is_in_memory(str(manifest["inputs"]["source"])) else []
     return [*names, *map(str, manifest.get("at_hand", ()))]
+
+
+def _given(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, by the names that they have now."""
+    is_earlier = manifest.get("schema_version") == 1
+    renamed = _RENAMED.get(str(manifest["method"]), {}) if is_earlier else {}
+    return {renamed.get(name, name): value for name, value in manifest["given"].items()}
 
 
 def _is_in_memory(source: str) -> bool:

@@ -28,7 +28,7 @@ def run(registered, tmp_path_factory):
         "grey": (9, 9, 9),
     }.items():
         Image.new("RGB", (12, 10), colour).save(folder / f"{name}.png")
-    return mlflow_interp.interpret(registered, folder, ["gradcam", "saliency"], quiet=True, steps=4)
+    return mlflow_interp.interpret(registered, folder, ["gradcam", "saliency"], quiet=True, path_steps=4)
 
 
 def watch(page):

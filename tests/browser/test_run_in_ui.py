@@ -36,7 +36,9 @@ def run(registered, store, server, tmp_path_factory):
     try:
         experiment = mlflow.create_experiment("seen in the UI")  # artifacts go through the server's proxy
         with mlflow.start_run(experiment_id=experiment) as run:
-            mlflow_interp.interpret(registered, folder, method_names(), quiet=True, steps=4, samples=2)
+            mlflow_interp.interpret(
+                registered, folder, method_names(), quiet=True, ascent_steps=4, path_steps=4, noise_samples=2
+            )
     finally:
         mlflow.set_tracking_uri(store)
     assert run.info.artifact_uri.startswith("mlflow-artifacts:")

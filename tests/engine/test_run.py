@@ -188,7 +188,7 @@ def test_an_error_of_the_model_is_raised_once(batch_of):
 
 def test_beside_others_expensive_methods_explain_a_selection_and_alone_all(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((80, 8, 8, 3), np.float32)
-    quick = {"saliency": {"samples": 1, "steps": 1}}
+    quick = {"saliency": {"noise_samples": 1, "path_steps": 1}}
     batch = batch_of(tiny_cnn, inputs, labels=np.arange(80) % 3)
 
     def explained(names, **options):
@@ -209,7 +209,7 @@ def test_beside_others_expensive_methods_explain_a_selection_and_alone_all(tiny_
 
 def test_several_expensive_methods_explain_the_same_selection(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((70, 8, 8, 3), np.float32)
-    quick = {"saliency": {"samples": 1, "steps": 1}, "caricature": {"steps": 2}}
+    quick = {"saliency": {"noise_samples": 1, "path_steps": 1}, "caricature": {"ascent_steps": 2}}
     batch = batch_of(tiny_cnn, inputs)
     found = run(tiny_cnn, batch, methods(tiny_cnn, batch, quick, **quick, max_explained=9))
     explained = [part.result().examples.indices.tolist() for part in found.parts.values()]
@@ -223,7 +223,7 @@ def test_several_expensive_methods_explain_the_same_selection(tiny_cnn, batch_of
 def test_while_training_the_same_inputs_are_shown_and_explained_whatever_is_predicted(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((90, 8, 8, 3), np.float32)
     batch = batch_of(tiny_cnn, inputs, labels=np.arange(90) % 3)
-    quick = {"saliency": {"samples": 1, "steps": 1}}
+    quick = {"saliency": {"noise_samples": 1, "path_steps": 1}}
     seen = []
     for bias in (0, 9):
         tiny_cnn.layers[-1].bias.assign([bias, 0, 0])
@@ -242,7 +242,7 @@ def test_while_training_the_same_inputs_are_shown_and_explained_whatever_is_pred
 def test_a_selection_that_prefers_errors_has_no_accuracy(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((90, 8, 8, 3), np.float32)
     batch = batch_of(tiny_cnn, inputs, labels=np.arange(90) % 3)
-    quick = {"saliency": {"samples": 1, "steps": 1}}
+    quick = {"saliency": {"noise_samples": 1, "path_steps": 1}}
     found = run(tiny_cnn, batch, methods(tiny_cnn, batch, ["saliency", "gradcam"], **quick))
     metrics = {name: part.result().metrics() for name, part in found.parts.items()}
     assert {"accuracy", "target_probability"} <= set(metrics["gradcam"])

@@ -60,7 +60,7 @@ def call(
     """Runs a method with as little work as it can be given."""
     inputs = tmp_path_factory.mktemp("in") / "in.npz"
     np.savez(inputs, inputs=np.random.default_rng(0).random((12, 8, 8, 3)), labels=np.arange(12) % 3)
-    least = {"steps": "2", "samples": "1", "n_epochs": "3"}
+    least = {"ascent_steps": "2", "path_steps": "2", "noise_samples": "1", "n_epochs": "3"}
 
     def call(method: str, option: str, value: str) -> Result:
         few = [f"--{name.replace('_', '-')}={least[name]}" for name in least if name in options_of(method)]

@@ -44,7 +44,7 @@ def drawings():
 def test_it_grows_like_its_input(network, drawings, batch_of):
     """More steps, a better objective, measured under turns and shifts the ascent has not seen."""
     few, many = (
-        caricature(network, batch_of(network, drawings), layers="first", steps=steps, tolerance=0)
+        caricature(network, batch_of(network, drawings), layers="first", ascent_steps=steps, tolerance=0)
         for steps in (2, 64)
     )
     assert (many.objectives > few.objectives + 0.1).all()
@@ -57,7 +57,7 @@ def test_it_grows_like_its_input(network, drawings, batch_of):
 
 
 def test_images_are_pictures_of_the_inputs_size_for_each_layer(network, drawings, batch_of):
-    result = caricature(network, batch_of(network, drawings), layers=["first", "second"], steps=8)
+    result = caricature(network, batch_of(network, drawings), layers=["first", "second"], ascent_steps=8)
     assert result.images.shape == (3, 2, 24, 20, 3)
     assert result.layers == ("first", "second")
     assert 0 <= result.images.min() < result.images.max() <= 1
@@ -66,8 +66,8 @@ def test_images_are_pictures_of_the_inputs_size_for_each_layer(network, drawings
 
 def test_alone_it_is_what_it_is_among_others(network, drawings, batch_of):
     """Noise and views are drawn for each input by itself, so its company makes no difference."""
-    together = caricature(network, batch_of(network, drawings), layers="second", steps=8)
-    alone = caricature(network, batch_of(network, drawings[:1]), layers="second", steps=8)
+    together = caricature(network, batch_of(network, drawings), layers="second", ascent_steps=8)
+    alone = caricature(network, batch_of(network, drawings[:1]), layers="second", ascent_steps=8)
     np.testing.assert_allclose(alone.images[0], together.images[0], atol=2e-3)
 
 
@@ -78,7 +78,7 @@ def test_baselines_compare_with_all_other_inputs_whatever_the_batch_size(network
     expected = ((units @ units.T).sum(axis=1) - 1) / 2
     for batch_size in (1, 2, 3):
         batch = batch_of(network, drawings, batch_size=batch_size)
-        found = caricature(network, batch, layers="second", steps=1).baseline_cosines[:, 0]
+        found = caricature(network, batch, layers="second", ascent_steps=1).baseline_cosines[:, 0]
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -86,14 +86,16 @@ def test_the_baseline_of_a_single_input_is_itself_upside_down(network, drawings,
     features = keras.Model(network.inputs, network.get_layer("second").output)
     pair = np.concatenate([drawings[:1], drawings[:1, ::-1]]).astype(np.float32)
     first, second = features.predict(pair, verbose=0).reshape(2, -1)
-    found = caricature(network, batch_of(network, drawings[:1]), layers="second", steps=1).baseline_cosines
+    found = caricature(
+        network, batch_of(network, drawings[:1]), layers="second", ascent_steps=1
+    ).baseline_cosines
     expected = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
     np.testing.assert_allclose(found, [[expected]], atol=1e-5)
 
 
 def test_the_same_seed_draws_the_same_and_another_another(network, drawings, batch_of):
     first, same, other = (
-        caricature(network, batch_of(network, drawings[:1]), layers="first", steps=8, seed=seed).images
+        caricature(network, batch_of(network, drawings[:1]), layers="first", ascent_steps=8, seed=seed).images
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, same)
@@ -108,7 +110,12 @@ def test_the_same_seed_draws_the_same_and_another_another(network, drawings, bat
 def test_every_way_of_writing_an_image_down_climbs(network, drawings, batch_of, options):
     few, many = (
         caricature(
-            network, batch_of(network, drawings[:1]), layers="first", steps=steps, tolerance=0, **options
+            network,
+            batch_of(network, drawings[:1]),
+            layers="first",
+            ascent_steps=steps,
+            tolerance=0,
+            **options,
         )
         for steps in (1, 48)
     )
@@ -129,8 +136,8 @@ def test_grey_images_are_drawn_in_the_models_order_of_channels(batch_of, preproc
     down, across = np.mgrid[:12, :10]
     grey = np.stack([down * 20, across * 25], axis=0)[..., np.newaxis].repeat(3, axis=-1).astype(np.uint8)
     result = caricature(
-        model, batch_of(model, grey, preprocess=preprocess), layers="last", steps=24, parametrization="pixel",
-        colours="true", stddev=1e-6,
+        model, batch_of(model, grey, preprocess=preprocess), layers="last", ascent_steps=24,
+        parametrization="pixel", colours="true", stddev=1e-6,
     )  # fmt: skip
     moved = np.ptp(result.images[:, 0], axis=(1, 2)) > 0.1
     assert moved.tolist() == [[each == channel for each in range(3)]] * 2
@@ -152,7 +159,7 @@ def test_grey_and_odd_sizes(batch_of, shape):
         ]
     )
     inputs = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
-    result = caricature(model, batch_of(model, inputs), steps=4)
+    result = caricature(model, batch_of(model, inputs), ascent_steps=4)
     assert result.images.shape == (2, 1, *shape)
     assert result.layers == ("conv",)
 
@@ -160,13 +167,15 @@ def test_grey_and_odd_sizes(batch_of, shape):
 def test_nested_layers_are_found(network, drawings, batch_of):
     inputs = keras.Input((24, 20, 3))
     outer = keras.Model(inputs, layers.Dense(2)(network(inputs)))
-    nested = caricature(outer, batch_of(outer, drawings[:1]), layers="network/first", steps=4)
-    flat = caricature(network, batch_of(network, drawings[:1]), layers="first", steps=4)
+    nested = caricature(outer, batch_of(outer, drawings[:1]), layers="network/first", ascent_steps=4)
+    flat = caricature(network, batch_of(network, drawings[:1]), layers="first", ascent_steps=4)
     np.testing.assert_allclose(nested.images, flat.images, atol=1e-4)
 
 
 def test_an_ascent_that_gains_nothing_stops_and_says_so(network, drawings, batch_of):
-    result = caricature(network, batch_of(network, drawings[:1]), layers="first", steps=400, tolerance=0.5)
+    result = caricature(
+        network, batch_of(network, drawings[:1]), layers="first", ascent_steps=400, tolerance=0.5
+    )
     assert result.converged.all()
     assert result.steps_taken.max() < 400
     assert result.table()["stopped"] == ["converged"]
@@ -177,7 +186,7 @@ def test_growth_can_be_followed(network, drawings, batch_of):
         network,
         batch_of(network, drawings),
         layers=["first", "second"],
-        steps=32,
+        ascent_steps=32,
         tolerance=0,
         snapshot_every=16,
     )
@@ -195,10 +204,10 @@ def test_growth_can_be_followed(network, drawings, batch_of):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "steps"),
-        ({"steps": -5}, "steps"),
-        ({"learning_rate": 0.0}, "learning_rate"),
-        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"ascent_steps": 0}, "ascent_steps"),
+        ({"ascent_steps": -5}, "ascent_steps"),
+        ({"ascent_rate": 0.0}, "ascent_rate"),
+        ({"ascent_rate": float("nan")}, "ascent_rate"),
         ({"stddev": -1.0}, "stddev"),
         ({"snapshot_every": -1}, "snapshot_every"),
         ({"parametrization": "wavelet"}, "wavelet"),

@@ -74,20 +74,20 @@ def test_smoothgrad_averages_over_noise_of_the_stated_size(batch_of):
     total = layers.Dense(1, use_bias=False, kernel_initializer="ones")
     model = keras.Model(inputs, total(inputs * inputs))
     values = np.linspace(-1, 3, 400, dtype=np.float32)[np.newaxis]
-    result = saliency(model, batch_of(model, values), target=0, samples=200, noise=0.1, steps=1)
+    result = saliency(model, batch_of(model, values), target=0, noise_samples=200, noise=0.1, path_steps=1)
     rise = result.smooth_gradients - (2 * values) ** 2
     assert rise.mean() == pytest.approx(4 * (0.1 * 4) ** 2, rel=0.05)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.15])
 def test_completeness_gap_is_below_one_percent_at_200_steps(smooth_cnn, pixels, batch_of, noise):
-    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=noise, samples=3, steps=200)
+    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=noise, noise_samples=3, path_steps=200)
     assert result.completeness_gaps.max() < 0.01
 
 
 def test_completeness_is_measured_against_the_model_itself(smooth_cnn, pixels, batch_of):
     """The gap is what it says: recomputed from the model's own logits."""
-    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=3, baseline=0.2)
+    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, path_steps=3, baseline=0.2)
     logits = keras.Sequential([*smooth_cnn.layers[:-1]])
     kernel, bias = smooth_cnn.layers[-1].get_weights()
 
@@ -103,7 +103,7 @@ def test_completeness_is_measured_against_the_model_itself(smooth_cnn, pixels, b
 
 def test_more_steps_come_closer(smooth_cnn, pixels, batch_of):
     gaps = [
-        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=steps).completeness_gaps.mean()
+        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, path_steps=steps).completeness_gaps.mean()
         for steps in (2, 8, 32)
     ]
     assert gaps[0] > gaps[1] > gaps[2]
@@ -135,16 +135,17 @@ def test_the_class_is_that_of_the_clean_input(batch_of):
     model = keras.Model(inputs, layers.Dense(2, use_bias=False, name="head")(inputs))
     model.get_layer("head").set_weights([np.array([[1.0, -1.0], [0.0, 0.0]])])
     values = np.array([[0.1, -5.0], [-0.1, 5.0]], np.float32)
-    result = saliency(model, batch_of(model, values), noise=3, samples=20, average="mean")
+    result = saliency(model, batch_of(model, values), noise=3, noise_samples=20, average="mean")
     assert result.explained.targets.tolist() == [0, 1]
     np.testing.assert_allclose(result.smooth_gradients[:, 0], [1, -1], atol=1e-6)
 
 
 def test_a_batch_is_its_inputs_one_by_one(smooth_cnn, batch_of):
     inputs = np.random.default_rng(8).random((11, 8, 8, 3), dtype=np.float32)
-    together = saliency(smooth_cnn, batch_of(smooth_cnn, inputs), samples=3, steps=4)
+    together = saliency(smooth_cnn, batch_of(smooth_cnn, inputs), noise_samples=3, path_steps=4)
     alone = [
-        saliency(smooth_cnn, batch_of(smooth_cnn, row[np.newaxis]), samples=3, steps=4) for row in inputs
+        saliency(smooth_cnn, batch_of(smooth_cnn, row[np.newaxis]), noise_samples=3, path_steps=4)
+        for row in inputs
     ]
     for name in ("gradients", "smooth_gradients", "integrated_gradients"):
         found = np.concatenate([getattr(each, name) for each in alone])
@@ -153,7 +154,7 @@ def test_a_batch_is_its_inputs_one_by_one(smooth_cnn, batch_of):
 
 def test_seed_chooses_the_noise(smooth_cnn, pixels, batch_of):
     first, same, other = (
-        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), seed=seed, steps=2).smooth_gradients
+        saliency(smooth_cnn, batch_of(smooth_cnn, pixels), seed=seed, path_steps=2).smooth_gradients
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, same)
@@ -165,8 +166,8 @@ def test_baseline_may_be_a_number_an_array_or_a_file(smooth_cnn, pixels, batch_o
     if isinstance(given, str) and given == "file":
         given = str(tmp_path / "baseline.npy")
         np.save(given, np.full((8, 8, 3), 0.25, np.float32))
-    expected = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=3, baseline=0.25)
-    found = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, steps=3, baseline=given)
+    expected = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, path_steps=3, baseline=0.25)
+    found = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, path_steps=3, baseline=given)
     np.testing.assert_array_equal(found.integrated_gradients, expected.integrated_gradients)
 
 
@@ -185,15 +186,15 @@ def test_signals_tables_and_grey_pictures_have_maps(batch_of):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
         inputs = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
-        result = saliency(model, batch_of(model, inputs), steps=2)
+        result = saliency(model, batch_of(model, inputs), path_steps=2)
         assert result.gradients.shape == (3, *shape)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"samples": 0}, "samples is 0"),
-        ({"steps": -3}, "steps -3"),
+        ({"noise_samples": 0}, "noise_samples is 0"),
+        ({"path_steps": -3}, "path_steps is -3"),
         ({"noise": -0.1}, "noise is -0.1"),
         ({"noise": float("nan")}, "noise is nan"),
         ({"average": "median"}, "no average 'median'"),
@@ -229,7 +230,7 @@ def test_the_memory_of_embedded_inputs_counts(batch_of, monkeypatch):
     monkeypatch.setattr("mlflow_interp.engine.explain.MOST_BYTES", 10**6)
     words = np.random.default_rng(0).integers(0, 10, (10, 12))
     with pytest.raises(OptionError, match="what is computed for 10 inputs takes"):
-        saliency(model, batch_of(model, words), samples=1, steps=1)
+        saliency(model, batch_of(model, words), noise_samples=1, path_steps=1)
 
 
 def test_inputs_that_are_looked_up_are_explained_by_what_is_found_there(batch_of):
@@ -237,7 +238,7 @@ def test_inputs_that_are_looked_up_are_explained_by_what_is_found_there(batch_of
     embedding, head = layers.Embedding(10, 4, name="words"), layers.Dense(2)
     model = keras.Sequential([keras.Input((6,), dtype="int64"), embedding, layers.Flatten(), head])
     words = np.random.default_rng(0).integers(0, 10, (3, 6))
-    result = saliency(model, batch_of(model, words), target=1, noise=0, steps=2)
+    result = saliency(model, batch_of(model, words), target=1, noise=0, path_steps=2)
     weights = head.kernel.numpy()[:, 1].reshape(6, 4)
     found = embedding(words).numpy()
     np.testing.assert_allclose(result.gradients, np.tile(weights, (3, 1, 1)), atol=1e-6)
@@ -260,7 +261,7 @@ def test_positions_are_no_way_from_the_input(batch_of):
 
     model = Text()
     model(np.zeros((1, 6), np.int64))
-    result = saliency(model, batch_of(model, np.arange(12).reshape(2, 6) % 10), samples=1, steps=1)
+    result = saliency(model, batch_of(model, np.arange(12).reshape(2, 6) % 10), noise_samples=1, path_steps=1)
     assert (result.resolved["embedding"], result.gradients.shape) == ("words", (2, 6, 4))
 
 
@@ -274,7 +275,7 @@ def test_two_embeddings_of_one_input_are_refused(batch_of):
 
 def test_flat_scores_are_warned_of(batch_of):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, kernel_initializer="zeros")])
-    result = saliency(model, batch_of(model, np.ones((2, 4), np.float32)), steps=1)
+    result = saliency(model, batch_of(model, np.ones((2, 4), np.float32)), path_steps=1)
     assert result.warnings() == ["2 inputs have no gradient at all: the score does not depend on them"]
 
 
@@ -282,9 +283,9 @@ def test_coarse_integrals_are_warned_of(batch_of):
     """Score = x⁸ from 0 to 1 in one step: the middle's gradient, 8/2⁷, is a sixteenth of the rise."""
     inputs = keras.Input((1,))
     model = keras.Model(inputs, inputs**8)
-    result = saliency(model, batch_of(model, np.ones((1, 1), np.float32)), noise=0, steps=1)
+    result = saliency(model, batch_of(model, np.ones((1, 1), np.float32)), noise=0, path_steps=1)
     np.testing.assert_allclose(result.completeness_gaps, [1 - 8 / 2**7], rtol=1e-5)
-    assert "by 94% (median); take more steps" in result.warnings()[0]
+    assert "by 94% (median); raise path_steps" in result.warnings()[0]
 
 
 def test_squares_that_float32_cannot_hold_are_warned_of(batch_of):
@@ -294,5 +295,5 @@ def test_squares_that_float32_cannot_hold_are_warned_of(batch_of):
     )
     batch = batch_of(model, np.ones((2, 1), np.float32))
     told = "SmoothGrad of 2 inputs is more than float32 holds; average=mean squares nothing"
-    assert saliency(model, batch, steps=1).warnings() == [told]
-    assert saliency(model, batch, steps=1, average="mean").warnings() == []
+    assert saliency(model, batch, path_steps=1).warnings() == [told]
+    assert saliency(model, batch, path_steps=1, average="mean").warnings() == []

@@ -17,8 +17,8 @@ from mlflow_interp.optvis.transform import crop
 def settings(**options):
     """The defaults, but for what is given."""
     defaults = {
-        "steps": 512,
-        "learning_rate": 0.05,
+        "ascent_steps": 512,
+        "ascent_rate": 0.05,
         "tolerance": 0.0,
         "cosine_power": 0.5,
         "parametrization": "fourier",

@@ -385,8 +385,8 @@ def test_charts_are_drawn_to_scale():
 
 GIVEN = {
     "gradcam": {"layer": "block/late conv", "target": "it's", "opacity": 0.5, "max_inputs": 3},
-    "saliency": {"samples": 3, "noise": 0.0, "average": "mean", "trust_model_code": True},
-    "caricature": {"layers": ["a", "b"], "steps": 9, "seed": -1},
+    "saliency": {"noise_samples": 3, "noise": 0.0, "average": "mean", "trust_model_code": True},
+    "caricature": {"layers": ["a", "b"], "ascent_steps": 9, "seed": -1},
     "umap": {"supervised": False, "class_names": ["$HOME", "b c"], "spread": 2.0},
     "confusion_matrix": {"normalize": "all", "labels": "labels.txt", "experiment": "my models"},
 }
@@ -464,6 +464,21 @@ def test_the_python_call_is_the_call(method, monkeypatch):
     )
     exec(reproduce.python(manifest_of(method)), {})
     assert called == [(("models:/a net/3", "-my photos/*.png"), GIVEN[method])]
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "expected"),
+    [
+        ("saliency", {"samples": 3, "steps": 9}, {"noise_samples": 3, "path_steps": 9}),
+        ("caricature", {"steps": 9, "learning_rate": 0.1}, {"ascent_steps": 9, "ascent_rate": 0.1}),
+        ("umap", {"learning_rate": 0.5}, {"learning_rate": 0.5}),
+    ],
+)
+def test_options_of_schema_version_1_are_shown_by_their_present_names(method, given, expected, parsed):
+    manifest = manifest_of(method) | {"schema_version": 1, "given": given}
+    assert parsed(shlex.split(reproduce.command(manifest))[1:])[3] == expected
+    assert all(f"-P {name}={value}" in reproduce.mlflow_run(manifest) for name, value in expected.items())
+    assert all(f"{name}={value!r}" in reproduce.python(manifest) for name, value in expected.items())
 
 
 def test_what_was_at_hand_is_named_and_not_invented():

@@ -117,7 +117,10 @@ def test_signals_and_volumes(batch_of, rank, convolution, pooling, shape):
     expected = features @ head.kernel.numpy()[:, 1] / np.prod(features.shape[1:-1])
     assert result.heatmaps.ndim == rank + 1
     np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
-    assert saliency(model, batch_of(model, inputs), samples=1, steps=1).gradients.shape == inputs.shape
+    assert (
+        saliency(model, batch_of(model, inputs), noise_samples=1, path_steps=1).gradients.shape
+        == inputs.shape
+    )
 
 
 def test_words_are_looked_at_where_they_are_found(batch_of):
@@ -153,7 +156,7 @@ def test_precisions_agree_with_float32(batch_of, dtype):
     other.set_weights(plain.get_weights())
     # A bfloat16 has eight bits of precision, and a ReLU near zero falls to either side.
     least = 0.9 if "bf" in dtype else 0.999
-    integrated = {"samples": 1, "noise": 0, "steps": 3}
+    integrated = {"noise_samples": 1, "noise": 0, "path_steps": 3}
     for method, name, options in (gradcam, "heatmaps", {}), (saliency, "integrated_gradients", integrated):
         results = [method(each, batch_of(each, inputs), target=1, **options) for each in (plain, other)]
         expected, found = (getattr(result, name).ravel() for result in results)
@@ -282,7 +285,7 @@ def test_the_message_says_which_methods_can_be_used():
 def test_all_goes_without_what_does_not_apply():
     with pytest.warns(InterpretationWarning, match="(gradcam|caricature|umap) was left out"):
         found = interpret(
-            tabular(layers.Dense(2)), random(5), "all", labels=[0, 1, 0, 1], samples=1, steps=1,
+            tabular(layers.Dense(2)), random(5), "all", labels=[0, 1, 0, 1], noise_samples=1, path_steps=1,
             log=False, quiet=True,
         )  # fmt: skip
     assert sorted(found) == ["confusion_matrix", "saliency"]

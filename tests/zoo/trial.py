@@ -22,8 +22,8 @@ from tests.zoo import architectures
 INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes them one by one
 OPTIONS: dict[str, dict[str, Any]] = {
     # Gradients of random weights reach 1e19, whose squares float32 can't hold.
-    "saliency": {"samples": 2, "steps": 3, "average": "mean"},
-    "caricature": {"steps": 3},
+    "saliency": {"noise_samples": 2, "path_steps": 3, "average": "mean"},
+    "caricature": {"ascent_steps": 3},
 }
 
 

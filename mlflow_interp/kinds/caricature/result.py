@@ -128,7 +128,8 @@ class CaricatureResult:
         return [
             f"{far} of {len(self.examples)} caricatures at layer {layer!r} are no more like their input than "
             f"other inputs are (cosine {self.cosines[:, column].mean():.2f} against "
-            f"{self.baseline_cosines[:, column].mean():.2f}); take more steps, or a layer after a ReLU"
+            f"{self.baseline_cosines[:, column].mean():.2f}); raise ascent_steps, or take a layer after "
+            "a ReLU"
             for column, layer in enumerate(self.layers)
             if (far := int((self.cosines <= self.baseline_cosines)[:, column].sum()))
         ]

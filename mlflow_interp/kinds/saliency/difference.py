@@ -41,7 +41,7 @@ def difference(minuend: SaliencyResult, subtrahend: SaliencyResult) -> SaliencyD
     second = _at(subtrahend, matching.other_rows)
     return SaliencyDifference(
         explained=first.explained,
-        samples=minuend.samples,
+        noise_samples=minuend.noise_samples,
         entry=minuend.entry,
         title=f"Difference of {' and '.join(dict.fromkeys((minuend.title, subtrahend.title)))}",
         minuend=first,

@@ -25,7 +25,7 @@ class SaliencyResult:
         smooth_gradients: (n, …) float32, their mean, or mean square, over noisy copies.
         integrated_gradients: (n, …) float32, attributions that sum to the score's rise over the baseline.
         completeness_gaps: (n,) float32, how far they are from that sum, relative to it.
-        samples: the number of noisy copies; one where there is no noise.
+        noise_samples: the number of noisy copies; one where there is no noise.
         entry: path of the embedding layer that gradients are taken with respect to; empty for the input.
         title: the name of the method in titles.
     """
@@ -35,7 +35,7 @@ class SaliencyResult:
     smooth_gradients: np.ndarray
     integrated_gradients: np.ndarray
     completeness_gaps: np.ndarray
-    samples: int
+    noise_samples: int
     entry: str = ""
     title: str = "Saliency"
 
@@ -52,7 +52,7 @@ class SaliencyResult:
     @property
     def resolved(self) -> dict[str, Any]:
         """The kind of head that scores come from, the number of noisy copies, the embedding if any."""
-        resolved = {"head": self.explained.head, "samples": self.samples}
+        resolved = {"head": self.explained.head, "noise_samples": self.noise_samples}
         return resolved | ({"embedding": self.entry} if self.entry else {})
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -79,7 +79,7 @@ class SaliencyResult:
         gap = float(np.median(self.completeness_gaps))
         if gap > 0.2:
             warnings.append(
-                f"integrated gradients miss what they should sum to by {gap:.0%} (median); take more steps"
+                f"integrated gradients miss what they should sum to by {gap:.0%} (median); raise path_steps"
             )
         flat = int((np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0).sum())
         if flat:

@@ -14,7 +14,7 @@ from mlflow_interp.kinds.stored import Stored, example_facts
 def facts(result: SaliencyResult) -> dict[str, Any]:
     """What the arrays don't hold."""
     return example_facts(result.examples) | {
-        "samples": result.samples,
+        "noise_samples": result.noise_samples,
         "entry": result.entry,
         "title": result.title,
         "head": result.explained.head,
@@ -25,7 +25,7 @@ def earlier_facts(manifest: Mapping[str, Any], _series: Mapping[str, Any]) -> di
     """The facts in a manifest of schema version 1."""
     parameters = manifest["parameters"]
     return {
-        "samples": parameters["samples"],
+        "noise_samples": parameters["samples"],
         "entry": parameters.get("embedding", ""),
         "title": "Saliency",
         "head": parameters["head"],
@@ -46,7 +46,7 @@ def restored(
         smooth_gradients=stored.arrays["smooth_gradients"],
         integrated_gradients=stored.arrays["integrated_gradients"],
         completeness_gaps=stored.arrays["completeness_gaps"],
-        samples=int(stored.facts["samples"]),
+        noise_samples=int(stored.facts["noise_samples"]),
         entry=str(stored.facts["entry"]),
         title=str(stored.facts["title"]),
     )
