@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
+from mlflow_interp.core.accepted import check, range_of
 from mlflow_interp.exceptions import InterpretationError, OptionError, without_password
 from mlflow_interp.options import Option
 from mlflow_interp.tracking.destination import note_failure
@@ -74,10 +75,29 @@ def _parameter(option: Option) -> click.Option:
     name = f"--{option.name.replace('_', '-')}"
     if option.annotation is bool:
         return click.Option([f"{name}/--no-{name[2:]}", option.name], default=None, help=option.help)
-    default = "" if option.default is None else f" [default: {option.default}]"
+    default = None if option.default is None else f"default: {option.default}"
+    facts = "; ".join(str(fact) for fact in (default, range_of(option.annotation)) if fact is not None)
     return click.Option(
-        [name, option.name], type=_click_type(option.annotation), default=None, help=option.help + default
+        [name, option.name],
+        type=_click_type(option.annotation),
+        default=None,
+        callback=_checked(option),
+        help=f"{option.help} [{facts}]" if facts else option.help,
     )
+
+
+def _checked(option: Option) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Check a value while arguments are parsed, before anything is imported that takes time."""
+
+    def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+        if value is not None and not ctx.resilient_parsing:
+            try:
+                check(option.name, option.annotation, value)
+            except OptionError as error:
+                raise click.UsageError(str(error), ctx) from error
+        return value
+
+    return callback
 
 
 def _click_type(annotation: Any) -> click.ParamType[Any, Any]:

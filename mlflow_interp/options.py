@@ -13,11 +13,11 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from numbers import Integral, Real
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from docstring_parser import parse
 
+from mlflow_interp.core.accepted import check
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
@@ -40,9 +40,6 @@ T = TypeVar("T")
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
 METHODS_IN_TRAINING = ("umap", "confusion_matrix")  # unless others are named
-
-LARGEST = 2**31 - 1  # of whole numbers
-LARGEST_FLOAT = 3.4e38
 
 #: The stages of a call; "method" and "figure" depend on the method.
 STAGES = ("method", "model", "inputs", "engine", "figure", "run")
@@ -242,43 +239,16 @@ def route(method: str, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Sort the options of a call by the stage that takes them.
 
     Raises:
-        OptionError: no stage takes an option, or a number can't be computed with.
+        OptionError: no stage takes an option, or a value is one that it does not accept.
     """
     known = options_of(method)
     by_stage = {stage: dict[str, Any]() for stage in STAGES}
     for name, value in options.items():
         if name not in known:
             raise _unknown(name, [method])
-        check_number(known[name], value)
+        check(name, known[name].annotation, value)
         by_stage[known[name].stage][name] = value
     return by_stage
-
-
-def check_number(option: Option, value: Any) -> None:
-    """Refuse values that no numeric option can take; each function checks the range of its own options.
-
-    TensorFlow and umap-learn compute in 32 bits: a larger number would overflow there without an error.
-
-    Raises:
-        OptionError: the value is infinite, NaN or too large, or not a number where one is needed.
-    """
-    kinds = set(get_args(option.annotation) or (option.annotation,))
-    if not kinds & {int, float} or (value is None and type(None) in kinds):
-        return
-    if isinstance(value, Real):
-        number = int(value) if isinstance(value, Integral) else float(value)
-        needs, largest = ("", LARGEST) if isinstance(number, int) else ("finite ", LARGEST_FLOAT)
-        if not abs(number) <= largest:
-            raise OptionError(f"{option.name} is {value}; give a {needs}number of at most {largest:,}")
-    if kinds <= {int, float, type(None)}:
-        _check_kind(option, kinds, value)
-
-
-def _check_kind(option: Option, kinds: set[Any], value: Any) -> None:
-    """Refuse a value that is not a number, or not an integer where the option takes only integers."""
-    wanted, what = (Real, "number") if float in kinds else (Integral, "whole number")
-    if not isinstance(value, wanted):
-        raise OptionError(f"{option.name} is {value!r}; give a {what}")
 
 
 def parameters_of(method: str, options: Mapping[str, Any]) -> dict[str, Any]:

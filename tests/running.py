@@ -7,11 +7,12 @@ from functools import partial
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.run import run
 from mlflow_interp.method_registry import find_method, method_names
+from mlflow_interp.options import route
 
 
 def run_method(method, model, batch, *, max_explained=None, **options):
     """The result of one method."""
-    called = find_method(method)(model, batch, **options)
+    called = find_method(method)(model, batch, **route(method, options)["method"])
     if max_explained is not None:
         called = limit(called, max_explained=max_explained)
     found = run(model, batch, {method: called})

@@ -286,8 +286,6 @@ def failed_run(client, error):
     [
         ({"layer": "cnov"}, OptionError, "no layer 'cnov'"),
         ({"target": "dog"}, OptionError, "no class is called 'dog'"),
-        ({"colormap": "infernal"}, OptionError, "no colormap 'infernal'; nearest: inferno"),
-        ({"opacity": 1.5}, OptionError, "opacity is 1.5; give a number from 0 to 1"),
     ],
 )
 def test_failures_on_the_way_leave_a_failed_run_that_says_why(
@@ -307,6 +305,8 @@ def test_failures_on_the_way_leave_a_failed_run_that_says_why(
         (None, None, {"colour": "red"}, OptionError, "gradcam has no option 'colour'; nearest: colormap"),
         (None, None, {"run_id": "0" * 32}, (ModelError, TrackingError), "0" * 32),
         (None, None, {"batch_size": 0}, OptionError, "batch_size is 0"),
+        (None, None, {"colormap": "infernal"}, OptionError, "no colormap 'infernal'; nearest: inferno"),
+        (None, None, {"opacity": 1.5}, OptionError, "opacity is 1.5; give a number from 0 to 1"),
     ],
 )
 def test_failures_before_any_work_make_no_run(

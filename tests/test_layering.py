@@ -17,13 +17,13 @@ LIBRARIES = {"tensorflow", "keras", "mlflow", "matplotlib", "umap", "click"}
 RULES = """
 __main__         cli
 cli              api backend cli_options engine options method_registry tracking | click
-cli_options      options tracking | click
+cli_options      core options tracking | click
 autologging      options training | keras mlflow
 evaluator        api models report | mlflow
 api              core data engine models options progress method_registry report tracking
 training         backend core data drawing engine kinds models options progress method_registry report
                  tracking | keras
-options          data engine models method_registry tracking
+options          core data engine models method_registry tracking
 tracking         core models progress report | mlflow
 report           core drawing models method_registry result_kind
 methods          backend core data engine kinds optvis progress

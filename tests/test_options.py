@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mlflow_interp.exceptions import OptionError
+from mlflow_interp.kinds.confusion_matrix import from_predictions
+from mlflow_interp.method_registry import own_method_names
 from mlflow_interp.options import distribute, options_of, parameters_of, route
 
 
@@ -48,3 +50,82 @@ def test_where_no_option_is_near_all_are_listed():
 def test_an_unknown_option_is_refused_with_the_nearest_ones(ask):
     with pytest.raises(OptionError, match="umap has no option 'n_neighbours'; nearest: n_neighbors"):
         ask()
+
+
+RANGES = [
+    ("gradcam", "batch_size", [1], [0, -1, 1.5]),
+    ("gradcam", "max_inputs", [None, 1], [0]),
+    ("gradcam", "resize", ["crop", "pad", "stretch"], ["zoom", 3]),
+    ("gradcam", "opacity", [0, 0.5, 1], [-0.1, 1.1, 3, float("nan"), "0.5"]),
+    ("gradcam", "colormap", ["inferno", "RdBu_r"], ["infernal"]),
+    ("saliency", "noise_samples", [1], [0]),
+    ("saliency", "noise", [0, 0.3], [-0.1, float("inf")]),
+    ("saliency", "average", ["squared", "mean"], ["median"]),
+    ("saliency", "path_steps", [1], [0, -3]),
+    ("saliency", "seed", [0], [-1]),
+    ("saliency", "max_explained", [None, 1], [0]),
+    ("saliency", "percentile", [0.1, 100], [0, 100.1]),
+    ("caricature", "ascent_steps", [1], [0]),
+    ("caricature", "ascent_rate", [0.001], [0, -1.0]),
+    ("caricature", "tolerance", [0], [-0.1]),
+    ("caricature", "cosine_power", [0], [-0.1]),
+    ("caricature", "parametrization", ["fourier", "pixel"], ["wavelet"]),
+    ("caricature", "decay_power", [0], [-0.1]),
+    ("caricature", "stddev", [0.1], [0]),
+    ("caricature", "colours", ["true"], ["grey"]),
+    ("caricature", "value_range", ["clip"], ["tanh"]),
+    ("caricature", "snapshot_every", [0], [-1]),
+    ("umap", "pooling", ["max"], ["sum"]),
+    ("umap", "n_neighbors", [None, 2], [1]),
+    ("umap", "min_dist", [0], [-0.1]),
+    ("umap", "n_components", [1, 3], [0, 4]),
+    ("umap", "n_epochs", [3], [2]),
+    ("umap", "max_fit", [10], [9]),
+    ("umap", "seed", [None, 0], [-1]),
+    ("umap", "legend", ["shared", "each", "off"], ["none"]),
+    ("umap", "point_size", [None, 0.1], [0]),
+    ("confusion_matrix", "threshold", [0, 0.99], [1, -0.1]),
+    ("confusion_matrix", "top_k", [0], [-1]),
+    ("confusion_matrix", "normalize", ["none", "true", "predicted", "all"], ["row"]),
+    ("confusion_matrix", "order", ["given", "cluster", "support", "recall"], ["size"]),
+]
+
+
+@pytest.mark.parametrize(("method", "option", "accepted", "refused"), RANGES)
+def test_ranges_are_those_of_the_signature(method, option, accepted, refused):
+    for value in accepted:
+        route(method, {option: value})
+    for value in refused:
+        with pytest.raises(OptionError, match=f"^(no )?{option} "):
+            route(method, {option: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 1.0}, "threshold is 1.0; give a number from 0 to below 1"),
+        ({"top_k": -1}, "top_k is -1; give 0 or more"),
+    ],
+)
+def test_functions_that_users_call_check_likewise(options, message):
+    with pytest.raises(OptionError, match=message):
+        from_predictions([0, 1], [0, 1], **options)
+
+
+#: Options whose help differs between methods after the first sentence, and why.
+DIFFERENT = {
+    "colormap": "what else a colormap has to be depends on what is drawn",
+    "layers": "the default layer depends on the method",
+    "seed": "umap-learn uses all cores without one",
+}
+
+
+def test_an_option_that_several_methods_share_has_one_meaning():
+    """Told by its help: the same text, or the same first sentence where a reason is known."""
+    helps = {}
+    for method in own_method_names():
+        for name, option in options_of(method).items():
+            helps.setdefault(name, set()).add(option.help)
+    first = {name: {text.partition(".")[0] for text in texts} for name, texts in helps.items()}
+    assert {name for name, texts in helps.items() if len(texts) > 1} == set(DIFFERENT)
+    assert not {name for name, sentences in first.items() if len(sentences) > 1}

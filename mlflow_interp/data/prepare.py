@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from mlflow_interp.core.accepted import Range, checked
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.data.class_names import (
     ClassNames,
@@ -19,11 +20,12 @@ from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.reader import Reader
 from mlflow_interp.data.saved_arrays import read_arrays
 from mlflow_interp.data.sources import find_source, folder_class_names
-from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.exceptions import InputsError
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import batch_axes, class_count, input_shape
 
 
+@checked
 def load_inputs(
     inputs: Any,
     loaded: LoadedModel,
@@ -32,8 +34,8 @@ def load_inputs(
     labels: Labels = None,
     preprocess: str = "auto",
     resize: Resize = "crop",
-    batch_size: int = 32,
-    max_inputs: int | None = None,
+    batch_size: Annotated[int, Range(least=1)] = 32,
+    max_inputs: Annotated[int | None, Range(least=1)] = None,
 ) -> Batch:
     """Make inputs ready for a model, read as they are needed: memory is bounded by `batch_size`.
 
@@ -57,10 +59,6 @@ def load_inputs(
         InputsError: nothing there, nothing readable, or nothing the model can take.
         OptionError: an option out of range.
     """
-    if batch_size < 1 or (max_inputs is not None and max_inputs < 1):
-        raise OptionError(f"batch_size is {batch_size} and max_inputs {max_inputs}; give 1 or more")
-    if resize not in ("crop", "pad", "stretch"):
-        raise OptionError(f"no resize {resize!r}; there are: crop, pad, stretch")
     shape = input_shape(loaded)
     labels = read_column(labels, "labels")
     axes = batch_axes(loaded.keras, shape)

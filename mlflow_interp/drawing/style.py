@@ -6,16 +6,17 @@ import base64
 import io
 import re
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from PIL import Image
 
+from mlflow_interp.core.accepted import Checked
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.exceptions import OptionError, nearest
 
 if TYPE_CHECKING:
-    from matplotlib.colors import Colormap
+    from matplotlib import colors
     from matplotlib.figure import Figure
 
 INK = "#1b1f24"
@@ -35,7 +36,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def find_colormap(name: str) -> Colormap:
+def find_colormap(name: str) -> colors.Colormap:
     """A matplotlib colormap.
 
     Raises:
@@ -48,6 +49,9 @@ def find_colormap(name: str) -> Colormap:
     return matplotlib.colormaps[name]
 
 
+#: The name of a matplotlib colormap, as an option; matplotlib is imported when one is given.
+Colormap = Annotated[str, Checked(find_colormap)]
+
 #: The colormaps of signed values: two hues that meet in a pale middle.
 DIVERGING = frozenset(
     ("PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "RdBu", "RdYlBu", "RdYlGn", "Spectral", "coolwarm", "bwr",
@@ -55,7 +59,7 @@ DIVERGING = frozenset(
 )  # fmt: skip
 
 
-def diverging_colormap(name: str) -> Colormap:
+def diverging_colormap(name: str) -> colors.Colormap:
     """A matplotlib colormap for signed values; "RdBu_r" where `name` is not a diverging one.
 
     Raises:

@@ -32,12 +32,6 @@ def find_paths(model: Any, layers: Layers) -> list[str] | None:
     return paths
 
 
-def check_pooling(pooling: str) -> None:
-    """Raise an OptionError for an unknown pooling."""
-    if pooling not in ("mean", "max", "flatten"):
-        raise OptionError(f"no pooling {pooling!r}; there are: mean, max, flatten")
-
-
 def trace_activations(trace: Trace, paths: Sequence[str] | None, pooling: Pooling) -> dict[str, Any]:
     """By path, the output of each layer as (batch, features) float32, traced.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Chunk, split
 from mlflow_interp.core.examples import MOST_IMAGES, ExampleAccumulator
@@ -22,7 +23,9 @@ from mlflow_interp.progress import track
 MOST_BYTES = 4 * 2**30  # of the arrays that a method gives for all inputs
 
 
-def limit(method: Explaining[Any], *, max_explained: int | None = None) -> Explaining[Any]:
+def limit(
+    method: Explaining[Any], *, max_explained: Annotated[int | None, Range(least=1)] = None
+) -> Explaining[Any]:
     """Limit the number of inputs that a method explains.
 
     Args:
@@ -30,12 +33,7 @@ def limit(method: Explaining[Any], *, max_explained: int | None = None) -> Expla
         max_explained: Explain at most this many inputs, selected of all: errors, uncertain and confident
             predictions, and a random rest. By default 64 beside other methods, all where the method is
             called alone.
-
-    Raises:
-        OptionError: the number is below 1.
     """
-    if max_explained is not None and max_explained < 1:
-        raise OptionError(f"max_explained is {max_explained}; give 1 or more")
     method.max_explained = max_explained
     return method
 

@@ -71,5 +71,5 @@ def layer_kind(method: str) -> str | None:
             resolve(parameter.annotation, function) if parameter.name in ("layer", "layers") else None
         )
         if get_origin(annotation) is Annotated:
-            return str(get_args(annotation)[1])
+            return next((each for each in get_args(annotation)[1:] if isinstance(each, str)), None)
     return None

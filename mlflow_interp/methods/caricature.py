@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from mlflow_interp.backend.layer_tree import GradientLayers, find_layers
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
@@ -31,17 +32,17 @@ def caricature(
     batch: Batch,
     *,
     layers: GradientLayers = None,
-    ascent_steps: int = 512,
-    ascent_rate: float = 0.05,
-    tolerance: float = 0.02,
-    cosine_power: float = 0.5,
+    ascent_steps: Annotated[int, Range(least=1)] = 512,
+    ascent_rate: Annotated[float, Range(above=0)] = 0.05,
+    tolerance: Annotated[float, Range(least=0)] = 0.02,
+    cosine_power: Annotated[float, Range(least=0)] = 0.5,
     parametrization: Parametrization = "fourier",
-    decay_power: float = 1.0,
-    stddev: float = 0.01,
+    decay_power: Annotated[float, Range(least=0)] = 1.0,
+    stddev: Annotated[float, Range(above=0)] = 0.01,
     colours: Colours = "decorrelated",
     value_range: ValueRange = "sigmoid",
-    snapshot_every: int = 0,
-    seed: int = 0,
+    snapshot_every: Annotated[int, Range(least=0)] = 0,
+    seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[CaricatureResult]:
     """What a layer sees in a picture, drawn from nothing until the layer answers as it does to the picture.
 
@@ -55,7 +56,7 @@ def caricature(
     are more than 256 MB.
 
     Args:
-        layers: The layers to draw for, separated by commas: indices, names, or paths into nested models
+        layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
         ascent_steps: The most steps of the ascent, for each input and layer.
         ascent_rate: Adam's learning rate: about how far a first step moves each coefficient. Low
@@ -71,13 +72,13 @@ def caricature(
             red, green and blue. Grey pictures have nothing to decorrelate.
         value_range: How values are kept within black and white: a sigmoid, or clip.
         snapshot_every: Keep the image every so many steps, to watch it grow. 0 keeps none.
-        seed: Of the noise and of the zooms and shifts.
+        seed: The seed of everything random: the same seed gives the same result.
 
     Returns:
         An image for each input and layer, of the input's size, float32 in 0..1.
 
     Raises:
-        OptionError: no such layer, one without a gradient to the input, or a number out of range.
+        OptionError: no such layer, or one without a gradient to the input.
         InapplicableError: inputs that are no grey or colour pictures, or no spatial feature map.
         ModelError: the model can't take the inputs.
     """
@@ -85,7 +86,6 @@ def caricature(
         ascent_steps, ascent_rate, tolerance, cosine_power, parametrization, decay_power,
         stddev, colours, value_range, snapshot_every, seed,
     )  # fmt: skip
-    settings.check()
     paths = () if layers is None else tuple(layer.path for layer in find_layers(model, layers))
     return _CaricatureMethod(model, paths, settings)
 

@@ -17,11 +17,11 @@ from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
 from mlflow_interp.kinds.confusion_matrix.predictions import (
     Predictions,
-    check_threshold,
+    Threshold,
     decide,
     read_predictions,
 )
-from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, check_top_k, result_of
+from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, TopK, result_of
 
 REQUIRES = ("classes", "labels")
 
@@ -36,9 +36,9 @@ def confusion_matrix(
     batch: Batch,
     *,
     predictions: Column | None = None,
-    threshold: float = 0.5,
+    threshold: Threshold = 0.5,
     sample_weight: Column | None = None,
-    top_k: int = 5,
+    top_k: TopK = 5,
 ) -> Predicting[ConfusionMatrixResult]:
     """Which classes a model takes for which: counts of true against predicted classes.
 
@@ -62,11 +62,9 @@ def confusion_matrix(
     Raises:
         InapplicableError: no input has a label.
         InputsError: labels, predictions or weights that don't fit the model or the inputs.
-        OptionError: an option out of range.
+        OptionError: a threshold that nothing is compared with.
         ModelError: the model gives no probabilities of classes.
     """
-    check_threshold(threshold)
-    check_top_k(top_k)
     if not batch.labelled:
         raise InapplicableError(_NO_LABELS)
     columns: dict[str, Any] = {}

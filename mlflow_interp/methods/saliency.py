@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from mlflow_interp.backend.gradients import (
     score_at,
     summed,
 )
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
@@ -41,12 +42,12 @@ def saliency(
     batch: Batch,
     *,
     target: Target = None,
-    noise_samples: int = 7,
-    noise: float = 0.15,
+    noise_samples: Annotated[int, Range(least=1)] = 7,
+    noise: Annotated[float, Range(least=0)] = 0.15,
     average: Average = "squared",
-    path_steps: int = 25,
+    path_steps: Annotated[int, Range(least=1)] = 25,
     baseline: float | str | np.ndarray = 0.0,
-    seed: int = 0,
+    seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[SaliencyResult]:
     """Which pixels a class score depends on: gradients, SmoothGrad and integrated gradients, side by side.
 
@@ -61,36 +62,25 @@ def saliency(
         target: The class to explain: an index or a class name, "label" for the true label, or one
             for each input, separated by commas. By default the class that the model predicts.
         noise_samples: Number of noisy copies that SmoothGrad and integrated gradients average over.
-        noise: The standard deviation of the noise, as a share of the input's range. 0 means no noise,
-            and plain integrated gradients.
+        noise: The standard deviation of the noise, as a share of the input's range. Every input gets the
+            same noise. 0 means no noise, and plain integrated gradients.
         average: What SmoothGrad averages: squared gradients, or their mean with its sign.
         path_steps: Number of points that integrated gradients take on the path from the baseline to the
             input.
         baseline: What integrated gradients start from, as the model is fed it: a number, a file of a
             picture or array, or an array.
-        seed: Of the noise; the same noise is laid over every input.
+        seed: The seed of everything random: the same seed gives the same result.
 
     Returns:
         Three maps of the input's own shape each, float32, every channel and sign kept; of texts
         (n, length, channels of the embedding).
 
     Raises:
-        OptionError: a number out of range, a baseline of another shape, too many inputs for memory.
+        OptionError: a target out of range, a baseline of another shape, too many inputs for memory.
         InapplicableError: the model has several inputs, or no gradient with respect to the input.
     """
-    _check(noise_samples, noise, average, path_steps)
     copies = noise_samples if noise > 0 else 1
     return _SaliencyMethod(model, batch, target, copies, noise, average, path_steps, baseline, seed)
-
-
-def _check(noise_samples: int, noise: float, average: str, path_steps: int) -> None:
-    for name, value in (("noise_samples", noise_samples), ("path_steps", path_steps)):
-        if value < 1:
-            raise OptionError(f"{name} is {value}; give 1 or more")
-    if not 0 <= noise < float("inf"):
-        raise OptionError(f"noise is {noise}; give 0 or more, as a share of the input's range")
-    if average not in ("squared", "mean"):
-        raise OptionError(f"no average {average!r}; there are: squared, mean")
 
 
 @dataclass

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from typing_extensions import Unpack
 
 from mlflow_interp.backend.feature_maps import Pooling
 from mlflow_interp.backend.layer_tree import VectorLayers
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.activation_cache import ActivationCache, writable_folder
-from mlflow_interp.engine.activations import Activations, check_pooling, find_paths, trace_activations
+from mlflow_interp.engine.activations import Activations, find_paths, trace_activations
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.embedding.alignment import Earlier, moved_onto, read_earlier
 from mlflow_interp.kinds.embedding.layout import (
+    FEWEST_EPOCHS,
+    FEWEST_FITTED,
     UmapOptions,
     check_count,
     check_settings,
@@ -47,16 +50,16 @@ def umap(
     *,
     layers: VectorLayers = None,
     pooling: Pooling = "mean",
-    n_neighbors: int | None = None,
-    min_dist: float = 0.1,
-    n_components: int = 2,
+    n_neighbors: Annotated[int | None, Range(least=2)] = None,
+    min_dist: Annotated[float, Range(least=0)] = 0.1,
+    n_components: Annotated[int, Range(least=1, most=3)] = 2,
     metric: str = "euclidean",
-    n_epochs: int | None = None,
+    n_epochs: Annotated[int | None, Range(least=FEWEST_EPOCHS)] = None,
     supervised: bool = False,
-    max_fit: int = 20_000,
+    max_fit: Annotated[int, Range(least=FEWEST_FITTED)] = 20_000,
     align: str | Path | np.ndarray | None = None,
     cache: str | None = None,
-    seed: int | None = 0,
+    seed: Annotated[int | None, Range(least=0)] = 0,
     **umap_options: Unpack[UmapOptions],
 ) -> Streaming[EmbeddingResult]:
     """What a layer knows: its activations laid out in the plane (UMAP, McInnes, Healy and Melville 2018).
@@ -67,8 +70,9 @@ def umap(
     Memory is bounded by what umap-learn needs for `max_fit` points, activations wait on disk.
 
     Args:
-        layers: The layers to look at, separated by commas: indices, names, or paths into nested models.
-            By default the last one before the head; input stands for what the model is fed.
+        layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
+            such as mobilenetv2/out_relu. By default the last one before the head; input stands for
+            what the model is fed.
         pooling: What becomes of a feature map's places: their mean, their max, or flatten, which keeps all.
         n_neighbors: How many neighbours a point is placed by: few show detail, many the whole. By
             default 15, or fewer where there are fewer inputs.
@@ -84,13 +88,14 @@ def umap(
             of an earlier UMAP such as runs:/id/interpretations/umap, or an array (n, components).
         cache: A folder to keep activations in. A second call with the same model, inputs, layers and
             pooling reads them; anything else can't.
-        seed: The same seed gives the same picture. None lets umap-learn use all cores, which is faster.
+        seed: The seed of everything random: the same seed gives the same result. None lets
+            umap-learn use all cores, which is faster.
 
     Returns:
         Points (n, layers, components), float32.
 
     Raises:
-        OptionError: no such layer, one without a vector for each input, a number out of range.
+        OptionError: no such layer, one without a vector for each input, or what umap-learn refuses.
         InputsError: fewer inputs than neighbours, activations that are not finite or all alike.
     """
     forwarded: dict[str, Any] = {name: plain_option(name, value) for name, value in umap_options.items()}
@@ -102,8 +107,7 @@ def umap(
         "n_epochs": n_epochs,
         "random_state": seed,
     } | {name: value for name, value in forwarded.items() if value is not None}
-    check_settings(settings, max_fit, batch.total)
-    check_pooling(pooling)
+    check_settings(settings, batch.total)
     earlier = read_earlier(align, batch, n_components)
     if forwarded or metric != "euclidean":
         try_out(settings)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.exceptions import OptionError
 from mlflow_interp.optvis.freeze import frozen
 from mlflow_interp.optvis.optimize import Optimization, State, Step, compile_step
 from mlflow_interp.optvis.param import (
@@ -56,34 +55,11 @@ class CaricatureOptions:
     snapshot_every: int
     seed: int
 
-    def check(self) -> None:
-        """Refuse options that are out of range.
-
-        Raises:
-            OptionError: an option is out of range.
-        """
-        for name in ("ascent_steps", "ascent_rate", "stddev"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise OptionError(f"{name} is {getattr(self, name)}; give more than 0")
-        for name in ("tolerance", "cosine_power", "decay_power", "snapshot_every", "seed"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise OptionError(f"{name} is {getattr(self, name)}; give 0 or more")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise OptionError(f"no {name} {getattr(self, name)!r}; there are: {', '.join(choices)}")
-
     def image_param(self, size: Size, channels: int) -> ImageParam:
         """The parametrisation of images of a size."""
         return ImageParam(
             size, channels, self.parametrization, self.colours, self.value_range, self.decay_power
         )
-
-
-_CHOICES = {
-    "parametrization": get_args(Parametrization),
-    "colours": get_args(Colours),
-    "value_range": get_args(ValueRange),
-}
 
 
 @dataclass(frozen=True, eq=False)

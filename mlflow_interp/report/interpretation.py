@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.core.accepted import check
 from mlflow_interp.core.result import HasDifference, Result
 from mlflow_interp.drawing import style
-from mlflow_interp.exceptions import InputsError, InterpretationWarning
-from mlflow_interp.method_registry import kind_of
+from mlflow_interp.exceptions import InputsError, InterpretationWarning, OptionError, nearest
+from mlflow_interp.method_registry import kind_of, resolve
 from mlflow_interp.report.folder import ARRAYS, FIGURE, TABLE, new_place, write_folder
 from mlflow_interp.report.formats import npz, table_json
 from mlflow_interp.report.manifest import complete_manifest
@@ -74,6 +75,13 @@ class Interpretation:
             OptionError: no such panel or option, or a value out of range.
         """
         kind = kind_of(self.method)
+        annotations = self._drawing_annotations()
+        for name, value in options.items():
+            if name not in annotations:
+                raise OptionError(
+                    f"the figure of {self.method} has no option {name!r}{nearest(name, annotations)}"
+                )
+            check(name, annotations[name], value)
         options = self._drawing_options() | options
         if ax is None:
             return kind.draw(self.result, **options)
@@ -82,10 +90,17 @@ class Interpretation:
 
     def _drawing_options(self) -> dict[str, Any]:
         """The options that the figure was drawn with."""
-        parameters = inspect.signature(kind_of(self.method).draw).parameters.values()
-        names = [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
         drawn = self.manifest.get("parameters", {})
-        return {name: drawn[name] for name in names if name in drawn}
+        return {name: drawn[name] for name in self._drawing_annotations() if name in drawn}
+
+    def _drawing_annotations(self) -> dict[str, Any]:
+        """The types of all options of drawing, by name."""
+        draw = kind_of(self.method).draw
+        return {
+            each.name: resolve(each.annotation, draw)
+            for each in inspect.signature(draw).parameters.values()
+            if each.kind is inspect.Parameter.KEYWORD_ONLY
+        }
 
     def __sub__(self, other: Any) -> Interpretation:
         """What differs from another interpretation by the same kind of method.

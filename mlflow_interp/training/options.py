@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 from mlflow_interp.backend.layer_tree import Layers
+from mlflow_interp.core.accepted import Range, check
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.options import METHODS_IN_TRAINING, Methods, distribute, options_of, parse_methods, route
@@ -27,9 +28,9 @@ class TrainingOptions:
             than predictions, such as the confusion matrix, count the whole validation set.
         every_n_epochs: After each so many epochs, and after the last.
         class_names: The names of the classes, as elsewhere.
-        layers: The layers to look at, for the methods that take layers.
+        layers: The layers to interpret, for the methods that take layers.
         resample: Choose other inputs each time.
-        seed: Of the choice of inputs.
+        seed: The seed of the choice of inputs.
         run_id: The run to log to. By default the active one, else a new one that ends with the training.
         wait: Most seconds to wait at the end of training for what is still to be drawn and logged.
         verbose: Print results that can be written as text, such as the confusion matrix.
@@ -39,14 +40,14 @@ class TrainingOptions:
 
     methods: Methods = METHODS_IN_TRAINING
     data: Any = None
-    samples: int = 500
-    every_n_epochs: int = 1
+    samples: Annotated[int, Range(least=1)] = 500
+    every_n_epochs: Annotated[int, Range(least=1)] = 1
     class_names: Any = None
     layers: Layers = None
     resample: bool = False
-    seed: int = 0
+    seed: Annotated[int, Range(least=0)] = 0
     run_id: str | None = None
-    wait: float = 60.0
+    wait: Annotated[float, Range(least=0)] = 60.0
     verbose: bool = False
     display: bool = False
     tensorboard: str | None = None
@@ -86,9 +87,8 @@ class TrainingOptions:
                 "interpreting while training needs Linux or macOS; interpret the trained model instead, with "
                 "mlflow_interp.interpret(model, inputs)"
             )
-        for name, value in (("samples", self.samples), ("every_n_epochs", self.every_n_epochs)):
-            if not isinstance(value, int) or value < 1:
-                raise OptionError(f"{name} is {value!r}; give a whole number, 1 or more")
+        for name, annotation in get_type_hints(type(self), include_extras=True).items():
+            check(name, annotation, getattr(self, name))
         for method in parse_methods(self.methods):
             find_method(method)
         for method, method_options in self.by_method.items():

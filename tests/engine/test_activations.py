@@ -344,7 +344,6 @@ def test_not_a_number_names_the_layer_and_the_input(batch_of):
         ("nothing", "mean", "no layer 'nothing'"),
         ("pool,pool", "mean", "names a layer twice"),
         ("", "mean", "names none"),
-        ("pool", "sum", "no pooling 'sum'; there are: mean, max, flatten"),
     ],
 )
 def test_wrong_options_are_refused(tiny_cnn, pixels, batch_of, asked, pooling, message):

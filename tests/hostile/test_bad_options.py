@@ -20,7 +20,7 @@ ZERO = {
     "snapshot_every", "target", "tolerance", "top_k",
 }  # fmt: skip
 NAMES = {"baseline", "layer", "layers", "target"}  # take texts too, which are told by what they name
-BELOW = {"baseline", "layers", "seed"}
+BELOW = {"baseline", "layers"}
 ENORMOUS = {int: "1" + "0" * 30, float: "1e300"}
 
 
@@ -81,7 +81,7 @@ def test_a_number_works_or_is_refused_in_one_line(
         assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
         return
     line = refused(done)
-    if option.name not in NAMES and (method, option.name) != ("umap", "seed"):  # random_state there
+    if option.name not in NAMES:
         assert option.name in line.replace("-", "_") or option.forwarded, line
         assert value[:8] in line.replace("e+", "e") or option.forwarded, line
 

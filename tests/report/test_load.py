@@ -194,6 +194,15 @@ def test_a_panel_is_drawn_into_axes(found, tmp_path):
     loaded["confusion_matrix"].draw(ax=axes[2])
     assert [text.get_text() for text in axes[2].get_xticklabels()] == list(loaded["confusion_matrix"].names)
     loaded["caricature"].draw(ax=axes[3], panel=2)
+    for options, message in (
+        ({"opacity": 3}, "opacity is 3; give a number from 0 to 1"),
+        ({"colormap": "infernal"}, "no colormap 'infernal'; nearest: inferno"),
+        ({"legend": "off"}, "the figure of gradcam has no option 'legend'"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            loaded["gradcam"].draw(**options)
+        with pytest.raises(OptionError, match=message):
+            loaded["gradcam"].draw(ax=axes[0], **options)
     with pytest.raises(OptionError, match="no layer 'lat'; nearest: late"):
         loaded["umap"].draw(ax=axes[1], panel="lat")
     with pytest.raises(OptionError, match="panel 1 is out of range"):

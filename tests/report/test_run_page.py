@@ -386,7 +386,7 @@ def test_charts_are_drawn_to_scale():
 GIVEN = {
     "gradcam": {"layer": "block/late conv", "target": "it's", "opacity": 0.5, "max_inputs": 3},
     "saliency": {"noise_samples": 3, "noise": 0.0, "average": "mean", "trust_model_code": True},
-    "caricature": {"layers": ["a", "b"], "ascent_steps": 9, "seed": -1},
+    "caricature": {"layers": ["a", "-1"], "ascent_steps": 9},
     "umap": {"supervised": False, "class_names": ["$HOME", "b c"], "spread": 2.0},
     "confusion_matrix": {"normalize": "all", "labels": "labels.txt", "experiment": "my models"},
 }

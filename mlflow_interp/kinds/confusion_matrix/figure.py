@@ -20,7 +20,6 @@ from mlflow_interp.drawing.layout import (
     width_of,
 )
 from mlflow_interp.drawing.panels import find_panel
-from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.confusion_matrix.difference import ConfusionMatrixDifference
 from mlflow_interp.kinds.confusion_matrix.difference_figure import draw_difference, draw_difference_cells
 from mlflow_interp.kinds.confusion_matrix.labels_figure import draw_label, draw_labels_grid
@@ -57,7 +56,7 @@ def draw(
     *,
     normalize: Normalize = "true",
     order: Order = "given",
-    colormap: str = "Blues",
+    colormap: style.Colormap = "Blues",
 ) -> Figure:
     """Draw the matrix, a row a true class, a column a predicted one, and name the most confused pairs.
 
@@ -70,13 +69,12 @@ def draw(
             class (so the diagonal is recall); predicted, of the predicted class (precision); all, of all.
         order: The order of classes: given; cluster, confused ones side by side; support, the largest
             first; recall, the worst found first.
-        colormap: A matplotlib colormap from light to dark. A difference needs a diverging one, and any
-            other becomes RdBu_r.
+        colormap: The matplotlib colormap of the figure. It goes from light to dark; a difference needs a
+            diverging one, and any other becomes RdBu_r.
 
     Raises:
-        OptionError: no such normalisation, order or colormap.
+        OptionError: no such colormap, or clusters of labels.
     """
-    _check_normalize(normalize)
     colours = style.find_colormap(colormap)
     if isinstance(result, ConfusionMatrixDifference):
         classes = class_order(result.minuend.matrix, order)
@@ -94,14 +92,13 @@ def draw_panel(
     *,
     normalize: Normalize = "true",
     order: Order = "given",
-    colormap: str = "Blues",
+    colormap: style.Colormap = "Blues",
 ) -> None:
     """Draw the matrix into axes; of several labels that of one, given by its index or name.
 
     Raises:
-        OptionError: no such label, normalisation, order or colormap.
+        OptionError: no such label or colormap.
     """
-    _check_normalize(normalize)
     colours = style.find_colormap(colormap)
     if isinstance(result, ConfusionMatrixDifference):
         find_panel(panel, ["matrix"], "panel")
@@ -113,11 +110,6 @@ def draw_panel(
         return
     find_panel(panel, ["matrix"], "panel")
     _drawing(result, normalize, class_order(result.matrix, order), colours).panel(axes)
-
-
-def _check_normalize(normalize: str) -> None:
-    if normalize not in _MEANING:
-        raise OptionError(f"no normalize {normalize!r}; there are: {', '.join(_MEANING)}")
 
 
 def _drawing(result: ConfusionMatrixResult, normalize: str, classes: np.ndarray, colours: Any) -> _Drawing:

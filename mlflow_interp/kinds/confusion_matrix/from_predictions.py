@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.core.accepted import checked
 from mlflow_interp.core.annotations import class_indices
 from mlflow_interp.core.chunk import Chunk, some
 from mlflow_interp.data.labels import Column, read_column
 from mlflow_interp.exceptions import InapplicableError, InputsError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
-from mlflow_interp.kinds.confusion_matrix.predictions import Predictions, read_predictions
-from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, check_top_k, result_of
+from mlflow_interp.kinds.confusion_matrix.predictions import Predictions, Threshold, read_predictions
+from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, TopK, result_of
 
 
+@checked
 def from_predictions(
     labels: Column,
     predictions: Column,
@@ -23,8 +25,8 @@ def from_predictions(
     class_names: Sequence[str] | None = None,
     weights: Column | None = None,
     images: np.ndarray | None = None,
-    threshold: float = 0.5,
-    top_k: int = 5,
+    threshold: Threshold = 0.5,
+    top_k: TopK = 5,
 ) -> ConfusionMatrixResult:
     """A confusion matrix of predictions at hand, without model and MLflow.
 
@@ -42,7 +44,6 @@ def from_predictions(
         InputsError: arrays that don't fit each other, or hold no classes.
         OptionError: an option out of range.
     """
-    check_top_k(top_k)
     label_column = read_column(labels, "labels")
     prediction_column = read_column(predictions, "predictions")
     names = _names(label_column, prediction_column, class_names)

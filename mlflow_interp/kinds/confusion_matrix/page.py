@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.confusion_matrix.mistakes import occurrence_numbers
-from mlflow_interp.kinds.confusion_matrix.ordering import ORDERS, class_order, clustered
+from mlflow_interp.kinds.confusion_matrix.ordering import Order, class_order, clustered
 from mlflow_interp.kinds.confusion_matrix.text import headline
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SHADES = 33
 
 
 def page(
-    result: ConfusionMatrixResult, *, normalize: str = "true", order: str = "given", colormap: str = "Blues"
+    result: ConfusionMatrixResult, *, normalize: str = "true", order: Order = "given", colormap: str = "Blues"
 ) -> str:
     """A page that opens offline: the matrix, the numbers and mistakes of each cell, every class."""
     return page_over({0: result}, normalize=normalize, order=order, colormap=colormap)
@@ -34,7 +34,7 @@ def page_over(
     results: Mapping[int, ConfusionMatrixResult],
     *,
     normalize: str = "true",
-    order: str = "given",
+    order: Order = "given",
     colormap: str = "Blues",
 ) -> str:
     """The same page with a slider over steps, such as epochs.
@@ -47,7 +47,7 @@ def page_over(
 
     Raises:
         InputsError: no steps, or steps of different classes.
-        OptionError: no such colormap or order.
+        OptionError: no such colormap, or clusters of labels.
     """
     if len({(result.counts.shape, result.names) for result in results.values()}) != 1:
         raise InputsError(
@@ -64,7 +64,7 @@ def page_over(
         steps=len(results),
         multi=last.multi_label,
         weighted=last.weighted is not None,
-        orders=[name for name in ORDERS if name != "cluster" or not last.multi_label],
+        orders=[name for name in get_args(Order) if name != "cluster" or not last.multi_label],
         data=options | _data(results, last),
     )
 

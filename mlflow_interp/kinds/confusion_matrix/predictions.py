@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.annotations import class_indices
 from mlflow_interp.data.labels import read_column
-from mlflow_interp.exceptions import InputsError, OptionError, nearest
+from mlflow_interp.exceptions import InputsError, nearest
+
+#: The probability above which class 1, or a label, counts as predicted.
+Threshold = Annotated[float, Range(least=0, below=1)]
 
 _ACCEPTED = "give a class or a row of probabilities for each input"
 
@@ -77,12 +81,6 @@ def decide(probabilities: np.ndarray, head: str, threshold: float) -> Prediction
     return Predictions(probabilities.argmax(axis=1), probabilities, head)
 
 
-def check_threshold(threshold: float) -> None:
-    """Raise an OptionError for a threshold below 0, or of 1 or more."""
-    if not 0 <= threshold < 1:
-        raise OptionError(f"threshold is {threshold}; give a probability from 0 to below 1")
-
-
 def read_predictions(
     predictions: Any, class_names: Sequence[str] | None, *, threshold: float = 0.5, multi_label: bool = False
 ) -> Predictions:
@@ -99,9 +97,7 @@ def read_predictions(
 
     Raises:
         InputsError: they can't be read, are empty, are not finite, or name an unknown class.
-        OptionError: a threshold out of range.
     """
-    check_threshold(threshold)
     values = _as_array(read_column(predictions, "predictions"))
     if values.ndim == 2 and values.shape[1] > 1:
         return _rows(values, threshold, multi_label)

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.examples import Examples
-from mlflow_interp.exceptions import InputsError, OptionError
+from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator
 from mlflow_interp.kinds.confusion_matrix.measures import (
     PerClass,
@@ -24,6 +25,9 @@ from mlflow_interp.kinds.confusion_matrix.mistakes import as_examples, thumbnail
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.confusion_matrix.difference import ConfusionMatrixDifference
+
+#: The number of most confused pairs that are named.
+TopK = Annotated[int, Range(least=0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +199,6 @@ def result_of(
     Raises:
         InputsError: no input was counted, or all weights are 0.
     """
-    check_top_k(top_k)
     weighted = accumulator.counter.weighted
     if not accumulator.inputs or (weighted is not None and not weighted.sum()):
         raise InputsError(
@@ -215,12 +218,6 @@ def result_of(
         head=head,
         top_k=top_k,
     )
-
-
-def check_top_k(top_k: int) -> None:
-    """Raise an OptionError for a negative number."""
-    if top_k < 0:
-        raise OptionError(f"top_k is {top_k}; give 0 or more")
 
 
 def unique_names(class_names: Sequence[str] | None, classes: int) -> tuple[str, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.layout import Box, FigureLayout, fitted, width_of
 from mlflow_interp.drawing.panels import find_panel
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
 
 Legend = Literal["shared", "each", "off"]
+PointSize = Annotated[float | None, Range(above=0)]
 _PANEL = 4.6  # inches
 _LEGEND_WIDTH = 2.0
 _NAME_WIDTH = 1.5
@@ -31,7 +33,7 @@ def draw(
     result: EmbeddingResult | EmbeddingDifference,
     *,
     legend: Legend = "shared",
-    point_size: float | None = None,
+    point_size: PointSize = None,
 ) -> Figure:
     """Draw a panel for each layer, points coloured by label; wrongly predicted ones are ringed.
 
@@ -41,14 +43,7 @@ def draw(
         result: Points of any number of inputs and layers, with 1, 2 or 3 components, or a difference.
         legend: One that all panels share, one in each, or off.
         point_size: The area of a point in square points. By default smaller the more there are.
-
-    Raises:
-        OptionError: no such legend, or a size out of range.
     """
-    if legend not in ("shared", "each", "off"):
-        raise OptionError(f"no legend {legend!r}; there are: shared, each, off")
-    if point_size is not None and not point_size > 0:
-        raise OptionError(f"point_size is {point_size}; give a number above 0")
     points = _points_of(result)
     classes = ClassColours.of([points])
     legend_width = _LEGEND_WIDTH if legend == "shared" and len(classes.names) > 1 else 0
@@ -74,7 +69,7 @@ def draw_panel(
     panel: int | str,
     *,
     legend: Legend = "shared",
-    point_size: float | None = None,
+    point_size: PointSize = None,
 ) -> None:
     """Draw the points of one layer, given by its index or path, into axes; three components need 3-D ones.
 

@@ -16,6 +16,7 @@ from mlflow_interp.kinds.embedding.umap_learn import import_umap
 ALIGNED_EPOCHS = 100  # enough from a good start: the same trustworthiness in about half the time
 ALIGNED_RATE = 0.25  # as good a layout as with 1.0, and points stay nearer to their earlier positions
 FEWEST_EPOCHS = 3  # umap-learn uses a third of them to transform further points
+FEWEST_FITTED = 10
 TRANSFORMED_AT_ONCE = 10_000
 DEFAULT_NEIGHBOURS = 15
 
@@ -101,26 +102,16 @@ def plain_option(name: str, value: Any) -> Any:
     return arguments
 
 
-def check_settings(settings: Mapping[str, Any], max_fit: int, total: int | None) -> None:
-    """Check options that umap-learn would check later, or not at all.
+def check_settings(settings: Mapping[str, Any], total: int | None) -> None:
+    """Check options against each other and the number of inputs, as umap-learn does late or not at all.
 
     Raises:
-        OptionError: a number out of range.
+        OptionError: a distance above the spread.
         InputsError: fewer inputs than neighbours.
     """
-    neighbours = settings["n_neighbors"]
-    components = settings["n_components"]
-    if neighbours is not None and neighbours < 2:
-        raise OptionError(f"n_neighbors is {neighbours}; give 2 or more")
-    if components not in (1, 2, 3):
-        raise OptionError(f"n_components is {components}; give 1, 2 or 3")
-    if settings["n_epochs"] is not None and settings["n_epochs"] < FEWEST_EPOCHS:
-        raise OptionError(f"n_epochs is {settings['n_epochs']}; give {FEWEST_EPOCHS} or more")
     spread = settings.get("spread", 1.0)
-    if not 0 <= settings["min_dist"] <= spread:
+    if settings["min_dist"] > spread:
         raise OptionError(f"min_dist is {settings['min_dist']}; give 0 to {spread}, which is spread")
-    if max_fit < 10:
-        raise OptionError(f"max_fit is {max_fit}; give 10 or more")
     if total is not None:
         check_count(settings, total)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, make_strips, prediction_lines
 from mlflow_interp.drawing.panels import find_shown
@@ -16,21 +17,27 @@ if TYPE_CHECKING:
     from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
+Opacity = Annotated[float, Range(least=0, most=1)]
+
 
 def draw(
-    result: HeatmapResult, tiles: Tiles | None = None, *, colormap: str = "inferno", opacity: float = 0.7
+    result: HeatmapResult,
+    tiles: Tiles | None = None,
+    *,
+    colormap: style.Colormap = "inferno",
+    opacity: Opacity = 0.7,
 ) -> Figure:
     """Draw each image without and with its heatmap, and the three best predictions.
 
     Args:
         result: Heatmaps of any number of inputs; at most 64 are drawn.
         tiles: Those of the result with these options, where they are already made.
-        colormap: The matplotlib colormap of the heat; the default is perceptually uniform. Heat of both
+        colormap: The matplotlib colormap of the figure. The default is perceptually uniform. Heat of both
             signs needs a diverging one, and any other becomes RdBu_r.
         opacity: How much of the picture the strongest heat covers, from 0 to 1. No heat covers nothing.
 
     Raises:
-        OptionError: no such colormap, or an opacity out of range.
+        OptionError: no such colormap.
     """
     tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
     title = style.with_count(title_of(result), result.examples)
@@ -44,8 +51,8 @@ def draw_panel(
     result: HeatmapResult,
     panel: int | str,
     *,
-    colormap: str = "inferno",
-    opacity: float = 0.7,
+    colormap: style.Colormap = "inferno",
+    opacity: Opacity = 0.7,
 ) -> None:
     """Draw one input, given by its row or name, into axes: without and with its heatmap."""
     position = find_shown(panel, result.examples)

@@ -13,7 +13,6 @@ from mlflow_interp.drawing.grid import enlarged
 from mlflow_interp.drawing.input_tiles import draw_input
 from mlflow_interp.drawing.overlay import overlay, relative, resize_map
 from mlflow_interp.drawing.tiles import Tiles
-from mlflow_interp.exceptions import OptionError
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
@@ -35,10 +34,8 @@ def make_tiles(
         opacity: see `figure.draw`.
 
     Raises:
-        OptionError: no such colormap, or an opacity out of range.
+        OptionError: no such colormap.
     """
-    if not 0 <= opacity <= 1:
-        raise OptionError(f"opacity is {opacity}; give a number from 0 to 1")
     colours = heat_colours(result, colormap)
     headings = ("image", result.title) if is_on_image(result) else (result.title,)
     make = partial(_tiles, result, colours=colours, opacity=opacity)

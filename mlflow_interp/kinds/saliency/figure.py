@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, make_strips, prediction_lines
 from mlflow_interp.drawing.panels import find_shown
@@ -16,20 +17,26 @@ if TYPE_CHECKING:
     from mlflow_interp.drawing.tiles import Tiles
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
+Percentile = Annotated[float, Range(above=0, most=100)]
+
 
 def draw(
-    result: SaliencyResult, tiles: Tiles | None = None, *, colormap: str = "gray", percentile: float = 99.0
+    result: SaliencyResult,
+    tiles: Tiles | None = None,
+    *,
+    colormap: style.Colormap = "gray",
+    percentile: Percentile = 99.0,
 ) -> Figure:
     """Draw the image, the image filtered by SmoothGrad, and the three maps side by side.
 
     Args:
         result: Maps of any number of inputs; at most 64 are drawn.
         tiles: Those of the result with these options, where they are already made.
-        colormap: The matplotlib colormap of the maps.
+        colormap: The matplotlib colormap of the figure.
         percentile: Of a map's values, what is drawn as its strongest; the few above are cut off.
 
     Raises:
-        OptionError: no such colormap, or a percentile out of range.
+        OptionError: no such colormap.
     """
     tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
     title = style.with_count(result.title, result.examples)
@@ -42,8 +49,8 @@ def draw_panel(
     result: SaliencyResult,
     panel: int | str,
     *,
-    colormap: str = "gray",
-    percentile: float = 99.0,
+    colormap: style.Colormap = "gray",
+    percentile: Percentile = 99.0,
 ) -> None:
     """Draw one input, given by its row or name, into axes: its image and its maps."""
     position = find_shown(panel, result.examples)

@@ -12,7 +12,6 @@ from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged, reduced
 from mlflow_interp.drawing.input_tiles import draw_bars, draw_input
 from mlflow_interp.drawing.tiles import Tiles
-from mlflow_interp.exceptions import OptionError
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.saliency.result import SaliencyResult
@@ -36,10 +35,8 @@ def make_tiles(
         percentile: see `figure.draw`.
 
     Raises:
-        OptionError: no such colormap, or a percentile out of range.
+        OptionError: no such colormap.
     """
-    if not 0 < percentile <= 100:
-        raise OptionError(f"percentile is {percentile}; give a number above 0, up to 100")
     colours = style.find_colormap(colormap)
     headings = MAPS if result.examples.images is None else ("image", "× SmoothGrad", *MAPS)
     make = partial(_tiles, result, colours=colours, percentile=percentile)

@@ -112,12 +112,6 @@ def test_a_thousand_classes_are_drawn_in_seconds():
     assert time.perf_counter() - started < 5
 
 
-@pytest.mark.parametrize("options", [{"normalize": "row"}, {"order": "size"}, {"colormap": "Bluez"}])
-def test_unknown_options_are_refused(options):
-    with pytest.raises(OptionError, match=r"there are|nearest"):
-        draw(result_of(3), **options)
-
-
 def test_several_labels_are_a_grid(several):
     figure = draw(several)
     assert len(figure.axes) == 48

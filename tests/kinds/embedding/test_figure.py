@@ -13,7 +13,6 @@ import pytest
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.drawing.palette import UNKNOWN_COLOUR, class_colours
 from mlflow_interp.drawing.style import png
-from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.embedding.figure import draw
 from mlflow_interp.kinds.embedding.page import page, page_over
 from tests.figure_texts import check_texts
@@ -105,10 +104,6 @@ def test_legend_can_be_each_panels_own_or_off(embedding_of):
     result = embedding_of(layers=("a", "b"))
     assert all(axes.get_legend() is not None for axes in draw(result, legend="each").axes)
     assert draw(result, legend="off").legends == []
-    with pytest.raises(OptionError, match="no legend 'none'; there are: shared, each, off"):
-        draw(result, legend="none")
-    with pytest.raises(OptionError, match="point_size is 0"):
-        draw(result, point_size=0)
 
 
 def test_page_holds_every_point_label_and_prediction(embedding_of):

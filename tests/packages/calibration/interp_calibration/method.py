@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from interp_calibration.reliability.result import ReliabilityResult
+from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Streaming
-from mlflow_interp.exceptions import InapplicableError, OptionError
+from mlflow_interp.exceptions import InapplicableError
 
 REQUIRES = ("classes", "labels")
 
 
-def calibration(model: Any, batch: Batch, *, bins: int = 10) -> Streaming[ReliabilityResult]:
+def calibration(
+    model: Any, batch: Batch, *, bins: Annotated[int, Range(least=1)] = 10
+) -> Streaming[ReliabilityResult]:
     """Whether a model is right as often as its probabilities say (Guo et al. 2017).
 
     The probabilities of the predicted classes are sorted into bins of equal width. In each bin the mean
@@ -27,11 +30,8 @@ def calibration(model: Any, batch: Batch, *, bins: int = 10) -> Streaming[Reliab
         bins: Number of bins from 0 to 1.
 
     Raises:
-        OptionError: less than one bin.
         InapplicableError: no input has a label.
     """
-    if bins < 1:
-        raise OptionError(f"bins is {bins}; give 1 or more")
     return _CalibrationMethod(bins)
 
 
