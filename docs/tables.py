@@ -11,6 +11,7 @@ import yaml
 from docs import mlproject
 from docs.described import command_reference, python_reference
 from docs.method_pages import DOCS, method_pages
+from mlflow_interp.call_options import METHODS_HELP
 from mlflow_interp.options import options_of, shared_options
 
 #: Every page that may hold such a block.
@@ -83,7 +84,7 @@ def _parameters(entry: str) -> str:
 _OWN = {
     "model": "The model; see [loading](loading.md).",
     "inputs": "The inputs; see [loading](loading.md).",
-    "methods": "Names separated by commas, or all.",
+    "methods": METHODS_HELP,
     "relative_to": "The folder that relative paths start from; MLflow makes `.` the folder you call from.",
 }
 

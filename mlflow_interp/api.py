@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from mlflow_interp import progress
+from mlflow_interp.call_options import CallPlan, Methods, plan_call
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.result import HasHistory
 from mlflow_interp.data.prepare import load_inputs
@@ -26,17 +27,7 @@ from mlflow_interp.exceptions import (
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, digested
-from mlflow_interp.options import (
-    Methods,
-    argument_help,
-    distribute,
-    listed_methods,
-    options_of,
-    parameters_of,
-    parse_methods,
-    route,
-    summary,
-)
+from mlflow_interp.options import argument_help, options_of, parameters_of, summary
 from mlflow_interp.report.files import draw_files
 from mlflow_interp.report.interpretation import Interpretation, InterpretationFiles
 from mlflow_interp.report.manifest import complete_manifest, describe
@@ -66,14 +57,17 @@ def interpret(
 ) -> dict[str, Interpretation]:
     """Run several methods on one model and the same inputs, and log all to one run.
 
-    A method that fails does not keep the others from running; its error is raised at the end. Of "all"
-    those are left out, with a warning, that need what the inputs don't have, such as labels.
+    "all" stands for the methods that share one pass over the inputs and cost at most two passes an input.
+    Saliency and caricature take many; name them beside it, as in "all,saliency". Methods that only "all"
+    names are left out, with a warning, where they need what the inputs don't have, such as labels. A method
+    that fails does not keep the others from running; its error is raised at the end.
 
     Args:
         model: A Keras model, or where to find one; see `load_model`.
         inputs: Arrays, a dataset, or where to find inputs; see `load_inputs`.
         methods: "all", a name or names separated by commas, a list, or a mapping from each name to
-            options of its own.
+            options of its own. Those of loading and logging apply to the whole call, whichever method
+            they are given for.
         quiet: Show neither progress nor where results went.
         **options: Each goes to every method, and every step, that takes it.
 
@@ -83,48 +77,28 @@ def interpret(
     Raises:
         InterpretationError: something the user can mend; the message says how.
     """
-    options_by_method = _options_by_method(_selected_methods(methods), options)
-    shared = route(next(iter(options_by_method)), next(iter(options_by_method.values())))
+    plan = plan_call(methods, options)
+    shared = plan.shared
     with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
-        destination.start(loaded.origin, _run_name(list(options_by_method), loaded))
-        parts = _run(loaded, batch, options_by_method)
-        call = _Call(loaded, batch, destination)
+        destination.start(loaded.origin, _run_name(list(plan.options), loaded))
+        parts = _run(loaded, batch, plan)
+        call = _Call(loaded, batch, destination, plan)
         interpretations = {}
         errors = parts.errors
         for method, part in parts.parts.items():
             try:
-                interpretations[method] = _conclude(method, part, call, options_by_method[method])
+                interpretations[method] = _conclude(method, part, call)
             except InterpretationError as error:
                 errors[method] = error
-        errors = {name: errors[name] for name in options_by_method if name in errors}
-        if methods == "all" and interpretations:
-            errors = dict(_warn_inapplicable(errors))
+        errors = {name: errors[name] for name in plan.options if name in errors}
+        if interpretations:
+            errors = dict(_warn_inapplicable(errors, plan.only_by_all))
         if errors:
             raise _joined_error(errors, _alternatives(errors, loaded, batch))
         _report_destination(destination)
     return interpretations
-
-
-def _selected_methods(methods: Methods) -> dict[str, dict[str, Any]]:
-    selected = parse_methods(methods)
-    if list(selected) == ["all"]:
-        selected = {name: {} for name in listed_methods()}
-    for name in selected:
-        find_method(name)
-    return selected
-
-
-def _options_by_method(
-    selected: Mapping[str, dict[str, Any]], options: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Give each method the options it takes; an option that none takes is an error."""
-    takers = distribute(selected, options)
-    return {
-        name: {key: value for key, value in options.items() if name in takers[key]} | method_options
-        for name, method_options in selected.items()
-    }
 
 
 def _run_name(methods: list[str], loaded: LoadedModel) -> str:
@@ -132,13 +106,12 @@ def _run_name(methods: list[str], loaded: LoadedModel) -> str:
     return f"{'+'.join(methods)} {loaded.origin.name}{version}"
 
 
-def _run(loaded: LoadedModel, batch: Batch, options_by_method: Mapping[str, Mapping[str, Any]]) -> Parts:
+def _run(loaded: LoadedModel, batch: Batch, plan: CallPlan) -> Parts:
     """Run all methods on inputs that are read once."""
     methods = {}
     errors = {}
-    for name, options in options_by_method.items():
+    for name, by_stage in plan.by_stage.items():
         try:
-            by_stage = route(name, options)
             method = find_method(name)(loaded.keras, batch, **by_stage["method"])
             methods[name] = limit(method, **by_stage["engine"]) if isinstance(method, Explaining) else method
         except InterpretationError as error:
@@ -157,25 +130,27 @@ class _Call:
         loaded: the model.
         batch: the inputs, read.
         destination: of the results.
+        plan: the methods and their options.
     """
 
     loaded: LoadedModel
     batch: Batch
     destination: Destination
+    plan: CallPlan
 
 
-def _conclude(method: str, part: Part, call: _Call, method_options: Mapping[str, Any]) -> Interpretation:
+def _conclude(method: str, part: Part, call: _Call) -> Interpretation:
     """The result of a method, drawn and written."""
     started = time.perf_counter()
-    options = route(method, method_options)
+    options = call.plan.options[method]
     result = part.result()
-    figure, files = draw_files(method, result, options["figure"])
+    figure, files = draw_files(method, result, call.plan.by_stage[method]["figure"])
     described = describe(
         method,
         result,
-        method_options,
+        options,
         Provenance.of(call.loaded, call.batch).with_warnings(part.notes),
-        parameters=parameters_of(method, method_options),
+        parameters=parameters_of(method, options),
         seconds=part.seconds + time.perf_counter() - started,
     )
     manifest = complete_manifest(described, files)
@@ -190,11 +165,11 @@ def _conclude(method: str, part: Part, call: _Call, method_options: Mapping[str,
 
 
 def _warn_inapplicable(
-    errors: Mapping[str, InterpretationError],
+    errors: Mapping[str, InterpretationError], optional: Collection[str]
 ) -> Iterator[tuple[str, InterpretationError]]:
-    """Warn of each method of `all` that is left out as it can't be used here; yields the other errors."""
+    """Warn of each optional method that is left out as it can't be used here; yields the other errors."""
     for method, error in errors.items():
-        if isinstance(error, InapplicableError):
+        if method in optional and isinstance(error, InapplicableError):
             warn(f"{method} was left out: {error}")
         else:
             yield method, error

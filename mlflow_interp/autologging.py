@@ -10,7 +10,8 @@ from mlflow.utils.autologging_utils import (
     safe_patch,
 )
 
-from mlflow_interp.options import Methods, parse_methods, takes
+from mlflow_interp.call_options import Methods, parse_methods
+from mlflow_interp.options import takes
 from mlflow_interp.training.callback import InterpretationCallback
 from mlflow_interp.training.options import TrainingOptions
 
@@ -42,7 +43,7 @@ def autolog(
     """
     from keras.callbacks import CallbackList
 
-    methods = parse_methods(methods)
+    methods = parse_methods(methods).given  # read once, as it may be an iterator
 
     def make() -> InterpretationCallback:
         return InterpretationCallback(methods, _silent=silent, **options)

@@ -16,6 +16,7 @@ import click
 
 from mlflow_interp import __version__
 from mlflow_interp.backend.startup import import_quietly
+from mlflow_interp.call_options import METHODS_HELP
 from mlflow_interp.cli_options import Command, one_line_errors, parameters
 from mlflow_interp.exceptions import InterpretationWarning, OptionError, nearest
 from mlflow_interp.method_registry import find_method, registered_names
@@ -128,9 +129,7 @@ def _interpret_command() -> click.Command:
     def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **options: Any) -> None:
         _interpret(model, inputs, methods, tracking_uri, options)
 
-    methods = click.Option(
-        ["--methods"], default="all", show_default=True, help="Names separated by commas, or all."
-    )
+    methods = click.Option(["--methods"], default="all", show_default=True, help=METHODS_HELP)
     return Command(
         "interpret",
         callback=run,

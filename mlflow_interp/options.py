@@ -28,18 +28,12 @@ from mlflow_interp.method_registry import (
     kind_of,
     method_names,
     own_method_names,
-    registered_names,
     resolve,
 )
 from mlflow_interp.models.load import load_model
 from mlflow_interp.tracking.destination import open_run
 
 T = TypeVar("T")
-
-#: Names of methods, separated by commas or in a list, or a mapping from each name to options of its own.
-Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
-
-METHODS_IN_TRAINING = ("umap", "confusion_matrix")  # unless others are named
 
 #: The stages of a call; "method" and "figure" depend on the method.
 STAGES = ("method", "model", "inputs", "engine", "figure", "run")
@@ -219,22 +213,6 @@ def _with_arguments(doc: str, helps: Mapping[str, str]) -> str:
     return f"{before}Args:\n{lines}\n{after}"
 
 
-def parse_methods(methods: Methods) -> dict[str, dict[str, Any]]:
-    """The options of each named method, by name.
-
-    Raises:
-        OptionError: no method is named.
-    """
-    if isinstance(methods, Mapping):
-        by_method = {name: dict(options) for name, options in methods.items()}
-    else:
-        names = methods.split(",") if isinstance(methods, str) else methods
-        by_method = {name.strip(): {} for name in names if name.strip()}
-    if not by_method:
-        raise OptionError(f"methods names none; name some of: {', '.join(registered_names())}")
-    return by_method
-
-
 def route(method: str, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Sort the options of a call by the stage that takes them.
 
@@ -278,11 +256,15 @@ def distribute(names: Iterable[str], options: Iterable[str]) -> dict[str, list[s
 
 
 def _unknown(option: str, methods: list[str]) -> OptionError:
+    others = [name for name in listed_methods() if name not in methods and option in options_of(name)]
     known = sorted({each for name in methods for each in options_of(name)})
-    names = nearest(option, known, most=3)
-    if "nearest" not in names:
-        names = f"; there are: {', '.join(known)}"
-    return OptionError(f"{', '.join(methods)} has no option {option!r}{names}")
+    tail = nearest(option, known, most=3)
+    if others:
+        tail = f"; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
+    elif "nearest" not in tail:
+        tail = f"; there are: {', '.join(known)}"
+    have = "has" if len(methods) == 1 else "have"
+    return OptionError(f"{', '.join(methods)} {have} no option {option!r}{tail}")
 
 
 def shared_options() -> Mapping[str, Option]:

@@ -26,7 +26,6 @@ from mlflow_interp.exceptions import (
     OptionError,
     TrackingError,
 )
-from mlflow_interp.options import STAGES
 from mlflow_interp.tracking.destination import without_autologging
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -332,11 +331,7 @@ def test_interrupt_ends_the_run_killed(client, registered, photos, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlflow_interp.kinds.heatmap.figure.draw", interrupted)
-    monkeypatch.setattr(
-        "mlflow_interp.api.route",
-        lambda method, given: {room: {} for room in STAGES},
-    )
+    monkeypatch.setattr("mlflow_interp.api.draw_files", interrupted)
     with pytest.raises(KeyboardInterrupt):
         mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
     (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1)
@@ -384,18 +379,43 @@ def test_interpret_runs_several_and_routes_options(registered, photos):
         mlflow_interp.interpret(registered, photos, ",", log=False)
 
 
-def test_all_leaves_out_what_these_inputs_can_not_be_used_for(client, registered, photos, monkeypatch):
+@pytest.mark.parametrize("methods", ["all", ["all"], {"all": {}, "gradcam": {}}])
+def test_all_leaves_out_what_these_inputs_can_not_be_used_for(client, registered, photos, methods):
     """Four pictures are too few for UMAP; asked for by name, that is an error."""
-    monkeypatch.setattr("mlflow_interp.api.method_names", lambda: ["gradcam", "umap"])
-    with pytest.warns(InterpretationWarning, match="umap was left out: UMAP needs 5 inputs or more"):
-        found = mlflow_interp.interpret(registered, photos, quiet=True)
-    assert set(found) == {"gradcam"}
+    with (
+        pytest.warns(InterpretationWarning, match="umap was left out: UMAP needs 5 inputs or more"),
+        pytest.warns(InterpretationWarning, match="confusion_matrix was left out: no input has a label"),
+    ):
+        found = mlflow_interp.interpret(registered, photos, methods, quiet=True)
+    assert set(found) == {"gradcam", "hirescam", "layercam"}
     assert client.get_run(found["gradcam"].run_id).info.status == "FINISHED"
     with pytest.raises(InputsError, match="UMAP needs 5 inputs or more"):
         mlflow_interp.interpret(registered, photos, ["gradcam", "umap"], log=False, quiet=True)
+    with (
+        pytest.warns(InterpretationWarning, match="confusion_matrix was left out"),
+        pytest.raises(InputsError, match="UMAP needs 5 inputs or more"),
+    ):
+        mlflow_interp.interpret(registered, photos, ["all", "umap"], log=False, quiet=True)
     # An error that is not about the inputs stays one.
     with pytest.raises(OptionError, match="n_neighbors is 1"):
         mlflow_interp.interpret(registered, photos, n_neighbors=1, log=False, quiet=True)
+
+
+def test_options_of_loading_given_for_one_method_apply_to_all(tiny_cnn, pixels):
+    """Labels given for the confusion matrix are Grad-CAM's too: it reports an accuracy."""
+    labels = tiny_cnn.predict(pixels, verbose=0).argmax(axis=1)
+    labels[0] = (labels[0] + 1) % 3
+    methods = {"gradcam": {}, "confusion_matrix": {"labels": labels, "log": False}}
+    found = mlflow_interp.interpret(tiny_cnn, pixels, methods, quiet=True)
+    expected = 1 - 1 / len(pixels)
+    assert [each.metrics["accuracy"] for each in found.values()] == pytest.approx([expected, expected])
+    assert found["gradcam"].run_id is None
+    with pytest.raises(
+        OptionError, match=r"batch_size is 2 for gradcam and 3 for confusion_matrix; .* one value"
+    ):
+        mlflow_interp.interpret(
+            "models:/nobody/1", pixels, {"gradcam": {"batch_size": 2}, "confusion_matrix": {"batch_size": 3}}
+        )
 
 
 def test_hostile_names_stay_text(client, registered, photos):

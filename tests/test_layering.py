@@ -16,13 +16,15 @@ LIBRARIES = {"tensorflow", "keras", "mlflow", "matplotlib", "umap", "click"}
 #: methods and kinds, which a registry finds and does not know.
 RULES = """
 __main__         cli
-cli              api backend cli_options engine options method_registry tracking | click
+cli              api backend call_options cli_options engine options method_registry
+                 tracking | click
 cli_options      core options tracking | click
-autologging      options training | keras mlflow
+autologging      call_options options training | keras mlflow
 evaluator        api models report | mlflow
-api              core data engine models options progress method_registry report tracking
-training         backend core data drawing engine kinds models options progress method_registry report
-                 tracking | keras
+api              call_options core data engine models options progress method_registry report tracking
+training         backend call_options core data drawing engine kinds models options progress
+                 method_registry report tracking | keras
+call_options     engine options method_registry
 options          core data engine models method_registry tracking
 tracking         core models progress report | mlflow
 report           core drawing models method_registry result_kind

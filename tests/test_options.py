@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import mlflow_interp
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.confusion_matrix import from_predictions
 from mlflow_interp.method_registry import own_method_names
@@ -98,6 +99,12 @@ def test_ranges_are_those_of_the_signature(method, option, accepted, refused):
     for value in refused:
         with pytest.raises(OptionError, match=f"^(no )?{option} "):
             route(method, {option: value})
+
+
+@pytest.mark.parametrize(("method", "option", "_", "refused"), RANGES)
+def test_no_model_is_loaded_for_an_option_out_of_range(method, option, _, refused):
+    with pytest.raises(OptionError, match=f"^(no )?{option} "):
+        mlflow_interp.interpret("models:/nobody/1", "nowhere", {"gradcam": {}, method: {option: refused[0]}})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from mlflow_interp.options import Methods, takes
+from mlflow_interp.call_options import Methods
+from mlflow_interp.options import takes
 from mlflow_interp.training.live_display import LiveDisplay
 from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.session import Session

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_type_hints
 
 from mlflow_interp.backend.layer_tree import Layers
+from mlflow_interp.call_options import Methods, parse_methods, shared_values
 from mlflow_interp.core.accepted import Range, check
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.method_registry import find_method
-from mlflow_interp.options import METHODS_IN_TRAINING, Methods, distribute, options_of, parse_methods, route
+from mlflow_interp.options import distribute, options_of, route
+
+METHODS_IN_TRAINING = ("umap", "confusion_matrix")  # unless others are named
 
 _STAGES = ("method", "engine", "figure")  # whose options each method takes while training
 
@@ -22,6 +24,7 @@ class TrainingOptions:
 
     Attributes:
         methods: Names, separated by commas or in a list, or a mapping from each to options of its own.
+            all stands for the methods that share one pass over the inputs.
         data: What to interpret: arrays (inputs, labels), a dataset, a path. By default fit's validation
             data, else a sample of its training data.
         samples: The number of inputs to interpret, every class in its share. Methods that need no more
@@ -60,14 +63,20 @@ class TrainingOptions:
             OptionError: no such method or option, or a number out of range.
         """
         # Read once, as methods may be an iterator, and copied, as the caller's mapping may change.
-        checked = cls(parse_methods(methods), **options)
+        named = parse_methods(methods)
+        shared = shared_values({"the call": options, **named.given}, ["class_names"])
+        own = {
+            method: {name: value for name, value in given.items() if name not in shared}
+            for method, given in named.options.items()
+        }
+        checked = cls(own, **{**options, **shared})
         checked.check()
         return checked
 
     @property
     def by_method(self) -> dict[str, dict[str, Any]]:
         """The options of each method, with `layers` for those that take layers."""
-        by_method = parse_methods(self.methods)
+        by_method = dict(parse_methods(self.methods).options)
         if self.layers is None:
             return by_method
         takers = distribute(by_method, ["layers"])["layers"]
@@ -89,8 +98,6 @@ class TrainingOptions:
             )
         for name, annotation in get_type_hints(type(self), include_extras=True).items():
             check(name, annotation, getattr(self, name))
-        for method in parse_methods(self.methods):
-            find_method(method)
         for method, method_options in self.by_method.items():
             for stage, options in route(method, method_options).items():
                 if options and stage not in _STAGES:

@@ -496,6 +496,17 @@ def test_mixed_precision_and_regression(pictures, said):
         ({"methods": ""}, "methods names none"),
         ({"methods": {"gradcam": {"labels": [1]}}}, "'labels' is no option while training"),
         ({"methods": {"gradcam": {"colour": 1}}}, "gradcam has no option 'colour'"),
+        ({"methods": {"gradcam": {"opacity": 3}}}, "opacity is 3; give a number from 0 to 1"),
+        (
+            {"methods": {"gradcam": {"class_names": "ab"}, "umap": {"class_names": "cd"}}},
+            "class_names is 'ab' for gradcam and 'cd' for umap",
+        ),
+        (
+            {"methods": {"umap": {"class_names": "cd"}}, "class_names": "ab"},
+            "class_names is 'ab' for the call and 'cd' for umap",
+        ),
+        ({"methods": {"all": {"noise_samples": 3}}}, "have no option 'noise_samples'; saliency has it"),
+        ({"wait": -1}, "wait is -1; give 0 or more"),
         ({"samples": 0}, "samples is 0"),
         ({"every_n_epochs": -1}, "every_n_epochs is -1"),
     ],
@@ -503,6 +514,22 @@ def test_mixed_precision_and_regression(pictures, said):
 def test_what_can_not_be_done_is_refused_at_once(given, message):
     with pytest.raises(OptionError, match=message):
         mlflow_interp.InterpretationCallback(**given)
+
+
+@pytest.mark.parametrize("methods", ["all", ["all"], {"all": {}}])
+def test_all_is_what_takes_one_pass(methods):
+    options = mlflow_interp.InterpretationCallback(methods).options
+    assert sorted(options.by_method) == ["confusion_matrix", "gradcam", "hirescam", "layercam", "umap"]
+
+
+def test_class_names_given_for_one_method_are_those_of_the_training():
+    methods = {"gradcam": {"class_names": ["dark", "bright"], "layer": "conv"}, "all": {"n_neighbors": 5}}
+    options = mlflow_interp.InterpretationCallback(methods).options
+    assert options.class_names == ["dark", "bright"]
+    assert (options.by_method["gradcam"], options.by_method["umap"]) == (
+        {"layer": "conv"},
+        {"n_neighbors": 5},
+    )
 
 
 def test_autolog_refuses_a_run_that_all_trainings_would_share():

@@ -1,0 +1,127 @@
+"""The methods of a call and the options of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlflow_interp.call_options import parse_methods, plan_call
+from mlflow_interp.exceptions import OptionError
+
+#: Those that take one pass over the inputs; saliency and caricature take many.
+CHEAP = ["confusion_matrix", "gradcam", "hirescam", "layercam", "umap"]
+LABELS = [0, 1, 2]
+
+
+@pytest.mark.parametrize("methods", ["all", ["all"], ("all",), iter(["all"]), " all ,", {"all": {}}])
+def test_all_in_every_form_is_what_takes_one_pass(methods):
+    plan = plan_call(methods, {})
+    assert plan.options == {name: {} for name in CHEAP}
+    assert plan.only_by_all == set(CHEAP)
+
+
+@pytest.mark.parametrize("methods", ["all,saliency", ["all", "saliency"], {"all": {}, "saliency": {}}])
+def test_expensive_methods_are_named_beside_all(methods):
+    plan = plan_call(methods, {})
+    assert list(plan.options) == [*CHEAP, "saliency"]
+    assert plan.only_by_all == set(CHEAP)
+
+
+def test_a_method_named_beside_all_is_run_once_and_not_optional():
+    plan = plan_call("saliency,gradcam,all", {})
+    assert list(plan.options)[:2] == ["saliency", "gradcam"]
+    assert set(plan.options) == {"saliency", *CHEAP}
+    assert plan.only_by_all == set(CHEAP) - {"gradcam"}
+
+
+def test_all_keeps_its_options():
+    plan = plan_call(
+        {
+            "all": {"seed": 3, "opacity": 0.2, "layer": "a"},
+            "saliency": {"noise_samples": 3},
+            "gradcam": {"layer": "b"},
+        },
+        {"opacity": 0.9, "seed": 5, "layer": "c"},
+    )
+    assert plan.options == {
+        "confusion_matrix": {},
+        "gradcam": {"opacity": 0.2, "layer": "b"},
+        "hirescam": {"opacity": 0.2, "layer": "a"},
+        "layercam": {"opacity": 0.2, "layer": "a"},
+        "saliency": {"seed": 5, "noise_samples": 3},
+        "umap": {"seed": 3},
+    }
+
+
+def test_options_of_loading_and_logging_apply_to_the_whole_call():
+    """Whichever method they are given for, and not only the first."""
+    plan = plan_call({"gradcam": {}, "confusion_matrix": {"labels": LABELS, "log": False, "top_k": 3}}, {})
+    assert plan.shared == {"model": {}, "inputs": {"labels": LABELS}, "run": {"log": False}}
+    assert plan.options["gradcam"] == {"labels": LABELS, "log": False}
+    assert plan.by_stage["gradcam"]["inputs"] == {"labels": LABELS}
+    assert plan.by_stage["confusion_matrix"]["method"] == {"top_k": 3}
+
+
+def test_options_of_a_method_stay_its_own():
+    plan = plan_call(
+        {"saliency": {"max_explained": 3}, "caricature": {"seed": 1}}, {"max_explained": 9, "seed": 2}
+    )
+    assert plan.options == {
+        "saliency": {"max_explained": 3, "seed": 2},
+        "caricature": {"max_explained": 9, "seed": 1},
+    }
+
+
+def test_the_same_value_twice_is_one_value():
+    methods = {"gradcam": {"labels": np.array(LABELS)}, "umap": {"labels": LABELS, "batch_size": 8}}
+    plan = plan_call(methods, {"batch_size": 8})
+    assert plan.shared["inputs"]["batch_size"] == 8
+    assert list(plan.shared["inputs"]["labels"]) == LABELS
+
+
+@pytest.mark.parametrize(
+    ("methods", "options", "message"),
+    [
+        (
+            {"gradcam": {"labels": LABELS}, "umap": {"labels": [0, 0, 0]}},
+            {},
+            "labels is [0, 1, 2] for gradcam and [0, 0, 0] for umap; it applies to the whole call, so",
+        ),
+        (
+            {"umap": {"batch_size": 8}},
+            {"batch_size": 16},
+            "batch_size is 16 for the call and 8 for umap; it applies to the whole call, so give one value",
+        ),
+        (
+            {"all": {"experiment": "a"}, "saliency": {"experiment": "b"}},
+            {},
+            "experiment is 'a' for all and 'b' for saliency; it applies to the whole call, so give one value",
+        ),
+        (
+            "all",
+            {"noise_samples": 3},
+            f"{', '.join(CHEAP)} have no option 'noise_samples'; saliency has it",
+        ),
+        (
+            {"all": {"ascent_steps": 3}},
+            {},
+            f"{', '.join(CHEAP)} have no option 'ascent_steps'; caricature has it",
+        ),
+        ({"gradcam": {"colour": "red"}}, {}, "gradcam has no option 'colour'; nearest: colormap"),
+        ({"gradcam": 3}, {}, "methods has 3 for gradcam; give a mapping of options, such as {}"),
+        ("all,gradcma", {}, "no method 'gradcma'; nearest: gradcam"),
+        (" ,", {}, "methods names none; name some of: caricature, confusion_matrix"),
+        ({}, {}, "methods names none"),
+    ],
+)
+def test_what_can_not_be_is_refused(methods, options, message):
+    with pytest.raises(OptionError) as error:
+        plan_call(methods, options)
+    assert str(error.value).startswith(message)
+
+
+def test_the_callers_mapping_is_left_as_it_is():
+    methods = {"gradcam": {"layer": "a"}, "all": {}}
+    parse_methods(methods).options["gradcam"]["target"] = 3
+    plan_call(methods, {"batch_size": 3}).options["gradcam"]["target"] = 3
+    assert methods == {"gradcam": {"layer": "a"}, "all": {}}
