@@ -418,6 +418,47 @@ def test_options_of_loading_given_for_one_method_apply_to_all(tiny_cnn, pixels):
         )
 
 
+@pytest.fixture
+def experiment(client):
+    found = client.get_experiment_by_name("of the run")
+    return found.experiment_id if found else client.create_experiment("of the run")
+
+
+def test_the_experiment_of_the_active_run_may_be_named(client, tiny_cnn, pixels, experiment):
+    with mlflow.start_run(experiment_id=experiment) as run:
+        found = mlflow_interp.visualize_gradcam(tiny_cnn, pixels, experiment="of the run", quiet=True)
+    assert found.run_id == run.info.run_id
+
+
+@pytest.mark.parametrize("log_to", ["active", "run_id", "mlflow run"])
+def test_another_experiment_than_that_of_the_run_is_refused(client, experiment, monkeypatch, log_to):
+    """Before a model is loaded, and without creating the experiment."""
+    run_id = client.create_run(experiment).info.run_id
+    options = {"experiment": "not there"}
+    if log_to == "active":
+        mlflow.start_run(run_id=run_id)
+        message = f"experiment is 'not there', and run {run_id} is active in experiment 'of the run'; end it"
+    elif log_to == "run_id":
+        options |= {"run_id": run_id}
+        message = (
+            f"experiment is 'not there', and run_id is {run_id}, a run in experiment 'of the run'; leave"
+        )
+    else:
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+        message = (
+            f"experiment is 'not there', and MLFLOW_RUN_ID is {run_id}, a run in experiment 'of the run'"
+        )
+    try:
+        with pytest.raises(OptionError) as error:
+            mlflow_interp.visualize_gradcam("models:/nobody/1", "nowhere", quiet=True, **options)
+    finally:
+        if log_to == "active":
+            mlflow.end_run()
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+    assert client.get_experiment_by_name("not there") is None
+
+
 def test_hostile_names_stay_text(client, registered, photos):
     hostile = "<script>alert(1)</script>"
     (photos / "red.png").rename(photos / "<img src=x onerror=alert(1)>.png")

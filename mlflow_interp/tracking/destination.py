@@ -67,9 +67,13 @@ def open_run(
     Args:
         log: Log to MLflow.
         experiment: The name of the experiment for a new run. By default the one of the model's own run,
-            unless another is set with `mlflow.set_experiment` or in the environment.
+            unless another is set with `mlflow.set_experiment` or in the environment. Where results go to
+            an existing run, it must be the one of that run.
         run_id: An existing run to log to.
         save: A folder to write the files to as well.
+
+    Raises:
+        OptionError: the run is in another experiment, or `save` is a file.
     """
     folder = None if save is None else local_path(save)
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -77,6 +81,8 @@ def open_run(
     destination = Destination(None, folder, experiment, log, ends=False)
     if log:
         destination.run_id, destination.ends = _existing_run(run_id)
+        if experiment is not None and destination.run_id is not None:
+            _check_experiment(experiment, destination.run_id, is_named=run_id is not None)
     try:
         yield destination
     except BaseException as error:
@@ -107,6 +113,35 @@ def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
     if active is not None:
         return active.info.run_id, False
     return os.environ.get("MLFLOW_RUN_ID"), "MLFLOW_RUN_ID" in os.environ
+
+
+def _check_experiment(experiment: str, run_id: str, *, is_named: bool) -> None:
+    """Refuse another experiment than that of the run to log to.
+
+    Raises:
+        OptionError: the run is in another experiment.
+    """
+    import mlflow
+
+    client = mlflow_client()
+    run = ask(lambda: client.get_run(run_id), f"run {run_id}")
+    experiment_id = run.info.experiment_id
+    actual = ask(lambda: client.get_experiment(experiment_id), f"experiment {experiment_id}").name
+    if actual == experiment:
+        return
+    if is_named:
+        reason = f"run_id is {run_id}, a run in experiment {actual!r}; leave one of the two out"
+    elif mlflow.active_run() is not None:
+        reason = (
+            f"run {run_id} is active in experiment {actual!r}; end it with mlflow.end_run() to log to a new "
+            "run, or leave experiment out to log to the active one"
+        )
+    else:
+        reason = (
+            f"MLFLOW_RUN_ID is {run_id}, a run in experiment {actual!r}; leave experiment out, or name it "
+            "with mlflow run --experiment-name"
+        )
+    raise OptionError(f"experiment is {experiment!r}, and {reason}")
 
 
 def note_failure(error: Exception) -> None:
