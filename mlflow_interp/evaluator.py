@@ -11,6 +11,7 @@ from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
 from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
 
 from mlflow_interp.api import interpret
+from mlflow_interp.call_options import parse_methods, plan_call
 from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, Origin
@@ -23,9 +24,9 @@ NAME = "interpretations"
 class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
     """Runs the methods that its configuration names, into the evaluation's run.
 
-    `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}`: methods, any of their options, and
-    as `model` the Keras model where what is evaluated are predictions or a function. Without methods it
-    takes no part.
+    `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}`: methods, any of their options and
+    of those of `interpret`, and as `model` the Keras model where what is evaluated are predictions or a
+    function. Without methods it takes no part.
     """
 
     @classmethod
@@ -49,15 +50,22 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
             InterpretationError: something the user can mend; the message says how.
         """
         options = dict(evaluator_config)
+        methods = parse_methods(options.pop("methods")).given  # read once, as it may be an iterator
         keras_model = options.pop("model", None)
-        loaded = _loaded(model, kwargs.get("model_id")) if keras_model is None else load_model(keras_model)
+        shared = plan_call(methods, options).shared
+        # `output` is left to `interpret`, as a model can't be cut down to one output twice.
+        loading = {name: value for name, value in shared["model"].items() if name != "output"}
+        if keras_model is None:
+            loaded = _loaded(model, kwargs.get("model_id"), loading)
+        else:
+            loaded = load_model(keras_model, **loading)
         labels = dataset.labels_data if dataset.has_targets else None
-        if labels is not None:
-            options.setdefault("labels", np.asarray(labels))
+        if labels is not None and "labels" not in shared["inputs"]:
+            options["labels"] = np.asarray(labels)
         interpretations = interpret(
             loaded,
             as_inputs(dataset.features_data, input_shape(loaded)),
-            options.pop("methods"),
+            methods,
             run_id=run_id,
             quiet=True,
             **options,
@@ -65,8 +73,8 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
         return EvaluationResult(_metrics(interpretations), _artifacts(interpretations))
 
 
-def _loaded(model: Any, model_id: str | None) -> LoadedModel:
-    """The Keras model that is evaluated, and its origin."""
+def _loaded(model: Any, model_id: str | None, loading: Mapping[str, Any]) -> LoadedModel:
+    """The Keras model that is evaluated, and its origin; `loading` are the options of `load_model`."""
     if model is None:
         raise ModelError(
             "an interpretation needs a model, and only predictions were given; name it with "
@@ -74,7 +82,7 @@ def _loaded(model: Any, model_id: str | None) -> LoadedModel:
         )
     model_id = model_id or getattr(model, "model_id", None)
     if model_id:
-        return load_model(f"models:/{model_id}")
+        return load_model(f"models:/{model_id}", **loading)
     raw = model.get_raw_model()
     if not hasattr(raw, "layers"):
         raise ModelError(f"the model is a {type(raw).__name__}; only Keras models can be interpreted")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
+import keras
 import mlflow
 import numpy as np
 import pandas as pd
@@ -9,7 +13,7 @@ import pytest
 
 import mlflow_interp
 from mlflow_interp.evaluator import as_inputs
-from mlflow_interp.exceptions import InputsError, ModelError
+from mlflow_interp.exceptions import InputsError, ModelError, OptionError
 
 
 @pytest.fixture
@@ -68,6 +72,100 @@ def test_predictions_alone_need_a_model(pictures):
     asked = {"interpretations": {"methods": ["gradcam"]}}
     with pytest.raises(ModelError, match="only predictions were given; name it"):
         evaluate(None, data, predictions="said", evaluator_config=asked)
+
+
+def rows(pictures, **columns):
+    return pd.DataFrame({"pixels": list(pictures), "label": [0, 1] * 3, **columns})
+
+
+def evaluate_predictions(pictures, **asked):
+    """An evaluation of predictions, whose model only the configuration names."""
+    data = rows(pictures, predicted=[0, 1] * 3)
+    with mlflow.start_run():
+        return evaluate(None, data, predictions="predicted", evaluator_config={"interpretations": asked})
+
+
+def test_code_of_the_evaluated_model_runs_where_it_is_trusted(pictures, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(2, 3, name="conv"),
+            keras.layers.Lambda(lambda x: x * 2.0, output_shape=(6, 6, 2)),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    model.save(tmp_path / "code.keras")
+    file = str(tmp_path / "code.keras")
+    with pytest.raises(ModelError, match="carries code of its own"):
+        evaluate_predictions(pictures, model=file, methods=["gradcam"])
+    for result in (
+        evaluate_predictions(pictures, model=file, methods=["gradcam"], trust_model_code=True),
+        evaluate_predictions(pictures, model=file, methods={"gradcam": {"trust_model_code": True}}),
+    ):
+        assert result.metrics["interpretations/gradcam/inputs"] == 6
+
+
+def test_modules_of_the_evaluated_model_are_imported(pictures, tmp_path, monkeypatch):
+    """Of a layer that only the module registers; the process has forgotten it."""
+    (tmp_path / "doubling_layer.py").write_text(
+        "import keras\n\n"
+        "@keras.saving.register_keras_serializable('doubling')\n"
+        "class Doubled(keras.layers.Layer):\n"
+        "    def call(self, inputs):\n"
+        "        return inputs * 2.0\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    layer = importlib.import_module("doubling_layer").Doubled()
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(2, 3, name="conv"),
+            layer,
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    model.save(tmp_path / "own.keras")
+    keras.saving.get_custom_objects().pop("doubling>Doubled")
+    monkeypatch.delitem(sys.modules, "doubling_layer")
+    file = str(tmp_path / "own.keras")
+    with pytest.raises(ModelError, match="Doubled"):
+        evaluate_predictions(pictures, model=file, methods=["gradcam"])
+    result = evaluate_predictions(pictures, model=file, methods=["gradcam"], imports="doubling_layer")
+    assert result.metrics["interpretations/gradcam/inputs"] == 6
+
+
+@pytest.fixture
+def two_outputs(store):
+    """The URI of a model with a class and a size of each picture."""
+    inputs = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    size = keras.layers.Dense(1, name="size")(pooled)
+    kind = keras.layers.Dense(3, activation="softmax", name="kind")(pooled)
+    with mlflow.start_run():
+        return mlflow.keras.log_model(keras.Model(inputs, [size, kind]), name="two").model_uri
+
+
+def test_options_of_loading_reach_the_model_that_mlflow_evaluates(two_outputs, pictures, monkeypatch):
+    """All but the output, which `interpret` chooses. Given labels come before the dataset's."""
+    loaded, load = [], mlflow_interp.load_model
+    monkeypatch.setattr(
+        "mlflow_interp.evaluator.load_model",
+        lambda model, **options: loaded.append((model, options)) or load(model, **options),
+    )
+    asked = {"methods": {"gradcam": {"labels": [2] * 6}}, "trust_model_code": True, "output": 1}
+    with mlflow.start_run():
+        result = evaluate(two_outputs, rows(pictures), evaluator_config={"interpretations": asked})
+    assert loaded == [(two_outputs, {"trust_model_code": True})]
+    manifest = result.artifacts["gradcam/manifest.json"].content
+    assert (manifest["parameters"]["trust_model_code"], manifest["parameters"]["output"]) == (True, 1)
+    predicted = load(two_outputs, output="kind").keras.predict(pictures, verbose=0).argmax(axis=1)
+    assert result.metrics["interpretations/gradcam/accuracy"] == (predicted == 2).mean()
+
+
+def test_an_experiment_other_than_that_of_the_evaluation_is_refused(registered, pictures):
+    asked = {"methods": ["gradcam"], "experiment": "elsewhere"}
+    with mlflow.start_run(), pytest.raises(OptionError, match="experiment is 'elsewhere', and run_id is"):
+        evaluate(registered, rows(pictures), evaluator_config={"interpretations": asked})
 
 
 def test_takes_no_part_where_nobody_asked(registered):

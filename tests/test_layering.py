@@ -20,7 +20,7 @@ cli              api backend call_options cli_options engine options method_regi
                  tracking | click
 cli_options      core options tracking | click
 autologging      call_options options training | keras mlflow
-evaluator        api models report | mlflow
+evaluator        api call_options models report | mlflow
 api              call_options core data engine models options progress method_registry report tracking
 training         backend call_options core data drawing engine kinds models options progress
                  method_registry report tracking | keras
