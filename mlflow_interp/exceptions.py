@@ -93,14 +93,20 @@ def warn(text: str) -> None:
     warnings.warn(text, InterpretationWarning, stacklevel=level)
 
 
+def near(name: object, known: Iterable[str], *, most: int = 5) -> str:
+    """The known names that are near `name`, as the tail of a message: "; nearest: a, b". Empty for none."""
+    close = difflib.get_close_matches(str(name), list(known), n=most)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
 def nearest(name: object, known: Iterable[str], *, most: int = 5) -> str:
     """The known names that are near `name`, as the tail of a message: "; nearest: a, b".
 
     Where none is near, all of them if they are few: "; there are: a, b"; else how many there are.
     """
     names = list(known)
-    if close := difflib.get_close_matches(str(name), names, n=most):
-        return f"; nearest: {', '.join(close)}"
+    if tail := near(name, names, most=most):
+        return tail
     if len(names) <= _FEW:
         return f"; there are: {', '.join(names)}" if names else ""
     return f"; give one of {len(names)} names, such as {names[0]}"

@@ -34,7 +34,7 @@ optvis           backend core | tensorflow keras
 kinds            core data drawing | matplotlib umap
 drawing          core | matplotlib
 data             backend core models | keras
-models           backend core | keras mlflow
+models           backend core progress | keras mlflow
 backend          core | tensorflow keras
 method_registry  result_kind
 result_kind

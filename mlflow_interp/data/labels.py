@@ -19,6 +19,30 @@ Labels = Column | None
 _RAGGED = "its lines have different numbers of values"
 
 
+def column_file(column: str | Path, what: str) -> Path:
+    """The file of a column, which can be opened.
+
+    Args:
+        column: the path.
+        what: labels, predictions or weights, for messages.
+
+    Raises:
+        InputsError: it can't be opened.
+    """
+    path = local_path(column)
+    try:
+        path.open("rb").close()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, what, error) from error
+    return path
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> InputsError:
+    return InputsError(
+        f"{what} can't be read from {str(path)!r}: {error}; give .npy, or text with one a line"
+    )
+
+
 def read_column(column: Column | None, what: str) -> Any:
     """A column as it is, or read from a .npy file, a .csv file, or text with a value a line.
 
@@ -33,7 +57,7 @@ def read_column(column: Column | None, what: str) -> Any:
     """
     if not isinstance(column, (str, Path)):
         return column
-    path = local_path(column)
+    path = column_file(column, what)
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
@@ -41,9 +65,7 @@ def read_column(column: Column | None, what: str) -> Any:
             return _read_csv(path)
         return _values(path.read_text(encoding="utf-8-sig").split("\n"))
     except (OSError, ValueError, EOFError) as error:
-        raise InputsError(
-            f"{what} can't be read from {str(path)!r}: {error}; give .npy, or text with one a line"
-        ) from error
+        raise _unreadable(path, what, error) from error
 
 
 def in_words(column: Column) -> str:

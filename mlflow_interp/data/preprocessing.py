@@ -10,6 +10,7 @@ import numpy as np
 
 from mlflow_interp.backend.input_layers import scales_input
 from mlflow_interp.backend.layer_tree import walk
+from mlflow_interp.core.modules import import_problem
 from mlflow_interp.exceptions import InputsError, OptionError, first_line
 
 Preprocess = Callable[[np.ndarray], np.ndarray]
@@ -124,6 +125,20 @@ def _family(name: str) -> str | None:
     return _FAMILIES[max(matches, key=len)] if matches else None
 
 
+def check_preprocess(name: str) -> None:
+    """Check a preprocess option as far as that takes neither Keras nor an import of the user's code.
+
+    Raises:
+        OptionError: no such preprocessing, or a module or function that is not there.
+    """
+    if ":" in name:
+        module, _, function = name.partition(":")
+        if problem := import_problem(module, function):
+            raise _cannot_be_imported(name, problem)
+    elif name not in _known():
+        raise _unknown(name)
+
+
 def find_function(name: str) -> Preprocess:
     """The preprocessing of a name other than "auto".
 
@@ -136,8 +151,19 @@ def find_function(name: str) -> Preprocess:
         return _keras_family(name)
     if ":" in name:
         return _imported(name)
-    known = ["auto", *_RANGES, *sorted(set(_FAMILIES.values()))]
-    raise OptionError(f"no preprocess {name!r}; give module:function or one of {', '.join(known)}")
+    raise _unknown(name)
+
+
+def _known() -> list[str]:
+    return ["auto", *_RANGES, *sorted(set(_FAMILIES.values()))]
+
+
+def _unknown(name: str) -> OptionError:
+    return OptionError(f"no preprocess {name!r}; give module:function or one of {', '.join(_known())}")
+
+
+def _cannot_be_imported(name: str, reason: str) -> OptionError:
+    return OptionError(f"preprocess {name!r} can't be imported: {reason}; give module:function")
 
 
 def takes_blue_first(prepare: Preprocess, size: tuple[int, ...]) -> bool | None:
@@ -187,9 +213,7 @@ def _imported(name: str) -> Preprocess:
     try:
         function: Callable[[np.ndarray], Any] = getattr(importlib.import_module(module_name), function_name)
     except Exception as error:  # importing a module runs it
-        raise OptionError(
-            f"preprocess {name!r} can't be imported: {_reason(error)}; give module:function"
-        ) from error
+        raise _cannot_be_imported(name, _reason(error)) from error
     if not callable(function):
         raise OptionError(f"preprocess {name!r} is a {type(function).__name__}; give module:function")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,29 @@ class Blocks:
 Source = ImageFiles | ArrayRows | Blocks
 
 
+def find_inputs(inputs: Any) -> Any:
+    """The source that a path or URI names, downloaded if it is elsewhere; any other inputs as they are.
+
+    It needs neither Keras nor TensorFlow, so a dataset of Keras, whose name is checked, stays a name.
+
+    Raises:
+        InputsError: the inputs do not exist, or can't be read.
+        TrackingError: the tracking server does not answer.
+    """
+    if not isinstance(inputs, (str, Path)):
+        return inputs
+    name = str(inputs)
+    if name.startswith("keras:"):
+        _keras_part(name)
+        return name
+    return _from_name(name)
+
+
 def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, axes: int | None) -> Source:
     """The source of the inputs that a user passes.
 
     Args:
-        inputs: The argument of the user.
+        inputs: The argument of the user, or what `find_inputs` made of it.
         labels: One for each input, where inputs have no labels of their own.
         batch_size: How many rows a dataset yields at a time.
         most: How many rows to take of a dataset.
@@ -79,8 +97,11 @@ def find_source(inputs: Any, labels: Any, *, batch_size: int, most: int | None, 
     Raises:
         InputsError: the inputs do not exist, or can't be read.
     """
-    if isinstance(inputs, (str, Path)):
-        return _from_name(str(inputs), labels)
+    inputs = find_inputs(inputs)
+    if isinstance(inputs, str):
+        return _with_labels(_keras_dataset(inputs), labels)
+    if isinstance(inputs, (ImageFiles, ArrayRows)):
+        return _with_labels(inputs, labels)
     if hasattr(inputs, "element_spec"):
         if labels is not None:
             raise InputsError(
@@ -112,24 +133,27 @@ def _are_arrays(inputs: list[Any]) -> bool:
     )
 
 
-def _from_name(name: str, labels: Any) -> Source:
-    if name.startswith("keras:"):
-        return _keras_dataset(name)
+def _with_labels(source: ImageFiles | ArrayRows, labels: Any) -> ImageFiles | ArrayRows:
+    """A source with other labels than its own, where there are others."""
+    return source if labels is None else replace(source, labels=labels)
+
+
+def _from_name(name: str) -> ImageFiles | ArrayRows:
     path = _fetch(name) if artifact_store.is_uri(name) else local_path(name)
     uri = without_password(name)
     if path.is_dir():
-        return _folder(path, uri, labels)
+        return _folder(path, uri)
     if path.suffix.lower() in (".npy", ".npz"):
-        return _numpy_file(path, uri, labels)
+        return _numpy_file(path, uri)
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
             raise InputsError(f"{uri!r} is no picture and no .npy or .npz file; give {_ACCEPTED}")
-        return ImageFiles(uri, [path], [path.name], labels)
+        return ImageFiles(uri, [path], [path.name])
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
     if not matches:
         raise InputsError(f"nothing found at {uri!r}; give {_ACCEPTED}")
     files = [match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file()]
-    return _check_images(ImageFiles(uri, files, [file.name for file in files], labels))
+    return _check_images(ImageFiles(uri, files, [file.name for file in files]))
 
 
 def folder_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
@@ -147,15 +171,14 @@ def _fetch(uri: str) -> Path:
         raise InputsError(str(error)) from error
 
 
-def _folder(folder: Path, uri: str, labels: Any) -> ImageFiles:
+def _folder(folder: Path, uri: str) -> ImageFiles:
     paths = find_images(folder)
     relative = [path.relative_to(folder) for path in paths]
     # Class folders: every image is in a subfolder, and there are at least two of them.
     subfolders = [path.parts[0] for path in relative if len(path.parts) > 1]
     labelled = len(subfolders) == len(paths) and len(set(subfolders)) > 1
     folders = subfolders if labelled else None
-    labels = folders if labels is None else labels
-    return _check_images(ImageFiles(uri, paths, [path.as_posix() for path in relative], labels, folders))
+    return _check_images(ImageFiles(uri, paths, [path.as_posix() for path in relative], folders, folders))
 
 
 def _check_images(images: ImageFiles) -> ImageFiles:
@@ -164,11 +187,11 @@ def _check_images(images: ImageFiles) -> ImageFiles:
     return images
 
 
-def _numpy_file(path: Path, uri: str, labels: Any) -> ArrayRows:
+def _numpy_file(path: Path, uri: str) -> ArrayRows:
     if path.suffix.lower() == ".npy":
-        return ArrayRows(uri, _check_arrays(read_npy(path, uri), uri), labels)
-    inputs, stored_labels = read_npz(path, uri, _INPUT_KEYS, _LABEL_KEYS)
-    return ArrayRows(uri, _check_arrays(inputs, uri), stored_labels if labels is None else labels)
+        return ArrayRows(uri, _check_arrays(read_npy(path, uri), uri))
+    inputs, labels = read_npz(path, uri, _INPUT_KEYS, _LABEL_KEYS)
+    return ArrayRows(uri, _check_arrays(inputs, uri), labels)
 
 
 def _check_arrays(arrays: Arrays, what: str) -> Arrays:
@@ -187,9 +210,8 @@ def _check_arrays(arrays: Arrays, what: str) -> Arrays:
     return arrays
 
 
-def _keras_dataset(name: str) -> ArrayRows:
-    import keras
-
+def _keras_part(name: str) -> tuple[str, str]:
+    """The dataset of Keras, and which part of it, that a name such as keras:cifar10/train stands for."""
     dataset, _, part = name.removeprefix("keras:").partition("/")
     part = part or "test"
     if dataset not in KERAS_DATASETS or part not in ("test", "train"):
@@ -197,6 +219,13 @@ def _keras_dataset(name: str) -> ArrayRows:
             f"no inputs {name!r}; there are: {', '.join(f'keras:{each}' for each in KERAS_DATASETS)}, "
             "each with /train or /test (the default)"
         )
+    return dataset, part
+
+
+def _keras_dataset(name: str) -> ArrayRows:
+    import keras
+
+    dataset, part = _keras_part(name)
     try:
         if dataset == "mnist":
             path = keras.utils.get_file("mnist.npz", f"{_KERAS_FILES}/mnist.npz", file_hash=_MNIST_SHA256)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from mlflow_interp import progress
 from mlflow_interp.core.process_switch import ProcessSwitch
 from mlflow_interp.exceptions import ModelError, TrackingError, first_line, without_password
 
@@ -25,11 +26,16 @@ def is_uri(name: str) -> bool:
 
 def is_local(uri: str) -> bool:
     """Whether a tracking or artifact URI names a disk of this machine."""
-    return urlsplit(uri).scheme in ("", "file", "sqlite")
+    # "databricks" and "databricks-uc" look like relative paths.
+    return not uri.startswith("databricks") and urlsplit(uri).scheme in ("", "file", "sqlite")
 
 
-def check_reachable() -> None:
-    """Check that the tracking server answers, as MLflow itself retries for minutes.
+def check_reachable(uri: str | None = None) -> None:
+    """Check that a server answers, as MLflow itself retries for minutes.
+
+    Args:
+        uri: of a tracking server or model registry; by default the current tracking URI. Only servers are
+            asked that are named by their address: databricks-uc, for example, is left to MLflow.
 
     Raises:
         TrackingError: no answer in 10 seconds.
@@ -37,7 +43,7 @@ def check_reachable() -> None:
     import mlflow
     import requests
 
-    uri = mlflow.get_tracking_uri()
+    uri = uri or mlflow.get_tracking_uri()
     if urlsplit(uri).scheme not in ("http", "https"):
         return
     try:
@@ -46,6 +52,27 @@ def check_reachable() -> None:
         raise TrackingError(
             f"the tracking server {without_password(uri)} does not answer ({type(error).__name__}); "
             "start it, or name another with --tracking-uri or MLFLOW_TRACKING_URI"
+        ) from error
+
+
+def connect() -> Any:
+    """MLflow's client for the current tracking and registry URIs.
+
+    Raises:
+        TrackingError: a server does not answer, or MLflow knows no store of such a URI.
+    """
+    import mlflow
+
+    check_reachable()
+    if mlflow.get_registry_uri() != mlflow.get_tracking_uri():
+        check_reachable(mlflow.get_registry_uri())
+    try:
+        return mlflow.MlflowClient()
+    # Each kind of store has errors of its own.
+    except Exception as error:
+        raise TrackingError(
+            f"the tracking URI {mlflow.get_tracking_uri()} can't be used: {first_line(error)}; name another "
+            "with --tracking-uri or MLFLOW_TRACKING_URI"
         ) from error
 
 
@@ -59,8 +86,18 @@ def fetch(uri: str) -> Path:
     import mlflow
 
     check_reachable()
+    if _is_elsewhere(uri):
+        progress.say(f"Downloading {without_password(uri)}…")
     with without_progress_bar():
         return Path(ask(lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri), uri))
+
+
+def _is_elsewhere(uri: str) -> bool:
+    """Whether an artifact is on another machine, as far as its URI or the tracking URI shows that."""
+    import mlflow
+
+    in_mlflow = urlsplit(uri).scheme in ("models", "runs", "mlflow-artifacts")
+    return not is_local(mlflow.get_tracking_uri() if in_mlflow else uri)
 
 
 def ask(question: Callable[[], T], about: str) -> T:
@@ -71,7 +108,7 @@ def ask(question: Callable[[], T], about: str) -> T:
         return question()
     except MlflowException as error:
         reason = first_line(error)
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"):
             raise ModelError(f"nothing found at {about!r}: {reason}{_hint(about)}") from error
         raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
     except (OSError, ValueError) as error:
@@ -85,6 +122,8 @@ def _hint(about: str) -> str:
     """What to check where nothing was found: most often the tracking URI is not the one the user expects."""
     import mlflow
 
+    if about.startswith("models:") and mlflow.get_registry_uri() != mlflow.get_tracking_uri():
+        return f"; check its name, and the registry URI, which is {mlflow.get_registry_uri()}"
     if about.startswith(("models:", "runs:", "run ")):
         return f"; check its name, and the tracking URI, which is {mlflow.get_tracking_uri()}"
     return "; check its address"

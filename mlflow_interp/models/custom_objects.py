@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mlflow_interp.core.modules import import_problem
 from mlflow_interp.exceptions import OptionError, first_line
 
 
@@ -18,17 +19,36 @@ def import_modules(imports: str | Sequence[str] | None) -> None:
     Raises:
         OptionError: a module can't be imported.
     """
-    names = imports.split(",") if isinstance(imports, str) else imports or ()
     with _working_folder_first():
-        for name in filter(None, (name.strip() for name in names)):
+        for name in _names(imports):
             try:
                 importlib.import_module(name)
             # A module may raise anything.
             except Exception as error:
-                raise OptionError(
-                    f"imports names {name!r}, which can't be imported: {first_line(error)}; "
-                    "give modules such as my.layers"
-                ) from error
+                raise _cannot_be_imported(name, first_line(error)) from error
+
+
+def check_imports(imports: str | Sequence[str] | None) -> None:
+    """Check that there are modules of these names, without importing them.
+
+    Raises:
+        OptionError: there is no module of a name.
+    """
+    with _working_folder_first():
+        for name in _names(imports):
+            if problem := import_problem(name):
+                raise _cannot_be_imported(name, problem)
+
+
+def _names(imports: str | Sequence[str] | None) -> list[str]:
+    names = imports.split(",") if isinstance(imports, str) else imports or ()
+    return [name.strip() for name in names if name.strip()]
+
+
+def _cannot_be_imported(name: str, reason: str) -> OptionError:
+    return OptionError(
+        f"imports names {name!r}, which can't be imported: {reason}; give modules such as my.layers"
+    )
 
 
 def registered_classes() -> dict[str, Any]:

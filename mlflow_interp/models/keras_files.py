@@ -19,6 +19,18 @@ LONGEST_REASON = 200  # characters quoted of another library's error
 TRUST = "pass trust_model_code=True (--trust-model-code) if you trust where it comes from"
 
 
+def check_name(path: Path) -> None:
+    """Check that a file has the name and a size that Keras files have.
+
+    Raises:
+        ModelError: it is not a Keras file, or it is empty.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
+    if path.stat().st_size == 0:
+        raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
+
+
 def read(path: Path, trusted: bool) -> Any:
     """Read the model in a Keras file, running none of its code unless it is trusted.
 
@@ -27,10 +39,7 @@ def read(path: Path, trusted: bool) -> Any:
     """
     import keras
 
-    if path.suffix not in SUFFIXES:
-        raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
-    if path.stat().st_size == 0:
-        raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
+    check_name(path)
     if not trusted:
         check_file(path)
     try:

@@ -1,5 +1,8 @@
 """Load a Keras model, with its origin, from a URI, a path or an object.
 
+That has two halves. The first finds the files and needs neither Keras nor TensorFlow, and MLflow only for a
+URI; so what is named wrongly is answered at once. The second reads them.
+
 Loading runs no code of the model unless the user allows it. MLflow's own loaders import modules that an
 MLmodel names and unpickle custom objects, so a model folder is read here: the MLmodel as plain YAML, and the
 Keras file inside the folder with Keras' safe mode.
@@ -8,15 +11,17 @@ Keras file inside the folder with Keras' safe mode.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlflow_interp import progress
 from mlflow_interp.core.paths import local_path
 from mlflow_interp.exceptions import ModelError, OptionError, nearest, without_password
 from mlflow_interp.models import artifact_store, keras_files, model_registry
 from mlflow_interp.models.custom_objects import import_modules
-from mlflow_interp.models.mlmodel import keras_file, read_mlmodel, signature_shape
+from mlflow_interp.models.mlmodel import keras_file, keras_flavor, read_mlmodel, signature_shape
+from mlflow_interp.models.model_registry import RegisteredVersion
 from mlflow_interp.models.origin import LoadedModel, Origin
 
 
@@ -49,22 +54,74 @@ def load_model(
     return loaded if output is None else replace(loaded, keras=only_output(loaded.keras, output))
 
 
-def _load(model: Any, trust_model_code: bool) -> LoadedModel:
-    if isinstance(model, LoadedModel):
-        return model
+@dataclass(frozen=True)
+class FoundModel:
+    """A model that a user named, found and not read yet.
+
+    Attributes:
+        named: the URI or path that the user gave.
+        path: the Keras file, or the folder of a model that MLflow itself loads, as its code is trusted.
+        mlmodel: the content of its MLmodel file, None for a Keras file.
+        registered: its registered version, None for a model that was not named by one.
+    """
+
+    named: str
+    path: Path
+    mlmodel: Mapping[str, Any] | None = None
+    registered: RegisteredVersion | None = None
+
+
+def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
+    """The `FoundModel` that a URI or a path names, downloaded if it is elsewhere; any other model as it is.
+
+    Args:
+        model: as that of `load_model`.
+        trust_model_code: as that of `load_model`.
+
+    Raises:
+        ModelError: nothing there, or nothing that holds a Keras model.
+        TrackingError: the tracking server does not answer.
+    """
     if not isinstance(model, (str, Path)):
-        return _in_memory(model)
+        return model
     named = str(model)
+    registered = model_registry.find_version(named)
     local = artifact_store.fetch(named) if artifact_store.is_uri(named) else local_path(named)
     if not local.exists():
         raise ModelError(
             f"no model at {named!r}; give models:/name/version, runs:/id/path, an MLflow model folder, "
             "or a .keras or .h5 file"
         )
-    if local.is_dir():
-        return _from_folder(local, named, trust_model_code)
-    keras_model = keras_files.read(local, trust_model_code)
-    return LoadedModel(keras_model, Origin(uri=without_password(named), name=keras_model.name))
+    if not local.is_dir():
+        keras_files.check_name(local)
+        return FoundModel(named, local)
+    mlmodel = read_mlmodel(local, named)
+    flavor = keras_flavor(mlmodel, named)
+    path = local if trust_model_code else keras_file(local, flavor, named)
+    return FoundModel(named, path, mlmodel, registered)
+
+
+def _load(model: Any, trusted: bool) -> LoadedModel:
+    if isinstance(model, LoadedModel):
+        return model
+    found = find_model(model, trust_model_code=trusted)
+    if not isinstance(found, FoundModel):
+        return _in_memory(model)
+    progress.say(f"Loading {without_password(found.named)}…")
+    if found.mlmodel is None:
+        keras_model = keras_files.read(found.path, trusted)
+        return LoadedModel(keras_model, Origin(uri=without_password(found.named), name=keras_model.name))
+    if trusted and found.path.is_dir():
+        keras_model = _load_trusted(found.path, found.named)
+    else:
+        keras_model = keras_files.read(found.path, trusted)
+    metadata = found.mlmodel.get("metadata")
+    return LoadedModel(
+        keras_model,
+        _origin(found, keras_model),
+        metadata if isinstance(metadata, dict) else {},
+        signature_shape(found.mlmodel),
+    )
 
 
 def _in_memory(model: Any) -> LoadedModel:
@@ -75,29 +132,6 @@ def _in_memory(model: Any) -> LoadedModel:
             f"model is a {type(model).__name__}; give a keras.Model, a URI such as models:/name/1, or a path"
         )
     return LoadedModel(model, Origin(uri="keras.Model", name=model.name))
-
-
-def _from_folder(folder: Path, named: str, trusted: bool) -> LoadedModel:
-    mlmodel = read_mlmodel(folder, named)
-    flavors = mlmodel.get("flavors")
-    flavors = flavors if isinstance(flavors, dict) else {}
-    flavor = flavors.get("keras") or flavors.get("tensorflow")
-    if not isinstance(flavor, dict):
-        raise ModelError(
-            f"{named!r} is no Keras model: its flavors are {', '.join(map(str, flavors)) or 'none'}; "
-            "log it with mlflow.keras.log_model or mlflow.tensorflow.log_model"
-        )
-    if trusted:
-        keras_model = _load_trusted(folder, named)
-    else:
-        keras_model = keras_files.read(keras_file(folder, flavor, named), trusted)
-    metadata = mlmodel.get("metadata")
-    return LoadedModel(
-        keras_model,
-        _origin(named, mlmodel, keras_model),
-        metadata if isinstance(metadata, dict) else {},
-        signature_shape(mlmodel),
-    )
 
 
 def _load_trusted(folder: Path, named: str) -> Any:
@@ -113,21 +147,21 @@ def _load_trusted(folder: Path, named: str) -> Any:
     return model
 
 
-def _origin(named: str, mlmodel: Mapping[str, Any], keras_model: Any) -> Origin:
+def _origin(found: FoundModel, keras_model: Any) -> Origin:
+    mlmodel = found.mlmodel or {}
+    registered = found.registered
     run_id = mlmodel.get("run_id")
-    name, version = model_registry.registered_version(named)
-    aliases = model_registry.aliases(name, version, named) if name and version else ()
     experiment = None
-    if run_id and artifact_store.is_uri(named):
+    if run_id and artifact_store.is_uri(found.named):
         experiment = model_registry.experiment_of(run_id)
     return Origin(
-        uri=without_password(named),
-        name=name or keras_model.name,
-        version=version,
+        uri=without_password(found.named),
+        name=registered.name if registered else keras_model.name,
+        version=registered.version if registered else None,
         model_id=mlmodel.get("model_id"),
         run_id=run_id,
         experiment_id=experiment,
-        aliases=aliases,
+        aliases=registered.aliases if registered else (),
     )
 
 

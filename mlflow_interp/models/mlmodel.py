@@ -30,6 +30,23 @@ def read_mlmodel(folder: Path, named: str) -> dict[str, Any]:
     return content
 
 
+def keras_flavor(mlmodel: Mapping[str, Any], named: str) -> Mapping[str, Any]:
+    """The flavor of a Keras model in the content of an MLmodel file.
+
+    Raises:
+        ModelError: it has none.
+    """
+    flavors = mlmodel.get("flavors")
+    flavors = flavors if isinstance(flavors, dict) else {}
+    flavor = flavors.get("keras") or flavors.get("tensorflow")
+    if not isinstance(flavor, dict):
+        raise ModelError(
+            f"{named!r} is no Keras model: its flavors are {', '.join(map(str, flavors)) or 'none'}; "
+            "log it with mlflow.keras.log_model or mlflow.tensorflow.log_model"
+        )
+    return flavor
+
+
 def keras_file(folder: Path, flavor: Mapping[str, Any], named: str) -> Path:
     """The Keras file that a flavor names, which must lie inside the folder."""
     data = folder / str(flavor.get("data") or "data").replace("\0", "")

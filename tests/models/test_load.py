@@ -176,10 +176,11 @@ def test_an_alias_that_moves_is_followed(store: Store) -> None:
 
 
 ABSENT = {
-    "version": ("models:/net-keras/99", "version=99"),
-    "alias": ("models:/net-keras@nobody", "nobody"),
-    "name": ("models:/nothing/1", "nothing"),
-    "latest of none": ("models:/nothing/latest", "nothing"),
+    "version": ("models:/net-keras/99", "has no version 99; there are: 1, 2"),
+    "alias": ("models:/net-keras@champoin", "has no alias 'champoin'; nearest: champion"),
+    "name": ("models:/net-kears/1", "no registered model 'net-kears'; nearest: net-keras"),
+    "latest of none": ("models:/net-kears/latest", "; nearest: net-keras"),
+    "stage of none": ("models:/net-keras/Production", "no version of 'net-keras' in stage 'Production'"),
     "model id": ("models:/m-0123", "m-0123"),
     "run": ("runs:/0123/model", "0123"),
     "artifact": ("runs:/{run_id}/elsewhere", "elsewhere"),
