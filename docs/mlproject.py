@@ -35,7 +35,8 @@ def _entry_point(
     # Of type `path`, "." becomes the folder that `mlflow run` was called from. The inputs themselves can't
     # be of that type: MLflow takes neither globs nor keras:… for one, and leaves the run RUNNING.
     place = {"relative_to": {"type": "path", "default": "."}}
-    parameters = {"model": {"type": "string"}, "inputs": {"type": "string"}, **more, **own, **place}
+    gate = {"fail_if": {"type": "string", "default": ""}}
+    parameters = {"model": {"type": "string"}, "inputs": {"type": "string"}, **more, **own, **gate, **place}
     flags = [f"--{name}={{{name}}}" for name in parameters if name not in ("model", "inputs")]
     return {
         "parameters": parameters,

@@ -85,6 +85,7 @@ _OWN = {
     "model": "The model; see [loading](loading.md).",
     "inputs": "The inputs; see [loading](loading.md).",
     "methods": METHODS_HELP,
+    "fail_if": "Fail if a metric meets this condition, such as `accuracy < 0.9`.",
     "relative_to": "The folder that relative paths start from; MLflow makes `.` the folder you call from.",
 }
 

@@ -14,6 +14,7 @@ from mlflow_interp.call_options import CallPlan, Methods, plan_call
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.result import HasHistory
 from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.data.sources import find_inputs
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.parts import Part, Parts
@@ -25,7 +26,7 @@ from mlflow_interp.exceptions import (
     warn,
 )
 from mlflow_interp.method_registry import find_method
-from mlflow_interp.models.load import load_model
+from mlflow_interp.models.load import find_model, load_model
 from mlflow_interp.models.origin import LoadedModel, digested
 from mlflow_interp.options import argument_help, options_of, parameters_of, summary
 from mlflow_interp.report.files import draw_files
@@ -33,7 +34,6 @@ from mlflow_interp.report.interpretation import Interpretation, InterpretationFi
 from mlflow_interp.report.manifest import complete_manifest, describe
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.tracking.destination import Destination, open_run, without_autologging
-from mlflow_interp.tracking.log import ROOT
 from mlflow_interp.tracking.write import write
 
 
@@ -75,11 +75,14 @@ def interpret(
         What each method found, by name.
 
     Raises:
-        InterpretationError: something the user can mend; the message says how.
+        InterpretationError: something the user can mend; the message says how. Its `interpretations` are
+            those of the methods that did not fail.
     """
     plan = plan_call(methods, options)
     shared = plan.shared
     with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
+        # Both are found before either is loaded, as that takes the longer time.
+        model, inputs = _find(model, inputs, **shared["model"])
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
         destination.start(loaded.origin, _run_name(list(plan.options), loaded))
@@ -96,9 +99,15 @@ def interpret(
         if interpretations:
             errors = dict(_warn_inapplicable(errors, plan.only_by_all))
         if errors:
-            raise _joined_error(errors, _alternatives(errors, loaded, batch))
+            joined = _joined_error(errors, _alternatives(errors, loaded, batch))
+            joined.interpretations = interpretations
+            raise joined
         _report_destination(destination)
     return interpretations
+
+
+def _find(model: Any, inputs: Any, *, trust_model_code: bool = False, **_: Any) -> tuple[Any, Any]:
+    return find_model(model, trust_model_code=trust_model_code), find_inputs(inputs)
 
 
 def _run_name(methods: list[str], loaded: LoadedModel) -> str:
@@ -159,9 +168,8 @@ def _conclude(method: str, part: Part, call: _Call) -> Interpretation:
     interpretation = InterpretationFiles(method, files, manifest)
     if isinstance(result, HasHistory):
         interpretation = replace(interpretation, series=result.series(), frames=result.frames())
-    folder = write(interpretation, call.destination)
-    path = f"{ROOT}/{folder}" if call.destination.run_id else None
-    return Interpretation(method, result, figure, manifest, call.destination.run_id, path, files)
+    path, folder = write(interpretation, call.destination)
+    return Interpretation(method, result, figure, manifest, call.destination.run_id, path, files, folder)
 
 
 def _warn_inapplicable(

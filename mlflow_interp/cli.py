@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import inspect
+import json
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from mlflow_interp import __version__
+from mlflow_interp import __version__, progress
 from mlflow_interp.backend.startup import import_quietly
-from mlflow_interp.call_options import METHODS_HELP
-from mlflow_interp.cli_options import Command, one_line_errors, parameters
+from mlflow_interp.call_options import METHODS_HELP, plan_call
+from mlflow_interp.cli_options import Command, json_option, one_line_errors, parameters, print_error
+from mlflow_interp.cli_outcome import InterpretingCommand, Outcome
 from mlflow_interp.exceptions import InterpretationWarning, OptionError, nearest
+from mlflow_interp.gate import Condition, check_conditions, failures, parse_condition
 from mlflow_interp.method_registry import find_method, registered_names
 from mlflow_interp.options import Option, listed_methods, options_of, summary
+from mlflow_interp.report.interpretation import Interpretation
 
 # Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,8 +36,8 @@ class MethodGroup(click.Group):
 
     def main(self, *args: Any, **settings: Any) -> Any:
         """Run a command, with our warnings in one line each."""
-        with _one_line_warnings():
-            return super().main(*args, **settings)
+        with _one_line_warnings() as shown:
+            return super().main(*args, obj=shown, **settings)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Methods first, then the rest."""
@@ -65,11 +70,14 @@ class MethodGroup(click.Group):
 
 
 @contextlib.contextmanager
-def _one_line_warnings() -> Iterator[None]:
+def _one_line_warnings() -> Iterator[list[str]]:
+    """Print each of our warnings in one line; yields a list that they are added to."""
     show_other = warnings.showwarning
+    shown: list[str] = []
 
     def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
         if issubclass(category, InterpretationWarning):
+            shown.append(str(message))
             click.echo(f"warning: {message}", err=True)
         else:
             show_other(message, category, *details)
@@ -77,7 +85,7 @@ def _one_line_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterpretationWarning)
         warnings.showwarning = show  # type: ignore[assignment]
-        yield
+        yield shown
 
 
 _SETTINGS = {
@@ -101,11 +109,11 @@ def main() -> None:
 def _method_command(method: str) -> click.Command:
     function = find_method(method)
 
-    def run(model: str, inputs: str, tracking_uri: str | None, **options: Any) -> None:
-        _interpret(model, inputs, {method: {}}, tracking_uri, options)
+    def run(model: str, inputs: str, **options: Any) -> Outcome:
+        return _interpret(model, inputs, {method: {}}, **options)
 
     text = (inspect.getdoc(function) or "").partition("\nArgs:")[0]
-    return Command(
+    return InterpretingCommand(
         method,
         callback=run,
         params=parameters(options_of(method)),
@@ -126,11 +134,11 @@ def _interpret_command() -> click.Command:
             if not option.forwarded:
                 all_options.setdefault(name, option)  # of methods that share a name, the first one's help
 
-    def run(model: str, inputs: str, methods: str, tracking_uri: str | None, **options: Any) -> None:
-        _interpret(model, inputs, methods, tracking_uri, options)
+    def run(model: str, inputs: str, methods: str, **options: Any) -> Outcome:
+        return _interpret(model, inputs, methods, **options)
 
     methods = click.Option(["--methods"], default="all", show_default=True, help=METHODS_HELP)
-    return Command(
+    return InterpretingCommand(
         "interpret",
         callback=run,
         params=[*parameters(all_options), methods],
@@ -139,17 +147,79 @@ def _interpret_command() -> click.Command:
 
 
 def _interpret(
-    model: str, inputs: str, methods: Any, tracking_uri: str | None, options: Mapping[str, Any]
-) -> None:
+    model: str,
+    inputs: str,
+    methods: Any,
+    *,
+    tracking_uri: str | None,
+    as_json: bool,
+    fail_if: Sequence[str],
+    **options: Any,
+) -> Outcome:
+    """Check all that can be checked, then import TensorFlow, interpret, and decide the gate."""
     from mlflow_interp.api import interpret
+    from mlflow_interp.preflight import find_here, find_in_mlflow
 
-    if ":" in str(options.get("preprocess")) and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
-    _use_tracking_uri(tracking_uri)
-    import_quietly()
-    # Pillow logs errors of damaged images, about each of which there is a clearer warning.
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    interpret(model, inputs, methods, **{name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    quiet = given.pop("quiet", False)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        conditions = [parse_condition(text) for text in fail_if]
+        call = plan_call(methods, given).options
+        check_conditions(conditions, list(call), registered_names())
+        _check_destination(given, printed=as_json or bool(conditions))
+        if "MLFLOW_RUN_ID" in os.environ:  # a run that must be ended whatever is wrong
+            _use_tracking_uri(tracking_uri)
+        if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
+        with progress.shown(not quiet):
+            found = find_here(model, inputs, call)
+            _use_tracking_uri(tracking_uri)
+            found = find_in_mlflow(*found, call)
+            progress.say("Loading TensorFlow…")
+        import_quietly()
+        # Pillow logs errors of damaged images, about each of which there is a clearer warning.
+        logging.getLogger("PIL").setLevel(logging.CRITICAL)
+        interpretations = interpret(*found, methods, quiet=quiet, **given)
+        return _decide(conditions, interpretations)
+
+
+def _check_destination(given: Mapping[str, Any], *, printed: bool) -> None:
+    """Refuse --no-log where it contradicts another option, or where nothing would remain of the results."""
+    if given.get("log", True):
+        return
+    for name in ("run_id", "experiment"):
+        if name in given:
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"--no-log and {option} contradict each other; leave one of them out")
+    if "save" not in given and not printed:
+        raise OptionError(
+            "--no-log without --save would leave nothing of the results; give a folder with --save, or leave "
+            "--no-log out"
+        )
+
+
+def _decide(conditions: Sequence[Condition], interpretations: Mapping[str, Interpretation]) -> Outcome:
+    """The outcome of a call whose methods have all run, with the verdict of its gate."""
+    run_id = next((each.run_id for each in interpretations.values()), None)
+    if not conditions:
+        return Outcome(0, None, interpretations, run_id)
+    try:
+        failed = failures(conditions, {name: each.metrics for name, each in interpretations.items()})
+    except OptionError as error:
+        _tag(run_id, f"failed: {error}")
+        error.interpretations, error.run_id = interpretations, run_id
+        raise
+    _tag(run_id, f"failed: {'; '.join(failed)}" if failed else "passed")
+    for line in failed:
+        print_error(line)
+    return Outcome(int(bool(failed)), "; ".join(failed) or None, interpretations, run_id)
+
+
+def _tag(run_id: str | None, verdict: str) -> None:
+    if run_id is not None:
+        from mlflow_interp.tracking.tags import tag_gate
+
+        tag_gate(run_id, verdict)
 
 
 def _use_tracking_uri(uri: str | None) -> None:
@@ -163,11 +233,15 @@ def _use_tracking_uri(uri: str | None) -> None:
         raise OptionError(f"tracking URI {uri!r} can't be used: {error}") from error
 
 
-@main.command("methods", cls=Command)
-def methods_command() -> None:
+@main.command("methods", cls=Command, params=[json_option("a list of objects")])
+def methods_command(as_json: bool) -> None:
     """List the methods."""
-    for name in listed_methods():
-        click.echo(f"{name:18} {summary(find_method(name))}")
+    summaries = {name: summary(find_method(name)) for name in listed_methods()}
+    if as_json:
+        click.echo(json.dumps([{"name": name, "summary": text} for name, text in summaries.items()]))
+        return
+    for name, text in summaries.items():
+        click.echo(f"{name:18} {text}")
 
 
 @main.command("resume", cls=Command)
@@ -188,20 +262,42 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
     click.echo(f"run: {resume(folder, tracking_uri=tracking_uri)}")
 
 
-@main.command("layers", cls=Command)
+@main.command("layers", cls=Command, params=[json_option("a list of objects")])
 @click.argument("model")
 @click.option("--trust-model-code", is_flag=True, help="Allow code that the model carries to run.")
 @click.option("--imports", help="Modules to import before, which register the model's own layers.")
 @click.option("--output", help="Which output of a model with several to look at.")
 @click.option("--tracking-uri", help="The tracking server or store to find the model in.")
-def layers_command(model: str, tracking_uri: str | None, **options: Any) -> None:
+def layers_command(model: str, tracking_uri: str | None, as_json: bool, **options: Any) -> None:
     """List a model's layers: index, path, type, output shape, and the methods that can use each."""
     from mlflow_interp.engine.layer_table import describe_layers
+    from mlflow_interp.models.artifact_store import is_uri
+    from mlflow_interp.models.custom_objects import check_imports
+    from mlflow_interp.models.load import find_model
 
-    _use_tracking_uri(tracking_uri)
-    import_quietly()
-    rows = describe_layers(model, **options)
+    check_imports(options["imports"])
+    if is_uri(model):
+        _use_tracking_uri(tracking_uri)
+    with progress.shown(True):
+        found = find_model(model, trust_model_code=options["trust_model_code"])
+        progress.say("Loading TensorFlow…")
+        import_quietly()
+        rows = describe_layers(found, **options)
+    click.echo(_json_of(rows) if as_json else _table(rows))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    cells = ((cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join("  ".join(row).rstrip() for row in cells)
+
+
+def _json_of(rows: Sequence[Sequence[str]]) -> str:
+    """The rows of the table of layers as objects; shapes and methods as lists."""
+    header, *layers = rows
+    objects: list[dict[str, Any]] = [dict(zip(header, row, strict=True)) for row in layers]
+    for each in objects:
+        shape, methods = each.pop("output shape"), each.pop("methods")
+        each["output_shape"] = list(ast.literal_eval(shape)) if shape else None
+        each["methods"] = methods.split(", ") if methods else []
+    return json.dumps(objects, ensure_ascii=False)

@@ -21,6 +21,7 @@ _NUMBERS: Mapping[Any, click.ParamType[Any, Any]] = {int: click.INT, float: clic
 _YES = ("true", "1", "yes", "on")
 _NO = ("false", "0", "no", "off")
 _QUIET = Option("quiet", "run", bool, False, "Show neither progress nor where results went.")
+_TERMINATED = 143  # as a shell has it: 128 + SIGTERM
 
 
 class Command(click.Command):
@@ -40,17 +41,27 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Exit with 2 and one line on an error that a user can fix, with 130 on Ctrl-C, 143 on SIGTERM."""
         # The run of a process that gets SIGTERM must end KILLED, and not stay RUNNING for ever.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
         try:
             return super().invoke(ctx)
         # Beside our own errors: a full disk, a folder without write permission, not enough memory.
         except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
-            print_error(error if isinstance(error, InterpretationError) else os_error_message(error))
+            reason = one_line(error if isinstance(error, InterpretationError) else os_error_message(error))
+            print_error(reason)
+            self.ended(ctx, 2, reason, error)
             sys.exit(2)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             print_error("interrupted")
+            self.ended(ctx, 130, "interrupted", error)
             sys.exit(130)
+        except SystemExit as error:
+            if error.code == _TERMINATED:
+                self.ended(ctx, _TERMINATED, "terminated", error)
+            raise
+
+    def ended(self, ctx: click.Context, code: int, reason: str, error: BaseException) -> None:
+        """Called before the process ends because of an error; here it does nothing."""
 
 
 def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
@@ -68,6 +79,11 @@ def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
             yield name.replace("--", "--no-", 1)
         elif value:
             raise click.BadParameter(f"{name} is {value!r}; give true or false")
+
+
+def is_on(flag: str, args: Sequence[str]) -> bool:
+    """Whether a flag is set in arguments that could not be parsed."""
+    return any(arg == flag or arg.lower() in [f"{flag}={yes}" for yes in _YES] for arg in args)
 
 
 def _parameter(option: Option) -> click.Option:
@@ -122,6 +138,12 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
     tracking_uri = click.Option(
         ["--tracking-uri"], help="The tracking server or store. By default MLFLOW_TRACKING_URI."
     )
+    fail_if = click.Option(
+        ["--fail-if"],
+        multiple=True,
+        metavar="CONDITION",
+        help="Exit with 1 if a metric meets a condition, such as 'accuracy < 0.9'; can be given repeatedly.",
+    )
     # `mlflow run` works in the project's folder, and the user's paths are relative to another.
     relative_to = click.Option(
         ["--relative-to"],
@@ -134,9 +156,18 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
         click.Argument(["model"]),
         click.Argument(["inputs"]),
         *(_parameter(option) for option in (*options.values(), _QUIET)),
+        json_option("one JSON object"),
+        fail_if,
         tracking_uri,
         relative_to,
     ]
+
+
+def json_option(what: str) -> click.Option:
+    """The option --json of a command."""
+    return click.Option(
+        ["--json/--no-json", "as_json"], default=False, help=f"Print {what} on standard output, for programs."
+    )
 
 
 class OneLineUsageError(click.UsageError):
@@ -149,7 +180,12 @@ class OneLineUsageError(click.UsageError):
 
 def print_error(error: Exception | str, file: IO[Any] | None = None) -> None:
     """Print an error as the one line that a user sees."""
-    click.echo(f"mlflow-interp: {' '.join(str(error).split())}", file=file, err=True)
+    click.echo(f"mlflow-interp: {one_line(error)}", file=file, err=True)
+
+
+def one_line(message: Exception | str) -> str:
+    """A message in one line."""
+    return " ".join(str(message).split())
 
 
 def os_error_message(error: OSError | MemoryError) -> str:

@@ -15,7 +15,9 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -49,7 +51,14 @@ class InterpretationError(Exception):
     """Anything the user can mend; the command line prints it as one line and exits with 2.
 
     Its message is logged and shown to others, so it never holds the password of a URI.
+
+    Attributes:
+        interpretations: of the methods of the call that did not fail, by name.
+        run_id: the run of the call, None where nothing was logged.
     """
+
+    interpretations: Mapping[str, Any] = MappingProxyType({})
+    run_id: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(without_password(message))

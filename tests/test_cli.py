@@ -61,10 +61,11 @@ def test_spelling_of_mlflow_run(client, registered, photos):
     assert "interpretations/gradcam/opacity" not in params  # a default, which the manifest holds
 
 
-def test_interpret_takes_every_methods_options(registered, photos):
+def test_interpret_takes_every_methods_options(registered, photos, tmp_path):
     done = call(
-        "interpret", registered, photos, "--methods", "gradcam", "--layer", "conv", "--no-log", "--quiet"
-    )
+        "interpret", registered, photos, "--methods", "gradcam", "--layer", "conv", "--no-log", "--quiet",
+        "--save", tmp_path,
+    )  # fmt: skip
     assert done.exit_code == 0, done.output
 
 
@@ -77,18 +78,34 @@ def test_run_id_attaches(client, registered, photos):
 def test_layers_lists_what_each_method_can_use(registered):
     done = call("layers", registered)
     assert done.exit_code == 0, done.output
-    rows = [line.split() for line in done.output.splitlines()]
+    assert done.stderr.splitlines() == ["Loading TensorFlow…", f"Loading {registered}…"]
+    rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[0][:3] == ["index", "layer", "type"]
     assert rows[2][:3] == ["1", "conv", "Conv2D"]
-    assert "gradcam" in done.output.splitlines()[2]
-    assert "(None, 6, 6, 4)" in done.output.splitlines()[2]
-    assert "gradcam" not in "".join(done.output.splitlines()[3:])
+    assert "gradcam" in done.stdout.splitlines()[2]
+    assert "(None, 6, 6, 4)" in done.stdout.splitlines()[2]
+    assert "gradcam" not in "".join(done.stdout.splitlines()[3:])
+
+
+def test_layers_for_programs(registered):
+    layers = json.loads(call("layers", registered, "--json").stdout)
+    assert [each["layer"] for each in layers] == ["rescale", "conv", "pool", "head", "tiny"]
+    assert (layers[1]["index"], layers[1]["type"]) == ("1", "Conv2D")
+    assert layers[1]["output_shape"] == [None, 6, 6, 4]
+    assert "gradcam" in layers[1]["methods"]
+    assert "gradcam" not in layers[2]["methods"]
 
 
 def test_methods_lists_all():
     lines = call("methods").output.splitlines()
     assert [line.split()[0] for line in lines] == method_names()
     assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_methods_for_programs():
+    methods = json.loads(call("methods", "--json").stdout)
+    assert [each["name"] for each in methods] == method_names()
+    assert all(each["summary"] for each in methods)
 
 
 @pytest.mark.parametrize("method", method_names())

@@ -26,7 +26,7 @@ def test_entry_points_take_every_option_of_the_method(method):
         for option in options_of(method).values()
         if option.stage != "run" and not option.forwarded
     }
-    assert set(point["parameters"]) == {"model", "inputs", "relative_to"} | expected
+    assert set(point["parameters"]) == {"model", "inputs", "fail_if", "relative_to"} | expected
     assert all(f"--{name}={{{name}}}" in point["command"] for name in expected)
 
 
@@ -61,6 +61,16 @@ def test_mlflow_run_from_another_folder(store, registered, photos, entry):
     assert run.data.params["inputs"] == photos.name
     assert run.data.metrics["interpretations/gradcam/inputs"] == 2
     assert run.data.tags["mlflow_interp.model_version"] == "1"
+
+
+def test_mlflow_run_fails_where_a_gate_does(store, registered, photos):
+    parameters = ["-P", f"model={registered}", "-P", f"inputs={photos.name}", "-P", "fail_if=inputs < 5"]
+    done = mlflow_run(store, "-e", "gradcam", *parameters, folder=photos.parent)
+    assert done.returncode != 0
+    assert "mlflow-interp: inputs is 4, which is < 5" in done.stderr
+    (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
+    assert run.data.tags["mlflow_interp.gate"] == "failed: inputs is 4, which is < 5"
+    assert run.data.metrics["interpretations/gradcam/inputs"] == 4
 
 
 def test_mlflow_run_takes_paths_relative_to_the_caller(store, photos, tiny_cnn):

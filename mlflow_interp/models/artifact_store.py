@@ -30,28 +30,30 @@ def is_local(uri: str) -> bool:
     return not uri.startswith("databricks") and urlsplit(uri).scheme in ("", "file", "sqlite")
 
 
-def check_reachable(uri: str | None = None) -> None:
-    """Check that a server answers, as MLflow itself retries for minutes.
-
-    Args:
-        uri: of a tracking server or model registry; by default the current tracking URI. Only servers are
-            asked that are named by their address: databricks-uc, for example, is left to MLflow.
+def check_reachable() -> None:
+    """Check that the tracking server answers, as MLflow itself retries for minutes.
 
     Raises:
         TrackingError: no answer in 10 seconds.
     """
     import mlflow
+
+    uri = mlflow.get_tracking_uri()
+    _check_answers(uri, "tracking server", "--tracking-uri or MLFLOW_TRACKING_URI")
+
+
+def _check_answers(uri: str, what: str, named_by: str) -> None:
+    """Ask a server that is named by its address; databricks-uc, for example, is left to MLflow."""
     import requests
 
-    uri = uri or mlflow.get_tracking_uri()
     if urlsplit(uri).scheme not in ("http", "https"):
         return
     try:
         requests.get(uri.rstrip("/") + "/health", timeout=SECONDS_TO_ANSWER)
     except requests.RequestException as error:
         raise TrackingError(
-            f"the tracking server {without_password(uri)} does not answer ({type(error).__name__}); "
-            "start it, or name another with --tracking-uri or MLFLOW_TRACKING_URI"
+            f"the {what} {without_password(uri)} does not answer ({type(error).__name__}); start it, or name "
+            f"another with {named_by}"
         ) from error
 
 
@@ -65,13 +67,15 @@ def connect() -> Any:
 
     check_reachable()
     if mlflow.get_registry_uri() != mlflow.get_tracking_uri():
-        check_reachable(mlflow.get_registry_uri())
+        # Unity Catalog has addresses such as uc:http://host.
+        _check_answers(mlflow.get_registry_uri().removeprefix("uc:"), "model registry", "MLFLOW_REGISTRY_URI")
     try:
         return mlflow.MlflowClient()
     # Each kind of store has errors of its own.
     except Exception as error:
+        reason = first_line(error).partition(". ")[0]
         raise TrackingError(
-            f"the tracking URI {mlflow.get_tracking_uri()} can't be used: {first_line(error)}; name another "
+            f"the tracking URI {mlflow.get_tracking_uri()} can't be used: {reason}; name another "
             "with --tracking-uri or MLFLOW_TRACKING_URI"
         ) from error
 

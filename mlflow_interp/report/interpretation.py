@@ -33,6 +33,7 @@ class Interpretation:
         manifest: everything needed to reproduce it.
         run_id: the MLflow run that holds it, None where nothing was logged.
         artifact_path: its folder among that run's artifacts.
+        folder: its folder on this machine, None where it was not saved.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Interpretation:
     run_id: str | None
     artifact_path: str | None
     _files: Mapping[str, bytes] = field(repr=False)
+    folder: Path | None = None
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

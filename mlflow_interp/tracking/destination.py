@@ -11,11 +11,11 @@ from typing import Any
 
 from mlflow_interp.core.paths import local_path
 from mlflow_interp.core.process_switch import ProcessSwitch
-from mlflow_interp.exceptions import OptionError, TrackingError, without_password
+from mlflow_interp.exceptions import InterpretationError, OptionError, TrackingError, without_password
 from mlflow_interp.models.artifact_store import ask, check_reachable
 from mlflow_interp.models.origin import Origin
 
-_LONGEST_TAG = 5000
+LONGEST_TAG = 5000
 
 
 @dataclass
@@ -75,10 +75,7 @@ def open_run(
     Raises:
         OptionError: the run is in another experiment, or `save` is a file.
     """
-    folder = None if save is None else local_path(save)
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise OptionError(f"save={str(save)!r} is a file; name a folder")
-    destination = Destination(None, folder, experiment, log, ends=False)
+    destination = Destination(None, save_folder(save), experiment, log, ends=False)
     if log:
         destination.run_id, destination.ends = _existing_run(run_id)
         if experiment is not None and destination.run_id is not None:
@@ -86,6 +83,8 @@ def open_run(
     try:
         yield destination
     except BaseException as error:
+        if isinstance(error, InterpretationError):
+            error.run_id = destination.run_id
         _end(destination, "FAILED" if isinstance(error, Exception) else "KILLED", error)
         raise
     _end(destination, "FINISHED")
@@ -101,11 +100,33 @@ def _disabled_autologging() -> Any:
 without_autologging = ProcessSwitch(_disabled_autologging)
 
 
+def save_folder(save: str | Path | None) -> Path | None:
+    """The folder that files are written to, None for none.
+
+    Raises:
+        OptionError: it is a file, or its name is blank.
+    """
+    folder = None if save is None else local_path(save)
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise OptionError(f"save={str(save)!r} is a file; name a folder")
+    return folder
+
+
+def check_run(run_id: str) -> None:
+    """Check that there is a run.
+
+    Raises:
+        ModelError: there is not.
+        TrackingError: the tracking server does not answer.
+    """
+    check_reachable()
+    ask(lambda: mlflow_client().get_run(run_id), f"run {run_id}")
+
+
 def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
     """The run to log to and whether this call ends it."""
     if run_id is not None:
-        check_reachable()
-        ask(lambda: mlflow_client().get_run(run_id), f"run {run_id}")
+        check_run(run_id)
         return run_id, False
     import mlflow
 
@@ -155,7 +176,7 @@ def _end(destination: Destination, status: str, error: BaseException | None = No
         return
     try:
         if error is not None:
-            reason = without_password(f"{type(error).__name__}: {error}")[:_LONGEST_TAG]
+            reason = without_password(f"{type(error).__name__}: {error}")[:LONGEST_TAG]
             mlflow_client().set_tag(destination.run_id, "mlflow_interp.error", reason)
         if destination.ends:
             mlflow_client().set_terminated(destination.run_id, status)

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mlflow_interp.exceptions import first_line, warn
+from mlflow_interp.tracking.destination import LONGEST_TAG, mlflow_client
+
 
 def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:
     """Set tags that link the run to the model, and the model and its version to the run."""
@@ -25,6 +28,15 @@ def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) 
         client.set_logged_model_tags(model["model_id"], {run_tag: run_id})
     if model["version"]:
         client.set_model_version_tag(model["name"], model["version"], run_tag, run_id)
+
+
+def tag_gate(run_id: str, verdict: str) -> None:
+    """Tag a run with the verdict of the conditions that its metrics were tested for."""
+    try:
+        mlflow_client().set_tag(run_id, "mlflow_interp.gate", verdict[:LONGEST_TAG])
+    # The verdict itself is the exit code, and stands whether it could be logged or not.
+    except Exception as error:
+        warn(f"run {run_id} could not be tagged with the verdict of its conditions: {first_line(error)}")
 
 
 def log_table_tag(client: Any, run_id: str, path: str) -> None:

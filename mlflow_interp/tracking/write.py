@@ -12,29 +12,31 @@ from mlflow_interp.report import run_page
 from mlflow_interp.report.folder import new_place, read_entries, write_folder
 from mlflow_interp.report.interpretation import InterpretationFiles
 from mlflow_interp.tracking.destination import Destination, tracking_uri
+from mlflow_interp.tracking.log import ROOT
 from mlflow_interp.tracking.spool import Spool, make_folder
 from mlflow_interp.tracking.upload import upload
 
 
-def write(interpretation: InterpretationFiles, destination: Destination) -> str:
-    """Write an interpretation to the destination of a call, and return its folder, such as gradcam-2.
+def write(interpretation: InterpretationFiles, destination: Destination) -> tuple[str | None, Path | None]:
+    """Write an interpretation to the destination of a call.
+
+    Returns:
+        Its folder among the run's artifacts, such as interpretations/gradcam-2, and its folder on this
+        machine; None where it is not logged or not saved.
 
     Raises:
         TrackingError: the server or the artifact store does not answer, or refuses.
     """
-    name = interpretation.method
-    if destination.folder is not None:
-        name = _save(interpretation, destination.folder)
-    if destination.run_id is not None:
-        name = _log(interpretation, destination)
-    return name
+    saved = None if destination.folder is None else _save(interpretation, destination.folder)
+    logged = None if destination.run_id is None else f"{ROOT}/{_log(interpretation, destination)}"
+    return logged, saved
 
 
-def _save(interpretation: InterpretationFiles, folder: Path) -> str:
+def _save(interpretation: InterpretationFiles, folder: Path) -> Path:
     name = new_place(folder, interpretation.method)
     write_folder(folder / name, interpretation.files, interpretation.manifest)
     (folder / "index.html").write_text(run_page.page(read_entries(folder), None), encoding="utf-8")
-    return name
+    return folder / name
 
 
 def _log(interpretation: InterpretationFiles, destination: Destination) -> str:

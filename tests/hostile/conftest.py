@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -58,8 +59,10 @@ def command() -> Callable[..., Result]:
 
 @pytest.fixture(scope="session")
 def look(teller: str, command: Callable[..., Result]) -> Callable[..., Result]:
-    """Runs Grad-CAM of the teller on inputs, logging nothing."""
-    return lambda inputs, *options: command("gradcam", teller, inputs, "--no-log", "--quiet", *options)
+    """Runs Grad-CAM of the teller on inputs, logging nothing; what it found is printed."""
+    return lambda inputs, *options: command(
+        "gradcam", teller, inputs, "--no-log", "--json", "--quiet", *options
+    )
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +80,6 @@ def told(look: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) 
 
 def pixels_in(folder: Path) -> dict[str, list[int]]:
     """The pixels behind the arrays of a call: the logit of red, and the others by their odds against it."""
-    import json
-
     with np.load(folder / "arrays.npz") as arrays:
         order = np.argsort(arrays["classes"], axis=1)
         logs = np.log(np.take_along_axis(arrays["probabilities"], order, axis=1))
@@ -89,7 +90,10 @@ def pixels_in(folder: Path) -> dict[str, list[int]]:
 
 @pytest.fixture(scope="session")
 def refused() -> Callable[..., str]:
-    """Checks that a call was refused as all must be: exit code 2, and one line that says what and how."""
+    """Checks that a call was refused as all must be: exit code 2, and one line that says what and how.
+
+    With --json, standard output has one object with the same line, and nothing else.
+    """
 
     def refused(done: Result, *parts: str) -> str:
         assert done.exit_code == 2, (done.output, done.exception)
@@ -100,6 +104,9 @@ def refused() -> Callable[..., str]:
         assert "Traceback" not in done.output
         for part in parts:
             assert part in lines[0]
+        if done.stdout:  # with --json
+            reason = json.loads(done.stdout)["exit"]["reason"]
+            assert lines[0] == f"mlflow-interp: {reason}"
         return lines[0]
 
     return refused

@@ -176,7 +176,7 @@ def test_bad_labels_are_refused(
     if content is not None:
         Path(name).write_bytes(content)
     for method in ("confusion_matrix", "gradcam"):
-        refused(command(method, teller, "in.npy", "--no-log", "--quiet", "--labels", name), message)
+        refused(command(method, teller, "in.npy", "--no-log", "--json", "--quiet", "--labels", name), message)
 
 
 def test_labels_that_are_no_classes_of_an_input_are_left_out_with_the_reason(
@@ -216,7 +216,7 @@ def test_labels_outside_the_classes_are_said(
     options = ("--labels", tmp_path / "l.txt")
     _, warned = told(tmp_path / "in.npy", "--preprocess", "none", *options)
     assert label in "".join(line for line in warned if line.startswith("warning: labels"))
-    done = command("confusion_matrix", teller, tmp_path / "in.npy", "--no-log", "--quiet", *options)
+    done = command("confusion_matrix", teller, tmp_path / "in.npy", "--no-log", "--json", "--quiet", *options)
     if label in ("3", "-7"):
         assert (done.exit_code, "give labels in this range" in done.stderr) == (2, True)
     else:
@@ -268,7 +268,7 @@ def test_names_for_other_classes_are_said(
     options = ("--class-names", tmp_path / "c.txt")
     _, warned = told(tmp_path / "in.npz", *options)
     assert f"warning: there are {count} class names, and the model has 3 classes; give one for each" in warned
-    done = command("confusion_matrix", teller, tmp_path / "in.npz", "--no-log", "--quiet", *options)
+    done = command("confusion_matrix", teller, tmp_path / "in.npz", "--no-log", "--json", "--quiet", *options)
     refused(done, f"there are {count} class names")
 
 

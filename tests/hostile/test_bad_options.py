@@ -65,7 +65,7 @@ def call(
     def call(method: str, option: str, value: str) -> Result:
         few = [f"--{name.replace('_', '-')}={least[name]}" for name in least if name in options_of(method)]
         given = f"--{option.replace('_', '-')}={value}"
-        return command(method, teller, inputs, "--no-log", "--quiet", *few, given)
+        return command(method, teller, inputs, "--no-log", "--json", "--quiet", *few, given)
 
     return call
 
@@ -119,7 +119,7 @@ def test_texts(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     np.savez("in.npz", inputs=np.random.default_rng(0).random((12, 8, 8, 3)), labels=np.arange(12) % 3)
-    done = command(method, teller, "in.npz", "--no-log", "--quiet", given)
+    done = command(method, teller, "in.npz", "--no-log", "--json", "--quiet", given)
     if message is None:
         assert done.exit_code == 0, done.output
     else:

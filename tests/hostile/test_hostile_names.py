@@ -195,7 +195,7 @@ def test_a_registered_model_of_a_hostile_name(
     assert run.info.status == "FINISHED"
     for odd in ("C#?", "../../x", "a%2f..%2fb", "/host/x", "x" * 300):
         uri = f"models:/{odd}/1"
-        refused(command("gradcam", uri, folder, "--no-log", "--quiet"), uri[:40])
+        refused(command("gradcam", uri, folder, "--no-log", "--json", "--quiet"), uri[:40])
 
 
 # The same through MLflow's artifact proxy and through S3.

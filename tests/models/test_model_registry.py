@@ -66,6 +66,7 @@ def catalog(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(mlflow, "get_registry_uri", lambda: request.param)
     monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "databricks")
     monkeypatch.setattr(mlflow, "MlflowClient", lambda: client)
+    monkeypatch.setattr("requests.get", lambda *_, **__: None)
     return client
 
 
@@ -150,18 +151,20 @@ def test_registries_are_told_apart() -> None:
     assert not any(map(is_unity_catalog, others))
 
 
-@pytest.mark.parametrize(
-    "uri", ["databricks", "databricks://profile", "databricks-uc", "uc:http://127.0.0.1:9"]
-)
+@pytest.mark.parametrize("uri", ["databricks", "databricks://profile", "databricks-uc"])
 def test_databricks_is_elsewhere_and_is_not_asked_by_us(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("requests.get", lambda *_, **__: pytest.fail("asked"))
-    artifact_store.check_reachable(uri)
+    monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: uri)
+    artifact_store.check_reachable()
     assert not artifact_store.is_local(uri)
 
 
-def test_a_registry_of_its_own_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlflow, "get_registry_uri", lambda: "http://me:secret@127.0.0.1:9")
-    with pytest.raises(TrackingError, match=r"server http://127\.0\.0\.1:9 does not answer"):
+@pytest.mark.parametrize("scheme", ["http", "uc:http"])
+def test_a_registry_of_its_own_is_asked_too(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlflow, "get_registry_uri", lambda: f"{scheme}://me:secret@127.0.0.1:9")
+    with pytest.raises(
+        TrackingError, match=r"registry http://127\.0\.0\.1:9 does not answer .*_REGISTRY_URI"
+    ):
         find_version("models:/any/1")
 
 
