@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_interp import api, cli, method_registry, options
+from mlflow_interp import api, method_registry, options
+from mlflow_interp.cli import method_commands
 
 CALIBRATION = Path(__file__).parent / "packages" / "calibration"
 
@@ -48,7 +49,7 @@ def on_path(folder: Path) -> Iterator[None]:
 
 def _forget() -> None:
     """Have methods looked for again, as in a new process."""
-    for module in (method_registry, options, api, cli):
+    for module in (method_registry, options, api, method_commands):
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()

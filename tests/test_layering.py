@@ -16,14 +16,11 @@ LIBRARIES = {"tensorflow", "keras", "mlflow", "matplotlib", "umap", "click"}
 #: methods and kinds, which a registry finds and does not know.
 RULES = """
 __main__         cli
-cli              api backend call_options cli_options cli_outcome engine gate models options preflight
-                 progress method_registry report tracking | click
-cli_outcome      cli_options report | click
-cli_options      core options tracking | click
+cli              api backend call_options core data engine models options progress method_registry report
+                 tracking | click
 autologging      call_options options training | keras mlflow
 evaluator        api call_options models report | mlflow
 api              call_options core data engine models options progress method_registry report tracking
-preflight        data models options tracking
 training         backend call_options core data drawing engine kinds models options progress
                  method_registry report tracking | keras
 call_options     engine options method_registry
@@ -39,7 +36,6 @@ data             backend core models | keras
 models           backend core progress | keras mlflow
 backend          core | tensorflow keras
 method_registry  result_kind
-gate
 result_kind
 core
 progress

@@ -1,8 +1,41 @@
-"""Import TensorFlow without the messages that its C++ side prints."""
+"""Import TensorFlow quietly, once it is clear that Keras runs on it."""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.exceptions import OptionError
+
+
+def check_backend() -> None:
+    """Check that Keras runs on TensorFlow, without importing either.
+
+    Raises:
+        OptionError: another backend is chosen by KERAS_BACKEND or in Keras' own file.
+    """
+    keras: Any = sys.modules.get("keras")
+    backend = keras.config.backend() if hasattr(keras, "config") else _chosen_backend()
+    if backend != "tensorflow":
+        raise OptionError(
+            f"Keras runs on {backend!r}, and only its TensorFlow backend is supported; set "
+            "KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+
+
+def _chosen_backend() -> str:
+    """The backend that Keras will choose: by the environment, else by its file."""
+    if chosen := os.environ.get("KERAS_BACKEND"):
+        return chosen
+    home = os.environ.get("KERAS_HOME")
+    file = (Path(home) if home else Path.home() / ".keras") / "keras.json"
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8")).get("backend", "tensorflow"))
+    except (OSError, ValueError, AttributeError):
+        return "tensorflow"
 
 
 def import_quietly() -> None:

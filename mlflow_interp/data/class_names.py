@@ -26,7 +26,7 @@ def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
     """
     if class_names is None:
         return None
-    content = _read(local_path(class_names)) if isinstance(class_names, (str, Path)) else class_names
+    content = _named(class_names) if isinstance(class_names, (str, Path)) else class_names
     if not isinstance(content, Iterable):
         raise InputsError(f"class names are a {type(content).__name__}; give {_ACCEPTED}")
     names = _in_order(content) if isinstance(content, Mapping) else list(content)
@@ -39,6 +39,14 @@ def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
     return texts
 
 
+def _named(class_names: str | Path) -> Any:
+    """The names in a file, or in JSON that stands in place of a path, as on a command line."""
+    text = str(class_names).strip()
+    if isinstance(class_names, str) and text[:1] + text[-1:] in ("[]", "{}"):
+        return _parsed(text, "class names")
+    return _read(local_path(class_names))
+
+
 def _read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -49,12 +57,16 @@ def _read(path: Path) -> Any:
     if path.suffix.lower() != ".json":
         # splitlines() also splits at characters that may be part of a name, such as U+2028.
         return text.removesuffix("\n").split("\n")
+    return _parsed(text, repr(str(path)))
+
+
+def _parsed(text: str, what: str) -> Any:
     try:
         content = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
-        raise InputsError(f"{str(path)!r} is not valid JSON: {error}; give {_ACCEPTED}") from error
+        raise InputsError(f"{what} is not valid JSON: {error}; give {_ACCEPTED}") from error
     if not isinstance(content, (list, dict)):
-        raise InputsError(f"{str(path)!r} holds a {type(content).__name__}; give {_ACCEPTED}")
+        raise InputsError(f"{what} holds a {type(content).__name__}; give {_ACCEPTED}")
     return content
 
 

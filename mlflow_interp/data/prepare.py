@@ -43,8 +43,8 @@ def load_inputs(
         inputs: A picture, a folder of pictures (class subfolders become labels), a glob, a .npy or .npz
             file, an artifact URI such as runs:/id/photos, keras:cifar10, an array, a tf.data.Dataset.
         loaded: The model and what was said about it when it was logged.
-        class_names: The names of the model's classes: a JSON or text file, a list, or a mapping from
-            index to name. By default those in the model's metadata, or the class folders.
+        class_names: The names of the model's classes: a JSON or text file, JSON itself, a list, or a
+            mapping from index to name. By default those in the model's metadata, or the class folders.
         labels: The true classes, one for each input: indices, one-hot rows or names, or a .npy or text
             file of them. By default what the inputs carry.
         preprocess: How pixels 0..255 become what the model takes: auto, none, 0..1, -1..1, a

@@ -57,6 +57,7 @@ class Reader:
     def batch(self, source: Source) -> Batch:
         """The batch of a source, its options checked and resolved."""
         if isinstance(source, ImageFiles):
+            self.warnings.extend(source.warnings)
             read, total, preparation = self._images(source)
         elif isinstance(source, ArrayRows):
             read, total, preparation = self._arrays(source)

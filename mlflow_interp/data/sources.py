@@ -34,13 +34,20 @@ _ACCEPTED = (
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Image files; `folders` are their class folders, and also their `labels` by default."""
+    """Image files; `folders` are their class folders, and also their `labels` by default.
+
+    `classes` are all class folders, those without images too. `every` are all images of the folder, where
+    some lie beside the class folders and are left out, and `warnings` are about that.
+    """
 
     uri: str
     paths: Sequence[Path]
     names: Sequence[str]
     labels: Any = None
     folders: Sequence[str] | None = None
+    classes: Sequence[str] = ()
+    every: ImageFiles | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,12 @@ def _are_arrays(inputs: list[Any]) -> bool:
 
 def _with_labels(source: ImageFiles | ArrayRows, labels: Any) -> ImageFiles | ArrayRows:
     """A source with other labels than its own, where there are others."""
-    return source if labels is None else replace(source, labels=labels)
+    if labels is None:
+        return source
+    # Where each image has a label, none lies beside the classes.
+    if isinstance(source, ImageFiles) and source.every is not None and len(labels) == len(source.every.paths):
+        source = source.every
+    return replace(source, labels=labels)
 
 
 def _from_name(name: str) -> ImageFiles | ArrayRows:
@@ -160,8 +172,10 @@ def folder_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
     """The sorted class folders, if there are as many as classes: Keras' own loader numbers them so."""
     if not isinstance(source, ImageFiles) or source.folders is None:
         return None
-    folders = sorted(set(source.folders))
-    return tuple(folders) if len(folders) == class_count(model) else None
+    for folders in (source.classes, sorted(set(source.folders))):
+        if len(folders) == class_count(model):
+            return tuple(folders)
+    return None
 
 
 def _fetch(uri: str) -> Path:
@@ -172,13 +186,43 @@ def _fetch(uri: str) -> Path:
 
 
 def _folder(folder: Path, uri: str) -> ImageFiles:
-    paths = find_images(folder)
-    relative = [path.relative_to(folder) for path in paths]
-    # Class folders: every image is in a subfolder, and there are at least two of them.
-    subfolders = [path.parts[0] for path in relative if len(path.parts) > 1]
-    labelled = len(subfolders) == len(paths) and len(set(subfolders)) > 1
-    folders = subfolders if labelled else None
-    return _check_images(ImageFiles(uri, paths, [path.as_posix() for path in relative], folders, folders))
+    relative = [path.relative_to(folder) for path in find_images(folder)]
+    names = [path.as_posix() for path in relative]
+    every = _check_images(ImageFiles(uri, [folder / path for path in relative], names))
+    inside = [path for path in relative if len(path.parts) > 1]
+    beside = [path.as_posix() for path in relative if len(path.parts) == 1]
+    # Class folders: at least two, and hardly any image beside them. Keras' own loader leaves those out too.
+    if len({path.parts[0] for path in inside}) < 2 or 2 * len(beside) > len(inside):
+        return replace(every, warnings=_not_class_folders(uri, inside, beside))
+    folders = [path.parts[0] for path in inside]
+    return ImageFiles(
+        uri,
+        [folder / path for path in inside],
+        [path.as_posix() for path in inside],
+        labels=folders,
+        folders=folders,
+        classes=sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."),
+        every=every if beside else None,
+        warnings=[_left_out(beside)] if beside else [],
+    )
+
+
+def _left_out(names: Sequence[str]) -> str:
+    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"images beside the class folders are left out: {named}; move what belongs to a class into its folder"
+    )
+
+
+def _not_class_folders(uri: str, inside: Sequence[Path], beside: Sequence[str]) -> list[str]:
+    """A warning where subfolders could be meant as classes, and are not taken for that."""
+    count = len({path.parts[0] for path in inside})
+    if count < 2:
+        return []
+    return [
+        f"{uri!r} has {len(beside)} images beside {count} subfolders, so these are not taken as classes, and "
+        "there are no labels; give labels=, or put every image into the folder of its class"
+    ]
 
 
 def _check_images(images: ImageFiles) -> ImageFiles:

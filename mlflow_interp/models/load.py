@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_interp import progress
+from mlflow_interp.backend.startup import check_backend
 from mlflow_interp.core.paths import local_path
 from mlflow_interp.exceptions import ModelError, OptionError, nearest, without_password
 from mlflow_interp.models import artifact_store, keras_files, model_registry
@@ -49,6 +50,7 @@ def load_model(
         OptionError: a module that can't be imported, or no such output.
         TrackingError: the tracking server does not answer.
     """
+    check_backend()
     import_modules(imports)
     loaded = _load(model, trust_model_code)
     return loaded if output is None else replace(loaded, keras=only_output(loaded.keras, output))
@@ -82,6 +84,7 @@ def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
         ModelError: nothing there, or nothing that holds a Keras model.
         TrackingError: the tracking server does not answer.
     """
+    check_backend()
     if not isinstance(model, (str, Path)):
         return model
     named = str(model)
@@ -176,8 +179,10 @@ def only_output(model: Any, output: str | int | None) -> Any:
 
     if output is None:
         return model
-    names = list(getattr(model, "output_names", ()))
-    if not names or not getattr(model, "outputs", None):
+    outputs = getattr(model, "outputs", None)
+    # A Sequential model has outputs, and no names of them.
+    names = list(getattr(model, "output_names", ())) or [str(index) for index in range(len(outputs or ()))]
+    if not outputs:
         raise ModelError(
             f"output is {output!r}, and the outputs of model {model.name!r}, which is subclassed, can't be "
             "told apart; leave output out, or wrap it in a model that gives one"
@@ -187,4 +192,4 @@ def only_output(model: Any, output: str | int | None) -> Any:
     }
     if str(output) not in positions:
         raise OptionError(f"model {model.name!r} has no output {output!r}{nearest(output, names)}")
-    return keras.Model(model.input, model.outputs[positions[str(output)]], name=model.name)
+    return keras.Model(model.input, outputs[positions[str(output)]], name=model.name)

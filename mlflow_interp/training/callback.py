@@ -7,13 +7,16 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
+from mlflow_interp.backend.startup import check_backend
 from mlflow_interp.call_options import Methods
 from mlflow_interp.options import takes
 from mlflow_interp.training.live_display import LiveDisplay
 from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.session import Session
+
+check_backend()  # as the import of Keras itself fails where its backend is not installed
+
+import keras  # noqa: E402
 
 logger = logging.getLogger("mlflow_interp")
 

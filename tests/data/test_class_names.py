@@ -22,6 +22,8 @@ IN_MEMORY = {
     "by number": {0: "tench", 1: "goldfish", 2: "great white shark"},
     "in any order": {2: "great white shark", 0: "tench", 1: "goldfish"},
     "by text": {"0": "tench", "1": "goldfish", "2": "great white shark"},
+    "JSON in place of a path": json.dumps(NAMES),
+    "a JSON object in place of a path": ' {"2": "great white shark", "0": "tench", "1": "goldfish"} ',
 }
 
 IN_FILES = {
@@ -174,3 +176,12 @@ def test_names_survive_text(names: list[str], tmp_path: Path) -> None:
         return
     (tmp_path / "names.txt").write_bytes("\n".join(names).encode())
     assert load_class_names(tmp_path / "names.txt") == tuple(names)
+
+
+@pytest.mark.parametrize(
+    "text", ['["tench", ]', "[tench, goldfish]", '{"0": "tench", "0": "goldfish"}', "[]"]
+)
+def test_json_in_place_of_a_path_is_refused_for_what_is_wrong_with_it(text: str) -> None:
+    message = refusal(text)
+    assert message.startswith("class names ")
+    assert "can't be read from" not in message

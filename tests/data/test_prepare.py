@@ -102,6 +102,46 @@ def test_class_folders_name_the_classes(folder: Callable[..., Path], loaded: Loa
     assert not any("class" in warning for warning in batch.warnings)
 
 
+def test_a_stray_image_costs_itself_and_not_the_labels(
+    folder: Callable[..., Path], loaded: LoadedModel
+) -> None:
+    batch = load_inputs(folder(cat__a=10, cat__b=15, dog__a=20, readme=99), loaded)
+    assert names(batch) == ["cat/a.png", "cat/b.png", "dog/a.png"]
+    assert labels(batch) == [0, 0, 1]
+    (warning,) = [each for each in batch.warnings if "beside" in each]
+    assert warning.startswith("images beside the class folders are left out: readme.png;")
+
+
+def test_images_beside_as_many_in_folders_are_no_strays(
+    folder: Callable[..., Path], loaded: LoadedModel
+) -> None:
+    batch = load_inputs(folder(a=1, b=2, more__c=3, others__d=4), loaded)
+    assert names(batch) == ["a.png", "b.png", "more/c.png", "others/d.png"]
+    assert labels(batch) == [UNKNOWN] * 4
+    (warning,) = [each for each in batch.warnings if "beside" in each]
+    assert "has 2 images beside 2 subfolders, so these are not taken as classes" in warning
+
+
+def test_labels_for_every_image_count_strays_too(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+    path = folder(cat__a=10, cat__b=15, dog__a=20, readme=99)
+    batch = load_inputs(path, loaded, labels=[0, 0, 1, 1])
+    assert names(batch) == ["cat/a.png", "cat/b.png", "dog/a.png", "readme.png"]
+    assert labels(batch) == [0, 0, 1, 1]
+    assert labels(load_inputs(path, loaded, labels=[1, 1, 0])) == [1, 1, 0]
+
+
+def test_a_class_folder_without_images_is_a_class_all_the_same(folder: Callable[..., Path]) -> None:
+    """As Keras' own loader numbers the folders."""
+    path = folder(ant__a=1, cat__a=2)
+    (path / "bee").mkdir()
+    (path / ".cache").mkdir()
+    batch = load_inputs(path, load_model(small_model(classes=3)))
+    assert batch.class_names == ("ant", "bee", "cat")
+    dataset = keras.utils.image_dataset_from_directory(path, verbose=False, shuffle=False)
+    assert dataset.class_names == ["ant", "bee", "cat"]
+    assert labels(batch) == [0, 2]
+
+
 def test_given_names_decide_the_order(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     batch = load_inputs(folder(dog__a=20, cat__a=10), loaded, class_names=["Dog", "CAT"])
     assert batch.class_names == ("Dog", "CAT")

@@ -18,7 +18,8 @@ import yaml
 from PIL import Image
 
 import mlflow_interp
-from mlflow_interp import cli
+from mlflow_interp.cli import main, method_commands
+from mlflow_interp.cli.outcome import Outcome
 from mlflow_interp.drawing import view
 from mlflow_interp.drawing.charts import charts
 from mlflow_interp.drawing.style import png
@@ -403,17 +404,19 @@ def manifest_of(method, **more):
 def parsed(monkeypatch):
     """A function that gives the command line words and gets what its own parser made of them."""
     seen = []
-    monkeypatch.setattr(cli, "_interpret", lambda *arguments: seen.append(arguments))
+
+    def interpret(model, inputs, methods, *, tracking_uri, as_json, fail_if, **given):
+        options = {name: value for name, value in given.items() if value is not None}
+        seen.append((model, inputs, list(methods), options))
+        return Outcome()
+
+    monkeypatch.setattr(method_commands, "interpret_from_shell", interpret)
 
     def parse(words):
-        cli.main(words, standalone_mode=False)
-        model, inputs, methods, _, given = seen.pop()
-        return (
-            model,
-            inputs,
-            list(methods),
-            {name: value for name, value in given.items() if value is not None},
-        )
+        with pytest.raises(SystemExit) as ended:
+            main(words, standalone_mode=False)
+        assert ended.value.code == 0
+        return seen.pop()
 
     return parse
 

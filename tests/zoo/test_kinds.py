@@ -294,3 +294,12 @@ def test_all_goes_without_what_does_not_apply():
 def test_the_list_of_layers_ends_with_the_model():
     whole = ("", "table", "Sequential", "(None, 1)", "saliency")
     assert describe_layers(tabular(layers.Dense(1)))[-1] == whole
+
+
+def test_the_only_output_of_a_sequential_model_may_be_named_by_its_position():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    inputs = np.ones((1, 3), np.float32)
+    chosen = load_model(model, output=0).keras
+    np.testing.assert_allclose(chosen.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
+    with pytest.raises(OptionError, match="has no output 1; there are: 0"):
+        load_model(model, output=1)

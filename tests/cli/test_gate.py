@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlflow_interp.cli.gate import Condition, check_conditions, failures, parse_condition
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.gate import Condition, check_conditions, failures, parse_condition
 
 OPERATORS = {
     "<": operator.lt,

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from mlflow_interp.cli_options import Command, OneLineUsageError, is_on
+from mlflow_interp.cli.options import Command, OneLineUsageError, is_on
 from mlflow_interp.exceptions import InterpretationError
 from mlflow_interp.report.interpretation import Interpretation
 

@@ -1,0 +1,109 @@
+"""The group of commands, and the commands that belong to no method."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from mlflow_interp import __version__, progress
+from mlflow_interp.backend.startup import import_quietly
+from mlflow_interp.cli.group import MethodGroup
+from mlflow_interp.cli.interpreting import use_uri
+from mlflow_interp.cli.options import Command, json_option
+from mlflow_interp.method_registry import find_method
+from mlflow_interp.options import listed_methods, summary
+
+# Read by TensorFlow's C++ side when it is loaded, which no command has done yet.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+_SETTINGS = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    "token_normalize_func": lambda name: name.replace("_", "-"),
+}
+
+
+@click.group(cls=MethodGroup, context_settings=_SETTINGS)
+@click.version_option(__version__, prog_name="mlflow-interp")
+def main() -> None:
+    """See what a Keras model looks at, and keep it with the MLflow run.
+
+    MODEL is models:/name/version, models:/name@alias, runs:/id/path, a model folder, a .keras or .h5
+    file. INPUTS is a picture, a folder, a glob, .npy or .npz, an artifact URI, or keras:cifar10.
+    """
+
+
+@main.command("methods", cls=Command, params=[json_option("a list of objects")])
+def methods_command(as_json: bool) -> None:
+    """List the methods."""
+    summaries = {name: summary(find_method(name)) for name in listed_methods()}
+    if as_json:
+        click.echo(json.dumps([{"name": name, "summary": text} for name, text in summaries.items()]))
+        return
+    for name, text in summaries.items():
+        click.echo(f"{name:18} {text}")
+
+
+@main.command("resume", cls=Command)
+@click.argument("folder", required=False)
+@click.option("--tracking-uri", help="The tracking server or store, where it is no longer the one it was.")
+def resume_command(folder: str | None, tracking_uri: str | None) -> None:
+    """Log what could not be logged: what a server that was gone or a killed process has left.
+
+    FOLDER is the one that the error or the warning named. Without it, lists those on this machine.
+    """
+    from mlflow_interp.tracking.resume import resume
+    from mlflow_interp.tracking.spool import left_behind
+
+    if folder is None:
+        for spool_folder in left_behind():
+            click.echo(str(spool_folder))
+        return
+    click.echo(f"run: {resume(folder, tracking_uri=tracking_uri)}")
+
+
+@main.command("layers", cls=Command, params=[json_option("a list of objects")])
+@click.argument("model")
+@click.option("--trust-model-code", is_flag=True, help="Allow code that the model carries to run.")
+@click.option("--imports", help="Modules to import before, which register the model's own layers.")
+@click.option("--output", help="Which output of a model with several to look at.")
+@click.option("--tracking-uri", help="The tracking server or store to find the model in.")
+def layers_command(model: str, tracking_uri: str | None, as_json: bool, **options: Any) -> None:
+    """List a model's layers: index, path, type, output shape, and the methods that can use each."""
+    from mlflow_interp.engine.layer_table import describe_layers
+    from mlflow_interp.models.artifact_store import is_uri
+    from mlflow_interp.models.custom_objects import check_imports
+    from mlflow_interp.models.load import find_model
+
+    check_imports(options["imports"])
+    if is_uri(model):
+        use_uri(tracking_uri)
+    with progress.shown(True):
+        found = find_model(model, trust_model_code=options["trust_model_code"])
+        progress.say("Loading TensorFlow…")
+        import_quietly()
+        rows = describe_layers(found, **options)
+    click.echo(_json_of(rows) if as_json else _table(rows))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    cells = ((cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join("  ".join(row).rstrip() for row in cells)
+
+
+def _json_of(rows: Sequence[Sequence[str]]) -> str:
+    """The rows of the table of layers as objects; shapes and methods as lists."""
+    header, *layers = rows
+    objects: list[dict[str, Any]] = [dict(zip(header, row, strict=True)) for row in layers]
+    for each in objects:
+        shape, methods = each.pop("output shape"), each.pop("methods")
+        each["output_shape"] = list(ast.literal_eval(shape)) if shape else None
+        each["methods"] = methods.split(", ") if methods else []
+    return json.dumps(objects, ensure_ascii=False)

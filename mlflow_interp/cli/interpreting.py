@@ -1,0 +1,112 @@
+"""One call from the command line: checked, run, and judged by its gate."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow_interp import progress
+from mlflow_interp.backend.startup import import_quietly
+from mlflow_interp.call_options import plan_call
+from mlflow_interp.cli.gate import Condition, check_conditions, failures, parse_condition
+from mlflow_interp.cli.options import print_error
+from mlflow_interp.cli.outcome import Outcome
+from mlflow_interp.exceptions import OptionError
+from mlflow_interp.method_registry import registered_names
+from mlflow_interp.report.interpretation import Interpretation
+
+
+def interpret_from_shell(
+    model: str,
+    inputs: str,
+    methods: Any,
+    *,
+    tracking_uri: str | None,
+    as_json: bool,
+    fail_if: Sequence[str],
+    **options: Any,
+) -> Outcome:
+    """Check all that can be checked, then import TensorFlow, interpret, and decide the gate."""
+    from mlflow_interp.api import interpret
+    from mlflow_interp.cli.preflight import find_here, find_in_mlflow
+
+    given = {name: value for name, value in options.items() if value is not None}
+    quiet = given.pop("quiet", False)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        conditions = [parse_condition(text) for text in fail_if]
+        call = plan_call(methods, given).options
+        check_conditions(conditions, list(call), registered_names())
+        _check_destination(given, printed=as_json or bool(conditions))
+        if "MLFLOW_RUN_ID" in os.environ:  # a run that must be ended whatever is wrong
+            use_uri(tracking_uri)
+        if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
+        with progress.shown(not quiet):
+            found = find_here(model, inputs, call)
+            use_uri(tracking_uri)
+            found = find_in_mlflow(*found, call)
+            progress.say("Loading TensorFlow…")
+        import_quietly()
+        # Pillow logs errors of damaged images, about each of which there is a clearer warning.
+        logging.getLogger("PIL").setLevel(logging.CRITICAL)
+        interpretations = interpret(*found, methods, quiet=quiet, **given)
+        return _decide(conditions, interpretations)
+
+
+def _check_destination(given: Mapping[str, Any], *, printed: bool) -> None:
+    """Refuse --no-log where it contradicts another option, or where nothing would remain of the results."""
+    if given.get("log", True):
+        return
+    for name in ("run_id", "experiment"):
+        if name in given:
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"--no-log and {option} contradict each other; leave one of them out")
+    if "save" not in given and not printed:
+        raise OptionError(
+            "--no-log without --save would leave nothing of the results; give a folder with --save, or leave "
+            "--no-log out"
+        )
+
+
+def _decide(conditions: Sequence[Condition], interpretations: Mapping[str, Interpretation]) -> Outcome:
+    """The outcome of a call whose methods have all run, with the verdict of its gate."""
+    run_id = next((each.run_id for each in interpretations.values()), None)
+    if not conditions:
+        return Outcome(0, None, interpretations, run_id)
+    try:
+        failed = failures(conditions, {name: each.metrics for name, each in interpretations.items()})
+    except OptionError as error:
+        _tag(run_id, f"failed: {error}")
+        error.interpretations, error.run_id = interpretations, run_id
+        raise
+    _tag(run_id, f"failed: {'; '.join(failed)}" if failed else "passed")
+    for line in failed:
+        print_error(line)
+    return Outcome(int(bool(failed)), "; ".join(failed) or None, interpretations, run_id)
+
+
+def _tag(run_id: str | None, verdict: str) -> None:
+    if run_id is not None:
+        from mlflow_interp.tracking.tags import tag_gate
+
+        tag_gate(run_id, verdict)
+
+
+def use_uri(uri: str | None) -> None:
+    """Use a tracking server or store from now on; None changes nothing.
+
+    Raises:
+        OptionError: MLflow has no store for it.
+    """
+    if uri is None:
+        return
+    from mlflow_interp.tracking.destination import use_tracking_uri
+
+    try:
+        use_tracking_uri(uri)
+    except Exception as error:
+        raise OptionError(f"tracking URI {uri!r} can't be used: {error}") from error
