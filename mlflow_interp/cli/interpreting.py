@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow_interp import progress
-from mlflow_interp.backend.startup import import_quietly
+from mlflow_interp.backend.startup import check_backend, import_quietly
 from mlflow_interp.call_options import plan_call
 from mlflow_interp.cli.gate import Condition, check_conditions, failures, parse_condition
 from mlflow_interp.cli.options import print_error
@@ -40,6 +40,7 @@ def interpret_from_shell(
         conditions = [parse_condition(text) for text in fail_if]
         call = plan_call(methods, given).options
         check_conditions(conditions, list(call), registered_names())
+        check_backend()
         _check_destination(given, printed=as_json or bool(conditions))
         if "MLFLOW_RUN_ID" in os.environ:  # a run that must be ended whatever is wrong
             use_uri(tracking_uri)
