@@ -18,7 +18,7 @@ from mlflow_interp.models.artifact_store import connect, is_uri
 from mlflow_interp.models.custom_objects import check_imports
 from mlflow_interp.models.load import find_model
 from mlflow_interp.options import Option, options_of
-from mlflow_interp.tracking.destination import check_run, save_folder
+from mlflow_interp.tracking.destination import find_run, save_folder
 
 #: The options of each method that is called, by name.
 Call = Mapping[str, Mapping[str, Any]]
@@ -58,8 +58,7 @@ def find_in_mlflow(model: Any, inputs: Any, call: Call) -> tuple[Any, Any]:
     given = _shared(call)
     if given.get("log", True):
         connect()
-        if given.get("run_id") is not None:
-            check_run(given["run_id"])
+        find_run(given.get("run_id"), given.get("experiment"))
     model = find_model(model, trust_model_code=bool(given.get("trust_model_code")))
     return model, find_inputs(inputs)
 

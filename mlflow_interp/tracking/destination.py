@@ -77,9 +77,7 @@ def open_run(
     """
     destination = Destination(None, save_folder(save), experiment, log, ends=False)
     if log:
-        destination.run_id, destination.ends = _existing_run(run_id)
-        if experiment is not None and destination.run_id is not None:
-            _check_experiment(experiment, destination.run_id, is_named=run_id is not None)
+        destination.run_id, destination.ends = find_run(run_id, experiment)
     try:
         yield destination
     except BaseException as error:
@@ -112,21 +110,28 @@ def save_folder(save: str | Path | None) -> Path | None:
     return folder
 
 
-def check_run(run_id: str) -> None:
-    """Check that there is a run.
+def find_run(run_id: str | None, experiment: str | None) -> tuple[str | None, bool]:
+    """The existing run to log to, None for a new one, and whether this call ends it.
+
+    Args:
+        run_id: the run that is named.
+        experiment: the experiment that is named, which must be that of the run.
 
     Raises:
-        ModelError: there is not.
+        ModelError: there is no such run.
+        OptionError: the run is in another experiment.
         TrackingError: the tracking server does not answer.
     """
-    check_reachable()
-    ask(lambda: mlflow_client().get_run(run_id), f"run {run_id}")
+    found, ends = _existing_run(run_id)
+    if experiment is not None and found is not None:
+        _check_experiment(experiment, found, is_named=run_id is not None)
+    return found, ends
 
 
 def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
-    """The run to log to and whether this call ends it."""
     if run_id is not None:
-        check_run(run_id)
+        check_reachable()
+        ask(lambda: mlflow_client().get_run(run_id), f"run {run_id}")
         return run_id, False
     import mlflow
 

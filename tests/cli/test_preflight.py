@@ -40,6 +40,8 @@ LOCAL = [
     (["gradcma", "some.keras", "photos"], "no command 'gradcma'; nearest: gradcam"),
     (["gradcam", "some.keras", "photos", "--opactiy", "1"], "No such option"),
     (["gradcam", "some.keras", "photos", "--opacity", "nan"], "opacity is nan"),
+    (["gradcam", "some.keras", "photos", "--opacity", "1.5"], "opacity is 1.5; give a number from 0 to 1"),
+    (["gradcam", "some.keras", "photos", "--batch-size", "0"], "batch_size is 0"),
     (["gradcam", "some.keras", "photos", "--batch-size", "many"], "'many' is not a valid integer"),
     (["gradcam", "some.keras", "photos", "--resize", "zoom"], "'zoom' is not one of"),
     (["gradcam", "some.keras", "photos", "--class-names", "no.json"], "class names can't be read"),
@@ -131,8 +133,13 @@ def test_what_is_wrong_on_this_machine_is_answered_without_mlflow(folder):
 
 
 def test_what_is_wrong_in_mlflow_is_answered_without_tensorflow(folder, store, registered):
-    answers = run([args for args, _ in IN_MLFLOW], store)
-    check(IN_MLFLOW, answers, {"mlflow", "matplotlib"})
+    import mlflow
+
+    run_id = mlflow.MlflowClient().create_run("0").info.run_id
+    elsewhere = ["gradcam", "models:/tiny/1", "photos", "--run-id", run_id, "--experiment", "models"]
+    # First, as the others name other servers.
+    cases = [(elsewhere, "a run in experiment 'Default'; leave one of the two out"), *IN_MLFLOW]
+    check(cases, run([args for args, _ in cases], store), {"mlflow", "matplotlib"})
 
 
 def test_with_json_the_line_is_an_object_too(folder, store):
