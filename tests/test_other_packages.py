@@ -127,7 +127,7 @@ def test_autolog(calibration, sure_model, store, tmp_path):
     mlflow.set_tracking_uri(store)
     mlflow.create_experiment("calibrated", artifact_location=(tmp_path / "artifacts").as_uri())
     experiment = mlflow.get_experiment_by_name("calibrated").experiment_id
-    mlflow_interp.autolog(methods={"calibration": {"bins": 4}})
+    mlflow_interp.autolog(methods={"calibration": {"bins": 4}}, wait=300)
     try:
         with mlflow.start_run(experiment_id=experiment) as run:
             sure_model.fit(INPUTS, LABELS, validation_data=(INPUTS, LABELS), epochs=1, verbose=0)
@@ -212,7 +212,7 @@ def test_a_training_goes_on_beside_a_package_that_is_broken(broken, sure_model, 
     experiment = mlflow.get_experiment_by_name("beside").experiment_id
     with on_path(broken), warnings.catch_warnings():
         warnings.simplefilter("ignore", InterpretationWarning)
-        mlflow_interp.autolog(methods="confusion_matrix")
+        mlflow_interp.autolog(methods="confusion_matrix", wait=300)
         try:
             with mlflow.start_run(experiment_id=experiment) as run:
                 sure_model.fit(INPUTS, LABELS, validation_data=(INPUTS, LABELS), epochs=1, verbose=0)

@@ -3,7 +3,8 @@
 Gradients of probabilities vanish where a model is confident (at p = 0.9996 they are a thousandth of the
 logits'), so scores are logits wherever the model ends in a softmax or sigmoid. Whether it does is read from
 the traced graph, which shows it for fused, separate, nested and hand-written heads alike, and no layer of
-the model has to be replaced.
+the model has to be replaced. Where the output is a probability without such an end, as the mean of two
+softmaxes is, it is shown as it is, and its logarithm, or the logarithm of its odds, is the score.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_interp.backend.bounds import bounds_of
 from mlflow_interp.backend.layer_tree import is_channels_first
 
 # Operations that only forward a value, between a head and the model's output.
 _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
+_RESHAPING = ("Reshape", "Squeeze", "ExpandDims")
+_SMALLEST = 1e-30  # probabilities below have the logarithm of this
+_EPSILON = 1e-7
 _HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
 
 
@@ -25,7 +30,7 @@ class ClassScores:
     Attributes:
         scores: float32 logits; a binary head's are (-z, z).
         probabilities: float32; of a linear head with one output, the output itself.
-        head: "softmax", "sigmoid", "binary" or "linear".
+        head: "softmax", "sigmoid", "binary", "probabilities" or "linear".
     """
 
     scores: Any
@@ -36,7 +41,8 @@ class ClassScores:
 def class_scores(outputs: Any, model: Any = None) -> ClassScores:
     """Read logits and probabilities from a traced model's output.
 
-    A single sigmoid counts as two classes. Several outputs of a linear head count as logits.
+    A single sigmoid counts as two classes. Several outputs of a linear head count as logits, unless they are
+    probabilities by construction.
     An output with space, (batch, height, width, classes) or (batch, classes, height, width), is averaged
     over space (Vinogradova et al. 2020, "Towards Interpretable Semantic Segmentation via Gradient-weighted
     Class Activation Mapping").
@@ -48,6 +54,7 @@ def class_scores(outputs: Any, model: Any = None) -> ClassScores:
     import tensorflow as tf
 
     logits, head, axis = _before_activation(outputs)
+    known = bounds_of(outputs) if head == "linear" else None
     logits = tf.cast(logits, tf.float32)
     rank = logits.shape.rank
     if rank == 1:
@@ -57,6 +64,8 @@ def class_scores(outputs: Any, model: Any = None) -> ClassScores:
             first = model is not None and is_channels_first(model) and not _is_moved_last(logits)
             axis = 1 if first else rank - 1
         logits = tf.reduce_mean(logits, [other for other in range(1, rank) if other != axis])
+    if known is not None and known.are_probabilities:
+        return _of_probabilities(logits, are_distributions=known.are_distributions and axis != 1)
     if logits.shape[-1] == 1 and head == "sigmoid":
         positive = tf.sigmoid(logits)
         return ClassScores(
@@ -68,6 +77,20 @@ def class_scores(outputs: Any, model: Any = None) -> ClassScores:
     return ClassScores(logits, activation(logits), head)
 
 
+def _of_probabilities(probabilities: Any, *, are_distributions: bool) -> ClassScores:
+    """Scores of outputs that are probabilities: of classes that exclude each other, or each of its own."""
+    import tensorflow as tf
+
+    if are_distributions and probabilities.shape[-1] > 1:
+        return ClassScores(tf.math.log(tf.maximum(probabilities, _SMALLEST)), probabilities, "probabilities")
+    clipped = tf.clip_by_value(probabilities, _SMALLEST, 1 - _EPSILON)
+    odds = tf.math.log(clipped) - tf.math.log1p(-clipped)
+    if probabilities.shape[-1] > 1:
+        return ClassScores(odds, probabilities, "sigmoid")
+    both = tf.concat([1 - probabilities, probabilities], axis=1)
+    return ClassScores(tf.concat([-odds, odds], axis=1), both, "binary")
+
+
 def _before_activation(outputs: Any) -> tuple[Any, str, int | None]:
     """Logits, head, and the axis of the classes where the operations of the head show it."""
     operation = _skip(outputs.op)
@@ -77,7 +100,20 @@ def _before_activation(outputs: Any) -> tuple[Any, str, int | None]:
         return before.inputs[0], "softmax", before.inputs[0].shape.rank - 1
     if operation.type in _HEADS:
         return operation.inputs[0], _HEADS[operation.type], None
+    reshaped = _skip(operation.inputs[0].op) if operation.type in _RESHAPING else operation
+    if reshaped.type in _HEADS:
+        before, after = reshaped.inputs[0].shape, outputs.shape
+        # Where classes are merged with positions, their sums are no longer 1.
+        if _HEADS[reshaped.type] == "sigmoid" or (after.rank and before[-1] == after[-1]):
+            return _reshaped(reshaped.inputs[0], outputs), _HEADS[reshaped.type], None
     return outputs, "linear", None
+
+
+def _reshaped(logits: Any, outputs: Any) -> Any:
+    """Logits in the shape of the outputs."""
+    import tensorflow as tf
+
+    return tf.ensure_shape(tf.reshape(logits, tf.shape(outputs)), outputs.shape)
 
 
 def _skip(operation: Any) -> Any:

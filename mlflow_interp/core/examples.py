@@ -119,7 +119,7 @@ class Explained:
         targets: (n,) int64, the class explained.
         scores: (n,) float32, its logit.
         probabilities: (n,) float32, its probability.
-        head: how scores were read: "softmax", "sigmoid", "binary" or "linear".
+        head: how scores were read: "softmax", "sigmoid", "binary", "probabilities" or "linear".
     """
 
     examples: Examples

@@ -14,8 +14,7 @@ class Passed:
 
     Attributes:
         probabilities: (n, classes) float32; None where the model was not run.
-        head: how scores were read from the output: "softmax", "sigmoid", "binary" or "linear"; "" where the
-            model was not run.
+        head: how scores were read from the output, see `Explained.head`; "" where the model was not run.
         arrays: what a method asked for, by name, with a row an input.
     """
 

@@ -192,4 +192,5 @@ def only_output(model: Any, output: str | int | None) -> Any:
     }
     if str(output) not in positions:
         raise OptionError(f"model {model.name!r} has no output {output!r}{nearest(output, names)}")
-    return keras.Model(model.input, outputs[positions[str(output)]], name=model.name)
+    inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    return keras.Model(inputs, outputs[positions[str(output)]], name=model.name)

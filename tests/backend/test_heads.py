@@ -6,7 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from mlflow_interp.backend.bounds import bounds_of
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import forward
 from mlflow_interp.backend.heads import class_scores
@@ -203,3 +206,193 @@ def test_bad_targets(target, message):
         target_chooser(
             target, Batch("test", lambda: iter(()), 3, names), len(names) if target == "crane" else 3
         )
+
+
+# Outputs that are probabilities without ending in a softmax or sigmoid.
+
+
+def softmax(units=3):
+    return layers.Dense(units, activation="softmax")
+
+
+def vector(build):
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, build(inputs))
+
+
+def image(build, *head):
+    inputs = keras.Input((5, 5, 1))
+    features = layers.Conv2D(3, 5, **build)(inputs)
+    return keras.Model(inputs, keras.Sequential(head)(features) if head else features)
+
+
+DISTRIBUTIONS = {
+    "the mean of two models": lambda x: layers.Average()([softmax()(x), softmax()(x)]),
+    "a weighted mean": lambda x: 0.3 * softmax()(x) + 0.7 * softmax()(x),
+    "a sum of halves": lambda x: softmax()(x) / 2 + softmax()(x) * 0.5,
+    "shares of what is not negative": lambda x: (
+        (y := layers.Dense(3, activation="softplus")(x)) / keras.ops.sum(y, axis=-1, keepdims=True)
+    ),
+    "a softmax by hand": lambda x: (
+        (y := keras.ops.exp(layers.Dense(3)(x))) / keras.ops.sum(y, axis=-1, keepdims=True)
+    ),
+    "the mean of a sequence": lambda x: keras.ops.mean(softmax()(layers.Reshape((2, 2))(x)), axis=1),
+}
+
+
+@pytest.mark.parametrize("build", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_distributions_are_shown_as_they_are(build):
+    """A softmax of them would move 0.99 to 0.73."""
+    model = vector(build)
+    scores, probabilities, head = read(model)
+    given = model.predict(VALUES, verbose=0)
+    np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-5)
+    assert head == "probabilities"
+    np.testing.assert_allclose(probabilities, given, atol=1e-6)
+    np.testing.assert_allclose(scores, np.log(given), atol=1e-4)
+
+
+def test_a_confident_mean_keeps_its_probability():
+    """The case of two models that agree: 0.993 stays 0.993."""
+    model = vector(lambda x: layers.Average()([softmax(2)(x), softmax(2)(x)]))
+    for layer in model.layers[1:3]:
+        layer.set_weights([np.zeros((4, 2)), np.array([5.0, 0.0])])
+    _, probabilities, _ = read(model)
+    np.testing.assert_allclose(probabilities[:, 0], 1 / (1 + np.exp(-5)), atol=1e-6)
+
+
+INDEPENDENT = {
+    "the mean of sigmoids": lambda x: layers.Average()([layers.Dense(3, activation="sigmoid")(x)] * 2),
+    "a hard sigmoid": lambda x: layers.Dense(3, activation="hard_sigmoid")(x),
+    "clipped": lambda x: keras.ops.clip(layers.Dense(3)(x), 0, 1),
+    "a sigmoid and its rest": lambda x: layers.Concatenate()(
+        [1 - (y := layers.Dense(1, activation="sigmoid")(x)), y]
+    ),
+    "a product": lambda x: layers.Multiply()([softmax()(x), layers.Dense(3, activation="sigmoid")(x)]),
+}
+
+
+@pytest.mark.parametrize("build", INDEPENDENT.values(), ids=INDEPENDENT)
+def test_probabilities_each_of_its_own_are_shown_as_they_are(build):
+    model = vector(build)
+    scores, probabilities, head = read(model)
+    given = model.predict(VALUES, verbose=0)
+    assert head == "sigmoid"
+    np.testing.assert_allclose(probabilities, given, atol=1e-6)
+    inside = (given > 0.01) & (given < 0.99)
+    expected = np.log(given[inside] / (1 - given[inside]))
+    np.testing.assert_allclose(scores[inside], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("mean", [False, True])
+def test_one_probability_is_that_of_the_second_class(mean):
+    def build(x):
+        first = layers.Dense(1, activation="sigmoid")(x)
+        return layers.Average()([first, layers.Dense(1, activation="sigmoid")(x)]) if mean else first
+
+    model = vector(lambda x: keras.ops.squeeze(build(x), -1))
+    scores, probabilities, head = read(model)
+    given = model.predict(VALUES, verbose=0).reshape(-1)
+    assert head == "binary"
+    np.testing.assert_allclose(probabilities, np.stack([1 - given, given], axis=1), atol=1e-6)
+    np.testing.assert_allclose(scores[:, 1], np.log(given / (1 - given)), atol=1e-4)
+
+
+NO_PROBABILITIES = {
+    "a sum of two softmaxes": lambda x: layers.Add()([softmax()(x), softmax()(x)]),
+    "a difference": lambda x: softmax()(x) - softmax()(x),
+    "a scaled sigmoid": lambda x: 2 * layers.Dense(3, activation="sigmoid")(x),
+    "shares of what may be negative": lambda x: (
+        (y := layers.Dense(3)(x)) / keras.ops.sum(y, axis=-1, keepdims=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("build", NO_PROBABILITIES.values(), ids=NO_PROBABILITIES)
+def test_what_is_not_known_to_be_a_probability_stays_a_score(build):
+    model = vector(build)
+    scores, _, head = read(model)
+    assert head == "linear"
+    np.testing.assert_allclose(scores, model.predict(VALUES, verbose=0), atol=1e-5)
+
+
+IMAGES = np.random.default_rng(3).random((4, 5, 5, 1), dtype=np.float32)
+
+
+@pytest.mark.parametrize("head", [layers.Flatten(), layers.Reshape((3,)), layers.GlobalMaxPooling2D()])
+@pytest.mark.parametrize(("activation", "kind"), [("softmax", "softmax"), ("sigmoid", "sigmoid")])
+def test_a_fully_convolutional_head_is_seen_through_what_only_reshapes(head, activation, kind):
+    model = image({"activation": activation}, head.__class__.from_config(head.get_config()))
+    scores, probabilities, found = read(model, IMAGES)
+    np.testing.assert_allclose(probabilities, model.predict(IMAGES, verbose=0), atol=1e-6)
+    if not isinstance(head, layers.GlobalMaxPooling2D):
+        assert found == kind
+        kernel, bias = model.get_weights()
+        np.testing.assert_allclose(scores, np.einsum("nhwc,hwck->nk", IMAGES, kernel) + bias, atol=1e-5)
+
+
+def test_a_map_of_classes_averaged_by_the_model_is_its_mean():
+    inputs = keras.Input((5, 5, 1))
+    maps = layers.Conv2D(3, 1, activation="softmax")(inputs)
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(maps))
+    _, probabilities, head = read(model, IMAGES)
+    assert head == "probabilities"
+    np.testing.assert_allclose(probabilities, model.predict(IMAGES, verbose=0), atol=1e-6)
+
+
+# What is known by construction holds.
+
+LEAVES = st.sampled_from(["softmax", "sigmoid", "relu", "linear"])
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(["add", "subtract", "multiply", "maximum", "minimum"]), inner, inner),
+        st.tuples(st.sampled_from(["scale", "divide", "shift", "from"]), inner, st.floats(-3, 3)),
+    ),
+    max_leaves=5,
+)
+
+
+APPLIED = {
+    "softmax": tf.nn.softmax,
+    "sigmoid": tf.sigmoid,
+    "relu": tf.nn.relu,
+    "linear": tf.identity,
+    "add": tf.add,
+    "subtract": tf.subtract,
+    "multiply": tf.multiply,
+    "maximum": tf.maximum,
+    "minimum": tf.minimum,
+    "scale": tf.multiply,
+    "divide": tf.divide,
+    "shift": tf.add,
+    "from": lambda values, number: number - values,
+}
+
+
+def evaluate(tree, values):
+    if isinstance(tree, str):
+        return APPLIED[tree](values)
+    name, first, second = tree
+    if isinstance(second, float):
+        return APPLIED[name](evaluate(first, values), second if abs(second) > 0.01 else 1.0)
+    return APPLIED[name](evaluate(first, values), evaluate(second, values))
+
+
+@settings(max_examples=60, deadline=None)
+@given(tree=TREES)
+def test_values_lie_within_their_bounds_and_sum_to_their_total(tree):
+    found = []
+
+    @tf.function
+    def function(values):
+        result = evaluate(tree, values)
+        found.append(bounds_of(result))
+        return result
+
+    results = function(tf.constant(3 * VALUES)).numpy()
+    (bounds,) = found
+    assert (results >= bounds.low - 1e-4).all()
+    assert (results <= bounds.high + 1e-4).all()
+    if bounds.total is not None:
+        np.testing.assert_allclose(results.sum(axis=-1), bounds.total, atol=1e-3)

@@ -303,3 +303,34 @@ def test_the_only_output_of_a_sequential_model_may_be_named_by_its_position():
     np.testing.assert_allclose(chosen.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
     with pytest.raises(OptionError, match="has no output 1; there are: 0"):
         load_model(model, output=1)
+
+
+def ensemble():
+    """The mean of two classifiers."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((8, 8, 1))
+    outputs = []
+    for _ in range(2):
+        features = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+        flat = keras.layers.GlobalAveragePooling2D()(features)
+        outputs.append(keras.layers.Dense(3, activation="softmax")(flat))
+    model = keras.Model(inputs, keras.layers.Average()(outputs))
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
+def test_an_ensembles_probabilities_and_accuracy_are_those_of_keras():
+    model = ensemble()
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(0, 3, (30, 8, 8, 1)).astype(np.float32)
+    labels = rng.integers(0, 3, 30)
+    found = interpret(model, inputs, "gradcam,confusion_matrix", labels=labels, log=False, quiet=True)
+    given = model.predict(inputs, verbose=0)
+    heat = found["gradcam"]
+    assert heat.manifest["parameters"]["head"] == "probabilities"
+    np.testing.assert_array_equal(heat.explained.targets, given.argmax(axis=1))
+    np.testing.assert_allclose(heat.explained.probabilities, given.max(axis=1), atol=1e-6)
+    accuracy = model.evaluate(inputs, labels, verbose=0)[1]
+    assert found["confusion_matrix"].metrics["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert heat.metrics["accuracy"] == pytest.approx(accuracy, abs=1e-6)
