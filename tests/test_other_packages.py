@@ -25,6 +25,7 @@ from mlflow_interp.method_registry import (
     registration_of,
 )
 from mlflow_interp.options import listed_methods
+from mlflow_interp.training.worker_client import _idle, _idle_or_new
 from tests.other_packages import CALIBRATION, install, on_path, register
 
 
@@ -124,6 +125,12 @@ def test_command_line(calibration, sure_model, tmp_path):
 
 
 def test_autolog(calibration, sure_model, store, tmp_path):
+    """Also where the process beside an earlier training was started before the package was installed."""
+    before = [each for each in sys.path if each != str(calibration)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", before)
+        worker = _idle_or_new()
+        _idle.append(worker)
     mlflow.set_tracking_uri(store)
     mlflow.create_experiment("calibrated", artifact_location=(tmp_path / "artifacts").as_uri())
     experiment = mlflow.get_experiment_by_name("calibrated").experiment_id
@@ -135,6 +142,7 @@ def test_autolog(calibration, sure_model, store, tmp_path):
         mlflow_interp.autolog(disable=True)
     metrics = mlflow.get_run(run.info.run_id).data.metrics
     assert metrics["interpretations/calibration/inputs"] == 8
+    assert worker.ended.wait(30)
 
 
 # Broken packages.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from mlflow_interp.core.examples import Explained
+from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.result import Result
 from mlflow_interp.kinds.matching import Matching, examples_at
 
@@ -103,3 +103,15 @@ def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
         f"the two results explain different classes for {different} of {len(minuend.targets)} inputs; give "
         "both the same target to see the change for one class"
     ]
+
+
+def changes_by_layer(
+    minuend: Examples, subtrahend: Examples, name: str, layers: Sequence[str], changes: np.ndarray
+) -> dict[str, list[Any]]:
+    """Columns of a table of matched inputs: what both models predict, and a change (n, layers) by layer."""
+    columns = minuend.table()
+    rows: dict[str, list[Any]] = {each: columns[each] for each in ("input", "label", "predicted")}
+    rows["other_predicted"] = subtrahend.table()["predicted"]
+    for column, layer in enumerate(layers):
+        rows[f"{name} at {layer}" if len(layers) > 1 else name] = changes[:, column].tolist()
+    return rows

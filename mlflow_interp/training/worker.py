@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from mlflow_interp.exceptions import first_line, without_password
+from mlflow_interp.exceptions import InterpretationError, first_line, without_password
 from mlflow_interp.models.artifact_store import is_local
 from mlflow_interp.tracking.destination import mlflow_client, use_tracking_uri
 from mlflow_interp.tracking.spool import Spool
@@ -225,9 +225,11 @@ def _warm_up(methods: tuple[str, ...]) -> None:
     from mlflow_interp.method_registry import kind_of
 
     for method in methods:
-        warm_up = kind_of(method).warm_up
-        if warm_up is not None:
-            warm_up()
+        # What can't be warmed up is reported where its result is drawn.
+        with contextlib.suppress(InterpretationError):
+            warm_up = kind_of(method).warm_up
+            if warm_up is not None:
+                warm_up()
 
 
 if __name__ == "__main__":

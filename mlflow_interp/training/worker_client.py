@@ -29,11 +29,13 @@ class _Process:
     Attributes:
         on_event: called with each event that it reports, in a thread of its own.
         ended: whether it has ended.
+        path: where it looks for modules.
     """
 
     def __init__(self) -> None:
         self.on_event: OnEvent = lambda _: None
         self.ended = threading.Event()
+        self.path = _module_path()
         self._messages = queue.Queue[bytes | None]()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._connection, worker_end = multiprocessing.Pipe()
@@ -43,7 +45,7 @@ class _Process:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
+            env=os.environ | {"PYTHONPATH": self.path},
             # Ctrl-C interrupts the training, which then sends the worker a message.
             start_new_session=True,
         )
@@ -68,6 +70,12 @@ class _Process:
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self._process.poll()}"
+
+    def dismiss(self) -> None:
+        """End the process, which has no more to do."""
+        self._process.terminate()
+        self._process.wait()
+        self._output.close()
 
     def _send(self) -> None:
         with contextlib.suppress(OSError):  # the process may have ended, which `_listen` notices
@@ -94,12 +102,23 @@ _lock = threading.Lock()
 
 
 def _idle_or_new() -> _Process:
+    """A process that is not needed by another training. It finds the same modules as this one.
+
+    What has been installed since one was started, such as a package of methods, it would not find.
+    """
     with _lock:
         while _idle:
             process = _idle.pop()
-            if not process.ended.is_set():
+            if process.ended.is_set():
+                continue
+            if process.path == _module_path():
                 return process
+            process.dismiss()
     return _Process()
+
+
+def _module_path() -> str:
+    return os.pathsep.join(each for each in sys.path if each)
 
 
 class WorkerClient:

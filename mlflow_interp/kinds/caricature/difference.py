@@ -10,7 +10,7 @@ import numpy as np
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.caricature.result import CaricatureResult
-from mlflow_interp.kinds.difference import Difference
+from mlflow_interp.kinds.difference import Difference, changes_by_layer
 from mlflow_interp.kinds.matching import examples_at, match
 
 
@@ -50,13 +50,8 @@ class CaricatureDifference(Difference[CaricatureResult]):
 
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions of both, and the difference of cosines at each layer."""
-        columns = self.examples.table()
-        rows: dict[str, list[Any]] = {name: columns[name] for name in ("input", "label", "predicted")}
-        rows["other_predicted"] = self.subtrahend.examples.table()["predicted"]
-        for column, layer in enumerate(self.layers):
-            suffix = f" at {layer}" if len(self.layers) > 1 else ""
-            rows[f"cosine_change{suffix}"] = self.cosines[:, column].tolist()
-        return rows
+        others = self.subtrahend.examples
+        return changes_by_layer(self.examples, others, "cosine_change", self.layers, self.cosines)
 
 
 def difference(minuend: CaricatureResult, subtrahend: CaricatureResult) -> CaricatureDifference:

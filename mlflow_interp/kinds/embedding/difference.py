@@ -9,7 +9,7 @@ import numpy as np
 
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.exceptions import InputsError
-from mlflow_interp.kinds.difference import Difference
+from mlflow_interp.kinds.difference import Difference, changes_by_layer
 from mlflow_interp.kinds.embedding.alignment import moved_onto
 from mlflow_interp.kinds.embedding.result import EmbeddingResult
 from mlflow_interp.kinds.matching import examples_at, match
@@ -68,13 +68,8 @@ class EmbeddingDifference(Difference[EmbeddingResult]):
 
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions of both, and how far it moves at each layer."""
-        columns = self.examples.table()
-        rows: dict[str, list[Any]] = {name: columns[name] for name in ("input", "label", "predicted")}
-        rows["other_predicted"] = self.subtrahend.examples.table()["predicted"]
-        for column, layer in enumerate(self.layers):
-            suffix = f" at {layer}" if len(self.layers) > 1 else ""
-            rows[f"distance{suffix}"] = self.distances[:, column].tolist()
-        return rows
+        others = self.subtrahend.examples
+        return changes_by_layer(self.examples, others, "distance", self.layers, self.distances)
 
 
 def difference(minuend: EmbeddingResult, subtrahend: EmbeddingResult) -> EmbeddingDifference:
