@@ -18,13 +18,13 @@ OF_INPUTS: set[Capability] = {"labels", "five inputs"}  # those that depend on t
 FEWEST = 5  # of inputs, for a layout in two dimensions
 
 
-def capabilities_of(model: Any, passed: Forward) -> set[Capability]:
+def capabilities_of(model: Any, passed: Forward, head: str) -> set[Capability]:
     """The capabilities of a model, read from a traced forward pass; of its inputs only the shape is known."""
     import tensorflow as tf
 
-    scores = class_scores(passed.outputs, model)
+    scores = class_scores(passed.outputs, model, head)
     capabilities: set[Capability] = {"feature map"} if spatial_layers(model, passed, scores.scores) else set()
-    if not (scores.head == "linear" and scores.scores.shape[-1] == 1):
+    if scores.head != "values":
         capabilities.add("classes")
     if tf.is_tensor(passed.inputs):
         try:

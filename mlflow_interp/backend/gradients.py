@@ -97,22 +97,29 @@ def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
     return sample
 
 
-def score_at(model: Any, entry: str, inputs: Any, points: Any, targets: Any) -> Any:
+def score_at(model: Any, entry: str, head: str, inputs: Any, points: Any, targets: Any) -> Any:
     """The score of each target where the layer `entry` gives `points`, traced."""
     import tensorflow as tf
 
     passed = forward(model, inputs, overrides={entry: points}) if entry else forward(model, points)
-    return tf.gather(class_scores(passed.outputs, model).scores, targets, batch_dims=1)
+    return tf.gather(class_scores(passed.outputs, model, head).scores, targets, batch_dims=1)
 
 
 def one_pass(
-    model: Any, entry: str, arrays: tuple[np.ndarray, np.ndarray], sampler: PathSampler, *, square: bool
+    model: Any,
+    entry: str,
+    head: str,
+    arrays: tuple[np.ndarray, np.ndarray],
+    sampler: PathSampler,
+    *,
+    square: bool,
 ) -> Callable[..., Any]:
     """Compile one pass: add the weighted gradient at a point, and the score there, to the sums.
 
     Args:
         model: the Keras model.
         entry: the path of the layer that gives the points; `INPUT` for the input.
+        head: what the model's output is.
         arrays: inputs and points, for their shapes.
         sampler: chooses the point.
         square: whether gradients are squared.
@@ -124,7 +131,7 @@ def one_pass(
     ) -> tuple[Any, ...]:
         total, scores, number = sums
         point, weight = sampler(number, points, baseline, sigma)
-        score = score_at(model, entry, inputs, point, targets)
+        score = score_at(model, entry, head, inputs, point, targets)
         gradient = tf.gradients(score, point)[0]
         return total + weight * (gradient**2 if square else gradient), scores + score
 

@@ -10,10 +10,11 @@ softmaxes is, it is shown as it is, and its logarithm, or the logarithm of its o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from mlflow_interp.backend.bounds import bounds_of
+from mlflow_interp.backend.bounds import Bounds, bounds_of
 from mlflow_interp.backend.layer_tree import is_channels_first
+from mlflow_interp.exceptions import OptionError
 
 # Operations that only forward a value, between a head and the model's output.
 _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
@@ -23,14 +24,19 @@ _EPSILON = 1e-7
 _HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
 
 
+#: What the output of a model is, as its author or user states it; "auto" reads it from the graph.
+Head = Literal["auto", "probabilities", "sigmoid", "logits", "binary_logit", "values"]
+
+
 @dataclass(frozen=True)
 class ClassScores:
     """Scores to take gradients of, and probabilities to show: tensors of shape (batch, classes).
 
     Attributes:
         scores: float32 logits; a binary head's are (-z, z).
-        probabilities: float32; of a linear head with one output, the output itself.
-        head: "softmax", "sigmoid", "binary", "probabilities" or "linear".
+        probabilities: float32; of values, the values themselves.
+        head: "softmax", "sigmoid", "binary", "probabilities", "linear" (taken for logits) or "values", which
+            are no scores of classes.
     """
 
     scores: Any
@@ -38,7 +44,7 @@ class ClassScores:
     head: str
 
 
-def class_scores(outputs: Any, model: Any = None) -> ClassScores:
+def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> ClassScores:
     """Read logits and probabilities from a traced model's output.
 
     A single sigmoid counts as two classes. Several outputs of a linear head count as logits, unless they are
@@ -50,11 +56,18 @@ def class_scores(outputs: Any, model: Any = None) -> ClassScores:
     Args:
         outputs: the output tensor.
         model: the Keras model, whose data format says which axis has the classes; without it the last.
+        stated: what the output is, one of `Head`.
+
+    Raises:
+        OptionError: the output is stated to be logits, and is a probability.
     """
     import tensorflow as tf
 
     logits, head, axis = _before_activation(outputs)
     known = bounds_of(outputs) if head == "linear" else None
+    _check(stated, head, known)
+    if stated == "values" or (stated in ("probabilities", "sigmoid") and head == "linear"):
+        logits, axis = outputs, None
     logits = tf.cast(logits, tf.float32)
     rank = logits.shape.rank
     if rank == 1:
@@ -64,17 +77,33 @@ def class_scores(outputs: Any, model: Any = None) -> ClassScores:
             first = model is not None and is_channels_first(model) and not _is_moved_last(logits)
             axis = 1 if first else rank - 1
         logits = tf.reduce_mean(logits, [other for other in range(1, rank) if other != axis])
-    if known is not None and known.are_probabilities:
-        return _of_probabilities(logits, are_distributions=known.are_distributions and axis != 1)
+    if stated == "values":
+        return ClassScores(logits, logits, "values")
+    if known is not None and (known.are_probabilities or stated in ("probabilities", "sigmoid")):
+        are_distributions = stated == "probabilities" or (known.are_distributions and axis != 1)
+        return _of_probabilities(logits, are_distributions=are_distributions and stated != "sigmoid")
+    if stated == "binary_logit" or (stated == "logits" and logits.shape[-1] == 1):
+        head = "sigmoid"
     if logits.shape[-1] == 1 and head == "sigmoid":
         positive = tf.sigmoid(logits)
         return ClassScores(
             tf.concat([-logits, logits], axis=1), tf.concat([1 - positive, positive], axis=1), "binary"
         )
     if logits.shape[-1] == 1:
-        return ClassScores(logits, logits, "linear")
+        return ClassScores(logits, logits, "values")
+    if stated == "logits":
+        head = "softmax"
     activation = tf.sigmoid if head == "sigmoid" else tf.nn.softmax
     return ClassScores(logits, activation(logits), head)
+
+
+def _check(stated: str, head: str, known: Bounds | None) -> None:
+    is_probability = head != "linear" or (known is not None and known.are_probabilities)
+    if stated in ("logits", "binary_logit") and is_probability:
+        raise OptionError(
+            f"head is {stated!r}, and the model's output is a probability by its last operations; leave head "
+            "out, or give probabilities or sigmoid"
+        )
 
 
 def _of_probabilities(probabilities: Any, *, are_distributions: bool) -> ClassScores:

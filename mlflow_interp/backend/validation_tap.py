@@ -34,11 +34,15 @@ class ValidationTap:
     Args:
         model: the Keras model, compiled.
         capture: called with each batch.
+        stated_head: what the model's output is.
     """
 
-    def __init__(self, model: Any, capture: Callable[[ValidationBatch], None]) -> None:
+    def __init__(
+        self, model: Any, capture: Callable[[ValidationBatch], None], *, stated_head: str = "auto"
+    ) -> None:
         self.model = model
         self._capture = capture
+        self._stated_head = stated_head
         self.head = ""
         self.capturing = False
         self._untapped = model.test_function
@@ -82,7 +86,7 @@ class ValidationTap:
 
         if not (tf.is_tensor(labels) and tf.is_tensor(outputs)) or tf.executing_eagerly():
             return
-        scores = class_scores(outputs, self.model)
+        scores = class_scores(outputs, self.model, self._stated_head)
         self.head = scores.head
         leaves = tf.nest.flatten(inputs)
         weight_tensors = [weights] if tf.is_tensor(weights) else []

@@ -197,7 +197,8 @@ class ExampleAccumulator:
         self._rows.add(
             chunk.indices,
             names=np.array(chunk.names, object),
-            labels=chunk.labels,
+            # What is no class has no right one, whatever labels there are.
+            labels=chunk.labels if passed.has_classes else np.full_like(chunk.labels, UNKNOWN),
             classes=classes.astype(np.int64),
             probabilities=np.take_along_axis(probabilities, classes, axis=1).astype(np.float32),
             **{name: array for name, array in optional.items() if array is not None},

@@ -22,6 +22,11 @@ class Passed:
     head: str = ""
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the model gave scores of classes, and not values, as a regression does."""
+        return self.head != "values"
+
     def rows(self, index: np.ndarray) -> Passed:
         """The part of some inputs."""
         probabilities = None if self.probabilities is None else self.probabilities[index]

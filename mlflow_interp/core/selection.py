@@ -55,7 +55,7 @@ class Selection:
         self._by_hash += [
             (0.0, key, index) for key, index in zip(keys.tolist(), chunk.indices.tolist(), strict=True)
         ]
-        probabilities = passed.probabilities
+        probabilities = passed.probabilities if passed.has_classes else None
         if self.by_predictions and probabilities is not None and probabilities.shape[1] > 1:
             self._rank(chunk, probabilities, keys)
         self._prune()

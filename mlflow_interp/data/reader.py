@@ -71,6 +71,7 @@ class Reader:
             total=total,
             class_names=self.class_names,
             preparation=preparation,
+            head=self.loaded.head,
             labelled=source.labelled if isinstance(source, Blocks) else source.labels is not None,
             skipped=self.skipped,
             warnings=self.warnings,

@@ -247,8 +247,9 @@ def prediction_lines(explained: Explained, index: int) -> Lines:
 
 
 def _probability_text(value: float, head: str) -> str:
-    """A probability in percent; the output of a linear head as it is."""
-    return f"{value:.3g}" if head == "linear" and not 0 <= value <= 1 else f"{value:.1%}"
+    """A probability in percent; any other value as it is."""
+    is_value = head == "values" or (head == "linear" and not 0 <= value <= 1)
+    return f"{value:.3g}" if is_value else f"{value:.1%}"
 
 
 def page_facts(explained: Explained, index: int) -> dict[str, Any]:

@@ -65,13 +65,21 @@ class ActivationCache:
         paths: of the layers; None for the last before the head.
         pooling: how activations are pooled.
         chunk: inputs, for their shape.
+        head: what the model's output is.
 
     Raises:
         OptionError: no such layer, or a model whose operations can't be compared.
     """
 
     def __init__(
-        self, folder: Path, model: Any, paths: Sequence[str] | None, pooling: Pooling, chunk: Chunk
+        self,
+        folder: Path,
+        model: Any,
+        paths: Sequence[str] | None,
+        pooling: Pooling,
+        chunk: Chunk,
+        *,
+        head: str = "auto",
     ) -> None:
         self.paths = list(paths or ())
         self.is_complete = True
@@ -80,7 +88,7 @@ class ActivationCache:
         self._chunk_keys: list[bytes] = []
 
         def traced(inputs: Arrays) -> Any:
-            trace = Trace(model, inputs, {})
+            trace = Trace(model, inputs, {}, head=head)
             tensors = trace_activations(trace, paths, pooling)
             self.paths = list(tensors)
             self._head = trace.scores.head

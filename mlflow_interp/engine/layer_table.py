@@ -66,8 +66,8 @@ def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
     def inspect(values: Any) -> Any:
         passed = forward(model, values)
         passes.append(passed)
-        used.update(dependencies(class_scores(passed.outputs, model).scores))
-        capabilities.update(capabilities_of(model, passed))
+        used.update(dependencies(class_scores(passed.outputs, model, loaded.head).scores))
+        capabilities.update(capabilities_of(model, passed, loaded.head))
         return passed.outputs
 
     trace(inspect, input_specs(model, shape))

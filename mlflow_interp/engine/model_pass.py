@@ -9,7 +9,7 @@ import numpy as np
 
 from mlflow_interp.backend.compile import any_rows, compile_for
 from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import Arrays, Chunk
+from mlflow_interp.core.chunk import UNKNOWN, Arrays, Chunk
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Method
 from mlflow_interp.engine.targets import target_chooser, target_key
@@ -30,12 +30,18 @@ class ModelPass:
     def __init__(self, model: Any, batch: Batch, methods: Mapping[str, Method[Any]], chunk: Chunk) -> None:
         self.errors: dict[str, InterpretationError] = {}
         self._model = model
+        self._stated_head = batch.head
         self._methods = methods
         self._head = ""
         self._classes = 0
         targets = {target_key(target): target for each in methods.values() for target in each.targets}
         self._columns = {key: column for column, key in enumerate(targets)}
         self._function = compile_for(self._trace, chunk.inputs, any_rows(np.int64, len(targets)))
+        if self._head == "values" and batch.head == "auto" and (chunk.labels != UNKNOWN).any():
+            batch.warnings.append(
+                f"model {model.name!r} gives one number, which is not known to be a probability or a logit, "
+                "so labels are left out; if it is a logit, pass head='binary_logit'"
+            )
         self._choosers = {}
         for key, target in targets.items():
             try:
@@ -62,7 +68,8 @@ class ModelPass:
         }
 
     def _trace(self, inputs: Arrays, targets: Any) -> Any:
-        trace = Trace(self._model, inputs, {key: targets[:, column] for key, column in self._columns.items()})
+        by_key = {key: targets[:, column] for key, column in self._columns.items()}
+        trace = Trace(self._model, inputs, by_key, head=self._stated_head)
         self._head = trace.scores.head
         self._classes = int(trace.scores.probabilities.shape[-1])
         tensors = {}

@@ -29,7 +29,7 @@ def usable_methods(model: Any, batch: Batch) -> list[str]:
 
     def inspect_pass(inputs: Any) -> Any:
         passed = forward(model, inputs)
-        capabilities.update(capabilities_of(model, passed))
+        capabilities.update(capabilities_of(model, passed, batch.head))
         return passed.outputs
 
     compile_for(inspect_pass, first.inputs)

@@ -37,16 +37,18 @@ class Trace:
         model: the Keras model.
         inputs: traced inputs.
         targets: traced int64 (batch,), by `target_key`.
+        head: what the model's output is; see `Head`.
 
     Raises:
         ModelError: the model can't take the inputs, or has several outputs.
     """
 
-    def __init__(self, model: Any, inputs: Arrays, targets: Mapping[str, Any]) -> None:
+    def __init__(self, model: Any, inputs: Arrays, targets: Mapping[str, Any], *, head: str = "auto") -> None:
         self.model = model
         self.inputs = inputs
         self.passed = forward(model, inputs)
         self._targets = targets
+        self._head = head
         self._explained: dict[str, Explained] = {}
         self._feature_maps: dict[str, Any] = {}
         self._default_layer: str | None = None
@@ -54,7 +56,7 @@ class Trace:
     @cached_property
     def scores(self) -> ClassScores:
         """Logits and probabilities of all classes."""
-        return class_scores(self.passed.outputs, self.model)
+        return class_scores(self.passed.outputs, self.model, self._head)
 
     def explained(self, target: Target) -> Explained:
         """The class that a target option names, for each input."""

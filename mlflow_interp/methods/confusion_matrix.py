@@ -191,10 +191,10 @@ class ConfusionMatrixAccumulator:
             )
             return predictions if chunk.label_rows is not None else predictions.single()
         probabilities = np.asarray(passed.probabilities)
-        if passed.head == "linear" and probabilities.shape[1] == 1:
+        if not passed.has_classes:
             raise InapplicableError(
-                "the model ends in one number without a sigmoid, which names no class; where it is a logit, "
-                "wrap it: keras.Sequential([model, keras.layers.Activation('sigmoid')])"
+                "the model gives values and no classes; where they are logits, say so with head='logits', or "
+                "'binary_logit' for one logit a label"
             )
         is_multi_label = passed.head == "sigmoid" and chunk.label_rows is not None
         head = "multi-label" if is_multi_label else passed.head

@@ -149,7 +149,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
 
     def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
         """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
-        start = (self.model, self._entry)
+        start = (self.model, self._entry, self.batch.head)
         arrays = (inputs, points)
         noisy = noisy_copy(self.seed)
         specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64)

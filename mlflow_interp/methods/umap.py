@@ -113,7 +113,14 @@ def umap(
         try_out(settings)
     paths = find_paths(model, layers)
     folder = None if cache is None else writable_folder(cache)
-    return _UmapMethod(model, paths, pooling, folder, _Layout(settings, earlier, max_fit, supervised))
+    return _UmapMethod(
+        model,
+        paths,
+        pooling,
+        folder,
+        _Layout(settings, earlier, max_fit, supervised),
+        head=batch.head,
+    )
 
 
 @dataclass(frozen=True)
@@ -140,13 +147,21 @@ class _UmapMethod(Streaming[EmbeddingResult]):
     needs_thumbnails = True
 
     def __init__(
-        self, model: Any, paths: list[str] | None, pooling: Pooling, folder: Path | None, layout: _Layout
+        self,
+        model: Any,
+        paths: list[str] | None,
+        pooling: Pooling,
+        folder: Path | None,
+        layout: _Layout,
+        *,
+        head: str,
     ) -> None:
         self._model = model
         self._paths = paths
         self._pooling = pooling
         self._folder = folder
         self._layout = layout
+        self._head = head
         self._cache: ActivationCache | None = None
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
@@ -160,7 +175,9 @@ class _UmapMethod(Streaming[EmbeddingResult]):
         if self._folder is None:
             return None
         if self._cache is None:
-            self._cache = ActivationCache(self._folder, self._model, self._paths, self._pooling, chunk)
+            self._cache = ActivationCache(
+                self._folder, self._model, self._paths, self._pooling, chunk, head=self._head
+            )
             self._paths = self._cache.paths
         return self._cache.recall(chunk)
 

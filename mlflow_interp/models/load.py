@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_interp import progress
+from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.startup import check_backend
 from mlflow_interp.core.paths import local_path
 from mlflow_interp.exceptions import ModelError, OptionError, nearest, without_password
@@ -24,6 +25,7 @@ from mlflow_interp.models.custom_objects import import_modules
 from mlflow_interp.models.mlmodel import keras_file, keras_flavor, read_mlmodel, signature_shape
 from mlflow_interp.models.model_registry import RegisteredVersion
 from mlflow_interp.models.origin import LoadedModel, Origin
+from mlflow_interp.models.output_head import compiled_loss, resolve_head, stored_loss
 
 
 def load_model(
@@ -32,6 +34,7 @@ def load_model(
     trust_model_code: bool = False,
     imports: str | Sequence[str] | None = None,
     output: str | int | None = None,
+    head: Head = "auto",
 ) -> LoadedModel:
     """Load a Keras model from wherever it is, running none of its code unless told to.
 
@@ -44,6 +47,9 @@ def load_model(
         imports: Modules to import before, separated by commas, which register the model's own layers and
             functions with keras.saving.register_keras_serializable.
         output: Which output of a model with several to look at: its name, or its position.
+        head: What the output is: probabilities of classes that exclude each other, sigmoid for
+            probabilities each of its own, logits, binary_logit for one logit a label, or values, which are
+            no classes. By default what the model's metadata, its loss or its last operations say.
 
     Raises:
         ModelError: nothing there, not a Keras model, damaged, or in need of its code.
@@ -53,6 +59,8 @@ def load_model(
     check_backend()
     import_modules(imports)
     loaded = _load(model, trust_model_code)
+    if head != "auto":
+        loaded = replace(loaded, head=head)
     return loaded if output is None else replace(loaded, keras=only_output(loaded.keras, output))
 
 
@@ -113,18 +121,30 @@ def _load(model: Any, trusted: bool) -> LoadedModel:
     progress.say(f"Loading {without_password(found.named)}…")
     if found.mlmodel is None:
         keras_model = keras_files.read(found.path, trusted)
-        return LoadedModel(keras_model, Origin(uri=without_password(found.named), name=keras_model.name))
+        origin = Origin(uri=without_password(found.named), name=keras_model.name)
+        return LoadedModel(keras_model, origin, head=_head({}, keras_model, found.path))
     if trusted and found.path.is_dir():
         keras_model = _load_trusted(found.path, found.named)
     else:
         keras_model = keras_files.read(found.path, trusted)
-    metadata = found.mlmodel.get("metadata")
+    stored = found.mlmodel.get("metadata")
+    metadata = stored if isinstance(stored, dict) else {}
     return LoadedModel(
         keras_model,
         _origin(found, keras_model),
-        metadata if isinstance(metadata, dict) else {},
+        metadata,
         signature_shape(found.mlmodel),
+        _head(metadata, keras_model, found.path),
     )
+
+
+def _head(metadata: Mapping[str, Any], keras_model: Any, path: Path | None) -> str:
+    """What the output of a model is, by its metadata, or its loss where it has one output."""
+    has_one_output = len(getattr(keras_model, "outputs", None) or (1,)) == 1
+    loss = None
+    if has_one_output:
+        loss = compiled_loss(keras_model) if path is None else stored_loss(path)
+    return resolve_head("auto", metadata, loss)
 
 
 def _in_memory(model: Any) -> LoadedModel:
@@ -134,7 +154,7 @@ def _in_memory(model: Any) -> LoadedModel:
         raise ModelError(
             f"model is a {type(model).__name__}; give a keras.Model, a URI such as models:/name/1, or a path"
         )
-    return LoadedModel(model, Origin(uri="keras.Model", name=model.name))
+    return LoadedModel(model, Origin(uri="keras.Model", name=model.name), head=_head({}, model, None))
 
 
 def _load_trusted(folder: Path, named: str) -> Any:

@@ -51,12 +51,14 @@ class LoadedModel:
         origin: where it came from.
         metadata: the `metadata` given to `log_model`; "class_names" and "preprocess" are read from it.
         input_shape: (None, …) by the MLflow signature, where the model itself has none.
+        head: what its output is: stated by the user or in the metadata, or told by its loss; else "auto".
     """
 
     keras: Any
     origin: Origin
     metadata: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[int | None, ...] | None = None
+    head: str = "auto"
 
 
 def digested(loaded: LoadedModel) -> LoadedModel:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_type_hints
 
+from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.layer_tree import Layers
 from mlflow_interp.call_options import Methods, parse_methods, shared_values
 from mlflow_interp.core.accepted import Range, check
@@ -31,6 +32,8 @@ class TrainingOptions:
             than predictions, such as the confusion matrix, count the whole validation set.
         every_n_epochs: After each so many epochs, and after the last.
         class_names: The names of the classes, as elsewhere.
+        head: What the model's output is: probabilities, sigmoid, logits, binary_logit or values. By default
+            what its loss or its last operations say.
         layers: The layers to interpret, for the methods that take layers.
         resample: Choose other inputs each time.
         seed: The seed of the choice of inputs.
@@ -46,6 +49,7 @@ class TrainingOptions:
     samples: Annotated[int, Range(least=1)] = 500
     every_n_epochs: Annotated[int, Range(least=1)] = 1
     class_names: Any = None
+    head: Head = "auto"
     layers: Layers = None
     resample: bool = False
     seed: Annotated[int, Range(least=0)] = 0

@@ -21,6 +21,7 @@ from mlflow_interp.engine.parts import Part
 from mlflow_interp.engine.run import run
 from mlflow_interp.method_registry import class_of, find_method, kind_of
 from mlflow_interp.models.origin import LoadedModel, Origin, digested
+from mlflow_interp.models.output_head import compiled_loss, resolve_head
 from mlflow_interp.options import parameters_of, route
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.tracking.destination import active_run_id, context_tags, tracking_uri
@@ -87,7 +88,7 @@ class Session:
         self._pass = self._validation_pass(data)
         self._worker = WorkerClient(self._start(), self._receive)
         captures = self._pass is not None or self._inputs.captures
-        self._tap = ValidationTap(model, self._add) if captures else None
+        self._tap = ValidationTap(model, self._add, stated_head=self._loaded().head) if captures else None
         if self._tap is not None and not self._tap.possible and self._inputs.captures:
             self.failures.warn(NOT_CAPTURED)
         self._at_exit = weakref.finalize(self, _close_at_exit, self._worker, self._tap)
@@ -122,7 +123,9 @@ class Session:
         )
 
     def _loaded(self) -> LoadedModel:
-        return LoadedModel(self.model, Origin("keras.Model", name=self.model.name, run_id=self.run_id))
+        origin = Origin("keras.Model", name=self.model.name, run_id=self.run_id)
+        head = resolve_head(self.options.head, {}, compiled_loss(self.model))
+        return LoadedModel(self.model, origin, head=head)
 
     def begin_validation(self) -> None:
         """Start capturing a validation pass, where that is needed."""

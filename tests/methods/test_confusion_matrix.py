@@ -295,7 +295,7 @@ def test_without_labels_nothing_is_read(batch_of):
 
 def test_models_that_predict_no_class_are_refused(batch_of):
     one = passing(1, "linear")
-    with pytest.raises(ModelError, match="ends in one number without a sigmoid"):
+    with pytest.raises(ModelError, match="gives values and no classes"):
         confusion_matrix(one, batch_of(one, np.zeros((2, 1), np.float32), labels=[0, 1]))
     broken = passing(2, "softmax")
     broken.layers[0].set_weights([np.full((2, 2), np.nan)])

@@ -1,0 +1,112 @@
+"""What a model's output is: by what its user or author states, or by the loss that it was compiled with."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from mlflow_interp.backend.heads import Head
+from mlflow_interp.exceptions import OptionError
+
+_VALUES = frozenset(
+    ("mean_squared_error", "mse", "mean_absolute_error", "mae", "mean_absolute_percentage_error", "mape",
+     "mean_squared_logarithmic_error", "msle", "huber", "log_cosh", "logcosh", "poisson", "tversky")
+)  # fmt: skip
+_OF_ONE = ("binary_crossentropy", "binary_focal_crossentropy")
+_OF_SEVERAL = (
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+    "categorical_focal_crossentropy",
+)
+
+
+def resolve_head(stated: str, metadata: Mapping[str, Any], loss: Any) -> str:
+    """What the output is: by the option, else by the metadata, else by the loss; "auto" where none says it.
+
+    Args:
+        stated: the option, one of `Head`.
+        metadata: the metadata of the logged model, which may have a "head".
+        loss: as `head_of_loss` takes it.
+
+    Raises:
+        OptionError: the metadata states something else than one of `Head`.
+    """
+    declared = metadata.get("head", "auto")
+    if declared not in get_args(Head):
+        known = ", ".join(get_args(Head))
+        raise OptionError(f"the model's metadata states head={declared!r}; there are: {known}")
+    chosen = stated if stated != "auto" else str(declared)
+    return chosen if chosen != "auto" else head_of_loss(loss)
+
+
+def head_of_loss(loss: Any) -> str:
+    """What an output is that a loss was computed of: "logits", "binary_logit" or "values"; else "auto".
+
+    A loss of probabilities says nothing that the model's last operations don't.
+
+    Args:
+        loss: a name, a loss object, or the configuration of one as files have it.
+    """
+    name, from_logits = _described(loss)
+    if name in _VALUES:
+        return "values"
+    if from_logits and name in _OF_ONE:
+        return "binary_logit"
+    return "logits" if from_logits and name in _OF_SEVERAL else "auto"
+
+
+def compiled_loss(model: Any) -> Any:
+    """The loss that a model in memory was compiled with; None without one."""
+    return getattr(model, "loss", None) if getattr(model, "compiled", False) else None
+
+
+def stored_loss(path: Path) -> Any:
+    """The loss in a Keras file, as data; None where it has none that can be read."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                compiled = json.loads(archive.read("config.json")).get("compile_config")
+        else:
+            compiled = _training_config(path)
+        return (compiled or {}).get("loss")
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RuntimeError):
+        return None
+
+
+def _training_config(path: Path) -> Any:
+    import h5py
+
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["training_config"])
+
+
+def _described(loss: Any) -> tuple[str, bool]:
+    """The name of a loss in snake case, and whether it takes logits."""
+    if isinstance(loss, str):
+        return _snake(loss), False
+    if isinstance(loss, Mapping) and "class_name" in loss:
+        config = loss.get("config")
+        settings = config if isinstance(config, Mapping) else {}
+        # A function is stored by its name as the configuration.
+        name = config if isinstance(config, str) else str(loss["class_name"])
+        return _snake(name), bool(settings.get("from_logits"))
+    if callable(loss) and not isinstance(loss, Mapping):
+        name = getattr(loss, "__name__", None) or type(loss).__name__
+        return _snake(str(name)), bool(_from_logits(loss))
+    return "", False
+
+
+def _from_logits(loss: Any) -> Any:
+    try:
+        return loss.get_config().get("from_logits")
+    # A loss of the user's own may not have a configuration.
+    except Exception:
+        return getattr(loss, "from_logits", False)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

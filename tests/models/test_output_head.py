@@ -1,0 +1,165 @@
+"""What a model's output is: stated, or by its metadata, loss or graph; against Keras' own numbers."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import mlflow_interp
+from mlflow_interp.exceptions import InterpretationWarning, ModelError, OptionError
+from mlflow_interp.models.load import load_model
+from mlflow_interp.models.output_head import head_of_loss, resolve_head, stored_loss
+
+losses = keras.losses
+INPUTS = np.random.default_rng(0).normal(size=(40, 4, 4, 1)).astype(np.float32)
+
+
+def model_of(units, loss=None, activation=None, **compiled):
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Conv2D(3, 3, activation="relu", bias_initializer="ones", name="conv"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(units, activation=activation, name="head"),
+        ],
+        name="net",
+    )
+    if loss is not None:
+        model.compile(loss=loss, **compiled)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("loss", "head"),
+    [
+        ("mse", "values"),
+        ("mean_absolute_error", "values"),
+        (losses.Huber(), "values"),
+        (losses.mean_squared_error, "values"),
+        ("binary_crossentropy", "auto"),
+        (losses.BinaryCrossentropy(from_logits=True), "binary_logit"),
+        (losses.BinaryFocalCrossentropy(from_logits=True), "binary_logit"),
+        (losses.BinaryCrossentropy(), "auto"),
+        (losses.SparseCategoricalCrossentropy(from_logits=True), "logits"),
+        (losses.CategoricalCrossentropy(from_logits=True), "logits"),
+        (losses.CategoricalCrossentropy(), "auto"),
+        ("hinge", "auto"),
+        (lambda labels, outputs: outputs, "auto"),
+        ({"kind": "mse"}, "auto"),
+        (None, "auto"),
+        (["mse"], "auto"),
+    ],
+)
+def test_a_loss_tells_what_it_is_computed_of(loss, head):
+    assert head_of_loss(loss) == head
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    ("loss", "head"),
+    [("mse", "values"), (losses.BinaryCrossentropy(from_logits=True), "binary_logit"), (None, "auto")],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_loss_in_a_file_is_read_as_data(loss, head, suffix, tmp_path):
+    model_of(1, loss).save(tmp_path / f"net{suffix}")
+    assert head_of_loss(stored_loss(tmp_path / f"net{suffix}")) == head
+    assert load_model(tmp_path / f"net{suffix}").head == head
+
+
+def test_what_is_stated_comes_before_the_metadata_and_that_before_the_loss():
+    assert resolve_head("auto", {}, "mse") == "values"
+    assert resolve_head("auto", {"head": "logits"}, "mse") == "logits"
+    assert resolve_head("sigmoid", {"head": "logits"}, "mse") == "sigmoid"
+    with pytest.raises(OptionError, match="metadata states head='soft'; there are: auto, probabilities"):
+        resolve_head("auto", {"head": "soft"}, None)
+
+
+def both(model, labels, **options):
+    return mlflow_interp.interpret(
+        model, INPUTS, "gradcam,confusion_matrix", labels=labels, log=False, quiet=True, **options
+    )
+
+
+@pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
+@pytest.mark.parametrize("stated", [False, True])
+def test_one_logit_has_the_accuracy_of_keras(stated):
+    """By the loss, or as it is stated: 1 where the logit is above 0."""
+    loss = losses.BinaryCrossentropy(from_logits=True)
+    model = model_of(1, loss, metrics=[keras.metrics.BinaryAccuracy(threshold=0.0)])
+    labels = np.random.default_rng(1).integers(0, 2, 40)
+    accuracy = model.evaluate(INPUTS, labels, verbose=0)[1]
+    options = {}
+    if stated:
+        weights = model.get_weights()
+        model = model_of(1)
+        model.set_weights(weights)
+        options = {"head": "binary_logit"}
+    found = both(model, labels, **options)
+    assert found["gradcam"].metrics["accuracy"] == pytest.approx(accuracy)
+    assert found["confusion_matrix"].metrics["accuracy"] == pytest.approx(accuracy)
+    logits = model.predict(INPUTS, verbose=0)[:, 0]
+    positive = found["gradcam"].examples.probabilities[:, 0]
+    np.testing.assert_allclose(positive, 1 / (1 + np.exp(-np.abs(logits))), atol=1e-6)
+    assert found["gradcam"].manifest["parameters"]["head"] == "binary"
+
+
+@pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
+@pytest.mark.parametrize("units", [1, 3])
+def test_a_regression_has_no_classes(units):
+    """No accuracy, no confusion matrix, no ring around a point, even where its targets are whole numbers."""
+    model = model_of(units, "mse")
+    labels = np.random.default_rng(1).integers(0, 2, 40)
+    found = mlflow_interp.interpret(model, INPUTS, "gradcam,umap", labels=labels, log=False, quiet=True)
+    assert "accuracy" not in found["gradcam"].metrics
+    assert "accuracy" not in found["umap"].metrics
+    assert (found["umap"].examples.labels == -1).all()
+    assert found["gradcam"].manifest["parameters"]["head"] == "values"
+    largest = model.predict(INPUTS, verbose=0).max(axis=1)
+    np.testing.assert_allclose(found["gradcam"].explained.probabilities, largest, atol=1e-5)
+    with pytest.raises(ModelError, match="gives values and no classes"):
+        mlflow_interp.visualize_confusion_matrix(model, INPUTS, labels=labels, log=False, quiet=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+def test_one_number_of_which_nothing_is_known_leaves_labels_out_with_a_hint():
+    labels = np.random.default_rng(1).integers(0, 2, 40)
+    with pytest.warns(InterpretationWarning, match="if it is a logit, pass head='binary_logit'"):
+        found = mlflow_interp.visualize_gradcam(model_of(1), INPUTS, labels=labels, log=False, quiet=True)
+    assert "accuracy" not in found.metrics
+
+
+@pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
+def test_labels_of_several_logits():
+    """A sigmoid for each label, by the loss of logits."""
+    model = model_of(3, losses.BinaryCrossentropy(from_logits=True))
+    labels = np.random.default_rng(1).integers(0, 2, (40, 3))
+    found = both(model, labels)
+    logits = model.predict(INPUTS, verbose=0)
+    counts = found["confusion_matrix"].counts
+    for label in range(3):
+        predicted = logits[:, label] > 0
+        expected = [
+            [((labels[:, label] == true) & (predicted == guess)).sum() for guess in (0, 1)] for true in (0, 1)
+        ]
+        np.testing.assert_array_equal(counts[label], expected)
+
+
+@pytest.mark.parametrize("head", ["logits", "binary_logit"])
+def test_a_statement_that_the_graph_contradicts_is_refused(head):
+    model = model_of(2, activation="softmax")
+    with pytest.raises(OptionError, match=f"head is '{head}', and the model's output is a probability"):
+        mlflow_interp.visualize_gradcam(model, INPUTS, head=head, log=False, quiet=True)
+
+
+@pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
+def test_saliency_takes_the_score_that_is_stated():
+    """Of values the derivative of the value itself; of a logit for the first class its negative."""
+    model = model_of(1)
+    options = {"log": False, "quiet": True, "noise": 0, "path_steps": 2}
+    values = mlflow_interp.visualize_saliency(model, INPUTS[:4], head="values", **options)
+    logit = mlflow_interp.visualize_saliency(model, INPUTS[:4], head="binary_logit", target=1, **options)
+    first = mlflow_interp.visualize_saliency(model, INPUTS[:4], head="binary_logit", target=0, **options)
+    np.testing.assert_allclose(values.gradients, logit.gradients, atol=1e-6)
+    np.testing.assert_allclose(values.gradients, -first.gradients, atol=1e-6)
