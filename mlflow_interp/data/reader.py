@@ -200,7 +200,8 @@ class Reader:
         return read, source.total, options
 
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
-        classes = class_count(self.loaded.keras)
+        # The targets of a regression are no classes, whatever their range.
+        classes = None if self.loaded.head == "values" else class_count(self.loaded.keras)
         annotations, warnings = annotate(
             labels, total, self.class_names, classes, weights, by_position=gives_positions(self.loaded.keras)
         )

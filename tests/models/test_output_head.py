@@ -123,6 +123,14 @@ def test_a_regression_has_no_classes(units):
 
 
 @pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+def test_the_targets_of_a_regression_are_not_warned_of_as_classes():
+    found = mlflow_interp.visualize_gradcam(
+        model_of(1, "mse"), INPUTS, labels=np.arange(40), log=False, quiet=True
+    )
+    assert not any("labels" in warning for warning in found.manifest["warnings"])
+
+
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
 def test_one_number_of_which_nothing_is_known_leaves_labels_out_with_a_hint():
     labels = np.random.default_rng(1).integers(0, 2, 40)
     with pytest.warns(InterpretationWarning, match="if it is a logit, pass head='binary_logit'"):
