@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -233,7 +234,7 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
 def prediction_lines(explained: Explained, index: int) -> Lines:
     """The explained class (with the label where known), and the three best predictions."""
     examples = explained.examples
-    name = examples.class_name
+    name = partial(_name, explained)
     label = int(examples.labels[index])
     right = label == int(examples.classes[index, 0])
     colour = style.INK if label == UNKNOWN else style.RIGHT if right else style.WRONG
@@ -246,6 +247,12 @@ def prediction_lines(explained: Explained, index: int) -> Lines:
     return lines
 
 
+def _name(explained: Explained, index: int) -> str:
+    """The name of a class; of a value that has none, which output it is."""
+    name = explained.examples.class_name(index)
+    return f"output {index}" if explained.head == "values" and name == str(index) else name
+
+
 def _probability_text(value: float, head: str) -> str:
     """A probability in percent; any other value as it is."""
     is_value = head == "values" or (head == "linear" and not 0 <= value <= 1)
@@ -255,7 +262,7 @@ def _probability_text(value: float, head: str) -> str:
 def page_facts(explained: Explained, index: int) -> dict[str, Any]:
     """The facts of an input on a page: name, explained class, label, predictions."""
     examples = explained.examples
-    name = examples.class_name
+    name = partial(_name, explained)
     label = int(examples.labels[index])
     ranked = zip(examples.classes[index].tolist(), examples.probabilities[index].tolist(), strict=True)
     return {

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, reduced
+from mlflow_interp.core.examples import Examples, Explained
+from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, prediction_lines, reduced
 from tests.figure_texts import check_texts
 
 NAMES = (
@@ -53,3 +54,13 @@ def test_only_large_pictures_are_reduced():
     assert reduced(picture[:511, :511]).shape == (511, 511, 3)
     values = np.random.default_rng(0).random((520, 1040))
     np.testing.assert_allclose(reduced(values)[0, 0], values[:4, :4].mean(), rtol=1e-6)
+
+
+def test_values_are_named_by_their_output_and_shown_as_they_are():
+    """A regression has no classes and no probabilities, also where its values lie between 0 and 1."""
+    examples = Examples(
+        np.arange(1), ("a",), np.array([-1]), np.array([[1, 0]]), np.float32([[0.25, -3]]), None, None
+    )
+    explained = Explained(examples, np.array([1]), np.float32([0.25]), np.float32([0.25]), "values")
+    lines = [text.strip() for text, _ in prediction_lines(explained, 0)]
+    assert lines == ["explains output 1", "0.25  output 1", "-3  output 0"]
