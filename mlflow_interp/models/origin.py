@@ -49,7 +49,8 @@ class LoadedModel:
     Attributes:
         keras: the model.
         origin: where it came from.
-        metadata: the `metadata` given to `log_model`; "class_names" and "preprocess" are read from it.
+        metadata: the `metadata` given to `log_model`; "class_names", "preprocess" and "head" are
+            read from it.
         input_shape: (None, …) by the MLflow signature, where the model itself has none.
         head: what its output is: stated by the user or in the metadata, or told by its loss; else "auto".
     """
