@@ -89,7 +89,7 @@ def test_a_linear_head_is_taken_for_logits():
 def test_a_single_linear_output_stays_what_it_is():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     scores, values, head = read(model)
-    assert head == "linear"
+    assert head == "values"
     np.testing.assert_allclose(scores, values)
     np.testing.assert_allclose(values, model.predict(VALUES, verbose=0), atol=1e-6)
 
