@@ -9,12 +9,11 @@ softmaxes is, it is shown as it is, and its logarithm, or the logarithm of its o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from mlflow_interp.backend.bounds import Bounds, bounds_of
+from mlflow_interp.backend.bounds import bounds_of
 from mlflow_interp.backend.layer_tree import is_channels_first
-from mlflow_interp.exceptions import OptionError
 
 # Operations that only forward a value, between a head and the model's output.
 _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
@@ -28,6 +27,11 @@ _HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
 Head = Literal["auto", "probabilities", "sigmoid", "logits", "binary_logit", "values"]
 
 
+#: What an output is by its loss alone: values, unless its last operations make it a probability. A classifier
+#: may be trained with a squared error too.
+VALUES_BY_LOSS = "values by loss"
+
+
 @dataclass(frozen=True)
 class ClassScores:
     """Scores to take gradients of, and probabilities to show: tensors of shape (batch, classes).
@@ -37,11 +41,13 @@ class ClassScores:
         probabilities: float32; of values, the values themselves.
         head: "softmax", "sigmoid", "binary", "probabilities", "linear" (taken for logits) or "values", which
             are no scores of classes.
+        is_contradicted: whether the output was stated to be logits, and is a probability.
     """
 
     scores: Any
     probabilities: Any
     head: str
+    is_contradicted: bool = False
 
 
 def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> ClassScores:
@@ -56,16 +62,20 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
     Args:
         outputs: the output tensor.
         model: the Keras model, whose data format says which axis has the classes; without it the last.
-        stated: what the output is, one of `Head`.
-
-    Raises:
-        OptionError: the output is stated to be logits, and is a probability.
+        stated: what the output is, one of `Head`, or `VALUES_BY_LOSS`. That it is logits does not count where
+            it is a probability by its operations.
     """
     import tensorflow as tf
 
     logits, head, axis = _before_activation(outputs)
     known = bounds_of(outputs) if head == "linear" else None
-    _check(stated, head, known)
+    is_probability = head != "linear" or (known is not None and known.are_probabilities)
+    if stated == VALUES_BY_LOSS:
+        stated = "auto" if is_probability else "values"
+    is_contradicted = is_probability and stated in ("logits", "binary_logit")
+    if is_contradicted:
+        scores = class_scores(outputs, model)
+        return replace(scores, is_contradicted=True)
     if stated == "values" or (stated in ("probabilities", "sigmoid") and head == "linear"):
         logits, axis = outputs, None
     logits = tf.cast(logits, tf.float32)
@@ -95,15 +105,6 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
         head = "softmax"
     activation = tf.sigmoid if head == "sigmoid" else tf.nn.softmax
     return ClassScores(logits, activation(logits), head)
-
-
-def _check(stated: str, head: str, known: Bounds | None) -> None:
-    is_probability = head != "linear" or (known is not None and known.are_probabilities)
-    if stated in ("logits", "binary_logit") and is_probability:
-        raise OptionError(
-            f"head is {stated!r}, and the model's output is a probability by its last operations; leave head "
-            "out, or give probabilities or sigmoid"
-        )
 
 
 def _of_probabilities(probabilities: Any, *, are_distributions: bool) -> ClassScores:

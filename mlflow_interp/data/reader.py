@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.backend.heads import VALUES_BY_LOSS
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.annotations import Annotations, annotate
 from mlflow_interp.core.batch import Batch, closed_at_end
@@ -201,7 +202,7 @@ class Reader:
 
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
         # The targets of a regression are no classes, whatever their range.
-        classes = None if self.loaded.head == "values" else class_count(self.loaded.keras)
+        classes = None if self.loaded.head in ("values", VALUES_BY_LOSS) else class_count(self.loaded.keras)
         annotations, warnings = annotate(
             labels, total, self.class_names, classes, weights, by_position=gives_positions(self.loaded.keras)
         )

@@ -34,9 +34,15 @@ class ModelPass:
         self._methods = methods
         self._head = ""
         self._classes = 0
+        self._is_contradicted = False
         targets = {target_key(target): target for each in methods.values() for target in each.targets}
         self._columns = {key: column for column, key in enumerate(targets)}
         self._function = compile_for(self._trace, chunk.inputs, any_rows(np.int64, len(targets)))
+        if self._is_contradicted:
+            batch.warnings.append(
+                f"the output of model {model.name!r} is stated to be logits, by head={batch.head!r} or by "
+                "its loss, and is a probability by its last operations; it is shown as it is"
+            )
         if self._head == "values" and batch.head == "auto" and (chunk.labels != UNKNOWN).any():
             batch.warnings.append(
                 f"model {model.name!r} gives one number, which is not known to be a probability or a logit, "
@@ -71,6 +77,7 @@ class ModelPass:
         by_key = {key: targets[:, column] for key, column in self._columns.items()}
         trace = Trace(self._model, inputs, by_key, head=self._stated_head)
         self._head = trace.scores.head
+        self._is_contradicted = trace.scores.is_contradicted
         self._classes = int(trace.scores.probabilities.shape[-1])
         tensors = {}
         for name, method in self._methods.items():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from mlflow_interp.backend.heads import Head
+from mlflow_interp.backend.heads import VALUES_BY_LOSS, Head
 from mlflow_interp.exceptions import OptionError
 
 _VALUES = frozenset(
@@ -44,7 +44,7 @@ def resolve_head(stated: str, metadata: Mapping[str, Any], loss: Any) -> str:
 
 
 def head_of_loss(loss: Any) -> str:
-    """What an output is that a loss was computed of: "logits", "binary_logit" or "values"; else "auto".
+    """What an output is by its loss: "logits", "binary_logit" or `VALUES_BY_LOSS`; else "auto".
 
     A loss of probabilities says nothing that the model's last operations don't.
 
@@ -53,7 +53,7 @@ def head_of_loss(loss: Any) -> str:
     """
     name, from_logits = _described(loss)
     if name in _VALUES:
-        return "values"
+        return VALUES_BY_LOSS
     if from_logits and name in _OF_ONE:
         return "binary_logit"
     return "logits" if from_logits and name in _OF_SEVERAL else "auto"

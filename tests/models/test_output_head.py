@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mlflow_interp
+from mlflow_interp.backend.heads import VALUES_BY_LOSS
 from mlflow_interp.exceptions import InterpretationWarning, ModelError, OptionError
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.output_head import head_of_loss, resolve_head, stored_loss
@@ -34,10 +35,10 @@ def model_of(units, loss=None, activation=None, **compiled):
 @pytest.mark.parametrize(
     ("loss", "head"),
     [
-        ("mse", "values"),
-        ("mean_absolute_error", "values"),
-        (losses.Huber(), "values"),
-        (losses.mean_squared_error, "values"),
+        ("mse", VALUES_BY_LOSS),
+        ("mean_absolute_error", VALUES_BY_LOSS),
+        (losses.Huber(), VALUES_BY_LOSS),
+        (losses.mean_squared_error, VALUES_BY_LOSS),
         ("binary_crossentropy", "auto"),
         (losses.BinaryCrossentropy(from_logits=True), "binary_logit"),
         (losses.BinaryFocalCrossentropy(from_logits=True), "binary_logit"),
@@ -59,7 +60,7 @@ def test_a_loss_tells_what_it_is_computed_of(loss, head):
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize(
     ("loss", "head"),
-    [("mse", "values"), (losses.BinaryCrossentropy(from_logits=True), "binary_logit"), (None, "auto")],
+    [("mse", VALUES_BY_LOSS), (losses.BinaryCrossentropy(from_logits=True), "binary_logit"), (None, "auto")],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_loss_in_a_file_is_read_as_data(loss, head, suffix, tmp_path):
@@ -69,7 +70,7 @@ def test_the_loss_in_a_file_is_read_as_data(loss, head, suffix, tmp_path):
 
 
 def test_what_is_stated_comes_before_the_metadata_and_that_before_the_loss():
-    assert resolve_head("auto", {}, "mse") == "values"
+    assert resolve_head("auto", {}, "mse") == VALUES_BY_LOSS
     assert resolve_head("auto", {"head": "logits"}, "mse") == "logits"
     assert resolve_head("sigmoid", {"head": "logits"}, "mse") == "sigmoid"
     with pytest.raises(OptionError, match="metadata states head='soft'; there are: auto, probabilities"):
@@ -154,11 +155,18 @@ def test_labels_of_several_logits():
         np.testing.assert_array_equal(counts[label], expected)
 
 
-@pytest.mark.parametrize("head", ["logits", "binary_logit"])
-def test_a_statement_that_the_graph_contradicts_is_refused(head):
-    model = model_of(2, activation="softmax")
-    with pytest.raises(OptionError, match=f"head is '{head}', and the model's output is a probability"):
-        mlflow_interp.visualize_gradcam(model, INPUTS, head=head, log=False, quiet=True)
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+@pytest.mark.parametrize("by_loss", [False, True])
+def test_a_probability_stays_one_where_logits_are_stated(by_loss):
+    """A softmax, trained with a loss that takes logits: a common mistake, which is named."""
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    model = model_of(2, loss if by_loss else None, activation="softmax")
+    options = {} if by_loss else {"head": "logits"}
+    with pytest.warns(InterpretationWarning, match="head='logits' or by its loss, and is a probability"):
+        found = mlflow_interp.visualize_gradcam(model, INPUTS, log=False, quiet=True, **options)
+    given = model.predict(INPUTS, verbose=0)
+    np.testing.assert_allclose(found.examples.probabilities[:, 0], given.max(axis=1), atol=1e-6)
+    assert found.manifest["parameters"]["head"] == "softmax"
 
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
@@ -171,3 +179,13 @@ def test_saliency_takes_the_score_that_is_stated():
     first = mlflow_interp.visualize_saliency(model, INPUTS[:4], head="binary_logit", target=0, **options)
     np.testing.assert_allclose(values.gradients, logit.gradients, atol=1e-6)
     np.testing.assert_allclose(values.gradients, -first.gradients, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+def test_a_classifier_that_was_trained_with_a_squared_error_stays_one():
+    model = model_of(3, "mse", activation="softmax", metrics=["accuracy"])
+    labels = np.random.default_rng(1).integers(0, 3, 40)
+    accuracy = model.evaluate(INPUTS, np.eye(3)[labels], verbose=0)[1]
+    found = mlflow_interp.visualize_gradcam(model, INPUTS, labels=labels, log=False, quiet=True)
+    assert found.manifest["parameters"]["head"] == "softmax"
+    assert found.metrics["accuracy"] == pytest.approx(accuracy)
