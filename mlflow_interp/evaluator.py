@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,8 @@ def _loaded(model: Any, model_id: str | None, loading: Mapping[str, Any]) -> Loa
     raw = model.get_raw_model()
     if not hasattr(raw, "layers"):
         raise ModelError(f"the model is a {type(raw).__name__}; only Keras models can be interpreted")
-    return LoadedModel(raw, Origin("keras.Model", name=raw.name, run_id=model.metadata.run_id))
+    origin = Origin("keras.Model", name=raw.name, run_id=model.metadata.run_id)
+    return replace(load_model(raw, **loading), origin=origin)
 
 
 def as_inputs(features: Any, shape: tuple[int | None, ...] | None) -> np.ndarray:

@@ -97,6 +97,7 @@ def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
     return sample
 
 
+# Positional, as tf.function does not bind the keywords of a partial.
 def score_at(model: Any, entry: str, head: str, inputs: Any, points: Any, targets: Any) -> Any:
     """The score of each target where the layer `entry` gives `points`, traced."""
     import tensorflow as tf

@@ -145,8 +145,9 @@ def _with_labels(source: ImageFiles | ArrayRows, labels: Any) -> ImageFiles | Ar
     if labels is None:
         return source
     # Where each image has a label, none lies beside the classes.
-    if isinstance(source, ImageFiles) and source.every is not None and len(labels) == len(source.every.paths):
-        source = source.every
+    if isinstance(source, ImageFiles) and source.every is not None:
+        is_for_every = np.shape(labels)[:1] == (len(source.every.paths),)
+        source = source.every if is_for_every else source
     return replace(source, labels=labels)
 
 

@@ -58,9 +58,7 @@ def load_model(
     """
     check_backend()
     import_modules(imports)
-    loaded = _load(model, trust_model_code)
-    if head != "auto":
-        loaded = replace(loaded, head=head)
+    loaded = _load(model, trust_model_code, head)
     return loaded if output is None else replace(loaded, keras=only_output(loaded.keras, output))
 
 
@@ -112,17 +110,17 @@ def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
     return FoundModel(named, path, mlmodel, registered)
 
 
-def _load(model: Any, trusted: bool) -> LoadedModel:
+def _load(model: Any, trusted: bool, head: str) -> LoadedModel:
     if isinstance(model, LoadedModel):
-        return model
+        return model if head == "auto" else replace(model, head=head)
     found = find_model(model, trust_model_code=trusted)
     if not isinstance(found, FoundModel):
-        return _in_memory(model)
+        return _in_memory(model, head)
     progress.say(f"Loading {without_password(found.named)}…")
     if found.mlmodel is None:
         keras_model = keras_files.read(found.path, trusted)
         origin = Origin(uri=without_password(found.named), name=keras_model.name)
-        return LoadedModel(keras_model, origin, head=_head({}, keras_model, found.path))
+        return LoadedModel(keras_model, origin, head=_head(head, {}, keras_model, found.path))
     if trusted and found.path.is_dir():
         keras_model = _load_trusted(found.path, found.named)
     else:
@@ -134,27 +132,27 @@ def _load(model: Any, trusted: bool) -> LoadedModel:
         _origin(found, keras_model),
         metadata,
         signature_shape(found.mlmodel),
-        _head(metadata, keras_model, found.path),
+        _head(head, metadata, keras_model, found.path),
     )
 
 
-def _head(metadata: Mapping[str, Any], keras_model: Any, path: Path | None) -> str:
-    """What the output of a model is, by its metadata, or its loss where it has one output."""
+def _head(stated: str, metadata: Mapping[str, Any], keras_model: Any, path: Path | None) -> str:
+    """What the output of a model is, as it is stated, or by its loss where it has one output."""
     has_one_output = len(getattr(keras_model, "outputs", None) or (1,)) == 1
     loss = None
     if has_one_output:
-        loss = compiled_loss(keras_model) if path is None else stored_loss(path)
-    return resolve_head("auto", metadata, loss)
+        loss = compiled_loss(keras_model) if path is None or path.is_dir() else stored_loss(path)
+    return resolve_head(stated, metadata, loss)
 
 
-def _in_memory(model: Any) -> LoadedModel:
+def _in_memory(model: Any, head: str) -> LoadedModel:
     import keras
 
     if not isinstance(model, keras.Model):
         raise ModelError(
             f"model is a {type(model).__name__}; give a keras.Model, a URI such as models:/name/1, or a path"
         )
-    return LoadedModel(model, Origin(uri="keras.Model", name=model.name), head=_head({}, model, None))
+    return LoadedModel(model, Origin(uri="keras.Model", name=model.name), head=_head(head, {}, model, None))
 
 
 def _load_trusted(folder: Path, named: str) -> Any:

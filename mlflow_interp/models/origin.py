@@ -52,7 +52,7 @@ class LoadedModel:
         metadata: the `metadata` given to `log_model`; "class_names", "preprocess" and "head" are
             read from it.
         input_shape: (None, …) by the MLflow signature, where the model itself has none.
-        head: what its output is: stated by the user or in the metadata, or told by its loss; else "auto".
+        head: what its output is: as its user, its metadata or its loss states it; else "auto".
     """
 
     keras: Any

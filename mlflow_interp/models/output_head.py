@@ -35,12 +35,13 @@ def resolve_head(stated: str, metadata: Mapping[str, Any], loss: Any) -> str:
     Raises:
         OptionError: the metadata states something else than one of `Head`.
     """
+    if stated != "auto":
+        return stated
     declared = metadata.get("head", "auto")
     if declared not in get_args(Head):
         known = ", ".join(get_args(Head))
-        raise OptionError(f"the model's metadata states head={declared!r}; there are: {known}")
-    chosen = stated if stated != "auto" else str(declared)
-    return chosen if chosen != "auto" else head_of_loss(loss)
+        raise OptionError(f"the model's metadata states head={declared!r}; pass head=, one of: {known}")
+    return str(declared) if declared != "auto" else head_of_loss(loss)
 
 
 def head_of_loss(loss: Any) -> str:
