@@ -201,16 +201,16 @@ def renderer_of(task: Task, settings: CaricatureOptions) -> Renderer:
     """What draws for a task, as `caricature` makes it."""
     import tensorflow as tf
 
-    uses: dict[str, int] = {}
+    runs: list[int] = []
 
     def look(inputs: Any) -> Any:
         passed = forward(task.model, inputs)
-        uses.update(passed.uses)
+        runs.append(len(passed.runs[task.layer]) - 1)
         return passed.outputs
 
     spec = tf.TensorSpec([None, *task.photographs.shape[1:]], tf.float32)
     tf.function(look, autograph=False).get_concrete_function(spec)
-    return Renderer(task.model, task.layer, uses[task.layer], settings)
+    return Renderer(task.model, task.layer, runs, settings)
 
 
 def time_steps(task: Task, settings: CaricatureOptions, rounds: int, steps: int = 16) -> None:

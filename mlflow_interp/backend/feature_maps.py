@@ -8,14 +8,17 @@ on the grid of patches that they came from, without the class token and similar 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlflow_interp.backend import ops
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import Forward, forward
+from mlflow_interp.backend.graph import dependencies
+from mlflow_interp.backend.layer_runs import LayerRun, RunChoice, choose_runs, layer_runs
 from mlflow_interp.backend.layer_tree import is_channels_first, leaf_paths, walk
+from mlflow_interp.core.runs import Run, numbers_text
 from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
 
 Pooling = Literal["mean", "max", "flatten"]
@@ -93,23 +96,57 @@ def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
         yield from ((height // side, width // side) for side in range(2, min(height, width) // 2 + 1))
 
 
-def feature_map(model: Any, passed: Forward, path: str) -> Any:
-    """The feature map of a layer, (batch, *space, channels) float32, of which `ops.gradient` can be asked.
+def feature_maps(
+    model: Any, passed: Forward, path: str, score: Any, choice: RunChoice = None
+) -> tuple[list[Run], list[Any]]:
+    """Runs of a layer, and the feature map of each, of which `ops.gradient` can be asked.
+
+    Args:
+        model: the Keras model.
+        passed: a traced pass.
+        path: of the layer.
+        score: only runs that it depends on have a map that explains it.
+        choice: which runs to take.
+
+    Returns:
+        The runs, and maps (batch, *space, channels) float32, all of the same shape but for the channels.
 
     Raises:
-        OptionError: the layer has no spatial feature map.
+        OptionError: the layer has no spatial feature map, or the score does not depend on it; runs that
+            there are not, or of different shapes.
     """
-    tensor = passed.tapped.get(path)
-    layout = None if tensor is None else find_layout(model, passed, tensor)
-    if layout is None:
-        shape = "nothing" if tensor is None else f"shape {tuple(tensor.shape)}"
+    used = dependencies(score)
+    layouts: dict[int, SpatialLayout] = {}
+
+    def refusal(each: LayerRun) -> str | None:
+        values = each.values(each.tensor)
+        layout = find_layout(model, passed, values)
+        if layout is None:
+            return (
+                f"gives shape {tuple(values.shape)}, and the method needs a feature map over space, such as "
+                "(batch, height, width, channels); `mlflow-interp layers` shows which layers have one"
+            )
+        if each.tensor.op.name not in used:
+            return "has no influence on the class score; name a layer that the score depends on"
+        layouts[each.run.number] = layout
+        return None
+
+    runs = choose_runs(path, layer_runs(model, passed, path), choice, refusal=refusal)
+    sizes = {layouts[each.run.number].sizes for each in runs}
+    if len(sizes) > 1:
+        numbers = numbers_text([each.run for each in runs])
         raise OptionError(
-            f"layer {path!r} gives {shape}, and the method needs a feature map over space, such as "
-            "(batch, height, width, channels); `mlflow-interp layers` shows which layers have one"
+            f"runs {numbers} of layer {path!r} give feature maps of different sizes; name runs of one size "
+            f"with runs=, such as runs={runs[-1].run.number}"
         )
-    features = layout.lay_out(ops.as_float(tensor))
-    ops.declare_feature_map(features, tensor, layout.lay_out, path)
-    return features
+    lay_outs = [_lay_out(each, layouts[each.run.number]) for each in runs]
+    maps = [lay_out(ops.as_float(each.tensor)) for each, lay_out in zip(runs, lay_outs, strict=True)]
+    ops.declare_feature_maps(maps, [each.tensor for each in runs], lay_outs, path)
+    return [each.run for each in runs], maps
+
+
+def _lay_out(run: LayerRun, layout: SpatialLayout) -> Callable[[Any], Any]:
+    return lambda tensor: layout.lay_out(run.values(tensor))
 
 
 def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
@@ -137,15 +174,24 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
 
 
 def spatial_layers(model: Any, traced: Forward, upto: Any) -> dict[str, SpatialLayout]:
-    """By path in order of completion, the layers with a spatial feature map that `upto` depends on."""
+    """By path in order of completion, the layers with a spatial feature map that `upto` depends on.
+
+    Of a layer that runs several times the last run with a feature map counts.
+    """
+    return {path: layout for path, (layout, _) in _spatial_tensors(model, traced, upto).items()}
+
+
+def _spatial_tensors(model: Any, traced: Forward, upto: Any) -> dict[str, tuple[SpatialLayout, Any]]:
     used = dependencies(upto)
     leaves = leaf_paths(model)
-    layouts = [
-        (path, find_layout(model, traced, tensor))
-        for path, tensor in traced.tapped.items()
-        if path in leaves and tensor.op.name in used
-    ]
-    return {path: layout for path, layout in layouts if layout is not None}
+    found: dict[str, tuple[SpatialLayout, Any]] = {}
+    for path, tensor in traced.completed:
+        if path in leaves and tensor.op.name in used:
+            layout = find_layout(model, traced, tensor)
+            if layout is not None:
+                found.pop(path, None)
+                found[path] = layout, tensor
+    return found
 
 
 def _last_influential_layer(model: Any, like: Any) -> str | None:
@@ -156,12 +202,12 @@ def _last_influential_layer(model: Any, like: Any) -> str | None:
 
     def influences(inputs: Any) -> Any:
         passed = forward(model, inputs)
-        layers = spatial_layers(model, passed, passed.outputs)
-        paths.extend(layers)
+        found = _spatial_tensors(model, passed, passed.outputs)
+        paths.extend(found)
         # The square, as probabilities sum to one whatever the input.
-        gradients = tf.gradients(tf.square(passed.outputs), [passed.tapped[path] for path in layers])
-        gradients_and_layouts = zip(gradients, layers.values(), strict=True)
-        return [tf.reduce_any(layout.lay_out(each) != 0) for each, layout in gradients_and_layouts]
+        gradients = tf.gradients(tf.square(passed.outputs), [tensor for _, tensor in found.values()])
+        gradients_and_layouts = zip(gradients, found.values(), strict=True)
+        return [tf.reduce_any(layout.lay_out(each) != 0) for each, (layout, _) in gradients_and_layouts]
 
     noise = tf.nest.map_structure(
         lambda each: tf.cast(tf.random.stateless_uniform((1, *each.shape[1:]), (0, 0)), each.dtype), like
@@ -200,23 +246,6 @@ def layer_before_head(model: Any, traced: Forward) -> str:
     return before_head[-1]
 
 
-def dependencies(tensor: Any, *, but: Sequence[str] = ()) -> set[str]:
-    """The names of all operations that a tensor of a traced graph is computed from, including its own.
-
-    Args:
-        tensor: the tensor.
-        but: types of operations whose inputs are not followed.
-    """
-    names = set()
-    pending = [tensor.op]
-    while pending:
-        operation = pending.pop()
-        if operation.name not in names:
-            names.add(operation.name)
-            pending.extend(parent.op for parent in operation.inputs if operation.type not in but)
-    return names
-
-
 def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
     """What a layer gives as (batch, features) float32, the axes between pooled.
 
@@ -238,3 +267,24 @@ def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
         return tf.reshape(tensor, (-1, size))
     axes = spatial_axes(model, tensor)
     return tf.reduce_mean(tensor, axes) if pooling == "mean" else tf.reduce_max(tensor, axes)
+
+
+def pooled_runs(values: Sequence[Any], pooling: Pooling, path: str) -> Any:
+    """What several runs of a layer give, each (batch, features), pooled over the runs as over positions.
+
+    Raises:
+        OptionError: runs whose features are not the same.
+    """
+    import tensorflow as tf
+
+    if len(values) == 1:
+        return values[0]
+    if pooling == "flatten":
+        return tf.concat(values, axis=1)
+    if len({each.shape[1] for each in values}) > 1:
+        raise OptionError(
+            f"the runs of layer {path!r} give {', '.join(str(each.shape[1]) for each in values)} features, "
+            "which can't be pooled; name runs of one size with runs=, or pass pooling='flatten'"
+        )
+    stacked = tf.stack(values)
+    return tf.reduce_mean(stacked, axis=0) if pooling == "mean" else tf.reduce_max(stacked, axis=0)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mlflow_interp.backend.layer_tree import Located, find_layer, walk
@@ -29,14 +30,30 @@ class Forward:
     Attributes:
         inputs: what the model is fed.
         outputs: the model's output tensor.
-        tapped: by path in order of completion, the last output tensor of each layer.
-        uses: by path, how often the layer was run: more than once where it is shared.
+        completed: the path and the output tensor of each run of each layer, in order of completion. A layer
+            runs several times where it is shared, or applied to each time step.
     """
 
     inputs: Arrays
     outputs: Any
-    tapped: dict[str, Any] = field(default_factory=dict)
-    uses: dict[str, int] = field(default_factory=dict)
+    completed: Sequence[tuple[str, Any]] = field(default_factory=list)
+
+    @cached_property
+    def runs(self) -> dict[str, list[Any]]:
+        """By path, the output tensor of each run of a layer."""
+        runs: dict[str, list[Any]] = {}
+        for path, tensor in self.completed:
+            runs.setdefault(path, []).append(tensor)
+        return runs
+
+    @cached_property
+    def tapped(self) -> dict[str, Any]:
+        """By path in order of completion, the output tensor of the last run of each layer."""
+        tapped: dict[str, Any] = {}
+        for path, tensor in self.completed:
+            tapped.pop(path, None)
+            tapped[path] = tensor
+        return tapped
 
 
 def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None = None) -> Forward:
@@ -52,17 +69,14 @@ def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None =
     """
     import tensorflow as tf
 
-    tapped = dict[str, Any]()
-    uses = dict[str, int]()
+    completed = list[tuple[str, Any]]()
     graph = tf.compat.v1.get_default_graph()
 
     def record(path: str, output: Any) -> Any:
         output = tf.cast(overrides[path], output.dtype) if overrides and path in overrides else output
         # The output of a loop body inside a layer belongs to another graph and can't be used in this one.
         if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
-            tapped.pop(path, None)
-            tapped[path] = output
-            uses[path] = uses.get(path, 0) + 1
+            completed.append((path, output))
         return output
 
     with _tracing, contextlib.ExitStack() as stack:
@@ -75,7 +89,7 @@ def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None =
             f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
             f"explained; choose one with output={_output_hint(model)}"
         )
-    return Forward(inputs, leaves[0], tapped, uses)
+    return Forward(inputs, leaves[0], completed)
 
 
 def _output_hint(model: Any) -> str:
@@ -83,8 +97,8 @@ def _output_hint(model: Any) -> str:
     return f", one of {', '.join(names)}" if names else ""
 
 
-def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
-    """The output of one layer; nothing after it is run. For use inside a `tf.function`.
+def forward_to(model: Any, inputs: Arrays, path: str, runs: Sequence[int]) -> list[Any]:
+    """The outputs of some runs of one layer; nothing after them is run. For use inside a `tf.function`.
 
     A functional model's own check of its input's size is skipped, so that images of other sizes can be run
     as far as the layers themselves take them.
@@ -93,7 +107,7 @@ def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
         model: the Keras model.
         inputs: what it is fed.
         path: the layer's path.
-        uses: how often the layer is run in a whole forward pass, as `Forward.uses` has it.
+        runs: their positions in `Forward.runs`.
 
     Raises:
         ModelError: the model can't take the inputs, or never runs the layer.
@@ -102,7 +116,7 @@ def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
 
     def record(_: str, output: Any) -> Any:
         outputs.append(output)
-        if len(outputs) == uses:
+        if len(outputs) > max(runs):
             raise _LayerReached
         return output
 
@@ -114,8 +128,8 @@ def forward_to(model: Any, inputs: Arrays, path: str, uses: int) -> Any:
         try:
             _call(model, inputs)
         except _LayerReached:
-            return outputs[-1]
-    raise ModelError(f"model {model.name!r} ran layer {path!r} only {len(outputs)} times of {uses}")
+            return [outputs[run] for run in runs]
+    raise ModelError(f"model {model.name!r} ran layer {path!r} only {len(outputs)} times of {max(runs) + 1}")
 
 
 class _LayerReached(BaseException):

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.backend.compile import compile_for
-from mlflow_interp.backend.feature_maps import dependencies
 from mlflow_interp.backend.forward import Forward, forward
+from mlflow_interp.backend.graph import dependencies
 from mlflow_interp.backend.heads import class_scores
 from mlflow_interp.backend.layer_tree import leaf_paths
 from mlflow_interp.exceptions import InapplicableError
@@ -39,7 +39,7 @@ def differentiable_input(model: Any, passed: Forward, score: Any) -> str:
         path: tensor for path, tensor in passed.tapped.items() if path in leaves and tensor.dtype.is_floating
     }
     embeddings = [path for path in tensors if _is_first_continuous(path, passed, tensors, score)]
-    if len(embeddings) == 1 and passed.uses[embeddings[0]] == 1:
+    if len(embeddings) == 1 and len(passed.runs[embeddings[0]]) == 1:
         return embeddings[0]
     reason = (
         f"it looks them up in {', '.join(embeddings)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from mlflow_interp.exceptions import OptionError
@@ -12,16 +13,20 @@ SPACE: Over = "space"
 CHANNELS: Over = "channels"
 
 # Lists that TensorFlow keeps with a graph, so that they live as long as its tensors.
-_FEATURE_MAPS = "mlflow_interp/feature_maps"  # (feature map, the layer's tensor, lay_out, path)
+_FEATURE_MAPS = "mlflow_interp/feature_maps"  # [(feature map, the layer's tensor, lay_out)], path
 _GRADIENTS = "mlflow_interp/gradients"  # (score, tensor, gradient)
 
 
-def declare_feature_map(features: Any, tensor: Any, lay_out: Any, path: str) -> None:
-    """Declare that `features` is the output `tensor` of the layer at `path`, laid out by `lay_out`.
+def declare_feature_maps(
+    features: Sequence[Any], tensors: Sequence[Any], lay_outs: Sequence[Callable[[Any], Any]], path: str
+) -> None:
+    """Declare that `features` are the outputs `tensors` of runs of the layer at `path`, each laid out.
 
-    `gradient` with respect to it is then the gradient with respect to the layer, laid out the same way.
+    `gradient` with respect to one of them is then the gradient with respect to the layer, laid out the same
+    way; those of all runs are computed in one backward pass.
     """
-    features.graph.get_collection_ref(_FEATURE_MAPS).append((features, tensor, lay_out, path))
+    group = list(zip(features, tensors, lay_outs, strict=True))
+    features[0].graph.get_collection_ref(_FEATURE_MAPS).append((group, path))
 
 
 def gradient(score: Any, tensor: Any) -> Any:
@@ -39,19 +44,34 @@ def gradient(score: Any, tensor: Any) -> Any:
     for known_score, known_tensor, known_gradient in computed:
         if known_score is score and known_tensor is tensor:
             return known_gradient
-    for features, output, lay_out, path in score.graph.get_collection_ref(_FEATURE_MAPS):
-        if features is tensor:
-            result = tf.gradients(score, output)[0]
-            if result is None:
-                raise OptionError(
-                    f"the class score does not depend on layer {path!r}; take a layer on the way to it"
-                )
-            result = lay_out(as_float(result))
-            break
-    else:
-        result = tf.gradients(score, tensor)[0]
+    for group, path in score.graph.get_collection_ref(_FEATURE_MAPS):
+        if any(features is tensor for features, _, _ in group):
+            computed += [(score, *each) for each in _gradients_of_runs(score, group, path)]
+            return gradient(score, tensor)
+    result = tf.gradients(score, tensor)[0]
     computed.append((score, tensor, result))
     return result
+
+
+def _gradients_of_runs(score: Any, group: Sequence[Any], path: str) -> Iterator[tuple[Any, Any]]:
+    """The feature map of each run, and the gradient with respect to it."""
+    import tensorflow as tf
+
+    outputs = list({id(output): output for _, output, _ in group}.values())
+    results = dict(zip(map(id, outputs), tf.gradients(score, outputs), strict=True))
+    for features, output, lay_out in group:
+        if results[id(output)] is None:
+            raise OptionError(
+                f"the class score does not depend on layer {path!r}; take a layer on the way to it"
+            )
+        yield features, lay_out(as_float(results[id(output)]))
+
+
+def stack(tensors: Sequence[Any]) -> Any:
+    """Tensors (batch, …) of one shape as (batch, number of tensors, …)."""
+    import tensorflow as tf
+
+    return tf.stack(tensors, axis=1)
 
 
 def as_float(tensor: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.core.image_arrays import ImagePart
+
 UNKNOWN = -1  # the label of an input whose class is not known
 
 #: One array, or a tuple or dict of arrays for a model with several inputs.
@@ -24,6 +26,7 @@ class Chunk:
         inputs: what the model is fed, n rows: an array, or a tuple or dict of arrays.
         labels: (n,) int64 class indices, `UNKNOWN` (-1) where not given.
         images: (n, height, width, 3) uint8 to be shown, or None where inputs aren't images.
+        parts: what `images` are made of where several images belong to an input; else empty.
         label_rows: (n, classes) labels as given where a row holds a number for each class, else None.
         weights: (n,) how much each input counts, None where not given.
         digests: (n, 16) uint8, the digest of each input as it was given, before preparation; None where
@@ -43,6 +46,7 @@ class Chunk:
     digests: np.ndarray | None = None
     blue_first: bool | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    parts: tuple[ImagePart, ...] = ()
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -78,6 +82,7 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
         digests=joined([chunk.digests for chunk in chunks]),
         columns={name: joined([chunk.columns[name] for chunk in chunks]) for name in chunks[0].columns},
         blue_first=chunks[0].blue_first,
+        parts=chunks[0].parts,
     )
 
 
@@ -105,6 +110,7 @@ def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
         digests=digests,
         blue_first=chunk.blue_first,
         columns={name: values[part] for name, values in chunk.columns.items()},
+        parts=chunk.parts,
     )
 
 

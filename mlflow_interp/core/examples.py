@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
-from mlflow_interp.core.image_arrays import thumbnails
+from mlflow_interp.core.image_arrays import ImagePart, thumbnails
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
 from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
@@ -32,6 +32,7 @@ class Examples:
         probabilities: (n, k) float32, of these classes.
         class_names: names of the classes, or None.
         images: (m, height, width, 3) uint8, of the m <= 64 inputs that are shown; None if not images.
+        parts: what `images` are made of where several images belong to an input; else empty.
         values: (m, …) of the inputs that are shown, as the model is fed them; None if they are images, if
             the model has several inputs, or if they are large.
         shown: (m,) int64 the rows of the inputs that are shown, ascending; None for the first 64.
@@ -53,6 +54,7 @@ class Examples:
     thumbnails: np.ndarray | None = None
     digests: np.ndarray | None = None
     is_selection: bool = False
+    parts: tuple[ImagePart, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -231,6 +233,7 @@ class ExampleAccumulator:
             thumbnails=rows.get("thumbnails"),
             digests=rows.get("digests"),
             is_selection=self.is_selection,
+            parts=() if shown is None else shown.parts,
         )
 
 

@@ -1,9 +1,123 @@
-"""Images as arrays: rescaled, shown, reduced to thumbnails. NumPy, and Pillow to resample."""
+"""Images as arrays: rescaled, shown, several on one sheet, reduced to thumbnails."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 from PIL import Image
+
+GAP_SHARE = 0.03  # of an image's width, the white between the images of one sheet
+MOST_FRAMES = 16  # of a video that are shown
+LARGEST_FRAME = 128  # pixels of the longer side of a frame, about
+_MOST_COLUMNS = 4  # of frames
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """Where one of several images that belong to an input lies in the image that is shown of it.
+
+    Attributes:
+        input: the position of the model's input, dict entries by sorted key.
+        name: the name of that input.
+        box: (top, left, height, width) in pixels.
+        frame: the time step of a frame of a video, the depth of a slice of a volume; else None.
+        frames: the number of frames or slices; 0 for none.
+    """
+
+    input: int
+    name: str
+    box: tuple[int, int, int, int]
+    frame: int | None = None
+    frames: int = 0
+
+    @property
+    def caption(self) -> str:
+        """What it is, for people."""
+        return self.name if self.frame is None else f"{self.name} {self.frame}".strip()
+
+    @property
+    def area(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        top, left, height, width = self.box
+        return slice(top, top + height), slice(left, left + width)
+
+
+def show(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, tuple[ImagePart, ...]]:
+    """Show what a model is fed: a single image as it is, several images and frames side by side on one sheet.
+
+    Args:
+        arrays: by name, the inputs of the model (n, …), channels last. A single one has the name "".
+
+    Returns:
+        (n, height, width, 3) uint8, or None where there is no image; and what the sheet is made of, empty
+        where it is the only input itself.
+    """
+    images: list[tuple[ImagePart, np.ndarray]] = []
+    for position, (name, array) in enumerate(arrays.items()):
+        shown = shown_as_images(array)
+        if shown is not None and len(arrays) == 1:
+            return shown, ()
+        if shown is not None:
+            images.append((ImagePart(position, name, (0, 0, *shown.shape[1:3])), shown))
+        elif array.ndim == 5 and array.shape[-1] in (1, 3) and min(array.shape[2:4]) >= 2:
+            images += _frames(position, name, array)
+    return _sheet(images)
+
+
+def _frames(position: int, name: str, array: np.ndarray) -> list[tuple[ImagePart, np.ndarray]]:
+    """Frames of videos (n, frames, height, width, channels), evenly spaced and reduced."""
+    count = array.shape[1]
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(int))
+    pixels = _reduced(array[:, chosen], -(-max(array.shape[2:4]) // LARGEST_FRAME))
+    if pixels.dtype != np.uint8:
+        pixels = np.rint(rescale(pixels) * 255).astype(np.uint8)
+    pixels = np.broadcast_to(pixels, (*pixels.shape[:-1], 3))
+    return [
+        (ImagePart(position, name, (0, 0, *pixels.shape[2:4]), frame, count), pixels[:, index])
+        for index, frame in enumerate(chosen.tolist())
+    ]
+
+
+def _reduced(frames: np.ndarray, times: int) -> np.ndarray:
+    """Frames (n, frames, height, width, channels) at a fraction of their size, means of square blocks."""
+    if times < 2:
+        return frames
+    n, count, height, width, channels = frames.shape
+    rows, columns = max(1, height // times), max(1, width // times)
+    blocks = frames[:, :, : rows * times, : columns * times].astype(np.float32)
+    means = blocks.reshape(n, count, rows, -1, columns, blocks.shape[3] // columns, channels).mean(
+        axis=(3, 5)
+    )
+    return np.asarray(np.rint(means).astype(np.uint8) if frames.dtype == np.uint8 else means)
+
+
+def _sheet(
+    images: Sequence[tuple[ImagePart, np.ndarray]],
+) -> tuple[np.ndarray | None, tuple[ImagePart, ...]]:
+    """Images of one input beside and below each other on white, frames in rows of at most four."""
+    if not images:
+        return None, ()
+    most = len(images) if all(part.frame is None for part, _ in images) else _MOST_COLUMNS
+    # As many columns as the fullest rows need, so that six frames are two rows of three.
+    columns = math.ceil(len(images) / math.ceil(len(images) / most))
+    height = max(part.box[2] for part, _ in images)
+    width = max(part.box[3] for part, _ in images)
+    gap = max(1, round(GAP_SHARE * width))
+    size = (
+        math.ceil(len(images) / columns) * (height + gap) - gap,
+        columns * (width + gap) - gap,
+    )
+    sheet = np.full((len(images[0][1]), *size, 3), 255, np.uint8)
+    parts = []
+    for index, (part, pixels) in enumerate(images):
+        row, column = divmod(index, columns)
+        placed = replace(part, box=(row * (height + gap), column * (width + gap), *part.box[2:]))
+        sheet[(slice(None), *placed.area)] = pixels
+        parts.append(placed)
+    return sheet, tuple(parts)
 
 
 def rescale(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, flatten, map_arrays
 from mlflow_interp.core.digests import row_digests
-from mlflow_interp.core.image_arrays import shown_as_images
+from mlflow_interp.core.image_arrays import ImagePart, show
 from mlflow_interp.data.preprocessing import Preprocess, is_users, takes_blue_first
 from mlflow_interp.exceptions import InputsError, OptionError
 
@@ -25,6 +25,7 @@ class Rows:
         images: (n, height, width, 3) uint8 to be shown, or None.
         digests: (n, 16) uint8, of each input as it was given.
         selected: of several arrays, whether each is preprocessed.
+        parts: what `images` are made of; see `core.image_arrays.show`.
     """
 
     indices: np.ndarray
@@ -33,6 +34,7 @@ class Rows:
     images: np.ndarray | None
     digests: np.ndarray
     selected: Sequence[bool] = ()
+    parts: tuple[ImagePart, ...] = ()
 
 
 def is_pixels(array: np.ndarray) -> bool:
@@ -51,6 +53,7 @@ class Preparation:
         shape: of the model's input, None where it has several or it is not known.
         channels_first: whether the model's images have channels first.
         is_stated: whether the user named the preprocessing.
+        input_names: of the model, in its order; empty where not known.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Preparation:
     shape: tuple[int | None, ...] | None
     channels_first: bool
     is_stated: bool = False
+    input_names: tuple[str, ...] = ()
     _blue_first: dict[tuple[int, ...], bool | None] = field(default_factory=dict)
 
     def rows(
@@ -79,9 +83,20 @@ class Preparation:
         selected = self.selected(values)
         values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
         with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
-            images = shown_as_images(flatten(values)[0])
-        rows = Rows(indices, names, map_arrays(_as_float, values), images, digests, selected)
+            images, parts = show(self._named(values))
+        rows = Rows(indices, names, map_arrays(_as_float, values), images, digests, selected, parts)
         return rows if is_users(self.name) else self._prepared(rows)
+
+    def _named(self, values: Arrays) -> dict[str, np.ndarray]:
+        """The inputs of the model by their names; a single one has no name."""
+        if isinstance(values, dict):
+            return {str(name): values[name] for name in sorted(values)}
+        arrays = flatten(values)
+        if len(arrays) == 1:
+            return {"": arrays[0]}
+        are_known = len(self.input_names) == len(arrays)
+        names = self.input_names if are_known else [f"input {position}" for position in range(len(arrays))]
+        return dict(zip(names, arrays, strict=True))
 
     def finished(self, rows: Rows) -> Rows:
         """Rows completely prepared; a user's own function runs here, in the thread of the caller.

@@ -89,6 +89,7 @@ class Reader:
             self.shape,
             is_channels_first(model),
             is_stated=self.preprocess != "auto",
+            input_names=tuple(tensor.name for tensor in getattr(model, "inputs", None) or ()),
         )
 
     def _find_preprocess(self, *, takes_floats: bool) -> tuple[str, Preprocess, str | None]:
@@ -273,4 +274,5 @@ def _chunk(preparation: Preparation, rows: Rows, annotations: Annotations) -> Ch
         weights=annotations.weights,
         digests=rows.digests,
         blue_first=preparation.takes_blue_first(rows),
+        parts=rows.parts,
     )

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mlflow_interp.core.image_arrays import rescale
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.overlay import overlay, resize_map
+from mlflow_interp.drawing.overlay import overlay, plane_at, resize_map
 from mlflow_interp.drawing.palette import class_colours
 
 WIDTH = 360  # pixels of a tile of lines, bars or tokens
@@ -67,7 +67,7 @@ def draw_bars(values: np.ndarray | None, shares: np.ndarray, colours: Any) -> np
     right = 0.98 * tile.width
     middle = (left + right) / 2
     longest = (right - left) / 2
-    font = _font(min(12 * OVERSAMPLING, 0.8 * height))
+    font = font_of(min(12 * OVERSAMPLING, 0.8 * height))
     for row, index in enumerate(indices.tolist()):
         top = row * height
         share = float(shares[index])
@@ -130,7 +130,7 @@ def _with_axis(tile: Image.Image, length: int) -> np.ndarray:
     from matplotlib.ticker import MaxNLocator
 
     draw = ImageDraw.Draw(tile)
-    font = _font(11 * OVERSAMPLING)
+    font = font_of(11 * OVERSAMPLING)
     top = tile.height - _AXIS_HEIGHT * OVERSAMPLING
     last = max(1, length - 1)
     for step in MaxNLocator(6, integer=True).tick_values(0, last):
@@ -159,7 +159,7 @@ def _tokens(values: np.ndarray, heat: np.ndarray, colours: Any, opacity: float |
     width = tile.width / columns
     height = tile.height / rows
     # The width of digits is about 0.6 of the font size; the longest name must fit its cell.
-    font = _font(min(17 * OVERSAMPLING, 0.8 * height, width / (0.7 * max(map(len, names)))))
+    font = font_of(min(17 * OVERSAMPLING, 0.8 * height, width / (0.7 * max(map(len, names)))))
     dark = background @ (0.299, 0.587, 0.114) < 0.5
     for index, name in enumerate(names):
         row, column = divmod(index, columns)
@@ -177,20 +177,12 @@ def _volume(values: np.ndarray | None, heat: np.ndarray, colours: Any, opacity: 
     slices = []
     for index in indices:
         plane = None if grey is None else grey[index]
-        plane_heat = _heat_at_depth(heat, index / max(depth - 1, 1))
+        plane_heat = plane_at(heat, index / max(depth - 1, 1))
         slices.append(_plane(plane, plane_heat, colours, opacity, SIDE // columns))
     slices += [np.full_like(slices[0], 255)] * (-len(slices) % columns)
     framed = [np.pad(pixels, ((1, 1), (1, 1), (0, 0)), constant_values=255) for pixels in slices]
     rows = [framed[start : start + columns] for start in range(0, len(framed), columns)]
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])
-
-
-def _heat_at_depth(heat: np.ndarray, share: float) -> np.ndarray:
-    """The heat at a share of the depth, interpolated between two planes."""
-    position = share * (len(heat) - 1)
-    before = math.floor(position)
-    after = math.ceil(position)
-    return np.asarray(heat[before] + (position - before) * (heat[after] - heat[before]))
 
 
 def _plane(
@@ -221,7 +213,7 @@ def _background(heat: np.ndarray, colours: Any, opacity: float | None) -> np.nda
 
 
 @cache
-def _font(size: float) -> ImageFont.FreeTypeFont:
+def font_of(size: float) -> ImageFont.FreeTypeFont:
     """The font of the figures, its size in pixels."""
     import matplotlib
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 
@@ -17,6 +19,14 @@ def resize_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resample one (h, w) map to (height, width), bilinearly, as float32."""
     image = Image.fromarray(np.asarray(values, np.float32))
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def plane_at(volume: np.ndarray, share: float) -> np.ndarray:
+    """The plane of a volume (depth, h, w) at a share of its depth, interpolated between two."""
+    position = share * (len(volume) - 1)
+    before = math.floor(position)
+    after = math.ceil(position)
+    return np.asarray(volume[before] + (position - before) * (volume[after] - volume[before]))
 
 
 def overlay(image: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:

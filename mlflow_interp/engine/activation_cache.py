@@ -11,20 +11,19 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.backend.compile import compile_for
-from mlflow_interp.backend.feature_maps import Pooling
 from mlflow_interp.backend.fingerprint import graph_digest
 from mlflow_interp.core.chunk import Arrays, Chunk
 from mlflow_interp.core.digests import row_digests
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.paths import local_path
-from mlflow_interp.engine.activations import trace_activations
+from mlflow_interp.core.runs import Run
+from mlflow_interp.engine.activations import ActivationOptions, trace_activations
 from mlflow_interp.engine.growing_array import GrowingArray, has_rows
 from mlflow_interp.engine.row_store import RowStore
 from mlflow_interp.engine.trace import Trace
@@ -62,8 +61,7 @@ class ActivationCache:
     Args:
         folder: of the cache.
         model: the Keras model.
-        paths: of the layers; None for the last before the head.
-        pooling: how activations are pooled.
+        options: which activations to take.
         chunk: inputs, for their shape.
         head: what the model's output is.
 
@@ -75,13 +73,13 @@ class ActivationCache:
         self,
         folder: Path,
         model: Any,
-        paths: Sequence[str] | None,
-        pooling: Pooling,
+        options: ActivationOptions,
         chunk: Chunk,
         *,
         head: str = "auto",
     ) -> None:
-        self.paths = list(paths or ())
+        self.paths = list(options.paths or ())
+        self.runs: dict[str, tuple[Run, ...]] = {}
         self.is_complete = True
         self._head = ""
         self._keys: list[bytes] = []
@@ -89,13 +87,13 @@ class ActivationCache:
 
         def traced(inputs: Arrays) -> Any:
             trace = Trace(model, inputs, {}, head=head)
-            tensors = trace_activations(trace, paths, pooling)
+            tensors, self.runs = trace_activations(trace, options)
             self.paths = list(tensors)
             self._head = trace.scores.head
             return trace.scores.probabilities, list(tensors.values())
 
         self._folder = folder / graph_digest(compile_for(traced, chunk.inputs))
-        names = (PREDICTIONS, *(f"{pooling} {path}" for path in self.paths))
+        names = (PREDICTIONS, *(f"{options.pooling} {path}" for path in self.paths))
         self._files = [f"{hashlib.sha256(name.encode()).hexdigest()}.npy" for name in names]
         self._places: dict[bytes, tuple[int, int]] = {}
         self._parts: list[list[np.ndarray]] = []

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mlflow_interp.backend.feature_maps import Pooling, layer_before_head, pooled
+from mlflow_interp.backend.feature_maps import Pooling, layer_before_head, pooled, pooled_runs
+from mlflow_interp.backend.layer_runs import RunChoice, choose_runs, layer_runs
 from mlflow_interp.backend.layer_tree import Layers, check_named_once, find_layer, split_layers
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.runs import Run
 from mlflow_interp.engine.row_store import RowStore
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, OptionError
@@ -32,33 +35,65 @@ def find_paths(model: Any, layers: Layers) -> list[str] | None:
     return paths
 
 
-def trace_activations(trace: Trace, paths: Sequence[str] | None, pooling: Pooling) -> dict[str, Any]:
-    """By path, the output of each layer as (batch, features) float32, traced.
+@dataclass(frozen=True)
+class ActivationOptions:
+    """Which activations to take.
 
-    Args:
-        trace: the pass.
+    Attributes:
         paths: of the layers; None for the last before the head.
-        pooling: what becomes of the axes between batch and channels.
+        runs: which runs to take of layers that run several times.
+        pooling: what becomes of the axes between batch and channels, and of several runs.
+    """
+
+    paths: Sequence[str] | None
+    runs: RunChoice = None
+    pooling: Pooling = "mean"
+
+
+def trace_activations(
+    trace: Trace, options: ActivationOptions
+) -> tuple[dict[str, Any], dict[str, tuple[Run, ...]]]:
+    """By path, the output of each layer as (batch, features) float32, traced; and the runs it is of.
 
     Raises:
-        OptionError: a layer that gives no vector for each input.
+        OptionError: a layer that gives no vector for each input, runs that there are not.
         ModelError: no layer before the head.
     """
-    if paths is None:
-        paths = [layer_before_head(trace.model, trace.passed)]
-    return {path: pooled(trace.model, _output(trace, path), pooling, path) for path in paths}
-
-
-def _output(trace: Trace, path: str) -> Any:
-    tensor = trace.inputs if path == INPUT else trace.passed.tapped.get(path)
-    if tensor is None or isinstance(tensor, (tuple, dict)) or not (tensor.shape.rank or 0) >= 2:
-        shape = getattr(tensor, "shape", None)
-        actual = "nothing" if shape is None else f"shape {tuple(shape)}"
-        raise OptionError(
-            f"layer {path!r} gives {actual}, and a vector for each input is needed, (batch, features) or "
-            "with axes between that can be pooled; `mlflow-interp layers` shows which layers give one"
+    model, pooling = trace.model, options.pooling
+    paths = [layer_before_head(model, trace.passed)] if options.paths is None else options.paths
+    tensors: dict[str, Any] = {}
+    runs: dict[str, tuple[Run, ...]] = {}
+    for path in paths:
+        if path == INPUT:
+            tensors[path] = _input_activations(trace, pooling)
+            continue
+        all_runs = layer_runs(model, trace.passed, path)
+        chosen = choose_runs(
+            path, all_runs, options.runs, refusal=lambda run: _refusal(run.values(run.tensor))
         )
-    return tensor
+        values = [pooled(model, run.values(run.tensor), pooling, path) for run in chosen]
+        tensors[path] = pooled_runs(values, pooling, path)
+        runs[path] = tuple(run.run for run in chosen)
+    return tensors, runs
+
+
+def _input_activations(trace: Trace, pooling: Pooling) -> Any:
+    refusal = _refusal(trace.inputs)
+    if refusal:
+        raise OptionError(f"layer {INPUT!r} {refusal}")
+    return pooled(trace.model, trace.inputs, pooling, INPUT)
+
+
+def _refusal(tensor: Any) -> str | None:
+    """Why a tensor gives no vector for each input; None where it does."""
+    if not isinstance(tensor, (tuple, dict)) and (tensor.shape.rank or 0) >= 2:
+        return None
+    shape = getattr(tensor, "shape", None)
+    gives = "several arrays" if shape is None else f"shape {tuple(shape)}"
+    return (
+        f"gives {gives}, and a vector for each input is needed, (batch, features) or with axes between that "
+        "can be pooled; `mlflow-interp layers` shows which layers give one"
+    )
 
 
 class Activations:

@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlflow_interp.backend import ops
+from mlflow_interp.backend.layer_runs import RunChoice, Runs, parse_runs
 from mlflow_interp.backend.layer_tree import SpatialLayer, find_layer
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.explained import ExplainedAccumulator
 from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.runs import Run
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
@@ -24,22 +27,26 @@ _ARGUMENTS = """
 Args:
     layer: The layer whose feature map is weighted: an index, a name, or a path into nested models
         such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
+    runs: Of a layer that runs several times, as in TimeDistributed or where several inputs share it,
+        the runs to explain: all, or positions separated by commas. By default those that no later
+        run depends on: every frame, every input, the last of a sequence.
     target: The class to explain: an index or a class name, "label" for the true label, or one
         for each input, separated by commas. By default the class that the model predicts.
 
 Returns:
     Signed heatmaps (n, height, width), float32, at the resolution of the feature map, unscaled; of signals
-    and texts (n, length), of volumes (n, depth, height, width). Figures show what is positive.
+    and texts (n, length), of volumes (n, depth, height, width). Of several runs (n, runs, …). Figures
+    show what is positive.
 
 Raises:
-    OptionError: no such layer, a layer without a spatial feature map, a class out of range.
+    OptionError: no such layer or run, a layer without a spatial feature map, a class out of range.
     InapplicableError: the model has no spatial feature map at all.
     ModelError: the model can't take the inputs.
 """
 
 
 def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streaming[HeatmapResult]]]:
-    """Make a method of a function (features, score) => map, with the options `layer` and `target`.
+    """Make a method of a function (features, score) => map, with the options `layer`, `runs`, `target`.
 
     Args:
         title: the name of the method for people.
@@ -47,9 +54,10 @@ def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streamin
 
     def declare(function: Attribution) -> Callable[..., Streaming[HeatmapResult]]:
         def method(
-            model: Any, batch: Batch, *, layer: SpatialLayer = None, target: Target = None
+            model: Any, batch: Batch, *, layer: SpatialLayer = None, runs: Runs = None, target: Target = None
         ) -> Streaming[HeatmapResult]:
-            return _AttributionMethod(function, title, model, layer, target)
+            path = None if layer is None else find_layer(model, layer).path
+            return _AttributionMethod(function, title, path, parse_runs(runs), target)
 
         method.__name__ = method.__qualname__ = function.__name__
         method.__module__ = function.__module__
@@ -63,28 +71,32 @@ class _AttributionMethod(Streaming[HeatmapResult]):
     """An attribution method with its options."""
 
     def __init__(
-        self, function: Attribution, title: str, model: Any, layer: SpatialLayer, target: Target
+        self, function: Attribution, title: str, path: str | None, runs: RunChoice, target: Target
     ) -> None:
         self.title = title
         self.targets = (target,)
         self._function = function
-        self._layer = None if layer is None else find_layer(model, layer).path
-        self._head = ""
+        self._layer = path
+        self._choice = runs
+        self._runs: tuple[Run, ...] = ()
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The class explained of each input, and the map."""
+        """The class explained of each input, and the map of each run."""
         explained = trace.explained(self.targets[0])
         self._layer = trace.spatial_layer(self._layer, explained.score)
+        runs, feature_maps = trace.feature_maps(self._layer, self._choice)
+        self._runs = tuple(runs)
+        maps = [self._function(features, explained.score) for features in feature_maps]
         return {
             "targets": explained.targets,
             "scores": explained.score,
             "probabilities": explained.probability,
-            "maps": self._function(trace.feature_map(self._layer), explained.score),
+            "maps": maps[0] if len(maps) == 1 else ops.stack(maps),
         }
 
     def accumulator(self) -> HeatmapAccumulator:
         """Accumulates the maps."""
-        return HeatmapAccumulator(str(self._layer), self.title)
+        return HeatmapAccumulator(str(self._layer), self.title, self._runs)
 
 
 class HeatmapAccumulator:
@@ -93,11 +105,13 @@ class HeatmapAccumulator:
     Args:
         layer: the path of the layer.
         title: the name of the method.
+        runs: of the layer, one map each.
     """
 
-    def __init__(self, layer: str, title: str) -> None:
+    def __init__(self, layer: str, title: str, runs: tuple[Run, ...]) -> None:
         self.layer = layer
         self.title = title
+        self.runs = runs
         self._explained = ExplainedAccumulator()
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
@@ -111,4 +125,4 @@ class HeatmapAccumulator:
     def result(self, examples: Examples, previous: HeatmapResult | None = None) -> HeatmapResult:
         """All maps so far."""
         explained, arrays = self._explained.result(examples)
-        return HeatmapResult(explained, arrays["maps"], self.layer, self.title)
+        return HeatmapResult(explained, arrays["maps"], self.layer, self.title, runs=self.runs)

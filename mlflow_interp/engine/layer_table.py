@@ -6,8 +6,9 @@ from typing import Any
 
 from mlflow_interp.backend.capabilities import OF_INPUTS, Capability, capabilities_of
 from mlflow_interp.backend.compile import input_specs, trace
-from mlflow_interp.backend.feature_maps import dependencies, find_layout
+from mlflow_interp.backend.feature_maps import find_layout
 from mlflow_interp.backend.forward import Forward, forward
+from mlflow_interp.backend.graph import dependencies
 from mlflow_interp.backend.heads import class_scores
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.engine.requirements import layer_kind, methods_with
@@ -39,8 +40,9 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
     rows = []
     for located in walk(loaded.keras):
         tensor = traced.tapped.get(located.path)
-        layer_shape = "" if tensor is None else str(tuple(tensor.shape))
-        usable = [name for name in method_names() if _can_use(name, loaded.keras, traced, tensor, used)]
+        runs = len(traced.runs.get(located.path, ()))
+        layer_shape = "" if tensor is None else str(tuple(tensor.shape)) + (f" × {runs}" if runs > 1 else "")
+        usable = [name for name in method_names() if _can_use(name, loaded.keras, traced, located.path, used)]
         rows.append(
             (located.index, located.path, type(located.layer).__name__, layer_shape, ", ".join(usable))
         )
@@ -74,11 +76,14 @@ def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
     return passes[-1], used, capabilities
 
 
-def _can_use(method: str, model: Any, traced: Forward, tensor: Any, used: set[str]) -> bool:
+def _can_use(method: str, model: Any, traced: Forward, path: str, used: set[str]) -> bool:
     """Whether a method that takes a layer can take this one, by the kind that its signature states."""
     kind = layer_kind(method)
-    if kind is None or tensor is None:
+    runs = traced.runs.get(path, ())
+    if kind is None:
         return False
     if kind == "spatial":
-        return tensor.op.name in used and find_layout(model, traced, tensor) is not None
-    return bool(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2)
+        return any(
+            tensor.op.name in used and find_layout(model, traced, tensor) is not None for tensor in runs
+        )
+    return any(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2 for tensor in runs)

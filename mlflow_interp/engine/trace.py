@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mlflow_interp.backend.feature_maps import feature_map, last_spatial_layer
+from mlflow_interp.backend.feature_maps import feature_maps, last_spatial_layer
 from mlflow_interp.backend.forward import forward
 from mlflow_interp.backend.heads import ClassScores, choose_targets, class_scores
+from mlflow_interp.backend.layer_runs import RunChoice
 from mlflow_interp.backend.layer_tree import find_layer
 from mlflow_interp.core.chunk import Arrays
+from mlflow_interp.core.runs import Run
 from mlflow_interp.engine.targets import Target, target_key
 
 
@@ -50,7 +52,7 @@ class Trace:
         self._targets = targets
         self._head = head
         self._explained: dict[str, Explained] = {}
-        self._feature_maps: dict[str, Any] = {}
+        self._feature_maps: dict[tuple[str, RunChoice], tuple[list[Run], list[Any]]] = {}
         self._default_layer: str | None = None
 
     @cached_property
@@ -78,12 +80,25 @@ class Trace:
             self._default_layer = last_spatial_layer(self.model, self.passed, score)
         return self._default_layer
 
+    def feature_maps(self, path: str, runs: RunChoice = None) -> tuple[list[Run], list[Any]]:
+        """Runs of a layer that the scores depend on, and the feature map of each, (batch, *space, channels).
+
+        Args:
+            path: of the layer.
+            runs: which ones; None for those that no later run depends on.
+
+        Raises:
+            OptionError: the layer has no feature map, or no such run.
+        """
+        key = path, runs
+        if key not in self._feature_maps:
+            self._feature_maps[key] = feature_maps(self.model, self.passed, path, self.scores.scores, runs)
+        return self._feature_maps[key]
+
     def feature_map(self, path: str) -> Any:
-        """The feature map of a layer, (batch, *space, channels).
+        """The feature map of the last run of a layer, (batch, *space, channels).
 
         Raises:
             OptionError: the layer has none.
         """
-        if path not in self._feature_maps:
-            self._feature_maps[path] = feature_map(self.model, self.passed, path)
-        return self._feature_maps[path]
+        return self.feature_maps(path)[1][-1]

@@ -6,7 +6,7 @@ there were facts, and `restored(arrays, facts, pictures)`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mlflow_interp.core.examples import Examples, Explained
+from mlflow_interp.core.image_arrays import ImagePart
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,7 @@ class Stored:
             shown=self.arrays.get("shown"),
             digests=self.arrays.get("digests"),
             is_selection=bool(self.facts.get("is_selection")),
+            parts=tuple(_part(*each) for each in self.facts.get("image_parts", ())),
         )
 
     def explained(self) -> Explained:
@@ -80,7 +82,15 @@ def example_facts(examples: Examples) -> dict[str, Any]:
         "is_selection": examples.is_selection,
         "class_names": None if examples.class_names is None else list(examples.class_names),
         "image_size": None if examples.images is None else list(examples.images.shape[1:3]),
+        "image_parts": [
+            [part.input, part.name, list(part.box), part.frame, part.frames] for part in examples.parts
+        ],
     }
+
+
+def _part(input_: int, name: str, box: Sequence[int], frame: int | None, frames: int) -> ImagePart:
+    top, left, height, width = box
+    return ImagePart(input_, name, (top, left, height, width), frame, frames)
 
 
 def thumbnail_size(thumbnails: np.ndarray | None) -> list[int] | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlflow_interp.backend.layer_runs import LayerRun, RunChoice, Runs, parse_runs
 from mlflow_interp.backend.layer_tree import GradientLayers, find_layers
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
@@ -14,6 +15,7 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
+from mlflow_interp.core.runs import several_runs_text
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.kinds.caricature.result import CaricatureResult
@@ -32,6 +34,7 @@ def caricature(
     batch: Batch,
     *,
     layers: GradientLayers = None,
+    runs: Runs = None,
     ascent_steps: Annotated[int, Range(least=1)] = 512,
     ascent_rate: Annotated[float, Range(above=0)] = 0.05,
     tolerance: Annotated[float, Range(least=0)] = 0.02,
@@ -58,6 +61,9 @@ def caricature(
     Args:
         layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
+        runs: Of layers that run several times, such as one that several calls share, the runs to draw: all,
+            or positions separated by commas. By default those that no later run depends on: the last of a
+            sequence, each of several side by side.
         ascent_steps: The most steps of the ascent, for each input and layer.
         ascent_rate: Adam's learning rate: about how far a first step moves each coefficient. Low
             frequencies move further, and steps grow two and a half times over the first 96.
@@ -78,7 +84,7 @@ def caricature(
         An image for each input and layer, of the input's size, float32 in 0..1.
 
     Raises:
-        OptionError: no such layer, or one without a gradient to the input.
+        OptionError: no such layer or run, or one without a gradient with respect to the input.
         InapplicableError: inputs that are no grey or colour pictures, or no spatial feature map.
         ModelError: the model can't take the inputs.
     """
@@ -87,7 +93,7 @@ def caricature(
         stddev, colours, value_range, snapshot_every, seed,
     )  # fmt: skip
     paths = () if layers is None else tuple(layer.path for layer in find_layers(model, layers))
-    return _CaricatureMethod(model, paths, settings)
+    return _CaricatureMethod(model, paths, parse_runs(runs), settings)
 
 
 class _CaricatureMethod(Explaining[CaricatureResult]):
@@ -96,11 +102,14 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
     title = "Caricature"
     unit = "step"
 
-    def __init__(self, model: Any, layers: tuple[str, ...], settings: CaricatureOptions) -> None:
+    def __init__(
+        self, model: Any, layers: tuple[str, ...], choice: RunChoice, settings: CaricatureOptions
+    ) -> None:
         self._model = model
         self._layers = layers
+        self._choice = choice
         self._settings = settings
-        self._uses: Mapping[str, int] = {}
+        self._runs: Mapping[str, Sequence[LayerRun]] = {}
         self._renderers: dict[str, Renderer] = {}
 
     def work(self, inputs: int) -> int:
@@ -110,8 +119,8 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The activations of each input at each layer, also upside down."""
         self._layers = self._layers or (trace.spatial_layer(None, trace.scores.scores),)
-        self._uses = trace.passed.uses
-        return reference_activations(trace.model, trace.passed, self._layers)
+        tensors, self._runs = reference_activations(trace.model, trace.passed, self._layers, self._choice)
+        return tensors
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
         """Draw the caricatures of a few inputs; yields the number of steps since the last yield."""
@@ -119,13 +128,15 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
         columns = []
         for path in self._layers:
             if path not in self._renderers:
-                self._renderers[path] = Renderer(self._model, path, self._uses[path], self._settings)
+                calls = [each.call for each in self._runs[path]]
+                self._renderers[path] = Renderer(self._model, path, calls, self._settings)
             columns.append((yield from self._renderers[path].draw(chunk)))
         return {name: _stacked([column[name] for column in columns]) for name in columns[0]}
 
     def accumulator(self) -> CaricatureAccumulator:
         """Accumulates the caricatures."""
-        return CaricatureAccumulator(self._layers, self._settings.snapshot_every)
+        runs = several_runs_text({path: [each.run for each in runs] for path, runs in self._runs.items()})
+        return CaricatureAccumulator(self._layers, self._settings.snapshot_every, runs)
 
 
 class CaricatureAccumulator:
@@ -134,11 +145,13 @@ class CaricatureAccumulator:
     Args:
         layers: the paths of the layers.
         snapshot_every: the number of steps between snapshots.
+        runs: of the layers, see `CaricatureResult`.
     """
 
-    def __init__(self, layers: tuple[str, ...], snapshot_every: int) -> None:
+    def __init__(self, layers: tuple[str, ...], snapshot_every: int, runs: str) -> None:
         self._layers = layers
         self._snapshot_every = snapshot_every
+        self._layer_runs = runs
         self._rows = Rows(_joined)
         self._baselines = [BaselineCosines() for _ in layers]
         self._indices: list[int] = []
@@ -172,6 +185,7 @@ class CaricatureAccumulator:
             curve_every=STEPS_A_POINT,
             baseline_cosines=baselines,
             title=_CaricatureMethod.title,
+            runs=self._layer_runs,
             **arrays,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +11,21 @@ import numpy as np
 from typing_extensions import Unpack
 
 from mlflow_interp.backend.feature_maps import Pooling
+from mlflow_interp.backend.layer_runs import Runs, parse_runs
 from mlflow_interp.backend.layer_tree import VectorLayers
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.runs import Run, several_runs_text
 from mlflow_interp.engine.activation_cache import ActivationCache, writable_folder
-from mlflow_interp.engine.activations import Activations, find_paths, trace_activations
+from mlflow_interp.engine.activations import (
+    ActivationOptions,
+    Activations,
+    find_paths,
+    trace_activations,
+)
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError
@@ -49,6 +56,7 @@ def umap(
     batch: Batch,
     *,
     layers: VectorLayers = None,
+    runs: Runs = None,
     pooling: Pooling = "mean",
     n_neighbors: Annotated[int | None, Range(least=2)] = None,
     min_dist: Annotated[float, Range(least=0)] = 0.1,
@@ -73,7 +81,11 @@ def umap(
         layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default the last one before the head; input stands for
             what the model is fed.
-        pooling: What becomes of a feature map's places: their mean, their max, or flatten, which keeps all.
+        runs: Of layers that run several times, as in TimeDistributed or where several inputs share them,
+            the runs to pool: all, or positions separated by commas. By default those that no later run
+            depends on: every frame, every input, the last of a sequence.
+        pooling: What becomes of the positions of a feature map, and of several runs: their mean, their max,
+            or flatten, which keeps all.
         n_neighbors: How many neighbours a point is placed by: few show detail, many the whole. By
             default 15, or fewer where there are fewer inputs.
         min_dist: How close points may lie.
@@ -95,7 +107,7 @@ def umap(
         Points (n, layers, components), float32.
 
     Raises:
-        OptionError: no such layer, one without a vector for each input, or what umap-learn refuses.
+        OptionError: no such layer or run, one without a vector for each input, or what umap-learn refuses.
         InputsError: fewer inputs than neighbours, activations that are not finite or all alike.
     """
     forwarded: dict[str, Any] = {name: plain_option(name, value) for name, value in umap_options.items()}
@@ -111,16 +123,10 @@ def umap(
     earlier = read_earlier(align, batch, n_components)
     if forwarded or metric != "euclidean":
         try_out(settings)
-    paths = find_paths(model, layers)
+    activations = ActivationOptions(find_paths(model, layers), parse_runs(runs), pooling)
     folder = None if cache is None else writable_folder(cache)
-    return _UmapMethod(
-        model,
-        paths,
-        pooling,
-        folder,
-        _Layout(settings, earlier, max_fit, supervised),
-        head=batch.head,
-    )
+    layout = _Layout(settings, earlier, max_fit, supervised)
+    return _UmapMethod(model, activations, folder, layout, head=batch.head)
 
 
 @dataclass(frozen=True)
@@ -147,26 +153,20 @@ class _UmapMethod(Streaming[EmbeddingResult]):
     needs_thumbnails = True
 
     def __init__(
-        self,
-        model: Any,
-        paths: list[str] | None,
-        pooling: Pooling,
-        folder: Path | None,
-        layout: _Layout,
-        *,
-        head: str,
+        self, model: Any, activations: ActivationOptions, folder: Path | None, layout: _Layout, *, head: str
     ) -> None:
         self._model = model
-        self._paths = paths
-        self._pooling = pooling
+        self._activations = activations
         self._folder = folder
         self._layout = layout
         self._head = head
         self._cache: ActivationCache | None = None
+        self._paths: Sequence[str] = ()
+        self._runs: Mapping[str, Sequence[Run]] = {}
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The activations of each layer."""
-        tensors = trace_activations(trace, self._paths, self._pooling)
+        tensors, self._runs = trace_activations(trace, self._activations)
         self._paths = list(tensors)
         return tensors
 
@@ -176,9 +176,10 @@ class _UmapMethod(Streaming[EmbeddingResult]):
             return None
         if self._cache is None:
             self._cache = ActivationCache(
-                self._folder, self._model, self._paths, self._pooling, chunk, head=self._head
+                self._folder, self._model, self._activations, chunk, head=self._head
             )
             self._paths = self._cache.paths
+            self._runs = self._cache.runs
         return self._cache.recall(chunk)
 
     def remember(self, chunk: Chunk, passed: Passed) -> None:
@@ -188,7 +189,7 @@ class _UmapMethod(Streaming[EmbeddingResult]):
 
     def accumulator(self) -> EmbeddingAccumulator:
         """Accumulates the activations."""
-        return EmbeddingAccumulator(Activations(self._paths or ()), self._layout)
+        return EmbeddingAccumulator(Activations(self._paths), self._layout, several_runs_text(self._runs))
 
     def finish(self) -> None:
         """Store in the cache what was not there."""
@@ -204,11 +205,13 @@ class EmbeddingAccumulator:
     Args:
         activations: accumulates them.
         layout: how they are laid out.
+        runs: of the layers, as text; empty where none runs several times.
     """
 
-    def __init__(self, activations: Activations, layout: _Layout) -> None:
+    def __init__(self, activations: Activations, layout: _Layout, runs: str) -> None:
         self._activations = activations
         self._layout = layout
+        self._runs = runs
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add the activations of a chunk."""
@@ -253,7 +256,8 @@ class EmbeddingAccumulator:
             fitted=np.isin(np.arange(count), fitted),
             measures={name: np.array([each[name] for each in measures]) for name in measures[0]},
             thumbnails=examples.thumbnails,
-            chosen={name: settings[name] for name in _AUTOMATIC if name in settings},
+            chosen={name: settings[name] for name in _AUTOMATIC if name in settings}
+            | ({"runs": self._runs} if self._runs else {}),
         )
 
 

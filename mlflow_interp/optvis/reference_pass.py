@@ -8,22 +8,29 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.backend.forward import Forward, forward
+from mlflow_interp.backend.layer_runs import LayerRun, RunChoice, choose_runs, layer_runs
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.exceptions import InapplicableError, OptionError
+from mlflow_interp.exceptions import InapplicableError
 
 
-def reference_activations(model: Any, passed: Forward, layers: Sequence[str]) -> dict[str, Any]:
+def reference_activations(
+    model: Any, passed: Forward, layers: Sequence[str], choice: RunChoice
+) -> tuple[dict[str, Any], dict[str, list[LayerRun]]]:
     """By name, the traced activations of each input, and of the first one upside down, at each layer.
 
     Args:
         model: the Keras model.
         passed: a traced pass over the inputs.
         layers: the paths of the layers.
+        choice: which runs to take of layers that run several times.
+
+    Returns:
+        The activations, those of several runs joined; and by path the runs.
 
     Raises:
         InapplicableError: the inputs are not grey or colour images.
-        OptionError: a layer without a gradient with respect to the input.
+        OptionError: a layer without a gradient with respect to the input, runs that there are not.
     """
     import tensorflow as tf
 
@@ -31,17 +38,34 @@ def reference_activations(model: Any, passed: Forward, layers: Sequence[str]) ->
         raise _not_images(passed.inputs)
     height_axis = 2 if is_channels_first(model) else 1
     flipped = forward(model, tf.reverse(passed.inputs, [height_axis]))
+
+    def refusal(run: LayerRun) -> str | None:
+        if tf.gradients(run.tensor, passed.inputs)[0] is not None:
+            return None
+        return (
+            "gives nothing that changes smoothly with the input, so nothing can be drawn for it; "
+            "`mlflow-interp layers` shows what each method can use"
+        )
+
     tensors = {}
+    runs = {}
     for path in layers:
-        tensor = passed.tapped.get(path)
-        if tensor is None or tf.gradients(tensor, passed.inputs)[0] is None:
-            raise OptionError(
-                f"layer {path!r} gives nothing that changes smoothly with the input, so nothing can be "
-                "drawn for it; `mlflow-interp layers` shows what each method can use"
-            )
-        tensors[f"activations/{path}"] = tf.cast(tensor, tf.float32)
-        tensors[f"upside_down/{path}"] = tf.cast(flipped.tapped[path], tf.float32)
-    return tensors
+        all_runs = layer_runs(model, passed, path, by_frame=False)
+        chosen = choose_runs(path, all_runs, choice, refusal=refusal)
+        runs[path] = chosen
+        for name, tapped in (("activations", passed), ("upside_down", flipped)):
+            tensors[f"{name}/{path}"] = joined([tapped.runs[path][each.call] for each in chosen])
+    return tensors, runs
+
+
+def joined(activations: Sequence[Any]) -> Any:
+    """The activations of several runs as one (n, features) float32; those of a single one as they are."""
+    import tensorflow as tf
+
+    if len(activations) == 1:
+        return tf.cast(activations[0], tf.float32)
+    rows = [tf.reshape(tf.cast(each, tf.float32), (-1, np.prod(each.shape[1:]))) for each in activations]
+    return tf.concat(rows, axis=1)
 
 
 def check_images(model: Any, chunk: Chunk) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.optvis.objectives import CaricatureOptions, LayerObjective, Subject
 from mlflow_interp.optvis.optimize import Optimization
 from mlflow_interp.optvis.param import Size, noise, to_image
+from mlflow_interp.optvis.reference_pass import joined
 from mlflow_interp.optvis.similarity import compressed, held_out_views, similarity
 from mlflow_interp.optvis.transform import feed, pixel_transforms, warp
 
@@ -26,14 +27,14 @@ class Renderer:
     Args:
         model: The Keras model.
         path: The path of the layer.
-        uses: How often a forward pass calls it.
+        runs: Its runs; see `forward_to`.
         settings: The options.
     """
 
-    def __init__(self, model: Any, path: str, uses: int, settings: CaricatureOptions) -> None:
+    def __init__(self, model: Any, path: str, runs: Sequence[int], settings: CaricatureOptions) -> None:
         self.model = model
         self.path = path
-        self.uses = uses
+        self.runs = runs
         self.settings = settings
         self._objectives: dict[tuple[Size, bool], LayerObjective] = {}
         self._compiled_similarity: Any = None
@@ -53,7 +54,7 @@ class Renderer:
         return snapshots.layer_result(optimization, images) | self._measures(subject, images)
 
     def _activations(self, inputs: Any) -> Any:
-        return forward_to(self.model, inputs, self.path, self.uses)
+        return joined(forward_to(self.model, inputs, self.path, self.runs))
 
     def _objective(self, subject: Subject) -> LayerObjective:
         """The objective for subjects of this size and channel order."""

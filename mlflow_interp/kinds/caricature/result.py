@@ -38,6 +38,7 @@ class CaricatureResult:
         snapshot_every: the number of steps between them; 0 where there are none.
         curve_every: the number of steps between the points of `curves`.
         title: the name of the method in titles and captions.
+        runs: the numbers of the runs of layers that run several times, as text; empty where none does.
     """
 
     examples: Examples
@@ -54,11 +55,12 @@ class CaricatureResult:
     snapshot_every: int
     curve_every: int
     title: str = "Caricature"
+    runs: str = ""
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The layers that were drawn."""
-        return {"layers": ",".join(self.layers)}
+        """The layers that were drawn, and the runs of those that run several times."""
+        return {"layers": ",".join(self.layers)} | ({"runs": self.runs} if self.runs else {})
 
     @property
     def curve_steps(self) -> np.ndarray:

@@ -66,4 +66,6 @@ def _strips(result: HeatmapResult, tiles: Tiles) -> list[Strip]:
 
 def title_of(result: HeatmapResult) -> str:
     """The title of figure, page and view."""
-    return f"{result.title} at {result.layer}"
+    number = result.runs[0].number
+    run = f", run {number}" if len(result.runs) == 1 and number else ""
+    return f"{result.title} at {result.layer}{run}"

@@ -8,10 +8,10 @@ import numpy as np
 
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
-from mlflow_interp.drawing.overlay import resize_map
 from mlflow_interp.drawing.page import render
+from mlflow_interp.drawing.sheet import labelled, scaled_parts
 from mlflow_interp.kinds.heatmap.figure import title_of
-from mlflow_interp.kinds.heatmap.tiles import heat_colours, heat_of, is_on_image, make_tiles
+from mlflow_interp.kinds.heatmap.tiles import heat_colours, heat_layers, is_one_layer, make_tiles
 
 if TYPE_CHECKING:
     from mlflow_interp.drawing.tiles import Tiles
@@ -24,7 +24,7 @@ def page(
     result: HeatmapResult, tiles: Tiles | None = None, *, colormap: str = "inferno", opacity: float = 0.7
 ) -> str:
     """A page that opens offline: one image large, all as thumbnails, the heat's opacity on a slider."""
-    if is_on_image(result):
+    if is_one_layer(result):
         images = [
             _image_and_heat(result, *pair, heat_colours(result, colormap))
             for pair in enumerate(result.examples.shown_rows.tolist())
@@ -32,8 +32,8 @@ def page(
     else:
         tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
         images = [
-            {"picture": None, "heat": style.data_uri(tile, lossless=True, most=480)}
-            for (tile,) in tiles.pixels
+            {"picture": None, "heat": style.data_uri(np.concatenate(each, axis=1), lossless=True, most=480)}
+            for each in tiles.pixels
         ]
     rows = result.examples.shown_rows.tolist()
     return render(
@@ -49,10 +49,16 @@ def page(
 def _image_and_heat(result: HeatmapResult, position: int, row: int, colours: Any) -> dict[str, str | None]:
     """The image, and its heat as colours that are transparent where there is none."""
     image = np.asarray(result.examples.images)[position]
+    parts = result.examples.parts
     height, width = image.shape[:2]
-    scale = _HEAT_SIDE / max(height, width)
+    # Each of several images needs as many pixels as a single one.
+    largest = max(parts[0].box[2:]) if parts else max(height, width)
+    scale = _HEAT_SIDE / largest
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    heat = np.clip(resize_map(heat_of(result, row), *size), -1, 1)
+    (heat,) = heat_layers(result, row, scaled_parts(parts, scale), size)
     tinted = colours(heat, bytes=True)
     tinted[..., 3] = np.rint(np.abs(heat) * 255)
-    return {"picture": style.data_uri(image), "heat": style.data_uri(tinted, lossless=True)}
+    return {
+        "picture": style.data_uri(labelled(image, parts)),
+        "heat": style.data_uri(tinted, lossless=True),
+    }

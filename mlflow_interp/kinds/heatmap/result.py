@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.examples import Examples, Explained
+from mlflow_interp.core.runs import Run, numbers_text
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.heatmap.difference import HeatmapDifference
@@ -20,11 +21,13 @@ class HeatmapResult:
     Attributes:
         explained: the inputs, their predictions, and the explained class.
         heatmaps: (n, height, width) float32, signed, at the resolution of the feature map, unscaled; of
-            signals and texts (n, length), of volumes (n, depth, height, width).
+            signals and texts (n, length), of volumes (n, depth, height, width). Of several runs of the layer
+            (n, runs, …).
         layer: path of the explained layer.
         title: the name of the method in titles and captions.
         relu: whether only positive values count, as the method's paper defines it: negative ones are drawn
             as no heat, and neither `focus` nor emptiness depends on them. If false, both signs are drawn.
+        runs: the runs of the layer, a map each; only where there are several do maps have an axis of them.
     """
 
     explained: Explained
@@ -32,6 +35,7 @@ class HeatmapResult:
     layer: str
     title: str = "Grad-CAM"
     relu: bool = True
+    runs: tuple[Run, ...] = (Run(),)
 
     @property
     def examples(self) -> Examples:
@@ -50,8 +54,10 @@ class HeatmapResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The explained layer and the kind of head that the scores come from."""
-        return {"layer": self.layer, "head": self.explained.head}
+        """The explained layer and its runs, and the kind of head that the scores come from."""
+        resolved = {"layer": self.layer, "head": self.explained.head}
+        runs = numbers_text(self.runs)
+        return resolved | ({} if runs == "0" else {"runs": runs})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Heatmaps, targets and predictions, by name."""

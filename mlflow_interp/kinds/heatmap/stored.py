@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mlflow_interp.core.runs import Run
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
 from mlflow_interp.kinds.stored import Stored, example_facts
 
@@ -18,6 +19,7 @@ def facts(result: HeatmapResult) -> dict[str, Any]:
         "title": result.title,
         "relu": result.relu,
         "head": result.explained.head,
+        "runs": [[run.number, list(run.inputs), run.frame] for run in result.runs],
     }
 
 
@@ -38,4 +40,13 @@ def restored(
         layer=str(stored.facts["layer"]),
         title=str(stored.facts["title"]),
         relu=bool(stored.facts["relu"]),
+        runs=_runs(stored.facts.get("runs")),
+    )
+
+
+def _runs(rows: Sequence[tuple[int, Sequence[int], int | None]] | None) -> tuple[Run, ...]:
+    return (
+        (Run(),)
+        if rows is None
+        else tuple(Run(number, tuple(inputs), frame) for number, inputs, frame in rows)
     )

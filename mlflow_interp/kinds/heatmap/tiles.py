@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,12 @@ import numpy as np
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged
 from mlflow_interp.drawing.input_tiles import draw_input
-from mlflow_interp.drawing.overlay import overlay, relative, resize_map
+from mlflow_interp.drawing.overlay import overlay, relative
+from mlflow_interp.drawing.sheet import Heats, count_layers, labelled, lay_heat, scaled_parts
 from mlflow_interp.drawing.tiles import Tiles
 
 if TYPE_CHECKING:
+    from mlflow_interp.core.image_arrays import ImagePart
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
 
@@ -37,25 +39,64 @@ def make_tiles(
         OptionError: no such colormap.
     """
     colours = heat_colours(result, colormap)
-    headings = ("image", result.title) if is_on_image(result) else (result.title,)
     make = partial(_tiles, result, colours=colours, opacity=opacity)
-    return Tiles.of(result.examples.shown_rows, positions, headings, make)
+    return Tiles.of(result.examples.shown_rows, positions, _headings(result), make)
+
+
+def _headings(result: HeatmapResult) -> list[str]:
+    overlays = _layers_on_image(result)
+    if not overlays:
+        return [result.title]
+    return ["image", *([result.title] if overlays == 1 else [f"run {run.number}" for run in result.runs])]
 
 
 def _tiles(
     result: HeatmapResult, position: int, row: int, *, colours: Any, opacity: float
 ) -> list[np.ndarray]:
-    heat = heat_of(result, row)
-    if not is_on_image(result):
+    if not _layers_on_image(result):
         values = result.examples.values
-        return [
-            draw_input(
-                None if values is None else np.asarray(values[position]), heat, colours, opacity=opacity
-            )
+        value = None if values is None else np.asarray(values[position])
+        # Runs of signals and texts lie below each other.
+        runs = [
+            draw_input(value, each, colours, opacity=opacity)
+            for each in _by_run(result, heat_of(result, row))
         ]
-    image = enlarged(np.asarray(result.examples.images)[position])
-    heat = np.clip(resize_map(heat, *image.shape[:2]), -1, 1)
-    return [image, overlay(image, heat, colours(heat)[..., :3], opacity)]
+        return [np.concatenate(runs)]
+    pixels = np.asarray(result.examples.images)[position]
+    image = enlarged(pixels)
+    parts = scaled_parts(result.examples.parts, len(image) // len(pixels))
+    tiles = [
+        overlay(image, layer, colours(layer)[..., :3], opacity)
+        for layer in heat_layers(result, row, parts, image.shape[:2])
+    ]
+    return [labelled(tile, parts) for tile in (image, *tiles)]
+
+
+def heat_layers(
+    result: HeatmapResult, row: int, parts: Sequence[ImagePart], size: tuple[int, int]
+) -> list[np.ndarray]:
+    """The heat of an input on its images, see `lay_heat`."""
+    return lay_heat(_heats(result, heat_of(result, row)), parts, size)
+
+
+def _heats(result: HeatmapResult, heat: np.ndarray) -> Heats:
+    return list(zip(result.runs, _by_run(result, heat), strict=True))
+
+
+def _by_run(result: HeatmapResult, heat: np.ndarray) -> list[np.ndarray]:
+    return [heat] if len(result.runs) == 1 else list(heat)
+
+
+def _layers_on_image(result: HeatmapResult) -> int:
+    """How many layers of heat lie over the images of an input; 0 where it is drawn without images."""
+    if result.examples.images is None or not len(result.heatmaps):
+        return 0
+    return count_layers(_heats(result, result.heatmaps[0]), result.examples.parts)
+
+
+def is_one_layer(result: HeatmapResult) -> bool:
+    """Whether heat lies over the images of an input in a single layer."""
+    return _layers_on_image(result) == 1
 
 
 def heat_of(result: HeatmapResult, row: int) -> np.ndarray:
@@ -69,8 +110,3 @@ def heat_colours(result: HeatmapResult, colormap: str) -> Any:
         return style.find_colormap(colormap)
     diverging = style.diverging_colormap(colormap)
     return lambda heat, **settings: diverging((np.asarray(heat) + 1) / 2, **settings)
-
-
-def is_on_image(result: HeatmapResult) -> bool:
-    """Whether inputs are images, so that heatmaps are drawn over them."""
-    return result.examples.images is not None and result.heatmaps.ndim == 3

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_interp.core.runs import Run
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged, reduced
 from mlflow_interp.drawing.input_tiles import draw_bars, draw_input
+from mlflow_interp.drawing.sheet import labelled, lay_heat, scaled_parts
 from mlflow_interp.drawing.tiles import Tiles
 
 if TYPE_CHECKING:
+    from mlflow_interp.core.image_arrays import ImagePart
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 MAPS = ("gradients", "SmoothGrad", "integrated gradients")
@@ -47,8 +50,11 @@ def _tiles(
     result: SaliencyResult, position: int, row: int, *, colours: Any, percentile: float
 ) -> list[np.ndarray]:
     maps = [each[row] for each in result.maps]
-    if result.examples.images is not None:
-        return _on_image(result.examples.images[position], maps, colours, percentile)
+    images, parts = result.examples.images, result.examples.parts
+    if images is not None and parts:
+        return _on_sheet(images[position], parts, maps, colours, percentile)
+    if images is not None:
+        return _on_image(images[position], maps, colours, percentile)
     values = None if result.examples.values is None else result.examples.values[position]
     return [_on_input(values, each, colours, percentile) for each in maps]
 
@@ -66,6 +72,17 @@ def _on_image(image: np.ndarray, maps: list[np.ndarray], colours: Any, percentil
     filtered = np.rint(image * planes[1][..., np.newaxis]).astype(np.uint8)
     tiles = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
     return [enlarged(image), enlarged(filtered), *tiles]
+
+
+def _on_sheet(
+    sheet: np.ndarray, parts: Sequence[ImagePart], maps: list[np.ndarray], colours: Any, percentile: float
+) -> list[np.ndarray]:
+    """Maps (frames, height, width, channels) of a video or volume, beside its frames."""
+    strengths = [strength(values, percentile) for values in maps]
+    planes = [lay_heat([(Run(), each)], parts, sheet.shape[:2])[0] for each in strengths]
+    filtered = np.rint(sheet * planes[1][..., np.newaxis]).astype(np.uint8)
+    tiles = [sheet, filtered, *(np.asarray(colours(plane, bytes=True)[..., :3]) for plane in planes)]
+    return [labelled(enlarged(tile), scaled_parts(parts, len(enlarged(tile)) // len(tile))) for tile in tiles]
 
 
 def _on_input(input_: np.ndarray | None, values: np.ndarray, colours: Any, percentile: float) -> np.ndarray:
