@@ -172,7 +172,7 @@ def takes(declared: type, *, but: Collection[str] = ()) -> Callable[[T], T]:
         def checked(*args: Any, **options: Any) -> Any:
             for name in options:
                 if name not in signature.parameters and not name.startswith("_"):
-                    close = nearest(name, signature.parameters, most=3)
+                    close = nearest(name, [each for each in signature.parameters if each != "self"], most=3)
                     raise OptionError(f"{documented.__name__} has no option {name!r}{close}")
             return function(*args, **options)
 

@@ -9,6 +9,7 @@ softmaxes is, it is shown as it is, and its logarithm, or the logarithm of its o
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from mlflow_interp.backend.layer_tree import is_channels_first
 
 # Operations that only forward a value, between a head and the model's output.
 _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
-_RESHAPING = ("Reshape", "Squeeze", "ExpandDims")
+_RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
 _SMALLEST = 1e-30  # probabilities below have the logarithm of this
 _EPSILON = 1e-7
 _HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
@@ -130,7 +131,7 @@ def _before_activation(outputs: Any) -> tuple[Any, str, int | None]:
         return before.inputs[0], "softmax", before.inputs[0].shape.rank - 1
     if operation.type in _HEADS:
         return operation.inputs[0], _HEADS[operation.type], None
-    reshaped = _skip(operation.inputs[0].op) if operation.type in _RESHAPING else operation
+    reshaped = _skip(operation, _PASS_THROUGH | _RESHAPING)
     if reshaped.type in _HEADS:
         before, after = reshaped.inputs[0].shape, outputs.shape
         # Where classes are merged with positions, their sums are no longer 1.
@@ -146,9 +147,9 @@ def _reshaped(logits: Any, outputs: Any) -> Any:
     return tf.ensure_shape(tf.reshape(logits, tf.shape(outputs)), outputs.shape)
 
 
-def _skip(operation: Any) -> Any:
-    """The operation before those that only forward a value."""
-    while operation.type in _PASS_THROUGH:
+def _skip(operation: Any, types: Set[str] = _PASS_THROUGH) -> Any:
+    """The operation before those that only forward a value, or of other types."""
+    while operation.type in types:
         operation = operation.inputs[0].op
     return operation
 

@@ -199,8 +199,7 @@ class ExampleAccumulator:
         self._rows.add(
             chunk.indices,
             names=np.array(chunk.names, object),
-            # What is no class has no right one, whatever labels there are.
-            labels=chunk.labels if passed.has_classes else np.full_like(chunk.labels, UNKNOWN),
+            labels=passed.labels_of(chunk),
             classes=classes.astype(np.int64),
             probabilities=np.take_along_axis(probabilities, classes, axis=1).astype(np.float32),
             **{name: array for name, array in optional.items() if array is not None},

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mlflow_interp.core.chunk import UNKNOWN, Chunk
+
+_TOTAL_TOLERANCE = 1e-2  # of the sum of a row of labels, which may be smoothed or half-precision
+
 
 @dataclass(frozen=True, eq=False)
 class Passed:
@@ -26,6 +30,27 @@ class Passed:
     def has_classes(self) -> bool:
         """Whether the model gave scores of classes, and not values, as a regression does."""
         return self.head != "values"
+
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether the classes do not exclude each other, so that an input may have several."""
+        return self.head == "sigmoid" and self.probabilities is not None and self.probabilities.shape[1] > 1
+
+    def labels_of(self, chunk: Chunk) -> np.ndarray:
+        """(n,) int64, the class that each input is labelled with, to be compared with the most probable one.
+
+        `UNKNOWN` where the model gives no classes, and where labels are rows that are no class: of a model
+        whose inputs may have several, or rows that are no distribution over the model's classes.
+        """
+        rows = chunk.label_rows
+        unknown = np.full_like(chunk.labels, UNKNOWN)
+        if not self.has_classes or (rows is not None and self.has_several_labels):
+            return unknown
+        if rows is None or self.probabilities is None:
+            return chunk.labels
+        if rows.shape[1] != self.probabilities.shape[1]:
+            return unknown
+        return np.where(np.abs(rows.sum(axis=1) - 1) < _TOTAL_TOLERANCE, chunk.labels, UNKNOWN)
 
     def rows(self, index: np.ndarray) -> Passed:
         """The part of some inputs."""

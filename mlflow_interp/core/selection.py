@@ -57,7 +57,7 @@ class Selection:
         ]
         probabilities = passed.probabilities if passed.has_classes else None
         if self.by_predictions and probabilities is not None and probabilities.shape[1] > 1:
-            self._rank(chunk, probabilities, keys)
+            self._rank(chunk, passed, keys)
         self._prune()
         kept = self._candidates()
         for row, index in enumerate(chunk.indices.tolist()):
@@ -94,10 +94,11 @@ class Selection:
     def _quota(self) -> int:
         return self.most // 4
 
-    def _rank(self, chunk: Chunk, probabilities: np.ndarray, keys: np.ndarray) -> None:
+    def _rank(self, chunk: Chunk, passed: Passed, keys: np.ndarray) -> None:
+        probabilities = np.asarray(passed.probabilities)
         predicted = probabilities.argmax(axis=1)
         confidences = np.round(probabilities.max(axis=1).astype(np.float64), DECIMALS)
-        columns = (predicted, confidences, chunk.labels, keys, chunk.indices)
+        columns = (predicted, confidences, passed.labels_of(chunk), keys, chunk.indices)
         for guess, confidence, label, key, index in zip(*(each.tolist() for each in columns), strict=True):
             self._least_confident.append((confidence, key, index))
             if label == guess:

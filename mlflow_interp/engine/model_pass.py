@@ -30,6 +30,8 @@ class ModelPass:
     def __init__(self, model: Any, batch: Batch, methods: Mapping[str, Method[Any]], chunk: Chunk) -> None:
         self.errors: dict[str, InterpretationError] = {}
         self._model = model
+        self._batch = batch
+        self._has_warned = False
         self._stated_head = batch.head
         self._methods = methods
         self._head = ""
@@ -66,12 +68,27 @@ class ModelPass:
             targets[:, self._columns[key]] = choose(chunk)
         probabilities, tensors = self._function(chunk.inputs, targets)
         passed = Passed(check_finite(chunk, probabilities.numpy()), self._head)
+        self._warn_of_rows(chunk, passed)
         return passed, {
             name: Passed(
                 passed.probabilities, passed.head, {key: tensor.numpy() for key, tensor in each.items()}
             )
             for name, each in tensors.items()
         }
+
+    def _warn_of_rows(self, chunk: Chunk, passed: Passed) -> None:
+        """Warn once of rows of labels that are no class."""
+        if chunk.label_rows is None or not passed.has_classes or passed.has_several_labels:
+            return
+        left_out = np.flatnonzero((chunk.labels != UNKNOWN) & (passed.labels_of(chunk) == UNKNOWN))
+        if len(left_out) and not self._has_warned:
+            self._has_warned = True
+            row = np.array2string(chunk.label_rows[left_out[0]], threshold=4, edgeitems=2, separator=", ")
+            self._batch.warnings.append(
+                f"the row of labels {row} of input {chunk.names[left_out[0]]!r} is not a distribution over "
+                f"the model's {self._classes} classes; such inputs count as unlabelled. Give a class index, "
+                "or rows that sum to 1"
+            )
 
     def _trace(self, inputs: Arrays, targets: Any) -> Any:
         by_key = {key: targets[:, column] for key, column in self._columns.items()}

@@ -331,6 +331,17 @@ def test_a_fully_convolutional_head_is_seen_through_what_only_reshapes(head, act
         np.testing.assert_allclose(scores, np.einsum("nhwc,hwck->nk", IMAGES, kernel) + bias, atol=1e-5)
 
 
+@pytest.mark.parametrize(("activation", "kind"), [("softmax", "softmax"), ("sigmoid", "sigmoid")])
+def test_a_head_is_seen_through_several_layers_that_reshape(activation, kind):
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(6, activation=activation), layers.Reshape((1, 6)), layers.Flatten()]
+    )
+    scores, _, found = read(model, np.eye(4, dtype=np.float32))
+    kernel, bias = model.get_weights()
+    assert found == kind
+    np.testing.assert_allclose(scores, kernel + bias, atol=1e-5)
+
+
 def test_a_map_of_classes_averaged_by_the_model_is_its_mean():
     inputs = keras.Input((5, 5, 1))
     maps = layers.Conv2D(3, 1, activation="softmax")(inputs)

@@ -1,0 +1,95 @@
+"""A random walk over models and labels: every number that is logged is the one that Keras and NumPy give.
+
+More models are tried with `WALK=200`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+
+from mlflow_interp import interpret
+from mlflow_interp.exceptions import InterpretationWarning
+from tests.walked_models import COUNT, RECIPES, build
+
+MODELS = int(os.environ.get("WALK", 25))
+
+
+def found_of(walked, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterpretationWarning)  # of methods that do not apply
+        return interpret(
+            walked.model,
+            walked.body.arrays,
+            labels=walked.labels,
+            class_names=walked.class_names,
+            log=False,
+            quiet=True,
+            **options,
+        )
+
+
+@settings(
+    max_examples=MODELS,
+    deadline=None,
+    derandomize="WALK" not in os.environ,
+    phases=[Phase.generate],  # a recipe is small as it is, and each takes seconds
+    suppress_health_check=list(HealthCheck),
+)
+@given(recipe=RECIPES)
+def test_every_number_is_that_of_keras(recipe):
+    walked = build(recipe)
+    found = found_of(walked, n_neighbors=3, n_epochs=10)
+    is_classes = walked.kind.labels != "value"
+    is_labelled = walked.labels is not None and is_classes
+    assert ("confusion_matrix" in found) == is_labelled
+    assert ("gradcam" in found) == bool(walked.body.features)
+    assert "umap" in found
+    for name, each in found.items():
+        if name != "confusion_matrix":
+            check_examples(walked, each, is_labelled=is_labelled)
+    if "gradcam" in found:
+        result = found["gradcam"].result
+        np.testing.assert_array_equal(result.explained.targets, walked.predicted)
+        expected = walked.heatmaps(walked.predicted)
+        np.testing.assert_allclose(result.heatmaps, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    if is_labelled:
+        check_matrix(walked, found["confusion_matrix"])
+
+
+def check_examples(walked, interpretation, *, is_labelled):
+    examples = interpretation.result.examples
+    assert len(examples) == COUNT
+    expected = -np.sort(-walked.probabilities, axis=1)[:, :5]
+    np.testing.assert_allclose(examples.probabilities, expected, atol=1e-5)
+    np.testing.assert_array_equal(examples.classes[:, 0], walked.predicted)
+    metrics = interpretation.metrics
+    if is_labelled and walked.kind.labels == "class":
+        assert abs(metrics["accuracy"] - walked.accuracy()) < 1e-6
+        table = examples.table()
+        names = walked.class_names or [str(index) for index in range(walked.probabilities.shape[1])]
+        assert table["label"] == [names[index] for index in walked.truth]
+        assert table["predicted"] == [names[index] for index in walked.predicted]
+    else:
+        assert "accuracy" not in metrics
+    if "target_probability" in metrics:
+        assert abs(metrics["target_probability"] - expected[:, 0].mean()) < 1e-5
+
+
+def check_matrix(walked, interpretation):
+    metrics, counts = interpretation.metrics, interpretation.result.counts
+    if walked.kind.labels == "class":
+        expected = np.zeros_like(counts)
+        np.add.at(expected, (walked.truth, walked.predicted), 1)
+        np.testing.assert_array_equal(counts, expected)
+        assert abs(metrics["accuracy"] - walked.accuracy()) < 1e-6
+        return
+    predicted = walked.probabilities >= 0.5
+    for label in range(walked.truth.shape[1]):
+        expected = np.zeros((2, 2), int)
+        np.add.at(expected, (walked.truth[:, label], predicted[:, label].astype(int)), 1)
+        np.testing.assert_array_equal(counts[label], expected)
+    assert abs(metrics["accuracy"] - (walked.truth == predicted).all(axis=1).mean()) < 1e-6
