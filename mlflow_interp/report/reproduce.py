@@ -11,7 +11,7 @@ from mlflow_interp.method_registry import DISTRIBUTION
 
 # What a manifest holds where model or inputs were objects of the caller's program.
 _MODEL_IN_MEMORY = "keras.Model"
-_INPUTS_IN_MEMORY = ("array", "arrays", "dataset", "data")
+_INPUTS_IN_MEMORY = ("array", "arrays", "dataset", "data", "tf.data.Dataset", "keras.utils.PyDataset")
 _FIT_SUFFIX = "data of fit"
 _MLFLOW_OPTION = "experiment"  # which `mlflow run` takes as its own flag
 # Options that manifests of schema version 1 hold by an earlier name.

@@ -484,10 +484,11 @@ def test_options_of_schema_version_1_are_shown_by_their_present_names(method, gi
     assert all(f"{name}={value!r}" in reproduce.python(manifest) for name, value in expected.items())
 
 
-def test_what_was_at_hand_is_named_and_not_invented():
+@pytest.mark.parametrize("source", ["array", "tf.data.Dataset", "keras.utils.PyDataset"])
+def test_what_was_at_hand_is_named_and_not_invented(source):
     manifest = {
         "method": "gradcam", "given": {}, "at_hand": ["labels"], "model": {"uri": "keras.Model"},
-        "inputs": {"source": "array"},
+        "inputs": {"source": source},
     }  # fmt: skip
     assert reproduce.missing(manifest) == ["model", "inputs", "labels"]
     assert reproduce.python(manifest).endswith("visualize_gradcam(model, inputs, labels=labels)")
