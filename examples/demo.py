@@ -57,7 +57,11 @@ def log_classifier() -> str:
             name="classifier",
             registered_model_name=NAME,
             signature=ModelSignature(pixels, classes),
-            metadata={"class_names": imagenet_class_names()},
+            metadata={
+                "class_names": imagenet_class_names(),
+                "resize": "crop",
+                "interpolation": "lanczos",
+            },
             pip_requirements=["keras", "tensorflow"],
         )
     return str(info.registered_model_version)

@@ -100,7 +100,7 @@ def registered(store: str) -> str:
             name="model",
             registered_model_name="tiny",
             signature=infer_signature(np.zeros((1, 8, 8, 3), np.float32), np.zeros((1, 3), np.float32)),
-            metadata={"class_names": ["ant", "bee", "cat"]},
+            metadata={"class_names": ["ant", "bee", "cat"], "resize": "crop", "interpolation": "lanczos"},
             pip_requirements=["keras"],
         )
     mlflow.MlflowClient().set_registered_model_alias("tiny", "champion", "1")

@@ -237,6 +237,6 @@ class ExampleAccumulator:
 
 
 def _drawable(inputs: Any) -> np.ndarray | None:
-    """The inputs where they are one array of rows that are small enough to be drawn."""
-    is_small = isinstance(inputs, np.ndarray) and inputs[0].size <= MOST_VALUES
-    return inputs if is_small else None
+    """The inputs where they are one array of numbers, in rows that are small enough to be drawn."""
+    is_numbers = isinstance(inputs, np.ndarray) and inputs.dtype.kind != "O"
+    return inputs if is_numbers and inputs[0].size <= MOST_VALUES else None

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mlflow_interp.core.digests import file_digest
 from mlflow_interp.data import tiff
+from mlflow_interp.data.resizing import Resizing
 from mlflow_interp.exceptions import InputsError, first_line
-
-Resize = Literal["crop", "pad", "stretch"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 # Naming the formats keeps Pillow's rarer (and less tested) decoders away from unknown files.
@@ -25,28 +25,38 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError)
 
 
-def read_image(path: Path, *, size: tuple[int, int] | None, channels: int, resize: Resize) -> np.ndarray:
-    """Read an image as uint8 (height, width, channels).
+@dataclass(frozen=True, eq=False)
+class ReadImage:
+    """An image that was read.
+
+    Attributes:
+        pixels: (height, width, channels) uint8, or float32 where TensorFlow resized it.
+        digest: of its file.
+        is_resized: whether it had another size.
+    """
+
+    pixels: np.ndarray
+    digest: bytes
+    is_resized: bool
+
+
+def read_image(
+    path: Path, *, size: tuple[int, int] | None, channels: int, resizing: Resizing | None = None
+) -> ReadImage:
+    """Read an image file.
 
     EXIF rotation is applied, 16-bit is scaled to 8-bit, transparency becomes white, only the first frame
-    of an animation is read. Resampling is Lanczos.
+    of an animation is read.
 
     Args:
         path: The file.
         size: (height, width), or None for the size of the file.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        resize: "crop" keeps the middle, "pad" adds black, "stretch" distorts.
+        resizing: How an image of another size is resized.
 
     Raises:
         InputsError: the file is not an image, is damaged, or is too large.
     """
-    return read_image_and_digest(path, size=size, channels=channels, resize=resize)[0]
-
-
-def read_image_and_digest(
-    path: Path, *, size: tuple[int, int] | None, channels: int, resize: Resize
-) -> tuple[np.ndarray, bytes]:
-    """Read an image as `read_image` does, and compute the digest of its file."""
     try:
         # Given a path, Pillow maps uncompressed TIFFs into memory, which breaks their orientation.
         if not path.is_file() and path.exists():
@@ -55,15 +65,16 @@ def read_image_and_digest(
             with _open(file) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")
-                upright = ImageOps.exif_transpose(_to_eight_bits(image))
-                pixels = np.asarray(_fit(_to_mode(upright, _MODES[channels]), size, resize))
+                upright = _to_mode(ImageOps.exif_transpose(_to_eight_bits(image)), _MODES[channels])
+                pixels = np.asarray(upright) if size is None else (resizing or Resizing()).fit(upright, size)
+                is_resized = pixels.shape[:2] != (upright.height, upright.width)
             digest = file_digest(file)
     except _DECODING_ERRORS as error:
         if isinstance(error, InputsError):
             raise
         reason = "is empty (0 bytes)" if path.exists() and path.stat().st_size == 0 else _first_line(error)
         raise InputsError(reason) from error
-    return (pixels[..., np.newaxis] if channels == 1 else pixels), digest
+    return ReadImage(pixels[..., np.newaxis] if channels == 1 else pixels, digest, is_resized)
 
 
 def _open(file: BinaryIO) -> Image.Image:
@@ -120,28 +131,6 @@ def _to_mode(image: Image.Image, mode: str) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert(mode)
-
-
-def _fit(image: Image.Image, size: tuple[int, int] | None, resize: Resize) -> Image.Image:
-    if size is None or image.size == (size[1], size[0]):
-        return image
-    target = (size[1], size[0])
-    if resize == "crop":
-        return ImageOps.fit(image, target, method=Image.Resampling.LANCZOS)
-    if resize == "pad":
-        return _pad(image, target)
-    return image.resize(target, Image.Resampling.LANCZOS)
-
-
-def _pad(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    """Pad to a size; in Pillow's own function, images thinner than half a pixel vanish."""
-    scale = min(target[0] / image.width, target[1] / image.height)
-    width = max(1, round(image.width * scale))
-    height = max(1, round(image.height * scale))
-    padded = Image.new(image.mode, target)
-    inner = image.resize((width, height), Image.Resampling.LANCZOS)
-    padded.paste(inner, ((target[0] - width) // 2, (target[1] - height) // 2))
-    return padded
 
 
 def find_images(folder: Path) -> list[Path]:

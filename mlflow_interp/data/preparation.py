@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,13 @@ def is_pixels(array: np.ndarray) -> bool:
     return array.dtype == np.uint8 and array.ndim >= 3
 
 
+def is_text(array: Any) -> bool:
+    """Whether an array holds strings, or bytes of any length."""
+    if array.dtype.kind != "O":
+        return array.dtype.kind in "SU"
+    return all(isinstance(value, (str, bytes)) for value in np.asarray(array).flat)
+
+
 @dataclass(frozen=True)
 class Preparation:
     """How rows of pixels or arrays become what one model is fed.
@@ -66,7 +74,13 @@ class Preparation:
     _blue_first: dict[tuple[int, ...], bool | None] = field(default_factory=dict)
 
     def rows(
-        self, indices: np.ndarray, names: Sequence[str], values: Arrays, digests: np.ndarray | None = None
+        self,
+        indices: np.ndarray,
+        names: Sequence[str],
+        values: Arrays,
+        *,
+        digests: np.ndarray | None = None,
+        pixels: np.ndarray | None = None,
     ) -> Rows:
         """Rows of what was read, prepared as far as any thread may do it: all but a user's own function.
 
@@ -75,6 +89,7 @@ class Preparation:
             names: their names.
             values: what was read.
             digests: their digests, where these are not those of the values.
+            pixels: the images to show, as bytes, where these are not the values.
 
         Raises:
             InputsError: values that are not finite, or do not fit the model.
@@ -83,8 +98,8 @@ class Preparation:
         selected = self.selected(values)
         values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
         with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
-            images, parts = show(self._named(values))
-        rows = Rows(indices, names, map_arrays(_as_float, values), images, digests, selected, parts)
+            images, parts = show(self._named(values) if pixels is None else {"": pixels})
+        rows = Rows(indices, names, map_arrays(_as_fed, values), images, digests, selected, parts)
         return rows if is_users(self.name) else self._prepared(rows)
 
     def _named(self, values: Arrays) -> dict[str, np.ndarray]:
@@ -126,7 +141,8 @@ class Preparation:
         if isinstance(inputs, (tuple, dict)):
             inputs = self._structured(inputs, rows.selected)
         else:
-            inputs = self._model_channels(_as_float(self.function(self._with_channels(inputs))))
+            self._check_text(inputs)
+            inputs = self._model_channels(_as_fed(self.function(self._with_rank(inputs))))
         self._check(inputs, rows.names)
         return replace(rows, inputs=inputs)
 
@@ -153,17 +169,27 @@ class Preparation:
     def _structured(self, inputs: Arrays, selected: Sequence[bool]) -> Arrays:
         """Several arrays, the selected ones preprocessed."""
         arrays = iter(
-            _as_float(self.function(array)) if is_selected else array
+            _as_fed(self.function(array)) if is_selected else array
             for array, is_selected in zip(flatten(inputs), selected, strict=True)
         )
         if isinstance(inputs, dict):
             return {key: next(arrays) for key in sorted(inputs)}
         return tuple(arrays)
 
-    def _with_channels(self, values: np.ndarray) -> np.ndarray:
-        """Grey images, which often come as (n, h, w), as (n, h, w, 1) if the model has four axes."""
+    def _check_text(self, inputs: np.ndarray) -> None:
+        if inputs.dtype.kind == "O" and self.name != "none" and not is_users(self.name):
+            raise OptionError(f"preprocess is {self.name!r}, and the inputs are text; leave preprocess out")
+
+    def _with_rank(self, values: np.ndarray) -> np.ndarray:
+        """Values with the axes that the model takes, where one of length 1 at the end is missing or too many.
+
+        Grey images often come as (n, h, w), and single values as (n,).
+        """
         rank = len(self.shape) if self.shape else values.ndim
-        return values[..., np.newaxis] if values.ndim == 3 and rank == 4 else values
+        takes_one = self.shape is not None and self.shape[-1] == 1
+        if values.ndim == rank - 1 and (takes_one or rank == 4):
+            return values[..., np.newaxis]
+        return values[..., 0] if values.ndim == rank + 1 and values.shape[-1] == 1 else values
 
     def _channels_last(self, values: np.ndarray) -> np.ndarray:
         """Images with channels last, for preprocessing and display, whichever way they come."""
@@ -184,7 +210,7 @@ class Preparation:
 
     def _check(self, inputs: Arrays, names: Sequence[str]) -> None:
         for array in flatten(inputs):
-            if not np.isfinite(array).all():
+            if array.dtype.kind != "O" and not np.isfinite(array).all():
                 rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
                 raise InputsError(
                     f"input {names[rows[0]]!r} holds NaN or infinite values "
@@ -203,7 +229,10 @@ class Preparation:
             )
 
 
-def _as_float(values: np.ndarray) -> np.ndarray:
+def _as_fed(values: np.ndarray) -> np.ndarray:
+    """Numbers as float32, and text of any type as objects, so that bytes and trailing zeros stay."""
+    if values.dtype.kind in "SU":
+        return values.astype(object)
     if values.dtype.kind not in "biuf" or values.dtype == np.float32:
         return values
     with np.errstate(over="ignore"):  # overflow gives infinite values, which are refused later

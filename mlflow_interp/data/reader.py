@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,16 +16,19 @@ from mlflow_interp.core.annotations import Annotations, annotate
 from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Arrays, Chunk, flatten
 from mlflow_interp.data.array_files import StreamedRows, open_rows
-from mlflow_interp.data.images import Resize, read_image, read_image_and_digest
-from mlflow_interp.data.preparation import Preparation, Rows, is_pixels
+from mlflow_interp.data.datasets import Blocks
+from mlflow_interp.data.elements import check_takes_text
+from mlflow_interp.data.folders import ImageFiles
+from mlflow_interp.data.image_files import decoded, image_shape, read_files
+from mlflow_interp.data.preparation import Preparation, Rows, is_pixels, is_text
 from mlflow_interp.data.preprocessing import Preprocess, find_preprocess
 from mlflow_interp.data.read_ahead import DECODERS, read_ahead
-from mlflow_interp.data.sources import ArrayRows, Blocks, ImageFiles, Source
-from mlflow_interp.exceptions import InputsError
+from mlflow_interp.data.resizing import Resizing
+from mlflow_interp.data.sources import ArrayRows, Source
 from mlflow_interp.models.origin import LoadedModel
-from mlflow_interp.models.signature import class_count, gives_positions
+from mlflow_interp.models.signature import class_count, gives_positions, model_inputs
 
-LARGEST_FREE_SIZE = 512  # of an image for a model that takes any size
+_NOT_RESIZED = {"resize": None, "interpolation": None, "size": None}
 
 #: What reads the chunks, how many inputs there are if known, and how they are prepared.
 _Plan = tuple[Callable[[], Iterator[Chunk]], int | None, dict[str, Any]]
@@ -40,7 +42,8 @@ class Reader:
         loaded: the model.
         shape: the shape of its input, None where it has several or it is not known.
         class_names: the names of its classes, None where not known.
-        preprocess: see `load_inputs`; so are `resize`, `batch_size` and `max_inputs`.
+        preprocess: see `load_inputs`; so are `batch_size` and `max_inputs`.
+        resizing: how images get the size that the model takes.
         warnings: warnings so far; reading may add more.
         skipped: what could not be read and why, by name; filled while reading.
     """
@@ -49,7 +52,7 @@ class Reader:
     shape: tuple[int | None, ...] | None
     class_names: tuple[str, ...] | None
     preprocess: str
-    resize: Resize
+    resizing: Resizing
     batch_size: int
     max_inputs: int | None
     warnings: list[str]
@@ -57,8 +60,8 @@ class Reader:
 
     def batch(self, source: Source) -> Batch:
         """The batch of a source, its options checked and resolved."""
+        self._warn(*source.warnings)
         if isinstance(source, ImageFiles):
-            self.warnings.extend(source.warnings)
             read, total, preparation = self._images(source)
         elif isinstance(source, ArrayRows):
             read, total, preparation = self._arrays(source)
@@ -80,7 +83,7 @@ class Reader:
 
     def _preparation(self, *, takes_floats: bool) -> Preparation:
         name, function, warning = self._find_preprocess(takes_floats=takes_floats)
-        self.warnings.extend([warning] if warning else [])
+        self._warn(*([warning] if warning else []))
         model = self.loaded.keras
         return Preparation(
             name,
@@ -107,61 +110,45 @@ class Reader:
             yield sample[start : start + self.batch_size]
 
     def _images(self, source: ImageFiles) -> _Plan:
-        size, channels = self._image_shape(source)
+        model = self.loaded.keras
+        size, channels = image_shape(
+            source.paths, model.name, self.shape, is_channels_first=is_channels_first(model)
+        )
         preparation = self._preparation(takes_floats=False)
         labels = self._annotations(source.labels, len(source.paths))
         sample = self._sample(len(source.paths))
-        decode = partial(_decoded, size=size, channels=channels, resize=self.resize)
+        decode = partial(decoded, size=size, channels=channels, resizing=self.resizing)
+        facts = {"preprocess": preparation.name, "resize": None, "interpolation": None, "size": list(size)}
 
         def read() -> Iterator[Chunk]:
             with ThreadPoolExecutor(DECODERS, thread_name_prefix="mlflow-interp-decode") as decoders:
                 jobs = (
-                    partial(_read_files, source, rows, partial(decoders.map, decode), preparation)
+                    partial(read_files, source, rows, partial(decoders.map, decode), preparation)
                     for rows in self._parts(sample)
                 )
                 with closed_at_end(read_ahead(jobs)) as parts:
-                    for rows, skipped in parts:
+                    for rows, are_resized, skipped in parts:
                         self.skipped.update(skipped)
+                        if are_resized:
+                            self._record_resizing(facts)
                         if rows is not None:
                             yield _chunk(preparation, rows, labels.of(rows.indices))
 
-        return read, len(sample), {"preprocess": preparation.name, "resize": self.resize, "size": list(size)}
+        return read, len(sample), facts
 
-    def _image_shape(self, source: ImageFiles) -> tuple[tuple[int, int], int]:
-        """(height, width) and channels that images are converted to."""
-        shape = self.shape
-        if shape is None or len(shape) != 4:
-            takes = f"shape {shape}" if shape else "several inputs, or none that is known"
-            raise InputsError(
-                f"model {self.loaded.keras.name!r} takes {takes}, which pictures don't fit; give arrays"
-            )
-        channels_first = is_channels_first(self.loaded.keras)
-        height, width, channels = (shape[2], shape[3], shape[1]) if channels_first else shape[1:]
-        if channels not in (1, 3, 4, None):
-            raise InputsError(
-                f"the model takes {channels} channels, and pictures have 1, 3 or 4; give arrays"
-            )
-        if height is None or width is None:
-            free_height, free_width = self._first_size(source)
-            height = height or free_height
-            width = width or free_width
-        return (height, width), channels or 3
+    def _record_resizing(self, facts: dict[str, Any]) -> None:
+        """State that images were resized, and warn if it was not stated how."""
+        facts.update(resize=self.resizing.resize, interpolation=self.resizing.interpolation)
+        if self.resizing.guess is not None:
+            self._warn(self.resizing.guess)
 
-    def _first_size(self, source: ImageFiles) -> tuple[int, int]:
-        """(height, width) of the first readable image, reduced to `LARGEST_FREE_SIZE`."""
-        for path in source.paths:
-            try:
-                height, width = read_image(path, size=None, channels=1, resize=self.resize).shape[:2]
-            except InputsError:
-                continue
-            scale = min(1.0, LARGEST_FREE_SIZE / max(height, width))
-            return max(1, round(height * scale)), max(1, round(width * scale))
-        return LARGEST_FREE_SIZE, LARGEST_FREE_SIZE
+    def _warn(self, *warnings: str) -> None:
+        self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
 
     def _arrays(self, source: ArrayRows) -> _Plan:
         total = len(flatten(source.inputs)[0])
         preparation = self._array_preparation(source.inputs)
-        labels = self._annotations(source.labels, total)
+        labels = self._annotations(source.labels, total, source.weights)
         sample = self._sample(total)
 
         def read() -> Iterator[Chunk]:
@@ -174,12 +161,18 @@ class Reader:
         return read, len(sample), _array_facts(preparation, source.inputs)
 
     def _array_preparation(self, inputs: Arrays | StreamedRows) -> Preparation:
-        """Bytes are pixels and are preprocessed; floats already are what the model takes."""
+        """Bytes are pixels and are preprocessed; floats already are what the model takes.
+
+        Raises:
+            InputsError: text for a model that takes none.
+        """
+        if any(map(is_text, flatten(inputs))):
+            check_takes_text(model_inputs(self.loaded))
         return self._preparation(takes_floats=not any(map(is_pixels, flatten(inputs))))
 
     def _blocks(self, source: Blocks) -> _Plan:
         resolved: list[Preparation] = []  # by the first block
-        options: dict[str, Any] = {"preprocess": self.preprocess, "resize": None, "size": None}
+        options: dict[str, Any] = {"preprocess": self.preprocess} | _NOT_RESIZED
 
         def jobs() -> Iterator[Callable[[], tuple[Rows, Any, Any]]]:
             # Runs in the thread of the caller, and so does the user's code in a dataset.
@@ -207,45 +200,18 @@ class Reader:
         annotations, warnings = annotate(
             labels, total, self.class_names, classes, weights, by_position=gives_positions(self.loaded.keras)
         )
-        self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
+        self._warn(*warnings)
         return annotations
 
 
 def _array_facts(preparation: Preparation, inputs: Arrays | StreamedRows) -> dict[str, Any]:
     """How arrays are prepared, for a manifest; of several, which are preprocessed."""
-    facts: dict[str, Any] = {"preprocess": preparation.name, "resize": None, "size": None}
+    facts: dict[str, Any] = {"preprocess": preparation.name} | _NOT_RESIZED
     if isinstance(inputs, (dict, tuple)):
         names = sorted(inputs) if isinstance(inputs, dict) else range(len(inputs))
         selected = zip(names, preparation.selected(inputs), strict=True)
         facts["preprocessed"] = [str(name) for name, is_selected in selected if is_selected]
     return facts
-
-
-def _decoded(path: Path, **options: Any) -> tuple[np.ndarray, bytes] | InputsError:
-    """The pixels of an image and the digest of its file, or why it can't be read."""
-    try:
-        return read_image_and_digest(path, **options)
-    except InputsError as error:
-        return error
-
-
-def _read_files(
-    source: ImageFiles,
-    positions: np.ndarray,
-    decode: Callable[[list[Path]], Iterator[tuple[np.ndarray, bytes] | InputsError]],
-    preparation: Preparation,
-) -> tuple[Rows | None, dict[str, str]]:
-    """The images at some positions, None where none can be read; and why the others can't, by name."""
-    indices = positions.tolist()
-    decoded = dict(zip(indices, decode([source.paths[index] for index in indices]), strict=True))
-    skipped = {source.names[i]: str(each) for i, each in decoded.items() if isinstance(each, InputsError)}
-    images = {index: each for index, each in decoded.items() if not isinstance(each, InputsError)}
-    if not images:
-        return None, skipped
-    pixels = np.stack([image for image, _ in images.values()])
-    digests = np.stack([np.frombuffer(digest, np.uint8) for _, digest in images.values()])
-    names = [source.names[index] for index in images]
-    return preparation.rows(np.array(list(images), np.int64), names, pixels, digests), skipped
 
 
 def _read_rows(take: Callable[[np.ndarray], Arrays], positions: np.ndarray, preparation: Preparation) -> Rows:

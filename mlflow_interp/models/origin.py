@@ -49,8 +49,8 @@ class LoadedModel:
     Attributes:
         keras: the model.
         origin: where it came from.
-        metadata: the `metadata` given to `log_model`; "class_names", "preprocess" and "head" are
-            read from it.
+        metadata: the `metadata` given to `log_model`; "class_names", "preprocess", "resize",
+            "interpolation" and "head" are read from it.
         input_shape: (None, …) by the MLflow signature, where the model itself has none.
         head: what its output is: as its user, its metadata or its loss states it; else "auto".
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlflow_interp.models.origin import LoadedModel
@@ -38,9 +40,62 @@ def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:
     return tuple(shape) if isinstance(shape, tuple) and all(not isinstance(s, tuple) for s in shape) else None
 
 
-def batch_axes(model: Any, shape: tuple[int | None, ...] | None) -> int | None:
-    """The number of axes of a batch, over all inputs of the model; None where it is not known."""
-    if shape is not None:
-        return len(shape)
-    inputs = getattr(model, "inputs", None)
-    return sum(len(each.shape) for each in inputs) if inputs else None
+@dataclass(frozen=True)
+class InputSpec:
+    """One input of a model.
+
+    Attributes:
+        name: by which the model takes it out of a dict; None where not known.
+        shape: with the batch axis.
+        dtype: such as "float32" or "string"; None where not known.
+    """
+
+    name: str | None
+    shape: tuple[int | None, ...]
+    dtype: str | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it takes strings."""
+        return self.dtype == "string"
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """The inputs that a model takes.
+
+    Attributes:
+        specs: of each, in the model's order.
+        is_dict: whether it takes them as a dict, even a single one.
+    """
+
+    specs: tuple[InputSpec, ...]
+    is_dict: bool = False
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether one of them takes strings, or may do so as its type is not known."""
+        return any(spec.dtype in (None, "string") for spec in self.specs)
+
+
+def model_inputs(loaded: LoadedModel) -> ModelInputs | None:
+    """What a model takes; None where it is not known, as of a subclassed model without a signature."""
+    tensors = getattr(loaded.keras, "inputs", None)
+    if not tensors:
+        shape = input_shape(loaded)
+        return ModelInputs((InputSpec(None, shape),)) if shape is not None else None
+    structure = _input_structure(loaded.keras)
+    if isinstance(structure, Mapping) and all(hasattr(each, "shape") for each in structure.values()):
+        return ModelInputs(tuple(_spec(name, structure[name]) for name in structure), is_dict=True)
+    return ModelInputs(tuple(_spec(tensor.name, tensor) for tensor in tensors))
+
+
+def _input_structure(model: Any) -> Any:
+    try:
+        return model.input
+    except (AttributeError, ValueError):  # a Sequential model that was not called has none
+        return None
+
+
+def _spec(name: str, tensor: Any) -> InputSpec:
+    return InputSpec(name, tuple(tensor.shape), str(tensor.dtype))

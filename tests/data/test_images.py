@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlflow_interp.data.images import SUFFIXES, Resize, find_images, read_image
+from mlflow_interp.data.images import SUFFIXES, find_images, read_image
+from mlflow_interp.data.resizing import Resizing
 from mlflow_interp.exceptions import InputsError
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -22,9 +23,9 @@ ORIENTATION = 0x0112
 
 
 def read(
-    path: Path, *, channels: int = 3, size: tuple[int, int] | None = None, resize: Resize = "crop"
+    path: Path, *, channels: int = 3, size: tuple[int, int] | None = None, resize: str = "crop"
 ) -> np.ndarray:
-    pixels = read_image(path, size=size, channels=channels, resize=resize)
+    pixels = read_image(path, size=size, channels=channels, resizing=Resizing(resize)).pixels
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 3
     assert pixels.shape[-1] == channels
@@ -259,9 +260,7 @@ def test_stretch_keeps_everything(save: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
-def test_the_asked_size_changes_nothing(
-    resize: Resize, save: Callable[..., Path], colours: np.ndarray
-) -> None:
+def test_the_asked_size_changes_nothing(resize: str, save: Callable[..., Path], colours: np.ndarray) -> None:
     np.testing.assert_array_equal(read(save(colours), size=(4, 6), resize=resize), colours)
 
 
@@ -269,7 +268,7 @@ def test_the_asked_size_changes_nothing(
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 3)])
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (224, 10)])
 def test_extreme_shapes(
-    shape: tuple[int, int], size: tuple[int, int], resize: Resize, save: Callable[..., Path]
+    shape: tuple[int, int], size: tuple[int, int], resize: str, save: Callable[..., Path]
 ) -> None:
     picture = np.full((*shape, 3), 77, np.uint8)
     pixels = read(save(picture), size=size, resize=resize)

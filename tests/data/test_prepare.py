@@ -21,11 +21,13 @@ import tensorflow as tf
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.digests import row_digests
-from mlflow_interp.data import reader, sources
+from mlflow_interp.data import datasets, image_files, reader
 from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.data.resizing import Resizing
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, Origin
+from mlflow_interp.models.signature import model_inputs
 from tests.tiny_models import Store, Trap, save_images, small_model
 
 layers = keras.layers
@@ -81,7 +83,8 @@ def test_one_picture(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     assert (batch.source, batch.total, batch.class_names) == (str(path), 1, None)
     assert batch.preparation == {
         "preprocess": "0..1",
-        "resize": "crop",
+        "resize": None,
+        "interpolation": None,
         "size": [8, 8],
         "batch_size": 32,
         "max_inputs": None,
@@ -278,13 +281,13 @@ def test_pictures_are_read_as_they_are_needed(
 ) -> None:
     save_images(tmp_path, {f"{index:03d}.png": index for index in range(100)})
     read: list[str] = []
-    original = reader.read_image_and_digest
+    original = image_files.read_image
 
-    def counted(path: Path, **options: Any) -> tuple[np.ndarray, bytes]:
+    def counted(path: Path, **options: Any) -> Any:
         read.append(path.name)
         return original(path, **options)
 
-    monkeypatch.setattr(reader, "read_image_and_digest", counted)
+    monkeypatch.setattr(image_files, "read_image", counted)
     batch = load_inputs(tmp_path, loaded, batch_size=8)
     assert read == []
     sizes = []
@@ -532,14 +535,14 @@ def test_a_dataset_is_not_read_before_its_chunks_are(
 
 def test_a_dataset_is_read_in_the_thread_that_asks_for_it(loaded: LoadedModel) -> None:
     threads: set[int] = set()
-    blocks = sources._dataset(rows_of(9), 2, None, 4)
+    blocks = datasets.read_dataset(rows_of(9), batch_size=2, most=None, takes=model_inputs(loaded))
 
     def read() -> Iterator[Any]:
         for block in blocks.read():
             threads.add(threading.get_ident())
             yield block
 
-    one = reader.Reader(loaded, (None, 8, 8, 3), None, "auto", "crop", 2, None, [])
+    one = reader.Reader(loaded, (None, 8, 8, 3), None, "auto", Resizing(), 2, None, [])
     assert firsts(one.batch(replace(blocks, read=read))) == list(range(9))
     assert threads == {threading.get_ident()}
 

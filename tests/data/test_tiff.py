@@ -28,7 +28,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 def read(path: Path, channels: int = 1) -> list[Any]:
-    pixels: list[Any] = np.squeeze(read_image(path, size=None, channels=channels, resize="crop")).tolist()
+    pixels: list[Any] = np.squeeze(read_image(path, size=None, channels=channels).pixels).tolist()
     return pixels
 
 

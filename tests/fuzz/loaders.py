@@ -23,6 +23,7 @@ with atheris.instrument_imports(include=INSTRUMENTED):
     from mlflow_interp.data.class_names import load_class_names
     from mlflow_interp.data.images import read_image
     from mlflow_interp.data.labels import read_column
+    from mlflow_interp.data.resizing import Resizing
     from mlflow_interp.data.sources import ArrayRows, find_source
     from mlflow_interp.exceptions import InputsError, InterpretationError
 
@@ -39,16 +40,16 @@ def written(name: str, content: bytes) -> Path:
 def pictures(content: bytes) -> None:
     """Bytes as a picture, as large as it says and resized."""
     path = written("a.png", content)
-    pixels = read_image(path, size=None, channels=3, resize="crop")
+    pixels = read_image(path, size=None, channels=3).pixels
     assert pixels.dtype == "uint8"
     assert pixels.shape[2] == 3
-    assert read_image(path, size=(5, 7), channels=1, resize="pad").shape == (5, 7, 1)
+    assert read_image(path, size=(5, 7), channels=1, resizing=Resizing("pad")).pixels.shape == (5, 7, 1)
 
 
 def arrays(content: bytes) -> None:
     """Bytes as an .npy or .npz file of inputs and labels."""
     suffix = "npz" if content[:2] == b"PK" else "npy"
-    source = find_source(str(written(f"a.{suffix}", content)), None, batch_size=8, most=None, axes=4)
+    source = find_source(str(written(f"a.{suffix}", content)), None, batch_size=8, most=None, takes=None)
     assert isinstance(source, ArrayRows)
     assert source.inputs.dtype.kind in "biuf"
     with open_rows(source.inputs) as take:

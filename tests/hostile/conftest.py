@@ -71,7 +71,8 @@ def told(look: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) 
 
     def told(inputs: Any, *options: Any) -> tuple[dict[str, list[int]], list[str]]:
         folder = tmp_path_factory.mktemp("out")
-        done = look(inputs, "--preprocess", "0..1", "--target", "0", "--save", folder, *options)
+        stated = ("--preprocess", "0..1", "--resize", "crop", "--interpolation", "lanczos")
+        done = look(inputs, *stated, "--target", "0", "--save", folder, *options)
         assert done.exit_code == 0, done.output
         return pixels_in(folder / "gradcam"), done.stderr.splitlines()
 

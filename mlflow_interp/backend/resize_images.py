@@ -1,0 +1,30 @@
+"""Images resized by TensorFlow, as Keras' own loaders of folders do it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def resize_image(pixels: np.ndarray, size: tuple[int, int], *, mode: str, method: str) -> np.ndarray:
+    """An image (height, width, channels) resized as `keras.utils.image_dataset_from_directory` does.
+
+    It is not smoothed before it is reduced, and not rounded: uint8 for "nearest", else float32, which bicubic
+    and Lanczos take below 0 and above 255.
+
+    Args:
+        pixels: uint8.
+        size: (height, width).
+        mode: "stretch"; "crop", which is Keras' `crop_to_aspect_ratio`; "pad", its `pad_to_aspect_ratio`.
+        method: One of the methods of `tf.image.resize`.
+    """
+    import keras
+    import tensorflow as tf
+
+    with tf.device("cpu"):  # a GPU may round in another way, and is busy with the model
+        if mode == "crop":
+            resized = keras.preprocessing.image.smart_resize(tf.constant(pixels), size, interpolation=method)
+        elif mode == "pad":
+            resized = tf.image.resize_with_pad(pixels, *size, method=method)
+        else:
+            resized = tf.image.resize(pixels, size, method=method)
+        return np.asarray(resized)

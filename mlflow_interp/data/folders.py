@@ -1,0 +1,85 @@
+"""Image files: one, a folder of them with or without class folders, or those that a glob finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlflow_interp.data.images import SUFFIXES, find_images
+from mlflow_interp.exceptions import InputsError
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files; `folders` are their class folders, and also their `labels` by default.
+
+    `classes` are all class folders, those without images too. `every` are all images of the folder, where
+    some lie beside the class folders and are left out, and `warnings` are about that.
+    """
+
+    uri: str
+    paths: Sequence[Path]
+    names: Sequence[str]
+    labels: Any = None
+    folders: Sequence[str] | None = None
+    classes: Sequence[str] = ()
+    every: ImageFiles | None = None
+    warnings: Sequence[str] = ()
+
+
+def read_folder(folder: Path, uri: str) -> ImageFiles:
+    """The images below a folder; class folders are their labels.
+
+    Raises:
+        InputsError: there are none.
+    """
+    relative = [path.relative_to(folder) for path in find_images(folder)]
+    names = [path.as_posix() for path in relative]
+    every = check_images(ImageFiles(uri, [folder / path for path in relative], names))
+    inside = [path for path in relative if len(path.parts) > 1]
+    beside = [path.as_posix() for path in relative if len(path.parts) == 1]
+    # Class folders: at least two, and hardly any image beside them. Keras' own loader leaves those out too.
+    if len({path.parts[0] for path in inside}) < 2 or 2 * len(beside) > len(inside):
+        return replace(every, warnings=_not_class_folders(uri, inside, beside))
+    folders = [path.parts[0] for path in inside]
+    return ImageFiles(
+        uri,
+        [folder / path for path in inside],
+        [path.as_posix() for path in inside],
+        labels=folders,
+        folders=folders,
+        classes=sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."),
+        every=every if beside else None,
+        warnings=[_left_out(beside)] if beside else [],
+    )
+
+
+def _left_out(names: Sequence[str]) -> str:
+    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"images beside the class folders are left out: {named}; move what belongs to a class into its folder"
+    )
+
+
+def _not_class_folders(uri: str, inside: Sequence[Path], beside: Sequence[str]) -> list[str]:
+    """A warning where subfolders could be meant as classes, and are not taken for that."""
+    count = len({path.parts[0] for path in inside})
+    if count < 2:
+        return []
+    return [
+        f"{uri!r} has {len(beside)} images beside {count} subfolders, so these are not taken as classes, and "
+        "there are no labels; give labels=, or put every image into the folder of its class"
+    ]
+
+
+def check_images(images: ImageFiles) -> ImageFiles:
+    """The same images.
+
+    Raises:
+        InputsError: there are none.
+    """
+    if not images.paths:
+        raise InputsError(f"no pictures in {images.uri!r}; a picture ends in {', '.join(SUFFIXES)}")
+    return images

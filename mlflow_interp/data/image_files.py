@@ -1,0 +1,99 @@
+"""Image files as rows for one model: of the size and with the channels that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.data.folders import ImageFiles
+from mlflow_interp.data.images import ReadImage, read_image
+from mlflow_interp.data.preparation import Preparation, Rows
+from mlflow_interp.exceptions import InputsError
+
+LARGEST_FREE_SIZE = 512  # of an image for a model that takes any size
+
+
+def image_shape(
+    paths: Sequence[Path], model_name: str, shape: tuple[int | None, ...] | None, *, is_channels_first: bool
+) -> tuple[tuple[int, int], int]:
+    """(height, width) and channels that images are converted to.
+
+    Args:
+        paths: of the images; the first one decides what the model leaves free.
+        model_name: for messages.
+        shape: of the model's input, None where it has several or it is not known.
+        is_channels_first: whether the model takes channels first.
+
+    Raises:
+        InputsError: the model takes something else than images.
+    """
+    if shape is None or len(shape) != 4:
+        takes = f"shape {shape}" if shape else "several inputs, or none that is known"
+        raise InputsError(f"model {model_name!r} takes {takes}, which pictures don't fit; give arrays")
+    height, width, channels = (shape[2], shape[3], shape[1]) if is_channels_first else shape[1:]
+    if channels not in (1, 3, 4, None):
+        raise InputsError(f"the model takes {channels} channels, and pictures have 1, 3 or 4; give arrays")
+    if height is None or width is None:
+        free_height, free_width = _first_size(paths)
+        height = height or free_height
+        width = width or free_width
+    return (height, width), channels or 3
+
+
+def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
+    """(height, width) of the first readable image, reduced to `LARGEST_FREE_SIZE`."""
+    for path in paths:
+        try:
+            height, width = read_image(path, size=None, channels=1).pixels.shape[:2]
+        except InputsError:
+            continue
+        scale = min(1.0, LARGEST_FREE_SIZE / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+    return LARGEST_FREE_SIZE, LARGEST_FREE_SIZE
+
+
+def decoded(path: Path, **options: Any) -> ReadImage | InputsError:
+    """An image that was read, or why it can't be; `options` are those of `read_image`."""
+    try:
+        return read_image(path, **options)
+    except InputsError as error:
+        return error
+
+
+def read_files(
+    source: ImageFiles,
+    positions: np.ndarray,
+    decode: Callable[[list[Path]], Iterator[ReadImage | InputsError]],
+    preparation: Preparation,
+) -> tuple[Rows | None, bool, dict[str, str]]:
+    """The images at some positions.
+
+    Returns:
+        The images that can be read, None without any; whether some were resized; and why the others can't be
+        read, by name.
+    """
+    indices = positions.tolist()
+    read = dict(zip(indices, decode([source.paths[index] for index in indices]), strict=True))
+    skipped = {
+        source.names[index]: str(each) for index, each in read.items() if isinstance(each, InputsError)
+    }
+    images = {index: each for index, each in read.items() if isinstance(each, ReadImage)}
+    if not images:
+        return None, False, skipped
+    pixels = np.stack([image.pixels for image in images.values()])
+    rows = preparation.rows(
+        np.array(list(images), np.int64),
+        [source.names[index] for index in images],
+        pixels,
+        digests=np.stack([np.frombuffer(image.digest, np.uint8) for image in images.values()]),
+        pixels=as_bytes(pixels),
+    )
+    return rows, any(image.is_resized for image in images.values()), skipped
+
+
+def as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Pixels 0..255 as uint8; interpolation may take them a little beyond."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)

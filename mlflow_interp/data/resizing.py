@@ -1,0 +1,109 @@
+"""How images get the size that a model takes: as it is stated, or else by a guess with a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from mlflow_interp.backend.resize_images import resize_image
+
+Resize = Literal["auto", "crop", "pad", "stretch"]
+#: Those of Pillow, and after "tf-" those of `tf.image.resize` that leave an image of the right size as it is.
+Interpolation = Literal[
+    "auto", "nearest", "box", "bilinear", "hamming", "bicubic", "lanczos",
+    "tf-nearest", "tf-bilinear", "tf-bicubic", "tf-area", "tf-lanczos3", "tf-lanczos5",
+]  # fmt: skip
+
+_TENSORFLOW = "tf-"
+_GUESSES = {"resize": "crop", "interpolation": "lanczos"}
+_ACCEPTED = {"resize": get_args(Resize)[1:], "interpolation": get_args(Interpolation)[1:]}
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """How images get another size.
+
+    Attributes:
+        resize: "crop" keeps the middle, "pad" adds black, "stretch" distorts.
+        interpolation: one of `Interpolation` but "auto".
+        guess: a warning for where images really are resized; None where both are stated.
+    """
+
+    resize: str = _GUESSES["resize"]
+    interpolation: str = _GUESSES["interpolation"]
+    guess: str | None = None
+
+    def fit(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+        """The pixels of an image at a size (height, width): uint8, or float32 where TensorFlow resizes."""
+        height, width = size
+        if image.size == (width, height):
+            return np.asarray(image)
+        if self.interpolation.startswith(_TENSORFLOW):
+            return self._by_tensorflow(np.asarray(image), size)
+        method = Image.Resampling[self.interpolation.upper()]
+        if self.resize == "crop":
+            return np.asarray(ImageOps.fit(image, (width, height), method=method))
+        if self.resize == "pad":
+            return np.asarray(_pad(image, (width, height), method))
+        return np.asarray(image.resize((width, height), method))
+
+    def _by_tensorflow(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        method = self.interpolation.removeprefix(_TENSORFLOW)
+        with_channels = pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+        resized = resize_image(with_channels, size, mode=self.resize, method=method)
+        return resized if pixels.ndim == 3 else resized[..., 0]
+
+
+def find_resizing(resize: Resize, interpolation: Interpolation, metadata: Mapping[str, Any]) -> Resizing:
+    """The resizing that the options state, else the metadata of the logged model, else a guess.
+
+    Args:
+        resize: as the user gave it.
+        interpolation: as the user gave it.
+        metadata: may have "resize" and "interpolation".
+    """
+    chosen = {"resize": str(resize), "interpolation": str(interpolation)}
+    guessed: dict[str, str] = {}
+    unknown: dict[str, Any] = {}
+    for name in chosen:
+        if chosen[name] != "auto":
+            continue
+        declared = metadata.get(name)
+        # The author may use such a key in another way, as in "resize": [224, 224].
+        if isinstance(declared, str) and declared in _ACCEPTED[name]:
+            chosen[name] = declared
+        else:
+            chosen[name] = guessed[name] = _GUESSES[name]
+            unknown |= {} if declared is None else {name: declared}
+    return Resizing(**chosen, guess=_guess(guessed, unknown) if guessed else None)
+
+
+def _guess(guessed: Mapping[str, str], unknown: Mapping[str, Any]) -> str:
+    """A warning that names what is guessed, and what the metadata states that is not accepted."""
+    assumed = " and ".join(f"{name}={value!r}" for name, value in guessed.items())
+    options = " and ".join(f"{name}=" for name in guessed)
+    keras = {"resize": "stretch", "interpolation": "tf-bilinear"}
+    example = ", ".join(f"{name!r}: {keras[name]!r}" for name in guessed)
+    invalid = "".join(
+        f"; the model's metadata states {name}={value!r}, which is not one of {', '.join(_ACCEPTED[name])}"
+        for name, value in unknown.items()
+    )
+    return (
+        f"images have other sizes than the model takes, so they are resized; assuming {assumed}. Pass "
+        f"{options}, or log the model with metadata, such as {{{example}}} if it was trained on what "
+        f"keras.utils.image_dataset_from_directory gives{invalid}"
+    )
+
+
+def _pad(image: Image.Image, target: tuple[int, int], method: Image.Resampling) -> Image.Image:
+    """Pad to a size; in Pillow's own function, images thinner than half a pixel vanish."""
+    scale = min(target[0] / image.width, target[1] / image.height)
+    width = max(1, round(image.width * scale))
+    height = max(1, round(image.height * scale))
+    padded = Image.new(image.mode, target)
+    padded.paste(image.resize((width, height), method), ((target[0] - width) // 2, (target[1] - height) // 2))
+    return padded
