@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mlflow_interp.backend.tensorflow_images import decode_jpeg
 from mlflow_interp.core.digests import file_digest
 from mlflow_interp.data import tiff
 from mlflow_interp.data.resizing import Resizing
@@ -52,11 +53,12 @@ def read_image(
         path: The file.
         size: (height, width), or None for the size of the file.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        resizing: How an image of another size is resized.
+        resizing: How an image of another size is resized. Where TensorFlow does it, it also decodes JPEGs.
 
     Raises:
         InputsError: the file is not an image, is damaged, or is too large.
     """
+    resizing = resizing or Resizing()
     try:
         # Given a path, Pillow maps uncompressed TIFFs into memory, which breaks their orientation.
         if not path.is_file() and path.exists():
@@ -65,8 +67,10 @@ def read_image(
             with _open(file) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")
+                if resizing.is_tensorflows:
+                    image = _as_tensorflow_decodes(image, file, channels)
                 upright = _to_mode(ImageOps.exif_transpose(_to_eight_bits(image)), _MODES[channels])
-                pixels = np.asarray(upright) if size is None else (resizing or Resizing()).fit(upright, size)
+                pixels = np.asarray(upright) if size is None else resizing.fit(upright, size)
                 is_resized = pixels.shape[:2] != (upright.height, upright.width)
             digest = file_digest(file)
     except _DECODING_ERRORS as error:
@@ -97,6 +101,17 @@ def _open(file: BinaryIO) -> Image.Image:
     if tiff.is_tiff(prefix):
         return tiff.read(file, MOST_PIXELS)
     raise UnidentifiedImageError
+
+
+def _as_tensorflow_decodes(image: Image.Image, file: BinaryIO, channels: int) -> Image.Image:
+    """An image with the pixels that TensorFlow reads of it, which differ in a JPEG."""
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
+        return image
+    file.seek(0)
+    pixels = decode_jpeg(file.read(), 1 if channels == 1 else 3)
+    decoded = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    decoded.info.update(image.info)  # among it how the image is turned
+    return decoded
 
 
 def _first_line(error: BaseException) -> str:

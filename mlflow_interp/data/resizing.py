@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from PIL import Image, ImageOps
 
-from mlflow_interp.backend.resize_images import resize_image
+from mlflow_interp.backend.tensorflow_images import resize_image
 
 Resize = Literal["auto", "crop", "pad", "stretch"]
 #: Those of Pillow, and after "tf-" those of `tf.image.resize` that leave an image of the right size as it is.
@@ -37,12 +37,17 @@ class Resizing:
     interpolation: str = _GUESSES["interpolation"]
     guess: str | None = None
 
+    @property
+    def is_tensorflows(self) -> bool:
+        """Whether TensorFlow resizes, as Keras' own loaders do."""
+        return self.interpolation.startswith(_TENSORFLOW)
+
     def fit(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
         """The pixels of an image at a size (height, width): uint8, or float32 where TensorFlow resizes."""
         height, width = size
         if image.size == (width, height):
             return np.asarray(image)
-        if self.interpolation.startswith(_TENSORFLOW):
+        if self.is_tensorflows:
             return self._by_tensorflow(np.asarray(image), size)
         method = Image.Resampling[self.interpolation.upper()]
         if self.resize == "crop":

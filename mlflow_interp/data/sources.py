@@ -112,13 +112,14 @@ def _reader_of_blocks(inputs: Any) -> Callable[..., Blocks] | None:
 
 def _mapping(inputs: Mapping[str, Any], labels: Any, takes: ModelInputs | None) -> ArrayRows:
     """Arrays by name, among which labels may be, as in the elements of a dataset."""
-    layout = find_layout(dict(inputs), takes)
-    values, own_labels, weights = layout.split(dict(inputs))
+    element = dict(inputs) if labels is None else (dict(inputs), labels)
+    layout = find_layout(element, takes)
+    values, labels, weights = layout.split(element)
     arrays = dict(values) if isinstance(values, Mapping) else _as_array(values)
     return ArrayRows(
         "arrays",
         _check_arrays(arrays, "inputs"),
-        own_labels if labels is None else labels,
+        labels,
         weights,
         layout.warnings("the mapping of inputs"),
     )

@@ -34,7 +34,7 @@ TENSORFLOW = [name.removeprefix("tf-") for name in get_args(Interpolation) if na
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders of noise, larger and smaller than the model takes, wide and tall."""
+    """Class folders of noise, larger and smaller than the model takes, wide and tall; some in JPEGs."""
     folder = tmp_path_factory.mktemp("photographs")
     rng = np.random.default_rng(0)
     sizes = [(30, 50), (50, 31), (17, 13), (9, 41), (12, 16), (5, 7), (24, 32)]
@@ -42,7 +42,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         for index, (height, width) in enumerate(sizes):
             pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+            Image.fromarray(pixels).save(folder / name / f"{index}.{'jpg' if index % 2 else 'png'}")
     return folder
 
 
@@ -132,6 +132,35 @@ def test_a_folder_is_what_an_image_data_generator_makes_of_it(
     np.testing.assert_array_equal(fed(batch), iterator[0][0])
 
 
+def test_jpegs_are_decoded_as_by_keras_and_upright(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    for name, options in {"plain": {}, "turned": {"exif": exif}}.items():
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "a.jpg", **options)
+    expected = keras.utils.image_dataset_from_directory(
+        tmp_path / "plain", image_size=(8, 8), labels=None, verbose=False
+    )
+    (image,) = next(expected.as_numpy_iterator())
+    options = {"resize": "stretch", "interpolation": "tf-bilinear", "preprocess": "none"}
+    model = load_model(small_model())
+    np.testing.assert_array_equal(fed(load_inputs(tmp_path / "plain", model, **options))[0], image)
+    turned = fed(load_inputs(tmp_path / "turned", model, **options))[0]
+    np.testing.assert_allclose(turned, np.rot90(image, -1), atol=1e-3)
+
+
+def test_a_damaged_jpeg_is_named(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.jpg"
+    Image.fromarray(np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(whole)
+    (tmp_path / "cut.jpg").write_bytes(whole.read_bytes()[:1000])
+    batch = load_inputs(tmp_path, load_model(small_model()), interpolation="tf-bilinear", resize="stretch")
+    assert len(fed(batch)) == 1
+    assert list(batch.skipped) == ["cut.jpg"]
+    assert "\n" not in batch.skipped["cut.jpg"]
+    assert "node" not in batch.skipped["cut.jpg"]
+
+
 @pytest.mark.parametrize("channels", [1, 4])
 def test_grey_and_transparent_images(channels: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
@@ -143,6 +172,18 @@ def test_grey_and_transparent_images(channels: int, tmp_path: Path) -> None:
         tmp_path, image_size=(8, 8), labels=None, color_mode=mode, verbose=False
     )
     model = load_model(small_model(channels=channels))
+    batch = load_inputs(tmp_path, model, resize="stretch", interpolation="tf-bilinear", preprocess="none")
+    np.testing.assert_array_equal(fed(batch), next(expected.as_numpy_iterator()))
+
+
+def test_colour_jpegs_in_grey(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    pixels = np.random.default_rng(2).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a" / "a.jpg")
+    expected = keras.utils.image_dataset_from_directory(
+        tmp_path, image_size=(8, 8), labels=None, color_mode="grayscale", verbose=False
+    )
+    model = load_model(small_model(channels=1))
     batch = load_inputs(tmp_path, model, resize="stretch", interpolation="tf-bilinear", preprocess="none")
     np.testing.assert_array_equal(fed(batch), next(expected.as_numpy_iterator()))
 

@@ -1,8 +1,26 @@
-"""Images resized by TensorFlow, as Keras' own loaders of folders do it."""
+"""Images decoded and resized by TensorFlow, as Keras' own loaders of folders do it."""
 
 from __future__ import annotations
 
 import numpy as np
+
+
+def decode_jpeg(content: bytes, channels: int) -> np.ndarray:
+    """A JPEG as uint8 (height, width, channels); its decoder is faster and less exact than Pillow's.
+
+    Args:
+        content: of the file.
+        channels: 1 or 3.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    import tensorflow as tf
+
+    try:
+        return np.asarray(tf.io.decode_image(content, channels=channels, expand_animations=False))
+    except tf.errors.OpError as error:
+        raise ValueError(str(error.message).rpartition("}} ")[2]) from error
 
 
 def resize_image(pixels: np.ndarray, size: tuple[int, int], *, mode: str, method: str) -> np.ndarray:
