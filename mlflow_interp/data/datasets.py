@@ -79,7 +79,7 @@ def read_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: Mode
         read,
         total if total >= 0 else None,
         labels is not None,
-        tuple(classes or ()),
+        tuple(classes) if isinstance(classes, (list, tuple)) else (),
         layout.warnings("the dataset"),
     )
 
@@ -165,8 +165,11 @@ def _batch(dataset: Any, index: int) -> Any:
     return tuple(batch) if isinstance(batch, list) else batch
 
 
-def _classes_by_index(indices: Mapping[str, int] | None) -> tuple[str, ...]:
-    return tuple(sorted(indices, key=lambda name: indices[name])) if indices else ()
+def _classes_by_index(indices: Any) -> tuple[str, ...]:
+    """The names in a mapping from name to index; none where it is something else of the user's."""
+    if not isinstance(indices, Mapping) or set(indices.values()) != set(range(len(indices))):
+        return ()
+    return tuple(sorted(indices, key=lambda name: int(indices[name])))
 
 
 def _order_warning(dataset: Any) -> list[str]:

@@ -140,7 +140,8 @@ class Reader:
         """State that images were resized, and warn if it was not stated how."""
         facts.update(resize=self.resizing.resize, interpolation=self.resizing.interpolation)
         if self.resizing.guess is not None:
-            self._warn(self.resizing.guess)
+            height, width = facts["size"]
+            self._warn(f"images of other sizes than {height}×{width} are resized; {self.resizing.guess}")
 
     def _warn(self, *warnings: str) -> None:
         self.warnings.extend(warning for warning in warnings if warning not in self.warnings)

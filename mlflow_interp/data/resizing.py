@@ -30,7 +30,8 @@ class Resizing:
     Attributes:
         resize: "crop" keeps the middle, "pad" adds black, "stretch" distorts.
         interpolation: one of `Interpolation` but "auto".
-        guess: a warning for where images really are resized; None where both are stated.
+        guess: what is guessed and how to state it, for a warning where images really are resized; None where
+            both are stated.
     """
 
     resize: str = _GUESSES["resize"]
@@ -88,7 +89,7 @@ def find_resizing(resize: Resize, interpolation: Interpolation, metadata: Mappin
 
 
 def _guess(guessed: Mapping[str, str], unknown: Mapping[str, Any]) -> str:
-    """A warning that names what is guessed, and what the metadata states that is not accepted."""
+    """What is guessed and how to state it, and what the metadata states that is not accepted."""
     assumed = " and ".join(f"{name}={value!r}" for name, value in guessed.items())
     options = " and ".join(f"{name}=" for name in guessed)
     keras = {"resize": "stretch", "interpolation": "tf-bilinear"}
@@ -98,9 +99,8 @@ def _guess(guessed: Mapping[str, str], unknown: Mapping[str, Any]) -> str:
         for name, value in unknown.items()
     )
     return (
-        f"images have other sizes than the model takes, so they are resized; assuming {assumed}. Pass "
-        f"{options}, or log the model with metadata, such as {{{example}}} if it was trained on what "
-        f"keras.utils.image_dataset_from_directory gives{invalid}"
+        f"assuming {assumed}. Pass {options}, or log the model with metadata, such as {{{example}}} if it "
+        f"was trained on what keras.utils.image_dataset_from_directory gives{invalid}"
     )
 
 

@@ -293,6 +293,15 @@ def test_class_names_of_other_classes_are_not_taken(tmp_path: Path, loaded: Load
     assert load_inputs(flow(tmp_path, class_mode="sparse"), loaded).class_names is None
 
 
+@pytest.mark.parametrize("indices", [["cat", "dog"], {0: "cat", 1: "dog"}, {"cat": 0, "dog": 2}, None])
+def test_other_class_indices_are_no_class_names(indices: Any, loaded: LoadedModel) -> None:
+    dataset = Batches(lambda rows: (ROWS[rows], LABELS[rows]))
+    dataset.class_indices = indices
+    assert load_inputs(dataset, loaded).class_names is None
+    dataset.class_indices = {"dog": 1, "cat": 0}
+    assert load_inputs(dataset, loaded).class_names == ("cat", "dog")
+
+
 def test_in_one_call(photographs: Path, classifier: LoadedModel) -> None:
     found = mlflow_interp.interpret(
         classifier.keras, flow(photographs, shuffle=False), "gradcam,confusion_matrix", log=False, quiet=True
