@@ -42,7 +42,10 @@ def found_of(walked, **options):
 @given(recipe=RECIPES)
 def test_every_number_is_that_of_keras(recipe):
     walked = build(recipe)
-    found = found_of(walked, n_neighbors=3, n_epochs=10)
+    has_gradient = isinstance(walked.body.arrays, np.ndarray) and walked.body.arrays.dtype == np.float32
+    methods = ["all", "saliency"] if has_gradient else ["all"]
+    options = {"noise_samples": 1, "path_steps": 1} if has_gradient else {}
+    found = found_of(walked, methods=methods, n_neighbors=3, n_epochs=10, **options)
     is_classes = walked.kind.labels != "value"
     is_labelled = walked.labels is not None and is_classes
     assert ("confusion_matrix" in found) == is_labelled
@@ -55,9 +58,16 @@ def test_every_number_is_that_of_keras(recipe):
         result = found["gradcam"].result
         np.testing.assert_array_equal(result.explained.targets, walked.predicted)
         expected = walked.heatmaps(walked.predicted)
-        np.testing.assert_allclose(result.heatmaps, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+        assert result.heatmaps.shape[0] == COUNT
+        assert_near(result.heatmaps.reshape(expected.shape), expected)  # patches are laid out on their grid
+    if has_gradient:
+        assert_near(found["saliency"].result.gradients, walked.gradients(walked.predicted))
     if is_labelled:
         check_matrix(walked, found["confusion_matrix"])
+
+
+def assert_near(found, expected):
+    np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
 def check_examples(walked, interpretation, *, is_labelled):

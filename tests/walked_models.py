@@ -23,14 +23,16 @@ class Body:
     Attributes:
         inputs: Keras tensors, one, or several by name.
         features: the feature maps that the last layer with space gives, one for each run.
-        vector: (batch, features), what the head is applied to.
+        vector: (batch, features), what the head is applied to, computed from the features.
         arrays: random inputs.
+        interpreted: the vector as the interpreted model computes it, where it does so another way.
     """
 
     inputs: Any
     features: list[Any]
     vector: Any
     arrays: Any
+    interpreted: Any = None
 
 
 def _random(*shape: int) -> Array:
@@ -75,6 +77,29 @@ def _volume() -> Body:
     return Body(volume, [features], layers.GlobalAveragePooling3D()(features), _random(5, 6, 7, 1))
 
 
+def _patches() -> Body:
+    """A transformer without a class token: 2×3 patches of an image."""
+    image = keras.Input((8, 12, 3), name="image")
+    tokens = layers.Reshape((6, 8))(layers.Conv2D(8, 4, 4)(image))
+    normed = layers.LayerNormalization()(tokens)
+    tokens = layers.Add()([tokens, layers.MultiHeadAttention(2, 4)(normed, normed)])
+    features = layers.LayerNormalization()(tokens)
+    return Body(image, [features], layers.GlobalAveragePooling1D()(features), _random(8, 12, 3))
+
+
+def _video() -> Body:
+    """A convolution of each frame, and a recurrent layer over the frames."""
+    video = keras.Input((3, 8, 8, 3), name="video")
+    convolution = layers.Conv2D(4, 3, activation="tanh")
+    pooling, recurrent = layers.GlobalAveragePooling2D(), layers.GRU(5)
+    features = [
+        convolution(layers.Lambda(lambda value, step=step: value[:, step])(video)) for step in range(3)
+    ]
+    vector = recurrent(layers.Lambda(tf.stack, arguments={"axis": 1})([pooling(each) for each in features]))
+    by_frame = layers.TimeDistributed(pooling)(layers.TimeDistributed(convolution)(video))
+    return Body(video, features, vector, _random(3, 8, 8, 3), recurrent(by_frame))
+
+
 def _shared(inputs: Any, images: list[Any], arrays: Any) -> Body:
     """One convolution for all images."""
     convolution = layers.Conv2D(4, 3, activation="relu")
@@ -106,6 +131,8 @@ BODIES: dict[str, Callable[[], Body]] = {
     "tokens": _tokens,
     "table": _table,
     "volume": _volume,
+    "patches": _patches,
+    "video": _video,
     "pair": _pair,
     "image and table": _image_and_table,
 }
@@ -233,6 +260,14 @@ class Walked:
         ]
         return maps[0] if len(maps) == 1 else np.stack(maps, axis=1)
 
+    def gradients(self, targets: Array) -> Array:
+        """The gradient of each score with respect to its only input, by Keras."""
+        inputs = tf.constant(self.body.arrays)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            scores = self._scores(tf.nest.flatten(self.logits(inputs))[-1], targets)
+        return np.asarray(tape.gradient(scores, inputs))
+
     def _head_of(self, features: list[Any], inputs: Any) -> Any:
         """The dense layer's values, from feature maps."""
         rest = keras.Model([*self.body.features, *tf.nest.flatten(self.body.inputs)], self.logits.outputs[-1])
@@ -276,9 +311,10 @@ def build(recipe: Recipe) -> Walked:
     seed, form = recipe.seed, recipe.form
     keras.utils.set_random_seed(seed)
     body, kind = BODIES[recipe.body](), HEADS[recipe.head]
-    values = layers.Dense(kind.outputs, kernel_initializer="random_normal", name="values")(body.vector)
-    functional = keras.Model(body.inputs, kind.end(values), name="walked")
-    logits = keras.Model(body.inputs, [*body.features, values])
+    dense = layers.Dense(kind.outputs, kernel_initializer="random_normal", name="values")
+    logits = keras.Model(body.inputs, [*body.features, dense(body.vector)])
+    interpreted = body.vector if body.interpreted is None else body.interpreted
+    functional = keras.Model(body.inputs, kind.end(dense(interpreted)), name="walked")
     _vary(functional, seed)
     model = _styled(functional, body, recipe.style)
     metric = {"class": "accuracy", "classes": "binary_accuracy", "value": "mae"}[kind.labels]
