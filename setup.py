@@ -58,6 +58,7 @@ setup(
             "boto3>=1.34",
             "hypothesis>=6.100",
             "ipython>=8.0",
+            "mlflow[auth]>=3.17.2",
             "moto[server]>=5.1",
             "mypy>=2.0",
             "playwright>=1.60",

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,28 @@ def keep(content: bytes, name: str) -> None:
 
 
 @contextlib.contextmanager
-def served(uri: str, *, artifacts: Path | None = None) -> Iterator[str]:
-    """A real MLflow server on loopback; artifacts sent through it go to the folder `artifacts`."""
+def served(
+    uri: str,
+    *,
+    artifacts: Path | None = None,
+    app: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """A real MLflow server on loopback; artifacts sent through it go to the folder `artifacts`.
+
+    Args:
+        uri: of its store.
+        artifacts: where its artifacts go.
+        app: the app that it runs, such as basic-auth.
+        settings: variables of its environment.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
     command += ["--port", port] + (["--artifacts-destination", str(artifacts)] if artifacts else [])
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command += ["--app-name", app] if app else []
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | dict(settings or {})
     process = subprocess.Popen(
         command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

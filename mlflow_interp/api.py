@@ -26,7 +26,7 @@ from mlflow_interp.exceptions import (
     warn,
 )
 from mlflow_interp.method_registry import find_method
-from mlflow_interp.models.load import find_model, load_model
+from mlflow_interp.models.load import experiment_of, find_model, load_model
 from mlflow_interp.models.origin import LoadedModel, digested
 from mlflow_interp.options import argument_help, options_of, parameters_of, summary
 from mlflow_interp.report.files import draw_files
@@ -34,6 +34,7 @@ from mlflow_interp.report.interpretation import Interpretation, InterpretationFi
 from mlflow_interp.report.manifest import complete_manifest, describe
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.tracking.destination import Destination, open_run, without_autologging
+from mlflow_interp.tracking.permission import check_may_log
 from mlflow_interp.tracking.write import write
 
 
@@ -83,6 +84,8 @@ def interpret(
     with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
         # Both are found before either is loaded, as that takes the longer time.
         model, inputs = _find(model, inputs, **shared["model"])
+        if destination.log:
+            check_may_log(destination.run_id, destination.experiment, experiment_of(model))
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
         destination.start(loaded.origin, _run_name(list(plan.options), loaded))

@@ -48,7 +48,7 @@ MAY_IMPORT = {
 #: The package's own face names what it imports when it is asked for it.
 FACE = "__init__"
 #: In a room that may import a library, the only files that do.
-ONLY = {("models", "mlflow"): {"artifact_store.py", "model_registry.py"}}
+ONLY = {("models", "mlflow"): {"artifact_store.py", "model_registry.py", "refusals.py"}}
 #: Their classes and decorators are used, so these stand at the top of a file that is imported when needed.
 PLUGS_INTO = {"autologging.py": "mlflow", "evaluator.py": "mlflow", "training/callback.py": "keras"}
 #: How the names of the methods of MLflow begin that write.

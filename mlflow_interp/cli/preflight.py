@@ -16,9 +16,10 @@ from mlflow_interp.data.preprocessing import check_preprocess
 from mlflow_interp.data.sources import find_inputs
 from mlflow_interp.models.artifact_store import connect, is_uri
 from mlflow_interp.models.custom_objects import check_imports
-from mlflow_interp.models.load import find_model
+from mlflow_interp.models.load import experiment_of, find_model
 from mlflow_interp.options import Option, options_of
 from mlflow_interp.tracking.destination import find_run, save_folder
+from mlflow_interp.tracking.permission import check_may_log, check_user
 
 #: The options of each method that is called, by name.
 Call = Mapping[str, Mapping[str, Any]]
@@ -46,20 +47,25 @@ def find_here(model: Any, inputs: Any, call: Call) -> tuple[Any, Any]:
 
 
 def find_in_mlflow(model: Any, inputs: Any, call: Call) -> tuple[Any, Any]:
-    """Check what a call names in MLflow: the run, registered versions and aliases, artifacts.
+    """Check what a call names in MLflow: the user, the run, registered versions and aliases, artifacts.
 
     Returns:
         The model and the inputs, found and downloaded where they are URIs.
 
     Raises:
         ModelError, InputsError: there is nothing of a name.
-        TrackingError: the tracking server does not answer.
+        TrackingError: the tracking server does not answer, or refuses.
     """
     given = _shared(call)
-    if given.get("log", True):
+    logs = bool(given.get("log", True))
+    run_id, experiment = None, given.get("experiment")
+    if logs:
         connect()
-        find_run(given.get("run_id"), given.get("experiment"))
+        check_user()
+        run_id, _ = find_run(given.get("run_id"), experiment)
     model = find_model(model, trust_model_code=bool(given.get("trust_model_code")))
+    if logs:
+        check_may_log(run_id, experiment, experiment_of(model))
     return model, find_inputs(inputs)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from mlflow_interp import progress
 from mlflow_interp.core.process_switch import ProcessSwitch
 from mlflow_interp.exceptions import ModelError, TrackingError, first_line, without_password
+from mlflow_interp.models.refusals import READ, refusal
 
 T = TypeVar("T")
 SECONDS_TO_ANSWER = 10
@@ -104,22 +105,39 @@ def _is_elsewhere(uri: str) -> bool:
     return not is_local(mlflow.get_tracking_uri() if in_mlflow else uri)
 
 
-def ask(question: Callable[[], T], about: str) -> T:
-    """Call MLflow and turn its errors into ours; `about` names the object in messages."""
-    from mlflow.exceptions import MlflowException
+def ask(question: Callable[[], T], about: str, action: str = READ) -> T:
+    """Call MLflow and turn its errors into ours.
 
+    Args:
+        question: calls MLflow.
+        about: names the object in messages.
+        action: what the call does with it, as `refusals` names it.
+
+    Raises:
+        ModelError: there is no such thing.
+        TrackingError: the server does not answer, or refuses.
+    """
     try:
         return question()
-    except MlflowException as error:
+    except Exception as error:
+        refused = refusal(error, about, action)
+        if refused is not None:
+            raise TrackingError(refused) from error
+        raise _as_ours(error, about) from error
+
+
+def _as_ours(error: Exception, about: str) -> ModelError | TrackingError:
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
         reason = first_line(error)
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"):
-            raise ModelError(f"nothing found at {about!r}: {reason}{_hint(about)}") from error
-        raise TrackingError(f"MLflow can't give {about!r}: {reason}") from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"nothing found at {about!r}: {first_line(error)}{_hint(about)}") from error
+            return ModelError(f"nothing found at {about!r}: {reason}{_hint(about)}")
+        return TrackingError(f"MLflow can't give {about!r}: {reason}")
+    if isinstance(error, (OSError, ValueError)):
+        return ModelError(f"nothing found at {about!r}: {first_line(error)}{_hint(about)}")
     # Each artifact store has a client of its own, with errors of its own.
-    except Exception as error:
-        raise TrackingError(f"MLflow can't give {about!r}: {first_line(error)}") from error
+    return TrackingError(f"MLflow can't give {about!r}: {first_line(error)}")
 
 
 def _hint(about: str) -> str:

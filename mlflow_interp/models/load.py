@@ -71,12 +71,23 @@ class FoundModel:
         path: the Keras file, or the folder of a model that MLflow itself loads, as its code is trusted.
         mlmodel: the content of its MLmodel file, None for a Keras file.
         registered: its registered version, None for a model that was not named by one.
+        experiment_id: the experiment of the run that logged it, None where it is not known.
     """
 
     named: str
     path: Path
     mlmodel: Mapping[str, Any] | None = None
     registered: RegisteredVersion | None = None
+    experiment_id: str | None = None
+
+
+def experiment_of(model: Any) -> str | None:
+    """The experiment of the run that logged a model that is found or loaded; None where it is not known."""
+    return (
+        model.origin.experiment_id
+        if isinstance(model, LoadedModel)
+        else getattr(model, "experiment_id", None)
+    )
 
 
 def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
@@ -107,7 +118,9 @@ def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
     mlmodel = read_mlmodel(local, named)
     flavor = keras_flavor(mlmodel, named)
     path = local if trust_model_code else keras_file(local, flavor, named)
-    return FoundModel(named, path, mlmodel, registered)
+    run_id = mlmodel.get("run_id")
+    experiment_id = model_registry.experiment_of(run_id) if run_id and artifact_store.is_uri(named) else None
+    return FoundModel(named, path, mlmodel, registered, experiment_id)
 
 
 def _load(model: Any, trusted: bool, head: str) -> LoadedModel:
@@ -171,17 +184,13 @@ def _load_trusted(folder: Path, named: str) -> Any:
 def _origin(found: FoundModel, keras_model: Any) -> Origin:
     mlmodel = found.mlmodel or {}
     registered = found.registered
-    run_id = mlmodel.get("run_id")
-    experiment = None
-    if run_id and artifact_store.is_uri(found.named):
-        experiment = model_registry.experiment_of(run_id)
     return Origin(
         uri=without_password(found.named),
         name=registered.name if registered else keras_model.name,
         version=registered.version if registered else None,
         model_id=mlmodel.get("model_id"),
-        run_id=run_id,
-        experiment_id=experiment,
+        run_id=mlmodel.get("run_id"),
+        experiment_id=found.experiment_id,
         aliases=registered.aliases if registered else (),
     )
 

@@ -14,6 +14,7 @@ from mlflow_interp.core.process_switch import ProcessSwitch
 from mlflow_interp.exceptions import InterpretationError, OptionError, TrackingError, without_password
 from mlflow_interp.models.artifact_store import ask, check_reachable
 from mlflow_interp.models.origin import Origin
+from mlflow_interp.models.refusals import CREATE, LOG
 
 LONGEST_TAG = 5000
 
@@ -45,7 +46,8 @@ class Destination:
         check_reachable()
         experiment_id = _experiment_id(self.experiment, origin)
         tags = context_tags() | {"mlflow.runName": name}
-        run = ask(lambda: mlflow_client().create_run(experiment_id, tags=tags), f"experiment {experiment_id}")
+        about = f"experiment {self.experiment or experiment_id}"
+        run = ask(lambda: mlflow_client().create_run(experiment_id, tags=tags), about, LOG)
         self.run_id = run.info.run_id
         self.ends = True
 
@@ -242,4 +244,4 @@ def _experiment_id(experiment: str | None, origin: Origin) -> str:
     existing = ask(lambda: client.get_experiment_by_name(experiment), f"experiment {experiment}")
     if existing is not None:
         return str(existing.experiment_id)
-    return str(ask(lambda: client.create_experiment(experiment), f"experiment {experiment}"))
+    return str(ask(lambda: client.create_experiment(experiment), f"experiment {experiment}", CREATE))

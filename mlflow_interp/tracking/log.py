@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow_interp.models.refusals import LOG, refusal
 from mlflow_interp.report.folder import MANIFEST, VIEW_FILE, Entry, read_entries
 from mlflow_interp.report.interpretation import InterpretationFiles
 
@@ -49,9 +50,13 @@ def log_lineage(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
         source=json.dumps({"source": inputs["source"]}),
         profile=json.dumps({"num_rows": inputs["count"]}),
     )
-    models = [LoggedModelInput(model_id)] if model_id else []
     dataset_input = DatasetInput(dataset, [InputTag("mlflow.data.context", "interpretation")])
-    client.log_inputs(run_id, datasets=[dataset_input], models=models)
+
+    def write(model_id: str | None) -> None:
+        models = [LoggedModelInput(model_id)] if model_id else []
+        client.log_inputs(run_id, datasets=[dataset_input], models=models)
+
+    _with_model(write, model_id)
 
 
 def log_metrics(
@@ -62,18 +67,31 @@ def log_metrics(
 
     timestamp = int(time.time() * 1000)
     manifest = interpretation.manifest
-    model_id = manifest["model"]["model_id"]
-    metrics = [
-        Metric(f"{path}/{name}", value, timestamp, step, model_id=model_id)
-        for name, value in manifest["metrics"].items()
+    points = [(name, value, step) for name, value in manifest["metrics"].items()]
+    points += [
+        (name, value, point_step)
+        for name, series in interpretation.series.items()
+        for point_step, value in series
     ]
-    metrics += [
-        Metric(f"{path}/{name}", value, timestamp, point_step, model_id=model_id)
-        for name, points in interpretation.series.items()
-        for point_step, value in points
-    ]
-    for batch in _batches(metrics, _MOST_METRICS):
-        client.log_batch(run_id, metrics=batch)
+    for batch in _batches(points, _MOST_METRICS):
+
+        def write(model_id: str | None, batch: list[Any] = batch) -> None:
+            metrics = [
+                Metric(f"{path}/{name}", value, timestamp, at, model_id=model_id) for name, value, at in batch
+            ]
+            client.log_batch(run_id, metrics=metrics)
+
+        _with_model(write, manifest["model"]["model_id"])
+
+
+def _with_model(write: Callable[[str | None], None], model_id: str | None) -> None:
+    """Write with the id of the model, and without where the user may only read the model."""
+    try:
+        write(model_id)
+    except Exception as error:
+        if model_id is None or refusal(error, "model", LOG) is None:
+            raise
+        write(None)
 
 
 def log_params(client: Any, run_id: str, path: str, manifest: Mapping[str, Any]) -> None:

@@ -13,10 +13,10 @@ from mlflow_interp.exceptions import (
     InputsError,
     InterpretationError,
     TrackingError,
-    first_line,
     without_password,
 )
 from mlflow_interp.models.artifact_store import check_reachable
+from mlflow_interp.models.refusals import LOG, in_words
 from mlflow_interp.tracking.destination import mlflow_client
 from mlflow_interp.tracking.spool import Spool, is_alive
 from mlflow_interp.tracking.upload import end_run, upload
@@ -51,7 +51,7 @@ def resume(folder: str | Path, *, tracking_uri: str | None = None, quiet: bool =
             raise
         except Exception as error:
             spool.leave()
-            reason = first_line(error)
+            reason = in_words(error, f"run {spool.run_id}" if spool.run_id else "the current experiment", LOG)
             raise TrackingError(f"not all could be logged: {reason}; {str(folder)!r} is kept") from error
     spool.remove()
     return str(spool.run_id)

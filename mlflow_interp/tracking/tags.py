@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow_interp.exceptions import first_line, warn
+from mlflow_interp.models.refusals import TAG, refusal
 from mlflow_interp.tracking.destination import LONGEST_TAG, mlflow_client
 
 
@@ -23,11 +24,20 @@ def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) 
     for name, value in tags.items():
         if value is not None:
             client.set_tag(run_id, f"mlflow_interp.{name}", str(value))
-    run_tag = f"mlflow_interp.{method}.run_id"
+    try:
+        _tag_model(client, model, f"mlflow_interp.{method}.run_id", run_id)
+    except Exception as error:
+        refused = refusal(error, f"model {model['name']}", TAG)
+        if refused is None:
+            raise
+        warn(f"no tag leads from the model to run {run_id}: {refused}")
+
+
+def _tag_model(client: Any, model: Mapping[str, Any], name: str, run_id: str) -> None:
     if model["model_id"]:
-        client.set_logged_model_tags(model["model_id"], {run_tag: run_id})
+        client.set_logged_model_tags(model["model_id"], {name: run_id})
     if model["version"]:
-        client.set_model_version_tag(model["name"], model["version"], run_tag, run_id)
+        client.set_model_version_tag(model["name"], model["version"], name, run_id)
 
 
 def tag_gate(run_id: str, verdict: str) -> None:

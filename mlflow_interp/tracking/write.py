@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from mlflow_interp import progress
-from mlflow_interp.exceptions import TrackingError, first_line, without_password
+from mlflow_interp.exceptions import TrackingError, without_password
 from mlflow_interp.models.artifact_store import check_reachable
+from mlflow_interp.models.refusals import LOG, in_words
 from mlflow_interp.report import run_page
 from mlflow_interp.report.folder import new_place, read_entries, write_folder
 from mlflow_interp.report.interpretation import InterpretationFiles
@@ -46,7 +47,7 @@ def _log(interpretation: InterpretationFiles, destination: Destination) -> str:
         for _ in upload(spool):
             pass
     except Exception as error:
-        reason = first_line(error)
+        reason = in_words(error, f"run {spool.run_id}", LOG)
         spool.status = "FINISHED" if destination.ends else None
         spool.leave()
         raise TrackingError(

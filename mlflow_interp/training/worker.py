@@ -21,6 +21,7 @@ from typing import Any
 
 from mlflow_interp.exceptions import InterpretationError, first_line, without_password
 from mlflow_interp.models.artifact_store import is_local
+from mlflow_interp.models.refusals import LOG, refusal
 from mlflow_interp.tracking.destination import mlflow_client, use_tracking_uri
 from mlflow_interp.tracking.spool import Spool
 from mlflow_interp.training.messages import Finish, Start, Step
@@ -81,9 +82,18 @@ class Worker:
         try:
             work()
         except Exception as error:
-            self.offline = first_line(error)
+            refused = self._refusal(error)
+            self.offline = refused or first_line(error)
+            if refused:  # which won't pass by itself, as a server that is busy does
+                self.report(warning=f"nothing is logged while training: {refused}")
         finally:
             self.report(online=False)
+
+    def _refusal(self, error: Exception) -> str | None:
+        if self.spool.run_id is not None:
+            return refusal(error, f"run {self.spool.run_id}", LOG)
+        named = self.spool.experiment_id
+        return refusal(error, "the current experiment" if named is None else f"experiment {named}", LOG)
 
     def step(self, message: Step) -> None:
         """Draw and write the result of an epoch, and log it."""
