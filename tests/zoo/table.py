@@ -19,9 +19,9 @@ def row(trial: Trial) -> str:
     """An architecture, its input, its size, how each method fared, and how long all took."""
     methods = trial["methods"]
     fared = [methods[name]["outcome"] for name in method_names()]
-    seconds = sum(each["seconds"] for each in methods.values())
-    side, millions = trial["side"], trial["parameters"] / 1e6
-    return f"| {trial['name']} | {side}×{side} | {millions:.1f} M | {' | '.join(fared)} | {seconds:.0f} s |"
+    side = trial["side"]
+    size = f"{trial['parameters'] / 1e6:.1f} M"
+    return f"| {trial['name']} | {side}×{side} | {size} | {' | '.join(fared)} | {trial['seconds']:.0f} s |"
 
 
 def table(trials: Sequence[Trial]) -> str:

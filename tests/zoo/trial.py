@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ import numpy as np
 
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.data.prepare import load_inputs
-from mlflow_interp.exceptions import InterpretationError
-from mlflow_interp.method_registry import method_names
+from mlflow_interp.engine.explain import limit
+from mlflow_interp.engine.parts import Parts
+from mlflow_interp.engine.run import run
+from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.models.load import load_model
-from tests.running import run_method
 from tests.zoo import architectures
 
-INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes them one by one
+INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes long
 OPTIONS: dict[str, dict[str, Any]] = {
     # Gradients of random weights reach 1e19, whose squares float32 can't hold.
     "saliency": {"noise_samples": 2, "path_steps": 3, "average": "mean"},
@@ -41,23 +42,23 @@ def photographs(side: int) -> np.ndarray:
     return np.stack(squares)
 
 
-def batch_for(model: Any, preprocess: str, *, count: int = INPUTS) -> Batch:
+def batch_for(model: Any, preprocess: str) -> Batch:
     """The first photographs for a model, each labelled with what it predicts, but the first wrongly."""
-    loaded, pixels = load_model(model), photographs(model.input_shape[1])[:count]
+    loaded, pixels = load_model(model), photographs(model.input_shape[1])
     unlabelled = load_inputs(pixels, loaded, preprocess=preprocess)
     predicted = model.predict(next(unlabelled.chunks()).inputs, verbose=0).argmax(axis=1)
     predicted[0] = (predicted[0] + 1) % architectures.CLASSES
     return load_inputs(pixels, loaded, labels=predicted, preprocess=preprocess)
 
 
-def check_heatmaps(result: Any, batch: Batch) -> None:
+def check_heatmaps(result: Any, shape: tuple[int, ...]) -> None:
     """A map for each input, finite; some with heat, and most of those not the same everywhere.
 
     With random weights nothing may speak for a class, so maps may well be empty.
     """
     maps = result.heatmaps
     assert maps.ndim == 3, f"maps have shape {maps.shape}"
-    assert len(maps) == batch.count, f"there are {len(maps)} maps"
+    assert len(maps) == shape[0], f"there are {len(maps)} maps"
     assert np.isfinite(maps).all(), "maps are not finite"
     flat = maps.reshape(len(maps), -1)
     hot = flat[flat.max(axis=1) > 0]
@@ -66,9 +67,8 @@ def check_heatmaps(result: Any, batch: Batch) -> None:
     assert varied >= 0.5, f"only {varied:.0%} of the maps with heat vary over the picture"
 
 
-def check_saliency(result: Any, batch: Batch) -> None:
+def check_saliency(result: Any, shape: tuple[int, ...]) -> None:
     """Three maps as large as the input, finite, none of them zero everywhere."""
-    shape = next(batch.chunks()).inputs.shape
     for name in ("gradients", "smooth_gradients", "integrated_gradients"):
         maps = getattr(result, name)
         assert maps.shape == shape, f"{name} have shape {maps.shape}"
@@ -76,32 +76,31 @@ def check_saliency(result: Any, batch: Batch) -> None:
         assert np.abs(maps).reshape(len(maps), -1).max(axis=1).all(), f"{name} are zero for an input"
 
 
-def check_caricature(result: Any, batch: Batch) -> None:
+def check_caricature(result: Any, shape: tuple[int, ...]) -> None:
     """An image for each input, in colours, not of one colour, judged by finite measures."""
-    side = next(batch.chunks()).inputs.shape[1]
     images = result.images
-    assert images.shape == (batch.count, 1, side, side, 3), f"images have shape {images.shape}"
+    assert images.shape == (DRAWN, 1, *shape[1:]), f"images have shape {images.shape}"
     assert ((images >= 0) & (images <= 1)).all(), "images leave 0..1"
     assert images.reshape(len(images), -1).std(axis=1).all(), "an image is flat"
     assert np.isfinite([result.objectives, result.cosines, result.dots]).all(), "measures are not finite"
 
 
-def check_umap(result: Any, batch: Batch) -> None:
+def check_umap(result: Any, shape: tuple[int, ...]) -> None:
     """Finite points, all of them different."""
     points = result.embeddings[:, 0]
-    assert points.shape == (batch.count, 2), f"points have shape {points.shape}"
+    assert points.shape == (shape[0], 2), f"points have shape {points.shape}"
     assert np.isfinite(points).all(), "points are not finite"
     assert len(np.unique(points, axis=0)) == len(points), "points fall together"
 
 
-def check_confusion_matrix(result: Any, batch: Batch) -> None:
+def check_confusion_matrix(result: Any, shape: tuple[int, ...]) -> None:
     """Every input in its cell: all on the diagonal but the one with a wrong label."""
     counts = result.counts
-    assert counts.sum() == batch.count, f"{counts.sum()} inputs are counted"
-    assert np.trace(counts) == batch.count - 1, f"{np.trace(counts)} lie on the diagonal"
+    assert counts.sum() == shape[0], f"{counts.sum()} inputs are counted"
+    assert np.trace(counts) == shape[0] - 1, f"{np.trace(counts)} lie on the diagonal"
 
 
-CHECKS: dict[str, Callable[[Any, Batch], None]] = {
+CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
     "caricature": check_caricature,
     "confusion_matrix": check_confusion_matrix,
     "gradcam": check_heatmaps,
@@ -112,31 +111,48 @@ CHECKS: dict[str, Callable[[Any, Batch], None]] = {
 }
 
 
-def attempt(method: str, model: Any, preprocess: str) -> dict[str, Any]:
-    """How a method fared: pass, not applicable (with what the user is told) or fail; and its seconds."""
-    started = time.perf_counter()
-    outcome, told = "pass", ""
+def attempt(methods: Sequence[str], model: Any, preprocess: str) -> dict[str, dict[str, str]]:
+    """How each method of one call fared: pass, not applicable (with what the user is told), or fail."""
+    batch = batch_for(model, preprocess)
+    called = {name: find_method(name)(model, batch, **OPTIONS.get(name, {})) for name in methods}
+    if "caricature" in called:
+        called["caricature"] = limit(called["caricature"], max_explained=DRAWN)
     try:
-        batch = batch_for(model, preprocess, count=DRAWN if method == "caricature" else INPUTS)
-        CHECKS[method](run_method(method, model, batch, **OPTIONS.get(method, {})), batch)
-    except InterpretationError as error:
-        outcome, told = "not applicable", str(error)
+        parts = run(model, batch, called)
     except Exception as error:
-        outcome, told = "fail", f"{type(error).__name__}: {error}".splitlines()[0]
-    return {"outcome": outcome, "told": told, "seconds": round(time.perf_counter() - started, 1)}
+        return {name: _failure(error) for name in methods}
+    shape = next(batch.chunks()).inputs.shape
+    return {name: _judged(name, parts, shape) for name in methods}
+
+
+def _judged(name: str, parts: Parts, shape: tuple[int, ...]) -> dict[str, str]:
+    if name in parts.errors:
+        return {"outcome": "not applicable", "told": str(parts.errors[name])}
+    try:
+        CHECKS[name](parts.parts[name].result(), shape)
+    except Exception as error:
+        return _failure(error)
+    return {"outcome": "pass", "told": ""}
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    return {"outcome": "fail", "told": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 
 def trial(name: str) -> dict[str, Any]:
-    """One architecture through every method."""
+    """One architecture through every method, all in one call."""
     model = architectures.build(name)
     preprocess = architectures.preprocessing(name)
     seen = load_inputs(photographs(model.input_shape[1]), load_model(model), preprocess=preprocess)
     architectures.settle(model, next(seen.chunks()).inputs)
+    started = time.perf_counter()
+    methods = attempt(method_names(), model, preprocess)
     return {
         "name": name,
         "side": model.input_shape[1],
         "parameters": model.count_params(),
-        "methods": {method: attempt(method, model, preprocess) for method in method_names()},
+        "methods": methods,
+        "seconds": round(time.perf_counter() - started, 1),
     }
 
 
