@@ -114,7 +114,7 @@ def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
     )
 
 
-def map_arrays(function: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
+def map_arrays(function: Callable[[Any], Any], arrays: Arrays) -> Arrays:
     """A structure of arrays with a function applied to each; None stays None."""
     if arrays is None:
         return None

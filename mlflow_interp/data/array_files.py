@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import math
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,14 +48,23 @@ class StreamedRows:
 
 @contextmanager
 def open_rows(arrays: Arrays) -> Iterator[Callable[[np.ndarray], Arrays]]:
-    """A function that returns rows at ascending positions; each call continues after the one before."""
-    if not isinstance(arrays, StreamedRows):
-        yield lambda rows: map_arrays(partial(np.take, indices=rows, axis=0), arrays)
-        return
-    with _reading(arrays.uri):
-        stream = arrays.open()
-    with stream:
-        yield _RowReader(arrays, stream).take
+    """A function that returns rows at ascending positions; each call continues after the one before.
+
+    Args:
+        arrays: an array, or a tuple or dict of arrays; each may be `StreamedRows`.
+    """
+    with ExitStack() as stack:
+        takes: Any = map_arrays(partial(_row_taker, stack=stack), arrays)
+        yield lambda rows: map_arrays(lambda take: take(rows), takes)
+
+
+def _row_taker(array: Any, *, stack: ExitStack) -> Any:
+    """A function that returns rows of one array."""
+    if not isinstance(array, StreamedRows):
+        return lambda rows: np.take(array, rows, axis=0)
+    with _reading(array.uri):
+        stream = stack.enter_context(array.open())
+    return _RowReader(array, stream).take
 
 
 class _RowReader:
@@ -107,35 +116,53 @@ def read_npy(path: Path, uri: str) -> np.ndarray:
         return np.lib.format.open_memmap(path, mode="r")
 
 
-def read_npz(
-    path: Path, uri: str, inputs: Sequence[str], labels: Sequence[str]
-) -> tuple[np.ndarray | StreamedRows, np.ndarray | None]:
-    """The inputs in a .npz file, of which only rows that are needed are read, and the labels.
+@dataclass(frozen=True)
+class NpzFile:
+    """A .npz file, of which only the arrays and rows that are needed are read.
 
     An array that numpy.savez saved is mapped into memory, one of numpy.savez_compressed is decompressed as
     it is read. Only a compressed array in Fortran order, whose rows are scattered, is read as a whole.
 
-    Args:
-        path: The file.
-        uri: The file as the user named it, for messages.
-        inputs: Names of the inputs, the first that the file has is taken.
-        labels: Names of the labels.
+    Attributes:
+        path: the file.
+        uri: the file as the user named it, for messages.
+        members: the files inside by the names of their arrays.
+    """
+
+    path: Path
+    uri: str
+    members: Mapping[str, str]
+
+    def rows(self, name: str) -> np.ndarray | StreamedRows:
+        """An array, to be read row by row.
+
+        Raises:
+            InputsError: it can't be read.
+        """
+        with _reading(self.uri), zipfile.ZipFile(self.path) as archive:
+            return _member(archive, self.members[name], self.path, self.uri)
+
+    def whole(self, name: str) -> np.ndarray:
+        """An array as a whole.
+
+        Raises:
+            InputsError: it can't be read.
+        """
+        with _reading(self.uri), zipfile.ZipFile(self.path) as archive:
+            return _whole(archive, self.members[name])
+
+
+def open_npz(path: Path, uri: str) -> NpzFile:
+    """A .npz file; its arrays are not read yet.
 
     Raises:
-        InputsError: the file can't be read, or has no inputs.
+        InputsError: it can't be read, or holds no arrays.
     """
     with _reading(uri), zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        key = next((key for key in inputs if key in members), None)
-        label_key = next((key for key in labels if key in members), None)
-        array = None if key is None else _member(archive, members[key], path, uri)
-        stored_labels = None if label_key is None else _whole(archive, members[label_key])
-    if array is None:
-        raise InputsError(
-            f"{uri!r} holds {', '.join(members) or 'nothing'}; name the inputs {inputs[0]!r} "
-            f"and the labels {labels[0]!r}"
-        )
-    return array, stored_labels
+    if not members:
+        raise InputsError(f"{uri!r} holds no arrays; save them with numpy.savez")
+    return NpzFile(path, uri, members)
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path, uri: str) -> np.ndarray | StreamedRows:

@@ -95,10 +95,15 @@ def _named(keys: Sequence[str], takes: ModelInputs) -> tuple[str, ...] | None:
     return tuple(name for name in names if name) if set(names) <= set(keys) else None
 
 
+def usual_key(keys: Sequence[str]) -> str | None:
+    """The key that inputs usually have, or the only one there is; None without either."""
+    return _first(INPUT_KEYS, keys) or (keys[0] if len(keys) == 1 else None)
+
+
 def _only_input(keys: Sequence[str], takes: ModelInputs | None) -> str:
     """The key of what the only input of a model takes."""
     is_one = takes is None or (len(takes.specs) == 1 and not takes.is_dict)
-    key = (_first(INPUT_KEYS, keys) or (keys[0] if len(keys) == 1 else None)) if is_one else None
+    key = usual_key(keys) if is_one else None
     if key is not None:
         return key
     names = [spec.name for spec in takes.specs if spec.name] if takes else []

@@ -12,9 +12,9 @@ import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, flatten
 from mlflow_interp.core.paths import local_path
-from mlflow_interp.data.array_files import StreamedRows, read_idx, read_npy, read_npz
+from mlflow_interp.data.array_files import NpzFile, StreamedRows, open_npz, read_idx, read_npy
 from mlflow_interp.data.datasets import Blocks, read_dataset, read_py_dataset
-from mlflow_interp.data.elements import INPUT_KEYS, LABEL_KEYS, find_layout
+from mlflow_interp.data.elements import find_layout, usual_key
 from mlflow_interp.data.folders import ImageFiles, check_images, read_folder
 from mlflow_interp.data.images import SUFFIXES
 from mlflow_interp.data.preparation import is_text
@@ -83,6 +83,8 @@ def find_source(
     inputs = find_inputs(inputs)
     if isinstance(inputs, str):
         return _with_labels(_keras_dataset(inputs), labels)
+    if isinstance(inputs, NpzFile):
+        return _npz_rows(inputs, labels, takes)
     if isinstance(inputs, (ImageFiles, ArrayRows)):
         return _with_labels(inputs, labels)
     read_blocks = _reader_of_blocks(inputs)
@@ -154,7 +156,7 @@ def _with_labels(source: ImageFiles | ArrayRows, labels: Any) -> ImageFiles | Ar
     return replace(source, labels=labels)
 
 
-def _from_name(name: str) -> ImageFiles | ArrayRows:
+def _from_name(name: str) -> ImageFiles | ArrayRows | NpzFile:
     path = _fetch(name) if artifact_store.is_uri(name) else local_path(name)
     uri = without_password(name)
     if path.is_dir():
@@ -190,11 +192,31 @@ def _fetch(uri: str) -> Path:
         raise InputsError(str(error)) from error
 
 
-def _numpy_file(path: Path, uri: str) -> ArrayRows:
-    if path.suffix.lower() == ".npy":
-        return ArrayRows(uri, _check_arrays(read_npy(path, uri), uri))
-    inputs, labels = read_npz(path, uri, INPUT_KEYS, LABEL_KEYS)
-    return ArrayRows(uri, _check_arrays(inputs, uri), labels)
+def _numpy_file(path: Path, uri: str) -> ArrayRows | NpzFile:
+    if path.suffix.lower() == ".npz":
+        return open_npz(path, uri)
+    return ArrayRows(uri, _check_arrays(read_npy(path, uri), uri))
+
+
+def _npz_rows(file: NpzFile, labels: Any, takes: ModelInputs | None) -> ArrayRows:
+    """The arrays in a file: those with the names of the model's inputs, or the one with a usual name."""
+    names = {name: name for name in file.members}
+    element = names if labels is None else (names, labels)
+    layout = find_layout(element, takes)
+    if layout.keys is None:  # nothing is known of the model
+        usual = usual_key(list(names))
+        layout = replace(
+            layout, keys=tuple(names) if usual is None else (usual,), is_single=usual is not None
+        )
+    inputs, label, weight = layout.split(element)
+    rows = {key: file.rows(key) for key in inputs} if isinstance(inputs, dict) else file.rows(inputs)
+    return ArrayRows(
+        file.uri,
+        _check_arrays(rows, file.uri),
+        label if layout.label is None else file.whole(label),
+        None if weight is None else file.whole(weight),
+        layout.warnings(file.uri),
+    )
 
 
 def _check_arrays(arrays: Arrays, what: str) -> Arrays:
@@ -233,7 +255,8 @@ def _keras_dataset(name: str) -> ArrayRows:
     try:
         if dataset == "mnist":
             path = keras.utils.get_file("mnist.npz", f"{_KERAS_FILES}/mnist.npz", file_hash=_MNIST_SHA256)
-            return ArrayRows(name, *read_npz(Path(path), name, [f"x_{part}"], [f"y_{part}"]))
+            file = open_npz(Path(path), name)
+            return ArrayRows(name, file.rows(f"x_{part}"), file.whole(f"y_{part}"))
         if dataset == "fashion_mnist":
             images, labels = (_fashion_mnist_file(f"{_FASHION_MNIST[part]}-{kind}") for kind in _IDX_FILES)
             return ArrayRows(name, *read_idx(images, labels, name))

@@ -14,9 +14,10 @@ import keras
 import numpy as np
 import pytest
 
-from mlflow_interp.data.array_files import StreamedRows, open_rows, read_npz
+from mlflow_interp.data.array_files import StreamedRows, open_npz, open_rows
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.exceptions import InputsError
+from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel
 from tests.tiny_models import small_model
 
@@ -24,7 +25,7 @@ ROWS = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 
 
 def inputs_in(path: Path) -> Any:
-    return read_npz(path, str(path), ["inputs"], ["labels"])[0]
+    return open_npz(path, str(path)).rows("inputs")
 
 
 def rows_of(array: Any, *positions: list[int]) -> list[np.ndarray]:
@@ -186,3 +187,27 @@ def test_a_dataset_that_is_damaged_or_can_not_be_downloaded(
     monkeypatch.setattr(keras.utils, "get_file", fail)
     with pytest.raises(InputsError, match=r"'keras:mnist' can't be downloaded: no network$"):
         load_inputs("keras:mnist", loaded)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_several_inputs_by_their_names(save, tmp_path):
+    """Every chunk is what the arrays themselves give, however large it is; labels and weights come along."""
+    rng = np.random.default_rng(0)
+    arrays = {"first": rng.random((5, 4)), "second": rng.integers(0, 256, (5, 8, 8, 3), np.uint8)}
+    labels, weights = np.array([0, 1, 1, 0, 1]), np.array([1.0, 0.0, 2.0, 1.0, 0.5])
+    save(tmp_path / "all.npz", **arrays, label=labels, sample_weight=weights, names=np.array(list("abcde")))
+    first, second = keras.Input((4,), name="first"), keras.Input((8, 8, 3), name="second")
+    joined = keras.layers.Concatenate()([first, keras.layers.Flatten()(second)])
+    loaded = load_model(keras.Model([first, second], keras.layers.Dense(2)(joined), name="two"))
+    options = {"batch_size": 2, "preprocess": "0..1"}
+    found = load_inputs(str(tmp_path / "all.npz"), loaded, **options)
+    expected = load_inputs(arrays, loaded, labels=labels, **options)
+    for one, other in zip(found.chunks(), expected.chunks(), strict=True):
+        for name in arrays:
+            np.testing.assert_array_equal(one.inputs[name], other.inputs[name])
+        np.testing.assert_array_equal(one.labels, other.labels)
+        np.testing.assert_array_equal(one.weights, weights[one.indices])
+        np.testing.assert_array_equal(one.digests, other.digests)
+    assert "'names'" in found.warnings[0]
+    given = load_inputs(str(tmp_path / "all.npz"), loaded, labels=1 - labels, **options)
+    assert [label for chunk in given.chunks() for label in chunk.labels] == (1 - labels).tolist()

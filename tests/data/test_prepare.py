@@ -389,7 +389,9 @@ def test_npz_by_position_and_with_other_keys(tmp_path: Path, loaded: LoadedModel
     np.savez(tmp_path / "a.npz", grey_rows(3, 4), [1, 0])
     assert labels(load_inputs(tmp_path / "a.npz", loaded)) == [1, 0]
     np.savez(tmp_path / "b.npz", foo=grey_rows(3), bar=[1])
-    assert "holds foo, bar; name the inputs 'inputs'" in refusal(tmp_path / "b.npz", loaded)
+    assert "'foo', 'bar', and none is known as an input; name" in refusal(tmp_path / "b.npz", loaded)
+    np.savez(tmp_path / "c.npz", foo=grey_rows(3), y=[1])
+    assert labels(load_inputs(tmp_path / "c.npz", loaded)) == [1]
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
