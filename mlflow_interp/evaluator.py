@@ -13,10 +13,10 @@ from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEval
 
 from mlflow_interp.api import interpret
 from mlflow_interp.call_options import parse_methods, plan_call
-from mlflow_interp.exceptions import InputsError, ModelError
+from mlflow_interp.data.frames import inputs_of_table
+from mlflow_interp.exceptions import ModelError
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, Origin
-from mlflow_interp.models.signature import input_shape
 from mlflow_interp.report.interpretation import Interpretation
 
 NAME = "interpretations"
@@ -65,7 +65,7 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
             options["labels"] = np.asarray(labels)
         interpretations = interpret(
             loaded,
-            as_inputs(dataset.features_data, input_shape(loaded)),
+            inputs_of_table(dataset.features_data, loaded),
             methods,
             run_id=run_id,
             quiet=True,
@@ -89,30 +89,6 @@ def _loaded(model: Any, model_id: str | None, loading: Mapping[str, Any]) -> Loa
         raise ModelError(f"the model is a {type(raw).__name__}; only Keras models can be interpreted")
     origin = Origin("keras.Model", name=raw.name, run_id=model.metadata.run_id)
     return replace(load_model(raw, **loading), origin=origin)
-
-
-def as_inputs(features: Any, shape: tuple[int | None, ...] | None) -> np.ndarray:
-    """The model's inputs from the forms that MLflow can store: a column of arrays, or rows to be reshaped.
-
-    Args:
-        features: a DataFrame or an array (n, k).
-        shape: of the model's input, with the batch axis.
-
-    Raises:
-        InputsError: rows that don't fill the model's input.
-    """
-    values = features.to_numpy() if hasattr(features, "to_numpy") else np.asarray(features)
-    if values.dtype == object and values.ndim == 2 and values.shape[1] == 1:
-        values = np.stack([np.asarray(each) for each in values[:, 0]])
-    if shape is None or values.shape[1:] == tuple(shape[1:]):
-        return np.asarray(values)
-    try:
-        return np.asarray(values.reshape(len(values), *(-1 if size is None else size for size in shape[1:])))
-    except ValueError as error:
-        raise InputsError(
-            f"the dataset has rows of shape {values.shape[1:]}, and the model takes {tuple(shape[1:])}; give "
-            "a DataFrame with one column of arrays, or arrays flattened to one row an input"
-        ) from error
 
 
 def _metrics(interpretations: Mapping[str, Interpretation]) -> dict[str, float]:

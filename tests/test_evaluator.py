@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+from dataclasses import replace
+from functools import partial
 
 import keras
 import mlflow
@@ -12,8 +15,10 @@ import pandas as pd
 import pytest
 
 import mlflow_interp
-from mlflow_interp.evaluator import as_inputs
-from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.data.frames import inputs_of_table
+from mlflow_interp.exceptions import InputsError, InterpretationWarning, ModelError, OptionError
+from mlflow_interp.models.load import load_model
+from mlflow_interp.models.mlmodel import signature_inputs
 
 
 @pytest.fixture
@@ -176,10 +181,146 @@ def test_takes_no_part_where_nobody_asked(registered):
     assert "interpretations" in mlflow.models.list_evaluators()
 
 
-def test_rows_become_what_the_model_takes(pictures):
+@pytest.fixture(scope="module")
+def image_and_table(store):
+    """A model whose class is the largest of three numbers, an image added to the first; and its URI."""
+    layers = keras.layers
+    image = keras.Input((4, 4, 1), name="image")
+    table = keras.Input((3,), name="table")
+    conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")(image)
+    first = layers.Dense(3, use_bias=False)
+    added = layers.Add()([first(layers.GlobalAveragePooling2D()(conv)), table])
+    first.set_weights([np.array([[1.0, 0.0, 0.0]])])
+    model = keras.Model({"image": image, "table": table}, layers.Softmax()(added))
+    with mlflow.start_run():
+        return model, mlflow.keras.log_model(model, name="both", pip_requirements=["keras"]).model_uri
+
+
+@pytest.fixture
+def patients():
+    """Thirty images of one value, three numbers, and the class by the closed form of the model."""
+    generator = np.random.default_rng(0)
+    values, table = generator.random(30), generator.random((30, 3))
+    images = np.broadcast_to(values[:, None, None, None], (30, 4, 4, 1)).astype(np.float32)
+    return images, table, (table + values[:, None] * [1, 0, 0]).argmax(axis=1)
+
+
+def accuracy(uri, data, **options):
+    asked = {"methods": ["confusion_matrix", "gradcam"], **options}
+    with mlflow.start_run():
+        result = evaluate(uri, data, evaluator_config={"interpretations": asked})
+    return result.metrics["interpretations/confusion_matrix/accuracy"]
+
+
+@pytest.mark.parametrize("as_column", [list, lambda images: [each.tolist() for each in images]])
+def test_a_column_for_each_input(as_column, image_and_table, patients):
+    """Columns named like the inputs: arrays, nested lists, flattened ones."""
+    model, uri = image_and_table
+    images, table, label = patients
+    assert (model.predict({"image": images, "table": table}, verbose=0).argmax(axis=1) == label).all()
+    assert len(set(label)) == 3
+    for pixels in (images, images[..., 0], images.reshape(30, 16)):
+        data = pd.DataFrame({"table": as_column(table), "image": as_column(pixels), "label": label})
+        assert accuracy(uri, data) == 1.0
+
+
+def test_numeric_columns_are_the_input_that_is_left(image_and_table, patients):
+    images, table, label = patients
+    data = pd.DataFrame({"image": list(images), "label": label.astype(float)})
+    data[["size", "age", "dose"]] = table
+    with pytest.warns(InterpretationWarning, match="'size', 'age', 'dose' are taken in this order"):
+        assert accuracy(image_and_table[1], data, methods=["confusion_matrix"]) == 1.0
+
+
+def test_a_number_a_row_and_columns_left_over(store):
+    inputs = [keras.Input((1,), name=name) for name in ("first", "second")]
+    model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.Concatenate()(inputs)))
+    data = pd.DataFrame({"second": [0.0, 1.0, 2.0], "first": [1.0, 0.0, 3.0], "id": list("abc")})
+    data["label"] = [0.0, 1.0, 0.0]
+    with mlflow.start_run():
+        uri = mlflow.keras.log_model(model, name="numbers", pip_requirements=["keras"]).model_uri
+    left_out = r"columns 'id' are left out, as the model has the inputs 'first' \(1,\), 'second' \(1,\)"
+    with pytest.warns(InterpretationWarning, match=left_out):
+        assert accuracy(uri, data, methods=["confusion_matrix"]) == 1.0
+
+
+def test_inputs_that_only_the_signature_names(patients):
+    """Of a subclassed model, which takes a dict."""
+    images, table, _ = patients
+    loaded = load_model(keras.Sequential([keras.layers.Dense(1)]))
+    signature = {"table": (None, 3), "image": (None, 4, 4, 1)}
+    data = pd.DataFrame({"image": list(images.reshape(30, 16)), "table": list(table)})
+    inputs = inputs_of_table(data, replace(loaded, signature=signature))
+    np.testing.assert_array_equal(inputs["image"], images)
+    np.testing.assert_array_equal(inputs["table"], table)
+
+
+def test_names_in_a_signature():
+    """As MLflow writes them, of the tensors of a dict."""
+    given = {"image": np.zeros((1, 4, 4, 1)), "table": np.zeros((1, 3))}
+    mlmodel = {"signature": mlflow.models.infer_signature(given).to_dict()}
+    assert signature_inputs(mlmodel) == {"image": (None, 4, 4, 1), "table": (None, 3)}
+    assert signature_inputs({"signature": mlflow.models.infer_signature(given["table"]).to_dict()}) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data.drop(columns="dose"), "no column for input 'table' of 'image' (4, 4, 1), "),
+        (lambda data: data.drop(columns="image"), "no column for input 'image' and 'table' of"),
+        (lambda data: data.assign(dose="much"), "Name a column for each input, or give as many"),
+        (lambda data: data.assign(image=[np.zeros((5, 5, 1))] * 30),
+         "column 'image' has rows of shape (5, 5, 1), and the model takes (4, 4, 1)"),
+        (lambda data: data.assign(image=[np.zeros((4 + row, 4, 1)) for row in range(30)]),
+         "column 'image' holds arrays of shape (4, 4, 1) and, in row 1, (5, 4, 1)"),
+        (lambda data: data.assign(image=[[[1], [1, 2]]] * 30), "column 'image' holds lists that are no"),
+    ],
+)  # fmt: skip
+def test_columns_that_are_no_inputs_are_named(change, message, image_and_table, patients):
+    images, table, label = patients
+    data = pd.DataFrame({"image": list(images), "label": label})
+    data[["size", "age", "dose"]] = table
+    with pytest.raises(InputsError, match=re.escape(message)):
+        accuracy(image_and_table[1], change(data))
+
+
+def test_one_array_is_no_two_inputs(image_and_table, patients):
+    asked = {"interpretations": {"methods": ["gradcam"]}}
+    with (
+        mlflow.start_run(),
+        pytest.raises(InputsError, match=r"the dataset is one array, and model .*'image'"),
+    ):
+        mlflow.models.evaluate(
+            image_and_table[1],
+            patients[1],
+            targets=patients[2],
+            model_type="classifier",
+            evaluators=["interpretations"],
+            evaluator_config=asked,
+        )
+
+
+@pytest.fixture
+def of_images():
+    """A function that gives what a model of images is fed, whose input has a name."""
+    layers = [keras.Input((8, 8, 3), name="pixels"), keras.layers.Conv2D(1, 3)]
+    return partial(inputs_of_table, loaded=load_model(keras.Sequential(layers)))
+
+
+def test_rows_become_what_the_model_takes(pictures, of_images):
     flat = pictures.reshape(6, -1)
-    column = pd.DataFrame({"pixels": list(pictures)})
-    for features in (flat, pd.DataFrame(flat), column, pictures):
-        np.testing.assert_array_equal(as_inputs(features, (None, 8, 8, 3)), pictures)
+    column = pd.DataFrame({"any": list(pictures)})
+    for features in (flat, pd.DataFrame(flat), column, pictures, column.map(np.ravel)):
+        np.testing.assert_array_equal(of_images(features), pictures)
+    assert of_images(column.map(np.uint8)).dtype == np.uint8
     with pytest.raises(InputsError, match=r"rows of shape \(5,\), and the model takes \(8, 8, 3\)"):
-        as_inputs(flat[:, :5], (None, 8, 8, 3))
+        of_images(flat[:, :5])
+
+
+def test_a_column_among_others(pictures, of_images):
+    """The one that is named like the input."""
+    data = pd.DataFrame({"id": list("abcdef"), "pixels": list(pictures)})
+    with pytest.warns(InterpretationWarning, match="columns 'id' are left out"):
+        np.testing.assert_array_equal(of_images(data), pictures)
+    with pytest.raises(InputsError, match="one input, 'pixels', and the table has columns 'id', 'photo', of"):
+        of_images(data.rename(columns={"pixels": "photo"}))

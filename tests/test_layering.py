@@ -19,7 +19,7 @@ __main__         cli
 cli              api backend call_options core data engine models options progress method_registry report
                  tracking | click
 autologging      call_options options training | keras mlflow
-evaluator        api call_options models report | mlflow
+evaluator        api call_options data models report | mlflow
 api              call_options core data engine models options progress method_registry report tracking
 training         backend call_options core data drawing engine kinds models options progress
                  method_registry report tracking | keras

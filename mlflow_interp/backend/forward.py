@@ -17,7 +17,8 @@ from typing import Any
 
 from mlflow_interp.backend.layer_tree import Located, find_layer, walk
 from mlflow_interp.core.chunk import Arrays
-from mlflow_interp.exceptions import ModelError, reason_of
+from mlflow_interp.core.outputs import choose, outputs_of_structure
+from mlflow_interp.exceptions import InterpretationError, ModelError, reason_of
 
 # Two threads that tap one model at once would restore each other's `call`.
 _tracing = threading.RLock()
@@ -83,18 +84,8 @@ def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None =
         for located in walk(model):
             stack.enter_context(_tap(located, record))
         outputs = _call(model, inputs)
-    leaves = tf.nest.flatten(outputs)
-    if len(leaves) != 1:
-        raise ModelError(
-            f"model {model.name!r} has {len(leaves)} outputs, and only models with one can be "
-            f"explained; choose one with output={_output_hint(model)}"
-        )
-    return Forward(inputs, leaves[0], completed)
-
-
-def _output_hint(model: Any) -> str:
-    names = list(getattr(model, "output_names", ()))
-    return f", one of {', '.join(names)}" if names else ""
+    known = outputs_of_structure(outputs, getattr(model, "output_names", ()))
+    return Forward(inputs, choose(known, None, model.name).of(outputs), completed)
 
 
 def forward_to(model: Any, inputs: Arrays, path: str, runs: Sequence[int]) -> list[Any]:
@@ -150,6 +141,8 @@ def _call(model: Any, inputs: Arrays) -> Any:
 
     try:
         return model(inputs, training=False)
+    except InterpretationError:
+        raise
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         shapes = [tuple(array.shape) for array in tf.nest.flatten(inputs)]
         raise ModelError(

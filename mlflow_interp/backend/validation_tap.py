@@ -12,15 +12,21 @@ import numpy as np
 
 from mlflow_interp.backend.forward import replaced
 from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.backend.untapped import EAGER_FUNCTIONS, UNHEARD, not_tensors, obstacle, own_test_code
 from mlflow_interp.core.chunk import Arrays
+from mlflow_interp.core.outputs import choose, labels_for, outputs_of_structure
+from mlflow_interp.exceptions import InterpretationError, reason_of
 
 
 @dataclass(frozen=True)
 class ValidationBatch:
-    """A batch of a validation pass: inputs, true labels, predicted probabilities, sample weights."""
+    """A batch of a validation pass: inputs, true labels, predicted probabilities, sample weights.
+
+    Labels are None where the validation data has none.
+    """
 
     inputs: Arrays
-    labels: np.ndarray
+    labels: np.ndarray | None
     probabilities: np.ndarray
     weights: np.ndarray | None
 
@@ -35,27 +41,46 @@ class ValidationTap:
         model: the Keras model, compiled.
         capture: called with each batch.
         stated_head: what the model's output is.
+        output: which output of a model with several to capture: its name, or its position.
     """
 
     def __init__(
-        self, model: Any, capture: Callable[[ValidationBatch], None], *, stated_head: str = "auto"
+        self,
+        model: Any,
+        capture: Callable[[ValidationBatch], None],
+        *,
+        stated_head: str = "auto",
+        output: str | int | None = None,
     ) -> None:
         self.model = model
         self._capture = capture
         self._stated_head = stated_head
+        self._output = output
         self.head = ""
         self.capturing = False
         self._untapped = model.test_function
         self._open = contextlib.ExitStack()
         self._lock = threading.Lock()  # replicas call at the same time
-        # XLA can't call back, and eager code has no graph to read scores off.
-        self.possible = not (model.jit_compile or model.run_eagerly)
+        self._has_opened = False
+        self._is_added = False
+        self._failure: str | None = None
+        self._obstacle = obstacle(model)
+        self.possible = self._obstacle is None
         if self.possible:
             model.test_function = None  # one that exists already was traced without the tap
+
+    def why_not(self) -> str | None:
+        """Why batches can't be captured, or were not, and what to do; None where no pass has missed them."""
+        if self._obstacle or self._is_added:
+            return self._obstacle
+        if not self._has_opened:  # a model's own `evaluate` may begin no pass that callbacks know of
+            return own_test_code(self.model, ["evaluate"])
+        return self._failure or own_test_code(self.model) or UNHEARD
 
     def open(self) -> None:
         """Capture from now on: a validation pass begins."""
         self.close()
+        self._has_opened = True
         if self.possible:
             tapped = self._tapped_metrics(self.model.compute_metrics)
             self._open.enter_context(replaced(self.model, "compute_metrics", tapped))
@@ -75,32 +100,53 @@ class ValidationTap:
     def _tapped_metrics(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def compute_metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
             metrics = original(x, y, y_pred, sample_weight=sample_weight)
-            self._add_copy_operation(x, y, y_pred, sample_weight)
+            try:
+                self._add_copy_operation(x, y, y_pred, sample_weight)
+            except InterpretationError as error:
+                self._failure = str(error)
+            # Whatever can't be copied must not cost the validation.
+            except Exception as error:
+                reason = f"{type(error).__name__}: {reason_of(error)}"
+                self._failure = f"validation batches can't be captured ({reason}); pass data="
             return metrics
 
         return compute_metrics
 
     def _add_copy_operation(self, inputs: Any, labels: Any, outputs: Any, weights: Any) -> None:
-        """Add the operation that copies a batch out, where there is one output with labels."""
+        """Add the operation that copies a batch out.
+
+        Raises:
+            InterpretationError: the model has several outputs and none is chosen, or has no such output.
+        """
         import tensorflow as tf
 
-        if not (tf.is_tensor(labels) and tf.is_tensor(outputs)) or tf.executing_eagerly():
+        if tf.executing_eagerly():  # without a graph to read scores off
+            self._failure = EAGER_FUNCTIONS
             return
-        scores = class_scores(outputs, self.model, self._stated_head)
+        known = outputs_of_structure(outputs, getattr(self.model, "output_names", ()))
+        output = choose(known, self._output, self.model.name)
+        scores = class_scores(output.of(outputs), self.model, self._stated_head)
         self.head = scores.head
         leaves = tf.nest.flatten(inputs)
-        weight_tensors = [weights] if tf.is_tensor(weights) else []
+        others = sorted({type(leaf).__name__ for leaf in leaves if not isinstance(leaf, tf.Tensor)})
+        if others:  # such as None, or ragged tensors
+            self._failure = not_tensors(others)
+            return
+        columns = {
+            "labels": labels_for(output, labels, getattr(self.model, "loss", None)),
+            "weights": output.of(weights),
+        }
+        columns = {name: column for name, column in columns.items() if isinstance(column, tf.Tensor)}
 
-        def copy(labels: np.ndarray, probabilities: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+        def copy(probabilities: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
             if self.capturing:
                 packed = tf.nest.pack_sequence_as(inputs, list(arrays[: len(leaves)]))
-                weight_arrays = arrays[len(leaves) :]
+                given = dict(zip(columns, arrays[len(leaves) :], strict=True))
                 with self._lock:
                     self._capture(
-                        ValidationBatch(
-                            packed, labels, probabilities, weight_arrays[0] if weight_arrays else None
-                        )
+                        ValidationBatch(packed, given.get("labels"), probabilities, given.get("weights"))
                     )
             return np.int32(0)  # type: ignore[return-value]
 
-        tf.numpy_function(copy, [labels, scores.probabilities, *leaves, *weight_tensors], tf.int32)
+        tf.numpy_function(copy, [scores.probabilities, *leaves, *columns.values()], tf.int32)
+        self._is_added = True

@@ -67,7 +67,7 @@ def load_inputs(
         OptionError: an option out of range.
     """
     shape = input_shape(loaded)
-    labels = read_column(labels, "labels")
+    labels = loaded.labels_of(read_column(labels, "labels"))
     takes = model_inputs(loaded)
     source = find_source(inputs, labels, batch_size=batch_size, most=max_inputs, takes=takes)
     declared, warnings = declared_class_names(loaded.metadata)

@@ -196,6 +196,7 @@ class Reader:
         return read, source.total, options
 
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
+        labels, weights = map(self.loaded.labels_of, (labels, weights))
         # The targets of a regression are no classes, whatever their range.
         classes = None if self.loaded.head in ("values", VALUES_BY_LOSS) else class_count(self.loaded.keras)
         annotations, warnings = annotate(

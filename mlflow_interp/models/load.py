@@ -19,13 +19,20 @@ from mlflow_interp import progress
 from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.startup import check_backend
 from mlflow_interp.core.paths import local_path
-from mlflow_interp.exceptions import ModelError, OptionError, nearest, without_password
+from mlflow_interp.exceptions import ModelError, without_password
 from mlflow_interp.models import artifact_store, keras_files, model_registry
 from mlflow_interp.models.custom_objects import import_modules
-from mlflow_interp.models.mlmodel import keras_file, keras_flavor, read_mlmodel, signature_shape
+from mlflow_interp.models.mlmodel import (
+    keras_file,
+    keras_flavor,
+    read_mlmodel,
+    signature_inputs,
+    signature_shape,
+)
 from mlflow_interp.models.model_registry import RegisteredVersion
 from mlflow_interp.models.origin import LoadedModel, Origin
-from mlflow_interp.models.output_head import compiled_loss, resolve_head, stored_loss
+from mlflow_interp.models.output_head import compiled_loss, loss_of, resolve_head, stored_loss
+from mlflow_interp.models.outputs import find_output, only_output
 
 
 def load_model(
@@ -58,8 +65,11 @@ def load_model(
     """
     check_backend()
     import_modules(imports)
-    loaded = _load(model, trust_model_code, head)
-    return loaded if output is None else replace(loaded, keras=only_output(loaded.keras, output))
+    loaded = _load(model, trust_model_code, head, output)
+    if output is None:
+        return loaded
+    found = find_output(loaded.keras, output)
+    return replace(loaded, keras=only_output(loaded.keras, output), output=found)
 
 
 @dataclass(frozen=True)
@@ -123,17 +133,19 @@ def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
     return FoundModel(named, path, mlmodel, registered, experiment_id)
 
 
-def _load(model: Any, trusted: bool, head: str) -> LoadedModel:
+def _load(model: Any, trusted: bool, head: str, output: str | int | None) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model if head == "auto" else replace(model, head=head)
     found = find_model(model, trust_model_code=trusted)
     if not isinstance(found, FoundModel):
-        return _in_memory(model, head)
+        return _in_memory(model, head, output)
     progress.say(f"Loading {without_password(found.named)}…")
     if found.mlmodel is None:
         keras_model = keras_files.read(found.path, trusted)
         origin = Origin(uri=without_password(found.named), name=keras_model.name)
-        return LoadedModel(keras_model, origin, head=_head(head, {}, keras_model, found.path))
+        return LoadedModel(
+            keras_model, origin, head=resolve_head(head, {}, _loss(keras_model, found.path, output))
+        )
     if trusted and found.path.is_dir():
         keras_model = _load_trusted(found.path, found.named)
     else:
@@ -145,27 +157,28 @@ def _load(model: Any, trusted: bool, head: str) -> LoadedModel:
         _origin(found, keras_model),
         metadata,
         signature_shape(found.mlmodel),
-        _head(head, metadata, keras_model, found.path),
+        resolve_head(head, metadata, _loss(keras_model, found.path, output)),
+        signature_inputs(found.mlmodel),
     )
 
 
-def _head(stated: str, metadata: Mapping[str, Any], keras_model: Any, path: Path | None) -> str:
-    """What the output of a model is, as it is stated, or by its loss where it has one output."""
-    has_one_output = len(getattr(keras_model, "outputs", None) or (1,)) == 1
-    loss = None
-    if has_one_output:
-        loss = compiled_loss(keras_model) if path is None or path.is_dir() else stored_loss(path)
-    return resolve_head(stated, metadata, loss)
+def _loss(keras_model: Any, path: Path | None, output: str | int | None) -> Any:
+    """The loss of a model with one output, or of the output that is chosen; None where it is not known."""
+    if output is None and len(getattr(keras_model, "outputs", None) or (1,)) > 1:
+        return None
+    loss = compiled_loss(keras_model) if path is None or path.is_dir() else stored_loss(path)
+    return loss_of(loss, find_output(keras_model, output))
 
 
-def _in_memory(model: Any, head: str) -> LoadedModel:
+def _in_memory(model: Any, head: str, output: str | int | None) -> LoadedModel:
     import keras
 
     if not isinstance(model, keras.Model):
         raise ModelError(
             f"model is a {type(model).__name__}; give a keras.Model, a URI such as models:/name/1, or a path"
         )
-    return LoadedModel(model, Origin(uri="keras.Model", name=model.name), head=_head(head, {}, model, None))
+    origin = Origin(uri="keras.Model", name=model.name)
+    return LoadedModel(model, origin, head=resolve_head(head, {}, _loss(model, None, output)))
 
 
 def _load_trusted(folder: Path, named: str) -> Any:
@@ -193,31 +206,3 @@ def _origin(found: FoundModel, keras_model: Any) -> Origin:
         experiment_id=found.experiment_id,
         aliases=registered.aliases if registered else (),
     )
-
-
-def only_output(model: Any, output: str | int | None) -> Any:
-    """The model with one of its outputs, by name or position; unchanged for None.
-
-    Raises:
-        ModelError: the model's outputs have no names, as it is subclassed.
-        OptionError: there is no such output.
-    """
-    import keras
-
-    if output is None:
-        return model
-    outputs = getattr(model, "outputs", None)
-    # A Sequential model has outputs, and no names of them.
-    names = list(getattr(model, "output_names", ())) or [str(index) for index in range(len(outputs or ()))]
-    if not outputs:
-        raise ModelError(
-            f"output is {output!r}, and the outputs of model {model.name!r}, which is subclassed, can't be "
-            "told apart; leave output out, or wrap it in a model that gives one"
-        )
-    positions = {str(index): index for index in range(len(names))} | {
-        name: index for index, name in enumerate(names)
-    }
-    if str(output) not in positions:
-        raise OptionError(f"model {model.name!r} has no output {output!r}{nearest(output, names)}")
-    inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-    return keras.Model(inputs, outputs[positions[str(output)]], name=model.name)

@@ -69,10 +69,23 @@ def keras_file(folder: Path, flavor: Mapping[str, Any], named: str) -> Path:
     )
 
 
+def signature_inputs(mlmodel: Mapping[str, Any]) -> dict[str, tuple[int | None, ...]]:
+    """The shapes of the named tensors in an MLflow signature, -1 as None; empty where it names none."""
+    try:
+        tensors = yaml.safe_load(mlmodel["signature"]["inputs"])
+        return {str(each["name"]): _shape(each) for each in tensors}
+    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
+        return {}
+
+
 def signature_shape(mlmodel: Mapping[str, Any]) -> tuple[int | None, ...] | None:
     """The shape of the only input tensor in an MLflow signature, -1 as None."""
     try:
         (tensor,) = yaml.safe_load(mlmodel["signature"]["inputs"])
-        return tuple(None if size < 0 else int(size) for size in tensor["tensor-spec"]["shape"])
+        return _shape(tensor)
     except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
         return None
+
+
+def _shape(tensor: Mapping[str, Any]) -> tuple[int | None, ...]:
+    return tuple(None if size < 0 else int(size) for size in tensor["tensor-spec"]["shape"])

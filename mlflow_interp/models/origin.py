@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mlflow_interp.core.digests import weights_digest
+from mlflow_interp.core.outputs import Output
+from mlflow_interp.exceptions import InputsError
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class LoadedModel:
             "interpolation" and "head" are read from it.
         input_shape: (None, …) by the MLflow signature, where the model itself has none.
         head: what its output is: as its user, its metadata or its loss states it; else "auto".
+        signature: (None, …) of each input that its MLflow signature names.
+        output: which output of a model with several this is; None for a model that has one.
     """
 
     keras: Any
@@ -60,6 +64,25 @@ class LoadedModel:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[int | None, ...] | None = None
     head: str = "auto"
+    signature: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    output: Output | None = None
+
+    def labels_of(self, labels: Any) -> Any:
+        """Those of labels, or of weights, that belong to its output; None where none do.
+
+        Raises:
+            InputsError: they are of several outputs, and none is chosen.
+        """
+        if isinstance(labels, Mapping):
+            if self.output is None and len(labels) > 1:
+                names = ", ".join(map(repr, labels))
+                raise InputsError(f"labels are given for {names}; choose the output with output=")
+            return (self.output or Output()).of(labels)
+        # Any other list may have a label for each input.
+        are_arrays = isinstance(labels, (tuple, list)) and all(getattr(each, "ndim", 0) for each in labels)
+        if are_arrays and self.output is not None and len(labels) == self.output.count:
+            return self.output.of(labels)
+        return labels
 
 
 def digested(loaded: LoadedModel) -> LoadedModel:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mlflow_interp.backend.heads import VALUES_BY_LOSS, Head
+from mlflow_interp.core.outputs import Output
 from mlflow_interp.exceptions import OptionError
 
 _VALUES = frozenset(
@@ -42,6 +43,17 @@ def resolve_head(stated: str, metadata: Mapping[str, Any], loss: Any) -> str:
         known = ", ".join(get_args(Head))
         raise OptionError(f"the model's metadata states head={declared!r}; pass head=, one of: {known}")
     return str(declared) if declared != "auto" else head_of_loss(loss)
+
+
+def loss_of(loss: Any, output: Output | None) -> Any:
+    """The loss of one output of a model; None where it has none.
+
+    Args:
+        loss: of the model: one for all outputs, or one for each in a list or a dict.
+        output: the output, None for a model that is not known to have several.
+    """
+    is_one = isinstance(loss, Mapping) and "class_name" in loss
+    return loss if is_one or output is None else output.of(loss)
 
 
 def head_of_loss(loss: Any) -> str:

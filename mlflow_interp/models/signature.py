@@ -99,3 +99,16 @@ def _input_structure(model: Any) -> Any:
 
 def _spec(name: str, tensor: Any) -> InputSpec:
     return InputSpec(name, tuple(tensor.shape), str(tensor.dtype))
+
+
+def named_inputs(loaded: LoadedModel) -> dict[str, tuple[int | None, ...]]:
+    """The shape of each input with its batch axis, by name, in the order of Keras; empty if not known.
+
+    The names are the keys of a model that takes a dict, those of the input layers of any other that Keras
+    knows the inputs of, and else those in the MLflow signature.
+    """
+    takes = model_inputs(loaded) if getattr(loaded.keras, "inputs", None) else None
+    if takes is None:
+        return dict(loaded.signature)
+    shapes = {str(spec.name): spec.shape for spec in takes.specs}
+    return {name: shapes[name] for name in sorted(shapes)} if takes.is_dict else shapes

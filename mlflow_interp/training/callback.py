@@ -10,6 +10,7 @@ from typing import Any
 from mlflow_interp.backend.startup import check_backend
 from mlflow_interp.call_options import Methods
 from mlflow_interp.options import takes
+from mlflow_interp.training.failures import reason_in_words
 from mlflow_interp.training.live_display import LiveDisplay
 from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.session import Session
@@ -31,8 +32,8 @@ def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             if self._session is not None:
                 self._session.failures.give_up_all(error)
-            else:
-                logger.warning("training goes on without interpretation: %s: %s", type(error).__name__, error)
+            elif not self._silent:
+                logger.warning("training goes on without interpretation: %s", reason_in_words(error))
 
     return guarded
 

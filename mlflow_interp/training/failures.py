@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Collection, Iterable
 
-from mlflow_interp.exceptions import InapplicableError
+from mlflow_interp.exceptions import InterpretationError
 
 logger = logging.getLogger("mlflow_interp")
 
@@ -36,7 +36,7 @@ class Failures:
             failed = self.active(methods)
             self._given_up.update(failed)
         if failed:
-            self.warn(f"training goes on without {', '.join(failed)}: {_reason(error)}")
+            self.warn(f"training goes on without {', '.join(failed)}: {reason_in_words(error)}")
 
     def give_up_all(self, error: Exception) -> None:
         """Go on without interpretation; existing results are logged, and the run ends as usual."""
@@ -44,7 +44,7 @@ class Failures:
             failed = self.active(self._methods)
             self._given_up.update(failed)
         if failed:
-            self.warn(f"training goes on without interpretation: {_reason(error)}")
+            self.warn(f"training goes on without interpretation: {reason_in_words(error)}")
 
     def warn(self, text: str) -> None:
         """Warn the user, once with each text."""
@@ -53,6 +53,7 @@ class Failures:
             logger.warning("%s", text)
 
 
-def _reason(error: Exception) -> str:
+def reason_in_words(error: Exception) -> str:
+    """The first line of an error, after its type where it is not one that a user can act on."""
     first = (str(error).strip().splitlines() or [""])[0]
-    return first if isinstance(error, InapplicableError) else f"{type(error).__name__}: {first}"
+    return first if isinstance(error, InterpretationError) else f"{type(error).__name__}: {first}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, map_arrays
+from mlflow_interp.core.outputs import Output, labels_for
+
+#: Inputs and labels as arrays; see `as_arrays`.
+AsArrays = Callable[[tuple[Any, Any] | None], tuple[Arrays, np.ndarray | None] | None]
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,20 @@ def _pair(data: Any) -> tuple[Any, Any] | None:
     return data, None
 
 
-def as_arrays(data: tuple[Any, Any] | None) -> tuple[Arrays, np.ndarray | None] | None:
-    """Inputs and labels as arrays where they are in memory; None for datasets and generators."""
+def as_arrays(
+    data: tuple[Any, Any] | None, output: Output | None = None, loss: Any = None
+) -> tuple[Arrays, np.ndarray | None] | None:
+    """Inputs and labels as arrays where they are in memory; None for datasets and generators.
+
+    Args:
+        data: inputs and labels.
+        output: the output that is interpreted, whose labels are taken; None for a model with one.
+        loss: of the model.
+    """
     if data is None or not _in_memory(data[0]):
         return None
-    labels = None if data[1] is None or not _in_memory(data[1]) else np.asarray(data[1])
-    inputs = data[0]
+    inputs, given = data[0], labels_for(output, data[1], loss)
+    labels = None if given is None or not _in_memory(given) else np.asarray(given)
     structure = tuple(inputs) if isinstance(inputs, list) else inputs
     return map_arrays(np.asarray, structure), labels
 

@@ -13,7 +13,7 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.models.origin import LoadedModel
-from mlflow_interp.training.fit_data import FitData, as_arrays
+from mlflow_interp.training.fit_data import AsArrays, FitData
 from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.reservoir import Reservoir, choose, is_classes
 
@@ -27,7 +27,6 @@ _CONSUMED = (
     "there is no validation data, and a sample of these training data would use them up; nothing is "
     "interpreted: give validation_data to fit, or data="
 )
-NOT_CAPTURED = "the validation data can't be heard under XLA or eager execution; give data="
 
 
 class TrainingInputs:
@@ -36,6 +35,7 @@ class TrainingInputs:
     Args:
         options: of the training's interpretation.
         data: of `fit`.
+        arrays: makes inputs and labels that are in memory arrays; None of any others.
         loaded: returns the model in training.
         warn: warns the user, once with each text.
     """
@@ -44,14 +44,16 @@ class TrainingInputs:
         self,
         options: TrainingOptions,
         data: FitData,
+        arrays: AsArrays,
         loaded: Callable[[], LoadedModel],
         warn: Callable[[str], None],
     ) -> None:
         self._options = options
         self._data = data
+        self._arrays = arrays
         self._loaded = loaded
         self._warn = warn
-        self._validation = as_arrays(data.validation)
+        self._validation = arrays(data.validation)
         self._reservoir: Reservoir | None = None
         self._batch: Batch | None = None
         #: Whether inputs are only available by capturing the validation pass.
@@ -89,7 +91,7 @@ class TrainingInputs:
             return self._sampled_batch(*self._validation, epoch, "sample of the validation data of fit")
         if self._data.validation is not None:
             return self._captured_batch()
-        training = as_arrays(self._data.training)
+        training = self._arrays(self._data.training)
         self._warn(_CONSUMED if training is None else _OPTIMISTIC)
         return training and self._sampled_batch(*training, epoch, "sample of the training data of fit")
 
@@ -97,18 +99,15 @@ class TrainingInputs:
         data = self._options.data
         options = self._options
         pair = (data[0], data[1]) if isinstance(data, (tuple, list)) and len(data) == 2 else None
-        arrays = as_arrays(pair)
+        arrays = self._arrays(pair)
         if arrays is not None:
             return self._sampled_batch(*arrays, epoch, "data")
         batch = load_inputs(data, self._loaded(), class_names=options.class_names, max_inputs=options.samples)
         return batch.in_memory()  # a dataset may be shuffled, and gives others when it is read again
 
     def _captured_batch(self) -> Batch | None:
-        if self._reservoir is None:  # no validation pass yet
-            return None
-        sample = self._reservoir.sample()
-        if sample is None:
-            self._warn(NOT_CAPTURED)
+        sample = None if self._reservoir is None else self._reservoir.sample()
+        if sample is None:  # no validation pass yet, or none that could be captured
             return None
         inputs, labels, positions = sample
         return self._batch_of(inputs, labels, "sample of the validation data of fit", positions)

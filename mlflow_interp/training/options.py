@@ -34,6 +34,8 @@ class TrainingOptions:
         class_names: The names of the classes, as elsewhere.
         head: What the model's output is: probabilities, sigmoid, logits, binary_logit or values. By default
             what its loss or its last operations say.
+        output: Which output of a model with several to interpret: its name, or its position. Labels and
+            sample weights are those of that output.
         layers: The layers to interpret, for the methods that take layers.
         resample: Choose other inputs each time.
         seed: The seed of the choice of inputs.
@@ -50,6 +52,7 @@ class TrainingOptions:
     every_n_epochs: Annotated[int, Range(least=1)] = 1
     class_names: Any = None
     head: Head = "auto"
+    output: str | int | None = None
     layers: Layers = None
     resample: bool = False
     seed: Annotated[int, Range(least=0)] = 0
@@ -68,7 +71,7 @@ class TrainingOptions:
         """
         # Read once, as methods may be an iterator, and copied, as the caller's mapping may change.
         named = parse_methods(methods)
-        shared = shared_values({"the call": options, **named.given}, ["class_names"])
+        shared = shared_values({"the call": options, **named.given}, ["class_names", "head", "output"])
         own = {
             method: {name: value for name, value in given.items() if name not in shared}
             for method, given in named.options.items()

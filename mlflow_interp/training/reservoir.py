@@ -53,12 +53,13 @@ class Reservoir:
 
     def add(self, batch: ValidationBatch) -> None:
         """Add a batch; at most a few times the size of the sample is stored."""
-        rows = len(batch.labels)
+        rows = len(batch.probabilities)
         self._structure = batch.inputs
         positions = np.arange(self._total, self._total + rows)
         # Copies: TensorFlow reuses the memory for the next batch.
         leaves = [np.array(leaf) for leaf in flatten(batch.inputs)]
-        self._parts.append(_Rows(row_digests(leaves), positions, leaves, np.array(batch.labels)))
+        labels = None if batch.labels is None else np.array(batch.labels)
+        self._parts.append(_Rows(row_digests(leaves), positions, leaves, labels))
         self._total += rows
         if sum(len(part.positions) for part in self._parts) > 2 * self._row_limit():
             self._thin()
@@ -75,7 +76,7 @@ class Reservoir:
         self._parts = [rows]
         return rows
 
-    def sample(self) -> tuple[Arrays, np.ndarray, np.ndarray] | None:
+    def sample(self) -> tuple[Arrays, np.ndarray | None, np.ndarray] | None:
         """Inputs, labels and positions of the sample; None where no batch was added."""
         if not self._parts:
             return None
@@ -94,12 +95,12 @@ class Reservoir:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Inputs with their digests, their positions in the pass, and their labels."""
+    """Inputs with their digests, their positions in the pass, and their labels, if they have any."""
 
     digests: np.ndarray
     positions: np.ndarray
     leaves: list[np.ndarray]
-    labels: np.ndarray
+    labels: np.ndarray | None
 
     @classmethod
     def joined(cls, parts: list[_Rows]) -> _Rows:
@@ -108,10 +109,11 @@ class _Rows:
             np.concatenate([part.digests for part in parts]),
             np.concatenate([part.positions for part in parts]),
             [np.concatenate(column) for column in zip(*(part.leaves for part in parts), strict=True)],
-            np.concatenate([part.labels for part in parts]),
+            None if parts[0].labels is None else np.concatenate([part.labels for part in parts]),
         )
 
     def at(self, rows: np.ndarray) -> _Rows:
         """Some of the rows."""
         leaves = [leaf[rows] for leaf in self.leaves]
-        return _Rows(self.digests[rows], self.positions[rows], leaves, self.labels[rows])
+        labels = None if self.labels is None else self.labels[rows]
+        return _Rows(self.digests[rows], self.positions[rows], leaves, labels)

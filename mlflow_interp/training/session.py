@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,10 +20,12 @@ from mlflow_interp.engine.parts import Part
 from mlflow_interp.engine.run import run
 from mlflow_interp.method_registry import class_of, find_method, kind_of
 from mlflow_interp.models.origin import LoadedModel, Origin, digested
-from mlflow_interp.models.output_head import compiled_loss, resolve_head
+from mlflow_interp.models.output_head import compiled_loss, loss_of, resolve_head
+from mlflow_interp.models.outputs import find_output, only_output
 from mlflow_interp.options import parameters_of, route
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.tracking.destination import active_run_id, context_tags, tracking_uri
+from mlflow_interp.training.closing import close, close_at_exit
 from mlflow_interp.training.failures import Failures
 from mlflow_interp.training.fit_data import (
     FitData,
@@ -34,15 +35,12 @@ from mlflow_interp.training.fit_data import (
     is_under_way,
     was_interrupted,
 )
-from mlflow_interp.training.inputs import NOT_CAPTURED, TrainingInputs
-from mlflow_interp.training.messages import Finish, Start, Step
+from mlflow_interp.training.inputs import TrainingInputs
+from mlflow_interp.training.messages import Start, Step
 from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.validation_pass import ValidationPass
 from mlflow_interp.training.worker_client import Event, OnEvent, WorkerClient
 
-logger = logging.getLogger("mlflow_interp")
-
-PATIENCE = 5.0  # most seconds that a training waits for a tracking server that doesn't answer
 WATCH_INTERVAL = 0.25  # seconds between checks whether a training still runs
 MISSES = 4  # looks in a row that find no training, before it counts as left
 
@@ -82,16 +80,18 @@ class Session:
         self._epoch = 0
         self._ended = False
         self._ending = threading.Lock()
+        self._output = find_output(model, options.output)
+        self._interpreted = model if options.output is None else only_output(model, options.output)
         frame = fit_frame(model)
         data = fit_data(frame)
-        self._inputs = TrainingInputs(options, data, self._loaded, self.failures.warn)
+        arrays = partial(as_arrays, output=self._output, loss=compiled_loss(model))
+        self._inputs = TrainingInputs(options, data, arrays, self._loaded, self.failures.warn)
         self._pass = self._validation_pass(data)
         self._worker = WorkerClient(self._start(), self._receive)
-        captures = self._pass is not None or self._inputs.captures
-        self._tap = ValidationTap(model, self._add, stated_head=self._loaded().head) if captures else None
-        if self._tap is not None and not self._tap.possible and self._inputs.captures:
-            self.failures.warn(NOT_CAPTURED)
-        self._at_exit = weakref.finalize(self, _close_at_exit, self._worker, self._tap)
+        self._tap = self._validation_tap()
+        if self._tap is not None and not self._tap.possible:
+            self._warn_uncaptured()
+        self._at_exit = weakref.finalize(self, close_at_exit, self._worker, self._tap)
         if frame is not None:
             watch = (frame, threading.get_ident())
             threading.Thread(target=self._watch, args=watch, name="mlflow-interp", daemon=True).start()
@@ -117,15 +117,29 @@ class Session:
         }
         if not predicting or self.options.data is not None or data.validation is None:
             return None
-        in_order = as_arrays(data.validation) is not None
+        # Replicas give their parts of a batch in any order.
+        in_order = as_arrays(data.validation) is not None and not _has_replicas(self.model)
         return ValidationPass(
             predicting, self.options.class_names, self._loaded, self.failures.give_up, in_order=in_order
         )
 
+    def _validation_tap(self) -> ValidationTap | None:
+        """The tap on the validation pass, None where nothing needs it."""
+        if self._pass is None and not self._inputs.captures:
+            return None
+        head, output = self._loaded().head, self.options.output
+        return ValidationTap(self.model, self._add, stated_head=head, output=output)
+
+    def _warn_uncaptured(self) -> None:
+        """Warn where a validation pass that is needed can't be captured, or was not."""
+        reason = self._tap and self._inputs.captures and self._tap.why_not()
+        if reason:
+            self.failures.warn(reason)
+
     def _loaded(self) -> LoadedModel:
         origin = Origin("keras.Model", name=self.model.name, run_id=self.run_id)
-        head = resolve_head(self.options.head, {}, compiled_loss(self.model))
-        return LoadedModel(self.model, origin, head=head)
+        head = resolve_head(self.options.head, {}, loss_of(compiled_loss(self.model), self._output))
+        return LoadedModel(self._interpreted, origin, head=head, output=self._output)
 
     def begin_validation(self) -> None:
         """Start capturing a validation pass, where that is needed."""
@@ -139,6 +153,7 @@ class Session:
         """Stop capturing."""
         if self._tap is not None:
             self._tap.close()
+            self._warn_uncaptured()
 
     def _add(self, batch: ValidationBatch) -> None:
         """Add a batch of the validation pass; called by TensorFlow, so it must not raise."""
@@ -195,7 +210,7 @@ class Session:
         running = {}
         for name in methods:
             try:
-                method = find_method(name)(self.model, batch, **options[name]["method"])
+                method = find_method(name)(self._interpreted, batch, **options[name]["method"])
                 is_limited = isinstance(method, Explaining)
                 running[name] = limit(method, **options[name]["engine"]) if is_limited else method
             except Exception as error:
@@ -203,7 +218,7 @@ class Session:
         if not running:
             return
         with progress.shown(False):
-            found = run(self.model, batch, running, while_training=True)
+            found = run(self._interpreted, batch, running, while_training=True)
         provenance = Provenance.of(self._digested(), batch)
         for name, failure in found.errors.items():
             self.failures.give_up([name], failure)
@@ -247,7 +262,9 @@ class Session:
                 return
             self._ended = True
         self._at_exit.detach()
-        _close(self._worker, self._tap, status, self.options.wait)
+        if status == "FINISHED":  # what is warned of once already is not warned of again
+            self._warn_uncaptured()
+        close(self._worker, self._tap, status, self.options.wait)
 
     def _watch(self, frame: FrameType, thread: int) -> None:
         """End the session when `fit` is left by an exception, which calls no callback."""
@@ -273,20 +290,5 @@ class Session:
             self._on_event(event)
 
 
-def _close_at_exit(worker: WorkerClient, tap: ValidationTap | None) -> None:
-    """Close when the program ends during a training; the worker does the remaining work."""
-    interrupted = isinstance(getattr(sys, "last_value", None), KeyboardInterrupt)
-    _close(worker, tap, "KILLED" if interrupted else "FAILED", 1.0)
-
-
-def _close(worker: WorkerClient, tap: ValidationTap | None, status: str, wait: float) -> None:
-    if tap is not None:
-        tap.restore()
-    why = worker.finish(Finish(status), limit=wait, patience=PATIENCE)
-    if why is not None:
-        logger.warning(
-            "not all interpretations are logged (%s); what is missing is kept, and logged with: "
-            "mlflow-interp resume %s",
-            why,
-            worker.spool,
-        )
+def _has_replicas(model: Any) -> bool:
+    return bool(model.distribute_strategy.num_replicas_in_sync > 1)

@@ -90,10 +90,10 @@ class ValidationPass:
         return load_inputs(
             map_arrays(np.array, captured.inputs),
             self._loaded(),
-            labels=np.array(captured.labels),
+            labels=None if captured.labels is None else np.array(captured.labels),
             class_names=self._class_names,
             preprocess="none",
-            batch_size=len(captured.labels),
+            batch_size=len(captured.probabilities),
         )
 
     def _update(

@@ -238,19 +238,6 @@ def test_weights_of_the_validation_data_count(small, pictures):
     assert found == pytest.approx(float(right @ weights / weights.sum()))
 
 
-def test_what_can_not_be_heard_is_said(pictures, said):
-    """Eager execution has no graph to listen in; a dataset is not iterated a second time."""
-    inputs, labels = pictures
-    model = make_small()
-    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
-    dataset = tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(20)
-    mlflow_interp.autolog(methods="confusion_matrix")
-    model.fit(inputs, labels, validation_data=dataset, epochs=1, verbose=0)
-    assert any("can't be heard" in line for line in said())
-    model.fit(inputs, labels, validation_data=(inputs, labels), epochs=1, verbose=0)
-    assert "interpretations/confusion_matrix/accuracy" in runs()[-1].data.metrics
-
-
 def test_without_validation_data_a_sample_of_the_training_data_with_a_warning(small, pictures, said):
     mlflow_interp.autolog(methods="gradcam", samples=10)
     small.fit(*pictures, epochs=1, verbose=0)

@@ -193,7 +193,9 @@ def test_one_of_several_outputs(output, shape):
 
 def test_several_outputs_are_named(batch_of):
     model = two_outputs()
-    with pytest.raises(ModelError, match="choose one with output=, one of kind, size"):
+    with pytest.raises(
+        ModelError, match=r"has 2 outputs; choose the one to interpret with output= \('kind' or 'size'\)"
+    ):
         gradcam(model, batch_of(model, random(8, 8, 3)))
     with pytest.raises(OptionError, match="no output 'sise'; nearest: size"):
         load_model(model, output="sise")
