@@ -102,7 +102,15 @@ class TrainingInputs:
         arrays = self._arrays(pair)
         if arrays is not None:
             return self._sampled_batch(*arrays, epoch, "data")
-        batch = load_inputs(data, self._loaded(), class_names=options.class_names, max_inputs=options.samples)
+        batch = load_inputs(
+            data,
+            self._loaded(),
+            class_names=options.class_names,
+            preprocess=options.preprocess,
+            resize=options.resize,
+            interpolation=options.interpolation,
+            max_inputs=options.samples,
+        )
         return batch.in_memory()  # a dataset may be shuffled, and gives others when it is read again
 
     def _captured_batch(self) -> Batch | None:
@@ -120,16 +128,17 @@ class TrainingInputs:
     def _batch_of(
         self, inputs: Arrays, labels: np.ndarray | None, source: str, rows: np.ndarray | None = None
     ) -> Batch:
-        """Inputs as a batch; they are not preprocessed, as the model is fed them as they are."""
+        """Inputs as a batch, as the model is fed them: those of fit are never preprocessed."""
         if labels is not None and not is_classes(labels):
             self._warn("the labels are no classes, so interpretation goes without them")
             labels = None
+        stated = self._options.preprocess
         batch = load_inputs(
             inputs,
             self._loaded(),
             labels=labels,
             class_names=self._options.class_names,
-            preprocess="none",
+            preprocess="none" if self._options.data is None or stated == "auto" else stated,
             batch_size=min(AT_ONCE, len(flatten(inputs)[0])),
         )
         batch = replace(batch, source=source)

@@ -11,11 +11,14 @@ from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.layer_tree import Layers
 from mlflow_interp.call_options import Methods, parse_methods, shared_values
 from mlflow_interp.core.accepted import Range, check
+from mlflow_interp.data.resizing import Interpolation, Resize
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.options import distribute, options_of, route
 
 METHODS_IN_TRAINING = ("umap", "confusion_matrix")  # unless others are named
 
+# Which a method's mapping may have too, as elsewhere; they apply to the whole training.
+_OF_LOADING = ("class_names", "head", "output", "preprocess", "resize", "interpolation")
 _STAGES = ("method", "engine", "figure")  # whose options each method takes while training
 
 
@@ -36,6 +39,9 @@ class TrainingOptions:
             what its loss or its last operations say.
         output: Which output of a model with several to interpret: its name, or its position. Labels and
             sample weights are those of that output.
+        preprocess: How pixels 0..255 of `data` become what the model takes, as elsewhere.
+        resize: How images of `data` get the model's size, as elsewhere.
+        interpolation: How images of `data` are resampled, as elsewhere.
         layers: The layers to interpret, for the methods that take layers.
         resample: Choose other inputs each time.
         seed: The seed of the choice of inputs.
@@ -53,6 +59,9 @@ class TrainingOptions:
     class_names: Any = None
     head: Head = "auto"
     output: str | int | None = None
+    preprocess: str = "auto"
+    resize: Resize = "auto"
+    interpolation: Interpolation = "auto"
     layers: Layers = None
     resample: bool = False
     seed: Annotated[int, Range(least=0)] = 0
@@ -71,7 +80,7 @@ class TrainingOptions:
         """
         # Read once, as methods may be an iterator, and copied, as the caller's mapping may change.
         named = parse_methods(methods)
-        shared = shared_values({"the call": options, **named.given}, ["class_names", "head", "output"])
+        shared = shared_values({"the call": options, **named.given}, _OF_LOADING)
         own = {
             method: {name: value for name, value in given.items() if name not in shared}
             for method, given in named.options.items()
