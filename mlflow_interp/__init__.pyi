@@ -65,6 +65,7 @@ def visualize_confusion_matrix(
     predictions: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
     threshold: float = 0.5,
     sample_weight: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    ignore_label: int | None = None,
     top_k: int = 5,
     trust_model_code: bool = False,
     imports: str | collections.abc.Sequence[str] | None = None,

@@ -9,9 +9,11 @@ softmaxes is, it is shown as it is, and its logarithm, or the logarithm of its o
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from mlflow_interp.backend.bounds import bounds_of
 from mlflow_interp.backend.layer_tree import is_channels_first
@@ -21,6 +23,12 @@ _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
 _RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
 _SMALLEST = 1e-30  # probabilities below have the logarithm of this
 _EPSILON = 1e-7
+_OF_AXES: dict[str, Callable[..., Any]] = {
+    "Sub": np.subtract,
+    "Pack": lambda *parts: np.stack(parts),
+    "Range": np.arange,
+    "ConcatV2": lambda *parts: np.concatenate(parts[:-1]),
+}
 _HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
 
 
@@ -43,12 +51,20 @@ class ClassScores:
         head: "softmax", "sigmoid", "binary", "probabilities", "linear" (taken for logits) or "values", which
             are no scores of classes.
         is_contradicted: whether the output was stated to be logits, and is a probability.
+        positions: what is predicted at each position of an output with positions, such as pixels or tokens;
+            None without them, or for values. Of a binary head (batch, *positions) float32, the probability
+            of the second class; of a sigmoid for each class (batch, *positions, classes) float32; else
+            (batch, *positions) int32, the most probable class.
+        mask: (batch, *positions) bool, false where Keras' mask of the output leaves a position out; None
+            without a mask.
     """
 
     scores: Any
     probabilities: Any
     head: str
     is_contradicted: bool = False
+    positions: Any = None
+    mask: Any = None
 
 
 def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> ClassScores:
@@ -66,8 +82,6 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
         stated: what the output is, one of `Head`, or `VALUES_BY_LOSS`. That it is logits does not count where
             it is a probability by its operations.
     """
-    import tensorflow as tf
-
     logits, head, axis = _before_activation(outputs)
     known = bounds_of(outputs) if head == "linear" else None
     is_probability = head != "linear" or (known is not None and known.are_probabilities)
@@ -79,15 +93,53 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
         return replace(scores, is_contradicted=True)
     if stated == "values" or (stated in ("probabilities", "sigmoid") and head == "linear"):
         logits, axis = outputs, None
+    is_moved = axis is not None
+    if axis is None and logits.shape.rank > 2:
+        first = model is not None and is_channels_first(model) and not _is_moved_last(logits)
+        axis = 1 if first else logits.shape.rank - 1
+    scores = _scores(_mean(logits, axis), head, axis, known, stated)
+    output_axis = _moved_to(outputs, axis) if is_moved and axis is not None else axis
+    if outputs.shape.rank <= 2 or scores.head == "values" or output_axis is None:
+        return scores
+    is_probability = is_probability or stated in ("probabilities", "sigmoid")
+    predicted = _at_positions(outputs, output_axis, scores.head, is_probability=is_probability)
+    return replace(scores, positions=predicted, mask=getattr(outputs, "_keras_mask", None))
+
+
+def position_tensors(scores: ClassScores) -> dict[str, Any]:
+    """`positions`, what is predicted at each position, and `mask`, as far as there are any."""
+    tensors = {"positions": scores.positions, "mask": scores.mask}
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def _mean(logits: Any, axis: int | None) -> Any:
+    """Logits as float32 (batch, classes): their mean over all axes but that of the classes."""
+    import tensorflow as tf
+
     logits = tf.cast(logits, tf.float32)
     rank = logits.shape.rank
     if rank == 1:
-        logits = logits[:, tf.newaxis]
-    elif rank > 2:
-        if axis is None:
-            first = model is not None and is_channels_first(model) and not _is_moved_last(logits)
-            axis = 1 if first else rank - 1
-        logits = tf.reduce_mean(logits, [other for other in range(1, rank) if other != axis])
+        return logits[:, tf.newaxis]
+    return tf.reduce_mean(logits, [each for each in range(1, rank) if each != axis]) if rank > 2 else logits
+
+
+def _at_positions(outputs: Any, axis: int, head: str, *, is_probability: bool) -> Any:
+    """`ClassScores.positions` of an output whose axis of classes is given."""
+    import tensorflow as tf
+
+    outputs = tf.cast(outputs, tf.float32)
+    if head not in ("binary", "sigmoid"):
+        return tf.argmax(outputs, axis=axis, output_type=tf.int32)
+    order = [each for each in range(outputs.shape.rank) if each != axis] + [axis]
+    outputs = outputs if axis == outputs.shape.rank - 1 else tf.transpose(outputs, order)
+    probabilities = outputs if is_probability else tf.sigmoid(outputs)
+    return probabilities[..., 0] if head == "binary" else probabilities
+
+
+def _scores(logits: Any, head: str, axis: int | None, known: Any, stated: str) -> ClassScores:
+    """The scores and probabilities of logits, or of probabilities, (batch, classes)."""
+    import tensorflow as tf
+
     if stated == "values":
         return ClassScores(logits, logits, "values")
     if known is not None and (known.are_probabilities or stated in ("probabilities", "sigmoid")):
@@ -154,13 +206,29 @@ def _skip(operation: Any, types: Set[str] = _PASS_THROUGH) -> Any:
     return operation
 
 
+def _moved_to(outputs: Any, axis: int) -> int | None:
+    """The axis of an output that a transpose has moved from another axis; None where that is not known."""
+    order = _static(_skip(outputs.op).inputs[1])
+    return None if order is None else order.tolist().index(axis)
+
+
 def _is_moved_last(tensor: Any) -> bool:
     """Whether a transpose has just moved the first axis after the batch to the end."""
+    operation = _skip(tensor.op)
+    order = _static(operation.inputs[1]) if operation.type == "Transpose" else None
+    return order is not None and int(order[-1]) == 1
+
+
+def _static(tensor: Any) -> np.ndarray | None:
+    """The value of a tensor of axes, computed from constants as a softmax over an axis does; else None."""
     import tensorflow as tf
 
-    operation = _skip(tensor.op)
-    order = tf.get_static_value(operation.inputs[1]) if operation.type == "Transpose" else None
-    return order is not None and int(order[-1]) == 1
+    value = tf.get_static_value(tensor)
+    compute = _OF_AXES.get(tensor.op.type)
+    if value is not None or compute is None:
+        return None if value is None else np.asarray(value)
+    inputs = [_static(each) for each in tensor.op.inputs]
+    return None if any(each is None for each in inputs) else np.asarray(compute(*inputs))
 
 
 def choose_targets(scores: ClassScores, targets: Any) -> tuple[Any, Any, Any]:

@@ -136,3 +136,12 @@ def is_channels_first(model: Any) -> bool:
     """Whether the model's layers have channels before space: (batch, channels, height, width)."""
     formats = {getattr(located.layer, "data_format", None) for located in walk(model)}
     return "channels_first" in formats and "channels_last" not in formats
+
+
+def output_shape(model: Any) -> tuple[int | None, ...] | None:
+    """The shape of the model's only output with its batch axis; None for several outputs, or if not known."""
+    try:
+        shape = model.output_shape
+    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
+        return None
+    return shape if isinstance(shape, tuple) and all(not isinstance(size, tuple) for size in shape) else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.backend.forward import replaced
-from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.backend.heads import class_scores, position_tensors
 from mlflow_interp.backend.untapped import EAGER_FUNCTIONS, UNHEARD, not_tensors, obstacle, own_test_code
 from mlflow_interp.core.chunk import Arrays
 from mlflow_interp.core.outputs import choose, labels_for, outputs_of_structure
@@ -22,13 +22,17 @@ from mlflow_interp.exceptions import InterpretationError, reason_of
 class ValidationBatch:
     """A batch of a validation pass: inputs, true labels, predicted probabilities, sample weights.
 
-    Labels are None where the validation data has none.
+    Attributes:
+        labels: None where the validation data has none.
+        positions: of a model that gives classes for positions `positions`, and `mask` where it has one, as
+            in `ClassScores`.
     """
 
     inputs: Arrays
     labels: np.ndarray | None
     probabilities: np.ndarray
     weights: np.ndarray | None
+    positions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class ValidationTap:
@@ -132,20 +136,20 @@ class ValidationTap:
         if others:  # such as None, or ragged tensors
             self._failure = not_tensors(others)
             return
-        columns = {
-            "labels": labels_for(output, labels, getattr(self.model, "loss", None)),
-            "weights": output.of(weights),
-        }
+        labels = labels_for(output, labels, getattr(self.model, "loss", None))
+        columns = {"labels": labels, "weights": output.of(weights)}
         columns = {name: column for name, column in columns.items() if isinstance(column, tf.Tensor)}
+        # Labels of positions have an axis for them.
+        if "labels" in columns and (labels.shape.rank is None or labels.shape.rank > 1):
+            columns |= position_tensors(scores)
 
         def copy(probabilities: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
             if self.capturing:
                 packed = tf.nest.pack_sequence_as(inputs, list(arrays[: len(leaves)]))
                 given = dict(zip(columns, arrays[len(leaves) :], strict=True))
+                labels, weights = given.pop("labels", None), given.pop("weights", None)
                 with self._lock:
-                    self._capture(
-                        ValidationBatch(packed, given.get("labels"), probabilities, given.get("weights"))
-                    )
+                    self._capture(ValidationBatch(packed, labels, probabilities, weights, given))
             return np.int32(0)  # type: ignore[return-value]
 
         tf.numpy_function(copy, [scores.probabilities, *leaves, *columns.values()], tf.int32)

@@ -21,18 +21,19 @@ class Annotations:
     Attributes:
         labels: (n,) int64 class indices, `UNKNOWN` where not given.
         rows: (n, classes) labels as given, where they are rows of numbers.
-        weights: (n,) how much each input counts, where given.
+        weights: (n,) how much each input counts, or (n, …) each of its positions, where given.
+        given: see `Chunk.given_labels`.
     """
 
     labels: np.ndarray
     rows: np.ndarray | None = None
     weights: np.ndarray | None = None
+    given: np.ndarray | None = None
 
     def of(self, index: Any) -> Annotations:
         """The annotations of some inputs; `index` is whatever indexes an array."""
-        rows = None if self.rows is None else self.rows[index]
-        weights = None if self.weights is None else self.weights[index]
-        return Annotations(self.labels[index], rows, weights)
+        optional = (self.rows, self.weights, self.given)
+        return Annotations(self.labels[index], *(None if each is None else each[index] for each in optional))
 
 
 def annotate(
@@ -42,7 +43,8 @@ def annotate(
     classes: int | None = None,
     weights: Any = None,
     *,
-    by_position: bool = False,
+    by_position: bool | None = False,
+    are_values: bool = False,
 ) -> tuple[Annotations, list[str]]:
     """Labels and weights of any kind, and warnings about those that fit no class; see `label_indices`.
 
@@ -54,39 +56,67 @@ def annotate(
         class_names: the names of the classes, where known.
         classes: their number, where known.
         weights: of the inputs, as given.
-        by_position: whether the model gives classes for each position of an input, such as a pixel.
+        by_position: whether the model gives classes for each position of an input, such as a pixel; None
+            where that is not known before it is run.
+        are_values: whether labels may be the values of a regression, which are not warned of.
     """
-    reason = _misfit(labels, total, by_position)
-    if reason is not None:
-        return Annotations(np.full(total, UNKNOWN, np.int64), None, row_weights(weights, total)), [reason]
-    indices, unknown_names = label_indices(labels, total, class_names)
-    warnings = _label_warnings(indices, unknown_names, classes)
-    return Annotations(indices, label_rows(labels), row_weights(weights, total)), warnings
-
-
-def _misfit(labels: Any, total: int, by_position: bool) -> str | None:
-    """Why labels of several values an input are no classes of it; None where they may be."""
     values = None if labels is None else np.asarray(labels)
-    if values is None or values.ndim < 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
+    row_of_weights = row_weights(weights, total)
+    given = _given(values, total)
+    if given is not None and _may_be_of_positions(given, by_position):
+        return Annotations(np.full(total, UNKNOWN, np.int64), None, row_of_weights, given), []
+    reason = None if are_values else _misfit(values, total)
+    if reason is not None or (are_values and values is not None and values.ndim > 2):
+        unknown = np.full(total, UNKNOWN, np.int64)
+        return Annotations(unknown, None, row_of_weights, given), [reason] if reason else []
+    indices, unknown_names = label_indices(labels, total, class_names)
+    warnings = _label_warnings(indices, [] if are_values and _are_numbers(values) else unknown_names, classes)
+    return Annotations(indices, label_rows(labels), row_of_weights, given), warnings
+
+
+def _given(values: np.ndarray | None, total: int) -> np.ndarray | None:
+    """Labels that may be values, or classes of positions; None where they can be neither."""
+    if values is None or not values.ndim or len(values) != total:
+        return None
+    return values if _are_numbers(values) or (values.ndim > 1 and values.dtype.kind in "SUO") else None
+
+
+def _are_numbers(values: np.ndarray | None) -> bool:
+    return values is not None and values.dtype.kind in "biuf"
+
+
+def _may_be_of_positions(values: np.ndarray, by_position: bool | None) -> bool:
+    """Whether labels are left to who knows the positions that the model gives classes for."""
+    if values.ndim < 2 or values.shape[1:] == (1,):
+        return False
+    if by_position is None:
+        return values.ndim > 2 or not _are_numbers(values) or _first_outside(values) is not None
+    return by_position
+
+
+def _first_outside(rows: np.ndarray) -> np.ndarray | None:
+    """The first of (n, k) rows that is neither one-hot, nor several labels, nor probabilities."""
+    # NaN is none of these.
+    outside = ~((rows >= 0) & (rows <= 1)).all(axis=1)
+    return np.asarray(rows[outside][0]) if outside.any() else None
+
+
+def _misfit(values: np.ndarray | None, total: int) -> str | None:
+    """Why labels of several values an input are no classes of it; None where they may be."""
+    if values is None or values.ndim < 2 or values.shape[1] < 2 or not _are_numbers(values):
         return None
     if len(values) != total:  # which is an error of its own
         return None
     shape = "×".join(map(str, values.shape[1:]))
-    if by_position:
-        return (
-            f"labels have {shape} values for each input, as the model has classes for each position; labels "
-            "of positions are not counted, and these are left out"
-        )
     if values.ndim > 2:
         return (
             f"labels have {shape} values for each input, which are no classes of it; they are left out. Give "
             "a class or a row of classes for each input"
         )
-    # One-hot, several labels, or probabilities; NaN is none of these.
-    outside = ~((values >= 0) & (values <= 1)).all(axis=1)
-    if not outside.any():
+    outside = _first_outside(values)
+    if outside is None:
         return None
-    row = np.array2string(values[outside][0], threshold=4, edgeitems=2, separator=", ")
+    row = np.array2string(outside, threshold=4, edgeitems=2, separator=", ")
     return (
         f"labels are rows of {shape} such as {row}, neither 0 and 1 nor probabilities of classes; they are "
         "left out. Give a class index, or a row of classes, for each input"
@@ -135,7 +165,7 @@ def label_rows(labels: Any) -> np.ndarray | None:
 
 
 def row_weights(weights: Any, total: int) -> np.ndarray | None:
-    """Weights as they came with a dataset, where there is one per input. Else None."""
+    """Weights as they came with a dataset, where there is one, or a row of them, per input. Else None."""
     values = None if weights is None or isinstance(weights, (dict, tuple)) else np.asarray(weights)
     return values if values is not None and values.ndim and len(values) == total else None
 

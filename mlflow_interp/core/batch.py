@@ -38,6 +38,7 @@ class Batch:
         read_like: reads one more input out of a file, prepared as these are.
         read_arrays: reads the arrays of an earlier interpretation out of its folder or URI.
         head: what the model's output is, as it is stated; see `backend.heads.Head`.
+        ignored_label: the label that stands for no class by the model's loss, None without one.
         labelled: false where no input has a label, as far as that is known before reading.
         skipped: what could not be read and why, by name; filled while reading.
         warnings: what a user should know before trusting a figure.
@@ -52,6 +53,7 @@ class Batch:
     read_arrays: Callable[[str], dict[str, np.ndarray]] | None = None
     labelled: bool = True
     head: str = "auto"
+    ignored_label: int | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     # The first full pass, if there was one. A list, as batches made of this one by `replace` share it.

@@ -34,6 +34,8 @@ class Chunk:
         blue_first: whether inputs have blue, green and red where images have red, green and blue; None
             where not known.
         columns: further values by name, n rows each, that belong to the inputs, such as given predictions.
+        given_labels: (n, …) labels as given: numbers that may be values or rows of them, or numbers or names
+            of each position of an input; None where there are none.
     """
 
     indices: np.ndarray
@@ -47,6 +49,7 @@ class Chunk:
     blue_first: bool | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     parts: tuple[ImagePart, ...] = ()
+    given_labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -83,6 +86,7 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
         columns={name: joined([chunk.columns[name] for chunk in chunks]) for name in chunks[0].columns},
         blue_first=chunks[0].blue_first,
         parts=chunks[0].parts,
+        given_labels=joined([chunk.given_labels for chunk in chunks]),
     )
 
 
@@ -97,8 +101,8 @@ def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
     # A slice is a view, and needs no copy of images.
     is_range = len(rows) > 0 and bool((np.diff(rows) == 1).all())
     part: Any = slice(int(rows[0]), int(rows[-1]) + 1) if is_range else np.asarray(rows, np.int64)
-    optional = (chunk.images, chunk.label_rows, chunk.weights, chunk.digests)
-    images, label_rows, weights, digests = (None if each is None else each[part] for each in optional)
+    optional = (chunk.images, chunk.label_rows, chunk.weights, chunk.digests, chunk.given_labels)
+    images, label_rows, weights, digests, given = (None if each is None else each[part] for each in optional)
     return Chunk(
         indices=chunk.indices[part],
         names=tuple(chunk.names[row] for row in rows),
@@ -111,6 +115,7 @@ def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
         blue_first=chunk.blue_first,
         columns={name: values[part] for name, values in chunk.columns.items()},
         parts=chunk.parts,
+        given_labels=given,
     )
 
 

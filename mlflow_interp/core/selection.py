@@ -136,6 +136,9 @@ class Selection:
     def _held(self, chunk: Chunk, row: int) -> Chunk:
         """A copy of one input, as the memory of a chunk is used again."""
         single = some(chunk, np.array([row]))
+        # As large as the input, and not shown.
+        if chunk.given_labels is not None and chunk.given_labels.ndim > 2:
+            single = replace(single, given_labels=None)
         single = single if self.with_inputs or single.images is None else replace(single, inputs=None)
         return single.copy()
 

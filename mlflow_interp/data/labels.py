@@ -60,7 +60,9 @@ def read_column(column: Column | None, what: str) -> Any:
     path = column_file(column, what)
     try:
         if path.suffix.lower() == ".npy":
-            return np.load(path, allow_pickle=False)
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+            # Masks and the like may be larger than memory, and are read as they are needed.
+            return values if values.ndim > 2 else np.array(values)
         if path.suffix.lower() == ".csv":
             return _read_csv(path)
         return _values(path.read_text(encoding="utf-8-sig").split("\n"))

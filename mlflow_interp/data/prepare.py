@@ -48,8 +48,9 @@ def load_inputs(
         loaded: The model and what was said about it when it was logged.
         class_names: The names of the model's classes: a JSON or text file, JSON itself, a list, or a
             mapping from index to name. By default those in the model's metadata, or the class folders.
-        labels: The true classes, one for each input: indices, one-hot rows or names, or a .npy or text
-            file of them. By default what the inputs carry.
+        labels: The true classes, one for each input or each of its positions: indices, one-hot rows or
+            names, or a .npy or text file of them. Of a regression the true values. By default what the
+            inputs carry.
         preprocess: How pixels 0..255 become what the model takes: auto, none, 0..1, -1..1, a
             keras.applications module such as mobilenet_v2, or module:function. Arrays of floats are
             taken as they are unless this is given.

@@ -26,7 +26,7 @@ from mlflow_interp.data.read_ahead import DECODERS, read_ahead
 from mlflow_interp.data.resizing import Resizing
 from mlflow_interp.data.sources import ArrayRows, Source
 from mlflow_interp.models.origin import LoadedModel
-from mlflow_interp.models.signature import class_count, gives_positions, model_inputs
+from mlflow_interp.models.signature import class_count, gives_one_number, gives_positions, model_inputs
 
 _NOT_RESIZED = {"resize": None, "interpolation": None, "size": None}
 
@@ -76,6 +76,7 @@ class Reader:
             class_names=self.class_names,
             preparation=preparation,
             head=self.loaded.head,
+            ignored_label=self.loaded.ignored_label,
             labelled=source.labelled if isinstance(source, Blocks) else source.labels is not None,
             skipped=self.skipped,
             warnings=self.warnings,
@@ -198,9 +199,15 @@ class Reader:
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
         labels, weights = map(self.loaded.labels_of, (labels, weights))
         # The targets of a regression are no classes, whatever their range.
-        classes = None if self.loaded.head in ("values", VALUES_BY_LOSS) else class_count(self.loaded.keras)
+        are_values = self.loaded.head in ("values", VALUES_BY_LOSS)
         annotations, warnings = annotate(
-            labels, total, self.class_names, classes, weights, by_position=gives_positions(self.loaded.keras)
+            labels,
+            total,
+            self.class_names,
+            None if are_values else class_count(self.loaded.keras),
+            weights,
+            by_position=gives_positions(self.loaded.keras),
+            are_values=are_values or (self.loaded.head == "auto" and gives_one_number(self.loaded.keras)),
         )
         self._warn(*warnings)
         return annotations
@@ -240,6 +247,7 @@ def _chunk(preparation: Preparation, rows: Rows, annotations: Annotations) -> Ch
         images=rows.images,
         label_rows=annotations.rows,
         weights=annotations.weights,
+        given_labels=annotations.given,
         digests=rows.digests,
         blue_first=preparation.takes_blue_first(rows),
         parts=rows.parts,

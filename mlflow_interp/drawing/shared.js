@@ -70,6 +70,7 @@ function amount(number) {
 function compactAmount(number) {
   const rounded = (value) => String(Number(value.toPrecision(3)));
   if (!Number.isInteger(number)) return rounded(number);
+  if (number >= 1e10) return `${rounded(number / 1e9)}G`;
   if (number >= 1e7) return `${rounded(number / 1e6)}M`;
   return number >= 1e4 ? `${rounded(number / 1e3)}k` : number.toLocaleString("en");
 }
@@ -120,8 +121,9 @@ function predictionRow([name, chance]) {
   const row = make("tr");
   const cell = make("td");
   const bar = make("div", "", "bar");
-  bar.style.width = `${120 * clamp(chance, 0, 1)}px`;
-  cell.append(bar);
+  bar.style.width = `${120 * clamp(Number(chance), 0, 1)}px`;
+  // The value of a regression comes as text.
+  if (typeof chance === "number") cell.append(bar);
   row.append(make("td", name), make("td", percent(chance, chance), "number"), cell);
   return row;
 }

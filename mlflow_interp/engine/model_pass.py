@@ -12,6 +12,7 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Arrays, Chunk
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Method
+from mlflow_interp.engine.output_warnings import labels_warnings, output_warnings
 from mlflow_interp.engine.targets import target_chooser, target_key
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, InterpretationError
@@ -37,19 +38,22 @@ class ModelPass:
         self._head = ""
         self._classes = 0
         self._is_contradicted = False
+        self._has_positions = False
         targets = {target_key(target): target for each in methods.values() for target in each.targets}
         self._columns = {key: column for column, key in enumerate(targets)}
         self._function = compile_for(self._trace, chunk.inputs, any_rows(np.int64, len(targets)))
-        if self._is_contradicted:
-            batch.warnings.append(
-                f"the output of model {model.name!r} is stated to be logits, by head={batch.head!r} or by "
-                "its loss, and is a probability by its last operations; it is shown as it is"
-            )
-        if self._head == "values" and batch.head == "auto" and (chunk.labels != UNKNOWN).any():
-            batch.warnings.append(
-                f"model {model.name!r} gives one number, which is not known to be a probability or a logit, "
-                "so labels are left out; if it is a logit, pass head='binary_logit'"
-            )
+        found = output_warnings(
+            model.name,
+            batch,
+            chunk,
+            head=self._head,
+            classes=self._classes,
+            is_contradicted=self._is_contradicted,
+        )
+        of_labels = labels_warnings(batch, chunk, methods, head=self._head, has_positions=self._has_positions)
+        for warning in (*found, *of_labels):
+            if warning not in batch.warnings:
+                batch.warnings.append(warning)
         self._choosers = {}
         for key, target in targets.items():
             try:
@@ -95,6 +99,7 @@ class ModelPass:
         trace = Trace(self._model, inputs, by_key, head=self._stated_head)
         self._head = trace.scores.head
         self._is_contradicted = trace.scores.is_contradicted
+        self._has_positions = trace.scores.positions is not None
         self._classes = int(trace.scores.probabilities.shape[-1])
         tensors = {}
         for name, method in self._methods.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow_interp.backend.feature_maps import feature_maps, last_spatial_layer
 from mlflow_interp.backend.forward import forward
-from mlflow_interp.backend.heads import ClassScores, choose_targets, class_scores
+from mlflow_interp.backend.heads import ClassScores, choose_targets, class_scores, position_tensors
 from mlflow_interp.backend.layer_runs import RunChoice
 from mlflow_interp.backend.layer_tree import find_layer
 from mlflow_interp.core.chunk import Arrays
@@ -59,6 +59,10 @@ class Trace:
     def scores(self) -> ClassScores:
         """Logits and probabilities of all classes."""
         return class_scores(self.passed.outputs, self.model, self._head)
+
+    def at_positions(self) -> dict[str, Any]:
+        """What is predicted at each position, of an output with positions; see `position_tensors`."""
+        return position_tensors(self.scores)
 
     def explained(self, target: Target) -> Explained:
         """The class that a target option names, for each input."""

@@ -31,7 +31,7 @@ from mlflow_interp.models.mlmodel import (
 )
 from mlflow_interp.models.model_registry import RegisteredVersion
 from mlflow_interp.models.origin import LoadedModel, Origin
-from mlflow_interp.models.output_head import compiled_loss, loss_of, resolve_head, stored_loss
+from mlflow_interp.models.output_head import compiled_loss, loss_of, output_facts, stored_loss
 from mlflow_interp.models.outputs import find_output, only_output
 
 
@@ -135,7 +135,7 @@ def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
 
 def _load(model: Any, trusted: bool, head: str, output: str | int | None) -> LoadedModel:
     if isinstance(model, LoadedModel):
-        return model if head == "auto" else replace(model, head=head)
+        return model if head == "auto" else replace(model, head=head, head_source="head=")
     found = find_model(model, trust_model_code=trusted)
     if not isinstance(found, FoundModel):
         return _in_memory(model, head, output)
@@ -143,9 +143,7 @@ def _load(model: Any, trusted: bool, head: str, output: str | int | None) -> Loa
     if found.mlmodel is None:
         keras_model = keras_files.read(found.path, trusted)
         origin = Origin(uri=without_password(found.named), name=keras_model.name)
-        return LoadedModel(
-            keras_model, origin, head=resolve_head(head, {}, _loss(keras_model, found.path, output))
-        )
+        return LoadedModel(keras_model, origin, **_facts(head, {}, keras_model, found.path, output))
     if trusted and found.path.is_dir():
         keras_model = _load_trusted(found.path, found.named)
     else:
@@ -157,17 +155,20 @@ def _load(model: Any, trusted: bool, head: str, output: str | int | None) -> Loa
         _origin(found, keras_model),
         metadata,
         signature_shape(found.mlmodel),
-        resolve_head(head, metadata, _loss(keras_model, found.path, output)),
-        signature_inputs(found.mlmodel),
+        signature=signature_inputs(found.mlmodel),
+        **_facts(head, metadata, keras_model, found.path, output),
     )
 
 
-def _loss(keras_model: Any, path: Path | None, output: str | int | None) -> Any:
-    """The loss of a model with one output, or of the output that is chosen; None where it is not known."""
-    if output is None and len(getattr(keras_model, "outputs", None) or (1,)) > 1:
-        return None
-    loss = compiled_loss(keras_model) if path is None or path.is_dir() else stored_loss(path)
-    return loss_of(loss, find_output(keras_model, output))
+def _facts(
+    stated: str, metadata: Mapping[str, Any], keras_model: Any, path: Path | None, output: str | int | None
+) -> dict[str, Any]:
+    """What the output of a model is, as it is stated, or by its loss; of several outputs, the chosen one."""
+    loss = None
+    if output is not None or len(getattr(keras_model, "outputs", None) or (1,)) == 1:
+        loss = compiled_loss(keras_model) if path is None or path.is_dir() else stored_loss(path)
+        loss = loss_of(loss, find_output(keras_model, output))
+    return output_facts(stated, metadata, loss)
 
 
 def _in_memory(model: Any, head: str, output: str | int | None) -> LoadedModel:
@@ -178,7 +179,7 @@ def _in_memory(model: Any, head: str, output: str | int | None) -> LoadedModel:
             f"model is a {type(model).__name__}; give a keras.Model, a URI such as models:/name/1, or a path"
         )
     origin = Origin(uri="keras.Model", name=model.name)
-    return LoadedModel(model, origin, head=resolve_head(head, {}, _loss(model, None, output)))
+    return LoadedModel(model, origin, **_facts(head, {}, model, None, output))
 
 
 def _load_trusted(folder: Path, named: str) -> Any:

@@ -57,6 +57,8 @@ class LoadedModel:
         head: what its output is: as its user, its metadata or its loss states it; else "auto".
         signature: (None, …) of each input that its MLflow signature names.
         output: which output of a model with several this is; None for a model that has one.
+        head_source: what states it: "head=", "metadata" or "loss"; "" where nothing does.
+        ignored_label: the label that its loss ignores, None without one.
     """
 
     keras: Any
@@ -66,6 +68,8 @@ class LoadedModel:
     head: str = "auto"
     signature: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     output: Output | None = None
+    head_source: str = ""
+    ignored_label: int | None = None
 
     def labels_of(self, labels: Any) -> Any:
         """Those of labels, or of weights, that belong to its output; None where none do.

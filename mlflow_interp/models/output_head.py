@@ -56,6 +56,16 @@ def loss_of(loss: Any, output: Output | None) -> Any:
     return loss if is_one or output is None else output.of(loss)
 
 
+def output_facts(stated: str, metadata: Mapping[str, Any], loss: Any) -> dict[str, Any]:
+    """What is stated of an output, as fields of a `LoadedModel`; for the arguments see `resolve_head`."""
+    head = resolve_head(stated, metadata, loss)
+    if stated != "auto":
+        source = "head="
+    else:
+        source = "metadata" if metadata.get("head", "auto") != "auto" else "loss" if head != "auto" else ""
+    return {"head": head, "head_source": source, "ignored_label": _ignored_label(loss)}
+
+
 def head_of_loss(loss: Any) -> str:
     """What an output is by its loss: "logits", "binary_logit" or `VALUES_BY_LOSS`; else "auto".
 
@@ -64,7 +74,8 @@ def head_of_loss(loss: Any) -> str:
     Args:
         loss: a name, a loss object, or the configuration of one as files have it.
     """
-    name, from_logits = _described(loss)
+    name, settings = _described(loss)
+    from_logits = bool(settings.get("from_logits"))
     if name in _VALUES:
         return VALUES_BY_LOSS
     if from_logits and name in _OF_ONE:
@@ -97,28 +108,33 @@ def _training_config(path: Path) -> Any:
         return json.loads(file.attrs["training_config"])
 
 
-def _described(loss: Any) -> tuple[str, bool]:
-    """The name of a loss in snake case, and whether it takes logits."""
+def _ignored_label(loss: Any) -> int | None:
+    """The label that a loss leaves out, such as 255 in masks; None without one."""
+    ignored = _described(loss)[1].get("ignore_class")
+    return ignored if isinstance(ignored, int) else None
+
+
+def _described(loss: Any) -> tuple[str, Mapping[str, Any]]:
+    """The name of a loss in snake case, and its settings, such as whether it takes logits."""
     if isinstance(loss, str):
-        return _snake(loss), False
+        return _snake(loss), {}
     if isinstance(loss, Mapping) and "class_name" in loss:
         config = loss.get("config")
-        settings = config if isinstance(config, Mapping) else {}
         # A function is stored by its name as the configuration.
         name = config if isinstance(config, str) else str(loss["class_name"])
-        return _snake(name), bool(settings.get("from_logits"))
+        return _snake(name), config if isinstance(config, Mapping) else {}
     if callable(loss) and not isinstance(loss, Mapping):
         name = getattr(loss, "__name__", None) or type(loss).__name__
-        return _snake(str(name)), bool(_from_logits(loss))
-    return "", False
+        return _snake(str(name)), _settings(loss)
+    return "", {}
 
 
-def _from_logits(loss: Any) -> Any:
+def _settings(loss: Any) -> Mapping[str, Any]:
     try:
-        return loss.get_config().get("from_logits")
+        return dict(loss.get_config())
     # A loss of the user's own may not have a configuration.
     except Exception:
-        return getattr(loss, "from_logits", False)
+        return {"from_logits": getattr(loss, "from_logits", False)}
 
 
 def _snake(name: str) -> str:

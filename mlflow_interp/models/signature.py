@@ -6,27 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_interp.backend.layer_tree import output_shape
 from mlflow_interp.models.origin import LoadedModel
 
 
 def class_count(model: Any) -> int | None:
     """The number of a model's classes: two for a single output; None where it is not known."""
-    try:
-        shape = model.output_shape
-    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
-        return None
-    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
+    shape = output_shape(model)
+    if shape is None or len(shape) != 2 or not isinstance(shape[1], int):
         return None
     return max(2, shape[1])
 
 
-def gives_positions(model: Any) -> bool:
-    """Whether a model gives classes for each position of an input: a pixel, a token, a frame."""
-    try:
-        shape = model.output_shape
-    except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):
-        return False
-    return isinstance(shape, tuple) and len(shape) > 2 and all(not isinstance(size, tuple) for size in shape)
+def gives_positions(model: Any) -> bool | None:
+    """Whether a model gives classes for each position of an input: a pixel, a token, a frame.
+
+    None where the shape of its output is not known before it is run.
+    """
+    shape = output_shape(model)
+    return None if shape is None else len(shape) > 2
+
+
+def gives_one_number(model: Any) -> bool:
+    """Whether a model gives one number for each input, by the shape of its output."""
+    shape = output_shape(model)
+    return shape is not None and shape[1:] in ((), (1,))
 
 
 def input_shape(loaded: LoadedModel) -> tuple[int | None, ...] | None:

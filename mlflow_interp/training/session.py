@@ -20,7 +20,7 @@ from mlflow_interp.engine.parts import Part
 from mlflow_interp.engine.run import run
 from mlflow_interp.method_registry import class_of, find_method, kind_of
 from mlflow_interp.models.origin import LoadedModel, Origin, digested
-from mlflow_interp.models.output_head import compiled_loss, loss_of, resolve_head
+from mlflow_interp.models.output_head import compiled_loss, loss_of, output_facts
 from mlflow_interp.models.outputs import find_output, only_output
 from mlflow_interp.options import parameters_of, route
 from mlflow_interp.report.provenance import Provenance
@@ -138,8 +138,8 @@ class Session:
 
     def _loaded(self) -> LoadedModel:
         origin = Origin("keras.Model", name=self.model.name, run_id=self.run_id)
-        head = resolve_head(self.options.head, {}, loss_of(compiled_loss(self.model), self._output))
-        return LoadedModel(self._interpreted, origin, head=head, output=self._output)
+        facts = output_facts(self.options.head, {}, loss_of(compiled_loss(self.model), self._output))
+        return LoadedModel(self._interpreted, origin, output=self._output, **facts)
 
     def begin_validation(self) -> None:
         """Start capturing a validation pass, where that is needed."""

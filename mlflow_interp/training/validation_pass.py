@@ -65,7 +65,9 @@ class ValidationPass:
         weights = None if captured.weights is None else np.array(captured.weights)
         indices = chunk.indices + self._inputs.count
         chunk = replace(chunk, weights=weights, indices=indices, names=tuple(map(str, indices.tolist())))
-        passed = Passed(np.array(captured.probabilities), head)
+        # Copies: TensorFlow reuses the memory for the next batch.
+        positions = {name: np.array(array) for name, array in captured.positions.items()}
+        passed = Passed(np.array(captured.probabilities), head, positions)
         self._inputs.update(chunk)
         for name, options in self.methods.items():
             if name not in self._failed:

@@ -134,6 +134,24 @@ def test_click_shows_the_mistakes_behind_a_cell(opened):
         expect(tab.locator("#cell")).to_contain_text("rightly found")
 
 
+def test_behind_a_cell_of_pixels_are_inputs_with_their_shares(opened):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, (9, 12, 10))
+    found = np.where(rng.random(labels.shape) < 0.8, labels, (labels + 1) % 4)
+    images = rng.integers(0, 256, (9, 12, 10, 3), dtype=np.uint8)
+    result = from_predictions(labels, found, class_names=NAMES, images=images)
+    with opened(page(result)) as tab:
+        tab.mouse.click(*middle_of(tab, 0, 1))
+        expect(tab.locator("#mistakes figure")).to_have_count(6)
+        count = result.counts[0, 1]
+        expect(tab.locator("#facts div").first).to_have_text(f"{count} pixels")
+        shares = ((labels == 0) & (found == 1)).mean(axis=(1, 2))
+        best = sorted(shares.tolist(), reverse=True)[:6]
+        texts = tab.locator("#mistakes .said").all_text_contents()
+        assert texts == [f"of its pixels{100 * share:.1f}%" for share in best]
+        expect(tab.locator("#classes th").nth(1)).to_have_text("pixels")
+
+
 def test_keys_walk_from_cell_to_cell(opened):
     with opened(page(made())) as tab:
         tab.focus("#plot")

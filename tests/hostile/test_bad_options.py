@@ -16,11 +16,11 @@ from mlflow_interp.options import Option, options_of
 
 #: Options that mean something at 0, and at -1; all others must refuse it.
 ZERO = {
-    "baseline", "cosine_power", "decay_power", "layer", "layers", "min_dist", "noise", "opacity", "output",
-    "seed", "snapshot_every", "target", "tolerance", "top_k",
+    "baseline", "cosine_power", "decay_power", "ignore_label", "layer", "layers", "min_dist", "noise",
+    "opacity", "output", "seed", "snapshot_every", "target", "tolerance", "top_k",
 }  # fmt: skip
 NAMES = {"baseline", "layer", "layers", "target"}  # take texts too, which are told by what they name
-BELOW = {"baseline", "layers"}
+BELOW = {"baseline", "ignore_label", "layers"}
 ENORMOUS = {int: "1" + "0" * 30, float: "1e300"}
 
 

@@ -144,6 +144,17 @@ def test_several_labels_and_weights_come_back(tmp_path, weights):
     assert loaded.result.tables() == result.tables()
 
 
+def test_counts_of_pixels_come_back(tmp_path):
+    rng = np.random.default_rng(0)
+    labels, found = rng.integers(-1, 3, (2, 5, 4, 6))
+    result = from_predictions(labels, np.maximum(found, 0), class_names=["sky", "road", "tree"])
+    write(tmp_path / "confusion_matrix", "confusion_matrix", result)
+    loaded = mlflow_interp.load(tmp_path / "confusion_matrix")
+    assert_equal(loaded.result, result)
+    assert (loaded.result.unit, loaded.result.positions) == ("positions", (labels >= 0).sum())
+    assert loaded.result.left_out == {"without label": (labels < 0).sum()}
+
+
 def test_a_run_an_epoch_and_the_last_epoch(store, found, tmp_path):
     import mlflow
 

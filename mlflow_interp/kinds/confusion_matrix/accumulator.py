@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter as Counts
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.kinds.confusion_matrix.counters import Counter, LabelCounter
 from mlflow_interp.kinds.confusion_matrix.mistakes import Mistakes
+from mlflow_interp.kinds.confusion_matrix.positions import Pairs
 from mlflow_interp.kinds.confusion_matrix.predictions import Predictions
 
 MOST_CLASSES = 5_000  # 200 MB of counts, 25 million cells of CSV
@@ -22,21 +25,33 @@ class Accumulator:
         classes: The number of classes, or labels.
         multi_label: Whether an input may have several labels.
         class_names: Their names, where known.
+        unit: What is counted: inputs, or positions of them such as pixels.
+
+    Attributes:
+        inputs: the number of inputs counted, or of which positions are counted.
+        positions: the number of positions counted.
+        right: the number, or weight, of what is predicted correctly.
+        left_out: the number of positions that don't count, by reason.
 
     Raises:
         InputsError: fewer than two classes, or names that don't fit them.
         ModelError: too many classes.
     """
 
-    def __init__(self, classes: int, *, multi_label: bool, class_names: Sequence[str] | None) -> None:
+    def __init__(
+        self, classes: int, *, multi_label: bool, class_names: Sequence[str] | None, unit: str = "inputs"
+    ) -> None:
         _check_classes(classes, class_names)
         self.classes = classes
         self.multi_label = multi_label
         self.class_names = class_names
         self.counter = LabelCounter(classes) if multi_label else Counter(classes)
         self.mistakes = Mistakes()
+        self.unit = unit
         self.inputs = 0
+        self.positions = 0
         self.right = 0.0
+        self.left_out = Counts[str]()
 
     def add(self, chunk: Chunk, predictions: Predictions) -> None:
         """Take in a chunk of labelled inputs, and its predictions.
@@ -50,13 +65,43 @@ class Accumulator:
         self.inputs += len(chunk)
         self.right += float(right.sum() if weights is None else right @ weights)
 
+    def add_positions(self, chunk: Chunk, parts: Iterable[Pairs]) -> None:
+        """Take in the positions of a chunk of labelled inputs; `parts` are of its inputs in their order."""
+        for pairs in parts:
+            right = pairs.labels == pairs.predicted
+            self.counter.add(pairs.labels, pairs.predicted, pairs.weights)
+            whole = right.all(axis=1) if self.multi_label else right
+            self.right += float(whole.sum() if pairs.weights is None else whole @ pairs.weights)
+            self.inputs += int(np.count_nonzero(pairs.totals))
+            self.positions += len(pairs.labels)
+            self.left_out += pairs.left_out
+            self._add_wrong_positions(chunk, pairs, ~right)
+
+    def _add_wrong_positions(self, chunk: Chunk, pairs: Pairs, wrong: np.ndarray) -> None:
+        """For each input and cell a mistake: the more of its positions stand there, the more confident."""
+        if self.multi_label:
+            places, first = np.nonzero(wrong)
+            second = pairs.predicted[places, first]
+        else:
+            places = np.flatnonzero(wrong)
+            first, second = pairs.labels[places], pairs.predicted[places]
+        shape = (len(chunk), self.classes, 2 if self.multi_label else self.classes)
+        codes = np.ravel_multi_index((pairs.rows(places), first.astype(int), second.astype(int)), shape)
+        few = len(codes) > math.prod(shape)
+        occurring, times = (
+            _occurring(codes, math.prod(shape)) if few else np.unique(codes, return_counts=True)
+        )
+        rows, first, second = np.unravel_index(occurring, shape)
+        shares = times / pairs.totals[rows - pairs.first]
+        self.mistakes.add(chunk, rows, np.stack([first, second], axis=1), shares, None, times)
+
     def merge(self, other: Accumulator) -> None:
         """Take in what another one has counted, of the same classes.
 
         Raises:
             InputsError: another number of classes, or labels of another kind.
         """
-        if (self.classes, self.multi_label) != (other.classes, other.multi_label):
+        if (self.classes, self.multi_label, self.unit) != (other.classes, other.multi_label, other.unit):
             raise InputsError(
                 f"parts with {self.classes} and {other.classes} classes can't be merged; give labels of one "
                 "kind, and class_names= with all classes"
@@ -64,7 +109,9 @@ class Accumulator:
         self.counter.merge(other.counter)  # type: ignore[arg-type]
         self.mistakes.merge(other.mistakes)
         self.inputs += other.inputs
+        self.positions += other.positions
         self.right += other.right
+        self.left_out += other.left_out
 
     def _add_single_label(
         self, chunk: Chunk, predictions: Predictions, weights: np.ndarray | None
@@ -135,6 +182,13 @@ class Accumulator:
                 f"labels are rows of {rows.shape[1]}, and there are {self.classes} classes"
                 f"{_listed(self.class_names)}; give a number for each class, or class indices"
             )
+
+
+def _occurring(codes: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """As `np.unique` with counts, of codes below `most`, which are few."""
+    counts = np.bincount(codes, minlength=most)
+    occurring = np.flatnonzero(counts)
+    return occurring, counts[occurring]
 
 
 def _listed(class_names: Sequence[str] | None) -> str:

@@ -86,10 +86,11 @@ class ConfusionMatrixDifference:
 
     def warnings(self) -> list[str]:
         """Warns of different numbers of inputs, of which shares can be compared and counts can't."""
-        if self.minuend.inputs == self.subtrahend.inputs:
+        first, second = (each.positions or each.inputs for each in (self.minuend, self.subtrahend))
+        if first == second:
             return []
         return [
-            f"the first matrix counts {self.minuend.inputs} inputs and the second {self.subtrahend.inputs}; "
+            f"the first matrix counts {first} {self.minuend.unit} and the second {second}; "
             "compare shares (normalize='true'), not counts"
         ]
 
@@ -106,6 +107,10 @@ def difference(
         raise InputsError(
             "one confusion matrix is of several labels for each input and the other of one class; both need "
             "the same"
+        )
+    if minuend.unit != subtrahend.unit:
+        raise InputsError(
+            f"one confusion matrix counts {minuend.unit} and the other {subtrahend.unit}; both need the same"
         )
     named = [each.examples.class_names is not None for each in (minuend, subtrahend)]
     if all(named) and set(minuend.names) != set(subtrahend.names):

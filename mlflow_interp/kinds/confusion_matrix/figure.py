@@ -38,10 +38,10 @@ MOST_WITH_NUMBERS = 20  # classes
 MOST_WITH_ALL_NAMES = 60
 MOST_PIXELS = 1000  # classes with a pixel of their own
 _MEANING = {
-    "none": "inputs",
+    "none": "{unit}",
     "true": "share of the true class",
     "predicted": "share of the predicted class",
-    "all": "share of all inputs",
+    "all": "share of all {unit}",
 }
 _MATRIX_TOP = 0.72  # inches
 _GAP = 0.2
@@ -268,7 +268,8 @@ class _Drawing:
         counts = self.normalize == "none"
         formatter = FuncFormatter(lambda value, _: amount(value) if counts else percent(value, zero="0%"))
         ticks = MaxNLocator(5, integer=counts)
-        layout.colour_bar(box, mappable, _MEANING[self.normalize], format=formatter, ticks=ticks)
+        meaning = _MEANING[self.normalize].format(unit=self.result.unit)
+        layout.colour_bar(box, mappable, meaning, format=formatter, ticks=ticks)
 
     def _pairs(self, side: float) -> list[tuple[str, str]]:
         """The names and counts of the most confused pairs, as many as fit beside a matrix of this height."""

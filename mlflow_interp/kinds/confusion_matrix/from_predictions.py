@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.core.accepted import checked
 from mlflow_interp.core.annotations import class_indices
-from mlflow_interp.core.chunk import Chunk, some
+from mlflow_interp.core.chunk import UNKNOWN, Chunk, some
+from mlflow_interp.core.passed import Passed
 from mlflow_interp.data.labels import Column, read_column
 from mlflow_interp.exceptions import InapplicableError, InputsError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
+from mlflow_interp.kinds.confusion_matrix.given import Given, find_positions, read_given
+from mlflow_interp.kinds.confusion_matrix.positions import have_rows, pairs_of, unit_of
 from mlflow_interp.kinds.confusion_matrix.predictions import Predictions, Threshold, read_predictions
 from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, TopK, result_of
 
@@ -26,18 +30,23 @@ def from_predictions(
     weights: Column | None = None,
     images: np.ndarray | None = None,
     threshold: Threshold = 0.5,
+    ignore_label: int | None = None,
     top_k: TopK = 5,
 ) -> ConfusionMatrixResult:
     """A confusion matrix of predictions at hand, without model and MLflow.
 
     Args:
         labels: The true classes: indices, names or one-hot rows; rows with several ones for inputs with
-            several labels; or a .npy, .csv or text file of any.
+            several labels; or a .npy, .csv or text file of any. Of positions such as pixels, an array
+            (n, *positions) of classes, or with rows of classes, which add up to 1 where labels and
+            predictions have the same shape. Where both are (n, k), numbers other than those from 0 to 1, or
+            names, are classes of positions.
         predictions: Classes, names, probabilities or logits, one for each label; see `read_predictions`.
         class_names: In order of their index. By default those that occur, sorted, where labels are names.
-        weights: How much each input counts.
+        weights: How much each input counts, or each of its positions.
         images: (n, height, width, 3) uint8 of the inputs, for thumbnails of mistakes.
         threshold: For binary and several labels: the probability above which one counts as predicted.
+        ignore_label: A label of what is not counted, such as 255 in masks; -1 never is.
         top_k: How many of the most confused pairs become metrics and highlights.
 
     Raises:
@@ -47,6 +56,10 @@ def from_predictions(
     label_column = read_column(labels, "labels")
     prediction_column = read_column(predictions, "predictions")
     names = _names(label_column, prediction_column, class_names)
+    if _are_of_positions(label_column, prediction_column):
+        chunk = _chunk_of_positions(label_column, read_column(weights, "weights"), images)
+        given = read_given(prediction_column, None, names, threshold, of_positions=True)
+        return replace(_counted(chunk, given, names, threshold, ignore_label), top_k=top_k)
     chunk = _chunk(label_column, names, read_column(weights, "weights"), images)
     predicted = read_predictions(
         prediction_column, names, threshold=threshold, multi_label=_has_several(chunk)
@@ -58,12 +71,70 @@ def from_predictions(
         )
     classes = _class_count(predicted, chunk, names)
     accumulator = Accumulator(classes, multi_label=predicted.multi_label, class_names=names)
+    if ignore_label is not None:
+        chunk = replace(chunk, labels=np.where(chunk.labels == ignore_label, UNKNOWN, chunk.labels))
     labelled = with_label(chunk)
     if not len(labelled):
         raise InapplicableError("all labels are -1, which stands for no label; give class indices from 0")
     accumulator.add(some(chunk, labelled), predicted.of(labelled))
     unlabelled = len(chunk) - len(labelled)
     return result_of(accumulator, head=predicted.head, unlabelled=unlabelled, top_k=top_k)
+
+
+def _are_of_positions(labels: Any, predictions: Any) -> bool:
+    """Whether there are labels for each position of an input, by shapes and values."""
+    values = np.asarray(labels)
+    if values.ndim < 2 or values.shape[1:] == (1,):
+        return False
+    is_text = values.dtype.kind in "SUO"
+    return max(values.ndim, np.ndim(predictions)) > 2 or is_text or bool(((values < 0) | (values > 1)).any())
+
+
+def _chunk_of_positions(labels: Any, weights: Any, images: np.ndarray | None) -> Chunk:
+    """Labels of positions as a chunk without inputs."""
+    values = np.asarray(labels)
+    if not values.size:
+        raise InputsError(f"labels have shape {values.shape}; give a class for each position")
+    rows = np.arange(len(values))
+    return Chunk(
+        indices=rows,
+        names=tuple(map(str, rows)),
+        inputs=images,
+        labels=np.full(len(values), UNKNOWN),
+        images=images,
+        weights=None if weights is None else np.asarray(weights),
+        given_labels=values,
+    )
+
+
+def _counted(
+    chunk: Chunk, given: Given, names: tuple[str, ...] | None, threshold: float, ignore_label: int | None
+) -> ConfusionMatrixResult:
+    """The positions of a chunk, counted."""
+    values = given.columns["positions"]
+    if len(values) != len(chunk):
+        raise InputsError(f"there are {len(values)} predictions for {len(chunk)} labels; give one for each")
+    found = find_positions(replace(chunk, columns={"positions": values}), Passed(), given)
+    if found is None:
+        raise InapplicableError("labels and predictions are of different positions; give one label for each")
+    labels = np.asarray(chunk.given_labels)
+    several = found.head == "sigmoid" and have_rows(labels, found)
+    classes = 2 if found.head == "binary" else given.classes
+    if found.head == "classes" and names is None and labels.dtype.kind not in "SUO":
+        counted = labels if ignore_label is None else labels[labels != ignore_label]
+        classes = max(classes, int(counted.max(initial=0)) + 1)
+    unit = unit_of(chunk.inputs, found.shape)
+    accumulator = Accumulator(classes, multi_label=several, class_names=names, unit=unit)
+    pairs = pairs_of(
+        chunk,
+        found,
+        classes=classes,
+        class_names=names,
+        ignore_label=ignore_label,
+        threshold=threshold,
+    )
+    accumulator.add_positions(chunk, pairs)
+    return result_of(accumulator, head="multi-label" if several else found.head)
 
 
 def _class_count(predictions: Predictions, chunk: Chunk, names: tuple[str, ...] | None) -> int:

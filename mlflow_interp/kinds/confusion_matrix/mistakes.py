@@ -25,7 +25,8 @@ class Mistake:
 
     Attributes:
         cell: the true and the predicted class; of several labels, the label and its prediction, 0 or 1.
-        confidence: the probability of the wrong prediction, 0 where not known.
+        confidence: the probability of the wrong prediction, 0 where not known; of positions, the share of
+            those of the input that stand in the cell.
         index: its position in all inputs.
         name: its name.
         label: its true class; of several labels, the wrongly predicted one.
@@ -124,6 +125,7 @@ class Mistakes:
         cells: np.ndarray,
         confidence: np.ndarray,
         probabilities: np.ndarray | None,
+        times: np.ndarray | None = None,
     ) -> None:
         """Take in mistakes.
 
@@ -133,11 +135,13 @@ class Mistakes:
             cells: (m, 2) int64, see `Mistake.cell`.
             confidence: (m,) of the wrong prediction.
             probabilities: (n, classes) of the whole chunk, where known.
+            times: (m,) how many mistakes each stands for; one by default.
         """
         if not len(rows):
             return
-        occurring, times = np.unique(cells, axis=0, return_counts=True)
-        self._counts.update(dict(zip(map(tuple, occurring.tolist()), times.tolist(), strict=True)))
+        occurring, place = np.unique(cells, axis=0, return_inverse=True)
+        sums = np.bincount(place.reshape(-1), times).astype(np.int64)
+        self._counts.update(dict(zip(map(tuple, occurring.tolist()), sums.tolist(), strict=True)))
         rounded = np.round(confidence.astype(np.float64), DECIMALS)
         added = _Orders(cells, rounded, chunk.indices[rows], row_keys(chunk, 0)[rows])
         first = added.candidates()

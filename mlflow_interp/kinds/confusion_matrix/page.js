@@ -15,7 +15,7 @@ const everyone = Array.from(names.keys());
 function loaded(step) {
   if (step.each) return step;
   const cells = unpack(step.cells, Uint32Array);
-  const counts = unpack(step.counts, Uint32Array);
+  const counts = unpack(step.counts, step.wide ? Float64Array : Uint32Array);
   const sums = step.sums ? unpack(step.sums, Float32Array) : counts;
   const each = names.map(() => ({
     right: 0,
@@ -379,7 +379,7 @@ function lines([row, column]) {
   const sum = sumAt(code);
   const part = (how) => finePercent(value(row, column, sum, how));
   return [
-    `${amount(times)} ${times === 1 ? "input" : "inputs"}${data.weighted ? `, weight ${amount(sum)}` : ""}`,
+    `${amount(times)} ${times === 1 ? data.unit.slice(0, -1) : data.unit}${data.weighted ? `, weight ${amount(sum)}` : ""}`,
     multi ? `${part("true")} of those where it is ${rowName(row)}` : `${part("true")} of true ${names[row]}`,
     multi
       ? `${part("predicted")} of those where it was ${columnName(column)}`
@@ -403,6 +403,12 @@ function mistakeCard(mistake) {
     figure.append(image);
   }
   figure.append(make("div", mistake.name, "faint"));
+  if (mistake.share !== null) {
+    const line = make("div", "", "said");
+    line.append(make("span", `of its ${data.unit}`), make("span", finePercent(mistake.share), "number"));
+    figure.append(line);
+    return figure;
+  }
   for (const [one, chance] of mistake.said.slice(0, 3)) {
     const line = make("div", "", "said");
     line.append(
@@ -432,9 +438,11 @@ function behind() {
       ? ""
       : !kept.length
         ? "none of them was kept to be shown"
-        : kept.length < times
-          ? `${kept.length} of them, the most confident first`
-          : "the most confident first";
+        : data.unit !== "inputs"
+          ? `the inputs with the largest share of such ${data.unit}`
+          : kept.length < times
+            ? `${kept.length} of them, the most confident first`
+            : "the most confident first";
   find("facts").replaceChildren(
     ...[...lines(state.cell), note].filter(Boolean).map((text) => make("div", text)),
   );
@@ -498,7 +506,7 @@ function pairs() {
 
 const COLUMNS = [
   ["class", "given", (one) => one],
-  ["inputs", "support", (one) => now().each[one].inputs],
+  [data.unit, "support", (one) => now().each[one].inputs],
   ["predicted", "predicted", (one) => now().each[one].taken],
   ["precision", "precision", (one) => now().each[one].precision],
   ["recall", "recall", (one) => now().each[one].recall],

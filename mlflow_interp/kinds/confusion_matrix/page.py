@@ -49,7 +49,7 @@ def page_over(
         InputsError: no steps, or steps of different classes.
         OptionError: no such colormap, or clusters of labels.
     """
-    if len({(result.counts.shape, result.names) for result in results.values()}) != 1:
+    if len({(result.counts.shape, result.names, result.unit) for result in results.values()}) != 1:
         raise InputsError(
             f"{len(results)} steps of different classes; give one or more, all of the same classes"
         )
@@ -64,6 +64,7 @@ def page_over(
         steps=len(results),
         multi=last.multi_label,
         weighted=last.weighted is not None,
+        unit=last.unit,
         orders=[name for name in get_args(Order) if name != "cluster" or not last.multi_label],
         data=options | _data(results, last),
     )
@@ -77,6 +78,7 @@ def _data(results: Mapping[int, ConfusionMatrixResult], last: ConfusionMatrixRes
         "names": list(last.names),
         "multi": last.multi_label,
         "weighted": last.weighted is not None,
+        "unit": last.unit,
         "steps": [_step(step, result, thumbnails, most) for step, result in results.items()],
         "pictures": thumbnails.sources,
         "cluster": None if last.multi_label else clustered(last.matrix).tolist(),
@@ -92,10 +94,16 @@ def _step(step: int, result: ConfusionMatrixResult, thumbnails: _Thumbnails, mos
         "step": step,
         "headline": list(headline(result)),
         "cells": _packed(filled, np.uint32),
-        "counts": _packed(counts[filled], np.uint32),
+        "counts": _packed(counts[filled], np.float64 if _is_wide(result) else np.uint32),
+        "wide": _is_wide(result),
         "sums": weights,
         "mistakes": [_mistake(result, row, thumbnails) for row in _sample(result.cells, most)],
     }
+
+
+def _is_wide(result: ConfusionMatrixResult) -> bool:
+    """Whether a count of 32 bits is too small, as it may be for pixels."""
+    return bool(result.counts.max() > np.iinfo(np.uint32).max)
 
 
 def _packed(values: np.ndarray, dtype: Any) -> str:
@@ -115,6 +123,7 @@ def _mistake(result: ConfusionMatrixResult, row: int, thumbnails: _Thumbnails) -
         "cell": result.cells[row].tolist(),
         "name": examples.names[row],
         "said": [[index, round(probability, 4)] for index, probability in predictions],
+        "share": None if result.shares is None else round(float(result.shares[row]), 6),
         "picture": None if result.thumbnails is None else thumbnails.index(result.thumbnails[row]),
     }
 

@@ -47,8 +47,13 @@ class ConfusionMatrixResult:
         unlabelled: how many had no label, and were not counted.
         head: "softmax", "sigmoid", "binary", "linear", "multi-label", or "classes" for classes at hand.
         top_k: how many of the most confused pairs are metrics and highlights.
-        given: predictions and weights that were at hand, in words.
+        given: predictions and weights that were given, in words, and the label that is not counted.
         title: the name of the method in titles and captions.
+        unit: what `counts` counts: "inputs", or positions of them: "pixels", "tokens", "voxels", "positions".
+        positions: how many of them were counted, of `inputs` inputs; 0 where inputs are counted.
+        left_out: how many positions don't count, by reason, such as "masked".
+        shares: (m,) float32, of each mistake the share of the input's positions that stand in its cell; None
+            where inputs are counted.
     """
 
     counts: np.ndarray
@@ -61,8 +66,12 @@ class ConfusionMatrixResult:
     unlabelled: int
     head: str
     top_k: int
-    given: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
     title: str = "Confusion matrix"
+    unit: str = "inputs"
+    positions: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    shares: np.ndarray | None = None
 
     @property
     def multi_label(self) -> bool:
@@ -87,7 +96,11 @@ class ConfusionMatrixResult:
     @property
     def resolved(self) -> dict[str, Any]:
         """The kind of head predictions were read from, how many classes there are, and what was given."""
-        return {"head": self.head, "classes": len(self.counts)} | dict(self.given)
+        resolved = {"head": self.head, "classes": len(self.counts)} | dict(self.given)
+        if self.unit == "inputs":
+            return resolved
+        left_out = {"left_out": dict(self.left_out)} if self.left_out else {}
+        return resolved | {"counted": self.unit} | left_out
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The matrix, and the mistakes kept, by name."""
@@ -99,12 +112,19 @@ class ConfusionMatrixResult:
             "classes": examples.classes,
             "probabilities": examples.probabilities,
         }
-        optional = {"weighted": self.weighted, "digests": examples.digests, "shown": examples.shown}
+        optional = {
+            "weighted": self.weighted,
+            "digests": examples.digests,
+            "shown": examples.shown,
+            "shares": self.shares,
+        }
         return arrays | {name: array for name, array in optional.items() if array is not None}
 
     def metrics(self) -> dict[str, float]:
         """Accuracy and its kin, and how often each of the most confused pairs was confused."""
         metrics = {"inputs": float(self.inputs)}
+        if self.unit != "inputs":
+            metrics["positions"] = float(self.positions)
         if self.multi_label:
             total = float(self.matrix[0].sum())
             return metrics | {"accuracy": self.right / total} | multi_measures(self.matrix)
@@ -172,6 +192,9 @@ class ConfusionMatrixResult:
         warnings = []
         if self.unlabelled:
             warnings.append(f"{self.unlabelled} inputs have no label and are not counted")
+        without_label = self.left_out.get("without label", 0)
+        if without_label:
+            warnings.append(f"{without_label:,} {self.unit} have no label and are not counted")
         occurring = int((per_class(self.counts).support > 0).sum())
         if not self.multi_label and occurring == 1:
             warnings.append(
@@ -200,6 +223,11 @@ def result_of(
         InputsError: no input was counted, or all weights are 0.
     """
     weighted = accumulator.counter.weighted
+    if accumulator.unit != "inputs" and not accumulator.positions:
+        reasons = ", ".join(f"{times:,} {reason}" for reason, times in accumulator.left_out.items())
+        raise InputsError(
+            f"none of the {accumulator.unit} count ({reasons}); give labels and weights that do"
+        )
     if not accumulator.inputs or (weighted is not None and not weighted.sum()):
         raise InputsError(
             f"{'all weights are 0' if accumulator.inputs else 'no input was counted'}; give inputs that count"
@@ -217,6 +245,12 @@ def result_of(
         unlabelled=unlabelled,
         head=head,
         top_k=top_k,
+        unit=accumulator.unit,
+        positions=accumulator.positions,
+        left_out=dict(accumulator.left_out),
+        shares=None
+        if accumulator.unit == "inputs"
+        else np.array([each.confidence for each in mistakes], np.float32),
     )
 
 

@@ -23,6 +23,9 @@ def facts(result: ConfusionMatrixResult) -> dict[str, Any]:
         "given": dict(result.given),
         "thumbnail_size": thumbnail_size(result.thumbnails),
         "title": result.title,
+        "unit": result.unit,
+        "positions": result.positions,
+        "left_out": dict(result.left_out),
     }
 
 
@@ -63,4 +66,8 @@ def restored(
         top_k=int(stored.facts["top_k"]),
         given=dict(stored.facts["given"]),
         title=str(stored.facts.get("title", ConfusionMatrixResult.title)),
+        unit=str(stored.facts.get("unit", ConfusionMatrixResult.unit)),
+        positions=int(stored.facts.get("positions", 0)),
+        left_out=dict(stored.facts.get("left_out", {})),
+        shares=arrays.get("shares"),
     )

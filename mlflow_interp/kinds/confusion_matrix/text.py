@@ -23,10 +23,10 @@ def percent(share: float, *, zero: str = "") -> str:
 
 
 def amount(number: float) -> str:
-    """A count, or a sum of weights, in at most five characters or so: 87, 0.25, 1,204, 12.3k."""
+    """A count, or a sum of weights, in at most five characters or so: 87, 0.25, 1,204, 12.3k, 48.2M, 17G."""
     if number != int(number):
         return f"{number:.3g}"
-    for limit, unit, letter in ((10_000_000, 1e6, "M"), (10_000, 1e3, "k")):
+    for limit, unit, letter in ((10_000_000_000, 1e9, "G"), (10_000_000, 1e6, "M"), (10_000, 1e3, "k")):
         if number >= limit:
             return f"{number / unit:.3g}{letter}"
     return f"{int(number):,}"
@@ -37,7 +37,10 @@ def headline(result: ConfusionMatrixResult) -> tuple[str, str]:
     metrics = result.metrics()
     weighted = "" if result.weighted is None else " (weighted)"
     what = "every label right for" if result.multi_label else "accuracy"
-    title = f"{what} {metrics['accuracy']:.1%}{weighted} · {style.counted(result.inputs)}"
+    counted = style.counted(result.inputs)
+    if result.unit != "inputs":
+        counted = f"{result.positions:,} {result.unit} of {counted}"
+    title = f"{what} {metrics['accuracy']:.1%}{weighted} · {counted}"
     templates = {
         "balanced_accuracy": "balanced accuracy {:.1%}",
         "hamming_loss": "hamming loss {:.3f}",

@@ -21,13 +21,16 @@ def view(
     """The largest cells of the matrix, and the selected mistakes, the most confident first."""
     facts, _ = headline(result)
     most_confused = "".join(
-        f" · most confused: {result.names[label]} → {result.names[predicted]} ({times}×)"
+        f" · most confused: {result.names[label]} → {result.names[predicted]} ({times:,}×)"
         for label, predicted, times in result.confused(1)
     )
     return View(
         title=result.title,
         headline=facts + most_confused,
-        inputs=[] if result.multi_label else rows(result.examples, thumbnails=result.thumbnails),
+        # An input with several wrong labels or positions has no one prediction.
+        inputs=[]
+        if result.multi_label or result.unit != "inputs"
+        else rows(result.examples, thumbnails=result.thumbnails),
         panel=None if result.multi_label else Panel("confusion_matrix", _matrix(result)),
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from mlflow_interp.kinds.confusion_matrix import from_predictions
 from mlflow_interp.kinds.confusion_matrix.figure import draw
 from mlflow_interp.kinds.confusion_matrix.page import page, page_over
 from mlflow_interp.kinds.confusion_matrix.text import as_text
+from mlflow_interp.kinds.confusion_matrix.view import view
 from tests.figure_texts import check_texts
 
 
@@ -44,6 +47,65 @@ def data_of(html):
 
 def texts(figure):
     return [text for axes in figure.axes for text in axes.texts]
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Four classes at 20×15 positions of 8 images, with more labels of the first than 32 bits can count."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, (8, 20, 15))
+    found = np.where(rng.random(labels.shape) < 0.8, labels, rng.integers(0, 4, labels.shape))
+    images = rng.integers(0, 256, (8, 20, 15, 3), dtype=np.uint8)
+    return from_predictions(labels, found, class_names=["sky", "road", "tree", "car"], images=images)
+
+
+def words_of(figure):
+    texts_of = [*figure.texts, *texts(figure)]
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    return " ".join([*(text.get_text() for text in texts_of), *labels])
+
+
+def test_a_figure_says_that_pixels_are_counted(pixels):
+    shown = words_of(draw(pixels, normalize="none"))
+    assert "2,400 pixels of 8 inputs" in shown
+    assert shown.endswith("pixels")
+    assert "share of all pixels" in words_of(draw(pixels, normalize="all"))
+    check_texts(draw(pixels))
+    assert "2,400 pixels of 8 inputs" in as_text(pixels)
+
+
+def test_a_page_says_that_pixels_are_counted(pixels):
+    html = page(pixels)
+    assert '<option value="none">pixels</option>' in html
+    (step,) = data_of(html)["steps"]
+    assert step["headline"][0].endswith("2,400 pixels of 8 inputs")
+    shares = [mistake["share"] for mistake in step["mistakes"]]
+    np.testing.assert_allclose(shares, pixels.shares, atol=1e-6)
+    assert not any(mistake["said"] for mistake in step["mistakes"])
+    with pytest.raises(InputsError, match="2 steps of different classes"):
+        page_over({0: pixels, 1: replace(pixels, unit="tokens")})
+
+
+def test_more_pixels_than_32_bits_can_count(pixels):
+    many = pixels.counts.copy()
+    many[0, 0] = 5 * 2**32
+    (step,) = data_of(page(replace(pixels, counts=many)))["steps"]
+    assert step["wide"]
+    counts = np.frombuffer(base64.b64decode(step["counts"]), "<f8")
+    assert counts.astype(np.int64).tolist() == many[many > 0].tolist()
+    assert "21.5G" in words_of(draw(replace(pixels, counts=many), normalize="none"))
+
+
+def test_on_the_page_of_a_run_pixels_are_no_predictions_of_inputs(pixels):
+    shown = view(pixels)
+    assert shown.inputs == []
+    assert shown.panel is not None
+    assert "pixels" in shown.headline
+
+
+def test_pixels_and_inputs_are_not_subtracted(pixels):
+    with pytest.raises(InputsError, match="one confusion matrix counts pixels and the other inputs"):
+        pixels.difference(replace(pixels, unit="inputs"))
 
 
 LONG = [
@@ -126,8 +188,6 @@ def test_several_labels_are_a_grid(several):
 def test_page_holds_what_is_not_empty():
     result = result_of(50, count=300)
     data = data_of(page(result))
-    import base64
-
     step = data["steps"][0]
     cells = np.frombuffer(base64.b64decode(step["cells"]), np.uint32)
     counts = np.frombuffer(base64.b64decode(step["counts"]), np.uint32)
