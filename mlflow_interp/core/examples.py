@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.core.image_arrays import ImagePart, thumbnails
 from mlflow_interp.core.passed import Passed
+from mlflow_interp.core.regression import value_columns, value_labels, value_name
 from mlflow_interp.core.rows import Rows
 from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
 from mlflow_interp.core.selection import Selection
@@ -40,6 +42,9 @@ class Examples:
         digests: (n, 16) uint8, identifies each input as it was given; None where not known.
         is_selection: whether these were selected of more inputs with a preference for errors, so that shares
             and means of them are not those of all.
+        has_classes: false for a regression: `probabilities` are then the first k values that the model gives,
+            in the order of its outputs, and `classes` their positions.
+        true_values: (n, k) float64, the labels of a regression, NaN where not known; None without any.
     """
 
     indices: np.ndarray
@@ -55,6 +60,8 @@ class Examples:
     digests: np.ndarray | None = None
     is_selection: bool = False
     parts: tuple[ImagePart, ...] = ()
+    has_classes: bool = True
+    true_values: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -93,11 +100,14 @@ class Examples:
             "digests": self.digests,
             "shown": self.shown,
             "values": self.values if is_small else None,
+            "true_values": self.true_values,
         }
         return arrays | {name: array for name, array in optional.items() if array is not None}
 
     def table(self) -> dict[str, list[Any]]:
-        """One row per input: its name, the predicted class, the label if known."""
+        """One row per input: its name, the predicted class or the value, the label if known."""
+        if not self.has_classes:
+            return {"input": list(self.names)} | value_columns(self)
         name = self.class_name
         return {
             "input": list(self.names),
@@ -149,18 +159,29 @@ class Explained:
         correct = self.examples.classes[:, 0] == self.examples.labels
         metrics = {
             "inputs": float(len(self.examples)),
-            "target_probability": float(self.probabilities.mean()),
+            f"target_{self._measure}": float(self.probabilities.mean()),
         }
         return metrics | ({"accuracy": float(correct[known].mean())} if known.any() else {})
 
     def table(self) -> dict[str, list[Any]]:
-        """One row per input: its name, the target, the predicted class, the label if known."""
+        """One row per input: its name, the target, the predicted class, the label if known.
+
+        Of a regression the values; the target only where there are several.
+        """
+        examples = self.examples
+        if not examples.has_classes and examples.classes.shape[1] == 1:
+            return examples.table()
+        name = examples.class_name if examples.has_classes else partial(value_name, examples)
         explained = {
-            "input": list(self.examples.names),
-            "target": [self.examples.class_name(target) for target in self.targets.tolist()],
-            "target_probability": self.probabilities.tolist(),
+            "input": list(examples.names),
+            "target": [name(target) for target in self.targets.tolist()],
+            f"target_{self._measure}": self.probabilities.tolist(),
         }
-        return explained | self.examples.table()
+        return explained | examples.table()
+
+    @property
+    def _measure(self) -> str:
+        return "probability" if self.examples.has_classes else "value"
 
 
 class ExampleAccumulator:
@@ -185,6 +206,7 @@ class ExampleAccumulator:
         self.selection = selection
         self.thumbnail_side = thumbnail_side
         self.is_selection = is_selection
+        self._has_classes = True
         self._rows = Rows()
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
@@ -192,8 +214,15 @@ class ExampleAccumulator:
         probabilities = passed.probabilities
         if probabilities is None:
             probabilities = np.zeros((len(chunk), 0), np.float32)
-        classes = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
         optional = {"digests": chunk.digests}
+        self._has_classes = passed.has_classes
+        if passed.has_classes:
+            classes = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
+        else:
+            outputs = probabilities.shape[1]
+            classes = np.tile(np.arange(min(outputs, TOP_CLASSES)), (len(chunk), 1))
+            known = value_labels(chunk.given_labels, outputs)
+            optional["true_values"] = None if known is None else known[:, :TOP_CLASSES]
         if self.thumbnail_side is not None and chunk.images is not None:
             optional["thumbnails"] = thumbnails(chunk.images, self.thumbnail_side)
         self._rows.add(
@@ -208,6 +237,8 @@ class ExampleAccumulator:
 
     def merge(self, other: ExampleAccumulator) -> None:
         """Add all examples of another part."""
+        if len(other):
+            self._has_classes = other._has_classes
         self._rows.merge(other._rows)
         self.selection.merge(other.selection)
 
@@ -233,6 +264,8 @@ class ExampleAccumulator:
             digests=rows.get("digests"),
             is_selection=self.is_selection,
             parts=() if shown is None else shown.parts,
+            has_classes=self._has_classes,
+            true_values=rows.get("true_values"),
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Explained
+from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.layout import MARGIN, SMALL_SIZE, FigureLayout, fitted, fitted_line
 
@@ -234,7 +234,9 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
 def prediction_lines(explained: Explained, index: int) -> Lines:
     """The explained class (with the label where known), and the three best predictions."""
     examples = explained.examples
-    name = partial(_name, explained)
+    if not examples.has_classes:
+        return _value_lines(explained, index)
+    name = examples.class_name
     label = int(examples.labels[index])
     right = label == int(examples.classes[index, 0])
     colour = style.INK if label == UNKNOWN else style.RIGHT if right else style.WRONG
@@ -247,10 +249,14 @@ def prediction_lines(explained: Explained, index: int) -> Lines:
     return lines
 
 
-def _name(explained: Explained, index: int) -> str:
-    """The name of a class; of a value that has none, which output it is."""
-    name = explained.examples.class_name(index)
-    return f"output {index}" if explained.head == "values" and name == str(index) else name
+def _value_lines(explained: Explained, index: int) -> Lines:
+    """The values of an input with their labels, the explained one first; at most four lines."""
+    examples = explained.examples
+    texts = value_lines(examples, index)
+    if examples.classes.shape[1] == 1:
+        return [(" · ".join(f"{name} {text}" for name, text in texts), style.INK)]
+    first = (f"explains {value_name(examples, int(explained.targets[index]))}", style.INK)
+    return [first, *((f"{text:>6}  {name}", style.FAINT) for name, text in texts[:3])]
 
 
 def _probability_text(value: float, head: str) -> str:
@@ -262,7 +268,16 @@ def _probability_text(value: float, head: str) -> str:
 def page_facts(explained: Explained, index: int) -> dict[str, Any]:
     """The facts of an input on a page: name, explained class, label, predictions."""
     examples = explained.examples
-    name = partial(_name, explained)
+    if not examples.has_classes:
+        several = examples.classes.shape[1] > 1
+        return {
+            "name": examples.names[index],
+            "target": value_name(examples, int(explained.targets[index])) if several else "",
+            "label": None,
+            "right": None,
+            "predictions": [list(line) for line in value_lines(examples, index)],
+        }
+    name = examples.class_name
     label = int(examples.labels[index])
     ranked = zip(examples.classes[index].tolist(), examples.probabilities[index].tolist(), strict=True)
     return {

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Examples
+from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
 
 MOST_BYTES = 600_000  # of all images of one method, about; more inputs have smaller images
@@ -98,7 +99,7 @@ def rows(
         ]
         row["notes"] = list(notes[position]) if notes else []
         if targets is not None:
-            row["target"] = examples.class_name(int(targets[index]))
+            row["target"] = target_name(examples, int(targets[index]))
         table.append(row)
     return table
 
@@ -111,9 +112,25 @@ def shown_images(examples: Examples, thumbnails: np.ndarray | None = None) -> np
     return None if thumbnails is None else thumbnails[examples.shown_rows]
 
 
+def target_name(examples: Examples, target: int) -> str:
+    """The name of an explained class; of a regression that of the value, "" where it is the only one."""
+    if examples.has_classes:
+        return examples.class_name(target)
+    return value_name(examples, target) if examples.classes.shape[1] > 1 else ""
+
+
 def facts(examples: Examples, index: int) -> dict[str, Any]:
     """The position and name of an input, its label where known, and its predictions."""
     label = int(examples.labels[index])
+    if not examples.has_classes:
+        return {
+            "index": int(examples.indices[index]),
+            "name": examples.names[index],
+            "label": None,
+            "labelName": None,
+            "predicted": None,
+            "predictions": [list(line) for line in value_lines(examples, index)],
+        }
     name = examples.class_name
     classes = examples.classes[index].tolist()
     probabilities = examples.probabilities[index].tolist()

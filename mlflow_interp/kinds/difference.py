@@ -79,14 +79,35 @@ def explained_changes(minuend: Explained, subtrahend: Explained) -> dict[str, li
     """Columns of a table of matched inputs: what both models predict, and how probable the targets are."""
     columns = minuend.table()
     other = subtrahend.table()
-    change = minuend.probabilities - subtrahend.probabilities
+    change = (minuend.probabilities - subtrahend.probabilities).tolist()
+    measure = "probability" if minuend.examples.has_classes else "value"
     return {
-        **{name: columns[name] for name in ("input", "label", "target")},
-        "other_target": other["target"],
-        "predicted": columns["predicted"],
-        "other_predicted": other["predicted"],
-        "target_probability_change": change.tolist(),
+        "input": columns["input"],
+        **_labels_in(columns),
+        **_of_both("target", columns, other),
+        **_predictions_in(minuend.examples, columns, other),
+        f"target_{measure}_change": change,
     }
+
+
+def _labels_in(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """The columns of labels, of which there are several with several values."""
+    return {name: column for name, column in columns.items() if name.startswith("label")}
+
+
+def _predictions_in(
+    examples: Examples, columns: Mapping[str, list[Any]], other: Mapping[str, list[Any]]
+) -> dict[str, list[Any]]:
+    """The columns of predicted classes or of values, of both tables."""
+    names = ["predicted"] if examples.has_classes else [name for name in columns if name.startswith("value")]
+    return {name: column for each in names for name, column in _of_both(each, columns, other).items()}
+
+
+def _of_both(
+    name: str, columns: Mapping[str, list[Any]], other: Mapping[str, list[Any]]
+) -> dict[str, list[Any]]:
+    both = {name: columns.get(name), f"other_{name}": other.get(name)}
+    return {key: column for key, column in both.items() if column is not None}
 
 
 def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
@@ -110,8 +131,8 @@ def changes_by_layer(
 ) -> dict[str, list[Any]]:
     """Columns of a table of matched inputs: what both models predict, and a change (n, layers) by layer."""
     columns = minuend.table()
-    rows: dict[str, list[Any]] = {each: columns[each] for each in ("input", "label", "predicted")}
-    rows["other_predicted"] = subtrahend.table()["predicted"]
+    rows = {"input": columns["input"], **_labels_in(columns)}
+    rows |= _predictions_in(minuend, columns, subtrahend.table())
     for column, layer in enumerate(layers):
         rows[f"{name} at {layer}" if len(layers) > 1 else name] = changes[:, column].tolist()
     return rows

@@ -48,6 +48,8 @@ class Stored:
             digests=self.arrays.get("digests"),
             is_selection=bool(self.facts.get("is_selection")),
             parts=tuple(_part(*each) for each in self.facts.get("image_parts", ())),
+            has_classes=bool(self.facts.get("has_classes", True)),
+            true_values=self.arrays.get("true_values"),
         )
 
     def explained(self) -> Explained:
@@ -80,6 +82,7 @@ def example_facts(examples: Examples) -> dict[str, Any]:
     return {
         "names": list(examples.names),
         "is_selection": examples.is_selection,
+        "has_classes": examples.has_classes,
         "class_names": None if examples.class_names is None else list(examples.class_names),
         "image_size": None if examples.images is None else list(examples.images.shape[1:3]),
         "image_parts": [

@@ -233,6 +233,10 @@ class EmbeddingAccumulator:
         fitted = examples.proportional_sample(layout.max_fit, seed=settings["random_state"] or 0)
         judged = examples.proportional_sample(MOST_JUDGED)
         labels = examples.labels[fitted] if layout.supervised else None
+        if layout.supervised and examples.true_values is not None:
+            labels = examples.true_values[fitted, 0]
+            # The values of a regression are near or far, and not only equal or different.
+            settings = {"target_metric": "l2"} | settings
         activations = self._activations.rows()
         points = []
         measures = []

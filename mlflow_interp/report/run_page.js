@@ -9,8 +9,9 @@ const epochs = [
 ].sort((a, b) => a - b);
 const state = { set: 0, index: null, epoch: epochs.length - 1, wrong: false, class: "", extra: null };
 
-// A probability, or a logit as the number it is.
-const chanceText = (chance) => percent(chance, chance?.toPrecision(3));
+// A probability, or a logit as the number it is; the value of a regression comes as text.
+const chanceText = (chance) =>
+  typeof chance === "string" ? chance : percent(chance, chance?.toPrecision(3));
 
 // What a method shows at the chosen epoch: that one, or the last before it.
 function stepOf(method) {
@@ -24,6 +25,12 @@ const rowsOf = (index) =>
   inSet()
     .map((method) => stepOf(method).rows[index])
     .filter(Boolean);
+// What a model gave for an input, in words; "" where that is not known.
+function foundText(said) {
+  const [name, chance] = said?.predictions?.[0] ?? [];
+  if (name === undefined) return "";
+  return typeof chance === "string" ? `${name} ${chance}` : `predicted ${name}`;
+}
 const saidOf = (index) => rowsOf(index).find((row) => row.predictions.length) ?? pointOf(index);
 const isWrong = (input) =>
   input.label !== null && (saidOf(input.index)?.predicted ?? input.label) !== input.label;
@@ -91,7 +98,7 @@ function thumb(input) {
   button.title = input.name;
   button.setAttribute(
     "aria-label",
-    `${input.name}${said?.predictions?.[0] ? `, predicted ${said.predictions[0][0]}` : ""}${isWrong(input) ? ", wrong" : ""}`,
+    [input.name, foundText(said), isWrong(input) ? "wrong" : ""].filter(Boolean).join(", "),
   );
   button.setAttribute("aria-current", input.index === state.index);
   button.append(input.picture === null ? input.name : picture(input.picture, ""));
@@ -116,7 +123,7 @@ function showChosen(input) {
     first === undefined
       ? ""
       : input.label === null
-        ? `predicted ${first}`
+        ? foundText(said)
         : wrong
           ? `✕ predicted ${first}, is ${input.labelName}`
           : `✓ ${first}`;
@@ -127,8 +134,8 @@ function showChosen(input) {
       const line = make("tr");
       const cell = make("td", name);
       const bar = make("div", "", "bar");
-      bar.style.width = `${100 * clamp(chance ?? 0, 0, 1)}%`;
-      if (chance !== null) cell.append(bar);
+      bar.style.width = `${100 * clamp(Number(chance ?? 0), 0, 1)}%`;
+      if (typeof chance === "number") cell.append(bar);
       line.append(cell, make("td", chanceText(chance), "number"));
       return line;
     }),
@@ -273,7 +280,7 @@ function glance() {
   const wrong = known.filter(isWrong).sort((a, b) => chance(b) - chance(a));
   if (wrong.length) entry("surest mistake", wrong[0]);
   const unsure = inputs()
-    .filter((input) => saidOf(input.index)?.predictions[0]?.[1] != null)
+    .filter((input) => typeof saidOf(input.index)?.predictions[0]?.[1] === "number")
     .sort((a, b) => chance(a) - chance(b));
   if (unsure.length > 2) entry("least sure", unsure[0]);
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.backend.heads import VALUES_BY_LOSS
 from mlflow_interp.backend.validation_tap import ValidationBatch
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays
@@ -129,7 +130,8 @@ class TrainingInputs:
         self, inputs: Arrays, labels: np.ndarray | None, source: str, rows: np.ndarray | None = None
     ) -> Batch:
         """Inputs as a batch, as the model is fed them: those of fit are never preprocessed."""
-        if labels is not None and not is_classes(labels):
+        is_regression = self._loaded().head in ("values", VALUES_BY_LOSS)
+        if labels is not None and not is_classes(labels) and not is_regression:
             self._warn("the labels are no classes, so interpretation goes without them")
             labels = None
         stated = self._options.preprocess

@@ -81,6 +81,31 @@ def test_hover_shows_thumbnail_label_and_prediction(opened, embedding_of):
     page.wait_for_selector("#card:not(.shown)", state="attached")
 
 
+def test_a_regression_has_a_scale_of_colours_and_no_classes(opened, embedding_of):
+    """Values from 0 to 1 too are numbers, not percent."""
+    result = embedding_of(labelled=False)
+    count = len(result.examples)
+    values = np.linspace(0, 1, count)[:, np.newaxis]
+    examples = replace(
+        result.examples,
+        has_classes=False,
+        classes=np.zeros((count, 1), np.int64),
+        probabilities=values.astype(np.float32),
+        true_values=np.where(values == 0, np.nan, 2 * values),
+    )
+    page = opened(page_of(replace(result, examples=examples)))
+    assert hover(page, 0, 30) == (
+        "input 30",
+        f"input 30value {values[30, 0]:.5g}label {2 * values[30, 0]:.5g}",
+    )
+    assert hover(page, 0, 0)[1] == "input 0value 0"
+    bar = page.evaluate("document.getElementById('plot').data[0].marker.colorbar.title.text")
+    assert bar == "label"
+    shown = page.locator("body").inner_text()
+    assert "predicted" not in shown
+    assert "Class" not in shown
+
+
 def test_names_stay_text_everywhere(opened, embedding_of):
     page = opened(page_of(embedding_of(names=NAMES)))
     assert page.locator(".legendtext").all_text_contents() == list(NAMES)

@@ -9,11 +9,20 @@ import numpy as np
 
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import Box, FigureLayout, fitted, width_of
+from mlflow_interp.drawing.layout import SMALL_SIZE, Box, FigureLayout, fitted, width_of
 from mlflow_interp.drawing.panels import find_panel
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.embedding.difference import EmbeddingDifference
-from mlflow_interp.kinds.embedding.points import MOST_IN_LEGEND, ClassColours, coordinates, is_wrong, title_of
+from mlflow_interp.kinds.embedding.points import (
+    MOST_IN_LEGEND,
+    VALUE_COLORMAP,
+    ClassColours,
+    ValueColours,
+    coordinates,
+    is_wrong,
+    point_colours,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +33,7 @@ Legend = Literal["shared", "each", "off"]
 PointSize = Annotated[float | None, Range(above=0)]
 _PANEL = 4.6  # inches
 _LEGEND_WIDTH = 2.0
+_BAR_WIDTH = 0.9  # of a colour bar with its numbers
 _NAME_WIDTH = 1.5
 _TITLE_HEIGHT = 0.6
 _LINE_HEIGHT = 0.175
@@ -37,6 +47,7 @@ def draw(
 ) -> Figure:
     """Draw a panel for each layer, points coloured by label; wrongly predicted ones are ringed.
 
+    Of a regression, colours are a scale of the label, or of the predicted value where labels are not given.
     Of a difference, an arrow leads from each point of the second to that of the first.
 
     Args:
@@ -45,22 +56,41 @@ def draw(
         point_size: The area of a point in square points. By default smaller the more there are.
     """
     points = _points_of(result)
-    classes = ClassColours.of([points])
-    legend_width = _LEGEND_WIDTH if legend == "shared" and len(classes.names) > 1 else 0
+    colours = point_colours([points])
+    legend_width = _legend_width(colours, legend)
     layout, boxes = _panels(len(result.layers), legend_width)
     layout.title(*_titles(result))
     size = _size(points, point_size)
     for column, box in enumerate(boxes):
         axes = _axes(layout, box, points.embeddings.shape[2])
-        _marks(axes, result, column, classes, size)
+        _marks(axes, result, column, colours, size)
         axes.set_title(_panel_title(result, column), size=9, color=style.FAINT, parse_math=False)
-        if legend == "each":
-            _legend(axes, classes, MOST_IN_LEGEND, loc="best", fontsize=6)
-    if legend_width:
+        if legend == "each" and isinstance(colours, ClassColours):
+            _legend(axes, colours, MOST_IN_LEGEND, loc="best", fontsize=6)
+    if isinstance(colours, ValueColours):
+        if legend_width:
+            bar = (layout.width - legend_width + 0.1, _TITLE_HEIGHT + 0.4, 0.14, _PANEL - 0.55)
+            layout.colour_bar(bar, _mappable(colours), fitted(colours.title, _PANEL - 1, SMALL_SIZE))
+    elif legend_width:
         corner = layout.place(layout.width - legend_width, 0.62)
         most = min(MOST_IN_LEGEND, int((layout.height - 0.9) / _LINE_HEIGHT))
-        _legend(layout.figure, classes, most, loc="upper left", fontsize=8, bbox_to_anchor=corner)
+        _legend(layout.figure, colours, most, loc="upper left", fontsize=8, bbox_to_anchor=corner)
     return layout.figure
+
+
+def _legend_width(colours: ClassColours | ValueColours, legend: str) -> float:
+    """The width of what explains the colours of all panels, beside them."""
+    if isinstance(colours, ValueColours):
+        return 0 if legend == "off" else _BAR_WIDTH
+    return _LEGEND_WIDTH if legend == "shared" and len(colours.names) > 1 else 0
+
+
+def _mappable(colours: ValueColours) -> Any:
+    """What a colour bar shows."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    return ScalarMappable(Normalize(colours.low, colours.high), style.find_colormap(VALUE_COLORMAP))
 
 
 def draw_panel(
@@ -81,12 +111,16 @@ def draw_panel(
     components = points.embeddings.shape[2]
     if components == 3 and not hasattr(axes, "set_zlim"):
         raise OptionError("three components need axes with projection='3d'")
-    classes = ClassColours.of([points])
+    colours = point_colours([points])
     _style(axes, components)
-    _marks(axes, result, column, classes, _size(points, point_size))
+    _marks(axes, result, column, colours, _size(points, point_size))
     axes.set_title(_panel_title(result, column), size=9, color=style.FAINT, parse_math=False)
-    if legend != "off" and len(classes.names) > 1:
-        _legend(axes, classes, MOST_IN_LEGEND, loc="best", fontsize=6)
+    if legend == "off":
+        return
+    if isinstance(colours, ValueColours):
+        axes.figure.colorbar(_mappable(colours), ax=axes, label=colours.title)
+    elif len(colours.names) > 1:
+        _legend(axes, colours, MOST_IN_LEGEND, loc="best", fontsize=6)
 
 
 def _size(result: EmbeddingResult, point_size: float | None) -> float:
@@ -114,7 +148,8 @@ def _key(result: EmbeddingResult) -> str:
     """The meaning of marks and positions where it is not obvious."""
     notes = []
     if result.embeddings.shape[2] == 1:
-        notes.append("one component, left to right; each class has a row")
+        rows = "; each class has a row" if result.examples.has_classes else ""
+        notes.append(f"one component, left to right{rows}")
     if is_wrong(result).any():
         notes.append("ringed: wrongly predicted")
     return " · ".join(notes)
@@ -175,19 +210,21 @@ def _marks(
     axes: Any,
     result: EmbeddingResult | EmbeddingDifference,
     column: int,
-    classes: ClassColours,
+    colours: ClassColours | ValueColours,
     size: float,
 ) -> None:
     """Draw points, or arrows and the points they lead to."""
     if isinstance(result, EmbeddingDifference):
-        _arrows(axes, result, column, classes)
+        _arrows(axes, result, column, colours)
         size /= 3
-    _points(axes, _points_of(result), column, classes, size)
+    _points(axes, _points_of(result), column, colours, size)
 
 
-def _arrows(axes: Any, result: EmbeddingDifference, column: int, classes: ClassColours) -> None:
+def _arrows(
+    axes: Any, result: EmbeddingDifference, column: int, colours: ClassColours | ValueColours
+) -> None:
     start, end = (np.array(coordinates(each, column)) for each in (result.subtrahend, result.minuend))
-    settings: dict[str, Any] = {"color": _colours(result.minuend, classes), "alpha": 0.6}
+    settings: dict[str, Any] = {"color": colours.of_points(result.minuend), "alpha": 0.6}
     if len(start) == 3:
         axes.quiver(*start, *(end - start), arrow_length_ratio=0.15, linewidth=0.8, **settings)
     else:
@@ -206,18 +243,13 @@ def _arrows(axes: Any, result: EmbeddingDifference, column: int, classes: ClassC
         axes.autoscale_view()
 
 
-def _colours(result: EmbeddingResult, classes: ClassColours) -> np.ndarray:
-    """The colour of each point."""
-    colour_of = dict(zip(classes.indices, classes.colours, strict=True))
-    return np.array([colour_of[label] for label in result.examples.labels.tolist()])
-
-
-def _points(axes: Any, result: EmbeddingResult, column: int, classes: ClassColours, size: float) -> None:
+def _points(
+    axes: Any, result: EmbeddingResult, column: int, colours: ClassColours | ValueColours, size: float
+) -> None:
     points = coordinates(result, column)
     # In the order of the inputs, not class by class: the last class would hide the others.
-    colours = _colours(result, classes)
     settings: dict[str, Any] = {"depthshade": False} if len(points) == 3 else {}
-    axes.scatter(*points, c=colours, s=size, alpha=0.8, linewidths=0, **settings)
+    axes.scatter(*points, c=colours.of_points(result), s=size, alpha=0.8, linewidths=0, **settings)
     wrong = is_wrong(result)
     if wrong.any():
         wrong_points = [axis[wrong] for axis in points]

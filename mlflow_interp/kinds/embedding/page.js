@@ -17,6 +17,7 @@ const steps = data.steps.map((each) => ({
   points: each.points.map((text) => unpack(text, Float32Array)),
   predicted: unpack(each.predicted, Int32Array),
   probabilities: unpack(each.probabilities, Float32Array),
+  values: each.values && unpack(each.values, Float32Array),
 }));
 const occurring = data.classes.filter((each) => sets.some(({ labels }) => labels.includes(each.index)));
 // Beyond so many a legend can't be read, and as many traces would be slow: one trace, found by search.
@@ -60,11 +61,7 @@ function traces(group) {
   const rows = everyRow().filter(
     (row) => (group.index === undefined || labelOf(row) === group.index) && isShown(row),
   );
-  const dots = {
-    color: group.colour ?? rows.map((row) => classOf.get(labelOf(row)).colour),
-    size: dot,
-    opacity: 0.85,
-  };
+  const dots = { ...colouring(group, rows), size: dot, opacity: 0.85 };
   const rings = { color: ink(), size: dot + 3, symbol: "circle-open", line: { width: 1.2, color: ink() } };
   return [
     draw(rows, dots, { hoverinfo: "none" }),
@@ -74,6 +71,20 @@ function traces(group) {
       showlegend: false,
     }),
   ];
+}
+
+// Of a regression a continuous scale; a point without a label is not on it.
+function colouring(group, rows) {
+  if (!data.values) return { color: group.colour ?? rows.map((row) => classOf.get(labelOf(row)).colour) };
+  const { title, low, high, scale } = data.values;
+  return {
+    color: rows.map((row) => steps[at].values[row]),
+    colorscale: scale,
+    cmin: low,
+    cmax: high,
+    showscale: data.legend,
+    colorbar: { title: { text: plain(title), side: "right" }, thickness: 12, outlinewidth: 0 },
+  };
 }
 
 const ink = () => colour("--ink");
@@ -121,16 +132,18 @@ function show() {
 function describe(row) {
   const step = steps[at];
   const chance = percent(step.probabilities[row]);
+  const found = step.lines
+    ? step.lines[row].map(([name, text]) => ["", `${name} ${text}`])
+    : [
+        ...(labelOf(row) >= 0 ? [["", `label ${classOf.get(labelOf(row)).name}`]] : []),
+        [
+          isWrong(row) ? "wrong" : labelOf(row) >= 0 ? "right" : "",
+          `predicted ${data.predictedNames[step.predicted[row]]}${chance && ` ${chance}`}`,
+        ],
+      ];
   const { names, indices, sprite } = inputs();
   find("name").textContent = names[row];
-  const lines = [
-    ["", `input ${indices[row]}`],
-    ...(labelOf(row) >= 0 ? [["", `label ${classOf.get(labelOf(row)).name}`]] : []),
-    [
-      isWrong(row) ? "wrong" : labelOf(row) >= 0 ? "right" : "",
-      `predicted ${data.predictedNames[step.predicted[row]]}${chance && ` ${chance}`}`,
-    ],
-  ];
+  const lines = [["", `input ${indices[row]}`], ...found];
   find("facts").replaceChildren(...lines.map(([name, text]) => make("div", text, name)));
   const picture = find("picture");
   picture.hidden = !sprite;

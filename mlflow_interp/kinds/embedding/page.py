@@ -11,10 +11,17 @@ import numpy as np
 from PIL import Image
 
 from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.regression import value_lines
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
 from mlflow_interp.kinds.embedding.figure import Legend
-from mlflow_interp.kinds.embedding.points import ClassColours, title_of
+from mlflow_interp.kinds.embedding.points import (
+    VALUE_COLORMAP,
+    ClassColours,
+    ValueColours,
+    point_colours,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 20_000  # up to which a page stays smooth
 MOST_PIXELS = 16_000_000  # of all thumbnails, about 4 MB
 SMALLEST_THUMBNAIL = 12  # pixels
+_SHADES = 17  # of a continuous scale of colours
 
 
 def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> str:
@@ -37,7 +45,8 @@ def page_over(
     sets = _input_sets(results)
     samples = {number: sets[number].examples.balanced_sample(MOST_POINTS) for number in sets}
     set_of = {step: _set_of(result, sets) for step, result in results.items()}
-    classes = ClassColours.of(list(results.values()))
+    by = point_colours(list(results.values()))
+    classes = by if isinstance(by, ClassColours) else ClassColours([UNKNOWN], ["inputs"])
     side = _thumbnail_side(list(sets.values()))
     return render(
         "kinds/embedding/page.html",
@@ -58,9 +67,10 @@ def page_over(
                 for index, name, colour in zip(classes.indices, classes.names, classes.colours, strict=True)
             ],
             "predictedNames": _predicted_names(results),
+            "values": _scale(by) if isinstance(by, ValueColours) else None,
             "inputs": [_inputs(each, samples[number], side) for number, each in sets.items()],
             "steps": [
-                _step(step, result, samples[set_of[step]]) | {"inputs": set_of[step]}
+                _step(step, result, samples[set_of[step]], by) | {"inputs": set_of[step]}
                 for step, result in results.items()
             ],
         },
@@ -83,7 +93,8 @@ def _key(result: EmbeddingResult) -> tuple[Any, ...]:
     """Equal for results of the same inputs."""
     examples = result.examples
     digests = None if examples.digests is None else examples.digests.tobytes()
-    return digests, examples.names, examples.indices.tobytes(), examples.labels.tobytes()
+    values = None if examples.true_values is None else examples.true_values.tobytes()
+    return digests, examples.names, examples.indices.tobytes(), examples.labels.tobytes(), values
 
 
 def _inputs(result: EmbeddingResult, sample: np.ndarray, side: int | None) -> dict[str, Any]:
@@ -122,7 +133,19 @@ def _predicted_names(results: Mapping[int, EmbeddingResult]) -> dict[str, str]:
     return {str(index): name(index) for index in indices}
 
 
-def _step(step: int, result: EmbeddingResult, sample: np.ndarray) -> dict[str, Any]:
+def _scale(by: ValueColours) -> dict[str, Any]:
+    """The scale of continuous colours."""
+    from matplotlib.colors import to_hex
+
+    shares = np.linspace(0, 1, _SHADES)
+    colours = map(to_hex, style.find_colormap(VALUE_COLORMAP)(shares))
+    scale = [[float(share), colour] for share, colour in zip(shares, colours, strict=True)]
+    return {"title": by.title, "low": by.low, "high": by.high, "scale": scale}
+
+
+def _step(
+    step: int, result: EmbeddingResult, sample: np.ndarray, by: ClassColours | ValueColours
+) -> dict[str, Any]:
     """The data that changes from step to step: points, predictions, measures."""
     return {
         "step": step,
@@ -131,6 +154,11 @@ def _step(step: int, result: EmbeddingResult, sample: np.ndarray) -> dict[str, A
         ],
         "predicted": _packed(result.examples.classes[sample, 0], np.int32),
         "probabilities": _packed(result.examples.probabilities[sample, 0], np.float32),
+        # Of a regression: the number that colours each point, and its values and label as text.
+        "values": _packed(by.numbers(result)[sample], np.float32) if isinstance(by, ValueColours) else None,
+        "lines": [value_lines(result.examples, row) for row in sample.tolist()]
+        if isinstance(by, ValueColours)
+        else None,
         "measures": [
             {name: round(float(values[column]), 3) for name, values in result.measures.items()}
             for column in range(len(result.layers))

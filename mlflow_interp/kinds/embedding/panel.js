@@ -24,10 +24,12 @@ function mapOf(scatter, layer, input, page) {
   const chosen = scatter.indices.indexOf(input.index);
   const pad = 10;
   const inside = ([across, down], side) => [pad + across * (side - 2 * pad), pad + down * (side - 2 * pad)];
-  const tint = (at) => scatter.classes[scatter.labels[at]]?.[1] ?? colour("--faint");
+  const tint = (at) =>
+    scatter.values?.colours[at] ?? scatter.classes[scatter.labels[at]]?.[1] ?? colour("--faint");
   const caption = make("figcaption", layer.name);
   const near = nearest(places, chosen).map((at) => scatter.names[at]);
   if (layer.note) caption.append(make("div", layer.note));
+  if (scatter.values) caption.append(make("div", scatter.values.scale));
   if (chosen >= 0 && near.length) caption.append(make("div", `beside it: ${near.join(", ")}`));
   const named = Object.entries(scatter.classes).filter(([each]) => scatter.labels.includes(Number(each)));
   if (named.length > 1 && named.length <= MOST_NAMED) caption.append(legend(named));
@@ -106,6 +108,10 @@ function legend(named) {
 function describe(scatter, index) {
   const at = scatter.indices.indexOf(index);
   if (at < 0) return null;
+  if (scatter.values) {
+    const predictions = scatter.values.lines[at];
+    return { index, name: scatter.names[at], label: null, labelName: null, predicted: null, predictions };
+  }
   const name = (each) => scatter.classes[each]?.[0] ?? String(each);
   const label = scatter.labels[at] < 0 ? null : scatter.labels[at];
   return {

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.regression import value_lines, value_text
 from mlflow_interp.drawing.palette import UNKNOWN_COLOUR
 from mlflow_interp.drawing.view import Panel, View, rows
 from mlflow_interp.kinds.embedding.figure import Legend
-from mlflow_interp.kinds.embedding.points import ClassColours, coordinates, title_of
+from mlflow_interp.kinds.embedding.points import (
+    ClassColours,
+    ValueColours,
+    coordinates,
+    point_colours,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
@@ -39,8 +46,8 @@ def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
 def scatter(result: EmbeddingResult) -> dict[str, Any]:
     """Points as the page draws them: a list each of indices, names, labels, predictions and positions."""
     examples = result.examples
-    class_colours = ClassColours.of([result])
-    colours = dict(zip(class_colours.indices, class_colours.colours, strict=True))
+    by = point_colours([result])
+    colours = dict(zip(by.indices, by.colours, strict=True)) if isinstance(by, ClassColours) else {}
     # The inputs that are shown have images and are always on the page.
     sample = np.union1d(examples.shown_rows, examples.balanced_sample(MOST_POINTS))
     classes = sorted({*examples.labels[sample].tolist(), *examples.classes[sample, 0].tolist()} - {UNKNOWN})
@@ -53,6 +60,7 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
             str(index): [examples.class_name(index), colours.get(index, UNKNOWN_COLOUR)] for index in classes
         },
         "more": len(examples) - len(sample),
+        "values": None if isinstance(by, ClassColours) else _values(by, result, sample),
         "layers": [
             {
                 "name": layer,
@@ -61,6 +69,17 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
             }
             for column, layer in enumerate(result.layers)
         ],
+    }
+
+
+def _values(by: ValueColours, result: EmbeddingResult, sample: np.ndarray) -> dict[str, Any]:
+    """Of a regression: the colour of each point, its facts, and the scale of the colours."""
+    from matplotlib.colors import to_hex
+
+    return {
+        "colours": [to_hex(colour) for colour in by.of_points(result)[sample]],
+        "lines": [[list(line) for line in value_lines(result.examples, row)] for row in sample.tolist()],
+        "scale": f"{by.title}, from {value_text(by.low)} (dark) to {value_text(by.high)} (light)",
     }
 
 
