@@ -6,11 +6,12 @@ import ast
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from mlflow_interp import __version__, progress
+from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.startup import import_quietly
 from mlflow_interp.cli.group import MethodGroup
 from mlflow_interp.cli.interpreting import use_uri
@@ -73,10 +74,19 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
 @click.option("--trust-model-code", is_flag=True, help="Allow code that the model carries to run.")
 @click.option("--imports", help="Modules to import before, which register the model's own layers.")
 @click.option("--output", help="Which output of a model with several to look at.")
+@click.option(
+    "--head",
+    type=click.Choice(get_args(Head)),
+    default="auto",
+    help="What the output is, where the model does not show it.",
+)
 @click.option("--tracking-uri", help="The tracking server or store to find the model in.")
 def layers_command(model: str, tracking_uri: str | None, as_json: bool, **options: Any) -> None:
-    """List a model's layers: index, path, type, output shape, and the methods that can use each."""
-    from mlflow_interp.engine.layer_table import describe_layers
+    """List a model's layers: index, path, type, output shape, and the methods that can use each.
+
+    The first line says what the model's output is read as, and why.
+    """
+    from mlflow_interp.engine.layer_table import describe_model
     from mlflow_interp.models.artifact_store import is_uri
     from mlflow_interp.models.custom_objects import check_imports
     from mlflow_interp.models.load import find_model
@@ -88,8 +98,8 @@ def layers_command(model: str, tracking_uri: str | None, as_json: bool, **option
         found = find_model(model, trust_model_code=options["trust_model_code"])
         progress.say("Loading TensorFlow…")
         import_quietly()
-        rows = describe_layers(found, **options)
-    click.echo(_json_of(rows) if as_json else _table(rows))
+        output, rows = describe_model(found, **options)
+    click.echo(_json_of(rows, output) if as_json else f"output: {output}\n{_table(rows)}")
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -98,12 +108,13 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(row).rstrip() for row in cells)
 
 
-def _json_of(rows: Sequence[Sequence[str]]) -> str:
-    """The rows of the table of layers as objects; shapes and methods as lists."""
+def _json_of(rows: Sequence[Sequence[str]], output: str) -> str:
+    """The rows of the table of layers as objects; shapes and methods as lists; the output in the last."""
     header, *layers = rows
     objects: list[dict[str, Any]] = [dict(zip(header, row, strict=True)) for row in layers]
     for each in objects:
         shape, methods = each.pop("output shape"), each.pop("methods")
         each["output_shape"] = list(ast.literal_eval(shape)) if shape else None
         each["methods"] = methods.split(", ") if methods else []
+    objects[-1]["output"] = output
     return json.dumps(objects, ensure_ascii=False)

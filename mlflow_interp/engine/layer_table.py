@@ -9,7 +9,7 @@ from mlflow_interp.backend.compile import input_specs, trace
 from mlflow_interp.backend.feature_maps import find_layout
 from mlflow_interp.backend.forward import Forward, forward
 from mlflow_interp.backend.graph import dependencies
-from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.backend.heads import VALUES_BY_LOSS, ClassScores, class_scores
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.engine.requirements import layer_kind, methods_with
 from mlflow_interp.exceptions import ModelError
@@ -33,8 +33,13 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
     Raises:
         ModelError: the model can't be loaded, or its input shape is not known.
     """
+    return describe_model(model, **options)[1]
+
+
+def describe_model(model: Any, **options: Any) -> tuple[str, list[tuple[str, ...]]]:
+    """What the model's output is read as and why, in words; and what `describe_layers` gives."""
     loaded = load_model(model, **options)
-    traced, used, capabilities = _traced(loaded)
+    traced, used, capabilities, scores = _traced(loaded)
     model_methods = [name for name in methods_with(capabilities | OF_INPUTS) if layer_kind(name) is None]
     shape = str(tuple(traced.outputs.shape))
     rows = []
@@ -46,34 +51,61 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
         rows.append(
             (located.index, located.path, type(located.layer).__name__, layer_shape, ", ".join(usable))
         )
-    return [
-        HEADER,
-        *rows,
-        ("", loaded.keras.name, type(loaded.keras).__name__, shape, ", ".join(model_methods)),
-    ]
+    whole = ("", loaded.keras.name, type(loaded.keras).__name__, shape, ", ".join(model_methods))
+    return _output_in_words(loaded, scores), [HEADER, *rows, whole]
 
 
-def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability]]:
-    """A forward pass, the operations that the class scores depend on, by name, the model's capabilities."""
+def _output_in_words(loaded: LoadedModel, scores: ClassScores) -> str:
+    """What the output is read as, and what says so."""
+    count = int(scores.probabilities.shape[-1])
+    is_logits = loaded.head in ("logits", "binary_logit") and not scores.is_contradicted
+    what = {
+        "binary": f"{'the logit' if is_logits else 'the probability'} of the second of 2 classes",
+        "sigmoid": f"{count} {'logits' if is_logits else 'probabilities'}, one for each label",
+        "linear": f"logits of {count} classes",
+        "values": f"{count} value{'' if count == 1 else 's'}",
+    }.get(scores.head, f"{'logits' if is_logits else 'probabilities'} of {count} classes")
+    at = " at each position" if scores.positions is not None else ""
+    return f"{what}{at} ({_reason(loaded, scores)})"
+
+
+def _reason(loaded: LoadedModel, scores: ClassScores) -> str:
+    is_stated = loaded.head != "auto" and not scores.is_contradicted
+    if is_stated and not (loaded.head == VALUES_BY_LOSS and scores.head != "values"):
+        return {"head=": "stated by head=", "metadata": "stated by its metadata"}.get(
+            loaded.head_source, "from its loss"
+        )
+    names = loaded.metadata.get("class_names")
+    if scores.head == "linear" and names and len(names) == scores.probabilities.shape[-1]:
+        return "as its metadata names the classes"
+    if scores.head in ("linear", "values"):
+        return "a guess, as nothing states it; pass head="
+    return "from its last operations"
+
+
+def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability], ClassScores]:
+    """A forward pass, the operations that the class scores depend on, by name, capabilities, and scores."""
     model = loaded.keras
     shape = input_shape(loaded)
     if shape is None and not getattr(model, "inputs", None):
         raise ModelError(
             f"the input shape of model {model.name!r} is not known; log it with a signature, or call it once"
         )
-    passes: list[Forward] = []
+    passes: list[tuple[Forward, ClassScores]] = []
     used: set[str] = set()
     capabilities: set[Capability] = set()
 
     def inspect(values: Any) -> Any:
         passed = forward(model, values)
-        passes.append(passed)
-        used.update(dependencies(class_scores(passed.outputs, model, loaded.head).scores))
+        scores = class_scores(passed.outputs, model, loaded.head)
+        passes.append((passed, scores))
+        used.update(dependencies(scores.scores))
         capabilities.update(capabilities_of(model, passed, loaded.head))
         return passed.outputs
 
     trace(inspect, input_specs(model, shape))
-    return passes[-1], used, capabilities
+    passed, scores = passes[-1]
+    return passed, used, capabilities, scores
 
 
 def _can_use(method: str, model: Any, traced: Forward, path: str, used: set[str]) -> bool:

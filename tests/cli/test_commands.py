@@ -79,12 +79,22 @@ def test_layers_lists_what_each_method_can_use(registered):
     done = call("layers", registered)
     assert done.exit_code == 0, done.output
     assert done.stderr.splitlines() == ["Loading TensorFlow…", f"Loading {registered}…"]
-    rows = [line.split() for line in done.stdout.splitlines()]
+    output, *lines = done.stdout.splitlines()
+    assert output == "output: probabilities of 3 classes (from its last operations)"
+    rows = [line.split() for line in lines]
     assert rows[0][:3] == ["index", "layer", "type"]
     assert rows[2][:3] == ["1", "conv", "Conv2D"]
-    assert "gradcam" in done.stdout.splitlines()[2]
-    assert "(None, 6, 6, 4)" in done.stdout.splitlines()[2]
-    assert "gradcam" not in "".join(done.stdout.splitlines()[3:])
+    assert "gradcam" in lines[2]
+    assert "(None, 6, 6, 4)" in lines[2]
+    assert "gradcam" not in "".join(lines[3:])
+
+
+def test_layers_takes_what_the_output_is(registered):
+    done = call("layers", registered, "--head", "values")
+    assert done.stdout.splitlines()[0] == "output: 3 values (stated by head=)"
+    assert "confusion_matrix" not in done.stdout
+    assert "confusion_matrix" in call("layers", registered).stdout
+    assert call("layers", registered, "--head", "soft").exit_code == 2
 
 
 def test_layers_for_programs(registered):
@@ -94,6 +104,7 @@ def test_layers_for_programs(registered):
     assert layers[1]["output_shape"] == [None, 6, 6, 4]
     assert "gradcam" in layers[1]["methods"]
     assert "gradcam" not in layers[2]["methods"]
+    assert layers[-1]["output"] == "probabilities of 3 classes (from its last operations)"
 
 
 def test_methods_lists_all():

@@ -8,8 +8,10 @@ import pytest
 
 import mlflow_interp
 from mlflow_interp.backend.heads import VALUES_BY_LOSS
+from mlflow_interp.engine.layer_table import describe_model
 from mlflow_interp.exceptions import InterpretationWarning, ModelError, OptionError
 from mlflow_interp.models.load import load_model
+from mlflow_interp.models.origin import LoadedModel, Origin
 from mlflow_interp.models.output_head import head_of_loss, resolve_head, stored_loss
 
 losses = keras.losses
@@ -138,6 +140,82 @@ def test_one_number_of_which_nothing_is_known_leaves_labels_out_with_a_hint():
     with pytest.warns(InterpretationWarning, match="if it is a logit, pass head='binary_logit'"):
         found = mlflow_interp.visualize_gradcam(model_of(1), INPUTS, labels=labels, log=False, quiet=True)
     assert "accuracy" not in found.metrics
+
+
+GUESSED = "nothing states what the 3 numbers are that model 'net' gives"
+CLASSES = np.arange(40) % 3
+
+
+@pytest.mark.parametrize(
+    ("compiled", "options"),
+    [
+        (None, {"head": "logits"}),
+        (None, {"head": "values"}),
+        (losses.SparseCategoricalCrossentropy(from_logits=True), {}),
+        ("mse", {}),
+        (None, {"class_names": ["a", "b", "c"]}),
+        (None, {"labels": CLASSES}),
+        (None, {"labels": np.eye(3)[CLASSES]}),
+        (None, {"labels": (0.9 * np.eye(3) + 0.1 / 3)[CLASSES]}),
+    ],
+    ids=["head", "values", "loss", "values by loss", "names", "indices", "one-hot", "soft"],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_is_stated_of_several_linear_outputs_is_no_guess(compiled, options):
+    found = mlflow_interp.visualize_umap(
+        model_of(3, compiled), INPUTS, layers="conv", log=False, quiet=True, **options
+    )
+    assert not [each for each in found.manifest["warnings"] if "guess" in each]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"labels": np.random.default_rng(0).random((40, 3))}, {"labels": np.full(40, -1)}],
+    ids=["nothing", "targets", "unknown"],
+)
+@pytest.mark.parametrize("method", ["umap", "saliency"])
+def test_several_linear_outputs_of_which_nothing_is_stated_are_a_guess(method, options):
+    call = getattr(mlflow_interp, f"visualize_{method}")
+    with pytest.warns(InterpretationWarning, match=f"{GUESSED}.*pass head='logits', or head='values'"):
+        found = call(model_of(3), INPUTS, log=False, quiet=True, **options)
+    assert sum("which is a guess" in each for each in found.manifest["warnings"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "head", "expected"),
+    [
+        (3, None, None, "auto", "logits of 3 classes (a guess, as nothing states it; pass head=)"),
+        (3, None, None, "logits", "logits of 3 classes (stated by head=)"),
+        (
+            3,
+            None,
+            losses.CategoricalCrossentropy(from_logits=True),
+            "auto",
+            "logits of 3 classes (from its loss)",
+        ),
+        (3, None, "mse", "auto", "3 values (from its loss)"),
+        (3, "softmax", "mse", "auto", "probabilities of 3 classes (from its last operations)"),
+        (3, "softmax", None, "logits", "probabilities of 3 classes (from its last operations)"),
+        (3, "sigmoid", None, "auto", "3 probabilities, one for each label (from its last operations)"),
+        (3, None, None, "binary_logit", "3 logits, one for each label (stated by head=)"),
+        (1, None, None, "auto", "1 value (a guess, as nothing states it; pass head=)"),
+        (1, "sigmoid", None, "auto", "the probability of the second of 2 classes (from its last operations)"),
+        (1, None, None, "binary_logit", "the logit of the second of 2 classes (stated by head=)"),
+    ],
+)
+def test_the_table_of_layers_says_what_the_output_is_and_why(units, activation, loss, head, expected):
+    model = model_of(units, loss, activation)
+    assert describe_model(model, head=head)[0] == expected
+
+
+def test_the_table_of_layers_says_what_metadata_states():
+    origin = Origin("models:/net/1")
+    named = LoadedModel(model_of(3), origin, {"class_names": ["a", "b", "c"]})
+    assert describe_model(named)[0] == "logits of 3 classes (as its metadata names the classes)"
+    stated = LoadedModel(model_of(3), origin, head="values", head_source="metadata")
+    assert describe_model(stated)[0] == "3 values (stated by its metadata)"
+    pixels = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Dense(3, "softmax")])
+    assert describe_model(pixels)[0].startswith("probabilities of 3 classes at each position (")
 
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
