@@ -73,9 +73,13 @@ def assert_near(found, expected):
 def check_examples(walked, interpretation, *, is_labelled):
     examples = interpretation.result.examples
     assert len(examples) == COUNT
-    expected = -np.sort(-walked.probabilities, axis=1)[:, :5]
-    np.testing.assert_allclose(examples.probabilities, expected, atol=1e-5)
-    np.testing.assert_array_equal(examples.classes[:, 0], walked.predicted)
+    shown = walked.probabilities
+    if walked.kind.labels == "value":  # in the order of the outputs
+        np.testing.assert_allclose(examples.probabilities, shown[:, :5], atol=1e-5)
+        check_values(walked, examples.table())
+    else:
+        np.testing.assert_allclose(examples.probabilities, -np.sort(-shown, axis=1)[:, :5], atol=1e-5)
+        np.testing.assert_array_equal(examples.classes[:, 0], walked.predicted)
     metrics = interpretation.metrics
     if is_labelled and walked.kind.labels == "class":
         assert abs(metrics["accuracy"] - walked.accuracy()) < 1e-6
@@ -86,7 +90,16 @@ def check_examples(walked, interpretation, *, is_labelled):
     else:
         assert "accuracy" not in metrics
     if "target_probability" in metrics:
-        assert abs(metrics["target_probability"] - expected[:, 0].mean()) < 1e-5
+        assert abs(metrics["target_probability"] - shown.max(axis=1).mean()) < 1e-5
+
+
+def check_values(walked, table):
+    outputs = walked.probabilities.shape[1]
+    for output in range(outputs):
+        suffix = "" if outputs == 1 else f" of output {output}"
+        np.testing.assert_allclose(table[f"value{suffix}"], walked.probabilities[:, output], atol=1e-5)
+        labels = [None] * COUNT if walked.labels is None else walked.truth[:, output].tolist()
+        assert table[f"label{suffix}"] == labels
 
 
 def check_matrix(walked, interpretation):

@@ -60,7 +60,7 @@ def annotate(
             where that is not known before it is run.
         are_values: whether labels may be the values of a regression, which are not warned of.
     """
-    values = None if labels is None else np.asarray(labels)
+    labels = values = _without_axes_of_one(labels, total)
     row_of_weights = row_weights(weights, total)
     given = _given(values, total)
     if given is not None and _may_be_of_positions(given, by_position):
@@ -72,6 +72,14 @@ def annotate(
     indices, unknown_names = label_indices(labels, total, class_names)
     warnings = _label_warnings(indices, [] if are_values and _are_numbers(values) else unknown_names, classes)
     return Annotations(indices, label_rows(labels), row_of_weights, given), warnings
+
+
+def _without_axes_of_one(labels: Any, total: int) -> np.ndarray | None:
+    """Labels as an array; one for each input as (n, 1), however many axes of length 1 it has."""
+    values = None if labels is None else np.asarray(labels)
+    if values is not None and values.ndim > 2 and values.size == len(values) == total:
+        return values.reshape(total, 1)
+    return values
 
 
 def _given(values: np.ndarray | None, total: int) -> np.ndarray | None:

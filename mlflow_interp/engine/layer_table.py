@@ -13,7 +13,6 @@ from mlflow_interp.backend.heads import VALUES_BY_LOSS, ClassScores, class_score
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.engine.requirements import layer_kind, methods_with
 from mlflow_interp.exceptions import ModelError
-from mlflow_interp.method_registry import method_names
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import input_shape
@@ -40,14 +39,15 @@ def describe_model(model: Any, **options: Any) -> tuple[str, list[tuple[str, ...
     """What the model's output is read as and why, in words; and what `describe_layers` gives."""
     loaded = load_model(model, **options)
     traced, used, capabilities, scores = _traced(loaded)
-    model_methods = [name for name in methods_with(capabilities | OF_INPUTS) if layer_kind(name) is None]
+    possible = methods_with(capabilities | OF_INPUTS)
+    model_methods = [name for name in possible if layer_kind(name) is None]
     shape = str(tuple(traced.outputs.shape))
     rows = []
     for located in walk(loaded.keras):
         tensor = traced.tapped.get(located.path)
         runs = len(traced.runs.get(located.path, ()))
         layer_shape = "" if tensor is None else str(tuple(tensor.shape)) + (f" × {runs}" if runs > 1 else "")
-        usable = [name for name in method_names() if _can_use(name, loaded.keras, traced, located.path, used)]
+        usable = [name for name in possible if _can_use(name, loaded.keras, traced, located.path, used)]
         rows.append(
             (located.index, located.path, type(located.layer).__name__, layer_shape, ", ".join(usable))
         )

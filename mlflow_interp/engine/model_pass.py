@@ -9,10 +9,10 @@ import numpy as np
 
 from mlflow_interp.backend.compile import any_rows, compile_for
 from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import UNKNOWN, Arrays, Chunk
+from mlflow_interp.core.chunk import Arrays, Chunk
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Method
-from mlflow_interp.engine.output_warnings import labels_warnings, output_warnings
+from mlflow_interp.engine.output_warnings import labels_warnings, output_warnings, rows_warning
 from mlflow_interp.engine.targets import target_chooser, target_key
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, InterpretationError
@@ -72,27 +72,16 @@ class ModelPass:
             targets[:, self._columns[key]] = choose(chunk)
         probabilities, tensors = self._function(chunk.inputs, targets)
         passed = Passed(check_finite(chunk, probabilities.numpy()), self._head)
-        self._warn_of_rows(chunk, passed)
+        warning = None if self._has_warned else rows_warning(chunk, passed)
+        if warning is not None:
+            self._has_warned = True
+            self._batch.warnings.append(warning)
         return passed, {
             name: Passed(
                 passed.probabilities, passed.head, {key: tensor.numpy() for key, tensor in each.items()}
             )
             for name, each in tensors.items()
         }
-
-    def _warn_of_rows(self, chunk: Chunk, passed: Passed) -> None:
-        """Warn once of rows of labels that are no class."""
-        if chunk.label_rows is None or not passed.has_classes or passed.has_several_labels:
-            return
-        left_out = np.flatnonzero((chunk.labels != UNKNOWN) & (passed.labels_of(chunk) == UNKNOWN))
-        if len(left_out) and not self._has_warned:
-            self._has_warned = True
-            row = np.array2string(chunk.label_rows[left_out[0]], threshold=4, edgeitems=2, separator=", ")
-            self._batch.warnings.append(
-                f"the row of labels {row} of input {chunk.names[left_out[0]]!r} is not a distribution over "
-                f"the model's {self._classes} classes; such inputs count as unlabelled. Give a class index, "
-                "or rows that sum to 1"
-            )
 
     def _trace(self, inputs: Arrays, targets: Any) -> Any:
         by_key = {key: targets[:, column] for key, column in self._columns.items()}

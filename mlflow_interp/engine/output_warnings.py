@@ -9,6 +9,7 @@ import numpy as np
 
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Method, Predicting
 
 
@@ -71,6 +72,21 @@ def labels_warnings(
             yield f"{words}, which are no classes of it; they are left out"
     elif any(not isinstance(method, Predicting) for method in methods.values()):
         yield f"{words}; a confusion matrix counts labels of positions, and all else goes without labels"
+
+
+def rows_warning(chunk: Chunk, passed: Passed) -> str | None:
+    """A warning where rows of labels are no class of a model whose classes exclude each other."""
+    if chunk.label_rows is None or not passed.has_classes or passed.has_several_labels:
+        return None
+    left_out = np.flatnonzero((chunk.labels != UNKNOWN) & (passed.labels_of(chunk) == UNKNOWN))
+    if not len(left_out):
+        return None
+    row = np.array2string(chunk.label_rows[left_out[0]], threshold=4, edgeitems=2, separator=", ")
+    classes = np.asarray(passed.probabilities).shape[1]
+    return (
+        f"the row of labels {row} of input {chunk.names[left_out[0]]!r} is not a distribution over the "
+        f"model's {classes} classes; such inputs count as unlabelled. Give a class index, or rows that sum to 1"
+    )
 
 
 def _fractions(labels: np.ndarray | None) -> np.ndarray:
