@@ -250,13 +250,19 @@ def prediction_lines(explained: Explained, index: int) -> Lines:
 
 
 def _value_lines(explained: Explained, index: int) -> Lines:
-    """The values of an input with their labels, the explained one first; at most four lines."""
+    """The values of an input with their labels; of several, which is explained and the first three."""
     examples = explained.examples
     texts = value_lines(examples, index)
-    if examples.classes.shape[1] == 1:
+    outputs = examples.classes.shape[1]
+    if outputs == 1:
         return [(" · ".join(f"{name} {text}" for name, text in texts), style.INK)]
-    first = (f"explains {value_name(examples, int(explained.targets[index]))}", style.INK)
-    return [first, *((f"{text:>6}  {name}", style.FAINT) for name, text in texts[:3])]
+    lines = [(f"explains {value_name(examples, int(explained.targets[index]))}", style.INK)]
+    for name in (value_name(examples, output) for output in range(min(3, outputs))):
+        label = dict(texts).get(f"label of {name}")
+        lines.append(
+            (f"{dict(texts)[name]:>6}  {name}{'' if label is None else f' · label {label}'}", style.FAINT)
+        )
+    return lines
 
 
 def _probability_text(value: float, head: str) -> str:

@@ -59,8 +59,9 @@ def test_only_large_pictures_are_reduced():
 def test_values_are_named_by_their_output_and_shown_as_they_are():
     """A regression has no classes and no probabilities, also where its values lie between 0 and 1."""
     examples = Examples(
-        np.arange(1), ("a",), np.array([-1]), np.array([[1, 0]]), np.float32([[0.25, -3]]), None, None
-    )
+        np.arange(1), ("a",), np.array([-1]), np.array([[0, 1]]), np.float32([[-3, 0.25]]), None, None,
+        has_classes=False,
+    )  # fmt: skip
     explained = Explained(examples, np.array([1]), np.float32([0.25]), np.float32([0.25]), "values")
     lines = [text.strip() for text, _ in prediction_lines(explained, 0)]
-    assert lines == ["explains output 1", "0.25  output 1", "-3  output 0"]
+    assert lines == ["explains output 1", "-3  output 0", "0.25  output 1"]

@@ -12,6 +12,8 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 import mlflow_interp
+from mlflow_interp.core.regression import value_text
+from mlflow_interp.drawing.grid import prediction_lines
 from mlflow_interp.exceptions import InapplicableError, InterpretationWarning
 from mlflow_interp.kinds.embedding.figure import draw, draw_panel
 from mlflow_interp.kinds.embedding.page import page, page_over
@@ -187,6 +189,19 @@ def test_heatmaps_name_value_and_label(model, batch_of):
     first = first[0] if isinstance(first, list) else first["inputs"][0]
     assert (first["target"], first["label"]) == ("", None)
     assert [name for name, _ in first["predictions"]] == ["value", "label"]
+
+
+def test_heatmaps_of_several_values_name_each_with_its_label(batch_of):
+    model = model_of(2)
+    labels = np.stack([TARGETS, -TARGETS], axis=1)[:2]
+    result = gradcam(model, batch_of(model, INPUTS[:2], labels=labels, class_names=["width", "height"]))
+    lines = [text for text, _ in prediction_lines(result.explained, 0)]
+    values = model.predict(INPUTS[:1], verbose=0)[0]
+    assert lines[0] == f"explains {['width', 'height'][values.argmax()]}"
+    for line, name, value, label in zip(lines[1:], ("width", "height"), values, labels[0], strict=True):
+        number, words = line.split(maxsplit=1)
+        assert float(number) == pytest.approx(value, rel=1e-4)
+        assert words == f"{name} · label {value_text(label)}"
 
 
 def test_what_is_stored_comes_back(model, tmp_path):
