@@ -85,7 +85,8 @@ def rows_warning(chunk: Chunk, passed: Passed) -> str | None:
     classes = np.asarray(passed.probabilities).shape[1]
     return (
         f"the row of labels {row} of input {chunk.names[left_out[0]]!r} is not a distribution over the "
-        f"model's {classes} classes; such inputs count as unlabelled. Give a class index, or rows that sum to 1"
+        f"model's {classes} classes; such inputs count as unlabelled. Give a class index, or rows that sum "
+        "to 1"
     )
 
 
