@@ -6,8 +6,11 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE
 # Whole files, as a file's tests share servers and models; a few processes, as each has TensorFlow in it.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Requirements beside those of setup.py, such as VERSIONS="tensorflow==2.20.0 mlflow==3.17.2"; of a new .venv only.
+VERSIONS ?=
+CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts package docs docs-pictures generated bench clean
+.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts lint-github package release-check docs docs-pictures generated bench clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,7 +49,7 @@ faults: .venv/dev  ## Log through a server that fails in every way; ends with a 
 load: .venv/dev  ## Measure 20,000 pictures, eight threads at one server, and 200 calls in one process; some minutes
 	nice $(BIN)/python -m benchmarks.load
 
-lint: .venv/dev lint-scripts  ## Check style and types, and the pages' scripts where npm is there
+lint: .venv/dev lint-scripts lint-github  ## Check style and types, and the pages' scripts where npm is there
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -61,8 +64,19 @@ lint-scripts:
 	  echo "The pages' scripts were not checked, as npm is not installed"; \
 	fi
 
+# Against the schemas that come with check-jsonschema: nothing is downloaded.
+lint-github: .venv/dev
+	@$(CHECK)github-workflows .github/workflows/*.yml
+	@$(CHECK)github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	@$(CHECK)github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(CHECK)dependabot .github/dependabot.yml
+	@$(CHECK)citation-file-format CITATION.cff
+
 package: .venv/dev  ## Build wheel and sdist, install each into an empty environment, try it there
 	.ci/package
+
+release-check: .venv/dev  ## Check that TAG can be released from the repository FROM
+	$(BIN)/python -m docs.release $(TAG) $(FROM)
 
 docs: .venv/docs  ## Build the docs into build/site; open build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
@@ -83,7 +97,7 @@ clean:  ## Remove the environment and everything made by the demo
 .venv/%: setup.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
-	@$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[$(extras)]' || $(BIN)/python -m pip install --quiet -e '.[$(extras)]'
+	@$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[$(extras)]' $(VERSIONS) || $(BIN)/python -m pip install --quiet -e '.[$(extras)]' $(VERSIONS)
 	@touch $@
 
 node_modules/installed: package.json package-lock.json

@@ -1,26 +1,64 @@
-"""Package metadata and entry points; the tools' settings stand in pyproject.toml."""
+"""Package metadata and entry points; the tools' settings and the repository's are in pyproject.toml."""
 
+import re
+import tomllib
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
+PYPROJECT = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
+REPOSITORY = PYPROJECT["tool"]["mlflow_interp"]["repository"]
+FACE = (HERE / "mlflow_interp" / "__init__.py").read_text(encoding="utf-8")
+(VERSION,) = re.findall(r'^__version__ = "(.+)"$', FACE, re.MULTILINE)
+
+
+def readme() -> str:
+    """README.md with absolute links, as a package index resolves no relative ones."""
+
+    def absolute(match: re.Match[str]) -> str:
+        view = "raw" if match[1].endswith((".jpg", ".png", ".svg")) else "blob"
+        return f"]({REPOSITORY}/{view}/v{VERSION}/{match[1]})"
+
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\]\((?![a-z]+:|#)([^)\s]+)\)", absolute, text)
+
+
 setup(
     name="mlflow-interp",
-    version="0.1.0",
+    version=VERSION,
     description=(
         "See what a Keras model looks at, and keep it with the MLflow run: "
         "Grad-CAM, saliency, caricatures, UMAP and confusion matrices as versioned artifacts"
     ),
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=readme(),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    author="The mlflow_interp authors",
+    maintainer="The mlflow_interp authors",
+    project_urls={
+        "Documentation": f"{REPOSITORY}/tree/v{VERSION}/docs",
+        "Changelog": f"{REPOSITORY}/blob/v{VERSION}/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+        "Source": REPOSITORY,
+    },
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     keywords=["mlflow", "keras", "tensorflow", "interpretability", "grad-cam", "saliency", "umap", "lucid"],
     classifiers=[
         "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Framework :: IPython",
+        "Framework :: Matplotlib",
+        "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
-        "Programming Language :: Python :: 3",
+        "Operating System :: POSIX :: Linux",
+        # Those that README's table of tried versions names.
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Visualization",
         "Typing :: Typed",
     ],
     python_requires=">=3.11",
@@ -56,11 +94,14 @@ setup(
         ],
         "dev": [
             "boto3>=1.34",
+            "check-jsonschema>=0.39",
             "hypothesis>=6.100",
+            "ipykernel>=6.29",
             "ipython>=8.0",
             "mlflow[auth]>=3.17.2",
             "moto[server]>=5.1",
             "mypy>=2.0",
+            "nbclient>=0.10",
             "playwright>=1.60",
             "pytest>=8.3",
             "pytest-xdist>=3.6",
@@ -69,6 +110,8 @@ setup(
             "tensorboard>=2.18",
             "tf_keras>=2.20",
             "tifffile>=2024.1",
+            "trove-classifiers>=2025.9",
+            "twine>=6.1",
             "types-PyYAML>=6.0",
             "types-requests>=2.31",
             "types-tqdm>=4.66",

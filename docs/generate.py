@@ -1,7 +1,7 @@
 """Makes everything that follows from the methods and their signatures: `make generated`.
 
-MLproject, the type stubs of the package's face, and the marked blocks of README and docs. They are committed,
-and a test fails where one is stale.
+MLproject, the type stubs of the package's face, the marked blocks of README and docs, and the version and
+address of the repository where files name them. They are committed, and a test fails where one is stale.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import mlproject, stubs, tables
+from docs import mlproject, release, stubs, tables
 
 PROJECT = Path(__file__).parent.parent
 
@@ -19,7 +19,9 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield PROJECT / "MLproject", mlproject.render()
     yield PROJECT / "mlflow_interp" / "__init__.pyi", stubs.render()
     for page in tables.PAGES:
-        yield page, tables.filled(page)
+        yield page, release.filled(tables.filled(page))
+    for file in release.FILES:
+        yield file, release.filled(file.read_text(encoding="utf-8"))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ assert Path(mlflow_interp.__file__).parent == INSTALLED, mlflow_interp.__file__
 
 found = distribution("mlflow-interp")
 assert found.version == mlflow_interp.__version__
-assert found.metadata["License"] == "Apache-2.0"
+assert found.metadata["License-Expression"] == "Apache-2.0"
 assert found.metadata["Requires-Python"] == ">=3.11"
 assert found.metadata["Description"].startswith("# mlflow_interp")
 assert set(found.metadata.get_all("Provides-Extra")) >= {"bench", "demo", "dev", "docs", "tensorboard"}
