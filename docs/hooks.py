@@ -1,4 +1,4 @@
-"""What mkdocs asks of the code: the navigation of the methods, which is that of their pages."""
+"""What mkdocs asks of the code: the navigation of the methods, which is that of their pages, and llms.txt."""
 
 from __future__ import annotations
 
@@ -18,3 +18,10 @@ def on_config(config: Any) -> Any:
     pages = [{each.title: each.path.relative_to(DOCS).as_posix()} for each in method_pages()]
     config.nav = [{METHODS: pages} if METHODS in entry else entry for entry in config.nav]
     return config
+
+
+def on_post_build(config: Any) -> None:
+    """List the pages for language models."""
+    from docs import llms
+
+    llms.write(config)
