@@ -61,7 +61,7 @@ def test_classifiers_exist_and_name_the_versions_of_python_that_were_tried(metad
     pythons = sorted({python for python, *_ in tried_versions()})
     assert named == [f"Programming Language :: Python :: {python}" for python in pythons]
     assert f"![Python {' | '.join(pythons)}](" in README
-    assert f"badge/python-{'_|_'.join(pythons)}-blue" in README
+    assert f"badge/python-{'_%7C_'.join(pythons)}-blue" in README
 
 
 def test_the_readme_of_the_package_has_absolute_links_to_files_that_exist(metadata):
