@@ -78,7 +78,9 @@ package: .venv/dev  ## Build wheel and sdist, install each into an empty environ
 release-check: .venv/dev  ## Check that TAG can be released from the repository FROM
 	$(BIN)/python -m docs.release $(TAG) $(FROM)
 
+# Formulas need KaTeX from npm; without npm they are shown as TeX.
 docs: .venv/docs  ## Build the docs into build/site; open build/site/index.html
+	@if command -v npm >/dev/null; then $(MAKE) --silent --no-print-directory node_modules/installed; fi
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 generated: .venv/dev  ## Make MLproject, type stubs, and the tables and reference of the docs from the methods
@@ -87,7 +89,7 @@ generated: .venv/dev  ## Make MLproject, type stubs, and the tables and referenc
 bench: .venv/bench  ## Measure all that docs/performance.md and docs/reliability.md state; about two hours
 	nice $(BIN)/python -m benchmarks $(ONLY)
 
-docs-pictures: .venv/dev  ## Make the pictures of README and docs anew
+docs-pictures: .venv/dev  ## Make the images of README and docs again
 	$(BIN)/python -m docs.pictures
 
 clean:  ## Remove the environment and everything made by the demo

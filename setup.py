@@ -116,7 +116,7 @@ setup(
             "types-requests>=2.31",
             "types-tqdm>=4.66",
         ],
-        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.8,<10"],
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-glightbox>=0.5.3", "mkdocs-material>=9.8,<10"],
         # No wheel for every version of Python that this package runs on.
         "fuzz": ["atheris>=3.0"],
         "audit": ["pip-audit>=2.7"],

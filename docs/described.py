@@ -90,8 +90,8 @@ def _paragraphs(thing: Any, *only: str) -> Iterator[str]:
     parsed = docstring_parser.parse(text)
     # The parser would take the indentation of an example away.
     yield from (_SECTION.split(text)[0].rstrip(), "")
-    told = [each for each in parsed.params if not only or each.arg_name in only]
-    yield from _listed((f"`{each.arg_name}`", each.description) for each in told)
+    described = [each for each in parsed.params if not only or each.arg_name in only]
+    yield from _listed((f"`{each.arg_name}`", each.description) for each in described)
     if parsed.returns:
         yield from (f"Returns: {_line(parsed.returns.description)}", "")
     if parsed.raises:
@@ -112,7 +112,7 @@ def _members(thing: type) -> Iterator[str]:
         if not name.startswith(("_", "on_", "set_")) and (callable(member) or isinstance(member, property))
     }
     if members:
-        yield from ("And on it:", "")
+        yield from ("Attributes and methods:", "")
     for name, member in members.items():
         call = name if isinstance(member, property) else _call(name, _parameters(member))
         yield f"- `{call}`: {_first(member)}"

@@ -1,13 +1,17 @@
-"""What mkdocs asks of the code: the navigation of the methods, which is that of their pages, and llms.txt."""
+"""What mkdocs asks of the code: the navigation of the methods, llms.txt, and KaTeX."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parent.parent
 METHODS = "Methods"
+KATEX = PROJECT / "node_modules" / "katex" / "dist"
+#: The part of KaTeX that a browser needs. It takes the first format of a font that it knows.
+KATEX_FILES = ("katex.min.js", "katex.min.css", "fonts/*.woff2")
 
 
 def on_config(config: Any) -> Any:
@@ -25,3 +29,16 @@ def on_post_build(config: Any) -> None:
     from docs import llms
 
     llms.write(config)
+
+
+def on_files(files: Any, *, config: Any) -> Any:
+    """Ship KaTeX with the site, from where npm installed it, so that formulas need no other host."""
+    from mkdocs.structure.files import File
+
+    found = [file for pattern in KATEX_FILES for file in sorted(KATEX.glob(pattern))]
+    if not found:
+        logging.getLogger("mkdocs.hooks").info("Formulas are shown as TeX: KaTeX is not installed (npm ci)")
+    for file in found:
+        name = f"assets/katex/{file.relative_to(KATEX).as_posix()}"
+        files.append(File.generated(config, name, abs_src_path=str(file)))
+    return files
