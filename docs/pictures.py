@@ -1,12 +1,11 @@
-"""Makes the pictures of README and docs from the demo's model and photographs: `make docs-pictures`.
+"""Makes the images of README and docs from the demo's model and photographs: `make docs-pictures`.
 
-Needs Chromium for the two that show a browser.
+`python -m docs.pictures umap saliency` makes only some, named as in `IMAGES_OF`. Needs Chromium.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import shutil
 import socket
@@ -14,27 +13,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import requests
-from PIL import Image
 
 import mlflow_interp
+from docs.annotated import annotated_comparison, annotated_heatmap, annotated_matrix, mark_points, mark_tiles
+from docs.figures import IMAGES, keep, keep_figure, panels, share_legend
 from examples import demo, train_digits
 from examples.pretrained import save_photographs
-
-IMAGES = Path(__file__).parent / "images"
-MOST_PIXELS = 1100
-
-
-def keep(content: bytes, name: str) -> None:
-    """Write a picture at a size fit for a web page."""
-    image = Image.open(io.BytesIO(content)).convert("RGB")
-    image.thumbnail((MOST_PIXELS, 10 * MOST_PIXELS), Image.Resampling.LANCZOS)
-    image.save(IMAGES / f"{name}.jpg", quality=88, optimize=True)
 
 
 @contextlib.contextmanager
@@ -98,10 +89,17 @@ def chromium() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def browser_page(width: int, height: int) -> Iterator[Any]:
-    """A page of headless Chromium that has seen nothing yet: no storage, no cookies."""
+def browser_page(width: int, height: int, *, pixels: int = 1) -> Iterator[Any]:
+    """A page of headless Chromium that has seen nothing yet: no storage, no cookies.
+
+    Args:
+        width: of the window, in CSS pixels.
+        height: of the window, in CSS pixels.
+        pixels: of the screen, along a CSS pixel.
+    """
     with contextlib.nullcontext() if _shared else chromium():
-        context = _shared[-1].new_context(viewport={"width": width, "height": height})
+        viewport = {"width": width, "height": height}
+        context = _shared[-1].new_context(viewport=viewport, device_scale_factor=pixels)
         try:
             yield context.new_page()
         finally:
@@ -112,7 +110,7 @@ def picture_of_ui(server: str, run_id: str, experiment_id: str) -> None:
     """The run's artifacts in MLflow's UI, the figure opened."""
     path = "artifacts/interpretations/gradcam/figure.png"
     address = f"{server}/#/experiments/{experiment_id}/runs/{run_id}/{path}"
-    with browser_page(1400, 760) as page:
+    with browser_page(1060, 640, pixels=2) as page:
         page.goto(address)
         page.wait_for_selector("img[src*='figure.png'], img[src^='blob:']", timeout=90_000)
         # The UI opens with a chat panel and in its mode for language models.
@@ -126,8 +124,8 @@ def picture_of_ui(server: str, run_id: str, experiment_id: str) -> None:
 
 
 def picture_of_page(html: Path) -> None:
-    """The interactive page, a picture further on and the heat turned up."""
-    with browser_page(900, 640) as page:
+    """The interactive page, at its third image."""
+    with browser_page(900, 640, pixels=2) as page:
         page.goto(html.as_uri())
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
@@ -145,32 +143,91 @@ def trained_on_digits(epochs: int) -> tuple[Any, np.ndarray, np.ndarray]:
     return model, pixels, labels
 
 
-def pictures_of_other_maps(model: str, photos: Path) -> None:
-    """HiResCAM at a middle layer and LayerCAM at an early one, where they differ from Grad-CAM."""
-    shared: dict[str, Any] = {"log": False, "quiet": True}
-    middle = mlflow_interp.visualize_hirescam(model, photos, layer="block11_add", **shared)
-    keep(middle._repr_png_(), "hirescam")
-    early = mlflow_interp.visualize_layercam(model, photos, layer="block4_expand_relu", **shared)
-    keep(early._repr_png_(), "layercam")
+SHOWN = ("cat.png", "coffee.png", "motorcycle.png", "palace.jpg")
+_SILENT: dict[str, Any] = {"log": False, "quiet": True}
 
 
-def pictures_of_confusion_matrix(folder: str) -> None:
-    """What a hardly trained network takes for what, as figure and as page with a cell opened."""
+def images_of_gradcam(demo: Demo) -> None:
+    """Grad-CAM as it is logged, in the UI, on its page, of another class, and annotated."""
+    found = demo.gradcam
+    keep_figure(found.draw(), "gradcam-figure")
+    keep_figure(panels(found, SHOWN, columns=2, height=2.6), "gradcam")
+    picture_of_page(found.save(demo.folder) / "figure.html")
+    cup = mlflow_interp.visualize_gradcam(demo.model, demo.photos, target="cup", **_SILENT)
+    keep_figure(cup.draw(), "gradcam-target")
+    one = mlflow_interp.visualize_gradcam(demo.model, demo.photos / "palace.jpg", **_SILENT)
+    keep_figure(annotated_heatmap(one), "gradcam-annotated")
+
+
+def images_of_ui(demo: Demo) -> None:
+    """The run in MLflow's UI."""
+    import mlflow
+
+    experiment = mlflow.get_run(demo.gradcam.run_id).info.experiment_id
+    with served(demo.uri) as server:
+        picture_of_ui(server, str(demo.gradcam.run_id), experiment)
+
+
+def images_of_hirescam(demo: Demo) -> None:
+    """HiResCAM at a middle layer, where it differs from Grad-CAM."""
+    layer = "block11_add"
+    found = mlflow_interp.visualize_hirescam(demo.model, demo.photos, layer=layer, **_SILENT)
+    keep_figure(panels(found, SHOWN, columns=2, height=2.6), "hirescam")
+    photo = demo.photos / "motorcycle.png"
+    keep_figure(annotated_comparison(demo.model, photo, ("gradcam", "hirescam"), layer), "hirescam-annotated")
+
+
+def images_of_layercam(demo: Demo) -> None:
+    """LayerCAM at an early layer, where it differs from Grad-CAM."""
+    layer = "block4_expand_relu"
+    found = mlflow_interp.visualize_layercam(demo.model, demo.photos, layer=layer, **_SILENT)
+    keep_figure(panels(found, SHOWN, columns=2, height=2.6), "layercam")
+    photo = demo.photos / "coffee.png"
+    keep_figure(annotated_comparison(demo.model, photo, ("gradcam", "layercam"), layer), "layercam-annotated")
+
+
+def images_of_saliency(demo: Demo) -> None:
+    """The three maps of some photographs, and annotated."""
+    found = mlflow_interp.visualize_saliency(demo.model, demo.photos, **_SILENT)
+    keep_figure(panels(found, SHOWN[1:], columns=1, height=2.05), "saliency")
+    figure = panels(found, ["rocket.jpg"], columns=1, height=2.4)
+    mark_tiles(figure.axes[0], 5)
+    keep_figure(figure, "saliency-annotated")
+
+
+def images_of_caricature(demo: Demo) -> None:
+    """Caricatures at three layers, and annotated."""
+    found = mlflow_interp.visualize_caricature(
+        demo.model,
+        demo.photos,
+        layers="stem_relu,block9_expand_relu,head_relu",
+        max_inputs=3,
+        **_SILENT,
+    )
+    keep_figure(found.draw(), "caricature")
+    figure = panels(found, [found.examples.names[1]], columns=1, height=2.8)
+    mark_tiles(figure.axes[0], 4)
+    keep_figure(figure, "caricature-annotated")
+
+
+def images_of_confusion_matrix(demo: Demo) -> None:
+    """The confusions of a hardly trained network: figure, page with a cell opened, and annotated."""
     model, pixels, labels = trained_on_digits(2)
     names = [f"digit {digit}" for digit in range(10)]
     found = mlflow_interp.visualize_confusion_matrix(
-        model, pixels, labels=labels, class_names=names, order="cluster", log=False, quiet=True
+        model, pixels, labels=labels, class_names=names, order="cluster", **_SILENT
     )
-    keep(found._repr_png_(), "confusion_matrix")
-    with browser_page(1200, 760) as page:
-        page.goto((found.save(folder) / "figure.html").as_uri())
+    keep_figure(found.draw(order="cluster"), "confusion_matrix")
+    keep_figure(annotated_matrix(found), "confusion_matrix-annotated")
+    with browser_page(1200, 760, pixels=2) as page:
+        page.goto((found.save(demo.folder) / "figure.html").as_uri())
         page.click("#pairs button >> nth=0")
         page.wait_for_timeout(500)
         keep(page.screenshot(), "confusion_matrix-page")
 
 
-def picture_of_umap() -> None:
-    """Handwritten digits at four layers of a small network."""
+def images_of_umap(demo: Demo) -> None:
+    """Handwritten digits at four layers of a small network, and the last one annotated."""
     model, pixels, labels = trained_on_digits(6)
     found = mlflow_interp.visualize_umap(
         model,
@@ -178,43 +235,67 @@ def picture_of_umap() -> None:
         labels=labels,
         class_names=[f"digit {digit}" for digit in range(10)],
         layers="input,first,second,features",
-        log=False,
-        quiet=True,
+        **_SILENT,
     )
-    keep(found._repr_png_(), "umap")
+    figure = panels(found, found.layers, columns=2, height=3.9, point_size=5)
+    share_legend(figure)
+    keep_figure(figure, "umap")
+    figure = panels(found, ["features"], columns=1, height=6.6, point_size=14)
+    share_legend(figure)
+    mark_points(figure.axes[0], found)
+    keep_figure(figure, "umap-annotated")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the images are made of.
+
+    Attributes:
+        folder: for what is made on the way.
+        uri: of the store.
+        model: the URI of the registered classifier.
+        gradcam: its Grad-CAM, logged.
+    """
+
+    folder: Path
+    uri: str
+    model: str
+    gradcam: Any
+
+    @property
+    def photos(self) -> Path:
+        """The folder of photographs."""
+        return self.folder / "photos"
+
+    @classmethod
+    def made(cls, folder: Path) -> Demo:
+        """A store of its own, with the classifier and one run."""
+        demo.FOLDER = folder
+        uri = demo.use_local_store()
+        save_photographs(folder / "photos")
+        model = demo.register_classifier()
+        return cls(folder, uri, model, mlflow_interp.visualize_gradcam(model, folder / "photos", quiet=True))
+
+
+IMAGES_OF: dict[str, Callable[[Demo], None]] = {
+    "gradcam": images_of_gradcam,
+    "ui": images_of_ui,
+    "hirescam": images_of_hirescam,
+    "layercam": images_of_layercam,
+    "saliency": images_of_saliency,
+    "umap": images_of_umap,
+    "confusion_matrix": images_of_confusion_matrix,
+    "caricature": images_of_caricature,
+}
 
 
 def main() -> None:
-    """Make every picture."""
+    """Make every image, or those that are named."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium():
-        demo.FOLDER = Path(folder)
-        uri = demo.use_local_store()
-        save_photographs(Path(folder) / "photos")
-        model, photos = demo.register_classifier(), Path(folder) / "photos"
-        found = mlflow_interp.visualize_gradcam(model, photos, quiet=True)
-        keep(found._repr_png_(), "gradcam")
-        cup = mlflow_interp.visualize_gradcam(model, photos, target="cup", log=False, quiet=True)
-        keep(cup._repr_png_(), "gradcam-target")
-        pictures_of_other_maps(model, photos)
-        keep(mlflow_interp.visualize_saliency(model, photos, log=False, quiet=True)._repr_png_(), "saliency")
-        drawn = mlflow_interp.visualize_caricature(
-            model,
-            photos,
-            layers="stem_relu,block9_expand_relu,head_relu",
-            max_inputs=3,
-            log=False,
-            quiet=True,
-        )
-        keep(drawn._repr_png_(), "caricature")
-        picture_of_umap()
-        pictures_of_confusion_matrix(folder)
-        picture_of_page(found.save(folder) / "figure.html")
-        with served(uri) as server:
-            import mlflow
-
-            experiment = mlflow.get_run(found.run_id).info.experiment_id
-            picture_of_ui(server, str(found.run_id), experiment)
+        made = Demo.made(Path(folder))
+        for name in sys.argv[1:] or IMAGES_OF:
+            IMAGES_OF[name](made)
 
 
 if __name__ == "__main__":

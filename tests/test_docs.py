@@ -33,6 +33,16 @@ PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
+#: What the page of a method says, in this order.
+SECTIONS = [
+    "When to use it",
+    "How to read it",
+    "When it misleads",
+    "Options",
+    "Formula",
+    "Cost",
+    "Reference",
+]
 #: How the title of a block ends that can't be run offline; what stands before says why.
 NOT_RUN = "(not run by the tests)"
 _FENCED = re.compile(
@@ -112,8 +122,7 @@ def mkdocs_config():
 def test_every_method_has_a_page_that_says_it_all_and_stands_in_the_readme(page):
     text = page.path.read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in options_of(page.method))
-    for heading in ("## How to read it", "## When it misleads", "## Cost", "## Options"):
-        assert heading in text
+    assert [each for each in re.findall(r"^## (.+)$", text, re.M) if each in SECTIONS] == SECTIONS
     row = f"| [{page.title}](docs/methods/{page.method}.md) | {page.shows} |"
     assert row in (PROJECT / "README.md").read_text(encoding="utf-8")
 
