@@ -204,17 +204,17 @@ def folder(count: int) -> bool:
             rows[-1] = replace(rows[-1], opened=opened(Path(place) / "kept"))
     few, many = rows
     print("\n### Grad-CAM of a folder\n")
-    print(f"| | {few.inputs:,} pictures | {many.inputs:,} pictures |\n|---|--:|--:|")
-    print(f"| wall | {few.seconds:.1f} s | {many.seconds:.1f} s |")
-    print(f"| resident before the call | {few.before:.0f} MiB | {many.before:.0f} MiB |")
-    print(f"| resident at most | {few.peak:.0f} MiB | {many.peak:.0f} MiB |")
+    print(f"| | {few.inputs:,} images | {many.inputs:,} images |\n|---|--:|--:|")
+    print(f"| wall time | {few.seconds:.1f} s | {many.seconds:.1f} s |")
+    print(f"| resident memory before the call | {few.before:.0f} MiB | {many.before:.0f} MiB |")
+    print(f"| peak resident memory | {few.peak:.0f} MiB | {many.peak:.0f} MiB |")
     for name in sorted(many.sizes):
         print(f"| {name} | {few.sizes[name] / 1000:,.0f} kB | {many.sizes[name] / 1000:,.0f} kB |")
     if few.opened is not None and many.opened is not None:
-        print(f"| Chromium opens both pages in | {few.opened:.1f} s | {many.opened:.1f} s |")
+        print(f"| time until Chromium shows both pages | {few.opened:.1f} s | {many.opened:.1f} s |")
     said = few.sampled and many.sampled
     growth = (many.peak - few.peak) / (many.inputs - few.inputs) * 1024
-    print(f"\nEach input more adds {growth:.2f} KiB to the peak. ", end="")
+    print(f"\nEach additional input adds {growth:.2f} KiB to the peak. ", end="")
     print(f"Figure and page say that they show some of the inputs: {'yes' if said else 'NO'}.")
     return said
 
@@ -249,7 +249,7 @@ def together(calls: int) -> bool:
     from docs.pictures import served
 
     spawn = multiprocessing.get_context("spawn")
-    print("\n### Many at once\n\n| | calls | failed | incomplete | wall |\n|---|--:|--:|--:|--:|")
+    print("\n### Many at once\n\n| | calls | failed | incomplete | wall time |\n|---|--:|--:|--:|--:|")
     problems: list[str] = []
     with (
         tempfile.TemporaryDirectory() as place,
@@ -262,13 +262,13 @@ def together(calls: int) -> bool:
             jobs = [pool.submit(logging_threads, server, calls, None) for _ in range(PROCESSES)]
             done = [call for job in jobs for call in job.result()]
         seconds = time.perf_counter() - started
-        name = f"{PROCESSES} processes of {THREADS} threads, to runs of their own"
+        name = f"{PROCESSES} processes with {THREADS} threads, each call to its own run"
         problems += judged(name, done, seconds, runs=len(done))
         shared = mlflow.MlflowClient().create_run(mlflow.get_experiment_by_name("load").experiment_id)
         started = time.perf_counter()
         done = in_process_of_its_own(logging_threads, server, calls, shared.info.run_id)
         seconds = time.perf_counter() - started
-        name = f"1 process of {THREADS} threads, to one and the same run"
+        name = f"1 process with {THREADS} threads, all calls to one run"
         problems += judged(name, done, seconds, runs=1)
     print("\n" + "\n".join(problems[:5]) if problems else "\nEvery run has the status it should have.")
     return not problems
@@ -328,7 +328,7 @@ def soaked(calls: int, every: int) -> list[Sample]:
 def soak(calls: int, every: int = 20) -> bool:
     """Print what a process holds on its way through `calls` calls; whether nothing but memory grows."""
     samples = in_process_of_its_own(soaked, calls, every)
-    print("\n### One call after another\n\n| calls | resident | threads | open files | open runs |")
+    print("\n### One call after another\n\n| calls | resident memory | threads | open files | open runs |")
     print("|--:|--:|--:|--:|--:|")
     for each in samples:
         print(f"| {each.calls} | {each.memory:.0f} MiB | {each.threads} | {each.files} | {each.runs} |")
