@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def images_of_gradcam(demo: Demo) -> None:
     keep_figure(panels(found, SHOWN, columns=2, height=2.6), "gradcam")
     picture_of_page(found.save(demo.folder) / "figure.html")
     cup = mlflow_interp.visualize_gradcam(demo.model, demo.photos, target="cup", **_SILENT)
-    keep_figure(cup.draw(), "gradcam-target")
+    keep_figure(panels(cup, SHOWN, columns=2, height=2.6), "gradcam-target")
     one = mlflow_interp.visualize_gradcam(demo.model, demo.photos / "palace.jpg", **_SILENT)
     keep_figure(annotated_heatmap(one), "gradcam-annotated")
 
@@ -168,22 +169,12 @@ def images_of_ui(demo: Demo) -> None:
         picture_of_ui(server, str(demo.gradcam.run_id), experiment)
 
 
-def images_of_hirescam(demo: Demo) -> None:
-    """HiResCAM at a middle layer, where it differs from Grad-CAM."""
-    layer = "block11_add"
-    found = mlflow_interp.visualize_hirescam(demo.model, demo.photos, layer=layer, **_SILENT)
-    keep_figure(panels(found, SHOWN, columns=2, height=2.6), "hirescam")
-    photo = demo.photos / "motorcycle.png"
-    keep_figure(annotated_comparison(demo.model, photo, ("gradcam", "hirescam"), layer), "hirescam-annotated")
-
-
-def images_of_layercam(demo: Demo) -> None:
-    """LayerCAM at an early layer, where it differs from Grad-CAM."""
-    layer = "block4_expand_relu"
-    found = mlflow_interp.visualize_layercam(demo.model, demo.photos, layer=layer, **_SILENT)
-    keep_figure(panels(found, SHOWN, columns=2, height=2.6), "layercam")
-    photo = demo.photos / "coffee.png"
-    keep_figure(annotated_comparison(demo.model, photo, ("gradcam", "layercam"), layer), "layercam-annotated")
+def images_of_map(demo: Demo, *, method: str, layer: str, photo: str) -> None:
+    """A method at a layer where it differs from Grad-CAM, and both compared."""
+    found = mlflow_interp.interpret(demo.model, demo.photos, {method: {"layer": layer}}, **_SILENT)[method]
+    keep_figure(panels(found, SHOWN, columns=2, height=2.6), method)
+    compared = annotated_comparison(demo.model, demo.photos / photo, ("gradcam", method), layer)
+    keep_figure(compared, f"{method}-annotated")
 
 
 def images_of_saliency(demo: Demo) -> None:
@@ -280,8 +271,8 @@ class Demo:
 IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "gradcam": images_of_gradcam,
     "ui": images_of_ui,
-    "hirescam": images_of_hirescam,
-    "layercam": images_of_layercam,
+    "hirescam": partial(images_of_map, method="hirescam", layer="block11_add", photo="motorcycle.png"),
+    "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,
     "umap": images_of_umap,
     "confusion_matrix": images_of_confusion_matrix,
