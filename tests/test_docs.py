@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 import mlflow_interp
 from docs.generate import generated
-from docs.hooks import on_config
+from docs.hooks import KATEX, on_config
 from docs.method_pages import method_pages
 from examples import demo
 from examples.pretrained import save_photographs
@@ -123,6 +123,8 @@ def test_every_method_has_a_page_that_says_it_all_and_stands_in_the_readme(page)
     text = page.path.read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in options_of(page.method))
     assert [each for each in re.findall(r"^## (.+)$", text, re.M) if each in SECTIONS] == SECTIONS
+    reading = text.partition("## How to read it")[2].partition("## When it misleads")[0]
+    assert re.search(rf"images/{page.method}-annotated\.webp\)\n\n1\. ", reading)
     row = f"| [{page.title}](docs/methods/{page.method}.md) | {page.shows} |"
     assert row in (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -147,6 +149,30 @@ def test_links_and_pictures_lead_somewhere(page):
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_site_needs_no_other_host(tmp_path):
+    """Scripts, styles, fonts and images are part of the site; so are KaTeX's where npm installed it."""
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True)
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > len(method_pages())
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|iframe|link)\b[^>]*", text)
+        assert loaded
+        assert not [tag for tag in loaded if re.search(r"""(?:src|href)=["']?(?:https?:)?//""", tag)], page
+    katex = tmp_path / "assets/katex"
+    assert katex.is_dir() == KATEX.is_dir()
+    for font in re.findall(r"url\((fonts/[^)]+\.woff2)\)", _text_of(katex / "katex.min.css")):
+        assert (katex / font).exists()
+
+
+def _text_of(file):
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 @pytest.mark.slow
