@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: Facts at the top of a page, code, pictures and comments.
+#: Facts at the top of a page, code, images and comments.
 _NO_TEXT = re.compile(r"\A---\n.*?^---\n|^```.*?^```$|^!\[.*?$|^<!--.*?-->$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
@@ -20,6 +20,7 @@ def write(config: Any) -> None:
     for section, pages in sections(config.nav):
         text += f"\n## {section}\n\n"
         for title, path in pages:
+            (site / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(docs / path, site / path)
             about = first_sentence(docs / path)
             text += f"- [{title}]({path})" + (f": {about}\n" if about else "\n")
@@ -32,7 +33,14 @@ def sections(nav: list[dict[str, Any]]) -> Iterator[tuple[str, list[tuple[str, s
     for entry in nav:
         for title, pages in entry.items():
             if not isinstance(pages, str):
-                yield title, [pair for page in pages for pair in page.items()]
+                yield title, list(_leaves(pages))
+
+
+def _leaves(nav: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The title and path of each page, also of those in sections inside."""
+    for entry in nav:
+        for title, pages in entry.items():
+            yield from [(title, pages)] if isinstance(pages, str) else _leaves(pages)
 
 
 def first_sentence(page: Path) -> str:
