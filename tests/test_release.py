@@ -72,7 +72,7 @@ def test_the_readme_of_the_package_has_absolute_links_to_files_that_exist(metada
     paths = [match[1] for match in map(here.match, targets) if match]
     assert len(paths) > 20
     assert all((PROJECT / path).exists() for path in paths)
-    assert f"]({release.repository()}/raw/v{mlflow_interp.__version__}/docs/images/ui.jpg)" in text
+    assert f"]({release.repository()}/raw/v{mlflow_interp.__version__}/docs/images/ui.webp)" in text
 
 
 def test_only_links_differ_in_the_readme_of_the_package(metadata):
