@@ -17,7 +17,7 @@ def readme() -> str:
     """README.md with absolute links, as a package index resolves no relative ones."""
 
     def absolute(match: re.Match[str]) -> str:
-        view = "raw" if match[1].endswith((".jpg", ".png", ".svg")) else "blob"
+        view = "raw" if match[1].endswith((".jpg", ".png", ".svg", ".webp")) else "blob"
         return f"]({REPOSITORY}/{view}/v{VERSION}/{match[1]})"
 
     text = (HERE / "README.md").read_text(encoding="utf-8")
