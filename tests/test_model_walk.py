@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import warnings
 
+import keras
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from mlflow_interp import interpret
+from mlflow_interp import interpret, visualize_confusion_matrix
 from mlflow_interp.exceptions import InterpretationWarning
 from tests.walked_models import COUNT, RECIPES, build
 
@@ -116,3 +118,99 @@ def check_matrix(walked, interpretation):
         np.add.at(expected, (walked.truth[:, label], predicted[:, label].astype(int)), 1)
         np.testing.assert_array_equal(counts[label], expected)
     assert abs(metrics["accuracy"] - (walked.truth == predicted).all(axis=1).mean()) < 1e-6
+
+
+POSITIONS = st.fixed_dictionaries(
+    {
+        "space": st.sampled_from(("pixels", "tokens", "steps")),
+        "head": st.sampled_from(("softmax", "logits", "sigmoid")),
+        "seed": st.integers(0, 50),
+        "form": st.sampled_from(("integers", "with an axis of 1", "one-hot")),
+        "weighted": st.booleans(),
+        "batch_size": st.sampled_from((2, 32)),
+    }
+)
+
+
+@settings(
+    max_examples=max(6, MODELS // 3),
+    deadline=None,
+    derandomize="WALK" not in os.environ,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(drawn=POSITIONS)
+def test_every_position_is_counted_as_keras_does(drawn):
+    model, inputs, truth, classes = build_of_positions(drawn["space"], drawn["head"], drawn["seed"])
+    weights = np.random.default_rng(drawn["seed"]).integers(0, 2, truth.shape) if drawn["weighted"] else None
+    labels = {
+        "integers": truth,
+        "with an axis of 1": truth[..., np.newaxis],
+        "one-hot": truth if drawn["head"] == "sigmoid" else np.eye(classes, dtype=int)[truth],
+    }[drawn["form"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterpretationWarning)
+        found = visualize_confusion_matrix(
+            model,
+            inputs,
+            labels=labels,
+            sample_weight=weights,
+            batch_size=drawn["batch_size"],
+            log=False,
+            quiet=True,
+        )
+    outputs = np.asarray(model.predict(inputs, verbose=0))
+    is_binary = drawn["head"] == "sigmoid"
+    predicted = (outputs[..., 0] > 0.5).astype(int) if is_binary else outputs.argmax(axis=-1)
+    counted = np.ones(truth.shape, bool) if weights is None else weights > 0
+    if drawn["space"] == "tokens":
+        counted &= inputs != 0  # which the embedding masks
+    expected = np.zeros((classes, classes), int)
+    np.add.at(expected, (truth[counted], predicted[counted]), 1)
+    np.testing.assert_array_equal(found.result.counts, expected)
+    scores = model.evaluate(
+        inputs,
+        keras_labels(truth, drawn),
+        sample_weight=None if weights is None else weights.astype(np.float32),
+        verbose=0,
+        return_dict=True,
+    )
+    assert abs(found.metrics["accuracy"] - scores["accuracy"]) < 1e-6
+
+
+def keras_labels(truth, drawn):
+    return truth[..., np.newaxis] if drawn["head"] == "sigmoid" else truth
+
+
+def build_of_positions(space, head, seed):
+    """A model with an output for each position, inputs and true classes."""
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    layers = keras.layers
+    classes = 2 if head == "sigmoid" else 3
+    units = 1 if head == "sigmoid" else classes
+    activation = None if head == "logits" else head
+    if space == "pixels":
+        inputs = rng.normal(size=(COUNT, 6, 5, 2)).astype(np.float32)
+        body = [keras.Input((6, 5, 2)), layers.Conv2D(4, 3, padding="same", activation="relu")]
+        end = layers.Conv2D(units, 1, activation=activation, kernel_initializer="random_normal")
+        shape = (COUNT, 6, 5)
+    elif space == "tokens":
+        inputs = rng.integers(0, 8, (COUNT, 7))
+        body = [keras.Input((7,), dtype="int32"), layers.Embedding(8, 5, mask_zero=True)]
+        end = layers.Dense(units, activation=activation)
+        shape = (COUNT, 7)
+    else:
+        inputs = rng.normal(size=(COUNT, 7, 3)).astype(np.float32)
+        body = [keras.Input((7, 3)), layers.GRU(5, return_sequences=True)]
+        end = layers.Dense(units, activation=activation)
+        shape = (COUNT, 7)
+    model = keras.Sequential([*body, end])
+    is_logits = head == "logits"
+    loss = (
+        "binary_crossentropy"
+        if head == "sigmoid"
+        else keras.losses.SparseCategoricalCrossentropy(from_logits=is_logits)
+    )
+    model.compile(loss=loss, weighted_metrics=["accuracy"])
+    return model, inputs, rng.integers(0, classes, shape), classes
