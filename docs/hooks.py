@@ -9,9 +9,9 @@ from typing import Any
 
 PROJECT = Path(__file__).parent.parent
 METHODS = "Methods"
-KATEX = PROJECT / "node_modules" / "katex" / "dist"
+KATEX = PROJECT / "node_modules" / "katex"
 #: The part of KaTeX that a browser needs. It takes the first format of a font that it knows.
-KATEX_FILES = ("katex.min.js", "katex.min.css", "fonts/*.woff2")
+KATEX_FILES = ("LICENSE", "dist/katex.min.js", "dist/katex.min.css", "dist/fonts/*.woff2")
 
 
 def on_config(config: Any) -> Any:

@@ -165,7 +165,7 @@ def test_the_site_needs_no_other_host(tmp_path):
         loaded = re.findall(r"<(?:script|img|iframe|link)\b[^>]*", text)
         assert loaded
         assert not [tag for tag in loaded if re.search(r"""(?:src|href)=["']?(?:https?:)?//""", tag)], page
-    katex = tmp_path / "assets/katex"
+    katex = tmp_path / "assets/katex/dist"
     assert katex.is_dir() == KATEX.is_dir()
     for font in re.findall(r"url\((fonts/[^)]+\.woff2)\)", _text_of(katex / "katex.min.css")):
         assert (katex / font).exists()
