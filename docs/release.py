@@ -40,8 +40,9 @@ def problems(tag: str, origin: str) -> list[str]:
         found.append(f"the repository is {origin}, but pyproject.toml states {repository()}")
     if f"## [{__version__}]" not in (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8"):
         found.append(f"CHANGELOG.md has no section [{__version__}]")
-    if "There is no release on PyPI yet" in (PROJECT / "README.md").read_text(encoding="utf-8"):
-        found.append("README.md says that there is no release on PyPI yet")
+    for page in [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]:
+        if "no release on PyPI" in " ".join(page.read_text(encoding="utf-8").split()):
+            found.append(f"{page.relative_to(PROJECT)} says that there is no release on PyPI yet")
     return found
 
 

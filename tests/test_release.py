@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import runpy
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -72,7 +73,10 @@ def test_the_readme_of_the_package_has_absolute_links_to_files_that_exist(metada
     paths = [match[1] for match in map(here.match, targets) if match]
     assert len(paths) > 20
     assert all((PROJECT / path).exists() for path in paths)
-    assert f"]({release.repository()}/raw/v{mlflow_interp.__version__}/docs/images/ui.webp)" in text
+    images = re.findall(r"!\[[^\]]*\]\((?!https)([^)]+)\)", README)
+    assert images
+    for path in images:  # raw, as blob is a page about the image
+        assert f"]({release.repository()}/raw/v{mlflow_interp.__version__}/{path})" in text
 
 
 def test_only_links_differ_in_the_readme_of_the_package(metadata):
@@ -140,8 +144,13 @@ def test_a_release_that_disagrees_is_refused(releasable):
     folder, tag, origin = releasable
     assert "the tag is v9.9" in release.problems("v9.9", origin)[0]
     assert "the repository is" in release.problems(tag, origin.replace("/a/", "/b/"))[0]
-    (folder / "README.md").write_text("There is no release on PyPI yet.\n")
-    assert "README.md" in release.problems(tag, origin)[0]
+    (folder / "README.md").write_text("There is no release on\nPyPI yet.\n")
+    (folder / "docs").mkdir()
+    shutil.copy(folder / "README.md", folder / "docs" / "index.md")
+    assert [problem.partition(" ")[0] for problem in release.problems(tag, origin)] == [
+        "README.md",
+        "docs/index.md",
+    ]
     (folder / "CHANGELOG.md").write_text("## [Unreleased]\n")
     assert "CHANGELOG.md" in release.problems(tag, origin)[0]
 
