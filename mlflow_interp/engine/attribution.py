@@ -27,9 +27,9 @@ _ARGUMENTS = """
 Args:
     layer: The layer whose feature map is weighted: an index, a name, or a path into nested models
         such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
-    runs: Of a layer that runs several times, as in TimeDistributed or where several inputs share it,
-        the runs to explain: all, or positions separated by commas. By default those that no later
-        run depends on: every frame, every input, the last of a sequence.
+    runs: Which runs to take of layers that run several times: all, or positions separated by commas.
+        By default those that no later run depends on: every frame of TimeDistributed, every input of a
+        shared encoder, the last of a sequence.
     target: The class to explain: an index or a class name, "label" for the true label, or one
         for each input, separated by commas. By default the class that the model predicts.
 

@@ -61,9 +61,9 @@ def caricature(
     Args:
         layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
-        runs: Of layers that run several times, such as one that several calls share, the runs to draw: all,
-            or positions separated by commas. By default those that no later run depends on: the last of a
-            sequence, each of several side by side.
+        runs: Which runs to take of layers that run several times: all, or positions separated by commas.
+            By default those that no later run depends on: the last of a sequence, each of several side by
+            side.
         ascent_steps: The most steps of the ascent, for each input and layer.
         ascent_rate: Adam's learning rate: about how far a first step moves each coefficient. Low
             frequencies move further, and steps grow two and a half times over the first 96.

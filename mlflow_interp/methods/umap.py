@@ -81,9 +81,9 @@ def umap(
         layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default the last one before the head; input stands for
             what the model is fed.
-        runs: Of layers that run several times, as in TimeDistributed or where several inputs share them,
-            the runs to pool: all, or positions separated by commas. By default those that no later run
-            depends on: every frame, every input, the last of a sequence.
+        runs: Which runs to take of layers that run several times: all, or positions separated by commas.
+            By default those that no later run depends on: every frame of TimeDistributed, every input of a
+            shared encoder, the last of a sequence.
         pooling: What becomes of the positions of a feature map, and of several runs: their mean, their max,
             or flatten, which keeps all.
         n_neighbors: How many neighbours a point is placed by: few show detail, many the whole. By
