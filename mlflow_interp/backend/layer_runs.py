@@ -60,7 +60,7 @@ def parse_runs(runs: Runs) -> RunChoice:
     except (TypeError, ValueError):
         numbers = ()
     if not numbers:
-        raise OptionError(f"runs must be all, or one or more of the positions 0, 1, …, not {runs!r}")
+        raise OptionError(f"runs is {runs!r}; give all, or positions such as 0,1")
     return numbers
 
 
@@ -127,7 +127,9 @@ def choose_runs(
 def _at(path: str, runs: Sequence[LayerRun], number: int) -> LayerRun:
     if not -len(runs) <= number < len(runs):
         accepted = "only run 0" if len(runs) == 1 else f"runs 0 to {len(runs) - 1}"
-        raise OptionError(f"run {number} of layer {path!r} is out of range: it has {accepted}")
+        raise OptionError(
+            f"run {number} of layer {path!r} is out of range: it has {accepted}; give one of these"
+        )
     return runs[number]
 
 

@@ -258,7 +258,7 @@ def test_what_a_message_about_runs_advises_works(batch_of):
         gradcam(model, batch, layer="relu", runs=7)
     with pytest.raises(OptionError, match=r"run 3 of layer 'relu' gives shape \(None, 5\)"):
         gradcam(model, batch, layer="relu", runs=3)
-    with pytest.raises(OptionError, match=r"runs must be all, or .* not 'first'"):
+    with pytest.raises(OptionError, match=r"runs is 'first'; give all, or positions"):
         gradcam(model, batch, runs="first")
     with pytest.raises(OptionError, match=r"runs 0,1,2 of .* different sizes; .* such as runs=2"):
         gradcam(model, batch, layer="relu", runs="all")
