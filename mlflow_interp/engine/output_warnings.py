@@ -78,6 +78,8 @@ def rows_warning(chunk: Chunk, passed: Passed) -> str | None:
     """A warning where rows of labels are no class of a model whose classes exclude each other."""
     if chunk.label_rows is None or not passed.has_classes or passed.has_several_labels:
         return None
+    if passed.head == "linear":  # a guess, which is warned of where such rows contradict it
+        return None
     left_out = np.flatnonzero((chunk.labels != UNKNOWN) & (passed.labels_of(chunk) == UNKNOWN))
     if not len(left_out):
         return None
