@@ -56,7 +56,7 @@ def visualize_caricature(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """What a layer sees in a picture, drawn from nothing until the layer answers as it does to the picture, drawn and logged to MLflow."""
+    """What a layer detects in an input: an image optimised from noise to activate the layer in the same way, drawn and logged to MLflow."""
 
 def visualize_confusion_matrix(
     model: Any,
@@ -87,7 +87,7 @@ def visualize_confusion_matrix(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Which classes a model takes for which: counts of true against predicted classes, drawn and logged to MLflow."""
+    """Which classes a model confuses: counts of true against predicted classes, drawn and logged to MLflow."""
 
 def visualize_gradcam(
     model: Any,
@@ -115,7 +115,7 @@ def visualize_gradcam(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Where a convolutional model looks for a class (Grad-CAM, Selvaraju et al. 2017), drawn and logged to MLflow."""
+    """Which regions of an input a convolutional model bases a class on (Grad-CAM, Selvaraju et al. 2017), drawn and logged to MLflow."""
 
 def visualize_hirescam(
     model: Any,
@@ -171,7 +171,7 @@ def visualize_layercam(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Where a layer holds evidence for a class, finely and at any depth (LayerCAM, Jiang et al. 2021), drawn and logged to MLflow."""
+    """Where a layer holds evidence for a class, in fine detail at any depth (LayerCAM, Jiang et al. 2021), drawn and logged to MLflow."""
 
 def visualize_saliency(
     model: Any,
@@ -270,4 +270,4 @@ def visualize_umap(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """What a layer knows: its activations laid out in the plane (UMAP, McInnes, Healy and Melville 2018), drawn and logged to MLflow."""
+    """A map of a layer's activations: inputs that the layer represents alike lie close together, drawn and logged to MLflow."""

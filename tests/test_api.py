@@ -284,7 +284,7 @@ def failed_run(client, error):
     ("options", "kind", "message"),
     [
         ({"layer": "cnov"}, OptionError, "no layer 'cnov'"),
-        ({"target": "dog"}, OptionError, "no class is called 'dog'"),
+        ({"target": "dog"}, OptionError, "no class is named 'dog'"),
     ],
 )
 def test_failures_on_the_way_leave_a_failed_run_that_says_why(
@@ -356,11 +356,11 @@ def test_unreadable_pictures_are_skipped_named_and_counted(client, registered, p
     with pytest.warns(InterpretationWarning) as caught:
         found = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
     assert found.manifest["inputs"]["skipped"] == {
-        "broken.png": "is no picture",
+        "broken.png": "is not an image",
         "empty.png": "is empty (0 bytes)",
     }
     assert [str(warning.message) for warning in caught] == [
-        "broken.png was left out: is no picture",
+        "broken.png was left out: is not an image",
         "empty.png was left out: is empty (0 bytes)",
     ]
     assert found.manifest["inputs"]["count"] == 4
@@ -383,17 +383,17 @@ def test_interpret_runs_several_and_routes_options(registered, photos):
 def test_all_leaves_out_what_these_inputs_can_not_be_used_for(client, registered, photos, methods):
     """Four pictures are too few for UMAP; asked for by name, that is an error."""
     with (
-        pytest.warns(InterpretationWarning, match="umap was left out: UMAP needs 5 inputs or more"),
+        pytest.warns(InterpretationWarning, match="umap was left out: UMAP needs at least 5 inputs"),
         pytest.warns(InterpretationWarning, match="confusion_matrix was left out: no input has a label"),
     ):
         found = mlflow_interp.interpret(registered, photos, methods, quiet=True)
     assert set(found) == {"gradcam", "hirescam", "layercam"}
     assert client.get_run(found["gradcam"].run_id).info.status == "FINISHED"
-    with pytest.raises(InputsError, match="UMAP needs 5 inputs or more"):
+    with pytest.raises(InputsError, match="UMAP needs at least 5 inputs"):
         mlflow_interp.interpret(registered, photos, ["gradcam", "umap"], log=False, quiet=True)
     with (
         pytest.warns(InterpretationWarning, match="confusion_matrix was left out"),
-        pytest.raises(InputsError, match="UMAP needs 5 inputs or more"),
+        pytest.raises(InputsError, match="UMAP needs at least 5 inputs"),
     ):
         mlflow_interp.interpret(registered, photos, ["all", "umap"], log=False, quiet=True)
     # An error that is not about the inputs stays one.

@@ -228,7 +228,7 @@ def test_numeric_columns_are_the_input_that_is_left(image_and_table, patients):
     images, table, label = patients
     data = pd.DataFrame({"image": list(images), "label": label.astype(float)})
     data[["size", "age", "dose"]] = table
-    with pytest.warns(InterpretationWarning, match="'size', 'age', 'dose' are taken in this order"):
+    with pytest.warns(InterpretationWarning, match="'size', 'age', 'dose' are used in this order"):
         assert accuracy(image_and_table[1], data, methods=["confusion_matrix"]) == 1.0
 
 
@@ -270,10 +270,10 @@ def test_names_in_a_signature():
         (lambda data: data.drop(columns="image"), "no column for input 'image' and 'table' of"),
         (lambda data: data.assign(dose="much"), "Name a column for each input, or give as many"),
         (lambda data: data.assign(image=[np.zeros((5, 5, 1))] * 30),
-         "column 'image' has rows of shape (5, 5, 1), and the model takes (4, 4, 1)"),
+         "column 'image' has rows of shape (5, 5, 1), but the model takes (4, 4, 1)"),
         (lambda data: data.assign(image=[np.zeros((4 + row, 4, 1)) for row in range(30)]),
-         "column 'image' holds arrays of shape (4, 4, 1) and, in row 1, (5, 4, 1)"),
-        (lambda data: data.assign(image=[[[1], [1, 2]]] * 30), "column 'image' holds lists that are no"),
+         "column 'image' has arrays of shape (4, 4, 1) and, in row 1, (5, 4, 1)"),
+        (lambda data: data.assign(image=[[[1], [1, 2]]] * 30), "column 'image' has lists that can't be"),
     ],
 )  # fmt: skip
 def test_columns_that_are_no_inputs_are_named(change, message, image_and_table, patients):
@@ -288,7 +288,7 @@ def test_one_array_is_no_two_inputs(image_and_table, patients):
     asked = {"interpretations": {"methods": ["gradcam"]}}
     with (
         mlflow.start_run(),
-        pytest.raises(InputsError, match=r"the dataset is one array, and model .*'image'"),
+        pytest.raises(InputsError, match=r"the dataset is one array, but model .*'image'"),
     ):
         mlflow.models.evaluate(
             image_and_table[1],
@@ -313,7 +313,7 @@ def test_rows_become_what_the_model_takes(pictures, of_images):
     for features in (flat, pd.DataFrame(flat), column, pictures, column.map(np.ravel)):
         np.testing.assert_array_equal(of_images(features), pictures)
     assert of_images(column.map(np.uint8)).dtype == np.uint8
-    with pytest.raises(InputsError, match=r"rows of shape \(5,\), and the model takes \(8, 8, 3\)"):
+    with pytest.raises(InputsError, match=r"rows of shape \(5,\), but the model takes \(8, 8, 3\)"):
         of_images(flat[:, :5])
 
 
@@ -322,5 +322,8 @@ def test_a_column_among_others(pictures, of_images):
     data = pd.DataFrame({"id": list("abcdef"), "pixels": list(pictures)})
     with pytest.warns(InterpretationWarning, match="columns 'id' are left out"):
         np.testing.assert_array_equal(of_images(data), pictures)
-    with pytest.raises(InputsError, match="one input, 'pixels', and the table has columns 'id', 'photo', of"):
+    with pytest.raises(
+        InputsError,
+        match=r"'id' is not numeric, and .* one input, 'pixels', for columns 'id', 'photo'",
+    ):
         of_images(data.rename(columns={"pixels": "photo"}))

@@ -1,1 +1,1 @@
-"""Everything that is computed by TensorFlow, except image optimisation: layers, passes, scores, gradients."""
+"""All TensorFlow computation except image optimisation: layers, passes, scores, gradients."""

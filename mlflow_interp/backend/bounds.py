@@ -1,7 +1,7 @@
-"""What is known of a tensor's values from the operations that made it: whether they are probabilities.
+"""Bounds of a tensor's values, derived from its operations: whether they are probabilities.
 
-Only what holds by construction counts, whatever the weights and inputs: the mean of two softmaxes, a softmax
-that is reshaped, one minus a sigmoid. Of any other operation nothing is known.
+Only bounds that hold by construction count, whatever the weights and inputs: the mean of two softmaxes, a
+reshaped softmax, one minus a sigmoid. For any other operation nothing is known.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _CLOSE = 1e-5
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is known of the values of a tensor.
+    """Bounds of the values of a tensor.
 
     Attributes:
-        low: no value is below it.
-        high: no value is above it.
-        total: what the values along the last axis sum to; None where it is not known.
+        low: a lower bound of the values.
+        high: an upper bound of the values.
+        total: the sum of the values along the last axis; None if not known.
     """
 
     low: float = -math.inf
@@ -46,7 +46,7 @@ _NOTHING = Bounds()
 
 
 def bounds_of(tensor: Any) -> Bounds:
-    """What is known of the values of a traced tensor."""
+    """The bounds of the values of a traced tensor."""
     operation = tensor.op
     inputs = operation.inputs
     kind = operation.type
@@ -76,14 +76,14 @@ def bounds_of(tensor: Any) -> Bounds:
 
 
 def _without_axes(bounds: Bounds, before: Any, after: Any, kind: str) -> Bounds:
-    """The bounds after axes were moved, merged or reduced; sums along the last stay if it is the same."""
+    """The bounds after axes were moved, merged or reduced; the total stays if the last axis is the same."""
     same_last = before.shape.rank and after.shape.rank and before.shape[-1] == after.shape[-1] is not None
     keeps_total = same_last and kind not in ("Max", "Min", "Transpose")
     return Bounds(bounds.low, bounds.high, bounds.total if keeps_total else None)
 
 
 def _constant(tensor: Any) -> float | None:
-    """The value of a constant that is one number."""
+    """The value of a scalar constant."""
     import tensorflow as tf
 
     value = tf.get_static_value(tensor)

@@ -10,16 +10,16 @@ from mlflow_interp.backend.gradients import INPUT, differentiable_input
 from mlflow_interp.backend.heads import class_scores
 from mlflow_interp.exceptions import InapplicableError
 
-#: A feature map; a class score with a gradient with respect to the only input, or to an embedding of it; grey
-#: or colour images as input, with a gradient; at least two classes; labels of the inputs; enough inputs for a
-#: layout.
+#: A feature map; a class score with a gradient with respect to the only input or its embedding; grey or
+#: colour images as input, with a gradient; at least two classes; labels of the inputs; enough inputs for
+#: UMAP.
 Capability = Literal["feature map", "gradient", "images", "classes", "labels", "five inputs"]
-OF_INPUTS: set[Capability] = {"labels", "five inputs"}  # those that depend on the inputs, not on the model
-FEWEST = 5  # of inputs, for a layout in two dimensions
+OF_INPUTS: set[Capability] = {"labels", "five inputs"}  # these depend on the inputs, not on the model
+FEWEST = 5  # inputs for an embedding in two dimensions
 
 
 def capabilities_of(model: Any, passed: Forward, head: str) -> set[Capability]:
-    """The capabilities of a model, read from a traced forward pass; of its inputs only the shape is known."""
+    """The capabilities of a model, read from a traced forward pass; only the shape of its inputs is known."""
     import tensorflow as tf
 
     scores = class_scores(passed.outputs, model, head)

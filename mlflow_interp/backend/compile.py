@@ -1,4 +1,4 @@
-"""Compile a function for any number of inputs; errors of TensorFlow become one line."""
+"""Compile a function for any number of inputs; TensorFlow's errors are reduced to one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlflow_interp.exceptions import ModelError
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A function compiled by TensorFlow, whose errors become one line.
+    """A function compiled by TensorFlow; its errors are reduced to one line.
 
     Attributes:
         graph: the traced graph.
@@ -29,14 +29,14 @@ class Compiled:
         """Run it.
 
         Raises:
-            ModelError: TensorFlow can't, on this device or in this memory.
+            ModelError: TensorFlow fails on this device or runs out of memory.
         """
         import tensorflow as tf
 
         try:
             return self._function(*args)
         except tf.errors.ResourceExhaustedError as error:
-            raise ModelError("there is not memory enough for a batch; lower batch_size") from error
+            raise ModelError("Not enough memory for one batch; use a smaller batch_size") from error
         except tf.errors.OpError as error:
             lines = [line.strip() for line in str(error.message).splitlines() if line.strip()]
             reason = next((line for line in reversed(lines) if not line.startswith("[[")), "")
@@ -44,9 +44,9 @@ class Compiled:
 
 
 def compile_for(function: Callable[..., Any], inputs: Arrays, *other_specs: Any) -> Compiled:
-    """Compile a function of (inputs, …) for any number of rows; `other_specs` are of its other arguments.
+    """Compile a function of (inputs, …) for any number of rows; `other_specs` describe its other arguments.
 
-    A concrete function traces once, so a last, shorter chunk costs no second compilation.
+    A concrete function is traced once, so a shorter last chunk needs no second compilation.
     """
     import tensorflow as tf
 
@@ -63,7 +63,7 @@ def trace(function: Callable[..., Any], *specs: Any) -> Any:
 
 
 def any_rows(dtype: Any, *shape: int | None) -> Any:
-    """The spec of an array (n, *shape), whatever n is."""
+    """The spec of an array (n, *shape) for any n."""
     import tensorflow as tf
 
     return tf.TensorSpec([None, *shape], dtype)

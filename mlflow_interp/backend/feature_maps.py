@@ -1,8 +1,8 @@
-"""Which layers give a feature map, and the positions of its values on the input.
+"""Which layers have a feature map, and the positions of its values on the input.
 
-Read from the shapes and the graph of a traced forward pass. A map has axes of space between batch and
-channels: two for images, three for volumes, one for signals and texts. A transformer's tokens are arranged
-on the grid of patches that they came from, without the class token and similar ones.
+Both are read from the shapes and the graph of a traced forward pass. A map has spatial axes between batch and
+channels: two for images, three for volumes, one for signals and text. A transformer's tokens are arranged on
+the grid of patches that they came from, without the class token and similar ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
 
 Pooling = Literal["mean", "max", "flatten"]
 
-# Numbers of tokens before the patches: none; a class token; also one for distillation; also four registers.
+# Numbers of tokens before the patches: none; a class token; plus a distillation token; plus four registers.
 _PREFIX_TOKENS = (0, 1, 2, 5)
 
 
@@ -32,9 +32,9 @@ class SpatialLayout:
     """The positions of a feature map's values.
 
     Attributes:
-        sizes: the number of positions along each axis of space, None where that varies.
-        axes: those axes of the tensor; a single one for tokens.
-        before: the number of tokens that come first and have no position.
+        sizes: the number of positions along each spatial axis, None if it varies.
+        axes: the spatial axes of the tensor; a single one for tokens.
+        before: the number of leading tokens that have no position.
     """
 
     sizes: tuple[int | None, ...]
@@ -59,7 +59,7 @@ def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:
 
 
 def find_layout(model: Any, traced: Forward, tensor: Any) -> SpatialLayout | None:
-    """The layout of the values that a layer gives; None where they have no position, or all the same."""
+    """The layout of a layer's values; None if they have no positions, or all the same."""
     import tensorflow as tf
 
     rank = tensor.shape.rank or 0
@@ -74,7 +74,7 @@ def find_layout(model: Any, traced: Forward, tensor: Any) -> SpatialLayout | Non
 
 
 def _patch_layout(model: Any, traced: Forward, tokens: int | None) -> SpatialLayout | None:
-    """The layout of a number of tokens on a grid of patches; None where no grid fits."""
+    """The layout of a number of tokens on a grid of patches; None if no grid fits."""
     for before in _PREFIX_TOKENS:
         for grid in _grids(model, traced):
             if tokens is not None and math.prod(grid) == tokens - before:
@@ -83,7 +83,7 @@ def _patch_layout(model: Any, traced: Forward, tokens: int | None) -> SpatialLay
 
 
 def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
-    """Grids that tokens may be arranged on: those of earlier feature maps; without any, of square patches."""
+    """Grids for tokens: those of earlier feature maps; without any, grids of square patches."""
     import tensorflow as tf
 
     leaves = leaf_paths(model)
@@ -99,21 +99,21 @@ def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
 def feature_maps(
     model: Any, passed: Forward, path: str, score: Any, choice: RunChoice = None
 ) -> tuple[list[Run], list[Any]]:
-    """Runs of a layer, and the feature map of each, of which `ops.gradient` can be asked.
+    """Runs of a layer, and the feature map of each, which `ops.gradient` accepts.
 
     Args:
         model: the Keras model.
         passed: a traced pass.
-        path: of the layer.
+        path: the path of the layer.
         score: only runs that it depends on have a map that explains it.
-        choice: which runs to take.
+        choice: which runs to use.
 
     Returns:
-        The runs, and maps (batch, *space, channels) float32, all of the same shape but for the channels.
+        The runs, and maps (batch, *space, channels) float32, all of the same shape except for the channels.
 
     Raises:
-        OptionError: the layer has no spatial feature map, or the score does not depend on it; runs that
-            there are not, or of different shapes.
+        OptionError: the layer has no spatial feature map, or the score does not depend on it; runs that do
+            not exist, or have different shapes.
     """
     used = dependencies(score)
     layouts: dict[int, SpatialLayout] = {}
@@ -123,11 +123,11 @@ def feature_maps(
         layout = find_layout(model, passed, values)
         if layout is None:
             return (
-                f"gives shape {tuple(values.shape)}, and the method needs a feature map over space, such as "
+                f"has output shape {tuple(values.shape)}, but the method needs a spatial feature map such as "
                 "(batch, height, width, channels); `mlflow-interp layers` shows which layers have one"
             )
         if each.tensor.op.name not in used:
-            return "has no influence on the class score; name a layer that the score depends on"
+            return "has no influence on the class score; choose a layer that the score depends on"
         layouts[each.run.number] = layout
         return None
 
@@ -136,7 +136,7 @@ def feature_maps(
     if len(sizes) > 1:
         numbers = numbers_text([each.run for each in runs])
         raise OptionError(
-            f"runs {numbers} of layer {path!r} give feature maps of different sizes; name runs of one size "
+            f"runs {numbers} of layer {path!r} have feature maps of different sizes; choose runs of one size "
             f"with runs=, such as runs={runs[-1].run.number}"
         )
     lay_outs = [_lay_out(each, layouts[each.run.number]) for each in runs]
@@ -152,11 +152,11 @@ def _lay_out(run: LayerRun, layout: SpatialLayout) -> Callable[[Any], Any]:
 def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
     """The path of the last layer with a spatial feature map that `upto` depends on.
 
-    Where a class token comes before the patches, the output often depends on that token alone; then it is
-    the last layer on whose patches the output still depends.
+    If a class token comes before the patches, the output often depends on that token alone; in this case,
+    it is the last layer on whose patches the output still depends.
 
     Raises:
-        InapplicableError: the model has none.
+        InapplicableError: the model has no such layer.
     """
     import tensorflow as tf
 
@@ -164,7 +164,7 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
     if not candidates:
         raise InapplicableError(
             f"model {model.name!r} has no layer with a spatial feature map, which the method needs; "
-            "`mlflow-interp layers` shows what each method can use"
+            "`mlflow-interp layers` shows the methods for each layer"
         )
     path, layout = list(candidates.items())[-1]
     if not layout.before:
@@ -176,7 +176,7 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
 def spatial_layers(model: Any, traced: Forward, upto: Any) -> dict[str, SpatialLayout]:
     """By path in order of completion, the layers with a spatial feature map that `upto` depends on.
 
-    Of a layer that runs several times the last run with a feature map counts.
+    For a layer that runs several times, the last run with a feature map counts.
     """
     return {path: layout for path, (layout, _) in _spatial_tensors(model, traced, upto).items()}
 
@@ -195,7 +195,7 @@ def _spatial_tensors(model: Any, traced: Forward, upto: Any) -> dict[str, tuple[
 
 
 def _last_influential_layer(model: Any, like: Any) -> str | None:
-    """The last layer with a position that the output depends on, tried on noise."""
+    """The last layer with a position that the output depends on, tested on noise."""
     import tensorflow as tf
 
     paths: list[str] = []
@@ -226,7 +226,7 @@ def _last_influential_layer(model: Any, like: Any) -> str | None:
 def layer_before_head(model: Any, traced: Forward) -> str:
     """The path of the last layer before the head, which is the last layer with weights.
 
-    Its activations are the representation that the classes are decided from.
+    Its activations are the representation on which the classification is based.
 
     Raises:
         ModelError: nothing comes before the head.
@@ -240,17 +240,17 @@ def layer_before_head(model: Any, traced: Forward) -> str:
     ]
     if not before_head:
         raise ModelError(
-            f"model {model.name!r} has no layer before its head, so which to take is not known; name "
-            "layers=; `mlflow-interp layers` shows what each method can use"
+            f"model {model.name!r} has no layer before its head to use by default; pass layers= "
+            "(`mlflow-interp layers` shows the methods for each layer)"
         )
     return before_head[-1]
 
 
 def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
-    """What a layer gives as (batch, features) float32, the axes between pooled.
+    """The output of a layer as (batch, features) float32, with the axes in between pooled.
 
     Raises:
-        OptionError: the layer is to be flattened, and its size varies.
+        OptionError: the layer should be flattened, but its size varies.
     """
     import tensorflow as tf
 
@@ -262,7 +262,7 @@ def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
         size = tensor.shape[1:].num_elements()
         if size is None:
             raise OptionError(
-                f"layer {path!r} gives {tuple(tensor.shape)}, whose size varies; pool it by mean or max"
+                f"layer {path!r} has the varying shape {tuple(tensor.shape)}; use pooling='mean' or 'max'"
             )
         return tf.reshape(tensor, (-1, size))
     axes = spatial_axes(model, tensor)
@@ -270,10 +270,10 @@ def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
 
 
 def pooled_runs(values: Sequence[Any], pooling: Pooling, path: str) -> Any:
-    """What several runs of a layer give, each (batch, features), pooled over the runs as over positions.
+    """The outputs of several runs of a layer, each (batch, features), pooled over runs as over positions.
 
     Raises:
-        OptionError: runs whose features are not the same.
+        OptionError: runs with different numbers of features.
     """
     import tensorflow as tf
 
@@ -283,8 +283,8 @@ def pooled_runs(values: Sequence[Any], pooling: Pooling, path: str) -> Any:
         return tf.concat(values, axis=1)
     if len({each.shape[1] for each in values}) > 1:
         raise OptionError(
-            f"the runs of layer {path!r} give {', '.join(str(each.shape[1]) for each in values)} features, "
-            "which can't be pooled; name runs of one size with runs=, or pass pooling='flatten'"
+            f"the runs of layer {path!r} have {', '.join(str(each.shape[1]) for each in values)} features, "
+            "which can't be pooled; choose runs of one size with runs=, or pass pooling='flatten'"
         )
     stacked = tf.stack(values)
     return tf.reduce_mean(stacked, axis=0) if pooling == "mean" else tf.reduce_max(stacked, axis=0)

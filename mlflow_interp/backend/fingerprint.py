@@ -11,17 +11,17 @@ import numpy as np
 from mlflow_interp.core.digests import update_digest
 from mlflow_interp.exceptions import OptionError
 
-_GRADIENT = "_gradient_op_type"  # numbered in the order of creation, and no gradient is taken here
+_GRADIENT = "_gradient_op_type"  # numbered in order of creation; no gradient is computed here
 
 
 def graph_digest(function: Any) -> str:
-    """The sha256 of what determines the output of a compiled pass: all operations and all values it reads.
+    """The sha256 of everything that determines the output of a compiled pass: its operations and values.
 
-    The same in another process where names are the same: inner functions, which TensorFlow numbers in the
+    It is the same in another process if names are the same. Inner functions, which TensorFlow numbers in the
     order of their creation, are identified by their content.
 
     Raises:
-        OptionError: the pass reads something whose value can't be read, such as a lookup table.
+        OptionError: the pass uses a resource whose value can't be read, such as a lookup table.
     """
     graph = function.graph.as_graph_def()
     library = {inner.signature.name: inner.node_def for inner in graph.library.function}
@@ -39,8 +39,8 @@ def _value(captured: Any) -> np.ndarray:
         return np.asarray(captured.numpy())
     except Exception as error:
         raise OptionError(
-            "cache can't be used with this model, which reads a table or another resource whose content "
-            "can't be compared; leave cache out"
+            "cache can't be used with this model: it reads a lookup table or another resource that can't "
+            "be compared; leave cache out"
         ) from error
 
 

@@ -1,8 +1,8 @@
 """A forward pass in which every layer is tapped while the model is traced.
 
-A tap replaces `layer.call`, or `quantized_call` of a quantized layer, for the moment of tracing and puts it
-back. Functional, Sequential, nested, shared and subclassed models all run their layers so, and all can be
-tapped; rebuilding a model as `Model(inputs, layer.output)` can't reach into nested or subclassed ones.
+A tap replaces `layer.call`, or `quantized_call` of a quantized layer, while tracing and then restores it.
+Functional, Sequential, nested, shared and subclassed models all call their layers this way, so all can be
+tapped; rebuilding a model as `Model(inputs, layer.output)` can't reach into nested or subclassed models.
 TensorFlow prunes every tap whose tensor is not used, so tapping all layers costs nothing at run time.
 """
 
@@ -20,7 +20,7 @@ from mlflow_interp.core.chunk import Arrays
 from mlflow_interp.core.outputs import choose, outputs_of_structure
 from mlflow_interp.exceptions import InterpretationError, ModelError, reason_of
 
-# Two threads that tap one model at once would restore each other's `call`.
+# Two threads that tap the same model at once would restore each other's `call`.
 _tracing = threading.RLock()
 
 
@@ -29,7 +29,7 @@ class Forward:
     """A traced forward pass: the output of the model and of each layer.
 
     Attributes:
-        inputs: what the model is fed.
+        inputs: the model's inputs.
         outputs: the model's output tensor.
         completed: the path and the output tensor of each run of each layer, in order of completion. A layer
             runs several times where it is shared, or applied to each time step.
@@ -62,7 +62,7 @@ def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None =
 
     Args:
         model: the Keras model.
-        inputs: what it is fed.
+        inputs: the model's inputs.
         overrides: by path, tensors that replace the outputs of layers.
 
     Raises:
@@ -91,12 +91,12 @@ def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None =
 def forward_to(model: Any, inputs: Arrays, path: str, runs: Sequence[int]) -> list[Any]:
     """The outputs of some runs of one layer; nothing after them is run. For use inside a `tf.function`.
 
-    A functional model's own check of its input's size is skipped, so that images of other sizes can be run
-    as far as the layers themselves take them.
+    A functional model's own check of its input size is skipped, so that images of other sizes can be used as
+    far as the layers themselves accept them.
 
     Args:
         model: the Keras model.
-        inputs: what it is fed.
+        inputs: the model's inputs.
         path: the layer's path.
         runs: their positions in `Forward.runs`.
 
@@ -120,7 +120,7 @@ def forward_to(model: Any, inputs: Arrays, path: str, runs: Sequence[int]) -> li
             _call(model, inputs)
         except _LayerReached:
             return [outputs[run] for run in runs]
-    raise ModelError(f"model {model.name!r} ran layer {path!r} only {len(outputs)} times of {max(runs) + 1}")
+    raise ModelError(f"model {model.name!r} ran layer {path!r} {len(outputs)} times, not {max(runs) + 1}")
 
 
 class _LayerReached(BaseException):
@@ -166,7 +166,7 @@ def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[No
 
 
 def _tap(located: Located, record: Callable[[str, Any], Any]) -> contextlib.AbstractContextManager[None]:
-    # Keras runs a layer by another method once it is quantized.
+    # Keras runs a quantized layer by another method.
     is_quantized = getattr(located.layer, "quantization_mode", None) is not None
     name = "quantized_call" if is_quantized else "call"
     call = getattr(located.layer, name)

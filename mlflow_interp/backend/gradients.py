@@ -1,7 +1,7 @@
 """Class scores and their gradients at points near an input.
 
-The points are inputs, or, where the model looks integers up in a table, the embeddings it finds there: a
-word's number has no gradient, its embedding has.
+The points are inputs or, if the model looks up integers in a table, their embeddings: the index of a word has
+no gradient, its embedding has one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PathSampler = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 
 
 def differentiable_input(model: Any, passed: Forward, score: Any) -> str:
-    """Where continuous values come in: `INPUT`, or the path of the embedding of an input of integers.
+    """The first continuous values: `INPUT`, or the path of the embedding of an integer input.
 
     Raises:
         InapplicableError: the score has no gradient with respect to either, or to several embeddings.
@@ -42,21 +42,21 @@ def differentiable_input(model: Any, passed: Forward, score: Any) -> str:
     if len(embeddings) == 1 and len(passed.runs[embeddings[0]]) == 1:
         return embeddings[0]
     reason = (
-        f"it looks them up in {', '.join(embeddings)}"
+        f"which is looked up in {', '.join(embeddings)}"
         if embeddings
-        else "as where they are rounded or looked up"
+        else "for example because values are rounded or looked up"
     )
     raise InapplicableError(
-        f"the class score of model {model.name!r} has no gradient by its input, {reason}; saliency needs an "
-        "input of continuous values, or of integers that are looked up in one embedding, once"
+        f"the class score of model {model.name!r} has no gradient with respect to its input, {reason}; "
+        "saliency needs continuous inputs, or integers that are looked up once in a single embedding layer"
     )
 
 
 def _is_first_continuous(path: str, passed: Forward, tensors: dict[str, Any], score: Any) -> bool:
-    """Whether a layer gives the first values between input and score that the score has a gradient for."""
+    """Whether a layer's output is the first after the input that the score has a gradient for."""
     import tensorflow as tf
 
-    # The shape of the input does not count as depending on it: embeddings of positions stay out.
+    # Depending on the shape of the input alone does not count: position embeddings are left out.
     ancestors = dependencies(tensors[path], but=("Shape",))
     if passed.inputs.op.name not in ancestors or tf.gradients(score, tensors[path])[0] is None:
         return False
@@ -65,12 +65,12 @@ def _is_first_continuous(path: str, passed: Forward, tensors: dict[str, Any], sc
 
 
 def noisy_copy(seed: int) -> PathSampler:
-    """The sampler of noisy copies by number, each gradient weighted with 1."""
+    """The sampler of noisy copies by number, with weight 1 for each gradient."""
 
     def sample(number: Any, points: Any, _baseline: Any, sigma: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
-        # One noise for all rows: drawn once, and the same whichever inputs share a batch.
+        # The same noise for all rows, so that it does not depend on which inputs share a batch.
         shape = tf.concat([[1], tf.shape(points)[1:]], axis=0)
         noise = tf.random.stateless_normal(shape, seed=tf.stack([seed, tf.cast(number, tf.int32)]))
         return points + sigma * tf.cast(noise, points.dtype), 1.0
@@ -79,10 +79,10 @@ def noisy_copy(seed: int) -> PathSampler:
 
 
 def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
-    """The sampler of points between the baseline and each end in turn, each gradient weighted with the path.
+    """The sampler of points on the paths from the baseline, each gradient weighted with end minus baseline.
 
     Args:
-        end_of: gives the end of each path by its number.
+        end_of: returns the end of each path by its number.
         steps: the number of points on a path.
     """
 
@@ -90,7 +90,7 @@ def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
         import tensorflow as tf
 
         end, _ = end_of(number // steps, points, baseline, sigma)
-        # The middle of each step: the error of the integral falls with the square of their number.
+        # The midpoint of each step: the error of the integral falls with the square of the number of steps.
         share = (tf.cast(number % steps, points.dtype) + 0.5) / steps
         return baseline + share * (end - baseline), end - baseline
 
@@ -99,7 +99,7 @@ def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
 
 # Positional, as tf.function does not bind the keywords of a partial.
 def score_at(model: Any, entry: str, head: str, inputs: Any, points: Any, targets: Any) -> Any:
-    """The score of each target where the layer `entry` gives `points`, traced."""
+    """The score of each target if the output of the layer `entry` is `points`, traced."""
     import tensorflow as tf
 
     passed = forward(model, inputs, overrides={entry: points}) if entry else forward(model, points)
@@ -119,10 +119,10 @@ def one_pass(
 
     Args:
         model: the Keras model.
-        entry: the path of the layer that gives the points; `INPUT` for the input.
+        entry: the path of the layer whose output the points replace; `INPUT` for the input.
         head: what the model's output is.
         arrays: inputs and points, for their shapes.
-        sampler: chooses the point.
+        sampler: computes the point.
         square: whether gradients are squared.
     """
     import tensorflow as tf
@@ -146,7 +146,7 @@ def one_pass(
 def summed(
     run_pass: Callable[..., Any], arguments: tuple[np.ndarray, ...], count: int
 ) -> Generator[int, None, tuple[np.ndarray, np.ndarray]]:
-    """Run passes 0 to `count` - 1, one at a time; yields after each, returns the sums."""
+    """Run passes 0 to `count` - 1, one at a time; yield after each, return the sums."""
     import tensorflow as tf
 
     tensors = [tf.constant(each) for each in arguments]

@@ -1,10 +1,10 @@
-"""A model's output for each class: logits to take gradients of, probabilities to show.
+"""A model's output for each class: logits to compute gradients of, probabilities to show.
 
-Gradients of probabilities vanish where a model is confident (at p = 0.9996 they are a thousandth of the
-logits'), so scores are logits wherever the model ends in a softmax or sigmoid. Whether it does is read from
-the traced graph, which shows it for fused, separate, nested and hand-written heads alike, and no layer of
-the model has to be replaced. Where the output is a probability without such an end, as the mean of two
-softmaxes is, it is shown as it is, and its logarithm, or the logarithm of its odds, is the score.
+Gradients of probabilities vanish if a model is confident (at p = 0.9996 they are a thousandth of the
+logits'), so scores are logits if the model ends in a softmax or sigmoid. Whether it does is read from the
+traced graph, which works for fused, separate, nested and hand-written heads alike, without replacing a layer
+of the model. If the output is a probability without such an end, like the mean of two softmaxes, it is shown
+unchanged, and its logarithm, or the logarithm of its odds, is the score.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 from mlflow_interp.backend.bounds import bounds_of
 from mlflow_interp.backend.layer_tree import is_channels_first
 
-# Operations that only forward a value, between a head and the model's output.
+# Operations between a head and the model's output that only forward a value.
 _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
 _RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
-_SMALLEST = 1e-30  # probabilities below have the logarithm of this
+_SMALLEST = 1e-30  # smaller probabilities are clipped to this before the logarithm
 _EPSILON = 1e-7
 _OF_AXES: dict[str, Callable[..., Any]] = {
     "Sub": np.subtract,
@@ -32,29 +32,29 @@ _OF_AXES: dict[str, Callable[..., Any]] = {
 _HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
 
 
-#: What the output of a model is, as its author or user states it; "auto" reads it from the graph.
+#: What the output of a model is, as stated by its author or user; "auto" reads it from the graph.
 Head = Literal["auto", "probabilities", "sigmoid", "logits", "binary_logit", "values"]
 
 
-#: What an output is by its loss alone: values, unless its last operations make it a probability. A classifier
-#: may be trained with a squared error too.
+#: The output according to its loss alone: values, unless its last operations make it a probability. A
+#: classifier may be trained with a squared error too.
 VALUES_BY_LOSS = "values by loss"
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores to take gradients of, and probabilities to show: tensors of shape (batch, classes).
+    """Scores to compute gradients of, and probabilities to show: tensors of shape (batch, classes).
 
     Attributes:
-        scores: float32 logits; a binary head's are (-z, z).
-        probabilities: float32; of values, the values themselves.
-        head: "softmax", "sigmoid", "binary", "probabilities", "linear" (taken for logits) or "values", which
-            are no scores of classes.
-        is_contradicted: whether the output was stated to be logits, and is a probability.
-        positions: what is predicted at each position of an output with positions, such as pixels or tokens;
-            None without them, or for values. Of a binary head (batch, *positions) float32, the probability
-            of the second class; of a sigmoid for each class (batch, *positions, classes) float32; else
-            (batch, *positions) int32, the most probable class.
+        scores: float32 logits; for a binary head (-z, z).
+        probabilities: float32; for values, the values themselves.
+        head: "softmax", "sigmoid", "binary", "probabilities", "linear" (read as logits) or "values" (which
+            are not class scores).
+        is_contradicted: whether the output was stated to be logits but is a probability.
+        positions: the prediction at each position of an output with positions, such as pixels or tokens;
+            None without positions, or for values. For a binary head (batch, *positions) float32, the
+            probability of the second class; for one sigmoid per class (batch, *positions, classes) float32;
+            else (batch, *positions) int32, the most probable class.
         mask: (batch, *positions) bool, false where Keras' mask of the output leaves a position out; None
             without a mask.
     """
@@ -72,15 +72,15 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
 
     A single sigmoid counts as two classes. Several outputs of a linear head count as logits, unless they are
     probabilities by construction.
-    An output with space, (batch, height, width, classes) or (batch, classes, height, width), is averaged
-    over space (Vinogradova et al. 2020, "Towards Interpretable Semantic Segmentation via Gradient-weighted
-    Class Activation Mapping").
+    A spatial output, (batch, height, width, classes) or (batch, classes, height, width), is averaged over
+    space (Vinogradova et al. 2020, "Towards Interpretable Semantic Segmentation via Gradient-weighted Class
+    Activation Mapping").
 
     Args:
         outputs: the output tensor.
-        model: the Keras model, whose data format says which axis has the classes; without it the last.
-        stated: what the output is, one of `Head`, or `VALUES_BY_LOSS`. That it is logits does not count where
-            it is a probability by its operations.
+        model: the Keras model; its data format determines the axis of the classes. Without it, the last axis.
+        stated: what the output is, one of `Head`, or `VALUES_BY_LOSS`. Stated logits are ignored if the
+            operations make the output a probability.
     """
     logits, head, axis = _before_activation(outputs)
     known = bounds_of(outputs) if head == "linear" else None
@@ -107,13 +107,13 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
 
 
 def position_tensors(scores: ClassScores) -> dict[str, Any]:
-    """`positions`, what is predicted at each position, and `mask`, as far as there are any."""
+    """`positions`, the prediction at each position, and `mask`, if there are any."""
     tensors = {"positions": scores.positions, "mask": scores.mask}
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
 def _mean(logits: Any, axis: int | None) -> Any:
-    """Logits as float32 (batch, classes): their mean over all axes but that of the classes."""
+    """Logits as float32 (batch, classes): their mean over all other axes."""
     import tensorflow as tf
 
     logits = tf.cast(logits, tf.float32)
@@ -161,7 +161,7 @@ def _scores(logits: Any, head: str, axis: int | None, known: Any, stated: str) -
 
 
 def _of_probabilities(probabilities: Any, *, are_distributions: bool) -> ClassScores:
-    """Scores of outputs that are probabilities: of classes that exclude each other, or each of its own."""
+    """Scores of outputs that are probabilities, of mutually exclusive or independent classes."""
     import tensorflow as tf
 
     if are_distributions and probabilities.shape[-1] > 1:
@@ -175,9 +175,9 @@ def _of_probabilities(probabilities: Any, *, are_distributions: bool) -> ClassSc
 
 
 def _before_activation(outputs: Any) -> tuple[Any, str, int | None]:
-    """Logits, head, and the axis of the classes where the operations of the head show it."""
+    """Logits, head, and the axis of the classes if the operations of the head show it."""
     operation = _skip(outputs.op)
-    # A softmax over another axis than the last is one over the last, between two transposes.
+    # A softmax over another axis than the last is a softmax over the last axis between two transposes.
     before = _skip(operation.inputs[0].op) if operation.type == "Transpose" else operation
     if before is not operation and _HEADS.get(before.type) == "softmax":
         return before.inputs[0], "softmax", before.inputs[0].shape.rank - 1
@@ -186,7 +186,7 @@ def _before_activation(outputs: Any) -> tuple[Any, str, int | None]:
     reshaped = _skip(operation, _PASS_THROUGH | _RESHAPING)
     if reshaped.type in _HEADS:
         before, after = reshaped.inputs[0].shape, outputs.shape
-        # Where classes are merged with positions, their sums are no longer 1.
+        # If classes are merged with positions, their sums are no longer 1.
         if _HEADS[reshaped.type] == "sigmoid" or (after.rank and before[-1] == after[-1]):
             return _reshaped(reshaped.inputs[0], outputs), _HEADS[reshaped.type], None
     return outputs, "linear", None
@@ -200,20 +200,20 @@ def _reshaped(logits: Any, outputs: Any) -> Any:
 
 
 def _skip(operation: Any, types: Set[str] = _PASS_THROUGH) -> Any:
-    """The operation before those that only forward a value, or of other types."""
+    """The operation before those that only forward a value, or that have other given types."""
     while operation.type in types:
         operation = operation.inputs[0].op
     return operation
 
 
 def _moved_to(outputs: Any, axis: int) -> int | None:
-    """The axis of an output that a transpose has moved from another axis; None where that is not known."""
+    """The output axis to which a transpose moved another axis; None if not known."""
     order = _static(_skip(outputs.op).inputs[1])
     return None if order is None else order.tolist().index(axis)
 
 
 def _is_moved_last(tensor: Any) -> bool:
-    """Whether a transpose has just moved the first axis after the batch to the end."""
+    """Whether a transpose only moved the first axis after the batch to the end."""
     operation = _skip(tensor.op)
     order = _static(operation.inputs[1]) if operation.type == "Transpose" else None
     return order is not None and int(order[-1]) == 1

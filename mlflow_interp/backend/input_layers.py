@@ -1,4 +1,4 @@
-"""What a model does to its input before its first layer of weights: whether it scales pixels itself."""
+"""Whether a model scales pixels itself, before its first layer with weights."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from mlflow_interp.backend.layer_tree import walk
 
-#: Operations between layers that scale or shift: of Keras, and of TensorFlow in files of Keras 2.
+#: Operations between layers that scale or shift: Keras', and TensorFlow's in Keras 2 files.
 _ARITHMETIC = frozenset(("Add", "Subtract", "Multiply", "TrueDivide", "Divide"))
 _FUNCTIONS = frozenset(("add", "subtract", "multiply", "truediv", "divide"))
-#: Layers that leave the scale of pixels as it is, beside those that augment or resize.
+#: Layers that keep the scale of pixels, besides those that augment or resize.
 _TRANSPARENT = (
     "InputLayer",
     "Identity",
@@ -27,10 +27,10 @@ _TRANSPARENT = (
 
 
 def scales_input(model: Any) -> Literal["yes", "no", "unknown"]:
-    """Whether a model scales what it is fed, before any layer that has weights to learn.
+    """Whether a model scales its input, before any layer with trainable weights.
 
-    Only what stands on the way from the input counts: a Rescaling layer further inside is part of the
-    network. Of a subclassed model that has such a layer, the way is not known.
+    Only the first operations on the path from the input count: a Rescaling layer further inside is part of
+    the network. For a subclassed model with such a layer, the path is not known.
     """
     if _graph(model) is None:
         return "unknown" if any(_is_scaling(each.layer) for each in walk(model)) else "no"
@@ -43,7 +43,7 @@ def scales_input(model: Any) -> Literal["yes", "no", "unknown"]:
 
 
 def _steps(model: Any) -> Iterator[Any]:
-    """The operations on the way from the inputs, up to the first that changes more than scale and shape."""
+    """The operations on the path from the inputs, up to the first that changes more than scale and shape."""
     operations = _graph(model)._operations
     pending = [operation for operation in operations if type(operation).__name__ == "InputLayer"]
     own = {id(operation) for operation in operations}
@@ -66,7 +66,7 @@ def _steps(model: Any) -> Iterator[Any]:
 
 
 def _graph(layer: Any) -> Any:
-    """The functional model that a layer is, or that a Sequential model is inside; None for any other."""
+    """The functional model of a layer that is one, or that is a Sequential model; None for any other."""
     import keras
 
     graph = getattr(layer, "_functional", None) if isinstance(layer, keras.Sequential) else layer

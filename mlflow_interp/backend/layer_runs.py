@@ -1,8 +1,8 @@
 """Layers that run several times in a forward pass, and which of their runs are interpreted.
 
 A layer inside `TimeDistributed` runs once for each time step, an encoder once for each input that shares it,
-a shared activation wherever it is called. Runs that no later run depends on stand beside each other, as
-frames and inputs do: by default these are interpreted. Of runs in sequence that is the last one.
+a shared activation wherever it is called. By default, the runs that no later run depends on are interpreted:
+all of several parallel runs, such as those of frames and inputs, and the last of runs in sequence.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from mlflow_interp.backend.layer_tree import find_layer, walk
 from mlflow_interp.core.runs import Run
 from mlflow_interp.exceptions import OptionError
 
-#: Runs as a user names them: None for those that no later run depends on, "all", positions, also as a text.
+#: Runs as a user specifies them: None for those that no later run depends on, "all", positions, or text.
 Runs = str | int | Sequence[int] | None
 
-#: Runs as they are chosen: None and "all" as above, or positions, negative ones from the end.
+#: Parsed runs: None and "all" as above, or positions, negative ones from the end.
 RunChoice = tuple[int, ...] | Literal["all"] | None
 
 
@@ -30,10 +30,10 @@ class LayerRun:
     """One run of a layer in a traced forward pass.
 
     Attributes:
-        run: which one it is.
-        tensor: what the layer gives.
+        run: which run it is.
+        tensor: the output of the layer.
         call: its position in `Forward.runs`.
-        step: the time step that the run is of `tensor`, an index of its axis 1; None where it is all of it.
+        step: the time step of the run in `tensor`, an index of axis 1; None if the run is the whole tensor.
     """
 
     run: Run
@@ -47,7 +47,7 @@ class LayerRun:
 
 
 def parse_runs(runs: Runs) -> RunChoice:
-    """The choice that a user names.
+    """The user's choice of runs.
 
     Raises:
         OptionError: neither "all" nor integers.
@@ -70,19 +70,19 @@ def layer_runs(model: Any, passed: Forward, path: str, *, by_frame: bool = True)
     Args:
         model: the Keras model.
         passed: a traced pass.
-        path: of the layer.
-        by_frame: whether each frame that a `TimeDistributed` layer gives counts as a run of its own.
+        path: the path of the layer.
+        by_frame: whether each frame of a `TimeDistributed` layer counts as a separate run.
     """
     import keras
 
     has_frames = by_frame and isinstance(find_layer(model, path).layer, keras.layers.TimeDistributed)
     calls: list[tuple[int, Any, int | None, tuple[int, ...]]] = []
     for call, tensor in enumerate(passed.runs.get(path, ())):
-        # What has no height and width is a sequence, whose steps are its positions.
+        # A tensor without height and width is a sequence; its steps are its positions.
         steps = tensor.shape[1] if has_frames and (tensor.shape.rank or 0) > 4 else None
         inputs = _inputs_of(passed, tensor)
         calls += [(call, tensor, step, inputs) for step in ([None] if steps is None else range(steps))]
-    # In which order Keras runs the branches of a graph says nothing.
+    # The order in which Keras runs the branches of a graph is meaningless.
     calls.sort(key=lambda each: (len(each[3]), each[3]))
     frames = _frames(model, passed, path, [inputs for *_, inputs in calls])
     return [
@@ -101,13 +101,13 @@ def choose_runs(
     """The runs of a layer that are interpreted; at least one.
 
     Args:
-        path: of the layer, for messages.
-        runs: all of them.
-        choice: which to take.
+        path: the path of the layer, for messages.
+        runs: all runs of the layer.
+        choice: the user's choice.
         refusal: why a run can't be interpreted, None if it can.
 
     Raises:
-        OptionError: a run that there is not, or that can't be interpreted.
+        OptionError: a run that does not exist, or that can't be interpreted.
     """
     if isinstance(choice, tuple):
         chosen = [_at(path, runs, number) for number in dict.fromkeys(choice)]
@@ -149,7 +149,7 @@ def _inputs_of(passed: Forward, tensor: Any) -> tuple[int, ...]:
     """The positions of the inputs that a tensor is computed from."""
     import tensorflow as tf
 
-    # The shape of an input does not count as depending on it.
+    # Depending on the shape of an input alone does not count.
     ancestors = dependencies(tensor, but=("Shape",))
     inputs = tf.nest.flatten(passed.inputs)
     return tuple(position for position, each in enumerate(inputs) if each.op.name in ancestors)

@@ -69,13 +69,13 @@ def leaf_paths(model: Any) -> set[str]:
 
 
 def find_layer(model: Any, layer: str | int) -> Located:
-    """The layer at an index of `model.layers` (negative from the end), a name, or a path.
+    """The layer with an index in `model.layers` (negative from the end), a name, or a path.
 
     A path leads into nested models, each part a name or an index: "mobilenetv2/out_relu", "1/-1".
     A name alone is searched at every depth.
 
     Raises:
-        OptionError: no layer is there, or several share the name.
+        OptionError: no such layer, or several share the name.
     """
     all_layers = walk(model)
     by_path = [located for located in all_layers if located.path == str(layer)]
@@ -105,7 +105,7 @@ def find_layers(model: Any, layers: str | int | Sequence[str | int]) -> list[Loc
     """The layers of a list, or of a text with commas; each as `find_layer` finds it.
 
     Raises:
-        OptionError: a layer is not there, is there twice, or none is named.
+        OptionError: no such layer, a layer named twice, or no layer named.
     """
     located = [find_layer(model, name) for name in split_layers(layers)]
     check_named_once(layers, [each.path for each in located])
@@ -113,7 +113,7 @@ def find_layers(model: Any, layers: str | int | Sequence[str | int]) -> list[Loc
 
 
 def check_named_once(layers: str | int | Sequence[str | int], paths: Sequence[str]) -> None:
-    """Raise an OptionError where `layers`, found at `paths`, names no layer, or one of them twice."""
+    """Raise an OptionError if `layers`, found at `paths`, names no layer, or one of them twice."""
     if not paths or len(set(paths)) < len(paths):
         raise OptionError(f"layers {layers!r} names {'a layer twice' if paths else 'none'}; name each once")
 
@@ -139,7 +139,7 @@ def is_channels_first(model: Any) -> bool:
 
 
 def output_shape(model: Any) -> tuple[int | None, ...] | None:
-    """The shape of the model's only output with its batch axis; None for several outputs, or if not known."""
+    """The shape of the model's only output with its batch axis; None for several outputs or if not known."""
     try:
         shape = model.output_shape
     except (AttributeError, ValueError, RuntimeError, TypeError, KeyError):

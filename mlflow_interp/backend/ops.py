@@ -1,4 +1,4 @@
-"""The verbs that methods are written in, on traced tensors; TensorFlow is imported when one is used."""
+"""The operations that methods are written in, on traced tensors; TensorFlow is imported on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Over = Literal["space", "channels"]
 SPACE: Over = "space"
 CHANNELS: Over = "channels"
 
-# Lists that TensorFlow keeps with a graph, so that they live as long as its tensors.
+# Collections that TensorFlow keeps with a graph, so that they live as long as its tensors.
 _FEATURE_MAPS = "mlflow_interp/feature_maps"  # [(feature map, the layer's tensor, lay_out)], path
 _GRADIENTS = "mlflow_interp/gradients"  # (score, tensor, gradient)
 
@@ -20,10 +20,10 @@ _GRADIENTS = "mlflow_interp/gradients"  # (score, tensor, gradient)
 def declare_feature_maps(
     features: Sequence[Any], tensors: Sequence[Any], lay_outs: Sequence[Callable[[Any], Any]], path: str
 ) -> None:
-    """Declare that `features` are the outputs `tensors` of runs of the layer at `path`, each laid out.
+    """Declare that `features` are the outputs `tensors` of runs of the layer at `path`, as feature maps.
 
-    `gradient` with respect to one of them is then the gradient with respect to the layer, laid out the same
-    way; those of all runs are computed in one backward pass.
+    `gradient` with respect to one of them is then the gradient with respect to the layer, in the same layout;
+    the gradients of all runs are computed in one backward pass.
     """
     group = list(zip(features, tensors, lay_outs, strict=True))
     features[0].graph.get_collection_ref(_FEATURE_MAPS).append((group, path))
@@ -32,7 +32,7 @@ def declare_feature_maps(
 def gradient(score: Any, tensor: Any) -> Any:
     """The gradient of a score (batch,) with respect to a tensor, of its shape, float32.
 
-    Computed once in a graph, however many methods ask for it. None where the score does not depend on the
+    It is computed once in a graph, however many methods request it. None if the score does not depend on the
     tensor.
 
     Raises:
@@ -62,7 +62,7 @@ def _gradients_of_runs(score: Any, group: Sequence[Any], path: str) -> Iterator[
     for features, output, lay_out in group:
         if results[id(output)] is None:
             raise OptionError(
-                f"the class score does not depend on layer {path!r}; take a layer on the way to it"
+                f"the class score does not depend on layer {path!r}; choose a layer that it depends on"
             )
         yield features, lay_out(as_float(results[id(output)]))
 
@@ -82,14 +82,14 @@ def as_float(tensor: Any) -> Any:
 
 
 def mean(tensor: Any, *, over: Over) -> Any:
-    """The mean over space or channels; these axes stay, with length 1, so that it can be multiplied with."""
+    """The mean over space or channels; these axes are kept with length 1, so that the result broadcasts."""
     import tensorflow as tf
 
     return tf.reduce_mean(tensor, axis=_axes(tensor, over), keepdims=True)
 
 
 def sum(tensor: Any, *, over: Over) -> Any:
-    """The sum over space or channels; these axes are gone."""
+    """The sum over space or channels; these axes are removed."""
     import tensorflow as tf
 
     return tf.reduce_sum(tensor, axis=_axes(tensor, over))
@@ -101,7 +101,7 @@ def _axes(tensor: Any, over: Over) -> list[int]:
 
 
 def relu(tensor: Any) -> Any:
-    """Negative values cut off at zero."""
+    """Values with negative ones replaced by zero."""
     import tensorflow as tf
 
     return tf.nn.relu(tensor)

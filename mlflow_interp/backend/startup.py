@@ -15,19 +15,19 @@ def check_backend() -> None:
     """Check that Keras runs on TensorFlow, without importing either.
 
     Raises:
-        OptionError: another backend is chosen by KERAS_BACKEND or in Keras' own file.
+        OptionError: KERAS_BACKEND or Keras' configuration file chooses another backend.
     """
     keras: Any = sys.modules.get("keras")
     backend = keras.config.backend() if hasattr(keras, "config") else _chosen_backend()
     if backend != "tensorflow":
         raise OptionError(
-            f"Keras runs on {backend!r}, and only its TensorFlow backend is supported; set "
+            f"Keras uses the backend {backend!r}, but only TensorFlow is supported; set "
             "KERAS_BACKEND=tensorflow before Keras is imported"
         )
 
 
 def _chosen_backend() -> str:
-    """The backend that Keras will choose: by the environment, else by its file."""
+    """The backend that Keras will use, from the environment, else from its configuration file."""
     if chosen := os.environ.get("KERAS_BACKEND"):
         return chosen
     home = os.environ.get("KERAS_HOME")
@@ -39,7 +39,7 @@ def _chosen_backend() -> str:
 
 
 def import_quietly() -> None:
-    """Import TensorFlow and list its devices, with stderr redirected: no setting hides their messages."""
+    """Import TensorFlow and list its devices with stderr redirected, as no setting hides their messages."""
     stderr = os.dup(2)
     devnull = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -10,7 +10,7 @@ class ImageWriter:
     """Writes images to a folder that TensorBoard reads.
 
     Args:
-        folder: Of the event files.
+        folder: The folder of the event files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -19,7 +19,7 @@ class ImageWriter:
         self._writer: Any = tf.summary.create_file_writer(str(folder))
 
     def write(self, name: str, png: bytes, step: int) -> None:
-        """Write a PNG under a name, at a step of its slider."""
+        """Write a PNG under a name and step."""
         import tensorflow as tf
 
         with self._writer.as_default():

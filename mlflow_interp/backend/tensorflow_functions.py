@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 FUNCTION = "TensorFlowFunction"
-# What a file may call: pure functions of tensors only, as `tf.io.write_file` is a function too.
+# Functions that a file may call: pure functions of tensors only, as `tf.io.write_file` is a function too.
 ALLOWED = frozenset(
     [
         "__operators__.add",
@@ -77,7 +77,7 @@ ALLOWED = frozenset(
 
 @cache
 def function_class() -> type:
-    """The class of our layer for a TensorFlow function, created when Keras is imported anyway."""
+    """The class of our layer for a TensorFlow function, created only when Keras is imported anyway."""
     import keras
 
     class TensorFlowFunction(keras.Operation):  # type: ignore[misc]
@@ -92,7 +92,7 @@ def function_class() -> type:
 
 
 def _resolve(name: str) -> Any:
-    """The TensorFlow function of a name in `ALLOWED`."""
+    """The TensorFlow function with a name in `ALLOWED`."""
     import tensorflow as tf
 
     if name == "__operators__.getitem":

@@ -1,4 +1,4 @@
-"""Images decoded and resized by TensorFlow, as Keras' own loaders of folders do it."""
+"""Images decoded and resized by TensorFlow, as in Keras' own folder loaders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ def decode_jpeg(content: bytes, channels: int) -> np.ndarray:
     """A JPEG as uint8 (height, width, channels); its decoder is faster and less exact than Pillow's.
 
     Args:
-        content: of the file.
+        content: the content of the file.
         channels: 1 or 3.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the file is damaged.
     """
     import tensorflow as tf
 
@@ -26,8 +26,8 @@ def decode_jpeg(content: bytes, channels: int) -> np.ndarray:
 def resize_image(pixels: np.ndarray, size: tuple[int, int], *, mode: str, method: str) -> np.ndarray:
     """An image (height, width, channels) resized as `keras.utils.image_dataset_from_directory` does.
 
-    It is not smoothed before it is reduced, and not rounded: uint8 for "nearest", else float32, which bicubic
-    and Lanczos take below 0 and above 255.
+    Without antialiasing or rounding: uint8 for "nearest", else float32, which bicubic and Lanczos may take
+    below 0 and above 255.
 
     Args:
         pixels: uint8.
@@ -38,7 +38,7 @@ def resize_image(pixels: np.ndarray, size: tuple[int, int], *, mode: str, method
     import keras
     import tensorflow as tf
 
-    with tf.device("cpu"):  # a GPU may round in another way, and is busy with the model
+    with tf.device("cpu"):  # a GPU may round differently, and is busy with the model
         if mode == "crop":
             resized = keras.preprocessing.image.smart_resize(tf.constant(pixels), size, interpolation=method)
         elif mode == "pad":

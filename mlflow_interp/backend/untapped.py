@@ -1,4 +1,4 @@
-"""Why Keras' validation pass can't be captured, each reason with what helps."""
+"""Reasons why Keras' validation pass can't be captured, each with a remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNHEARD = (
 
 
 def not_tensors(types: Sequence[str]) -> str:
-    """What to say of inputs that are not dense tensors."""
+    """The reason for inputs that are not dense tensors."""
     return (
         f"validation batches can't be captured, as compute_metrics is given {', '.join(types)} as inputs and "
         "not dense tensors; pass data="
@@ -24,7 +24,7 @@ def not_tensors(types: Sequence[str]) -> str:
 
 
 def obstacle(model: Any) -> str | None:
-    """What keeps the batches of a compiled model from being captured, as far as it is known before a pass."""
+    """What prevents capturing the batches of a compiled model, as far as known before a pass."""
     import tensorflow as tf
 
     name = f"model {model.name!r}"
@@ -43,7 +43,7 @@ def obstacle(model: Any) -> str | None:
     return None
 
 
-#: What helps where a model has a method of its own in place of one of Keras.
+#: Remedies if a model overrides one of Keras' methods.
 _OWN = {
     "evaluate": "pass data=",
     "make_test_function": "pass data=",
@@ -52,7 +52,7 @@ _OWN = {
 
 
 def own_test_code(model: Any, methods: Iterable[str] = tuple(_OWN)) -> str | None:
-    """Which of a model's own methods has replaced one of Keras, and did not call `compute_metrics`."""
+    """Which of a model's own methods overrides one of Keras' and did not call `compute_metrics`."""
     for method in methods:
         if _is_own(model, method):
             return (
@@ -63,7 +63,7 @@ def own_test_code(model: Any, methods: Iterable[str] = tuple(_OWN)) -> str | Non
 
 
 def _is_own(model: Any, method: str) -> bool:
-    """Whether a method is not that of Keras: of the user's class, or set on the model itself."""
+    """Whether a method is not Keras': defined by the user's class, or set on the model itself."""
     import keras
 
     return method in vars(model) or getattr(type(model), method) is not getattr(keras.Model, method)

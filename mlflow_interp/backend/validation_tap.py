@@ -1,4 +1,4 @@
-"""What Keras' own validation pass feeds a model and gets from it, without running it twice."""
+"""Captures the inputs and outputs of a model in Keras' own validation pass, without running it twice."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ValidationBatch:
     """A batch of a validation pass: inputs, true labels, predicted probabilities, sample weights.
 
     Attributes:
-        labels: None where the validation data has none.
-        positions: of a model that gives classes for positions `positions`, and `mask` where it has one, as
-            in `ClassScores`.
+        labels: None if the validation data has none.
+        positions: for a model that gives classes for positions, `positions` and optionally `mask`, as in
+            `ClassScores`.
     """
 
     inputs: Arrays
@@ -36,16 +36,16 @@ class ValidationBatch:
 
 
 class ValidationTap:
-    """Captures what Keras' own validation pass feeds the model and gets from it, batch by batch.
+    """Captures the inputs and outputs of the model in Keras' own validation pass, batch by batch.
 
-    The test function is traced with one more operation in it, which copies and gives nothing back. The
-    function that trains is traced while the tap is closed, and is not touched.
+    The test function is traced with one additional operation, which copies the batch and returns nothing. The
+    training function is traced while the tap is closed, and is not changed.
 
     Args:
-        model: the Keras model, compiled.
+        model: the compiled Keras model.
         capture: called with each batch.
-        stated_head: what the model's output is.
-        output: which output of a model with several to capture: its name, or its position.
+        stated_head: what the model's output is, as stated.
+        output: the output to capture of a model with several: its name or position.
     """
 
     def __init__(
@@ -64,25 +64,25 @@ class ValidationTap:
         self.capturing = False
         self._untapped = model.test_function
         self._open = contextlib.ExitStack()
-        self._lock = threading.Lock()  # replicas call at the same time
+        self._lock = threading.Lock()  # replicas call concurrently
         self._has_opened = False
         self._is_added = False
         self._failure: str | None = None
         self._obstacle = obstacle(model)
         self.possible = self._obstacle is None
         if self.possible:
-            model.test_function = None  # one that exists already was traced without the tap
+            model.test_function = None  # an existing one was traced without the tap
 
     def why_not(self) -> str | None:
-        """Why batches can't be captured, or were not, and what to do; None where no pass has missed them."""
+        """Why batches can't be captured, or were not, and what to do; None if no pass missed them."""
         if self._obstacle or self._is_added:
             return self._obstacle
-        if not self._has_opened:  # a model's own `evaluate` may begin no pass that callbacks know of
+        if not self._has_opened:  # a model's own `evaluate` may run a pass that callbacks are not notified of
             return own_test_code(self.model, ["evaluate"])
         return self._failure or own_test_code(self.model) or UNHEARD
 
     def open(self) -> None:
-        """Capture from now on: a validation pass begins."""
+        """Start capturing: a validation pass begins."""
         self.close()
         self._has_opened = True
         if self.possible:
@@ -91,7 +91,7 @@ class ValidationTap:
             self.capturing = True
 
     def close(self) -> None:
-        """Stop capturing: the pass has ended, or was ended by an exception."""
+        """Stop capturing: the pass has ended, possibly by an exception."""
         self.capturing = False
         self._open.close()
 
@@ -108,7 +108,7 @@ class ValidationTap:
                 self._add_copy_operation(x, y, y_pred, sample_weight)
             except InterpretationError as error:
                 self._failure = str(error)
-            # Whatever can't be copied must not cost the validation.
+            # A batch that can't be copied must not make the validation fail.
             except Exception as error:
                 reason = f"{type(error).__name__}: {reason_of(error)}"
                 self._failure = f"validation batches can't be captured ({reason}); pass data="
@@ -124,7 +124,7 @@ class ValidationTap:
         """
         import tensorflow as tf
 
-        if tf.executing_eagerly():  # without a graph to read scores off
+        if tf.executing_eagerly():  # without a graph to read scores from
             self._failure = EAGER_FUNCTIONS
             return
         known = outputs_of_structure(outputs, getattr(self.model, "output_names", ()))
@@ -139,7 +139,7 @@ class ValidationTap:
         labels = labels_for(output, labels, getattr(self.model, "loss", None))
         columns = {"labels": labels, "weights": output.of(weights)}
         columns = {name: column for name, column in columns.items() if isinstance(column, tf.Tensor)}
-        # Labels of positions have an axis for them.
+        # Labels of positions have a positions axis.
         if "labels" in columns and (labels.shape.rank is None or labels.shape.rank > 1):
             columns |= position_tensors(scores)
 

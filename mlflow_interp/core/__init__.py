@@ -1,1 +1,1 @@
-"""What passes between the rooms: inputs, predictions, results. NumPy, and Pillow to resample."""
+"""The data that packages exchange: inputs, predictions, results. NumPy, and Pillow to resample."""

@@ -1,4 +1,4 @@
-"""The values that an option accepts, stated in its annotation, so that one place can check all options.
+"""The values that an option accepts, stated in its annotation, so that all options are checked in one place.
 
 `opacity: Annotated[float, Range(least=0, most=1)]`, `legend: Literal["shared", "each", "off"]`,
 `colormap: Annotated[str, Checked(find_colormap)]`.
@@ -17,7 +17,7 @@ from mlflow_interp.exceptions import OptionError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# TensorFlow and umap-learn compute in 32 bits: a larger number would overflow there without an error.
+# TensorFlow and umap-learn use 32 bits: a larger number would overflow there without an error.
 LARGEST = 2**31 - 1  # of whole numbers
 LARGEST_FLOAT = 3.4e38
 
@@ -27,10 +27,10 @@ class Range:
     """A range of numbers, as metadata of an annotation.
 
     Attributes:
-        least: the smallest number that is accepted.
-        above: the number that all accepted ones are above, in place of `least`.
-        most: the largest number that is accepted.
-        below: the number that all accepted ones are below, in place of `most`.
+        least: the smallest accepted number (inclusive).
+        above: an exclusive lower bound, in place of `least`.
+        most: the largest accepted number (inclusive).
+        below: an exclusive upper bound, in place of `most`.
     """
 
     least: float | None = None
@@ -47,7 +47,7 @@ class Range:
         )
 
     def __str__(self) -> str:
-        """In words, such as "1 or more", "from 0 to 1" or "above 0, up to 100"."""
+        """As text, such as "1 or more", "from 0 to 1" or "above 0, up to 100"."""
         upper = f"{self.most:g}" if self.most is not None else ""
         if self.below is not None:
             upper = f"below {self.below:g}"
@@ -59,10 +59,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a function takes without an OptionError, as metadata of an annotation.
+    """Values for which a function raises no OptionError, as metadata of an annotation.
 
     Attributes:
-        check: the function; it gets a value, and what it returns is not used.
+        check: the function; it is called with the value, and its return value is not used.
     """
 
     check: Callable[[Any], Any]
@@ -71,12 +71,12 @@ class Checked:
 def check(name: str, annotation: Any, value: Any) -> None:
     """Check the value of an option against its annotation.
 
-    Numbers, ranges, choices and `Checked` are checked; other types are not, as functions accept what
-    behaves like them.
+    Numbers, ranges, choices and `Checked` are checked; other types are not, as functions accept anything
+    that behaves like them.
 
     Raises:
-        OptionError: a number that can't be computed with or is out of range, no number where one is needed,
-            or a text that is not one of the choices.
+        OptionError: a number that is not finite or out of range, a value that should be a number, or a text
+            that is not one of the choices.
     """
     members = set(_members(annotation))
     if value is None and type(None) in members:
@@ -89,7 +89,7 @@ def check(name: str, annotation: Any, value: Any) -> None:
 
 
 def checked(function: F) -> F:
-    """Check the keyword arguments of a function that users call directly, as those of a method are."""
+    """Check the keyword arguments of a function that users call directly, like the options of a method."""
 
     @functools.cache
     def annotations() -> dict[str, Any]:
@@ -105,7 +105,7 @@ def checked(function: F) -> F:
 
 
 def range_of(annotation: Any) -> Range | None:
-    """The range of the numbers that an annotation accepts; None where it states none."""
+    """The range of numbers that an annotation accepts; None if it states none."""
     return next((each for each in _metadata(annotation) if isinstance(each, Range)), None)
 
 
@@ -121,7 +121,7 @@ def _members(annotation: Any) -> Iterator[Any]:
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
-    """What `Annotated` adds to a type or to the types of a union."""
+    """The metadata that `Annotated` adds to a type or to the types of a union."""
     if get_origin(annotation) is Annotated:
         yield from _metadata(get_args(annotation)[0])
         yield from annotation.__metadata__

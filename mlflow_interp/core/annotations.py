@@ -1,4 +1,4 @@
-"""What is known about inputs beside the inputs themselves: labels and weights, one row per input."""
+"""Annotations of inputs: labels and weights, one row per input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.exceptions import InputsError
 
-LARGEST_INTEGER = 2**63 - 1  # that an array of integers holds
+LARGEST_INTEGER = 2**63 - 1  # that an integer array can hold
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Annotations:
 
     Attributes:
         labels: (n,) int64 class indices, `UNKNOWN` where not given.
-        rows: (n, classes) labels as given, where they are rows of numbers.
-        weights: (n,) how much each input counts, or (n, …) each of its positions, where given.
+        rows: (n, classes) labels as given, if they are rows of numbers.
+        weights: (n,) the weight of each input, or (n, …) of each of its positions, if given.
         given: see `Chunk.given_labels`.
     """
 
@@ -46,19 +46,19 @@ def annotate(
     by_position: bool | None = False,
     are_values: bool = False,
 ) -> tuple[Annotations, list[str]]:
-    """Labels and weights of any kind, and warnings about those that fit no class; see `label_indices`.
+    """Labels and weights of any kind, and warnings about labels that fit no class; see `label_indices`.
 
-    Labels that are no class of the whole input are left out with a warning, and never made one.
+    Labels that are not classes of whole inputs are left out with a warning, and never converted to a class.
 
     Args:
-        labels: as given.
+        labels: the labels as given.
         total: the number of inputs.
-        class_names: the names of the classes, where known.
-        classes: their number, where known.
-        weights: of the inputs, as given.
+        class_names: the names of the classes, if known.
+        classes: the number of classes, if known.
+        weights: the weights of the inputs, as given.
         by_position: whether the model gives classes for each position of an input, such as a pixel; None
-            where that is not known before it is run.
-        are_values: whether labels may be the values of a regression, which are not warned of.
+            if that is not known before it is run.
+        are_values: whether labels may be the values of a regression, which cause no warnings.
     """
     labels = values = _without_axes_of_one(labels, total)
     row_of_weights = row_weights(weights, total)
@@ -83,7 +83,7 @@ def _without_axes_of_one(labels: Any, total: int) -> np.ndarray | None:
 
 
 def _given(values: np.ndarray | None, total: int) -> np.ndarray | None:
-    """Labels that may be values, or classes of positions; None where they can be neither."""
+    """Labels that may be values, or classes of positions; None if they can be neither."""
     if values is None or not values.ndim or len(values) != total:
         return None
     return values if _are_numbers(values) or (values.ndim > 1 and values.dtype.kind in "SUO") else None
@@ -94,7 +94,7 @@ def _are_numbers(values: np.ndarray | None) -> bool:
 
 
 def _may_be_of_positions(values: np.ndarray, by_position: bool | None) -> bool:
-    """Whether labels are left to who knows the positions that the model gives classes for."""
+    """Whether to leave the labels to code that knows the positions that the model gives classes for."""
     if values.ndim < 2 or values.shape[1:] == (1,):
         return False
     if by_position is None:
@@ -103,38 +103,38 @@ def _may_be_of_positions(values: np.ndarray, by_position: bool | None) -> bool:
 
 
 def _first_outside(rows: np.ndarray) -> np.ndarray | None:
-    """The first of (n, k) rows that is neither one-hot, nor several labels, nor probabilities."""
-    # NaN is none of these.
+    """The first of (n, k) rows that is not one-hot, multi-hot or a row of probabilities."""
+    # NaN is none of these either.
     outside = ~((rows >= 0) & (rows <= 1)).all(axis=1)
     return np.asarray(rows[outside][0]) if outside.any() else None
 
 
 def _misfit(values: np.ndarray | None, total: int) -> str | None:
-    """Why labels of several values an input are no classes of it; None where they may be."""
+    """Why labels with several values per input can't be classes of it; None if they may be."""
     if values is None or values.ndim < 2 or values.shape[1] < 2 or not _are_numbers(values):
         return None
-    if len(values) != total:  # which is an error of its own
+    if len(values) != total:  # which raises an error elsewhere
         return None
     shape = "×".join(map(str, values.shape[1:]))
     if values.ndim > 2:
         return (
-            f"labels have {shape} values for each input, which are no classes of it; they are left out. Give "
-            "a class or a row of classes for each input"
+            f"labels have {shape} values for each input, so they can't be its class; they are left out. Give "
+            "a class index or a row of classes for each input"
         )
     outside = _first_outside(values)
     if outside is None:
         return None
     row = np.array2string(outside, threshold=4, edgeitems=2, separator=", ")
     return (
-        f"labels are rows of {shape} such as {row}, neither 0 and 1 nor probabilities of classes; they are "
-        "left out. Give a class index, or a row of classes, for each input"
+        f"labels are rows of {shape} such as {row}, which are neither 0 and 1 nor class probabilities; they "
+        "are left out. Give a class index or a row of classes for each input"
     )
 
 
 def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
     """Integers, one-hot rows or names as (n,) int64 class indices, and the names that fit no class.
 
-    What is not given, or fits no class, is `UNKNOWN`.
+    Labels that are missing or fit no class are `UNKNOWN`.
 
     Raises:
         InputsError: the number of labels is not the number of inputs.
@@ -144,7 +144,7 @@ def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) ->
     values = np.asarray(labels)
     if values.dtype.kind not in "biufSUO" or not 0 < values.ndim <= 2 or values.shape[1:] == (0,):
         raise InputsError(
-            f"labels hold {values.dtype} values of shape {values.shape}; give a class index, a name or a row "
+            f"labels are {values.dtype} values of shape {values.shape}; give a class index, a name or a row "
             "of classes for each input, or no labels"
         )
     if len(values) != total:
@@ -155,7 +155,7 @@ def label_indices(labels: Any, total: int, class_names: Sequence[str] | None) ->
 
 
 def class_indices(values: np.ndarray, class_names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
-    """Names, or integers, as (n,) int64 class indices, `UNKNOWN` where one fits no class; and the misfits."""
+    """Names or integers as (n,) int64 class indices, `UNKNOWN` if one fits no class; and the misfits."""
     if values.dtype.kind not in "SUO":
         return _integers(values)
     names = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
@@ -165,7 +165,7 @@ def class_indices(values: np.ndarray, class_names: Sequence[str] | None) -> tupl
 
 
 def label_rows(labels: Any) -> np.ndarray | None:
-    """Labels as given where they are (n, classes) numbers: one-hot, multi-hot or soft. Else None."""
+    """Labels as given if they are (n, classes) numbers: one-hot, multi-hot or soft. Else None."""
     values = None if labels is None else np.asarray(labels)
     if values is None or values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
         return None
@@ -173,7 +173,7 @@ def label_rows(labels: Any) -> np.ndarray | None:
 
 
 def row_weights(weights: Any, total: int) -> np.ndarray | None:
-    """Weights as they came with a dataset, where there is one, or a row of them, per input. Else None."""
+    """The weights from a dataset, if there is one weight, or a row of weights, per input. Else None."""
     values = None if weights is None or isinstance(weights, (dict, tuple)) else np.asarray(weights)
     return values if values is not None and values.ndim and len(values) == total else None
 
@@ -182,21 +182,21 @@ def _label_warnings(indices: np.ndarray, unknown_names: Sequence[str], classes: 
     warnings = []
     if unknown_names:
         warnings.append(
-            f"labels that are no class names are taken as unknown: {', '.join(unknown_names[:5])}; "
+            f"labels that are not class names count as unknown: {', '.join(unknown_names[:5])}; "
             "pass class_names= with the model's classes"
         )
     outside = indices[(indices < UNKNOWN) | (indices >= (classes or np.inf))]
     if len(outside):
-        classes_are = f"the model has classes 0 to {classes - 1}" if classes else "classes start at 0"
+        classes_are = f"the model has classes 0–{classes - 1}" if classes else "classes start at 0"
         warnings.append(
-            f"labels such as {outside[0]} are of no class: {classes_are}; "
-            "give labels in this range, or -1 where there is none"
+            f"label {outside[0]} is out of range: {classes_are}; "
+            "give labels in this range, or -1 for inputs without a label"
         )
     return warnings
 
 
 def _integers(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Numbers as int64, `UNKNOWN` where one is not an integer; and those numbers as text."""
+    """Numbers as int64, `UNKNOWN` if one is not an integer; and those numbers as text."""
     if values.dtype.kind != "f":
         return values.astype(np.int64), []
     with np.errstate(over="ignore"):

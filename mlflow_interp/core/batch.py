@@ -14,12 +14,13 @@ from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.exceptions import InputsError
 
 _SHUFFLED = (
-    "the inputs came in another order when they were read again, so results of two passes belong to "
-    "different inputs; shuffle the dataset with reshuffle_each_iteration=False, or pass arrays"
+    "the inputs were in a different order when they were read again, so the results of the two passes belong "
+    "to different inputs; shuffle with reshuffle_each_iteration=False, or pass arrays"
 )
 _NOT_REPEATABLE = (
-    "other inputs came when they were read again, so results of two passes belong to different inputs; "
-    "make the dataset yield the same inputs each time, without random augmentation, or pass arrays"
+    "the inputs were different when they were read again, so the results of the two passes belong to "
+    "different inputs; make the dataset yield the same inputs each time (no random augmentation), or pass "
+    "arrays"
 )
 
 
@@ -27,20 +28,20 @@ _NOT_REPEATABLE = (
 class Batch:
     """All inputs of one interpretation, read chunk by chunk.
 
-    They may be read several times; a source that gives other inputs then is warned of.
+    They may be read several times; there is a warning if a source then gives different inputs.
 
     Attributes:
-        source: where they come from, for people: a path, a URI, "array", "dataset".
-        read: yields the chunks; each call starts again.
-        total: the number of inputs, None where it is only known after reading.
-        class_names: the names of the model's classes, None where they are not known.
-        preparation: how inputs became what the model is fed: preprocess, resize, size.
-        read_like: reads one more input out of a file, prepared as these are.
-        read_arrays: reads the arrays of an earlier interpretation out of its folder or URI.
-        head: what the model's output is, as it is stated; see `backend.heads.Head`.
-        ignored_label: the label that stands for no class by the model's loss, None without one.
-        labelled: false where no input has a label, as far as that is known before reading.
-        skipped: what could not be read and why, by name; filled while reading.
+        source: where they come from, for display: a path, a URI, "array", "dataset".
+        read: yields the chunks; each call starts from the beginning.
+        total: the number of inputs, None if it is only known after reading.
+        class_names: the names of the model's classes, None if not known.
+        preparation: how inputs were prepared for the model: preprocess, resize, size.
+        read_like: reads one more input from a file, prepared like these.
+        read_arrays: reads the arrays of an earlier interpretation from its folder or URI.
+        head: what the model's output is, as stated; see `backend.heads.Head`.
+        ignored_label: the label that the model's loss ignores, None without one.
+        labelled: false if no input has a label, as far as that is known before reading.
+        skipped: by name, inputs that could not be read and why; filled while reading.
         warnings: what a user should know before trusting a figure.
     """
 
@@ -60,13 +61,13 @@ class Batch:
     _passes: list[InputsRecord] = field(default_factory=list, repr=False)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield every chunk; a full pass also makes the `record`.
+        """Yield every chunk; a full pass also creates the `record`.
 
-        The inputs may be read by threads ahead of their use. These end with the iterator: a loop that may
-        be left early iterates over `contextlib.closing(batch.chunks())`.
+        Threads may read inputs ahead of their use. They end with the iterator: a loop that may be left early
+        should iterate over `contextlib.closing(batch.chunks())`.
 
         Raises:
-            InputsError: nothing could be read at all.
+            InputsError: no input could be read.
         """
         current = InputsRecord()
         with closed_at_end(self.read()) as chunks:
@@ -78,7 +79,7 @@ class Batch:
             raise InputsError(
                 f"no input could be read from {self.source!r}"
                 + (f" ({reasons})" if reasons else " (it is empty)")
-                + "; give others, or save or copy them anew"
+                + "; give other inputs, or save or copy these again"
             )
         if not self._passes:
             self._passes.append(current)
@@ -87,22 +88,22 @@ class Batch:
             self.warnings.append(warning)
 
     def in_memory(self) -> Batch:
-        """These inputs, all read now and held in memory: each pass gives the same, of whatever source."""
+        """These inputs, all read now and held in memory: each pass gives the same, whatever the source."""
         chunks = list(self.chunks())
         return replace(self, read=lambda: iter(chunks))
 
     def with_columns(self, columns: Mapping[str, Any]) -> Batch:
-        """These inputs with further values that belong to each: `chunk.columns` holds those of its inputs.
+        """These inputs with additional values for each: `chunk.columns` has the values of its inputs.
 
-        An input's row is its position in the inputs as given: what could not be read keeps its row, and
-        with `max_inputs` there are values for all inputs, also for those that are not read.
+        An input's row is its position in the inputs as given: unreadable inputs keep their row, and with
+        `max_inputs` there are values for all inputs, including those that are not read.
 
         Args:
-            columns: By name, which messages use, an array with a row for each input given.
+            columns: By name (used in messages), an array with a row for each given input.
 
         Raises:
-            InputsError: the numbers of values and inputs differ. Raised here as far as the number of
-                inputs is known, otherwise while reading.
+            InputsError: the numbers of values and inputs differ. Raised here if the number of inputs is
+                known, otherwise while reading.
         """
         values = {name: np.atleast_1d(np.asarray(column)) for name, column in columns.items()}
         for name, column in values.items():
@@ -135,11 +136,11 @@ class Batch:
 
     @property
     def count(self) -> int:
-        """How many inputs could be read."""
+        """The number of inputs that could be read."""
         return self.record().count
 
     def record(self) -> InputsRecord:
-        """What is recorded of the inputs; reads them all, if they were not read before."""
+        """The record of the inputs; reads them all if they were not read before."""
         if not self._passes:
             for _ in self.chunks():
                 pass
@@ -150,7 +151,7 @@ class Batch:
 
 
 def _difference(first: InputsRecord, later: InputsRecord) -> str | None:
-    """A warning where a later pass gave other inputs, or gave them in another order."""
+    """A warning if a later pass gave different inputs, or the same in a different order."""
     if first.order == later.order:
         return None
     return _SHUFFLED if first.digest == later.digest else _NOT_REPEATABLE
@@ -158,7 +159,7 @@ def _difference(first: InputsRecord, later: InputsRecord) -> str | None:
 
 @contextmanager
 def closed_at_end(chunks: Iterator[Any]) -> Iterator[Iterator[Any]]:
-    """An iterator that is closed when the block ends, where it is one that can be."""
+    """An iterator that is closed when the block ends, if it can be closed."""
     try:
         yield chunks
     finally:

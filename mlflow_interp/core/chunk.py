@@ -1,4 +1,4 @@
-"""Consecutive inputs, few enough for memory, and the arrays they are made of."""
+"""Consecutive inputs, few enough for memory, and their arrays."""
 
 from __future__ import annotations
 
@@ -22,20 +22,18 @@ class Chunk:
 
     Attributes:
         indices: (n,) int64, their positions in the inputs as given.
-        names: n names for people: file names, or the positions.
-        inputs: what the model is fed, n rows: an array, or a tuple or dict of arrays.
+        names: n display names: file names, or the positions.
+        inputs: the model's inputs, n rows: an array, or a tuple or dict of arrays.
         labels: (n,) int64 class indices, `UNKNOWN` (-1) where not given.
-        images: (n, height, width, 3) uint8 to be shown, or None where inputs aren't images.
-        parts: what `images` are made of where several images belong to an input; else empty.
-        label_rows: (n, classes) labels as given where a row holds a number for each class, else None.
-        weights: (n,) how much each input counts, None where not given.
-        digests: (n, 16) uint8, the digest of each input as it was given, before preparation; None where
-            not computed.
-        blue_first: whether inputs have blue, green and red where images have red, green and blue; None
-            where not known.
-        columns: further values by name, n rows each, that belong to the inputs, such as given predictions.
-        given_labels: (n, …) labels as given: numbers that may be values or rows of them, or numbers or names
-            of each position of an input; None where there are none.
+        images: (n, height, width, 3) uint8 to show, or None if inputs aren't images.
+        parts: what `images` are composed of if an input has several images; else empty.
+        label_rows: (n, classes) labels as given if a row has a number for each class, else None.
+        weights: (n,) the weight of each input, None if not given.
+        digests: (n, 16) uint8, the digest of each input as given, before preparation; None if not computed.
+        blue_first: whether the channels of inputs are in BGR order; None if not known.
+        columns: further values of the inputs by name, n rows each, such as given predictions.
+        given_labels: (n, …) labels as given: numbers that may be values or rows of values, or numbers or
+            names for each position of an input; None without such labels.
     """
 
     indices: np.ndarray
@@ -55,12 +53,12 @@ class Chunk:
         return len(self.indices)
 
     def copy(self) -> Chunk:
-        """The same in memory of its own."""
+        """A copy that shares no memory."""
         return join([self])
 
 
 def join(chunks: Sequence[Chunk]) -> Chunk:
-    """Several chunks as one, in their order; all of them have the same fields, and inputs of one shape."""
+    """Several chunks as one, in order; all must have the same fields, and inputs of one shape."""
 
     def joined(arrays: list[Any]) -> Any:
         return None if arrays[0] is None else np.concatenate(arrays)
@@ -91,14 +89,14 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
 
 
 def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
-    """Cut a chunk into chunks of at most `rows` inputs."""
+    """Split a chunk into chunks of at most `rows` inputs."""
     for start in range(0, len(chunk), rows):
         yield some(chunk, np.arange(start, min(start + rows, len(chunk))))
 
 
 def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
     """The inputs of a chunk at positions `rows`, (m,) int64."""
-    # A slice is a view, and needs no copy of images.
+    # A slice is a view and copies no images.
     is_range = len(rows) > 0 and bool((np.diff(rows) == 1).all())
     part: Any = slice(int(rows[0]), int(rows[-1]) + 1) if is_range else np.asarray(rows, np.int64)
     optional = (chunk.images, chunk.label_rows, chunk.weights, chunk.digests, chunk.given_labels)

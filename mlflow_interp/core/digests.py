@@ -1,4 +1,4 @@
-"""Digests of inputs and weights: equal ones have the same, wherever they are stored."""
+"""Digests of inputs and weights: equal values have equal digests, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MODULUS = 2 ** (8 * DIGEST_BYTES)
 
 
 def row_digests(arrays: Arrays) -> np.ndarray:
-    """(n, 16) uint8: the blake2b digest of each row, of its dtype and shape as well as its bytes.
+    """(n, 16) uint8: the blake2b digest of each row: its dtype and shape as well as its bytes.
 
-    Of several arrays, a row is that of all of them, in the order of `flatten`. Text is hashed as UTF-8.
+    For several arrays, a row includes all of them, in the order of `flatten`. Text is hashed as UTF-8.
     """
     leaves = [_hashable(array) for array in flatten(arrays)]
     digests = np.empty((len(leaves[0][1]), DIGEST_BYTES), np.uint8)
@@ -31,13 +31,13 @@ def row_digests(arrays: Arrays) -> np.ndarray:
 
 
 def file_digest(file: BufferedReader) -> bytes:
-    """The digest of a file that is open: of all its bytes."""
+    """The digest of all bytes of an open file."""
     file.seek(0)
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
 
 
 def _hashable(array: np.ndarray) -> tuple[bytes, Any]:
-    """What all rows of an array have in common, and the bytes of each."""
+    """The header that all rows of an array share, and the bytes of each row."""
     array = np.asarray(array)
     shape = array.shape[1:]
     if array.dtype.kind in "OSU":
@@ -48,16 +48,16 @@ def _hashable(array: np.ndarray) -> tuple[bytes, Any]:
 
 
 def _text(values: np.ndarray) -> bytes:
-    """Texts as bytes, each after its length, so that "ab", "c" isn't "a", "bc"."""
+    """Texts as bytes, each prefixed with its length, so that "ab", "c" differs from "a", "bc"."""
     encoded = [value if isinstance(value, bytes) else str(value).encode() for value in values.tolist()]
     return b"".join(len(each).to_bytes(8, "little") + each for each in encoded)
 
 
 class InputsDigest:
-    """The digest of many inputs: neither their order nor how they are cut into parts makes a difference.
+    """The digest of many inputs, independent of their order and of how they are split into parts.
 
-    It is the sum of the digests of all rows, read as little-endian integers, modulo 2**128, beside the
-    number of rows. Duplicates count, as they would not with an exclusive or.
+    It is the sum of the digests of all rows, read as little-endian integers, modulo 2**128, with the
+    number of rows. Duplicates count, which they would not with an exclusive or.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class InputsDigest:
 
 
 def weights_digest(model: Any) -> str:
-    """The sha256 of all weights in order: the same for equal models, wherever they are stored."""
+    """The sha256 of all weights in order: equal for equal models, wherever they are stored."""
     sha256 = hashlib.sha256()
     for weight in model.weights:
         update_digest(sha256, np.asarray(weight))

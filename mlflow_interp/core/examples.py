@@ -1,4 +1,4 @@
-"""Inputs and what the model predicted for them, one row per input."""
+"""Inputs and the model's predictions for them, one row per input."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from mlflow_interp.core.rows import Rows
 from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
 from mlflow_interp.core.selection import Selection
 
-MOST_IMAGES = 64  # a person reads no more in one figure; pages and figures sample to this
-TOP_CLASSES = 5  # of an input, the most probable
-MOST_VALUES = 2**20  # of an input that is not an image and is kept to be drawn
+MOST_IMAGES = 64  # a person can't read more in one figure; pages and figures show a sample of this size
+TOP_CLASSES = 5  # the most probable classes of an input
+MOST_VALUES = 2**20  # of an input that is not an image and is kept for drawing
 MOST_STORED = 2**22  # values of all of them that are stored in arrays.npz
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Inputs and what the model predicted for them: one row per input.
+    """Inputs and the model's predictions for them: one row per input.
 
     Attributes:
         indices: (n,) int64 positions in the inputs as given.
-        names: n names for people.
+        names: n display names.
         labels: (n,) int64, `UNKNOWN` where not given.
         classes: (n, k) int64, the k most probable classes, best first.
         probabilities: (n, k) float32, of these classes.
         class_names: names of the classes, or None.
         images: (m, height, width, 3) uint8, of the m <= 64 inputs that are shown; None if not images.
-        parts: what `images` are made of where several images belong to an input; else empty.
-        values: (m, …) of the inputs that are shown, as the model is fed them; None if they are images, if
-            the model has several inputs, or if they are large.
+        parts: what `images` are composed of if an input has several images; else empty.
+        values: (m, …) the model inputs that are shown; None if they are images, if the model has several
+            inputs, or if they are large.
         shown: (m,) int64 the rows of the inputs that are shown, ascending; None for the first 64.
         thumbnails: (n, side, side, 3) uint8 of all inputs; None if not images, or not kept.
-        digests: (n, 16) uint8, identifies each input as it was given; None where not known.
-        is_selection: whether these were selected of more inputs with a preference for errors, so that shares
-            and means of them are not those of all.
-        has_classes: false for a regression: `probabilities` are then the first k values that the model gives,
-            in the order of its outputs, and `classes` their positions.
-        true_values: (n, k) float64, the labels of a regression, NaN where not known; None without any.
+        digests: (n, 16) uint8, identifies each input as given; None if not known.
+        is_selection: whether these were selected from more inputs with a preference for errors, so that
+            their shares and means are not those of all inputs.
+        has_classes: false for a regression: `probabilities` are then the first k values of the model, in the
+            order of its outputs, and `classes` their positions.
+        true_values: (n, k) float64, the labels of a regression, NaN where not known; None without labels.
     """
 
     indices: np.ndarray
@@ -77,7 +77,7 @@ class Examples:
         return sample_rows(self._identities, cells, count, seed=0)
 
     def proportional_sample(self, count: int, *, seed: int = 0) -> np.ndarray:
-        """(m,) int64 sorted rows of at most `count` inputs to measure: of each label its share."""
+        """(m,) int64 sorted rows of at most `count` inputs to measure, in proportion to the labels."""
         return stratified_rows(self._identities, self.labels, count, seed=seed)
 
     @property
@@ -85,9 +85,9 @@ class Examples:
         return position_digests(self.indices) if self.digests is None else self.digests
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Positions, labels and predictions; also digests, and which inputs are shown, by name.
+        """By name, positions, labels, predictions, digests, and which inputs are shown.
 
-        Of inputs that are drawn and are not images the values too, unless they are large.
+        Also the values of shown inputs that are not images, unless they are large.
         """
         arrays = {
             "indices": self.indices,
@@ -117,18 +117,18 @@ class Examples:
         }
 
     def class_name(self, index: int) -> str:
-        """The name of a class, or its number where it has none."""
+        """The name of a class, or its number if it has none."""
         known = self.class_names is not None and 0 <= index < len(self.class_names)
         return self.class_names[index] if known and self.class_names else str(index)
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """Examples and the class of each that was explained.
+    """Examples with the explained class of each.
 
     Attributes:
-        examples: the inputs and what the model predicted for them.
-        targets: (n,) int64, the class explained.
+        examples: the inputs and the model's predictions for them.
+        targets: (n,) int64, the explained class.
         scores: (n,) float32, its logit.
         probabilities: (n,) float32, its probability.
         head: how scores were read: "softmax", "sigmoid", "binary", "probabilities" or "linear".
@@ -141,7 +141,7 @@ class Explained:
     head: str
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything but names and images, by name."""
+        """Everything except names and images, by name."""
         return {
             "targets": self.targets,
             "scores": self.scores,
@@ -149,9 +149,9 @@ class Explained:
         } | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
-        """The number of inputs, the mean target probability, and the accuracy where labels are known.
+        """The number of inputs, the mean target probability, and the accuracy if labels are known.
 
-        Of a selection that prefers errors only the number: the others would not be those of all inputs.
+        For a selection that prefers errors, only the number: the others would not represent all inputs.
         """
         if self.examples.is_selection:
             return {"inputs": float(len(self.examples))}
@@ -166,7 +166,7 @@ class Explained:
     def table(self) -> dict[str, list[Any]]:
         """One row per input: its name, the target, the predicted class, the label if known.
 
-        Of a regression the values; the target only where there are several.
+        For a regression, the values, and the target only if there are several.
         """
         examples = self.examples
         if not examples.has_classes and examples.classes.shape[1] == 1:
@@ -188,7 +188,7 @@ class ExampleAccumulator:
     """Accumulates `Examples`: a row for every input, images only of those that are shown.
 
     Args:
-        class_names: the names of the classes, None where not known.
+        class_names: the names of the classes, None if not known.
         selection: chooses the inputs that are shown.
         thumbnail_side: pixels of the thumbnails of all inputs; None for no thumbnails.
         is_selection: see `Examples`.
@@ -270,6 +270,6 @@ class ExampleAccumulator:
 
 
 def _drawable(inputs: Any) -> np.ndarray | None:
-    """The inputs where they are one array of numbers, in rows that are small enough to be drawn."""
+    """The inputs if they are one array of numbers with rows that are small enough to draw; else None."""
     is_numbers = isinstance(inputs, np.ndarray) and inputs.dtype.kind != "O"
     return inputs if is_numbers and inputs[0].size <= MOST_VALUES else None

@@ -1,4 +1,4 @@
-"""The class that was explained of each input, accumulated."""
+"""Accumulates the explained class of each input."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from mlflow_interp.core.rows import Rows
 
 
 class ExplainedAccumulator:
-    """Accumulates the class explained of each input, beside the arrays of a method."""
+    """Accumulates the explained class of each input together with the arrays of a method."""
 
     def __init__(self) -> None:
         self._rows = Rows()
         self._head = ""
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
-        """Add a chunk; its arrays are named "targets", "scores", "probabilities", and as the method likes."""
+        """Add a chunk with the arrays "targets", "scores", "probabilities" and those of the method."""
         self._head = passed.head
         self._rows.add(chunk.indices, **passed.arrays)
 
     def merge(self, other: ExplainedAccumulator) -> None:
-        """Add what was accumulated of other inputs."""
+        """Merge the accumulator of other inputs."""
         self._head = self._head or other._head
         self._rows.merge(other._rows)
 
     def result(self, examples: Examples) -> tuple[Explained, dict[str, np.ndarray]]:
-        """What was explained, and all arrays."""
+        """The explained classes, and all arrays."""
         arrays = self._rows.arrays()
         explained = Explained(
             examples, arrays["targets"], arrays["scores"], arrays["probabilities"], self._head

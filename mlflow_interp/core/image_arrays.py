@@ -1,4 +1,4 @@
-"""Images as arrays: rescaled, shown, several on one sheet, reduced to thumbnails."""
+"""Images as arrays: rescaling, display, sheets of several images, thumbnails."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-GAP_SHARE = 0.03  # of an image's width, the white between the images of one sheet
-MOST_FRAMES = 16  # of a video that are shown
+GAP_SHARE = 0.03  # white space between the images of a sheet, as a fraction of an image's width
+MOST_FRAMES = 16  # frames of a video to show
 LARGEST_FRAME = 128  # pixels of the longer side of a frame, about
 _MOST_COLUMNS = 4  # of frames
 
 
 @dataclass(frozen=True)
 class ImagePart:
-    """Where one of several images that belong to an input lies in the image that is shown of it.
+    """The box of one of an input's images within the image that is shown of the input.
 
     Attributes:
         input: the position of the model's input, dict entries by sorted key.
         name: the name of that input.
         box: (top, left, height, width) in pixels.
-        frame: the time step of a frame of a video, the depth of a slice of a volume; else None.
-        frames: the number of frames or slices; 0 for none.
+        frame: the time step of a video frame, or the depth of a slice of a volume; else None.
+        frames: the number of frames or slices; 0 if there are none.
     """
 
     input: int
@@ -35,7 +35,7 @@ class ImagePart:
 
     @property
     def caption(self) -> str:
-        """What it is, for people."""
+        """The caption of this part."""
         return self.name if self.frame is None else f"{self.name} {self.frame}".strip()
 
     @property
@@ -46,14 +46,14 @@ class ImagePart:
 
 
 def show(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, tuple[ImagePart, ...]]:
-    """Show what a model is fed: a single image as it is, several images and frames side by side on one sheet.
+    """Show a model's inputs: a single image unchanged, several images and frames side by side on one sheet.
 
     Args:
-        arrays: by name, the inputs of the model (n, …), channels last. A single one has the name "".
+        arrays: by name, the inputs of the model (n, …), channels last. A single input has the name "".
 
     Returns:
-        (n, height, width, 3) uint8, or None where there is no image; and what the sheet is made of, empty
-        where it is the only input itself.
+        (n, height, width, 3) uint8, or None if there is no image; and the parts of the sheet, empty if it is
+        the only input itself.
     """
     images: list[tuple[ImagePart, np.ndarray]] = []
     for position, (name, array) in enumerate(arrays.items()):
@@ -101,7 +101,7 @@ def _sheet(
     if not images:
         return None, ()
     most = len(images) if all(part.frame is None for part, _ in images) else _MOST_COLUMNS
-    # As many columns as the fullest rows need, so that six frames are two rows of three.
+    # As many columns as the fullest row needs, so that six frames make two rows of three.
     columns = math.ceil(len(images) / math.ceil(len(images) / most))
     height = max(part.box[2] for part, _ in images)
     width = max(part.box[3] for part, _ in images)
@@ -131,10 +131,10 @@ def rescale(values: np.ndarray) -> np.ndarray:
 
 
 def shown_as_images(inputs: np.ndarray, *, channels_first: bool = False) -> np.ndarray | None:
-    """Show model inputs (n, h, w, c) as (n, h, w, 3) uint8; None where they aren't images.
+    """Show model inputs (n, h, w, c) as (n, h, w, 3) uint8; None if they aren't images.
 
-    uint8 stays as it is; anything else is rescaled row by row, as its range is not known. Without an axis
-    of channels, (n, h, w) are images where their sides are of similar length; others are signals.
+    uint8 stays unchanged; anything else is rescaled row by row, as its range is not known. Without a
+    channels axis, (n, h, w) are images if their sides are of similar length; others are signals.
     """
     if inputs.ndim == 4 and channels_first:
         inputs = np.moveaxis(inputs, 1, -1)
@@ -151,7 +151,7 @@ def shown_as_images(inputs: np.ndarray, *, channels_first: bool = False) -> np.n
 
 
 def most_side(total: int | None) -> int:
-    """Most pixels of a thumbnail's side, so that a page of them stays small: 64 for few, 24 for many."""
+    """Maximum side of a thumbnail in pixels, so that a page stays small: 64 for few, 24 for many."""
     if total is None:
         return 32
     return next((side for most, side in ((500, 64), (2_000, 48), (8_000, 32)) if total <= most), 24)

@@ -1,4 +1,4 @@
-"""What is recorded of all inputs of a call: their digests, names, which could not be read, and warnings."""
+"""The record of all inputs of a call: digests, names, inputs that could not be read, and warnings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MOST_NAMES = 1000  # of inputs in a manifest, which every later call into the ru
 
 
 class InputsRecord:
-    """What is recorded of all inputs, or of a part of them.
+    """The record of all inputs, or of a part of them.
 
-    Parts can be merged in any order. Nothing is lost but names beyond the first `MOST_NAMES`.
+    Parts can be merged in any order. Nothing is lost except names beyond the first `MOST_NAMES`.
 
     Attributes:
-        skipped: what could not be read and why, by name.
-        warnings: what a user should know of the inputs before trusting a figure, each once.
+        skipped: by name, inputs that could not be read and why.
+        warnings: what a user should know about the inputs before trusting a figure, without duplicates.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class InputsRecord:
         self._add_names(list(zip(chunk.indices.tolist(), chunk.names, strict=True)))
 
     def merge(self, other: InputsRecord) -> None:
-        """Add what was recorded of other inputs."""
+        """Add the record of other inputs."""
         self._digest.merge(other._digest)
         self._order.merge(other._order)
         self._add_names(other._names)
@@ -47,7 +47,7 @@ class InputsRecord:
         self.warn(*other.warnings)
 
     def warn(self, *warnings: str) -> None:
-        """Add warnings that are not there yet."""
+        """Add new warnings."""
         self.warnings.extend(dict.fromkeys(each for each in warnings if each not in self.warnings))
 
     @property
@@ -57,12 +57,12 @@ class InputsRecord:
 
     @property
     def digest(self) -> str:
-        """The digest of all inputs as they were given, in whatever order: see `InputsDigest`."""
+        """The digest of all inputs as given, independent of their order; see `InputsDigest`."""
         return self._digest.hexdigest()
 
     @property
     def order(self) -> str:
-        """The digest of all inputs and their positions: another where two have changed places."""
+        """The digest of all inputs and their positions: different if two inputs are swapped."""
         return self._order.hexdigest()
 
     @property
@@ -71,7 +71,7 @@ class InputsRecord:
         return tuple(name for _, name in self._names)
 
     def as_dict(self) -> dict[str, Any]:
-        """Digests, number, names, and what was skipped, for a manifest."""
+        """Digests, number, names, and skipped inputs, for the manifest."""
         return {
             "digest": self.digest,
             "order": self.order,

@@ -1,4 +1,4 @@
-"""Find modules and names in them without importing anything."""
+"""Find modules and the names in them without importing anything."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DYNAMIC = frozenset(("*", "__getattr__", "exec", "globals", "setattr"))
 
 
 def import_problem(module: str, attribute: str | None = None) -> str | None:
-    """Why a module, or a name in it, can't be imported; None where nothing speaks against it.
+    """Why a module, or a name in it, can't be imported; None if no problem is found.
 
-    Nothing is imported, not even the packages that the module is in: their code may import TensorFlow, or do
-    anything else. So a module that fails when it is imported is not noticed here.
+    Nothing is imported, not even the packages that contain the module: their code may import TensorFlow, or
+    do anything else. A module that fails on import is therefore not detected here.
     """
     if module in sys.modules:
         loaded = sys.modules[module]
@@ -37,7 +37,7 @@ def import_problem(module: str, attribute: str | None = None) -> str | None:
 
 
 def _find(module: str) -> ModuleSpec:
-    """Where a module is; `importlib.util.find_spec` would import the packages that it is in."""
+    """Where a module is; `importlib.util.find_spec` would import the packages that contain it."""
     name, *rest = module.split(".")
     if not name or not all(rest):
         raise ModuleNotFoundError(f"no module named {module!r}")
@@ -52,7 +52,7 @@ def _find(module: str) -> ModuleSpec:
 
 
 def _names_in(spec: ModuleSpec) -> set[str] | None:
-    """The names that the source of a module binds; None where that can't be said."""
+    """The names that the source of a module binds; None if they can't be determined."""
     source = spec.loader.get_source(spec.name) if isinstance(spec.loader, InspectLoader) else None
     if source is None:
         return None

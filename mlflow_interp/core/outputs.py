@@ -1,4 +1,4 @@
-"""The outputs of a model with several: their names, and what of labels, weights or losses belongs to each."""
+"""The outputs of a model with several: their names, and the labels, weights or losses of each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Output:
     """One output of a model.
 
     Attributes:
-        path: the keys and positions that lead to it in the structure that the model gives; empty where the
-            model gives this output alone.
-        position: among all outputs, in the order of Keras, which sorts keys; None where it is not known.
-        count: the number of outputs, None where it is not known.
-        layer: the name of the layer that gives it, which Keras also takes as its name; None where unknown.
+        path: the keys and positions that lead to it in the model's output structure; empty if the model has
+            only this output.
+        position: its position among all outputs in Keras' order, which sorts keys; None if not known.
+        count: the number of outputs, None if not known.
+        layer: the name of the layer that computes it, which Keras also uses as its name; None if not known.
     """
 
     path: Path = ()
@@ -38,13 +38,13 @@ class Output:
 
     @property
     def names(self) -> set[str]:
-        """All that it may be called."""
+        """All names that it can be selected by."""
         return {self.name, str(self.position), self.layer or self.name}
 
     def of(self, structure: Any) -> Any:
-        """The part that belongs to it: of outputs, labels, weights, losses. None where it has none.
+        """The part of outputs, labels, weights or losses that belongs to it; None if there is none.
 
-        One value that is not part of a structure belongs to every output.
+        A single value that is not part of a structure belongs to every output.
         """
         part = structure
         for key in self.path or (0,):
@@ -78,8 +78,8 @@ def outputs_of_structure(structure: Any, layers: Sequence[str] = ()) -> list[Out
     """Every output of a structure.
 
     Args:
-        structure: what a model gives, such as a dict of tensors.
-        layers: the names of the layers that give them, as Keras' `output_names`, where these are known.
+        structure: the output structure of a model, such as a dict of tensors.
+        layers: the names of the layers that compute them, such as Keras' `output_names`, if known.
     """
     found = list(paths(structure))
     named = list(layers) if len(layers) == len(found) else [None] * len(found)
@@ -87,10 +87,10 @@ def outputs_of_structure(structure: Any, layers: Sequence[str] = ()) -> list[Out
 
 
 def choose(outputs: Sequence[Output], output: str | int | None, model_name: str) -> Output:
-    """The output of a name or a position; the only one for None.
+    """The output with a name or position; for None, the only output.
 
     Raises:
-        ModelError: none is named, and there are several.
+        ModelError: no output is named, but there are several.
         OptionError: there is no such output.
     """
     names = [each.name for each in outputs]
@@ -109,12 +109,12 @@ def choose(outputs: Sequence[Output], output: str | int | None, model_name: str)
 
 
 def labels_for(output: Output | None, labels: Any, loss: Any) -> Any:
-    """The labels that belong to an output, of those that `fit` is given; None where it has none.
+    """The labels that belong to an output, among those passed to `fit`; None if it has none.
 
     Args:
         output: the output; None for a model that is not known to have several.
-        labels: one array, or a dict, tuple or list of them.
-        loss: of the model, as it was compiled: Keras takes one array for the outputs that have a loss.
+        labels: one array, or a dict, tuple or list of arrays.
+        loss: the loss that the model was compiled with: Keras expects one array for each output with a loss.
     """
     output = output or Output(count=1)
     is_structure = isinstance(labels, (Mapping, tuple, list))

@@ -1,4 +1,4 @@
-"""What a model gave for a chunk of inputs, as arrays."""
+"""The outputs of a model for a chunk of inputs, as arrays."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TOTAL_TOLERANCE = 1e-2  # of the sum of a row of labels, which may be smoothed 
 
 @dataclass(frozen=True, eq=False)
 class Passed:
-    """What a model gave for a chunk of inputs: plain NumPy, wherever it was computed.
+    """The outputs of a model for a chunk of inputs: plain NumPy, wherever they were computed.
 
     Attributes:
-        probabilities: (n, classes) float32; None where the model was not run.
-        head: how scores were read from the output, see `Explained.head`; "" where the model was not run.
-        arrays: what a method asked for, by name, with a row an input.
+        probabilities: (n, classes) float32; None if the model was not run.
+        head: how scores were read from the output, see `Explained.head`; "" if the model was not run.
+        arrays: the arrays that a method requested, by name, with one row per input.
     """
 
     probabilities: np.ndarray | None = None
@@ -28,7 +28,7 @@ class Passed:
 
     @property
     def has_classes(self) -> bool:
-        """Whether the model gave scores of classes, and not values, as a regression does."""
+        """Whether the model gave class scores rather than values, as a regression does."""
         return self.head != "values"
 
     @property
@@ -37,10 +37,10 @@ class Passed:
         return self.head == "sigmoid" and self.probabilities is not None and self.probabilities.shape[1] > 1
 
     def labels_of(self, chunk: Chunk) -> np.ndarray:
-        """(n,) int64, the class that each input is labelled with, to be compared with the most probable one.
+        """(n,) int64, the labelled class of each input, to compare with the most probable one.
 
-        `UNKNOWN` where the model gives no classes, and where labels are rows that are no class: of a model
-        whose inputs may have several, or rows that are no distribution over the model's classes.
+        `UNKNOWN` if the model gives no classes, or if labels are rows that don't name a class: for a
+        multi-label model, or if a row is not a distribution over the model's classes.
         """
         rows = chunk.label_rows
         unknown = np.full_like(chunk.labels, UNKNOWN)

@@ -1,4 +1,4 @@
-"""A setting of the whole process that several threads may need changed at the same time."""
+"""A process-wide setting that several threads may need to change at the same time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ProcessSwitch:
     A context manager per thread would restore the setting while another thread still relies on the change.
 
     Args:
-        change: Makes the context manager that changes the setting and restores it.
+        change: Creates the context manager that changes and restores the setting.
     """
 
     def __init__(self, change: Callable[[], AbstractContextManager[object]]) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def value_labels(labels: np.ndarray | None, outputs: int) -> np.ndarray | None:
-    """Labels as (n, outputs) float64; None where they are not a number for each value."""
+    """Labels as (n, outputs) float64; None unless there is a number for each value."""
     if labels is None or labels.dtype.kind not in "biuf":
         return None
     rows = labels[:, np.newaxis] if labels.ndim == 1 else labels
@@ -19,7 +19,7 @@ def value_labels(labels: np.ndarray | None, outputs: int) -> np.ndarray | None:
 
 
 def value_name(examples: Examples, output: int) -> str:
-    """The name of a value: "value" where it is the only one, else that of its output."""
+    """The name of a value: "value" if it is the only one, else the name of its output."""
     name = examples.class_name(output)
     if name != str(output):
         return name
@@ -27,7 +27,7 @@ def value_name(examples: Examples, output: int) -> str:
 
 
 def value_columns(examples: Examples) -> dict[str, list[Any]]:
-    """Columns of a table: values and labels; of several outputs with their names."""
+    """Columns of a table: values and labels, for several outputs with their names."""
     columns = {}
     outputs = examples.classes.shape[1]
     for output in range(outputs):
@@ -51,14 +51,14 @@ def value_lines(examples: Examples, row: int) -> list[tuple[str, str]]:
 
 
 def value_text(value: float) -> str:
-    """A number in five digits: 0.61234, 37.2, 250000, 1.2e+09."""
+    """A number with five digits: 0.61234, 37.2, 250000, 1.2e+09."""
     if value and not 1e-4 <= abs(value) < 1e7:
         return f"{value:.3g}"
     return np.format_float_positional(value, precision=5, fractional=False, trim="-")
 
 
 def _column(values: np.ndarray | None, output: int, count: int) -> list[float | None]:
-    """One column of true values, None where one is not known."""
+    """One column of true values, None for unknown ones."""
     if values is None:
         return [None] * count
     return [None if np.isnan(value) else float(value) for value in values[:, output]]

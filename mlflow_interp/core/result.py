@@ -1,4 +1,4 @@
-"""What every method returns, and what some results offer in addition."""
+"""The interface of every method's result, and what some results offer in addition."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mlflow_interp.core.examples import Examples
 
 
 class Result(Protocol):
-    """What a method returns: frozen, plain NumPy, nothing of TensorFlow, MLflow or matplotlib."""
+    """The result of a method: frozen, plain NumPy, independent of TensorFlow, MLflow and matplotlib."""
 
     @property
     def examples(self) -> Examples:
-        """The inputs and what the model predicted for them."""
+        """The inputs and the model's predictions for them."""
 
     @property
     def resolved(self) -> Mapping[str, Any]:
-        """The values of options that were left to the method, such as the layer chosen for None."""
+        """The values of options that the method chose, such as the layer for None."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The raw results by name, for arrays.npz."""
@@ -36,13 +36,13 @@ class Result(Protocol):
 
 @runtime_checkable
 class HasTables(Protocol):
-    """A result with more tables than the one with a row per input."""
+    """A result with more tables than the one with one row per input."""
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
         """Further tables by file name such as per_class.csv: columns of equal length."""
 
     def highlights(self) -> dict[str, Any]:
-        """What the manifest holds beside the metrics: plain JSON values."""
+        """Further facts for the manifest besides the metrics: plain JSON values."""
 
 
 @runtime_checkable
@@ -50,12 +50,12 @@ class HasDifference(Protocol):
     """A result that another of the same kind can be subtracted from."""
 
     def difference(self, other: Any) -> Result:
-        """What differs from another result, of the inputs that both share."""
+        """The difference from another result, for the inputs that both share."""
 
 
 @runtime_checkable
 class HasHistory(Protocol):
-    """A result computed step by step, whose steps MLflow's UI can show."""
+    """A result that is computed step by step; MLflow's UI can show its steps."""
 
     def series(self) -> dict[str, list[tuple[int, float]]]:
         """By name, the steps and values of a metric during the computation."""

@@ -1,4 +1,4 @@
-"""Arrays with a row an input, accumulated chunk by chunk and given back in the order of the inputs."""
+"""Arrays with one row per input, accumulated chunk by chunk and returned in the order of the inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Concatenate = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 
 class Rows:
-    """Accumulates arrays with a row an input, in any order; they come back in the order of the inputs.
+    """Accumulates arrays with one row per input, in any order; returns them in the order of the inputs.
 
     Args:
         concatenate: joins the parts of one array; by default along the rows.
@@ -25,9 +25,9 @@ class Rows:
 
         Args:
             indices: (n,) int64 the positions of the inputs.
-            arrays: by name, n rows each; the same names in every call.
+            arrays: by name, with n rows each; the same names in every call.
         """
-        # Copies, as the caller may reuse its memory.
+        # Copied, as the caller may reuse its memory.
         self._parts.append({name: np.array(each) for name, each in ({"indices": indices} | arrays).items()})
 
     def merge(self, other: Rows) -> None:
@@ -38,7 +38,7 @@ class Rows:
         return sum(len(part["indices"]) for part in self._parts)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays by name, with "indices", sorted by index; empty where nothing was added."""
+        """All arrays by name, with "indices", sorted by index; empty if nothing was added."""
         if not self._parts:
             return {}
         joined = {name: self._concatenate([part[name] for part in self._parts]) for name in self._parts[0]}

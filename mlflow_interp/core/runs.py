@@ -11,10 +11,10 @@ class Run:
     """One run of a layer.
 
     Attributes:
-        number: its position among all runs of the layer in a forward pass: first those of the first input.
+        number: its position among all runs of the layer in a forward pass, starting with the first input's.
         inputs: positions of the model's inputs that it is computed from, dict entries by sorted key; empty
-            where not known.
-        frame: the time step of the only input that it is computed from; None where it is not a single one.
+            if not known.
+        frame: the time step of the only input that it is computed from; None if it is not a single one.
     """
 
     number: int = 0
@@ -28,7 +28,7 @@ def numbers_text(runs: Sequence[Run]) -> str:
 
 
 def several_runs_text(runs: Mapping[str, Sequence[Run]]) -> str:
-    """The numbers of the runs of several layers; of each layer, where these differ. Empty for first runs."""
+    """The run numbers of several layers, listed by layer if they differ. Empty if all are first runs."""
     texts = {path: numbers_text(each) for path, each in runs.items()}
     if set(texts.values()) <= {"0"}:
         return ""

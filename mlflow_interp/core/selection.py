@@ -1,8 +1,8 @@
-"""The inputs that a person sees, chosen while all inputs stream by.
+"""The inputs to show, selected while all inputs stream by.
 
-At most `most`: a quarter each of the most confident errors, of the least confident predictions and of the
-most confident right predictions of different classes; the rest by hash. Every choice is a top-k under a total
-order, so that parts can be merged: how the inputs are cut, and in which order they come, makes no difference.
+At most `most`: a quarter each of the most confident errors, the least confident predictions and the most
+confident correct predictions of different classes; the rest by hash. Every choice is a top-k under a total
+order, so that parts can be merged: the result does not depend on how inputs are split or ordered.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from mlflow_interp.core.sampling import sampling_keys
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
-DECIMALS = 5  # to which confidences are rounded, so that the batch size can't change an order
+DECIMALS = 5  # confidences are rounded, so that the batch size can't change an order
 
-#: A place in an order, lowest first: a rank, the hash that decides between equal ranks, the index.
+#: A sort key, lowest first: a rank, the hash that decides between equal ranks, the index.
 _Place = tuple[float, int, int]
 
 
 class Selection:
-    """Chooses inputs, and holds what is shown and explained of them.
+    """Selects inputs, and keeps the data to show and explain them.
 
     Args:
-        most: how many inputs to choose at most.
-        seed: of the hashes.
-        with_inputs: whether to hold the prepared inputs too, and not only images.
-        by_predictions: whether predictions matter; else the choice is by hash alone, and the same for every
-            model.
+        most: the maximum number of inputs to select.
+        seed: the seed of the hashes.
+        with_inputs: whether to keep the prepared inputs in addition to images.
+        by_predictions: whether predictions matter; otherwise the choice is by hash alone, and the same for
+            every model.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Selection:
         self._rows: dict[int, Chunk] = {}
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
-        """Take in a chunk of inputs and their predictions."""
+        """Add a chunk of inputs and their predictions."""
         keys = row_keys(chunk, self.seed)
         self._by_hash += [
             (0.0, key, index) for key, index in zip(keys.tolist(), chunk.indices.tolist(), strict=True)
@@ -66,7 +66,7 @@ class Selection:
         self._drop_rows(kept)
 
     def merge(self, other: Selection) -> None:
-        """Take in what another selection has seen."""
+        """Merge another selection."""
         self._by_hash += other._by_hash
         self._errors += other._errors
         self._least_confident += other._least_confident
@@ -86,7 +86,7 @@ class Selection:
         )
 
     def chunk(self) -> Chunk | None:
-        """The chosen inputs as one chunk; None where there are none."""
+        """The chosen inputs as one chunk; None if no input is chosen."""
         rows = [self._rows[index] for index in self.chosen()]
         return join(rows) if rows else None
 
@@ -111,7 +111,7 @@ class Selection:
         self._by_hash = sorted(self._by_hash)[: self.most]
         self._errors = sorted(self._errors)[: self._quota]
         self._least_confident = sorted(self._least_confident)[: self._quota]
-        # The classes are those with the lowest hashes, as which others will occur is not known.
+        # The classes with the lowest hashes, as it is not known which others will occur.
         hashes = _mixed(np.array(list(self._right), np.int64).view(np.uint64))
         classes = [label for _, label in sorted(zip(hashes.tolist(), self._right, strict=True))][
             : self._quota
@@ -134,9 +134,9 @@ class Selection:
         return {index for group in groups for _, _, index in group}
 
     def _held(self, chunk: Chunk, row: int) -> Chunk:
-        """A copy of one input, as the memory of a chunk is used again."""
+        """A copy of one input, as the memory of a chunk is reused."""
         single = some(chunk, np.array([row]))
-        # As large as the input, and not shown.
+        # As large as the input, but not shown.
         if chunk.given_labels is not None and chunk.given_labels.ndim > 2:
             single = replace(single, given_labels=None)
         single = single if self.with_inputs or single.images is None else replace(single, inputs=None)
@@ -147,9 +147,9 @@ class Selection:
 
 
 def row_keys(chunk: Chunk, seed: int) -> np.ndarray:
-    """(n,) uint64, a number for each input that is random but always the same: of its digest and the seed.
+    """(n,) uint64, a pseudo-random number for each input, derived from its digest and the seed.
 
-    Where there are no digests, of its index.
+    Without digests, it is derived from the index.
     """
     if chunk.digests is None:
         return _mixed(chunk.indices.astype(np.uint64) + np.uint64(seed % 2**64) * _GOLDEN)

@@ -1,1 +1,1 @@
-"""Inputs for a model: sources, images, labels, class names, preprocessing."""
+"""Inputs of a model: sources, images, labels, class names, preprocessing."""

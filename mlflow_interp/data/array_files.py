@@ -1,4 +1,4 @@
-"""Arrays in files, read row by row: .npy and .npz files, and those of Keras' own datasets."""
+"""Arrays in files, read row by row: .npy and .npz files, and the files of Keras' own datasets."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ import numpy as np
 from mlflow_interp.core.chunk import Arrays, map_arrays
 from mlflow_interp.exceptions import InputsError, first_line
 
-_BLOCK = 2**20  # bytes that are decompressed at a time
+_BLOCK = 2**20  # bytes to decompress at a time
 _LOCAL_HEADER = 30  # bytes, before the name of a zip archive's member
 
 
 @dataclass(frozen=True)
 class StreamedRows:
-    """The rows of an array that is compressed, and can only be read from its beginning.
+    """The rows of a compressed array, which can only be read from its beginning.
 
     Attributes:
         open: opens the file at the first row.
-        dtype: of the array.
-        shape: of the array.
-        uri: of the file, for messages.
+        dtype: the dtype of the array.
+        shape: the shape of the array.
+        uri: the URI of the file, for messages.
     """
 
     open: Callable[[], BinaryIO]
@@ -48,7 +48,7 @@ class StreamedRows:
 
 @contextmanager
 def open_rows(arrays: Arrays) -> Iterator[Callable[[np.ndarray], Arrays]]:
-    """A function that returns rows at ascending positions; each call continues after the one before.
+    """A function that returns rows at ascending positions; each call continues after the previous one.
 
     Args:
         arrays: an array, or a tuple or dict of arrays; each may be `StreamedRows`.
@@ -118,15 +118,15 @@ def read_npy(path: Path, uri: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class NpzFile:
-    """A .npz file, of which only the arrays and rows that are needed are read.
+    """A .npz file; only the arrays and rows that are needed are read.
 
-    An array that numpy.savez saved is mapped into memory, one of numpy.savez_compressed is decompressed as
-    it is read. Only a compressed array in Fortran order, whose rows are scattered, is read as a whole.
+    An array saved by numpy.savez is mapped into memory; one saved by numpy.savez_compressed is decompressed
+    while it is read. Only a compressed array in Fortran order, whose rows are scattered, is read as a whole.
 
     Attributes:
-        path: the file.
+        path: the path of the file.
         uri: the file as the user named it, for messages.
-        members: the files inside by the names of their arrays.
+        members: the files inside, by the names of their arrays.
     """
 
     path: Path
@@ -134,7 +134,7 @@ class NpzFile:
     members: Mapping[str, str]
 
     def rows(self, name: str) -> np.ndarray | StreamedRows:
-        """An array, to be read row by row.
+        """An array that is read row by row.
 
         Raises:
             InputsError: it can't be read.
@@ -156,12 +156,12 @@ def open_npz(path: Path, uri: str) -> NpzFile:
     """A .npz file; its arrays are not read yet.
 
     Raises:
-        InputsError: it can't be read, or holds no arrays.
+        InputsError: it can't be read, or contains no arrays.
     """
     with _reading(uri), zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
     if not members:
-        raise InputsError(f"{uri!r} holds no arrays; save them with numpy.savez")
+        raise InputsError(f"{uri!r} contains no arrays; save arrays with numpy.savez")
     return NpzFile(path, uri, members)
 
 
@@ -188,8 +188,8 @@ def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """The shape, whether it is in Fortran order, and the dtype of an array in the .npy format."""
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:  # the third version is for names of fields only
-        raise ValueError(f"its arrays have version {version[0]}.{version[1]} of the format")
+    if version not in readers:  # version 3 is only for field names
+        raise ValueError(f"its arrays have format version {version[0]}.{version[1]}")
     return readers[version](stream)
 
 
@@ -214,7 +214,7 @@ def _open_member(path: Path, name: str, start: int) -> Any:
 
 
 def read_idx(images: Path, labels: Path, uri: str) -> tuple[StreamedRows, np.ndarray]:
-    """Images and labels in gzipped files of the form of MNIST: big-endian sizes, then bytes.
+    """Images and labels in gzipped files in MNIST's format: big-endian sizes, then bytes.
 
     Raises:
         InputsError: the files can't be read.

@@ -1,4 +1,4 @@
-"""Class names from whatever carries them: a list, a mapping, a JSON or text file, the model itself."""
+"""Class names from a list, a mapping, a JSON or text file, or the model itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlflow_interp.exceptions import InputsError
 ClassNames = str | Path | Sequence[str] | Mapping[Any, Any] | None
 
 _ACCEPTED = (
-    'a JSON list, a JSON object {"0": "cat"} or {"0": ["n02123045", "tabby"]}, or text with a name a line'
+    'a JSON list, a JSON object {"0": "cat"} or {"0": ["n02123045", "tabby"]}, or text with one name per line'
 )
 
 
@@ -32,15 +32,15 @@ def load_class_names(class_names: ClassNames) -> tuple[str, ...] | None:
     names = _in_order(content) if isinstance(content, Mapping) else list(content)
     wrong = [name for name in names if name is None or isinstance(name, (list, tuple, dict))]
     if wrong:
-        raise InputsError(f"class names hold {wrong[0]!r}, which is no name; give {_ACCEPTED}")
+        raise InputsError(f"class names contain {wrong[0]!r}, which is not a name; give {_ACCEPTED}")
     texts = tuple(map(str, names))
     if not texts or not all(text.strip() for text in texts):
-        raise InputsError(f"class names are empty, or one of them is; give {_ACCEPTED}")
+        raise InputsError(f"class names are missing or contain an empty name; give {_ACCEPTED}")
     return texts
 
 
 def _named(class_names: str | Path) -> Any:
-    """The names in a file, or in JSON that stands in place of a path, as on a command line."""
+    """The names in a file, or in JSON given in place of a path, as on the command line."""
     text = str(class_names).strip()
     if isinstance(class_names, str) and text[:1] + text[-1:] in ("[]", "{}"):
         return _parsed(text, "class names")
@@ -66,15 +66,15 @@ def _parsed(text: str, what: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise InputsError(f"{what} is not valid JSON: {error}; give {_ACCEPTED}") from error
     if not isinstance(content, (list, dict)):
-        raise InputsError(f"{what} holds a {type(content).__name__}; give {_ACCEPTED}")
+        raise InputsError(f"{what} contains a {type(content).__name__}; give {_ACCEPTED}")
     return content
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON allows duplicate keys, of which Python keeps the last."""
+    """JSON allows duplicate keys; Python would keep the last one."""
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a key stands in it twice")
+        raise ValueError("duplicate key")
     return content
 
 
@@ -82,7 +82,7 @@ def _in_order(names: Mapping[Any, Any]) -> list[Any]:
     try:
         by_index = {int(index): name for index, name in names.items()}
     except (ValueError, TypeError) as error:
-        raise InputsError(f"class names have a key that is no number: {error}; give {_ACCEPTED}") from error
+        raise InputsError(f"class names have a non-numeric key: {error}; give {_ACCEPTED}") from error
     missing = sorted(set(range(len(names))) - set(by_index))
     if missing or not names:
         raise InputsError(f"class names skip index {missing[0] if missing else 0}; number them 0, 1, 2, …")
@@ -92,16 +92,16 @@ def _in_order(names: Mapping[Any, Any]) -> list[Any]:
 
 
 def check_class_names(names: Sequence[str] | None, classes: int | None) -> list[str]:
-    """A warning unless there is one name for each class; otherwise names may belong to other classes."""
+    """A warning unless there is one name for each class; otherwise names may be assigned to wrong classes."""
     if names is None or classes is None or len(names) == classes:
         return []
-    return [f"there are {len(names)} class names, and the model has {classes} classes; give one for each"]
+    return [f"there are {len(names)} class names, but the model has {classes} classes; give one for each"]
 
 
 def declared_class_names(metadata: Mapping[str, Any]) -> tuple[Any, list[str]]:
-    """The class names in a model's metadata, and a warning where they are not a list or mapping."""
+    """The class names in a model's metadata, and a warning if they are not a list or mapping."""
     names = metadata.get("class_names")
     if names is None or isinstance(names, (list, tuple, dict)):
         return names, []
-    # With a path, the model would choose which of the user's files is read and logged.
-    return None, ["class_names in the model's metadata is no list or mapping; pass class_names= yourself"]
+    # A path would let the model choose which of the user's files is read and logged.
+    return None, ["class_names in the model's metadata is neither a list nor a mapping; pass class_names="]

@@ -15,10 +15,10 @@ from mlflow_interp.data.elements import Layout, are_batched, check_takes_text, f
 from mlflow_interp.exceptions import InputsError, InterpretationError, first_line
 from mlflow_interp.models.signature import ModelInputs
 
-_NODE = re.compile(r"\{\{.*?\}\} ?")  # where it failed in the graph, at the start of messages of TensorFlow
+_NODE = re.compile(r"\{\{.*?\}\} ?")  # the graph node that failed, at the start of TensorFlow's messages
 _INFINITE = -1  # tf.data.INFINITE_CARDINALITY
 
-#: Inputs, labels and weights; None for what there is not.
+#: Inputs, labels and weights; None for missing ones.
 Block = tuple[Arrays, Any, Any]
 
 
@@ -44,17 +44,17 @@ def read_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: Mode
         dataset: the dataset.
         batch_size: the number of inputs in a block.
         most: the number of inputs to take; None for all.
-        takes: what the model takes, None where that is not known.
+        takes: what the model takes, None if not known.
 
     Raises:
-        InputsError: it is endless, or has not the inputs of the model.
+        InputsError: the dataset is infinite, or lacks inputs of the model.
     """
     if int(dataset.cardinality()) == _INFINITE and most is None:  # checked first, as unbatch() loses it
         raise _endless("dataset")
     classes = getattr(dataset, "class_names", None)  # of keras.utils.image_dataset_from_directory
     layout = find_layout(dataset.element_spec, takes)
     if layout.keys is not None:
-        # Before elements are joined, as what is left out may have another shape in each.
+        # Before elements are joined, as the parts that are left out may differ in shape.
         dataset = dataset.map(
             lambda *element: _present(layout.split(element if layout.is_tuple else element[0]))
         )
@@ -66,7 +66,7 @@ def read_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: Mode
         dataset = dataset.unbatch()
     dataset = dataset if most is None else dataset.take(most)
     total = int(dataset.cardinality())
-    # TensorFlow would add a prefetch itself, of as many blocks as it thinks best.
+    # TensorFlow would otherwise add a prefetch of its own choice.
     blocks = dataset.batch(batch_size).prefetch(1)
 
     def read() -> Iterator[Block]:
@@ -91,10 +91,10 @@ def read_py_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: M
         dataset: the dataset.
         batch_size: the number of inputs in a block.
         most: the number of inputs to take; None for all.
-        takes: what the model takes, None where that is not known.
+        takes: what the model takes, None if not known.
 
     Raises:
-        InputsError: it is empty or endless, fails, or has not the inputs of the model.
+        InputsError: the dataset is empty or infinite, fails, or lacks inputs of the model.
     """
     count = _batch_count(dataset)
     if count is None and most is None:
@@ -106,7 +106,7 @@ def read_py_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: M
 
     def batches() -> Iterator[Block]:
         for index in itertools.count() if count is None else range(count):
-            # The first is not read again, as each batch may take long.
+            # The first batch is not read again, as reading may be slow.
             inputs, labels, weights = layout.split(_batch(dataset, index) if index else first)
             yield tuple(inputs) if isinstance(inputs, list) else inputs, labels, weights
 
@@ -121,11 +121,11 @@ def read_py_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: M
 
 
 def _endless(what: str) -> InputsError:
-    return InputsError(f"the {what} is endless; say how much of it to take with max_inputs=")
+    return InputsError(f"the {what} is infinite; limit the number of inputs with max_inputs=")
 
 
 def _present(block: Block) -> tuple[Any, ...]:
-    """A block without what it does not have, as TensorFlow knows no None; weights need labels before them."""
+    """A block without its missing parts, as TensorFlow has no None; weights need labels before them."""
     inputs, labels, weights = block
     if labels is None:
         return (inputs,)
@@ -135,7 +135,7 @@ def _present(block: Block) -> tuple[Any, ...]:
 def _next(elements: Iterator[Any]) -> Any:
     try:
         return next(elements, None)
-    # Code of the user runs in a dataset, and elements may not fit together.
+    # A dataset runs user code, and its elements may not fit together.
     except Exception as error:
         raise InputsError(
             f"the dataset can't be read: {_NODE.sub('', first_line(error))}; give elements of one shape"
@@ -151,7 +151,7 @@ def _batch_count(dataset: Any) -> int | None:
 
 
 def _batch(dataset: Any, index: int) -> Any:
-    """A batch in the form of Keras: a mapping, or a tuple of inputs and perhaps labels and weights."""
+    """A batch in Keras' format: a mapping, or a tuple of inputs and optional labels and weights."""
     try:
         batch = dataset[index]
     except InterpretationError:
@@ -166,7 +166,7 @@ def _batch(dataset: Any, index: int) -> Any:
 
 
 def _classes_by_index(indices: Any) -> tuple[str, ...]:
-    """The names in a mapping from name to index; none where it is something else of the user's."""
+    """The names in a mapping from name to index; none if the attribute is something else."""
     if not isinstance(indices, Mapping) or set(indices.values()) != set(range(len(indices))):
         return ()
     return tuple(sorted(indices, key=lambda name: int(indices[name])))
@@ -177,8 +177,8 @@ def _order_warning(dataset: Any) -> list[str]:
     if not (getattr(dataset, "shuffle", None) is True and hasattr(dataset, "index_array")):
         return []
     return [
-        "the iterator shuffles, so inputs are numbered in the order in which it gives them, not in that of "
-        "its data; create it with shuffle=False for the latter"
+        "the iterator shuffles, so inputs are numbered in shuffled order, not in the order of its data; "
+        "create it with shuffle=False to keep the order of the data"
     ]
 
 

@@ -1,4 +1,4 @@
-"""What an element of a dataset holds: inputs, labels and weights, by their positions or by their keys."""
+"""The inputs, labels and weights in an element of a dataset, by position or by key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlflow_interp.core.chunk import flatten
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.models.signature import InputSpec, ModelInputs
 
-#: Keys of inputs and of labels, in the order in which they are looked for.
+#: Keys of inputs and of labels, in order of preference.
 INPUT_KEYS = ("inputs", "x", "X", "image", "images", "text", "features", "data", "x_test", "arr_0")
 LABEL_KEYS = ("labels", "label", "y", "Y", "targets", "target", "y_test", "arr_1")
 WEIGHT_KEYS = ("sample_weight", "sample_weights")
@@ -22,11 +22,11 @@ class Layout:
 
     Attributes:
         is_tuple: whether it is (inputs,), (inputs, labels) or (inputs, labels, weights).
-        keys: of the inputs, where they are in a mapping; None where all of it is the inputs.
-        is_single: whether the one input is taken out of the mapping.
-        label: the key of the labels, None where they are not in the mapping.
-        weight: the key of the weights, None where they are not in the mapping.
-        left_out: keys of what is neither.
+        keys: the keys of the inputs, if they are in a mapping; None if the whole element is the inputs.
+        is_single: whether the only input is taken out of the mapping.
+        label: the key of the labels, None if they are not in the mapping.
+        weight: the key of the weights, None if they are not in the mapping.
+        left_out: the keys of anything else.
     """
 
     is_tuple: bool = False
@@ -37,7 +37,7 @@ class Layout:
     left_out: tuple[str, ...] = ()
 
     def split(self, element: Any) -> tuple[Any, Any, Any]:
-        """The inputs, labels and weights of an element; None for what it does not have."""
+        """The inputs, labels and weights of an element; None for missing ones."""
         first, labels, weights = (*element, None, None)[:3] if self.is_tuple else (element, None, None)
         if self.keys is None:
             return first, labels, weights
@@ -47,7 +47,7 @@ class Layout:
         return inputs, labels, weights
 
     def warnings(self, what: str) -> list[str]:
-        """A warning that names what is left out, if anything is."""
+        """A warning that names the keys that are left out, if any."""
         if not self.left_out:
             return []
         return [
@@ -59,12 +59,12 @@ class Layout:
 def find_layout(element: Any, takes: ModelInputs | None) -> Layout:
     """Where an element has its inputs, labels and weights; see `Layout`.
 
-    In a mapping, the names of the model's inputs come first. Where it has others, the only input of a model
-    and the labels are found by usual keys such as "image" and "label".
+    In a mapping, the names of the model's inputs come first. Otherwise, the only input of a model and the
+    labels are found by usual keys such as "image" and "label".
 
     Args:
-        element: values, or specs of values, as Keras takes them.
-        takes: what the model takes, None where that is not known.
+        element: values, or specs of values, in a form that Keras accepts.
+        takes: what the model takes, None if not known.
 
     Raises:
         InputsError: a mapping without the inputs of the model.
@@ -79,7 +79,7 @@ def find_layout(element: Any, takes: ModelInputs | None) -> Layout:
     rest = [key for key in rest if keys is None or key not in keys]
     label = None if has_labels else _first(LABEL_KEYS, rest)
     weight = None if has_labels else _first(WEIGHT_KEYS, rest)
-    if takes is None and label is None:  # all that is known is that the user means these as inputs
+    if takes is None and label is None:  # nothing is known but that the user means these as inputs
         return Layout(is_tuple)
     rest = [key for key in rest if key not in (label, weight)]
     is_single = takes is None or (len(takes.specs) == 1 and not takes.is_dict)
@@ -90,18 +90,18 @@ def find_layout(element: Any, takes: ModelInputs | None) -> Layout:
 
 
 def _named(keys: Sequence[str], takes: ModelInputs) -> tuple[str, ...] | None:
-    """The keys that are the names of the model's inputs; None where some are missing."""
+    """The keys that are the names of the model's inputs; None if some are missing."""
     names = [spec.name for spec in takes.specs]
     return tuple(name for name in names if name) if set(names) <= set(keys) else None
 
 
 def usual_key(keys: Sequence[str]) -> str | None:
-    """The key that inputs usually have, or the only one there is; None without either."""
+    """The usual key of inputs, or the only key; None without either."""
     return _first(INPUT_KEYS, keys) or (keys[0] if len(keys) == 1 else None)
 
 
 def _only_input(keys: Sequence[str], takes: ModelInputs | None) -> str:
-    """The key of what the only input of a model takes."""
+    """The key of the only input of a model."""
     is_one = takes is None or (len(takes.specs) == 1 and not takes.is_dict)
     key = usual_key(keys) if is_one else None
     if key is not None:
@@ -116,24 +116,22 @@ def check_takes_text(takes: ModelInputs | None) -> None:
     """Check that a model takes text, as far as that is known.
 
     Raises:
-        InputsError: it takes numbers only.
+        InputsError: the model takes numbers only.
     """
     if takes is not None and not takes.takes_text:
-        raise InputsError(
-            f"inputs hold text, and the model takes {takes.specs[0].dtype} values; numbers are needed"
-        )
+        raise InputsError(f"inputs are text, but the model takes {takes.specs[0].dtype} values; give numbers")
 
 
 def are_batched(specs: Any, takes: ModelInputs | None) -> bool:
     """Whether the inputs of a dataset have a batch axis.
 
-    That is read off the axes that the model takes. An axis of length 1 at the end may be left out or be one
-    too many, as Keras then adds or removes it.
+    The axes that the model takes decide. A last axis of length 1 may be missing or superfluous, as Keras
+    adds or removes it.
 
     Args:
         specs: the specs of the inputs, with the structure of an element.
-        takes: what the model takes; None where that is not known, and a first axis of any length is
-            taken for the batch axis.
+        takes: what the model takes; None if not known, in which case a first axis of any length counts as
+            the batch axis.
     """
     leaves: list[Any] = flatten(specs)
     if takes is None:
@@ -145,7 +143,7 @@ def are_batched(specs: Any, takes: ModelInputs | None) -> bool:
 
 
 def _paired(specs: Any, takes: ModelInputs) -> list[tuple[Any, InputSpec]] | None:
-    """Each given spec with that of the model's input; None where they can't be paired."""
+    """Each given spec with the spec of the model's input; None if they can't be paired."""
     if isinstance(specs, Mapping):
         by_name = {spec.name: spec for spec in takes.specs}
         return [(specs[key], by_name[key]) for key in specs] if set(specs) <= set(by_name) else None
@@ -156,7 +154,7 @@ def _paired(specs: Any, takes: ModelInputs) -> list[tuple[Any, InputSpec]] | Non
 def _is_batched(shape: Any, wanted: tuple[int | None, ...]) -> bool:
     rank = shape.rank or 0
     each = wanted[1:]
-    # As a batch, as one input, and both where a last axis of length 1 is left out or one too many.
+    # As a batch, as one input, and both with a last axis of length 1 missing or superfluous.
     if rank == len(wanted):
         return not (rank > 1 and shape[-1] == 1 and _fits(shape[:-1], each) and not _fits(shape[1:], each))
     if rank == len(wanted) - 1:

@@ -15,8 +15,8 @@ from mlflow_interp.exceptions import InputsError
 class ImageFiles:
     """Image files; `folders` are their class folders, and also their `labels` by default.
 
-    `classes` are all class folders, those without images too. `every` are all images of the folder, where
-    some lie beside the class folders and are left out, and `warnings` are about that.
+    `classes` are all class folders, including those without images. If some images lie outside the class
+    folders and are left out, `every` has all images of the folder, and `warnings` says so.
     """
 
     uri: str
@@ -33,14 +33,14 @@ def read_folder(folder: Path, uri: str) -> ImageFiles:
     """The images below a folder; class folders are their labels.
 
     Raises:
-        InputsError: there are none.
+        InputsError: there are no images.
     """
     relative = [path.relative_to(folder) for path in find_images(folder)]
     names = [path.as_posix() for path in relative]
     every = check_images(ImageFiles(uri, [folder / path for path in relative], names))
     inside = [path for path in relative if len(path.parts) > 1]
     beside = [path.as_posix() for path in relative if len(path.parts) == 1]
-    # Class folders: at least two, and hardly any image beside them. Keras' own loader leaves those out too.
+    # Class folders: at least two, with hardly any image outside them. Keras' own loader skips those too.
     if len({path.parts[0] for path in inside}) < 2 or 2 * len(beside) > len(inside):
         return replace(every, warnings=_not_class_folders(uri, inside, beside))
     folders = [path.parts[0] for path in inside]
@@ -58,19 +58,17 @@ def read_folder(folder: Path, uri: str) -> ImageFiles:
 
 def _left_out(names: Sequence[str]) -> str:
     named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return (
-        f"images beside the class folders are left out: {named}; move what belongs to a class into its folder"
-    )
+    return f"images outside the class folders are left out: {named}; move each into the folder of its class"
 
 
 def _not_class_folders(uri: str, inside: Sequence[Path], beside: Sequence[str]) -> list[str]:
-    """A warning where subfolders could be meant as classes, and are not taken for that."""
+    """A warning if subfolders might be meant as classes but are not used as such."""
     count = len({path.parts[0] for path in inside})
     if count < 2:
         return []
     return [
-        f"{uri!r} has {len(beside)} images beside {count} subfolders, so these are not taken as classes, and "
-        "there are no labels; give labels=, or put every image into the folder of its class"
+        f"{uri!r} has {len(beside)} images next to {count} subfolders, so the subfolders are not used as "
+        "classes and there are no labels; pass labels=, or move each image into the folder of its class"
     ]
 
 
@@ -78,8 +76,8 @@ def check_images(images: ImageFiles) -> ImageFiles:
     """The same images.
 
     Raises:
-        InputsError: there are none.
+        InputsError: there are no images.
     """
     if not images.paths:
-        raise InputsError(f"no pictures in {images.uri!r}; a picture ends in {', '.join(SUFFIXES)}")
+        raise InputsError(f"no images in {images.uri!r}; give files that end in {', '.join(SUFFIXES)}")
     return images

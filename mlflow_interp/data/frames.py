@@ -17,11 +17,11 @@ Shape = tuple[int | None, ...]
 
 
 def inputs_of_table(features: Any, loaded: LoadedModel) -> Arrays:
-    """What a model is fed, from a DataFrame or an array of features.
+    """The inputs of a model, from a DataFrame or an array of features.
 
-    With several inputs, a column belongs to the input of its name; numeric columns that are left make up
-    the one input that is left, if it takes as many values. With one input, the column of its name, the only
-    column, or all columns as its values.
+    A model with several inputs gets the column named like each input; the remaining numeric columns form
+    the one remaining input, if it takes as many values. A model with one input gets the column of its name,
+    the only column, or all columns as its values.
 
     Args:
         features: a DataFrame, or an array (n, …).
@@ -34,8 +34,8 @@ def inputs_of_table(features: Any, loaded: LoadedModel) -> Arrays:
     has_columns = hasattr(features, "columns")
     if len(inputs) > 1 and not has_columns:
         raise InputsError(
-            f"the dataset is one array, and model {loaded.keras.name!r} has the inputs {_listed(inputs)}; "
-            "give a DataFrame with a column for each"
+            f"the dataset is one array, but model {loaded.keras.name!r} has the inputs {_listed(inputs)}; "
+            "give a DataFrame with a column for each input"
         )
     if len(inputs) > 1:
         arrays = _by_name(features, inputs)
@@ -51,7 +51,7 @@ def _columns(frame: Any) -> list[str]:
 
 
 def _values(frame: Any, name: str) -> np.ndarray:
-    """The values of a column; of arrays or nested lists, these in one array.
+    """The values of a column; arrays or nested lists are stacked into one array.
 
     Raises:
         InputsError: they have different shapes.
@@ -62,11 +62,14 @@ def _values(frame: Any, name: str) -> np.ndarray:
     try:
         rows = [np.asarray(each) for each in values]
     except ValueError as error:  # nested lists of different lengths
-        raise InputsError(f"column {name!r} holds lists that are no arrays: {first_line(error)}") from error
+        raise InputsError(
+            f"column {name!r} has lists that can't be converted to arrays: {first_line(error)}; give lists "
+            "of one shape"
+        ) from error
     other = next((row for row, each in enumerate(rows) if each.shape != rows[0].shape), None)
     if other is not None:
         raise InputsError(
-            f"column {name!r} holds arrays of shape {rows[0].shape} and, in row {other}, "
+            f"column {name!r} has arrays of shape {rows[0].shape} and, in row {other}, "
             f"{rows[other].shape}; give each row the same shape"
         )
     return np.stack(rows)
@@ -92,7 +95,7 @@ def _by_name(frame: Any, inputs: Mapping[str, Shape]) -> dict[str, np.ndarray]:
 def _joined(
     frame: Any, inputs: Mapping[str, Shape], without: Sequence[str], left: Sequence[str]
 ) -> np.ndarray:
-    """The one input that has no column, of the numeric columns that are left."""
+    """The one input that has no column, made of the remaining numeric columns."""
     sizes = inputs[without[0]][1:]
     columns = [_values(frame, name) for name in left]
     are_numbers = bool(columns) and all(map(_is_numeric, columns))
@@ -100,11 +103,11 @@ def _joined(
         raise InputsError(
             f"no column for input {' and '.join(map(repr, without))} of {_listed(inputs)}; the table has "
             f"{', '.join(map(repr, _columns(frame)))}. Name a column for each input, or give as many numeric "
-            "columns as the one that is left takes"
+            "columns as the remaining input has values"
         )
     warn(
-        f"columns {', '.join(map(repr, left))} are taken in this order as input {without[0]!r}; to be sure "
-        f"of the order, give a column {without[0]!r} of arrays"
+        f"columns {', '.join(map(repr, left))} are used in this order as input {without[0]!r}; to be sure of "
+        f"the order, give a column {without[0]!r} of arrays"
     )
     return _shaped(np.stack(columns, axis=1), inputs[without[0]], "the table")
 
@@ -125,8 +128,8 @@ def _only_input(frame: Any, name: str | None, shape: Shape | None) -> np.ndarray
     other = [each for each, array in zip(columns, values, strict=True) if not _is_numeric(array)]
     if other:
         raise InputsError(
-            f"the model has one input, {name!r}, and the table has columns {', '.join(map(repr, columns))}, "
-            f"of which {other[0]!r} holds no numbers; name the column of the input {name!r}, or give no other"
+            f"column {other[0]!r} is not numeric, and the model has one input, {name!r}, for columns "
+            f"{', '.join(map(repr, columns))}; name the input's column {name!r}, or give numeric columns only"
         )
     return _shaped(np.stack(values, axis=1), shape, "the dataset")
 
@@ -135,7 +138,7 @@ def _shaped(values: np.ndarray, shape: Shape | None, what: str) -> np.ndarray:
     """Values in the shape of an input, whose axes may have been flattened or left out.
 
     Raises:
-        InputsError: they don't fill it.
+        InputsError: the number of values doesn't match.
     """
     if shape is None or _fits(values.shape, shape):
         return values
@@ -143,8 +146,8 @@ def _shaped(values: np.ndarray, shape: Shape | None, what: str) -> np.ndarray:
         return values.reshape(len(values), *(-1 if size is None else size for size in shape[1:]))
     except ValueError as error:
         raise InputsError(
-            f"{what} has rows of shape {values.shape[1:]}, and the model takes {tuple(shape[1:])}; give "
-            "a DataFrame with one column of arrays, or arrays flattened to one row an input"
+            f"{what} has rows of shape {values.shape[1:]}, but the model takes {tuple(shape[1:])}; give "
+            "a DataFrame with one column of arrays, or arrays flattened to one row per input"
         ) from error
 
 

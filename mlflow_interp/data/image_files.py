@@ -1,4 +1,4 @@
-"""Image files as rows for one model: of the size and with the channels that it takes."""
+"""Image files as rows for one model, with the size and channels that it accepts."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def image_shape(
     """(height, width) and channels that images are converted to.
 
     Args:
-        paths: of the images; the first one decides what the model leaves free.
+        paths: the paths of the images; the first image determines what the model leaves open.
         model_name: for messages.
-        shape: of the model's input, None where it has several or it is not known.
-        is_channels_first: whether the model takes channels first.
+        shape: the shape of the model's input; None if it has several inputs or the shape is not known.
+        is_channels_first: whether the model expects channels first.
 
     Raises:
-        InputsError: the model takes something else than images.
+        InputsError: the model doesn't accept images.
     """
     if shape is None or len(shape) != 4:
-        takes = f"shape {shape}" if shape else "several inputs, or none that is known"
-        raise InputsError(f"model {model_name!r} takes {takes}, which pictures don't fit; give arrays")
+        takes = f"shape {shape}" if shape else "several inputs or an input of unknown shape"
+        raise InputsError(f"image files don't fit model {model_name!r}, which takes {takes}; give arrays")
     height, width, channels = (shape[2], shape[3], shape[1]) if is_channels_first else shape[1:]
     if channels not in (1, 3, 4, None):
-        raise InputsError(f"the model takes {channels} channels, and pictures have 1, 3 or 4; give arrays")
+        raise InputsError(f"the model takes {channels} channels, but image files have 1, 3 or 4; give arrays")
     if height is None or width is None:
         free_height, free_width = _first_size(paths)
         height = height or free_height
@@ -56,7 +56,7 @@ def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
 
 
 def decoded(path: Path, **options: Any) -> ReadImage | InputsError:
-    """An image that was read, or why it can't be; `options` are those of `read_image`."""
+    """The image in a file, or the reason why it can't be read; `options` are those of `read_image`."""
     try:
         return read_image(path, **options)
     except InputsError as error:
@@ -72,8 +72,8 @@ def read_files(
     """The images at some positions.
 
     Returns:
-        The images that can be read, None without any; whether some were resized; and why the others can't be
-        read, by name.
+        The images that can be read, or None without any; whether some were resized; and, by name, why the
+        others can't be read.
     """
     indices = positions.tolist()
     read = dict(zip(indices, decode([source.paths[index] for index in indices]), strict=True))
@@ -95,5 +95,5 @@ def read_files(
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:
-    """Pixels 0..255 as uint8; interpolation may take them a little beyond."""
+    """Pixels 0..255 as uint8; interpolation may exceed this range slightly."""
     return pixels if pixels.dtype == np.uint8 else np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)

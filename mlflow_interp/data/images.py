@@ -20,7 +20,7 @@ from mlflow_interp.exceptions import InputsError, first_line
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 # Naming the formats keeps Pillow's rarer (and less tested) decoders away from unknown files.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-MOST_PIXELS = 100_000_000  # checked before decoding: 300 kB of PNG can decode to gigabytes
+MOST_PIXELS = 100_000_000  # checked before decoding: a PNG of 300 kB can decode to gigabytes
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # The errors that damaged files raise in Pillow's decoders.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError)
@@ -33,7 +33,7 @@ class ReadImage:
     Attributes:
         pixels: (height, width, channels) uint8, or float32 where TensorFlow resized it.
         digest: of its file.
-        is_resized: whether it had another size.
+        is_resized: whether it was resized.
     """
 
     pixels: np.ndarray
@@ -53,20 +53,20 @@ def read_image(
         path: The file.
         size: (height, width), or None for the size of the file.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        resizing: How an image of another size is resized. Where TensorFlow does it, it also decodes JPEGs.
+        resizing: How images of another size are resized. If TensorFlow does it, it also decodes JPEGs.
 
     Raises:
         InputsError: the file is not an image, is damaged, or is too large.
     """
     resizing = resizing or Resizing()
     try:
-        # Given a path, Pillow maps uncompressed TIFFs into memory, which breaks their orientation.
+        # If given a path, Pillow maps uncompressed TIFFs into memory, which breaks their orientation.
         if not path.is_file() and path.exists():
-            raise InputsError("is a folder, a pipe or a device; give a file")
+            raise InputsError("is a folder, a pipe or a device, not a file; give a file")
         with path.open("rb") as file:
             with _open(file) as image:
                 if image.width * image.height > MOST_PIXELS:
-                    raise InputsError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS:,}")
+                    raise InputsError(f"has {image.width}×{image.height} pixels, more than {MOST_PIXELS:,}")
                 if resizing.is_tensorflows:
                     image = _as_tensorflow_decodes(image, file, channels)
                 upright = _to_mode(ImageOps.exif_transpose(_to_eight_bits(image)), _MODES[channels])
@@ -82,9 +82,9 @@ def read_image(
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    """As `Image.open`, but without its warning of large images, which have a limit of their own here.
+    """Like `Image.open`, but without its warning about large images, for which there is a limit here.
 
-    Images are read in threads, and there warnings can't be caught: their filters are those of the process.
+    Images are read in threads, where warnings can't be caught because warning filters are global.
     """
     prefix = file.read(16)
     Image.preinit()
@@ -93,9 +93,9 @@ def _open(file: BinaryIO) -> Image.Image:
     for name in _FORMATS:
         factory, accept = Image.OPEN[name]
         accepted = accept is None or accept(prefix)
-        if accepted and not isinstance(accepted, str):  # a message, where a library is missing
+        if accepted and not isinstance(accepted, str):  # a message if a library is missing
             file.seek(0)
-            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # of another format
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # in another format
                 image = factory(file, "")
                 return tiff.read(file, MOST_PIXELS) if tiff.is_misread(image) else image
     if tiff.is_tiff(prefix):
@@ -104,19 +104,19 @@ def _open(file: BinaryIO) -> Image.Image:
 
 
 def _as_tensorflow_decodes(image: Image.Image, file: BinaryIO, channels: int) -> Image.Image:
-    """An image with the pixels that TensorFlow reads of it, which differ in a JPEG."""
+    """An image with the pixels that TensorFlow decodes, which differ for JPEGs."""
     if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
         return image
     file.seek(0)
     pixels = decode_jpeg(file.read(), 1 if channels == 1 else 3)
     decoded = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    decoded.info.update(image.info)  # among it how the image is turned
+    decoded.info.update(image.info)  # including the image's orientation
     return decoded
 
 
 def _first_line(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "is no picture"
+        return "is not an image"
     return first_line(error)
 
 
@@ -149,7 +149,7 @@ def _to_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Every image file below a folder, sorted by path, without hidden files and folders."""
+    """All image files below a folder, sorted by path, without hidden files and folders."""
     files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
     return sorted(path for path in files if not _is_hidden(path.relative_to(folder)))
 

@@ -16,11 +16,11 @@ from mlflow_interp.exceptions import InputsError
 Column = str | Path | Sequence[Any] | np.ndarray
 Labels = Column | None
 
-_RAGGED = "its lines have different numbers of values"
+_RAGGED = "lines have different numbers of values"
 
 
 def column_file(column: str | Path, what: str) -> Path:
-    """The file of a column, which can be opened.
+    """The file of a column, after a check that it can be opened.
 
     Args:
         column: the path.
@@ -39,14 +39,14 @@ def column_file(column: str | Path, what: str) -> Path:
 
 def _unreadable(path: Path, what: str, error: Exception) -> InputsError:
     return InputsError(
-        f"{what} can't be read from {str(path)!r}: {error}; give .npy, or text with one a line"
+        f"{what} can't be read from {str(path)!r}: {error}; give a .npy file, or text with one value per line"
     )
 
 
 def read_column(column: Column | None, what: str) -> Any:
-    """A column as it is, or read from a .npy file, a .csv file, or text with a value a line.
+    """A column, unchanged or read from a .npy file, a .csv file, or text with one value per line.
 
-    A first line of text above numbers in a .csv file is read as its header.
+    In a .csv file, a first line of text above numbers is read as the header.
 
     Args:
         column: the values, or the path of a file.
@@ -61,7 +61,7 @@ def read_column(column: Column | None, what: str) -> Any:
     try:
         if path.suffix.lower() == ".npy":
             values = np.load(path, mmap_mode="r", allow_pickle=False)
-            # Masks and the like may be larger than memory, and are read as they are needed.
+            # Masks and the like may be larger than memory, and are read on demand.
             return values if values.ndim > 2 else np.array(values)
         if path.suffix.lower() == ".csv":
             return _read_csv(path)
@@ -79,7 +79,7 @@ def in_words(column: Column) -> str:
 
 
 def _read_csv(path: Path) -> np.ndarray:
-    """The cells of a .csv file: one value a line, a number or text; or a row of numbers a line."""
+    """The cells of a .csv file: a number or text in each line, or a row of numbers in each line."""
     import pandas as pd
 
     try:
@@ -88,7 +88,7 @@ def _read_csv(path: Path) -> np.ndarray:
         raise ValueError("it is empty") from None
     except pd.errors.ParserError:
         raise ValueError(_RAGGED) from None
-    # Where a line is short, pandas fills it with nothing.
+    # pandas fills short lines with missing values.
     if cells.shape[1] > 1 and (cells == "").any(axis=None):
         raise ValueError(_RAGGED)
     rows = cells.to_numpy(str)
@@ -112,7 +112,7 @@ def _values(lines: Sequence[str]) -> list[Any]:
         return _floats(lines)
     numbers = [int(line) for line in lines]
     if numbers and max(numbers) > LARGEST_INTEGER:
-        raise ValueError(f"{max(numbers)} is too large a number")
+        raise ValueError(f"number {max(numbers)} is too large")
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""How rows of pixels or arrays become what one model is fed."""
+"""How rows of pixels or arrays become inputs of one model."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Rows:
     Attributes:
         indices: (n,) int64, their positions in the inputs as given.
         names: n names for people.
-        inputs: what the model is fed; until `Preparation.finished`, what the user's function takes.
-        images: (n, height, width, 3) uint8 to be shown, or None.
-        digests: (n, 16) uint8, of each input as it was given.
-        selected: of several arrays, whether each is preprocessed.
-        parts: what `images` are made of; see `core.image_arrays.show`.
+        inputs: the model's inputs; until `Preparation.finished`, the inputs of the user's function.
+        images: (n, height, width, 3) uint8 to show, or None.
+        digests: (n, 16) uint8, the digest of each input as given.
+        selected: for several arrays, whether each is preprocessed.
+        parts: what `images` are composed of; see `core.image_arrays.show`.
     """
 
     indices: np.ndarray
@@ -52,16 +52,16 @@ def is_text(array: Any) -> bool:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How rows of pixels or arrays become what one model is fed.
+    """How rows of pixels or arrays become inputs of one model.
 
     Attributes:
-        name: of the preprocessing.
-        function: the preprocessing.
+        name: the name of the preprocessing.
+        function: the preprocessing function.
         model_name: for messages.
-        shape: of the model's input, None where it has several or it is not known.
+        shape: the shape of the model's input; None if it has several inputs or the shape is not known.
         channels_first: whether the model's images have channels first.
         is_stated: whether the user named the preprocessing.
-        input_names: of the model, in its order; empty where not known.
+        input_names: the names of the model's inputs, in its order; empty if not known.
     """
 
     name: str
@@ -82,28 +82,28 @@ class Preparation:
         digests: np.ndarray | None = None,
         pixels: np.ndarray | None = None,
     ) -> Rows:
-        """Rows of what was read, prepared as far as any thread may do it: all but a user's own function.
+        """Rows of the values read, prepared as far as any thread may do it: all but a user's own function.
 
         Args:
             indices: their positions in the inputs as given.
             names: their names.
-            values: what was read.
-            digests: their digests, where these are not those of the values.
-            pixels: the images to show, as bytes, where these are not the values.
+            values: the values read.
+            digests: their digests, if these are not the digests of the values.
+            pixels: the images to show, as bytes, if these are not the values.
 
         Raises:
-            InputsError: values that are not finite, or do not fit the model.
+            InputsError: values that are not finite, or don't fit the model.
         """
         digests = row_digests(values) if digests is None else digests
         selected = self.selected(values)
         values = values if isinstance(values, (tuple, dict)) else self._channels_last(values)
-        with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
+        with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are rejected below
             images, parts = show(self._named(values) if pixels is None else {"": pixels})
         rows = Rows(indices, names, map_arrays(_as_fed, values), images, digests, selected, parts)
         return rows if is_users(self.name) else self._prepared(rows)
 
     def _named(self, values: Arrays) -> dict[str, np.ndarray]:
-        """The inputs of the model by their names; a single one has no name."""
+        """The inputs of the model by name; a single input has no name."""
         if isinstance(values, dict):
             return {str(name): values[name] for name in sorted(values)}
         arrays = flatten(values)
@@ -114,17 +114,17 @@ class Preparation:
         return dict(zip(names, arrays, strict=True))
 
     def finished(self, rows: Rows) -> Rows:
-        """Rows completely prepared; a user's own function runs here, in the thread of the caller.
+        """Fully prepared rows; a user's own function runs here, in the caller's thread.
 
         Raises:
-            InputsError: the function fails, or what it returns does not fit the model.
+            InputsError: the function fails, or its return value doesn't fit the model.
         """
         return self._prepared(rows) if is_users(self.name) else rows
 
     def takes_blue_first(self, rows: Rows) -> bool | None:
-        """Whether finished rows have blue, green, red where images have red, green, blue; None if not known.
+        """Whether the channels of finished rows are in BGR order; None if not known.
 
-        Runs a user's own function, in the thread of the caller.
+        Runs a user's own function in the caller's thread.
         """
         inputs = rows.inputs
         if rows.images is None or not isinstance(inputs, np.ndarray) or inputs.ndim != 4:
@@ -147,10 +147,10 @@ class Preparation:
         return replace(rows, inputs=inputs)
 
     def selected(self, values: Arrays) -> list[bool]:
-        """Whether each of several arrays is preprocessed: pixels are; without any, images where it is stated.
+        """Whether each of several arrays is preprocessed: pixels are; without any, images if it is stated.
 
         Raises:
-            OptionError: a preprocessing is stated, and none of several arrays is an image.
+            OptionError: a preprocessing is stated, but none of several arrays is an image.
         """
         arrays = flatten(values)
         selected = [is_pixels(array) for array in arrays]
@@ -161,8 +161,8 @@ class Preparation:
         if not any(selected):
             shapes = ", ".join(str(array.shape[1:]) for array in arrays)
             raise OptionError(
-                f"preprocess is {self.name!r}, and none of the inputs is an image (they have shapes "
-                f"{shapes}); prepare them yourself and leave preprocess out"
+                f"preprocess is {self.name!r}, but none of the inputs is an image (their shapes are "
+                f"{shapes}); preprocess them yourself and leave preprocess out"
             )
         return selected
 
@@ -178,10 +178,10 @@ class Preparation:
 
     def _check_text(self, inputs: np.ndarray) -> None:
         if inputs.dtype.kind == "O" and self.name != "none" and not is_users(self.name):
-            raise OptionError(f"preprocess is {self.name!r}, and the inputs are text; leave preprocess out")
+            raise OptionError(f"preprocess is {self.name!r}, but the inputs are text; leave preprocess out")
 
     def _with_rank(self, values: np.ndarray) -> np.ndarray:
-        """Values with the axes that the model takes, where one of length 1 at the end is missing or too many.
+        """Values with the model's number of axes, with a last axis of length 1 added or removed if needed.
 
         Grey images often come as (n, h, w), and single values as (n,).
         """
@@ -192,18 +192,18 @@ class Preparation:
         return values[..., 0] if values.ndim == rank + 1 and values.shape[-1] == 1 else values
 
     def _channels_last(self, values: np.ndarray) -> np.ndarray:
-        """Images with channels last, for preprocessing and display, whichever way they come."""
+        """Images with channels last, for preprocessing and display, whatever their format."""
         channels = self._first_channels(values)
         move = channels is not None and values.shape[1] == channels != values.shape[-1]
         return np.moveaxis(values, 1, -1) if move else values
 
     def _model_channels(self, values: np.ndarray) -> np.ndarray:
-        """Images with the axis of channels where the model takes it."""
+        """Images with the channels axis where the model expects it."""
         channels = self._first_channels(values)
         return np.moveaxis(values, -1, 1) if channels in (values.shape[-1], -1) else values
 
     def _first_channels(self, values: np.ndarray) -> int | None:
-        """The channels of images for a channels-first model, -1 where it takes any; else None."""
+        """The channels of images for a channels-first model, -1 if it takes any number; else None."""
         if values.ndim != 4 or not self.shape or not self.channels_first:
             return None
         return self.shape[1] or -1
@@ -213,8 +213,8 @@ class Preparation:
             if array.dtype.kind != "O" and not np.isfinite(array).all():
                 rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
                 raise InputsError(
-                    f"input {names[rows[0]]!r} holds NaN or infinite values "
-                    f"({len(rows)} of {len(array)} in its batch do); clean them, or leave them out"
+                    f"input {names[rows[0]]!r} contains NaN or infinite values "
+                    f"({len(rows)} of {len(array)} in its batch do); clean these inputs or leave them out"
                 )
         if self.shape is None or isinstance(inputs, (tuple, dict)):
             return
@@ -230,10 +230,10 @@ class Preparation:
 
 
 def _as_fed(values: np.ndarray) -> np.ndarray:
-    """Numbers as float32, and text of any type as objects, so that bytes and trailing zeros stay."""
+    """Numbers as float32, and text of any type as objects, so that bytes and trailing zeros are kept."""
     if values.dtype.kind in "SU":
         return values.astype(object)
     if values.dtype.kind not in "biuf" or values.dtype == np.float32:
         return values
-    with np.errstate(over="ignore"):  # overflow gives infinite values, which are refused later
+    with np.errstate(over="ignore"):  # overflow gives infinite values, which are rejected later
         return values.astype(np.float32)

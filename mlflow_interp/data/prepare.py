@@ -1,4 +1,4 @@
-"""From what a user names to a `Batch` that fits the model: sized, preprocessed, labelled, streamed."""
+"""Turns the user's inputs into a `Batch` that fits the model: resized, preprocessed, labelled, streamed."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ def load_inputs(
     batch_size: Annotated[int, Range(least=1)] = 32,
     max_inputs: Annotated[int | None, Range(least=1)] = None,
 ) -> Batch:
-    """Make inputs ready for a model, read as they are needed: memory is bounded by `batch_size`.
+    """Prepare inputs for a model. They are read on demand, so that `batch_size` bounds memory.
 
     Args:
-        inputs: A picture, a folder of pictures (class subfolders become labels), a glob, a .npy or .npz
-            file, an artifact URI such as runs:/id/photos, keras:cifar10, an array, a tf.data.Dataset, a
+        inputs: An image file, a folder of images (class subfolders become labels), a glob, a .npy or .npz
+            file, an artifact URI such as runs:/id/photos, keras:cifar10, an array, a tf.data.Dataset, or a
             keras.utils.PyDataset such as an iterator of an ImageDataGenerator.
-        loaded: The model and what was said about it when it was logged.
-        class_names: The names of the model's classes: a JSON or text file, JSON itself, a list, or a
-            mapping from index to name. By default those in the model's metadata, or the class folders.
-        labels: The true classes, one for each input or each of its positions: indices, one-hot rows or
-            names, or a .npy or text file of them. Of a regression the true values. By default what the
-            inputs carry.
-        preprocess: How pixels 0..255 become what the model takes: auto, none, 0..1, -1..1, a
-            keras.applications module such as mobilenet_v2, or module:function. Arrays of floats are
-            taken as they are unless this is given.
-        resize: How images get the size that the model takes: crop keeps the middle, pad adds black,
-            stretch distorts. By default what the model's metadata states, else crop, with a warning.
-        interpolation: How pixels are computed where images are resized: by Pillow, which smooths when it
-            reduces, or, with tf- before the name, by tf.image.resize, which does not and is what
-            keras.utils.image_dataset_from_directory uses. By default what the model's metadata states,
-            else lanczos, with a warning.
+        loaded: The model with the metadata it was logged with.
+        class_names: Names of the model's classes: a JSON or text file, JSON text, a list, or a mapping from
+            index to name. By default, the names in the model's metadata, else the class folders.
+        labels: True classes of the inputs or of each of their positions: indices, one-hot rows or names, or
+            a .npy or text file of them; for a regression, the true values. By default, the labels that come
+            with the inputs.
+        preprocess: How to turn pixels 0..255 into model inputs: auto, none, 0..1, -1..1, a
+            keras.applications module such as mobilenet_v2, or module:function. Float arrays are used
+            unchanged unless this is given.
+        resize: How to resize images to the model's input size: crop keeps the centre, pad adds black
+            borders, stretch distorts. By default, what the model's metadata states, else crop with a
+            warning.
+        interpolation: Interpolation for resizing: by Pillow, which antialiases, or, with the prefix tf-, by
+            tf.image.resize without antialiasing, as in keras.utils.image_dataset_from_directory. By
+            default, what the model's metadata states, else lanczos with a warning.
         batch_size: Number of inputs in one batch; a few batches are in memory at a time.
-        max_inputs: Take at most this many, evenly spaced where the number is known.
+        max_inputs: Maximum number of inputs, evenly spaced if the total is known.
 
     Raises:
-        InputsError: nothing there, nothing readable, or nothing the model can take.
+        InputsError: inputs that do not exist, can't be read, or don't fit the model.
         OptionError: an option out of range.
     """
     shape = input_shape(loaded)
@@ -92,7 +92,7 @@ def load_inputs(
 
 
 def _read_input(name: str, *, reader: Reader) -> np.ndarray:
-    """The input in an image file, or in a .npy file of one input, prepared as all inputs are."""
+    """The input in an image file, or in a .npy file of one input, prepared like all inputs."""
     if not name.lower().endswith(".npy"):
         takes = model_inputs(reader.loaded)
         source = find_source(name, None, batch_size=1, most=1, takes=takes)

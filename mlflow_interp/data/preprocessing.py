@@ -40,8 +40,8 @@ _FAMILIES = {
     "vgg19": "vgg19",
     "xception": "xception",
 }
-# The preprocess_input of these families does nothing, as their models rescale inside. Models built without
-# that (include_preprocessing=False) take this range; None where they take no plain range.
+# The preprocess_input of these families does nothing, as their models rescale internally. Models built
+# with include_preprocessing=False take this range; None if they don't take a plain range.
 _RANGES_WITHOUT_RESCALING = {
     "convnext": None,
     "efficientnet": None,
@@ -57,11 +57,11 @@ def find_preprocess(name: str, model: Any, metadata: Mapping[str, Any]) -> tuple
     Args:
         name: "auto", "none", "0..1", "-1..1", a keras.applications module such as "mobilenet_v2",
             or "module:function", which takes float32 pixels 0..255 (n, h, w, c).
-        model: The Keras model. "auto" takes "none" where it scales its input itself.
-        metadata: The metadata of the logged model; "preprocess" in it comes first where "auto" is given.
+        model: The Keras model. "auto" means "none" if the model scales its input itself.
+        metadata: The metadata of the logged model; with "auto", its "preprocess" comes first.
 
     Returns:
-        The resolved name, the function, and a warning if that was guessed.
+        The resolved name, the function, and a warning if it is a guess.
 
     Raises:
         OptionError: no such preprocessing.
@@ -76,44 +76,45 @@ def _resolve(model: Any, metadata: Mapping[str, Any]) -> tuple[str, str | None]:
     scales = scales_input(model)
     declared = metadata.get("preprocess")
     if isinstance(declared, str):
-        # With "module:function" in its metadata, the model would choose which code is run.
+        # "module:function" in the metadata would let the model choose which code is run.
         if ":" not in declared:
             return declared, _disagreement(declared, scales, model)
         return (
             GUESS,
-            f"the model asks for preprocess={declared!r}, which is only run when you pass it yourself",
+            f"the model's metadata states preprocess={declared!r}, which is ignored, as it would run code; "
+            f"assuming {GUESS!r}. Pass preprocess= yourself to run it",
         )
     if scales == "yes":
         return "none", None
     if scales == "unknown":
         return "none", (
-            f"{model.name!r} has a layer that scales pixels, but it is not known whether the input passes "
-            "through it first; assuming preprocess='none'. Pass preprocess= to be sure"
+            f"Could not determine whether the input of {model.name!r} first passes through its layer that "
+            "scales pixels; assuming preprocess='none'. Pass preprocess= to be sure"
         )
     family = _model_family(model)
     if family:
         return family, None
     return GUESS, (
-        f"nothing tells how pixels become the inputs of {model.name!r}, so preprocess={GUESS!r} is a guess; "
-        "pass preprocess=, or log the model with metadata={'preprocess': '0..1'}"
+        f"Could not determine how to preprocess images for {model.name!r}; assuming {GUESS!r} (pixel / 255). "
+        "Pass preprocess=, or log the model with metadata={'preprocess': '0..1'}"
     )
 
 
 def _disagreement(declared: str, scales: str, model: Any) -> str | None:
-    """A warning where pixels would be scaled twice by what is stated and what the model does."""
+    """A warning if pixels would be scaled twice: by the stated preprocessing and by the model."""
     if scales != "yes" or declared == "none":
         return None
     return (
-        f"the metadata of {model.name!r} states preprocess={declared!r}, and the model scales its input "
-        "itself; both are applied. Pass preprocess='none' if that is one too many"
+        f"the metadata of {model.name!r} states preprocess={declared!r}, but the model also scales its input "
+        "itself; both are applied. Pass preprocess='none' to leave the scaling to the model"
     )
 
 
 def _model_family(model: Any) -> str | None:
-    """The family in keras.applications, by the name of the model or of a model nested in it."""
+    """The keras.applications family, by the name of the model or of a nested model."""
     import keras
 
-    # Only models count: a custom layer called "resnet_block" has no such preprocessing.
+    # Only models count: a custom layer named "resnet_block" has no such preprocessing.
     nested = [node.layer.name for node in walk(model) if isinstance(node.layer, keras.Model)]
     family = next((family for family in map(_family, [model.name, *nested]) if family), None)
     return _RANGES_WITHOUT_RESCALING.get(family, family) if family else None
@@ -126,10 +127,10 @@ def _family(name: str) -> str | None:
 
 
 def check_preprocess(name: str) -> None:
-    """Check a preprocess option as far as that takes neither Keras nor an import of the user's code.
+    """Check a preprocess option as far as possible without importing Keras or the user's code.
 
     Raises:
-        OptionError: no such preprocessing, or a module or function that is not there.
+        OptionError: no such preprocessing, or a module or function that does not exist.
     """
     if ":" in name:
         module, _, function = name.partition(":")
@@ -140,7 +141,7 @@ def check_preprocess(name: str) -> None:
 
 
 def find_function(name: str) -> Preprocess:
-    """The preprocessing of a name other than "auto".
+    """The preprocessing function for a name other than "auto".
 
     Raises:
         OptionError: no such preprocessing.
@@ -167,16 +168,16 @@ def _cannot_be_imported(name: str, reason: str) -> OptionError:
 
 
 def takes_blue_first(prepare: Preprocess, size: tuple[int, ...]) -> bool | None:
-    """Whether a preprocessing turns red, green, blue into blue, green, red, as that of VGG and ResNet does.
+    """Whether a preprocessing turns RGB into BGR, as that of VGG and ResNet does.
 
-    Tried on noise: an image that is grey has the same values in all channels, and does not show it.
+    Tested on noise, as grey images have the same values in all channels.
 
     Args:
         prepare: the preprocessing.
         size: (height, width) of an image that it takes.
 
     Returns:
-        None where the values do not keep their positions, so that it can't be told.
+        None if it can't be determined, because values do not keep their positions.
     """
     noise = np.random.default_rng(0).integers(0, 256, (1, *size, 3)).astype(np.float32)
     prepared = np.asarray(prepare(noise.copy()))
@@ -193,10 +194,10 @@ def _keras_family(name: str) -> Preprocess:
     def prepare(pixels: np.ndarray) -> np.ndarray:
         if pixels.shape[-1] != 3:
             raise OptionError(
-                f"preprocess {name!r} is for colour pictures, and these have {pixels.shape[-1]} channels; "
+                f"preprocess {name!r} is for colour images, but these have {pixels.shape[-1]} channels; "
                 "pass none, 0..1, -1..1 or module:function"
             )
-        # Some families modify the array in place; all follow a global data format by default.
+        # Some families modify the array in place; all use the global data format by default.
         prepared = module.preprocess_input(pixels.copy(), data_format="channels_last")
         return np.asarray(prepared, np.float32)
 
@@ -204,7 +205,7 @@ def _keras_family(name: str) -> Preprocess:
 
 
 def is_users(name: str) -> bool:
-    """Whether a preprocessing is a function of the user: its code may be written for one thread only."""
+    """Whether a preprocessing is the user's own function, which may not be thread-safe."""
     return ":" in name
 
 
@@ -212,7 +213,7 @@ def _imported(name: str) -> Preprocess:
     module_name, _, function_name = name.partition(":")
     try:
         function: Callable[[np.ndarray], Any] = getattr(importlib.import_module(module_name), function_name)
-    except Exception as error:  # importing a module runs it
+    except Exception as error:  # importing a module runs its codes code
         raise _cannot_be_imported(name, _reason(error)) from error
     if not callable(function):
         raise OptionError(f"preprocess {name!r} is a {type(function).__name__}; give module:function")
@@ -228,7 +229,7 @@ def _imported(name: str) -> Preprocess:
         if prepared.dtype.kind not in "biuf" or prepared.shape[:1] != (rows,):
             raise InputsError(
                 f"preprocess {name!r} returned {prepared.dtype} values of shape {prepared.shape} for "
-                f"{rows} inputs; return numbers, a row for each input"
+                f"{rows} inputs; return numbers, with one row for each input"
             )
         return prepared
 
@@ -236,6 +237,6 @@ def _imported(name: str) -> Preprocess:
 
 
 def _reason(error: Exception) -> str:
-    """The type of an error, and the first line of its message where it has one."""
+    """The type of an error, and the first line of its message if it has one."""
     name = type(error).__name__
     return f"{name}: {first_line(error)}" if str(error).strip() else name

@@ -1,4 +1,4 @@
-"""Prepares the next part of the inputs in a thread while the model runs on the one before."""
+"""Prepares the next part of the inputs in a thread while the model runs on the previous one."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mlflow_interp.core.batch import closed_at_end
 
 T = TypeVar("T")
 
-AHEAD = 1  # parts that are prepared while one is used
+AHEAD = 1  # parts to prepare while one is used
 DECODERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes and resizes without the GIL
 
 
 def read_ahead(jobs: Iterator[Callable[[], T]]) -> Iterator[T]:
-    """Yield what the jobs return, in order; a thread does the next one while the last result is used.
+    """Yield the results of the jobs in order; threads run the next jobs while a result is used.
 
-    The jobs are taken from their iterator in the thread of the caller. An error is raised where its result
-    would come. No thread is left when the iterator ends or is closed.
+    Jobs are taken from their iterator in the caller's thread. An error is raised in place of its result.
+    No thread is left when the iterator ends or is closed.
     """
     waiting: deque[Future[T]] = deque()
-    # Left in reverse: first the thread ends, then the jobs close what they read from.
+    # Exited in reverse order: first the threads end, then the jobs close their source.
     with closed_at_end(jobs), ThreadPoolExecutor(1, thread_name_prefix="mlflow-interp-read") as thread:
         try:
             for submitted in _submitted(thread, jobs):
@@ -37,7 +37,7 @@ def read_ahead(jobs: Iterator[Callable[[], T]]) -> Iterator[T]:
 
 
 def _submitted(thread: ThreadPoolExecutor, jobs: Iterator[Callable[[], T]]) -> Iterator[Future[T]]:
-    """Each job as its future; where there is no next one because of an error, this is the last future's."""
+    """Each job as a future; an error of the iterator becomes the last future's."""
     try:
         for job in jobs:
             yield thread.submit(job)

@@ -1,4 +1,4 @@
-"""Reads any source as chunks that fit one model: sized, preprocessed, labelled."""
+"""Reads any source as chunks that fit one model: resized, preprocessed, labelled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mlflow_interp.models.signature import class_count, gives_one_number, gives_
 
 _NOT_RESIZED = {"resize": None, "interpolation": None, "size": None}
 
-#: What reads the chunks, how many inputs there are if known, and how they are prepared.
+#: A function that reads the chunks, the number of inputs if known, and how they are prepared.
 _Plan = tuple[Callable[[], Iterator[Chunk]], int | None, dict[str, Any]]
 
 
@@ -40,12 +40,12 @@ class Reader:
 
     Attributes:
         loaded: the model.
-        shape: the shape of its input, None where it has several or it is not known.
-        class_names: the names of its classes, None where not known.
-        preprocess: see `load_inputs`; so are `batch_size` and `max_inputs`.
-        resizing: how images get the size that the model takes.
+        shape: the shape of its input; None if it has several inputs or the shape is not known.
+        class_names: the names of its classes, None if not known.
+        preprocess: see `load_inputs`, also for `batch_size` and `max_inputs`.
+        resizing: how images are resized to the model's input size.
         warnings: warnings so far; reading may add more.
-        skipped: what could not be read and why, by name; filled while reading.
+        skipped: by name, inputs that could not be read and why; filled while reading.
     """
 
     loaded: LoadedModel
@@ -67,7 +67,7 @@ class Reader:
             read, total, preparation = self._arrays(source)
         else:
             read, total, preparation = self._blocks(source)
-        # In place, as the preparation of a dataset is completed while it is read.
+        # In place, as the preparation of a dataset is only complete after reading.
         preparation.update(batch_size=self.batch_size, max_inputs=self.max_inputs)
         return Batch(
             source=source.uri,
@@ -138,7 +138,7 @@ class Reader:
         return read, len(sample), facts
 
     def _record_resizing(self, facts: dict[str, Any]) -> None:
-        """State that images were resized, and warn if it was not stated how."""
+        """Record that images were resized, and warn if the way was a guess."""
         facts.update(resize=self.resizing.resize, interpolation=self.resizing.interpolation)
         if self.resizing.guess is not None:
             height, width = facts["size"]
@@ -163,21 +163,21 @@ class Reader:
         return read, len(sample), _array_facts(preparation, source.inputs)
 
     def _array_preparation(self, inputs: Arrays | StreamedRows) -> Preparation:
-        """Bytes are pixels and are preprocessed; floats already are what the model takes.
+        """Bytes are pixels and are preprocessed; floats are used unchanged.
 
         Raises:
-            InputsError: text for a model that takes none.
+            InputsError: text for a model that doesn't take text.
         """
         if any(map(is_text, flatten(inputs))):
             check_takes_text(model_inputs(self.loaded))
         return self._preparation(takes_floats=not any(map(is_pixels, flatten(inputs))))
 
     def _blocks(self, source: Blocks) -> _Plan:
-        resolved: list[Preparation] = []  # by the first block
+        resolved: list[Preparation] = []  # determined by the first block
         options: dict[str, Any] = {"preprocess": self.preprocess} | _NOT_RESIZED
 
         def jobs() -> Iterator[Callable[[], tuple[Rows, Any, Any]]]:
-            # Runs in the thread of the caller, and so does the user's code in a dataset.
+            # Runs in the caller's thread, and with it the user's code in a dataset.
             start = 0
             with closed_at_end(source.read()) as blocks:
                 for values, labels, weights in blocks:
@@ -198,7 +198,7 @@ class Reader:
 
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
         labels, weights = map(self.loaded.labels_of, (labels, weights))
-        # The targets of a regression are no classes, whatever their range.
+        # The targets of a regression are not classes, whatever their range.
         are_values = self.loaded.head in ("values", VALUES_BY_LOSS)
         annotations, warnings = annotate(
             labels,
@@ -214,7 +214,7 @@ class Reader:
 
 
 def _array_facts(preparation: Preparation, inputs: Arrays | StreamedRows) -> dict[str, Any]:
-    """How arrays are prepared, for a manifest; of several, which are preprocessed."""
+    """How arrays are prepared, for the manifest; for several, which are preprocessed."""
     facts: dict[str, Any] = {"preprocess": preparation.name} | _NOT_RESIZED
     if isinstance(inputs, (dict, tuple)):
         names = sorted(inputs) if isinstance(inputs, dict) else range(len(inputs))

@@ -1,4 +1,4 @@
-"""How images get the size that a model takes: as it is stated, or else by a guess with a warning."""
+"""How images are resized to the model's input size: as stated, otherwise by a guess with a warning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from mlflow_interp.backend.tensorflow_images import resize_image
 
 Resize = Literal["auto", "crop", "pad", "stretch"]
-#: Those of Pillow, and after "tf-" those of `tf.image.resize` that leave an image of the right size as it is.
+#: Pillow's, and with "tf-" those of `tf.image.resize` that leave an image of the right size unchanged.
 Interpolation = Literal[
     "auto", "nearest", "box", "bilinear", "hamming", "bicubic", "lanczos",
     "tf-nearest", "tf-bilinear", "tf-bicubic", "tf-area", "tf-lanczos3", "tf-lanczos5",
@@ -25,12 +25,12 @@ _ACCEPTED = {"resize": get_args(Resize)[1:], "interpolation": get_args(Interpola
 
 @dataclass(frozen=True)
 class Resizing:
-    """How images get another size.
+    """How images are resized.
 
     Attributes:
-        resize: "crop" keeps the middle, "pad" adds black, "stretch" distorts.
-        interpolation: one of `Interpolation` but "auto".
-        guess: what is guessed and how to state it, for a warning where images really are resized; None where
+        resize: "crop" keeps the centre, "pad" adds black borders, "stretch" distorts.
+        interpolation: one of `Interpolation` except "auto".
+        guess: what is guessed and how to state it, for a warning if images are actually resized; None if
             both are stated.
     """
 
@@ -65,11 +65,11 @@ class Resizing:
 
 
 def find_resizing(resize: Resize, interpolation: Interpolation, metadata: Mapping[str, Any]) -> Resizing:
-    """The resizing that the options state, else the metadata of the logged model, else a guess.
+    """The resizing stated by the options, else by the metadata of the logged model, else a guess.
 
     Args:
-        resize: as the user gave it.
-        interpolation: as the user gave it.
+        resize: the user's option.
+        interpolation: the user's option.
         metadata: may have "resize" and "interpolation".
     """
     chosen = {"resize": str(resize), "interpolation": str(interpolation)}
@@ -79,7 +79,7 @@ def find_resizing(resize: Resize, interpolation: Interpolation, metadata: Mappin
         if chosen[name] != "auto":
             continue
         declared = metadata.get(name)
-        # The author may use such a key in another way, as in "resize": [224, 224].
+        # The author may use such a key for something else, such as "resize": [224, 224].
         if isinstance(declared, str) and declared in _ACCEPTED[name]:
             chosen[name] = declared
         else:
@@ -89,7 +89,7 @@ def find_resizing(resize: Resize, interpolation: Interpolation, metadata: Mappin
 
 
 def _guess(guessed: Mapping[str, str], unknown: Mapping[str, Any]) -> str:
-    """What is guessed and how to state it, and what the metadata states that is not accepted."""
+    """What is guessed and how to state it, and metadata values that are not accepted."""
     assumed = " and ".join(f"{name}={value!r}" for name, value in guessed.items())
     options = " and ".join(f"{name}=" for name in guessed)
     keras = {"resize": "stretch", "interpolation": "tf-bilinear"}
@@ -105,7 +105,7 @@ def _guess(guessed: Mapping[str, str], unknown: Mapping[str, Any]) -> str:
 
 
 def _pad(image: Image.Image, target: tuple[int, int], method: Image.Resampling) -> Image.Image:
-    """Pad to a size; in Pillow's own function, images thinner than half a pixel vanish."""
+    """Pad to a size; Pillow's own function loses images thinner than half a pixel."""
     scale = min(target[0] / image.width, target[1] / image.height)
     width = max(1, round(image.width * scale))
     height = max(1, round(image.height * scale))

@@ -28,14 +28,14 @@ _MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d
 _FASHION_MNIST = {"train": "train", "test": "t10k"}
 _IDX_FILES = ("images-idx3-ubyte", "labels-idx1-ubyte")
 _ACCEPTED = (
-    "a picture, a folder of pictures, a glob, a .npy or .npz file, an artifact URI, "
+    "an image file, a folder of images, a glob, a .npy or .npz file, an artifact URI, "
     f"keras:{KERAS_DATASETS[2]}, an array, a tf.data.Dataset or a keras.utils.PyDataset"
 )
 
 
 @dataclass(frozen=True)
 class ArrayRows:
-    """Arrays with a row an input; `labels` are integers, one-hot rows, or names; `weights` are numbers."""
+    """Arrays with one row per input; `labels` are integers, one-hot rows, or names; `weights` are numbers."""
 
     uri: str
     inputs: Arrays | StreamedRows
@@ -48,9 +48,9 @@ Source = ImageFiles | ArrayRows | Blocks
 
 
 def find_inputs(inputs: Any) -> Any:
-    """The source that a path or URI names, downloaded if it is elsewhere; any other inputs as they are.
+    """The source that a path or URI names, downloaded if it is remote; any other inputs unchanged.
 
-    It needs neither Keras nor TensorFlow, so a dataset of Keras, whose name is checked, stays a name.
+    Imports neither Keras nor TensorFlow, so the name of a Keras dataset is checked but stays a name.
 
     Raises:
         InputsError: the inputs do not exist, or can't be read.
@@ -71,11 +71,11 @@ def find_source(
     """The source of the inputs that a user passes.
 
     Args:
-        inputs: The argument of the user, or what `find_inputs` made of it.
-        labels: One for each input, where inputs have no labels of their own.
-        batch_size: How many rows a dataset yields at a time.
-        most: How many rows to take of a dataset.
-        takes: What the model takes, None where that is not known; it shows whether a dataset is batched.
+        inputs: The user's argument, or what `find_inputs` made of it.
+        labels: One for each input, if inputs have no labels of their own.
+        batch_size: Number of rows that a dataset yields at a time.
+        most: Number of rows to take from a dataset.
+        takes: What the model takes, None if not known; it shows whether a dataset is batched.
 
     Raises:
         InputsError: the inputs do not exist, or can't be read.
@@ -113,7 +113,7 @@ def _reader_of_blocks(inputs: Any) -> Callable[..., Blocks] | None:
 
 
 def _mapping(inputs: Mapping[str, Any], labels: Any, takes: ModelInputs | None) -> ArrayRows:
-    """Arrays by name, among which labels may be, as in the elements of a dataset."""
+    """Arrays by name, which may include labels, as in the elements of a dataset."""
     element = dict(inputs) if labels is None else (dict(inputs), labels)
     layout = find_layout(element, takes)
     values, labels, weights = layout.split(element)
@@ -130,14 +130,14 @@ def _mapping(inputs: Mapping[str, Any], labels: Any, takes: ModelInputs | None) 
 def _as_array(inputs: Any) -> np.ndarray:
     try:
         array = np.asarray(inputs)
-        # An array of strings in a width of its own would lose zeros at their end.
+        # A fixed-width string array would lose trailing zeros.
         return array if hasattr(inputs, "dtype") or array.dtype.kind not in "SU" else np.array(inputs, object)
     except ValueError as error:
-        raise InputsError(f"inputs are rows of different shapes; give {_ACCEPTED}") from error
+        raise InputsError(f"inputs have rows of different shapes; give {_ACCEPTED}") from error
 
 
 def _are_arrays(inputs: list[Any]) -> bool:
-    """Whether a list holds an array for each input of the model, not a row for each input."""
+    """Whether a list has an array for each input of the model, not a row for each input."""
     return (
         bool(inputs)
         and all(hasattr(array, "__array__") and np.ndim(array) > 1 for array in inputs)
@@ -146,10 +146,10 @@ def _are_arrays(inputs: list[Any]) -> bool:
 
 
 def _with_labels(source: ImageFiles | ArrayRows, labels: Any) -> ImageFiles | ArrayRows:
-    """A source with other labels than its own, where there are others."""
+    """A source with the given labels instead of its own, if there are any."""
     if labels is None:
         return source
-    # Where each image has a label, none lies beside the classes.
+    # If each image has a label, no image is outside the classes.
     if isinstance(source, ImageFiles) and source.every is not None:
         is_for_every = np.shape(labels)[:1] == (len(source.every.paths),)
         source = source.every if is_for_every else source
@@ -165,7 +165,7 @@ def _from_name(name: str) -> ImageFiles | ArrayRows | NpzFile:
         return _numpy_file(path, uri)
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
-            raise InputsError(f"{uri!r} is no picture and no .npy or .npz file; give {_ACCEPTED}")
+            raise InputsError(f"{uri!r} is neither an image nor a .npy or .npz file; give {_ACCEPTED}")
         return ImageFiles(uri, [path], [path.name])
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
     if not matches:
@@ -177,7 +177,7 @@ def _from_name(name: str) -> ImageFiles | ArrayRows | NpzFile:
 def source_class_names(source: Source, model: Any) -> tuple[str, ...] | None:
     """The class names that a source has, if there are as many as classes.
 
-    Those of a folder are its sorted class folders: Keras' own loader numbers them so.
+    For a folder, these are its sorted class folders, in the order that Keras' own loader uses.
     """
     candidates: list[Sequence[str]] = [] if isinstance(source, ArrayRows) else [source.classes]
     if isinstance(source, ImageFiles):
@@ -199,11 +199,11 @@ def _numpy_file(path: Path, uri: str) -> ArrayRows | NpzFile:
 
 
 def _npz_rows(file: NpzFile, labels: Any, takes: ModelInputs | None) -> ArrayRows:
-    """The arrays in a file: those with the names of the model's inputs, or the one with a usual name."""
+    """The arrays in a file: those named like the model's inputs, or the one with a usual name."""
     names = {name: name for name in file.members}
     element = names if labels is None else (names, labels)
     layout = find_layout(element, takes)
-    if layout.keys is None:  # nothing is known of the model
+    if layout.keys is None:  # nothing is known about the model
         usual = usual_key(list(names))
         layout = replace(
             layout, keys=tuple(names) if usual is None else (usual,), is_single=usual is not None
@@ -225,9 +225,9 @@ def _check_arrays(arrays: Arrays, what: str) -> Arrays:
         dtype = getattr(array, "dtype", None)
         holds_text = dtype is not None and is_text(array)
         if dtype is None or not (holds_text or dtype.kind in "biuf"):
-            raise InputsError(f"{what} hold {dtype or type(array).__name__} values; numbers are needed")
+            raise InputsError(f"{what} have {dtype or type(array).__name__} values; give numbers")
         if array.ndim < (1 if holds_text else 2):
-            raise InputsError(f"{what} have shape {array.shape}; a first axis of inputs and more are needed")
+            raise InputsError(f"{what} have shape {array.shape}; give an axis of inputs and one or more axes")
         lengths.add(len(array))
     if lengths == {0}:
         raise InputsError(f"{what} are empty; give at least one input")
@@ -237,7 +237,7 @@ def _check_arrays(arrays: Arrays, what: str) -> Arrays:
 
 
 def _keras_part(name: str) -> tuple[str, str]:
-    """The dataset of Keras, and which part of it, that a name such as keras:cifar10/train stands for."""
+    """The Keras dataset, and the part of it, that a name such as keras:cifar10/train stands for."""
     dataset, _, part = name.removeprefix("keras:").partition("/")
     part = part or "test"
     if dataset not in KERAS_DATASETS or part not in ("test", "train"):
@@ -260,7 +260,7 @@ def _keras_dataset(name: str) -> ArrayRows:
         if dataset == "fashion_mnist":
             images, labels = (_fashion_mnist_file(f"{_FASHION_MNIST[part]}-{kind}") for kind in _IDX_FILES)
             return ArrayRows(name, *read_idx(images, labels, name))
-        # A file of these is one pickle of 10,000 images or more, which is read as a whole.
+        # Each of these files is one pickle of at least 10,000 images, which is read as a whole.
         train, test = getattr(keras.datasets, dataset).load_data()
     except InputsError:
         raise
@@ -273,5 +273,5 @@ def _keras_dataset(name: str) -> ArrayRows:
 def _fashion_mnist_file(name: str) -> Path:
     import keras
 
-    folder = "datasets/fashion-mnist"  # as Keras' own loader, so that what it downloaded is found
+    folder = "datasets/fashion-mnist"  # where Keras' own loader puts it, so that its downloads are found
     return Path(keras.utils.get_file(f"{name}.gz", f"{_KERAS_FILES}/{name}.gz", cache_subdir=folder))

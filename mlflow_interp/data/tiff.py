@@ -1,4 +1,4 @@
-"""TIFFs of instruments: deep, inverted, signed or floating-point, some of which Pillow can't read."""
+"""TIFFs from scientific instruments: deep, inverted, signed or floating-point; Pillow can't read them all."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WHITE_IS_ZERO = 0
 
 
 def is_tiff(prefix: bytes) -> bool:
-    """Whether a file that begins so is a TIFF."""
+    """Whether a file with this beginning is a TIFF."""
     return prefix.startswith(_MAGIC)
 
 
 def kind_of(image: Image.Image) -> str:
-    """The kind of an image's pixels in words, such as "signed 16-bit integer"."""
+    """The type of an image's pixels as text, such as "signed 16-bit integer"."""
     tags = getattr(image, "tag_v2", {})
     if not tags:
         return "floating-point" if image.mode == "F" else "32-bit integer"
@@ -31,17 +31,17 @@ def kind_of(image: Image.Image) -> str:
 
 
 def without_range(kind: str) -> InputsError:
-    """The error for pixels that may have any values."""
+    """The error for pixels without a fixed range."""
     return InputsError(f"{kind} pixels have no fixed range; convert the file to unsigned 8 or 16 bits")
 
 
 def is_white_zero(image: Image.Image) -> bool:
-    """Whether 0 is white. Pillow inverts such images of 8 bits, and not those of 16."""
+    """Whether 0 is white. Pillow inverts such images if they have 8 bits, but not if they have 16."""
     return bool(getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
 
 
 def is_misread(image: Image.Image) -> bool:
-    """Whether Pillow reads an image wrongly, without an error: deep colours in planes of their own."""
+    """Whether Pillow misreads an image without an error: deep colours in separate planes."""
     tags = getattr(image, "tag_v2", {})
     return _first(tags.get(_PLANES), 1) == _APART and _first(tags.get(_BITS), 1) > 8
 
@@ -50,13 +50,13 @@ def read(file: BinaryIO, most_pixels: int) -> Image.Image:
     """The first page of a TIFF that Pillow can't read, as 8 bits.
 
     Raises:
-        InputsError: it can't be read, or its pixels have no fixed range; tifffile is not installed.
+        InputsError: it can't be read, its pixels have no fixed range, or tifffile is not installed.
     """
     try:
         import tifffile
     except ImportError as error:
         raise InputsError(
-            "is a TIFF that Pillow can't read; install tifffile, which reads more: "
+            "is a TIFF that Pillow can't read; install tifffile, which supports more formats: "
             "pip install 'mlflow-interp[tiff]'"
         ) from error
     file.seek(0)
@@ -65,14 +65,14 @@ def read(file: BinaryIO, most_pixels: int) -> Image.Image:
             page: Any = opened.pages[0]
             if page.imagewidth * page.imagelength > most_pixels:
                 raise InputsError(
-                    f"{page.imagewidth}×{page.imagelength} pixels are more than {most_pixels:,}"
+                    f"has {page.imagewidth}×{page.imagelength} pixels, more than {most_pixels:,}"
                 )
             _check_range(page.dtype)
             values = _channels_last(page.asarray(), page.axes)
             return _as_image(values, page)
     except InputsError:
         raise
-    # Damaged files raise almost anything.
+    # Damaged files raise almost any error.
     except Exception as error:
         raise InputsError(f"is a TIFF that can't be read: {first_line(error)}") from error
 
@@ -92,7 +92,7 @@ def _channels_last(values: np.ndarray, axes: str) -> np.ndarray:
 
 
 def _as_image(values: np.ndarray, page: Any) -> Image.Image:
-    """An image of 8 bits, and its orientation."""
+    """An 8-bit image, and its orientation."""
     deepest = np.iinfo(values.dtype).max
     if int(page.photometric) == _WHITE_IS_ZERO:
         values = deepest - values

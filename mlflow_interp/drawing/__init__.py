@@ -1,1 +1,1 @@
-"""Shared by all figures and pages: colours, layout, tiles, charts, the frame of a page."""
+"""Shared parts of figures and pages: colours, layout, tiles, charts, the page frame."""

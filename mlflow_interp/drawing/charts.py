@@ -1,4 +1,4 @@
-"""Small charts of a metric over steps, as lines of inline SVG: nothing has to be loaded to draw them."""
+"""Small charts of a metric over steps as inline SVG, which needs no library."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Chart:
 
 
 def charts(series: Mapping[str, Sequence[Sequence[float]]]) -> list[Chart]:
-    """Charts of the metrics that have more than one point, the first 24."""
+    """Charts of the first 24 metrics that have more than one point."""
     all_charts = [_chart(name, points) for name, points in series.items()]
     return [chart for chart in all_charts if len(chart.steps) > 1][:MOST_CHARTS]
 
@@ -46,7 +46,7 @@ def _chart(name: str, points: Sequence[Sequence[float]]) -> Chart:
 
 
 def _scaled(values: Sequence[float], start: float, end: float) -> list[float]:
-    """Values scaled so that the lowest is `start` and the highest `end`; the middle where all are equal."""
+    """Values scaled so that the lowest is `start` and the highest `end`; the middle if all are equal."""
     low = min(values, default=0.0)
     high = max(values, default=0.0)
     if low == high:

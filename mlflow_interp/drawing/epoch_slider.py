@@ -9,7 +9,7 @@ from mlflow_interp.drawing.page import render
 
 
 def page(title: str, figures: Mapping[int, bytes], metrics: Mapping[int, Mapping[str, float]]) -> str:
-    """A page that opens offline: one figure, those of other steps by slider and arrow keys.
+    """A page that works offline: one figure, with a slider and arrow keys for the other steps.
 
     Args:
         title: what the figures show.

@@ -1,4 +1,4 @@
-"""A grid of inputs, each a strip of tiles between its name and lines of text, with a colour bar."""
+"""A grid of inputs with a colour bar; each input is a strip of tiles between its name and lines of text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlflow_interp.drawing.tiles import Tiles
 
-Lines = list[tuple[str, str]]  # of text, with their colours
+Lines = list[tuple[str, str]]  # lines of text with their colours
 
 TITLE_HEIGHT = 0.42  # inches
 HEADING_HEIGHT = 0.2
@@ -30,8 +30,8 @@ GUTTER = 0.2  # inches between inputs
 COLOUR_BAR_WIDTH = 0.7  # inches, with its numbers and label
 MOST_COLUMNS = 8
 SMALLEST = 224  # pixels: smaller images are enlarged, pixel by pixel, before an overlay
-LARGEST = 256  # pixels that a tile or a page shows; images of twice as many are reduced
-_TILE_SIDES = {2: 3.4, 4: 2.7, 6: 2.2, 8: 1.9}  # inches, by the most tiles side by side
+LARGEST = 256  # pixels that a tile or a page shows; images at least twice as large are reduced
+_TILE_SIDES = {2: 3.4, 4: 2.7, 6: 2.2, 8: 1.9}  # inches, by the maximum number of tiles side by side
 _SMALLEST_TILE_SIDE = 1.3
 
 
@@ -59,7 +59,7 @@ def make_strips(names: Sequence[str], tiles: Tiles, lines: Callable[[int], Lines
 
 @dataclass(frozen=True)
 class ColourBar:
-    """A colour bar: its colormap, its label, and whether values are signed: -100 % to 100 %."""
+    """A colour bar: its colormap, its label, and whether values are signed (-100 % to 100 %)."""
 
     colours: Colormap
     label: str
@@ -150,7 +150,7 @@ def draw_grid(
     grid = _Grid.of(strips, headings)
     layout = FigureLayout.of(grid.width + (bar.width if bar else 0), grid.height)
     layout.title(title)
-    # One for all images: axes of their own take longer to make than the images to draw.
+    # One for all images: separate axes take longer to create than the images to draw.
     canvas = _canvas(layout)
     for index, strip in enumerate(strips):
         _draw_strip(layout, canvas, grid, index, strip)
@@ -202,7 +202,7 @@ def _colour_bar(layout: FigureLayout, grid: _Grid, bar: ColourBar) -> None:
 
 
 def draw_strip(axes: Any, strip: Strip, headings: Sequence[str] = ()) -> None:
-    """Draw one input into somebody's axes: its tiles side by side, its name above, its first line below."""
+    """Draw one input into the user's axes: its tiles side by side, its name above, its first line below."""
     pixels = _side_by_side(strip.tiles)
     axes.imshow(pixels, interpolation="antialiased")
     axes.set_title(style.shorten(strip.name, 60), size=9, color=style.INK, parse_math=False)
@@ -223,7 +223,7 @@ def enlarged(image: np.ndarray) -> np.ndarray:
 
 
 def reduced(pixels: np.ndarray) -> np.ndarray:
-    """A large image or map at a half, a third, … of its size: about as many pixels as are displayed."""
+    """A large image or map reduced to a half, a third, … of its size, to about the displayed resolution."""
     times = max(pixels.shape[:2]) // LARGEST
     if times < 2:
         return pixels
@@ -232,7 +232,7 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
 
 
 def prediction_lines(explained: Explained, index: int) -> Lines:
-    """The explained class (with the label where known), and the three best predictions."""
+    """The explained class (with the label if known), and the three best predictions."""
     examples = explained.examples
     if not examples.has_classes:
         return _value_lines(explained, index)
@@ -250,7 +250,7 @@ def prediction_lines(explained: Explained, index: int) -> Lines:
 
 
 def _value_lines(explained: Explained, index: int) -> Lines:
-    """The values of an input with their labels; of several, which is explained and the first three."""
+    """The values of an input with their labels; for several values, the explained one and the first three."""
     examples = explained.examples
     texts = value_lines(examples, index)
     outputs = examples.classes.shape[1]
@@ -266,7 +266,7 @@ def _value_lines(explained: Explained, index: int) -> Lines:
 
 
 def _probability_text(value: float, head: str) -> str:
-    """A probability in percent; any other value as it is."""
+    """A probability in percent; any other value unchanged."""
     is_value = head == "values" or (head == "linear" and not 0 <= value <= 1)
     return f"{value:.3g}" if is_value else f"{value:.1%}"
 

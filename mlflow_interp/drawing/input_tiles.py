@@ -1,7 +1,7 @@
-"""Inputs that are not images, drawn with their heatmap: a form for each kind of input.
+"""Inputs that are not images, drawn with their heatmap in a form for each kind of input.
 
-A signal is a line on a background of heat, a text its coloured tokens, a row of a table bars, a volume its
-slices, a plane of any number of channels a grey image. Each becomes a tile (height, width, 3) uint8.
+A signal is drawn as a line on a background of heat, text as coloured tokens, a table row as bars, a volume as
+slices, a plane with any number of channels as a grey image. Each becomes a tile (height, width, 3) uint8.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from mlflow_interp.drawing.palette import class_colours
 
 WIDTH = 360  # pixels of a tile of lines, bars or tokens
 HEIGHT = 180
-OVERSAMPLING = 2  # they are drawn larger and then reduced, so that edges are smooth
+OVERSAMPLING = 2  # they are drawn larger and then reduced, for smooth edges
 MOST_TOKENS = 120
 MOST_BARS = 16
 MOST_SLICES = 12
-SIDE = 448  # pixels of a tile made of pixels, about
+SIDE = 448  # approximate pixels of a tile made of pixels
 _AXIS_HEIGHT = 22  # pixels below a signal, for the numbers of its steps
 
 
@@ -35,10 +35,10 @@ def draw_input(
     """One input with its heatmap.
 
     Args:
-        values: the input as the model takes it, without its batch axis; None where it is not in memory.
+        values: the input as the model takes it, without its batch axis; None if it is not in memory.
         heat: (length), (height, width) or (depth, height, width) in -1..1, at any resolution.
         colours: the colours of heat.
-        opacity: how much the strongest heat covers, zero heat nothing; None shows the colours alone.
+        opacity: opacity of the strongest heat (zero heat is transparent); None shows the colours alone.
     """
     if heat.ndim == 3:
         return _volume(values, heat, colours, opacity)
@@ -52,10 +52,10 @@ def draw_input(
 def draw_bars(values: np.ndarray | None, shares: np.ndarray, colours: Any) -> np.ndarray:
     """A row of a table: a bar for each value, to the left where its attribution is negative.
 
-    Of many values those with the longest bars are drawn, in the order of the row.
+    If there are many values, those with the longest bars are drawn, in the order of the row.
 
     Args:
-        values: (n,) the row; None where it is not in memory.
+        values: (n,) the row; None if it is not in memory.
         shares: (n,) in -1..1, the attributions relative to the strongest.
         colours: the colormap of their absolute values.
     """
@@ -115,7 +115,7 @@ def _line(values: np.ndarray, size: tuple[int, int], thickness: float) -> np.nda
     at_edges = np.interp(edges, steps, values)
     least = np.minimum(np.minimum.reduceat(at_positions, starts), at_edges[1:])
     most = np.maximum(np.maximum.reduceat(at_positions, starts), at_edges[1:])
-    # The vertical section of a steep line is longer than its thickness; limited, or its tips would grow long.
+    # The vertical section of a steep line is longer than its thickness; it is limited to keep tips short.
     slant = np.hypot(1, np.minimum(3, np.abs(np.diff(at_edges))))
     section = np.maximum(most - least + thickness, slant * thickness)
     middle = (most + least) / 2
@@ -126,7 +126,7 @@ def _line(values: np.ndarray, size: tuple[int, int], thickness: float) -> np.nda
 
 
 def _with_axis(tile: Image.Image, length: int) -> np.ndarray:
-    """A tile with round numbers of steps written below it, at its real size."""
+    """A tile with round step numbers written below it, at its real size."""
     from matplotlib.ticker import MaxNLocator
 
     draw = ImageDraw.Draw(tile)
@@ -158,7 +158,7 @@ def _tokens(values: np.ndarray, heat: np.ndarray, colours: Any, opacity: float |
     names = [f"{token:.6g}" for token in tokens]
     width = tile.width / columns
     height = tile.height / rows
-    # The width of digits is about 0.6 of the font size; the longest name must fit its cell.
+    # The width of a digit is about 0.6 times the font size; the longest name must fit its cell.
     font = font_of(min(17 * OVERSAMPLING, 0.8 * height, width / (0.7 * max(map(len, names)))))
     dark = background @ (0.299, 0.587, 0.114) < 0.5
     for index, name in enumerate(names):
@@ -188,7 +188,7 @@ def _volume(values: np.ndarray | None, heat: np.ndarray, colours: Any, opacity: 
 def _plane(
     grey: np.ndarray | None, heat: np.ndarray, colours: Any, opacity: float | None, side: int
 ) -> np.ndarray:
-    """A grey image (height, width) in 0..1 under its heat, the longer side about `side`; or heat alone."""
+    """A grey image (height, width) in 0..1 under its heat, or heat alone; the longer side is about `side`."""
     height, width = (heat if grey is None else grey).shape
     scale = side / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -200,7 +200,7 @@ def _plane(
 
 
 def _grey(values: np.ndarray | None, axes: int) -> np.ndarray | None:
-    """The mean over channels, in 0..1; None for inputs with another number of axes."""
+    """The mean over channels, in 0..1; None for inputs with a different number of axes."""
     if values is None or values.ndim != axes:
         return None
     return np.asarray(rescale(values.mean(axis=-1)[np.newaxis])[0])
@@ -214,7 +214,7 @@ def _background(heat: np.ndarray, colours: Any, opacity: float | None) -> np.nda
 
 @cache
 def font_of(size: float) -> ImageFont.FreeTypeFont:
-    """The font of the figures, its size in pixels."""
+    """The font of the figures in a size in pixels."""
     import matplotlib
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)

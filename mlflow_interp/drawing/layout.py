@@ -43,7 +43,7 @@ class FigureLayout:
         return float(self.figure.get_figheight())
 
     def place(self, left: float, top: float) -> tuple[float, float]:
-        """A position in inches from the top left as matplotlib's shares from the bottom left."""
+        """A position in inches from the top left as matplotlib's fractions from the bottom left."""
         return left / self.width, 1 - top / self.height
 
     def axes(self, box: Box, **settings: Any) -> Any:
@@ -55,7 +55,7 @@ class FigureLayout:
     def write(
         self, left: float, top: float, text: str, *, size: float, colour: str = style.INK, **settings: Any
     ) -> None:
-        """Write a text as it is, its upper left corner at this position; `settings` are matplotlib's."""
+        """Write a literal text with its upper left corner at this position; `settings` are matplotlib's."""
         defaults: dict[str, Any] = {"va": "top", "parse_math": False}
         self.figure.text(*self.place(left, top), text, size=size, color=colour, **defaults | settings)
 
@@ -69,7 +69,7 @@ class FigureLayout:
             self.write(MARGIN, 0.38, subtitle, size=SUBTITLE_SIZE, colour=style.FAINT)
 
     def colour_bar(self, box: Box, mappable: ScalarMappable, label: str, **ticks: Any) -> None:
-        """Draw a colour bar; `ticks` are matplotlib's options for the numbers beside it."""
+        """Draw a colour bar; `ticks` are matplotlib's options for its tick labels."""
         axes = self.axes(box)
         bar = self.figure.colorbar(mappable, cax=axes, **ticks)
         bar.outline.set_edgecolor("#d0d7de")
@@ -95,7 +95,7 @@ def _advance(letter: str, size: float, bold: bool, _fonts: tuple[str, ...]) -> f
     font = FontProperties(size=size, weight="bold" if bold else "normal")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s)Glyph .* missing from font")
-        # Between two others, as the width of a blank on its own is zero.
+        # Between two other letters, as the width of a lone blank is zero.
         with_letter, without_letter = (
             renderer.get_text_width_height_descent(text, font, ismath=False)[0]
             for text in (f"n{letter}n", "nn")
@@ -104,7 +104,7 @@ def _advance(letter: str, size: float, bold: bool, _fonts: tuple[str, ...]) -> f
 
 
 def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
-    """A text cut in its middle, by no more characters than needed, to a width in inches."""
+    """A text shortened in its middle, by no more characters than needed, to a width in inches."""
     length = min(len(text), int(width * 72 / (0.2 * size)) + 1)
     shortened = style.shorten(text, length)
     while length > 1 and width_of(shortened, size, bold=bold) > width:
@@ -114,7 +114,7 @@ def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
 
 
 def fitted_line(text: str, width: float, size: float) -> str:
-    """A line of parts between "·"; long ones get the width that short ones leave of their share."""
+    """A line of parts separated by "·"; long parts get the width that short parts don't use."""
     text = style.shorten(text, len(text))
     if width_of(text, size) <= width:
         return text

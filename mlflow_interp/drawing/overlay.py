@@ -1,4 +1,4 @@
-"""Heat laid over an image."""
+"""Overlays heat on an image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def resize_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def plane_at(volume: np.ndarray, share: float) -> np.ndarray:
-    """The plane of a volume (depth, h, w) at a share of its depth, interpolated between two."""
+    """The plane of a volume (depth, h, w) at a fraction of its depth, interpolated between two planes."""
     position = share * (len(volume) - 1)
     before = math.floor(position)
     after = math.ceil(position)
@@ -30,13 +30,13 @@ def plane_at(volume: np.ndarray, share: float) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, heat: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
-    """Lay colours over an image, stronger where there is more heat of either sign.
+    """Blend colours over an image, more strongly the larger the absolute heat.
 
     Args:
         image: (height, width, 3) uint8.
-        heat: (height, width) in -1..1; 0 leaves the image as it is.
+        heat: (height, width) in -1..1; 0 leaves the image unchanged.
         colours: (height, width, 3) in 0..1.
-        opacity: how much of the image the strongest heat covers, 0..1.
+        opacity: the opacity of the strongest heat, 0..1.
     """
     alpha = (np.abs(heat) * opacity)[..., np.newaxis]
     mixed = (1 - alpha) * image + alpha * colours * 255

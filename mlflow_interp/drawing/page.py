@@ -1,4 +1,4 @@
-"""The frame that all pages share: a template, their script allowed by hash, data as JSON."""
+"""The frame that all pages share: a template, a script allowed by its hash, data as JSON."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def render(
     panels: Mapping[str, str] | None = None,
     **values: Any,
 ) -> str:
-    """Fill a page template; its script is allowed by hash, nothing else runs.
+    """Fill a page template; only its script, which is allowed by its hash, can run.
 
     Values for the script go in as JSON under `data`, with "<" escaped so that no text can end the block.
 
     Args:
         template: the path of the template in this package, or in another as `other_package:page.html`.
-        script: the path of its own script, likewise, which finds the functions of drawing/shared.js and
-            reads `data`.
-        plotly: whether the page includes that library before the script.
-        panels: the scripts of the panels that the page shows, by kind; None where it shows none.
+        script: the path of its script, likewise; it can use the functions of drawing/shared.js and read
+            `data`.
+        plotly: whether the page includes Plotly before the script.
+        panels: the scripts of the panels that the page shows, by kind; None if it shows none.
         **values: the variables of the template.
     """
     code = _source(SHARED) + _panels(panels) + _source(script) if script else ""
@@ -67,7 +67,7 @@ def render(
 
 
 def _panels(panels: Mapping[str, str] | None) -> str:
-    """The scripts of panels, each in a scope of its own."""
+    """The scripts of panels, each in its own scope."""
     if panels is None:
         return ""
     return "".join([_source(PANELS), *(f"(() => {{\n{panels[kind]}}})();\n" for kind in sorted(panels))])

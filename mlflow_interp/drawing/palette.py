@@ -10,13 +10,13 @@ _TEN = (
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 UNKNOWN_COLOUR = "#9aa3ab"
-_GOLDEN = 0.61803398875  # the golden ratio: hues of neighbouring classes are far apart, and none comes back
+_GOLDEN = 0.61803398875  # the golden ratio: hues of neighbouring classes are far apart, and no hue repeats
 
 
 def class_colours(count: int) -> list[str]:
-    """A hex colour for each class: up to ten for colour-blind people, beyond them evenly spread hues.
+    """A hex colour for each class: up to ten colour-blind safe ones, otherwise evenly spread hues.
 
-    Nobody can distinguish more than about thirty; hover, legend and labels identify those.
+    Nobody can distinguish more than about thirty; hovering, the legend and labels identify them.
     """
     if count <= len(_TEN):
         return list(_TEN[:count])
@@ -24,7 +24,7 @@ def class_colours(count: int) -> list[str]:
 
 
 def _hue(index: int) -> str:
-    # Three lightnesses and two saturations in turn, dark enough on white and light enough on black.
+    # Three lightnesses and two saturations in turn, dark enough for white and light enough for black.
     lightness = (0.42, 0.55, 0.66)[index % 3]
     saturation = (0.75, 0.5)[index // 3 % 2]
     rgb = colorsys.hls_to_rgb((0.58 + index * _GOLDEN) % 1, lightness, saturation)

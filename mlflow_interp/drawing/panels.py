@@ -1,4 +1,4 @@
-"""Which panel of a figure is drawn into somebody's own axes: that of an input, a layer or a label."""
+"""Which panel of a figure is drawn into the user's own axes: that of an input, a layer or a label."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mlflow_interp.exceptions import OptionError, nearest
 
 
 def find_panel(panel: int | str, names: Sequence[str], what: str) -> int:
-    """The index of a panel that is given by its index or its name.
+    """The index of a panel given by its index or name.
 
     Args:
         panel: the index or the name.
-        names: of all panels.
+        names: the names of all panels.
         what: what they are, such as "layer".
 
     Raises:
@@ -29,10 +29,10 @@ def find_panel(panel: int | str, names: Sequence[str], what: str) -> int:
 
 
 def find_shown(panel: int | str, examples: Examples) -> int:
-    """The position in `shown_rows` of an input that is given by its row or its name.
+    """The position in `shown_rows` of an input given by its row or name.
 
     Raises:
-        OptionError: there is no such input, or it is not among those that are shown.
+        OptionError: there is no such input, or it is not shown.
     """
     shown = examples.shown_rows.tolist()
     if isinstance(panel, str):

@@ -1,4 +1,4 @@
-"""Heat laid out on the images of an input: one image, several beside each other, the frames of a video."""
+"""Heat over the images of an input: one image, several images side by side, or the frames of a video."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from mlflow_interp.drawing.overlay import plane_at, resize_map
 #: The heat of each run of a layer.
 Heats = Sequence[tuple[Run, np.ndarray]]
 
-_LABEL_SHARE = 0.1  # of a part's height, of its caption
+_LABEL_SHARE = 0.1  # height of a caption as a fraction of a part's height
 _LABEL_SIZES = 10, 22  # pixels, least and most
 
 
 def lay_heat(heats: Heats, parts: Sequence[ImagePart], size: tuple[int, int]) -> list[np.ndarray]:
-    """Heat where it belongs on the images of an input, each layer of it (height, width) in -1..1.
+    """Heat at its position on the images of an input, in layers of (height, width) in -1..1.
 
-    Heat belongs on the inputs and the frame that its run is computed from. Where several runs belong on one
-    image, such as crops of it, each has a layer of its own. There are no layers where no heat is a plane or
-    a volume.
+    Heat belongs on the inputs and the frame that its run is computed from. If several runs belong on one
+    image, such as crops of it, each has a separate layer. There are no layers if no heat is a plane or a
+    volume.
 
     Args:
         heats: (h, w) of an image, or (depth, h, w) of frames or slices; the heat of each run.
@@ -43,7 +43,7 @@ def lay_heat(heats: Heats, parts: Sequence[ImagePart], size: tuple[int, int]) ->
 
 
 def count_layers(heats: Heats, parts: Sequence[ImagePart]) -> int:
-    """How many layers `lay_heat` gives."""
+    """The number of layers that `lay_heat` returns."""
     return max(len(_on(heats, part)) for part in parts or [_whole(heats, (1, 1))])
 
 
@@ -59,13 +59,13 @@ def _on(heats: Heats, part: ImagePart) -> list[np.ndarray]:
 def _belongs(run: Run, heat: np.ndarray, part: ImagePart) -> bool:
     if run.inputs and part.input not in run.inputs:
         return False
-    # A volume lies over slices, and not over an image of another input.
+    # A volume belongs over slices, not over an image of another input.
     is_drawable = heat.ndim == 2 or (heat.ndim == 3 and part.frame is not None)
     return is_drawable and (run.frame is None or run.frame == part.frame)
 
 
 def scaled_parts(parts: Sequence[ImagePart], times: float) -> list[ImagePart]:
-    """The parts of images that are drawn larger or smaller."""
+    """The parts of images that are drawn at another size."""
     scaled = []
     for part in parts:
         top, left, height, width = part.box

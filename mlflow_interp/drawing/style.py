@@ -27,7 +27,7 @@ DPI = 100
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in inches, made without pyplot, whose global state belongs to the user."""
+    """An empty figure with a size in inches, without pyplot, as its global state belongs to the user."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -49,7 +49,7 @@ def find_colormap(name: str) -> colors.Colormap:
     return matplotlib.colormaps[name]
 
 
-#: The name of a matplotlib colormap, as an option; matplotlib is imported when one is given.
+#: The name of a matplotlib colormap, as an option; matplotlib is only imported if one is given.
 Colormap = Annotated[str, Checked(find_colormap)]
 
 #: The colormaps of signed values: two hues that meet in a pale middle.
@@ -60,7 +60,7 @@ DIVERGING = frozenset(
 
 
 def diverging_colormap(name: str) -> colors.Colormap:
-    """A matplotlib colormap for signed values; "RdBu_r" where `name` is not a diverging one.
+    """A matplotlib colormap for signed values; "RdBu_r" if `name` is not a diverging one.
 
     Raises:
         OptionError: no colormap of this name.
@@ -70,7 +70,7 @@ def diverging_colormap(name: str) -> colors.Colormap:
 
 
 def shorten(text: str, most: int) -> str:
-    """Cut a text in its middle, where file names differ least, to at most `most` characters."""
+    """Shorten a text to at most `most` characters in its middle, where file names differ least."""
     # Control characters and "$" would break lines or start matplotlib's mathematics.
     text = re.sub(r"[\x00-\x1f\x7f]", "·", text)
     if len(text) <= most:
@@ -80,26 +80,26 @@ def shorten(text: str, most: int) -> str:
 
 
 def counted(inputs: int) -> str:
-    """How many inputs, in words: 1 input, 1,204 inputs."""
+    """The number of inputs as text: 1 input, 1,204 inputs."""
     return f"{inputs:,} input{'' if inputs == 1 else 's'}"
 
 
 def shown_of(examples: Examples) -> str:
-    """How many of the inputs are shown, such as "64 of 1,204 inputs"; empty where all are."""
+    """How many of the inputs are shown, such as "64 of 1,204 inputs"; empty if all are."""
     shown = len(examples.shown_rows)
     return "" if shown == len(examples) else f"{shown} of {counted(len(examples))}"
 
 
 def with_count(title: str, examples: Examples) -> str:
-    """A title, with the number of inputs where not all of them are shown."""
+    """A title, with the number of inputs if not all of them are shown."""
     return " · ".join(filter(None, (title, shown_of(examples))))
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG bytes; the same figure gives the same bytes."""
+    """A figure as PNG bytes; equal figures give equal bytes."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The figure shows a box for a character that no installed font has; the page has the whole name.
+        # The figure shows a box for a character that no installed font has; the page shows the full name.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 4})
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The tiles of inputs: small images, computed once for figure, page and page of the run."""
+"""The tiles of inputs: small images, computed once for the figure, the page and the run's page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Tiles:
     Attributes:
         rows: (m,) the rows of these inputs.
         headings: a heading for each tile of an input.
-        pixels: for each input its tiles, (h, w, 3) uint8.
+        pixels: the tiles of each input, (h, w, 3) uint8.
     """
 
     rows: tuple[int, ...]
@@ -30,7 +30,7 @@ class Tiles:
         headings: Sequence[str],
         make: Callable[[int, int], Sequence[np.ndarray]],
     ) -> Tiles:
-        """The tiles of the inputs that are shown, or of some of these.
+        """The tiles of the inputs that are shown, or of some of them.
 
         Args:
             shown_rows: their rows; see `Examples`.
@@ -44,6 +44,6 @@ class Tiles:
         return cls(tuple(rows[position] for position in chosen), tuple(headings), pixels)
 
     def captioned(self, last: int | None = None) -> list[list[tuple[str, np.ndarray]]]:
-        """For each input its tiles with their headings; only the `last` ones of each if given."""
+        """The tiles of each input with their headings; only the `last` ones of each if given."""
         first = 0 if last is None else len(self.headings) - last
         return [list(zip(self.headings, each, strict=True))[first:] for each in self.pixels]

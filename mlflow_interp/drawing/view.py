@@ -1,4 +1,4 @@
-"""The part of a method in the page of its run: a headline, small images and facts of each input, a panel.
+"""A method's part of the run's page: a headline, small images and facts of each input, a panel.
 
 A kind that defines `view(result, **options) -> View` appears on that page.
 """
@@ -17,7 +17,7 @@ from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
 
-MOST_BYTES = 600_000  # of all images of one method, about; more inputs have smaller images
+MOST_BYTES = 600_000  # approximate bytes of all images of one method; more inputs have smaller images
 SMALLEST = 64  # pixels of the longer side of an image
 LARGEST = 256
 _BYTES_A_PIXEL = 0.28  # of base64; photographs take 0.28, noisy images up to 0.4
@@ -29,7 +29,7 @@ Tile = tuple[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Panel:
-    """What a kind draws on the page of a run by its own script, `kinds/<kind>/panel.js`.
+    """A panel that a kind draws on the page of a run by its own script, `kinds/<kind>/panel.js`.
 
     Attributes:
         kind: the name of the kind's folder.
@@ -47,8 +47,8 @@ class View:
     Attributes:
         title: the method and its layer, such as "Grad-CAM at head_relu".
         headline: the main finding, in a sentence.
-        inputs: a row an input, see `rows`.
-        panel: what the kind draws beside tiles, by a script of its own, or None.
+        inputs: one row per input, see `rows`.
+        panel: a panel next to the tiles, drawn by the kind's own script, or None.
     """
 
     title: str
@@ -58,12 +58,12 @@ class View:
 
 
 def side_of(count: int) -> int:
-    """Most pixels of the side of each of `count` images, so that all take about `MOST_BYTES`."""
+    """The maximum side in pixels of each of `count` images, so that all take about `MOST_BYTES`."""
     return int(np.clip(math.sqrt(MOST_BYTES / _BYTES_A_PIXEL / max(1, count)), SMALLEST, LARGEST))
 
 
 def tile(pixels: np.ndarray, side: int = LARGEST) -> str:
-    """An image as a data: URI; a very small one is stored without loss."""
+    """An image as a data: URI; a very small one is stored losslessly."""
     if max(pixels.shape[:2]) <= SMALLEST // 2:
         return style.data_uri(pixels, lossless=True)
     return style.data_uri(pixels, most=side, quality=_QUALITY)
@@ -84,7 +84,7 @@ def rows(
         tiles: the tiles of each shown input.
         notes: lines of text about each shown input.
         targets: the explained class of every input.
-        thumbnails: of every input, for `examples` without images.
+        thumbnails: a thumbnail of every input, for `examples` without images.
     """
     shown = examples.shown_rows.tolist()
     side = side_of(len(shown) * max([1, *(len(each) for each in tiles)]))
@@ -105,7 +105,7 @@ def rows(
 
 
 def shown_images(examples: Examples, thumbnails: np.ndarray | None = None) -> np.ndarray | None:
-    """(m, h, w, 3) uint8 of the inputs that are shown: their images, else thumbnails; None without either."""
+    """(m, h, w, 3) uint8 of the inputs that are shown: images, else thumbnails; None without either."""
     if examples.images is not None:
         return examples.images
     thumbnails = examples.thumbnails if thumbnails is None else thumbnails
@@ -113,14 +113,14 @@ def shown_images(examples: Examples, thumbnails: np.ndarray | None = None) -> np
 
 
 def target_name(examples: Examples, target: int) -> str:
-    """The name of an explained class; of a regression that of the value, "" where it is the only one."""
+    """The name of an explained class; for a regression the name of the value, "" if it is the only one."""
     if examples.has_classes:
         return examples.class_name(target)
     return value_name(examples, target) if examples.classes.shape[1] > 1 else ""
 
 
 def facts(examples: Examples, index: int) -> dict[str, Any]:
-    """The position and name of an input, its label where known, and its predictions."""
+    """The position and name of an input, its label if known, and its predictions."""
     label = int(examples.labels[index])
     if not examples.has_classes:
         return {

@@ -1,1 +1,1 @@
-"""Runs a model over inputs for the methods, and decides which method can use which model."""
+"""Runs a model over inputs for the methods, and determines which method can be used with which model."""

@@ -1,9 +1,9 @@
-"""Activations stored in a folder, and found again for the same model and the same inputs.
+"""Activations stored in a folder, and reused for the same model and the same inputs.
 
-    cache/<digest of the compiled pass and all weights>/<digest of the inputs>/<one .npy a layer>
+    cache/<digest of the compiled pass and all weights>/<digest of the inputs>/<one .npy per layer>
 
-Inputs are found by the digest of what the model is fed, one by one: other chunks, another order and further
-inputs make no difference.
+Inputs are looked up one by one by the digest of the model's input: chunk size, order and additional inputs
+make no difference.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _KEYS = "inputs.npy"
 
 
 def writable_folder(cache: str | Path) -> Path:
-    """The folder, created where it is missing, after a test that files can be written to it.
+    """The folder, created if missing, after a test that it is writable.
 
     Raises:
-        OptionError: nothing can be written there.
+        OptionError: the folder is not writable.
     """
     folder = local_path(cache)
     try:
@@ -45,13 +45,13 @@ def writable_folder(cache: str | Path) -> Path:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OptionError(
-            f"cache {str(folder)!r} can't be used: {error.strerror}; give a folder that can be written to"
+            f"cache {str(folder)!r} can't be used: {error.strerror}; give a writable folder"
         ) from error
     return folder
 
 
 def _keys_of(inputs: Arrays) -> list[bytes]:
-    """The digest of each row that a model is fed."""
+    """The digest of each row of a model's input."""
     return [digest.tobytes() for digest in row_digests(inputs)]
 
 
@@ -59,9 +59,9 @@ class ActivationCache:
     """Predictions and activations of one model in a folder.
 
     Args:
-        folder: of the cache.
+        folder: the folder of the cache.
         model: the Keras model.
-        options: which activations to take.
+        options: which activations to store.
         chunk: inputs, for their shape.
         head: what the model's output is.
 
@@ -102,7 +102,7 @@ class ActivationCache:
             self._open(part)
 
     def recall(self, chunk: Chunk) -> Passed | None:
-        """The stored predictions and activations of a chunk; None where an input is missing."""
+        """The stored predictions and activations of a chunk; None if an input is missing."""
         self._chunk_keys = _keys_of(chunk.inputs)
         places = [self._places.get(key) for key in self._chunk_keys]
         found = [place for place in places if place is not None]
@@ -115,7 +115,7 @@ class ActivationCache:
         return Passed(probabilities, self._head, dict(zip(self.paths, rows, strict=True)))
 
     def remember(self, passed: Passed) -> None:
-        """Take in the chunk that was last to be recalled; what is new of it is stored at the end."""
+        """Add the chunk of the last `recall`; new inputs are stored at the end."""
         keys = self._chunk_keys
         new = [row for row, key in enumerate(keys) if key not in self._places]
         if not new:
@@ -127,7 +127,7 @@ class ActivationCache:
             store.append(array[new])
 
     def store(self) -> None:
-        """Store what is new, in a folder of its own.
+        """Store new inputs, in a separate folder.
 
         Raises:
             OptionError: the disk is full.
@@ -142,12 +142,12 @@ class ActivationCache:
                         growing.append(rows[start : start + 1024])
             np.save(Path(temporary) / _KEYS, np.frombuffer(b"".join(self._keys), np.uint8).reshape(-1, 16))
             target.mkdir(exist_ok=True)
-            # File by file: each one there is complete.
+            # File by file, so that each existing file is complete.
             for file in (*self._files, _KEYS):
                 os.replace(Path(temporary) / file, target / file)
 
     def _open(self, part: Path) -> None:
-        """Find the inputs of a stored part; a damaged one holds none."""
+        """Find the inputs of a stored part; a damaged part has none."""
         try:
             keys = np.load(part / _KEYS, allow_pickle=False)
         except (OSError, ValueError, EOFError, SyntaxError):

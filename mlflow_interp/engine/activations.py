@@ -18,14 +18,14 @@ from mlflow_interp.engine.row_store import RowStore
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, OptionError
 
-INPUT = "input"  # as a layer: what the model is fed
+INPUT = "input"  # as a layer: the model's input
 
 
 def find_paths(model: Any, layers: Layers) -> list[str] | None:
-    """The paths of layers, `INPUT` its own; None where the last one before the head is to be found.
+    """The paths of layers, with `INPUT` as its own path; None for the last layer before the head.
 
     Raises:
-        OptionError: no such layer, a layer that is named twice, or none.
+        OptionError: no such layer, a layer that is named twice, or no layer.
     """
     if layers is None:
         return None
@@ -37,12 +37,12 @@ def find_paths(model: Any, layers: Layers) -> list[str] | None:
 
 @dataclass(frozen=True)
 class ActivationOptions:
-    """Which activations to take.
+    """Which activations to compute.
 
     Attributes:
-        paths: of the layers; None for the last before the head.
-        runs: which runs to take of layers that run several times.
-        pooling: what becomes of the axes between batch and channels, and of several runs.
+        paths: the paths of the layers; None for the last layer before the head.
+        runs: the runs to use of layers that run several times.
+        pooling: how the axes between batch and channels, and several runs, are reduced.
     """
 
     paths: Sequence[str] | None
@@ -53,10 +53,10 @@ class ActivationOptions:
 def trace_activations(
     trace: Trace, options: ActivationOptions
 ) -> tuple[dict[str, Any], dict[str, tuple[Run, ...]]]:
-    """By path, the output of each layer as (batch, features) float32, traced; and the runs it is of.
+    """By path, the output of each layer as (batch, features) float32, traced; and its runs.
 
     Raises:
-        OptionError: a layer that gives no vector for each input, runs that there are not.
+        OptionError: a layer without a vector for each input, or runs that do not exist.
         ModelError: no layer before the head.
     """
     model, pooling = trace.model, options.pooling
@@ -85,14 +85,14 @@ def _input_activations(trace: Trace, pooling: Pooling) -> Any:
 
 
 def _refusal(tensor: Any) -> str | None:
-    """Why a tensor gives no vector for each input; None where it does."""
+    """Why a tensor has no vector for each input; None if it has."""
     if not isinstance(tensor, (tuple, dict)) and (tensor.shape.rank or 0) >= 2:
         return None
     shape = getattr(tensor, "shape", None)
     gives = "several arrays" if shape is None else f"shape {tuple(shape)}"
     return (
-        f"gives {gives}, and a vector for each input is needed, (batch, features) or with axes between that "
-        "can be pooled; `mlflow-interp layers` shows which layers give one"
+        f"gives {gives}, but a vector for each input is needed: (batch, features), or more axes between them "
+        "that can be pooled; `mlflow-interp layers` shows which layers qualify"
     )
 
 
@@ -100,7 +100,7 @@ class Activations:
     """Accumulates the activations of layers; memory is bounded by a chunk.
 
     Args:
-        paths: of the layers.
+        paths: the paths of the layers.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -133,7 +133,7 @@ class Activations:
             store.append(other._stores[path].rows())
 
     def rows(self) -> Mapping[str, np.ndarray]:
-        """By path, (n, features) float32 in the order of the inputs; on disk where they came so."""
+        """By path, (n, features) float32 in the order of the inputs; on disk if they came in this order."""
         indices = np.concatenate(self._indices)
         order = np.argsort(indices, kind="stable")
         in_order = bool((order == np.arange(len(order))).all())

@@ -25,18 +25,18 @@ Attribution = Callable[[Any, Any], Any]
 
 _ARGUMENTS = """
 Args:
-    layer: The layer whose feature map is weighted: an index, a name, or a path into nested models
-        such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
-    runs: Which runs to take of layers that run several times: all, or positions separated by commas.
-        By default those that no later run depends on: every frame of TimeDistributed, every input of a
+    layer: Layer whose feature map is used: an index, a name, or a path into nested models such as
+        mobilenetv2/out_relu. By default, the last layer with a spatial feature map.
+    runs: Runs to use of layers that run several times: all, or positions separated by commas. By
+        default, the runs that no later run depends on: every frame of TimeDistributed, every input of a
         shared encoder, the last of a sequence.
-    target: The class to explain: an index or a class name, "label" for the true label, or one
-        for each input, separated by commas. By default the class that the model predicts.
+    target: The class to explain: an index, a class name, "label" for the true label, or one of these
+        for each input, separated by commas. By default, the predicted class.
 
 Returns:
-    Signed heatmaps (n, height, width), float32, at the resolution of the feature map, unscaled; of signals
-    and texts (n, length), of volumes (n, depth, height, width). Of several runs (n, runs, …). Figures
-    show what is positive.
+    Signed heatmaps (n, height, width), float32, unscaled, at the resolution of the feature map; for signals
+    and text (n, length), for volumes (n, depth, height, width), for several runs (n, runs, …). Figures
+    show positive values only.
 
 Raises:
     OptionError: no such layer or run, a layer without a spatial feature map, a class out of range.
@@ -46,10 +46,10 @@ Raises:
 
 
 def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streaming[HeatmapResult]]]:
-    """Make a method of a function (features, score) => map, with the options `layer`, `runs`, `target`.
+    """Turn a function (features, score) => map into a method with the options `layer`, `runs`, `target`.
 
     Args:
-        title: the name of the method for people.
+        title: the display name of the method.
     """
 
     def declare(function: Attribution) -> Callable[..., Streaming[HeatmapResult]]:
@@ -81,7 +81,7 @@ class _AttributionMethod(Streaming[HeatmapResult]):
         self._runs: tuple[Run, ...] = ()
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The class explained of each input, and the map of each run."""
+        """The explained class of each input, and the map of each run."""
         explained = trace.explained(self.targets[0])
         self._layer = trace.spatial_layer(self._layer, explained.score)
         runs, feature_maps = trace.feature_maps(self._layer, self._choice)
@@ -105,7 +105,7 @@ class HeatmapAccumulator:
     Args:
         layer: the path of the layer.
         title: the name of the method.
-        runs: of the layer, one map each.
+        runs: the runs of the layer, with one map each.
     """
 
     def __init__(self, layer: str, title: str, runs: tuple[Run, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The second stage: a method that takes many passes explains inputs, a few at a time."""
+"""The second stage: a method that needs many passes explains inputs, a few at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlflow_interp.engine.parts import Part
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.progress import track
 
-MOST_BYTES = 4 * 2**30  # of the arrays that a method gives for all inputs
+MOST_BYTES = 4 * 2**30  # of the arrays that a method computes for all inputs
 
 
 def limit(
@@ -30,9 +30,9 @@ def limit(
 
     Args:
         method: The method.
-        max_explained: Explain at most this many inputs, selected of all: errors, uncertain and confident
-            predictions, and a random rest. By default 64 beside other methods, all where the method is
-            called alone.
+        max_explained: Maximum number of inputs to explain, selected from all: errors, uncertain and confident
+            predictions, and random others. By default, 64 if several methods run, all if the method runs
+            alone.
     """
     method.max_explained = max_explained
     return method
@@ -45,7 +45,7 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
         model: the Keras model.
         method: the method.
         batch: the inputs.
-        selection: which of them to explain; None for all.
+        selection: the inputs to explain; None for all.
 
     Raises:
         OptionError: the arrays of all inputs would not fit into memory.
@@ -93,16 +93,16 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
 def _notes(
     method: Explaining[Any], selection: Selection | None, total: int | None, batch: Batch
 ) -> tuple[str, ...]:
-    """What is said where not all inputs are explained, and nobody asked for that."""
+    """A note if not all inputs are explained although the user did not limit their number."""
     if selection is None or method.max_explained is not None or total is None or total >= batch.count:
         return ()
     chosen = (
-        "errors, uncertain and confident predictions, and a random rest"
+        "errors, uncertain and confident predictions, and random others"
         if selection.by_predictions
         else "the same at each epoch, chosen at random"
     )
     return (
-        f"{total} of {batch.count} inputs are explained: {chosen}; set max_explained= for another number",
+        f"{total} of {batch.count} inputs are explained: {chosen}; set max_explained= to change the number",
     )
 
 
@@ -110,5 +110,5 @@ def _check_memory(arrays: Mapping[str, np.ndarray], rows: int, total: int | None
     needed = sum(array.nbytes for array in arrays.values()) * (total or 0) / rows
     if needed > MOST_BYTES:
         raise OptionError(
-            f"what is computed for {total} inputs takes {needed / 2**30:.1f} GiB; set max_explained= lower"
+            f"the results of {total} inputs need {needed / 2**30:.1f} GiB; use a smaller max_explained"
         )

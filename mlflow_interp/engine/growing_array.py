@@ -1,4 +1,4 @@
-"""An array on disk that grows row by row, and is read without being loaded.
+"""An array on disk that grows row by row, and is read without loading it into memory.
 
 A .npy file, as NumPy maps it into memory; HDF5 (h5py 3.14) ends the process when the disk is full.
 """
@@ -17,7 +17,7 @@ class GrowingArray:
     """A .npy file of float32 rows whose number is not known in advance."""
 
     def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
-        # Without a buffer, so that a full disk fails the write, and not the close as well.
+        # Unbuffered, so that a full disk fails only the write, and not the close as well.
         self._file = file.open("wb", buffering=0)
         self._shape = shape
         self._rows = 0
@@ -37,8 +37,8 @@ class GrowingArray:
             self._write(np.ascontiguousarray(rows, np.float32).view(np.uint8).reshape(-1).data)
         except OSError as error:
             raise OptionError(
-                f"activations can't be written to {self._file.name!r}: {error.strerror}; give cache a folder "
-                "with more room, or pool by mean instead of flatten"
+                f"activations can't be written to {self._file.name!r}: {error.strerror}; set cache to a "
+                "folder with more free space, or use pooling='mean' instead of 'flatten'"
             ) from error
         self._rows += len(rows)
 
@@ -50,7 +50,7 @@ class GrowingArray:
         self._file.seek(end)
 
     def close(self) -> None:
-        """Close the file as it is."""
+        """Close the file without updating its header."""
         self._file.close()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -73,7 +73,7 @@ class GrowingArray:
 
 
 def has_rows(file: Path, count: int) -> bool:
-    """Whether a file holds an array with `count` rows; a damaged file does not."""
+    """Whether a file has an array with `count` rows; a damaged file does not."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError):

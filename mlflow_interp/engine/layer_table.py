@@ -1,4 +1,4 @@
-"""The layers of a model, and the methods that can use each."""
+"""The layers of a model, and the methods that can be used with each."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ HEADER = ("index", "layer", "type", "output shape", "methods")
 def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
     """A header, one row per layer, and one for the model itself: index, path, type, shape, methods.
 
-    The model's own row has the methods that take no layer; enough inputs with labels are assumed.
+    The model's row lists the methods that take no layer; it assumes enough inputs with labels.
 
     Args:
         model: A Keras model, or where to find one.
-        **options: Of loading it; see `load_model`.
+        **options: Options for loading it; see `load_model`.
 
     Raises:
         ModelError: the model can't be loaded, or its input shape is not known.
@@ -36,7 +36,7 @@ def describe_layers(model: Any, **options: Any) -> list[tuple[str, ...]]:
 
 
 def describe_model(model: Any, **options: Any) -> tuple[str, list[tuple[str, ...]]]:
-    """What the model's output is read as and why, in words; and what `describe_layers` gives."""
+    """How the model's output is read and why, as text; and the table of `describe_layers`."""
     loaded = load_model(model, **options)
     traced, used, capabilities, scores = _traced(loaded)
     possible = methods_with(capabilities | OF_INPUTS)
@@ -56,7 +56,7 @@ def describe_model(model: Any, **options: Any) -> tuple[str, list[tuple[str, ...
 
 
 def _output_in_words(loaded: LoadedModel, scores: ClassScores) -> str:
-    """What the output is read as, and what says so."""
+    """How the output is read, and why."""
     count = int(scores.probabilities.shape[-1])
     is_logits = loaded.head in ("logits", "binary_logit") and not scores.is_contradicted
     what = {
@@ -79,12 +79,12 @@ def _reason(loaded: LoadedModel, scores: ClassScores) -> str:
     if scores.head == "linear" and names and len(names) == scores.probabilities.shape[-1]:
         return "as its metadata names the classes"
     if scores.head in ("linear", "values"):
-        return "a guess, as nothing states it; pass head="
+        return "a guess; pass head= to be sure"
     return "from its last operations"
 
 
 def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability], ClassScores]:
-    """A forward pass, the operations that the class scores depend on, by name, capabilities, and scores."""
+    """A forward pass, the names of operations that the class scores depend on, capabilities, and scores."""
     model = loaded.keras
     shape = input_shape(loaded)
     if shape is None and not getattr(model, "inputs", None):
@@ -109,7 +109,7 @@ def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability], Cl
 
 
 def _can_use(method: str, model: Any, traced: Forward, path: str, used: set[str]) -> bool:
-    """Whether a method that takes a layer can take this one, by the kind that its signature states."""
+    """Whether a method that takes a layer accepts this one, by the kind that its signature states."""
     kind = layer_kind(method)
     runs = traced.runs.get(path, ())
     if kind is None:

@@ -1,7 +1,7 @@
-"""What a method is to the engine: its share of the pass over the inputs, and what accumulates it.
+"""The engine's interface to methods: the tensors they need from a pass, and their accumulators.
 
-A method is a function of (model, batch) and options that returns one of the two classes here. Importing one
-imports neither TensorFlow nor Keras.
+A method is a function of (model, batch) and options that returns an instance of a class here. Importing a
+method imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ R = TypeVar("R", bound=Result)
 
 
 class Accumulator(Protocol[R]):
-    """Accumulates what a method needs of all inputs, chunk by chunk, in plain NumPy.
+    """Accumulates the data that a method needs from all inputs, chunk by chunk, in plain NumPy.
 
-    It can be pickled without files, and parts of the inputs can be accumulated apart and merged: counts are
-    then exactly those of the whole, sums equal up to rounding.
+    It can be pickled without files, and parts of the inputs can be accumulated separately and merged: counts
+    are then exactly those of the whole, sums are equal up to rounding.
     """
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
-        """Take in a chunk of inputs and what the model gave for them."""
+        """Add a chunk of inputs and the model's outputs for them."""
 
     def merge(self, other: Any) -> None:
-        """Take in what another accumulator of the same method has accumulated of other inputs."""
+        """Merge another accumulator of the same method, of other inputs."""
 
     def result(self, examples: Any, previous: R | None = None) -> R:
         """The result of all inputs so far.
 
         Args:
-            examples: `Examples`, the inputs and their predictions; None where the method needs none.
-            previous: the result of an earlier step of a training, to be comparable to.
+            examples: `Examples`, the inputs and their predictions; None if the method needs none.
+            previous: the result of an earlier training step, which the new one should be comparable to.
         """
 
 
@@ -48,7 +48,7 @@ class Method(Generic[R]):
     """A method with its options, in one call.
 
     Attributes:
-        title: its name for people.
+        title: its display name.
         targets: the classes to explain that its tensors depend on.
     """
 
@@ -56,7 +56,7 @@ class Method(Generic[R]):
     targets: tuple[Target, ...] = ()
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The tensors that it needs of a forward pass, by name, with a row an input. Called once."""
+        """The tensors that it needs from a forward pass, by name, with one row per input. Called once."""
         return {}
 
     def accumulator(self) -> Accumulator[R]:
@@ -69,9 +69,9 @@ class Streaming(Method[R]):
 
     Attributes:
         needs_model: whether it needs the model's predictions or tensors.
-        needs_examples: whether its result has a row an input.
+        needs_examples: whether its result has one row per input.
         needs_thumbnails: whether it shows a thumbnail of every input.
-        columns: values of its own, one for each input, by name.
+        columns: its own values for each input, by name.
     """
 
     needs_model: bool = True
@@ -80,29 +80,29 @@ class Streaming(Method[R]):
     columns: Mapping[str, Any] = {}
 
     def recall(self, chunk: Chunk) -> Passed | None:
-        """What it has stored of an earlier pass over these very inputs; None where anything is missing."""
+        """The outputs stored from an earlier pass over the same inputs; None if anything is missing."""
         return None
 
     def remember(self, chunk: Chunk, passed: Passed) -> None:
-        """Called with every chunk and what the accumulator got for it, to be recalled by a later call."""
+        """Called with every chunk and the outputs for it, to store them for a later `recall`."""
 
     def finish(self) -> None:
         """Called after the last chunk."""
 
 
 class Predicting(Streaming[R]):
-    """A streaming method that needs no more of a model than predictions, so that any pass can feed it."""
+    """A streaming method that needs only predictions from a model, so that any pass can provide them."""
 
     needs_examples = False
 
 
 class Explaining(Method[R]):
-    """A method that takes many passes an input, so that of many inputs it explains a selection.
+    """A method that needs many passes per input, so that it explains only a selection of many inputs.
 
     Attributes:
-        unit: what `explain` reports.
-        max_explained: the number of inputs to explain at most; None for all where it is called alone.
-        rows: the number of inputs that it explains at a time, whatever the batch size.
+        unit: the unit of the work that `explain` reports.
+        max_explained: the maximum number of inputs to explain; None for all if it is called alone.
+        rows: the number of inputs that it explains at a time, regardless of the batch size.
     """
 
     unit: ClassVar[str] = "pass"
@@ -117,10 +117,10 @@ class Explaining(Method[R]):
             passed: their predictions, and the tensors of `trace` as arrays.
 
         Returns:
-            Further arrays by name, with a row an input; yields the work done since the last yield.
+            Further arrays by name, with one row per input; yields the work done since the last yield.
         """
         raise NotImplementedError
 
     def work(self, inputs: int) -> int:
-        """The most that `explain` yields for a number of inputs, in sum."""
+        """The maximum total of what `explain` yields for a number of inputs."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""One compiled pass through the model, for all methods that take part in it."""
+"""One compiled pass through the model, shared by all methods."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from mlflow_interp.exceptions import InputsError, InterpretationError
 
 
 class ModelPass:
-    """One compiled function for all methods: predictions, and the tensors that each asks for.
+    """One compiled function for all methods: predictions, and the tensors that each method requests.
 
     Attributes:
-        errors: of methods that can't be used with the model, by name.
+        errors: the errors of methods that can't be used with the model, by name.
 
     Raises:
         ModelError: the model can't take the inputs.
@@ -62,7 +62,7 @@ class ModelPass:
                 self._fail_all(key, error)
 
     def __call__(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
-        """Predictions, and the share of each method.
+        """Predictions, and the outputs for each method.
 
         Raises:
             InputsError: predictions that are not finite.
@@ -106,7 +106,7 @@ class ModelPass:
 
 
 def check_finite(chunk: Chunk, probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities as they are.
+    """The same probabilities, after a check that they are finite.
 
     Raises:
         InputsError: some are not finite.

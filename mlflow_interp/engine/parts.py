@@ -1,4 +1,4 @@
-"""What methods accumulate of some or all inputs, to be pickled, merged and concluded."""
+"""The accumulated data of methods for some or all inputs; can be pickled and merged."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mlflow_interp.exceptions import InterpretationError
 
 @dataclass
 class Part:
-    """What one method has accumulated of some or all inputs; it can be pickled, and merged with other parts.
+    """The accumulated data of one method for some or all inputs; can be pickled, and merged with other parts.
 
     Attributes:
-        accumulator: of the method.
+        accumulator: the accumulator of the method.
         examples: the inputs and their predictions; None for a method that needs none.
-        notes: what a user should know of how it was run.
-        seconds: the time that the pass, or the method itself where it takes its own, took.
+        notes: what a user should know about how it was run.
+        seconds: the duration of the pass, or of the method itself if it makes its own passes.
     """
 
     accumulator: Accumulator[Any]
@@ -28,7 +28,7 @@ class Part:
     seconds: float = 0.0
 
     def merge(self, other: Part) -> None:
-        """Take in what was accumulated of other inputs."""
+        """Merge the part of other inputs."""
         self.accumulator.merge(other.accumulator)
         if self.examples is not None and other.examples is not None:
             self.examples.merge(other.examples)
@@ -41,12 +41,12 @@ class Part:
 
 @dataclass
 class Parts:
-    """What the methods of one call have accumulated of some or all inputs.
+    """The accumulated data of all methods of one call for some or all inputs.
 
     Attributes:
         parts: by the name of the method.
-        errors: of the methods that failed, by name.
-        inputs: what is recorded of the inputs; None where none was read.
+        errors: the errors of the methods that failed, by name.
+        inputs: the record of the inputs; None if none was read.
     """
 
     parts: dict[str, Part] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Parts:
     inputs: InputsRecord | None = None
 
     def merge(self, other: Parts) -> None:
-        """Take in what was accumulated of other inputs; a method that failed on any part has failed."""
+        """Merge the parts of other inputs; a method that failed on any part has failed."""
         self.errors = other.errors | self.errors
         for name, part in other.parts.items():
             if name in self.parts:

@@ -1,6 +1,6 @@
-"""Which methods can be used with a model, inputs or a layer: their requirements against its capabilities.
+"""Which methods can be used with a model, inputs or a layer: requirements matched against capabilities.
 
-A method declares its requirements in `REQUIRES`, beside its function; without it, it has none.
+A method declares its requirements in `REQUIRES`, next to its function; without it, the method has none.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def usable_methods(model: Any, batch: Batch) -> list[str]:
 
 
 def methods_with(capabilities: set[Capability]) -> list[str]:
-    """The methods whose requirements these capabilities meet."""
+    """The methods whose requirements are met by these capabilities."""
     return [name for name in method_names() if requirements_of(name) <= capabilities]
 
 
@@ -48,7 +48,7 @@ def requirements_of(method: str) -> set[Capability]:
     required: set[Capability] = set(getattr(method_module(method), "REQUIRES", ()))
     unknown = required - set(get_args(Capability))
     if unknown:
-        raise ValueError(f"{method} needs {unknown}, which is not known; there are: {get_args(Capability)}")
+        raise ValueError(f"{method} requires unknown {unknown}; there are: {get_args(Capability)}")
     return required
 
 
@@ -60,10 +60,10 @@ def _are_images(model: Any, chunk: Chunk) -> bool:
 
 
 def layer_kind(method: str) -> str | None:
-    """The kind of layer that a method takes as `layer` or `layers`; None where it takes none.
+    """The kind of layer that a method accepts as `layer` or `layers`; None if it has no such option.
 
-    "spatial": one with a feature map; "gradient": one whose output changes smoothly with the input;
-    "vector": one whose output can be pooled to a vector for each input.
+    "spatial": with a feature map; "gradient": with an output that changes smoothly with the input;
+    "vector": with an output that can be pooled to a vector for each input.
     """
     function = find_method(method)
     for parameter in inspect.signature(function).parameters.values():

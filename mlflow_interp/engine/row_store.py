@@ -14,9 +14,9 @@ from mlflow_interp.engine.growing_array import GrowingArray
 
 
 class RowStore:
-    """Rows (n, features) float32 in a file of its own, which is removed with the last reference to it.
+    """Rows (n, features) float32 in a temporary file, which is removed with the last reference to the store.
 
-    Memory is bounded by what is appended at a time. Pickled, it carries its rows and no file.
+    Memory is bounded by the rows appended at a time. A pickle contains the rows, not the file.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class RowStore:
         self._growing.append(rows)
 
     def rows(self) -> np.ndarray:
-        """All rows so far, read from disk as they are used; appending more makes the array invalid."""
+        """All rows so far, read from disk on demand; appending more makes the array invalid."""
         if self._growing is not None:
             self._growing.flush()
             return np.asarray(np.load(self._file, mmap_mode="r"))

@@ -1,7 +1,7 @@
-"""The one loop: reads the inputs once, runs the model once, and hands every method its share.
+"""The main loop: reads the inputs once, runs the model once, and gives every method its outputs.
 
-Two stages. Streaming methods take part in one compiled pass over all inputs. Explaining methods, which take
-many passes an input, then explain a selection of them; one that is called alone explains all.
+It has two stages. Streaming methods share one compiled pass over all inputs. Explaining methods, which need
+many passes per input, then explain a selection of the inputs; one that is called alone explains all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlflow_interp.engine.parts import Parts
 from mlflow_interp.engine.stream import Stream
 from mlflow_interp.exceptions import InterpretationError
 
-MOST_EXPLAINED = MOST_IMAGES  # inputs that explaining methods explain beside others
+MOST_EXPLAINED = MOST_IMAGES  # inputs that an explaining method explains if other methods run too
 
 
 def run(
@@ -32,12 +32,12 @@ def run(
         model: the Keras model.
         batch: the inputs.
         methods: by name, with their options.
-        while_training: whether the model changes between calls: then what is shown and explained is chosen
-            without regard to predictions, so that it stays the same, and explaining methods never explain
-            all.
+        while_training: whether the model changes between calls. If so, the inputs to show and explain are
+            selected regardless of predictions, so that they stay the same, and explaining methods never
+            explain all inputs.
 
     Raises:
-        InterpretationError: of the inputs or the model, which is the same for all methods.
+        InterpretationError: an error of the inputs or the model, which affects all methods.
     """
     explaining = {name: each for name, each in methods.items() if isinstance(each, Explaining)}
     streaming = {name: each for name, each in methods.items() if isinstance(each, Streaming)}

@@ -1,4 +1,4 @@
-"""The first stage: one pass over all inputs, of which every streaming method gets its share."""
+"""The first stage: one pass over all inputs, shared by all streaming methods."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Stream:
         model: the Keras model.
         batch: the inputs.
         methods: the streaming methods, by name.
-        selections: each chooses inputs to explain afterwards.
-        by_predictions: whether predictions matter for which inputs are shown; see `Selection`.
+        selections: each selects inputs to explain afterwards.
+        by_predictions: whether predictions affect which inputs are shown; see `Selection`.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class Stream:
         self._pass: ModelPass | None = None
 
     def run(self) -> Parts:
-        """Read all inputs, and give every method its share.
+        """Read all inputs, and give every method its outputs.
 
         Raises:
-            InterpretationError: of the inputs or the model.
+            InterpretationError: an error of the inputs or the model.
         """
         columns = {name: each for method in self.methods.values() for name, each in method.columns.items()}
         batch = self.batch.with_columns(columns) if columns else self.batch
         titles = [method.title for method in self.methods.values()]
         label = titles[0] if len(titles) == 1 else "Inputs"
-        # Closed at once, so that no thread waits to read on where all methods have failed.
+        # Closed at once, so that no thread keeps waiting to read after all methods have failed.
         with closed_at_end(batch.chunks()) as chunks:
             for chunk in track(chunks, total=batch.total, label=label, unit="input"):
                 self._update(chunk)
@@ -90,7 +90,7 @@ class Stream:
             selection.update(chunk, passed)
 
     def _passed(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
-        """Predictions, and the share of each method: from the model, or what methods have stored."""
+        """Predictions, and the outputs for each method: from the model, or stored by the methods."""
         shares = {name: self._recall(name, chunk) for name in list(self._needing())}
         needing = self._needing()
         recalled = {name: share for name, share in shares.items() if share is not None}
@@ -115,7 +115,7 @@ class Stream:
         return None
 
     def _fail(self, name: str, error: InterpretationError) -> None:
-        """Go on without a method."""
+        """Continue without a method."""
         self._errors[name] = error
         del self.methods[name]
         self._accumulators.pop(name, None)

@@ -12,7 +12,7 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.exceptions import OptionError, nearest
 
-PREDICTED = -1  # as a target: the class the model itself predicts
+PREDICTED = -1  # as a target: the predicted class
 
 Target = str | int | Sequence[int | str] | None
 
@@ -29,7 +29,7 @@ def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chun
 
     Args:
         target: None for the predicted class; a class index or name; "label" for the true label
-            (the predicted class where it is unknown); or one of these per input, also as text
+            (the predicted class if unknown); or one of these per input, also as text
             with commas.
         batch: the inputs, with the class names.
         classes: the number of classes of the model.
@@ -48,14 +48,14 @@ def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chun
         return lambda chunk: np.full(len(chunk), target_classes[0], np.int64)
     if not len(target_classes) or (batch.total is not None and len(target_classes) != batch.total):
         raise OptionError(
-            f"target names {len(target_classes)} classes for {batch.total} inputs; give one, or one per input"
+            f"target has {len(target_classes)} classes for {batch.total} inputs; give one, or one per input"
         )
     return lambda chunk: _targets_of(target_classes, chunk)
 
 
 def _targets_of(target_classes: np.ndarray, chunk: Chunk) -> np.ndarray:
     if chunk.indices.max() >= len(target_classes):
-        raise OptionError(f"target names only {len(target_classes)} classes; give one, or one per input")
+        raise OptionError(f"target has only {len(target_classes)} classes; give one, or one per input")
     return np.asarray(target_classes[chunk.indices])
 
 
@@ -71,16 +71,14 @@ def _class_index(target: Any, batch: Batch, classes: int) -> int:
     names = list(batch.class_names or ())
     if names.count(target) > 1:
         indices = [str(index) for index, name in enumerate(names) if name == target]
-        raise OptionError(
-            f"{len(indices)} classes are called {target!r}; give an index: {', '.join(indices)}"
-        )
+        raise OptionError(f"{len(indices)} classes are named {target!r}; give an index: {', '.join(indices)}")
     if target in names:
         return names.index(target)
     try:
         index = operator.index(int(target) if isinstance(target, str) else target)
     except (TypeError, ValueError) as error:
-        known = nearest(target, names, most=3) if names else "; no class names are known, give its index"
-        raise OptionError(f"no class is called {target!r}{known}") from error
+        known = nearest(target, names, most=3) if names else "; class names are not known, so give an index"
+        raise OptionError(f"no class is named {target!r}{known}") from error
     if not 0 <= index < classes:
-        raise OptionError(f"target {index} is out of range: the model has classes 0 to {classes - 1}")
+        raise OptionError(f"target {index} is out of range: the model has classes 0–{classes - 1}")
     return index

@@ -1,4 +1,4 @@
-"""The model's forward pass while it is traced: tensors that methods compute with, each made once."""
+"""The model's forward pass while it is traced: the tensors for methods, each created once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlflow_interp.engine.targets import Target, target_key
 
 @dataclass(frozen=True)
 class Explained:
-    """The class explained of each input: traced tensors (batch,).
+    """The explained class of each input: traced tensors (batch,).
 
     Attributes:
         targets: int64, the class.
@@ -33,7 +33,7 @@ class Explained:
 
 
 class Trace:
-    """A traced forward pass, and what methods ask of it; what several ask for is one tensor.
+    """A traced forward pass with the tensors that methods request; several methods share one tensor.
 
     Args:
         model: the Keras model.
@@ -61,7 +61,7 @@ class Trace:
         return class_scores(self.passed.outputs, self.model, self._head)
 
     def at_positions(self) -> dict[str, Any]:
-        """What is predicted at each position, of an output with positions; see `position_tensors`."""
+        """The prediction at each position, for an output with positions; see `position_tensors`."""
         return position_tensors(self.scores)
 
     def explained(self, target: Target) -> Explained:
@@ -72,7 +72,7 @@ class Trace:
         return self._explained[key]
 
     def spatial_layer(self, layer: str | int | None, score: Any) -> str:
-        """The path of a layer, by default of the last one with a spatial feature map.
+        """The path of a layer; for None, of the last layer with a spatial feature map.
 
         Raises:
             OptionError: no such layer.
@@ -88,8 +88,8 @@ class Trace:
         """Runs of a layer that the scores depend on, and the feature map of each, (batch, *space, channels).
 
         Args:
-            path: of the layer.
-            runs: which ones; None for those that no later run depends on.
+            path: the path of the layer.
+            runs: the runs; None for those that no later run depends on.
 
         Raises:
             OptionError: the layer has no feature map, or no such run.
@@ -103,6 +103,6 @@ class Trace:
         """The feature map of the last run of a layer, (batch, *space, channels).
 
         Raises:
-            OptionError: the layer has none.
+            OptionError: the layer has no feature map.
         """
         return self.feature_maps(path)[1][-1]

@@ -1,4 +1,4 @@
-"""What the difference of two results is made of, whatever their kind."""
+"""Parts that the differences of all kinds of results share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ R = TypeVar("R", bound=Result)
 
 @dataclass(frozen=True, eq=False)
 class Difference(Generic[R]):
-    """A result minus another, of the inputs that both share.
+    """A result minus another, for the inputs that both share.
 
     Attributes:
-        minuend: the first result, of these inputs.
-        subtrahend: the second, of these inputs.
-        matching: which inputs these are.
+        minuend: the first result, for the shared inputs.
+        subtrahend: the second result, for the shared inputs.
+        matching: which inputs are shared.
     """
 
     minuend: R = field(kw_only=True)
@@ -35,7 +35,7 @@ class Difference(Generic[R]):
         return {"inputs": float(len(self.matching.rows))} | changes
 
     def warnings(self) -> list[str]:
-        """Warns of inputs that only one result has."""
+        """Warnings about inputs that only one result has."""
         return self.matching.warnings()
 
 
@@ -43,7 +43,7 @@ class ExplainedDifference(Difference[R]):
     """The difference of results that explain a class of each input."""
 
     def warnings(self) -> list[str]:
-        """Warns of inputs that only one result has, and of targets that differ."""
+        """Warnings about inputs that only one result has, and about different targets."""
         return super().warnings() + target_warnings(*self._explained())
 
     def table(self) -> dict[str, list[Any]]:
@@ -67,7 +67,7 @@ def explained_at(explained: Explained, rows: np.ndarray) -> Explained:
 
 
 def metric_changes(minuend: Mapping[str, float], subtrahend: Mapping[str, float]) -> dict[str, float]:
-    """The differences of the metrics that both have, but for the number of inputs."""
+    """The differences of the metrics that both have, except for the number of inputs."""
     return {
         name: value - subtrahend[name]
         for name, value in minuend.items()
@@ -91,7 +91,7 @@ def explained_changes(minuend: Explained, subtrahend: Explained) -> dict[str, li
 
 
 def _labels_in(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """The columns of labels, of which there are several with several values."""
+    """The columns of labels; several values have several columns."""
     return {name: column for name, column in columns.items() if name.startswith("label")}
 
 
@@ -111,7 +111,7 @@ def _of_both(
 
 
 def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
-    """Warns of inputs for which the two results explain different classes."""
+    """A warning if the two results explain different classes for some inputs."""
     name = minuend.examples.class_name
     other_name = subtrahend.examples.class_name
     different = sum(
@@ -121,8 +121,8 @@ def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
     if not different:
         return []
     return [
-        f"the two results explain different classes for {different} of {len(minuend.targets)} inputs; give "
-        "both the same target to see the change for one class"
+        f"the two results explain different classes for {different} of {len(minuend.targets)} inputs; use "
+        "the same target for both to see the change for one class"
     ]
 
 

@@ -20,7 +20,7 @@ class Matching:
     Attributes:
         rows: (m,) int64, their rows in the first.
         other_rows: (m,) int64, their rows in the second.
-        left_out: how many inputs of the first, and of the second, have no counterpart.
+        left_out: the numbers of inputs of the first, and of the second, without a counterpart.
     """
 
     rows: np.ndarray
@@ -33,13 +33,13 @@ class Matching:
             return []
         first, second = self.left_out
         return [
-            f"only {counted(len(self.rows))} of both results can be compared; left out are {first} that only "
-            f"the first has and {second} that only the second has"
+            f"only {counted(len(self.rows))} can be compared: {first} of the first result and {second} of "
+            "the second are left out, as the other result does not have them"
         ]
 
 
 def match(one: Examples, other: Examples) -> Matching:
-    """Match the inputs of two results by digest, or by position and name where digests are not known.
+    """Match the inputs of two results by digest, or by position and name if digests are not known.
 
     Raises:
         InputsError: they have no input in common.
@@ -64,7 +64,7 @@ def _keys(examples: Examples, has_digests: bool) -> Sequence[Hashable]:
 
 
 def _numbered(keys: Sequence[Hashable]) -> list[tuple[Hashable, int]]:
-    """Keys with how often each occurred before: equal inputs are matched in their order."""
+    """Keys with the number of earlier occurrences of each: equal inputs are matched in order."""
     counts: Counter[Hashable] = Counter()
     numbered = []
     for key in keys:
@@ -79,7 +79,7 @@ def _listed(examples: Examples) -> str:
 
 
 def examples_at(examples: Examples, rows: np.ndarray) -> Examples:
-    """The examples of some rows, in this order; those that are shown are those that were shown before."""
+    """The examples of some rows, in this order; the same inputs are shown as before."""
     position_of = {row: position for position, row in enumerate(examples.shown_rows.tolist())}
     shown = np.array([at for at, row in enumerate(rows.tolist()) if row in position_of], np.int64)
     positions = [position_of[row] for row in rows[shown].tolist()]

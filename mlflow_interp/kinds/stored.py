@@ -1,6 +1,6 @@
-"""What is stored of a result: its arrays, and the facts that arrays don't hold, to restore it from both.
+"""The stored form of a result: its arrays and further facts, from which it can be restored.
 
-`stored.py` of a kind defines `facts(result)`, `earlier_facts(manifest, series)` for what was stored before
+`stored.py` of a kind defines `facts(result)`, `earlier_facts(manifest, series)` for results stored before
 there were facts, and `restored(arrays, facts, pictures)`.
 """
 
@@ -19,13 +19,13 @@ from mlflow_interp.core.image_arrays import ImagePart
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What is stored of a result.
+    """The stored form of a result.
 
     Attributes:
-        arrays: those of the result, by name.
-        facts: those of the result and of its examples, by name.
-        pictures: (m, height, width, 3) uint8 of the inputs that are shown, as stored: reduced to 256 pixels
-            and less, with JPEG's losses if larger than 32 pixels; None where there are none.
+        arrays: the arrays of the result, by name.
+        facts: the facts of the result and of its examples, by name.
+        pictures: (m, height, width, 3) uint8 of the inputs that are shown, as stored: reduced to at most 256
+            pixels, with JPEG losses if larger than 32 pixels; None if there are no images.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -53,7 +53,7 @@ class Stored:
         )
 
     def explained(self) -> Explained:
-        """The inputs, and the class of each that was explained."""
+        """The inputs, and the explained class of each."""
         return Explained(
             examples=self.examples(),
             targets=self.arrays["targets"],
@@ -72,13 +72,13 @@ class Stored:
         )
 
     def thumbnails(self) -> np.ndarray | None:
-        """Thumbnails of all inputs, None where not all have a stored image."""
+        """Thumbnails of all inputs, None unless all have a stored image."""
         all_shown = self.pictures is not None and len(self.pictures) == len(self.facts["names"])
         return self.images(self.facts.get("thumbnail_size")) if all_shown else None
 
 
 def example_facts(examples: Examples) -> dict[str, Any]:
-    """The facts of examples that their arrays don't hold."""
+    """The facts of examples that are not in their arrays."""
     return {
         "names": list(examples.names),
         "is_selection": examples.is_selection,

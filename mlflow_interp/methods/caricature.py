@@ -1,4 +1,4 @@
-"""Caricature: what a layer sees in a picture, drawn large."""
+"""Caricature: an image that exaggerates what a layer detects in an input."""
 
 from __future__ import annotations
 
@@ -47,45 +47,46 @@ def caricature(
     snapshot_every: Annotated[int, Range(least=0)] = 0,
     seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[CaricatureResult]:
-    """What a layer sees in a picture, drawn from nothing until the layer answers as it does to the picture.
+    """What a layer detects in an input: an image optimised from noise to activate the layer in the same way.
 
-    Lucid's caricature (Olah et al. 2018, "The Building Blocks of Interpretability"): from noise, find an
-    image whose activations at a layer point the way the input's do, and further. What the layer ignores
-    is missing; what it notices is exaggerated. Adam climbs dot product times cosine, under small zooms and
-    shifts, in a Fourier-parametrised space of decorrelated colours.
+    Lucid's caricature (Olah et al. 2018, "The Building Blocks of Interpretability"): starting from noise,
+    find an image whose activations at a layer point in the same direction as the input's, and further. What
+    the layer ignores is missing; what it detects is exaggerated. Adam maximises the dot product times a power
+    of the cosine, under small zooms and shifts, in a Fourier parametrisation with decorrelated colours.
 
-    Memory is bounded by eight inputs at a time: a forward and a backward pass, and their activations in up
-    to 32 views, at most 64 MB of them for each input. Compiled steps hold copies of the weights, unless those
-    are more than 256 MB.
+    Eight inputs are optimised at a time, which bounds memory: a forward and a backward pass, and the
+    activations of up to 32 views, at most 64 MB for each input. Compiled steps hold copies of the weights
+    unless the weights take more than 256 MB.
 
     Args:
-        layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
-            such as mobilenetv2/out_relu. By default the last one with a spatial feature map.
-        runs: Which runs to take of layers that run several times: all, or positions separated by commas.
-            By default those that no later run depends on: the last of a sequence, each of several side by
-            side.
-        ascent_steps: The most steps of the ascent, for each input and layer.
-        ascent_rate: Adam's learning rate: about how far a first step moves each coefficient. Low
-            frequencies move further, and steps grow two and a half times over the first 96.
-        tolerance: An ascent stops where 32 more steps would add less than this share to its objective.
-            0 takes all steps.
-        cosine_power: How much the direction of the activations counts against their strength: the power
-            of the cosine that the dot product is multiplied by.
-        parametrization: What is optimised: fourier, the coefficients of a spectrum, or pixel, the pixels.
-        decay_power: How fast the weight of a frequency falls with it; more gives smoother images.
-        stddev: The standard deviation of the noise that an ascent starts from.
-        colours: Whether steps are taken along the decorrelated colours of natural pictures, or the true
-            red, green and blue. Grey pictures have nothing to decorrelate.
-        value_range: How values are kept within black and white: a sigmoid, or clip.
-        snapshot_every: Keep the image every so many steps, to watch it grow. 0 keeps none.
-        seed: The seed of everything random: the same seed gives the same result.
+        layers: Layers to interpret, separated by commas: indices, names, or paths into nested models
+            such as mobilenetv2/out_relu. By default, the last layer with a spatial feature map.
+        runs: Runs to use of layers that run several times: all, or positions separated by commas. By
+            default, the runs that no later run depends on: the last of a sequence, each of several parallel
+            runs.
+        ascent_steps: Maximum number of gradient ascent steps for each input and layer.
+        ascent_rate: Adam's learning rate: roughly how far the first step moves each coefficient. Low
+            frequencies move further, and over the first 96 steps the step size grows by a factor of 2.5.
+        tolerance: Stop early if 32 more steps would improve the objective by less than this fraction.
+            0 always takes all steps.
+        cosine_power: Weight of the direction of the activations against their strength: the power of the
+            cosine that the dot product is multiplied by.
+        parametrization: What is optimised: the coefficients of a spectrum (fourier) or the pixels (pixel).
+        decay_power: How fast the weight of a frequency decays as frequency increases; higher values give
+            smoother images.
+        stddev: Standard deviation of the noise that the optimisation starts from.
+        colours: Whether to optimise along the decorrelated colours of natural images or along red, green
+            and blue (true). Has no effect on grey images.
+        value_range: How values are kept between black and white: sigmoid or clip.
+        snapshot_every: Keep a snapshot of the image every N steps. 0 keeps none.
+        seed: Random seed: the same seed gives the same result.
 
     Returns:
         An image for each input and layer, of the input's size, float32 in 0..1.
 
     Raises:
         OptionError: no such layer or run, or one without a gradient with respect to the input.
-        InapplicableError: inputs that are no grey or colour pictures, or no spatial feature map.
+        InapplicableError: inputs that are not grey or colour images, or no spatial feature map.
         ModelError: the model can't take the inputs.
     """
     settings = CaricatureOptions(
@@ -117,13 +118,13 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
         return inputs * self._settings.ascent_steps * max(1, len(self._layers))
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The activations of each input at each layer, also upside down."""
+        """The activations at each layer of each input, and of the first one upside down."""
         self._layers = self._layers or (trace.spatial_layer(None, trace.scores.scores),)
         tensors, self._runs = reference_activations(trace.model, trace.passed, self._layers, self._choice)
         return tensors
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
-        """Draw the caricatures of a few inputs; yields the number of steps since the last yield."""
+        """Draw the caricatures of a few inputs; yield the number of steps since the last yield."""
         check_images(self._model, chunk)
         columns = []
         for path in self._layers:
@@ -191,13 +192,13 @@ class CaricatureAccumulator:
 
 
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:
-    """An array of each layer as one (rows, layers, …); curves that ended earlier repeat their last point."""
+    """One array for each layer, stacked as (rows, layers, …); shorter curves repeat their last point."""
     longest = max(column.shape[1] for column in columns) if columns[0].ndim > 1 else 0
     return np.stack([_padded(column, longest) for column in columns], axis=1)
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Parts (rows, layers, …) as one; curves that ended earlier repeat their last point."""
+    """Parts (rows, layers, …) concatenated; shorter curves repeat their last point."""
     longest = max(part.shape[2] for part in parts) if parts[0].ndim > 2 else 0
     return np.concatenate([_padded(part, longest, axis=2) for part in parts])
 

@@ -1,4 +1,4 @@
-"""Confusion matrix: which classes a model takes for which, with the mistakes behind each cell."""
+"""Confusion matrix: which classes a model confuses, with the errors behind each cell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, T
 REQUIRES = ("classes", "labels")
 
 _NO_LABELS = (
-    "no input has a label, and a confusion matrix compares predictions with labels; put pictures into class "
+    "no input has a label, and a confusion matrix compares predictions with labels; put images into class "
     "folders, give a dataset of (input, label) pairs, or pass labels="
 )
 
@@ -40,34 +40,35 @@ def confusion_matrix(
     ignore_label: int | None = None,
     top_k: TopK = 5,
 ) -> Predicting[ConfusionMatrixResult]:
-    """Which classes a model takes for which: counts of true against predicted classes.
+    """Which classes a model confuses: counts of true against predicted classes.
 
-    Counted exactly, chunk by chunk; memory grows with the number of classes and not of inputs. The most
-    confident mistakes of each pair of classes are kept, to be looked at. A model with several sigmoid
-    outputs, where labels are rows of 0 and 1, gets a matrix of 2×2 for each label. Of a model that gives
-    classes for each position of an input, such as a pixel or token, positions are counted where labels are
-    theirs; those that Keras masks, or that have weight 0, are left out.
+    Counts are exact and accumulated chunk by chunk, so that memory grows with the number of classes, not of
+    inputs. The most confident errors of each pair of classes are kept for inspection. A multi-label model
+    (several sigmoid outputs, labels as rows of 0 and 1) gets a 2×2 matrix for each label. For a model that
+    predicts a class at each position of an input, such as a pixel or token, positions are counted if the
+    labels are given for positions; positions that Keras masks or that have weight 0 are left out.
 
     Args:
-        predictions: What was predicted, and the model is not run: a .npy, .csv or text file, or an array,
-            of classes, names, probabilities or logits, one for each input, or for each of its positions.
-        threshold: The probability above which a binary model's class 1, or one of several labels, counts
-            as predicted.
-        sample_weight: How much each input counts, or each of its positions, a .npy or text file or an
-            array. By default what a dataset has as third element. Counts stay whole; weights are summed
-            beside them, and metrics are those of the weighted matrix.
-        ignore_label: A label that stands for no class, such as 255 in masks for segmentation; what has it
-            is not counted. By default the `ignore_class` of the model's loss. -1 is never counted.
-        top_k: How many of the most confused pairs become metrics and highlights.
+        predictions: Predictions to use instead of running the model: an array or a .npy, .csv or text
+            file of classes, class names, probabilities or logits, for each input or each of its positions.
+        threshold: Probability above which class 1 of a binary model, or a label of a multi-label model,
+            counts as predicted.
+        sample_weight: Weight of each input or each of its positions: an array, or a .npy or text file.
+            By default, the third element of a dataset. Counts stay unweighted; weights are summed in a second
+            matrix, which the metrics are computed from.
+        ignore_label: Label that marks inputs or positions to leave out, such as 255 in segmentation masks.
+            By default, the `ignore_class` of the model's loss. -1 is never counted.
+        top_k: Number of most confused pairs of classes to report as metrics and highlights.
 
     Returns:
-        Counts (classes, classes) int64, a row a true class; of several labels, (labels, 2, 2).
+        Counts (classes, classes) int64 with a row for each true class; for multi-label models
+        (labels, 2, 2).
 
     Raises:
-        InapplicableError: no input has a label, or labels are of other positions than the predictions.
+        InapplicableError: no input has a label, or labels and predictions have different positions.
         InputsError: labels, predictions or weights that don't fit the model or the inputs.
-        OptionError: a threshold that nothing is compared with.
-        ModelError: the model gives no probabilities of classes.
+        OptionError: a threshold for a model that doesn't use one.
+        ModelError: the model gives no class probabilities.
     """
     if not batch.labelled:
         raise InapplicableError(_NO_LABELS)
@@ -78,7 +79,7 @@ def confusion_matrix(
     if predictions is not None:
         values = read_column(predictions, "predictions")
         given = read_given(values, output_shape(model), batch.class_names, threshold)
-    # In words, as arrays would put thousands of numbers into the manifest.
+    # As text: arrays would put thousands of numbers into the manifest.
     options = {"predictions": predictions, "sample_weight": sample_weight}
     stated: dict[str, Any] = {name: in_words(each) for name, each in options.items() if each is not None}
     ignored = batch.ignored_label if ignore_label is None else ignore_label
@@ -103,10 +104,10 @@ class _Options:
         threshold: the probability above which class 1, or a label, counts as predicted.
         top_k: the number of most confused pairs.
         class_names: the names of the classes, where known.
-        given: predictions, weights and the label that is ignored, in words.
-        label_warnings: warnings about the labels, for the message where no input has one.
-        ignore_label: the label of what is not counted, None without one.
-        predictions: those that were given; None where the model makes them.
+        given: the given predictions and weights and the ignored label, as text.
+        label_warnings: warnings about the labels, for the error message if no input has one.
+        ignore_label: the label of inputs or positions to leave out; None without one.
+        predictions: the given predictions; None if the model makes them.
     """
 
     threshold: float
@@ -129,7 +130,7 @@ class _ConfusionMatrixMethod(Predicting[ConfusionMatrixResult]):
         self.needs_model = needs_model
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """What is predicted at each position, of a model that gives classes for positions."""
+        """The prediction at each position, for a model that predicts classes of positions."""
         return trace.at_positions()
 
     def accumulator(self) -> ConfusionMatrixAccumulator:
@@ -138,10 +139,10 @@ class _ConfusionMatrixMethod(Predicting[ConfusionMatrixResult]):
 
 
 class ConfusionMatrixAccumulator:
-    """Counts the predictions of labelled inputs; what is counted shows with the first of them.
+    """Counts the predictions of labelled inputs; the first of them determines what is counted.
 
     Args:
-        options: of the method.
+        options: the options of the method.
     """
 
     def __init__(self, options: _Options) -> None:
@@ -154,15 +155,15 @@ class ConfusionMatrixAccumulator:
         """Count a chunk.
 
         Raises:
-            InapplicableError: the model gives one number, which names no class, or labels are of other
-                positions than the predictions.
+            InapplicableError: the model gives values instead of classes, or labels and predictions have
+                different positions.
             InputsError: labels or weights that don't fit.
-            OptionError: a threshold that nothing is compared with.
+            OptionError: a threshold for a model that doesn't use one.
         """
         if self._options.predictions is None and not passed.has_classes:
             raise InapplicableError(
-                "the model gives values and no classes; where they are logits, say so with head='logits', or "
-                "'binary_logit' for one logit a label"
+                "the model gives values, not classes; if they are logits, pass head='logits', or "
+                "head='binary_logit' for one logit per label"
             )
         if "weights" in chunk.columns:
             chunk = replace(chunk, weights=chunk.columns["weights"])
@@ -224,7 +225,7 @@ class ConfusionMatrixAccumulator:
             InapplicableError: no input has a label.
         """
         if self._counts is None:
-            warnings = [warning for warning in self._options.label_warnings if warning.startswith("labels")]
+            warnings = [warning for warning in self._options.label_warnings if warning.startswith("label")]
             raise InapplicableError(f"{_NO_LABELS}{''.join(f' ({each})' for each in warnings)}")
         result = result_of(
             self._counts, head=self._head, unlabelled=self._unlabelled, top_k=self._options.top_k
@@ -232,7 +233,7 @@ class ConfusionMatrixAccumulator:
         return replace(result, given=dict(self._options.given))
 
     def _predictions(self, chunk: Chunk, passed: Passed) -> Predictions:
-        """The predictions of labelled inputs: given ones, or the model's."""
+        """The predictions of labelled inputs: the given ones, or the model's."""
         given = self._options.predictions
         if given is not None:
             predictions = Predictions(
@@ -248,9 +249,9 @@ class ConfusionMatrixAccumulator:
     def _check_threshold(self, head: str, classes: int) -> None:
         if self._options.threshold != 0.5 and head not in ("binary", "multi-label"):
             raise OptionError(
-                f"threshold is {self._options.threshold}, and the model chooses the most probable of "
-                f"{classes} classes; a threshold is for one sigmoid output, or for several "
-                "where labels are rows of 0 and 1"
+                f"threshold={self._options.threshold} has no effect, as the model predicts the most probable "
+                f"of {classes} classes; leave threshold out, or use it with one sigmoid output or with "
+                "several and labels as rows of 0 and 1"
             )
 
     def _started(self, predictions: Predictions) -> Accumulator:

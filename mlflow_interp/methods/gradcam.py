@@ -1,4 +1,4 @@
-"""Grad-CAM: where a convolutional model looks when it decides for a class."""
+"""Grad-CAM: which regions of an input a convolutional model bases a class on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ REQUIRES = ("feature map",)
 
 @attribution(title="Grad-CAM")
 def gradcam(features: Any, score: Any) -> Any:
-    """Where a convolutional model looks for a class (Grad-CAM, Selvaraju et al. 2017).
+    """Which regions of an input a convolutional model bases a class on (Grad-CAM, Selvaraju et al. 2017).
 
-    The channels of a feature map, weighted by the mean gradient of the class score over space, and summed.
-    The score is the logit where the model ends in a softmax or sigmoid. Prediction and heatmap come from one
-    compiled function, so that it costs little more than the prediction alone.
+    The channels of a feature map are weighted by the mean gradient of the class score over space, and summed.
+    The score is the logit if the model ends in a softmax or sigmoid. Prediction and heatmap come from one
+    compiled function, so that Grad-CAM costs little more than the prediction alone.
 
-    The tokens of a vision transformer are laid out on their grid of patches, without the class token, and
-    the last layer is taken whose patches the class still depends on, as is the practice of Gildenblat et
-    al.'s pytorch-grad-cam (2021). A segmentation's score is the mean over the picture.
+    The tokens of a vision transformer are arranged on their grid of patches, without the class token. By
+    default the layer is the last one whose patches the class score still depends on, as in pytorch-grad-cam
+    (Gildenblat et al. 2021). The score of a segmentation model is the mean over the image.
     """
     weights = ops.mean(ops.gradient(score, features), over=ops.SPACE)
     return ops.sum(weights * features, over=ops.CHANNELS)

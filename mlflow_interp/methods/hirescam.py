@@ -1,4 +1,4 @@
-"""HiResCAM: which positions of a feature map a class score is made of."""
+"""HiResCAM: which positions of a feature map contribute to a class score."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REQUIRES = ("feature map",)
 def hirescam(features: Any, score: Any) -> Any:
     """Which positions of a feature map raise a class score (HiResCAM, Draelos and Carin 2020).
 
-    The feature map times the gradient of the class score with respect to it, position by position, summed
-    over channels. Grad-CAM averages the gradient over space first, and may so highlight positions that do
-    not contribute; here every position counts with its own gradient. Where everything after the layer is
-    linear, the map sums to the class score less its bias.
+    The feature map is multiplied, position by position, by the gradient of the class score with respect to
+    it, and summed over channels. Grad-CAM averages the gradient over space first and may therefore highlight
+    positions that do not contribute; here every position is weighted by its own gradient. If everything after
+    the layer is linear, the map sums to the class score minus its bias.
     """
     return ops.sum(ops.gradient(score, features) * features, over=ops.CHANNELS)

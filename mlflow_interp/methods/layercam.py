@@ -12,11 +12,11 @@ REQUIRES = ("feature map",)
 
 @attribution(title="LayerCAM")
 def layercam(features: Any, score: Any) -> Any:
-    """Where a layer holds evidence for a class, finely and at any depth (LayerCAM, Jiang et al. 2021).
+    """Where a layer holds evidence for a class, in fine detail at any depth (LayerCAM, Jiang et al. 2021).
 
-    Each value of a feature map, weighted by its own gradient of the class score where that is positive, and
-    summed over channels. As every position has a weight of its own, early layers, whose maps are finer, can
-    be used too.
+    Each value of a feature map is multiplied by its own gradient of the class score if that is positive, and
+    the products are summed over channels. As every position has its own weight, the method also works at
+    early layers, whose maps are finer.
     """
     weights = ops.relu(ops.gradient(score, features))
     return ops.sum(weights * features, over=ops.CHANNELS)

@@ -1,4 +1,4 @@
-"""Saliency: which pixels a class score depends on, three ways."""
+"""Saliency: which pixels a class score depends on, computed in three ways."""
 
 from __future__ import annotations
 
@@ -51,32 +51,33 @@ def saliency(
 ) -> Explaining[SaliencyResult]:
     """Which pixels a class score depends on: gradients, SmoothGrad and integrated gradients, side by side.
 
-    Gradients (Simonyan et al. 2014) are the derivative of the class score by each value of the input.
-    SmoothGrad (Smilkov et al. 2017) averages them over noisy copies. Integrated gradients (Sundararajan
-    et al. 2017) average them along the way from a baseline to the input, times the way; here the end of
-    the way is each noisy copy in turn. The score is the logit where the model ends in a softmax or
-    sigmoid, and the class is that of the clean input throughout. Integers that are looked up in an
-    embedding, as words are, have no gradient; then all this is done with what is found there.
+    Gradients (Simonyan et al. 2014) are the derivatives of the class score with respect to each value of
+    the input. SmoothGrad (Smilkov et al. 2017) averages them over noisy copies. Integrated gradients
+    (Sundararajan et al. 2017) average them along the path from a baseline to the input and multiply by the
+    difference between the two; here the path ends at each noisy copy in turn. The score is the logit if the
+    model ends in a softmax or sigmoid, and the class is always that of the clean input. Integers that are
+    looked up in an embedding, such as words, have no gradient; gradients are then taken with respect to the
+    embedded vectors.
 
     Args:
-        target: The class to explain: an index or a class name, "label" for the true label, or one
-            for each input, separated by commas. By default the class that the model predicts.
+        target: The class to explain: an index, a class name, "label" for the true label, or one of these
+            for each input, separated by commas. By default, the predicted class.
         noise_samples: Number of noisy copies that SmoothGrad and integrated gradients average over.
-        noise: The standard deviation of the noise, as a share of the input's range. Every input gets the
-            same noise. 0 means no noise, and plain integrated gradients.
-        average: What SmoothGrad averages: squared gradients, or their mean with its sign.
-        path_steps: Number of points that integrated gradients take on the path from the baseline to the
-            input.
-        baseline: What integrated gradients start from, as the model is fed it: a number, a file of a
-            picture or array, or an array.
-        seed: The seed of everything random: the same seed gives the same result.
+        noise: Standard deviation of the noise, as a fraction of the input's range. Every input gets the
+            same noise. With 0, SmoothGrad equals the gradient and integrated gradients are the plain ones.
+        average: What SmoothGrad averages: squared gradients, or signed gradients (mean).
+        path_steps: Number of points on the path from the baseline to the input at which integrated
+            gradients are evaluated.
+        baseline: Start of the path of integrated gradients, preprocessed like the model's input: a number,
+            an array, or the path of an image or array file.
+        seed: Random seed: the same seed gives the same result.
 
     Returns:
-        Three maps of the input's own shape each, float32, every channel and sign kept; of texts
+        Three maps in the shape of the input, float32, with all channels and signs; for text
         (n, length, channels of the embedding).
 
     Raises:
-        OptionError: a target out of range, a baseline of another shape, too many inputs for memory.
+        OptionError: a target out of range, a baseline of the wrong shape, too many inputs for memory.
         InapplicableError: the model has several inputs, or no gradient with respect to the input.
     """
     copies = noise_samples if noise > 0 else 1
@@ -108,7 +109,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         return -(-inputs // self.rows) * (1 + self.noise_samples + self.noise_samples * self.path_steps)
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The class explained, the gradient with respect to the points, and these where not the input."""
+        """The explained class, the gradient with respect to the points, and the points if not the input."""
         if isinstance(trace.inputs, (tuple, dict)):
             raise InapplicableError("saliency explains models with one input; this one takes several")
         explained = trace.explained(self.target)
@@ -123,7 +124,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         return tensors | ({"points": ops.as_float(points)} if self._entry else {})
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
-        """Run the passes of SmoothGrad and integrated gradients; yields 1 after each."""
+        """Run the passes of SmoothGrad and integrated gradients; yield 1 after each."""
         yield 1
         points = passed.arrays.get("points", chunk.inputs)
         targets = passed.arrays["targets"]
@@ -148,7 +149,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         return SaliencyAccumulator(self.noise_samples, self._entry)
 
     def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
-        """Compile a pass of SmoothGrad, a pass of the integral, and the score of a point."""
+        """Compile a SmoothGrad pass, a pass of integrated gradients, and the score at a point."""
         start = (self.model, self._entry, self.batch.head)
         arrays = (inputs, points)
         noisy = noisy_copy(self.seed)
@@ -160,13 +161,14 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         )
 
     def _baseline(self, row: np.ndarray) -> np.ndarray:
-        """The baseline as (1, …) of an input's shape and type."""
+        """The baseline as (1, …) with the shape and type of one input."""
         baseline = self._read_baseline(self.baseline) if isinstance(self.baseline, str) else self.baseline
-        with np.errstate(over="ignore"):  # what overflows is infinite then, and refused as that
+        with np.errstate(over="ignore"):  # an overflow becomes infinite, which is rejected below
             values = np.asarray(baseline, row.dtype)
         if values.shape not in ((), row.shape, (1, *row.shape)) or not np.isfinite(values).all():
             raise OptionError(
-                f"baseline has shape {values.shape}, or NaN in it; give a finite number, or shape {row.shape}"
+                f"baseline has shape {values.shape} or contains NaN or infinity; give a finite number or an "
+                f"array of shape {row.shape}"
             )
         return np.broadcast_to(values, row.shape)[np.newaxis]
 
@@ -176,12 +178,12 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
             return float(text)
         except ValueError:
             if self.batch.read_like is None:
-                raise OptionError(f"baseline {text!r} is no number; give one, or an array") from None
+                raise OptionError(f"baseline {text!r} is not a number; give a number or an array") from None
         return self.batch.read_like(text)
 
 
 def _span(inputs: np.ndarray) -> np.ndarray:
-    """Highest less lowest value of each input, with as many axes as the inputs."""
+    """The range (maximum minus minimum) of each input, with as many axes as the inputs."""
     axes = tuple(range(1, inputs.ndim))
     return np.asarray(inputs.max(axis=axes, keepdims=True) - inputs.min(axis=axes, keepdims=True))
 

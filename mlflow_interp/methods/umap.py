@@ -1,4 +1,4 @@
-"""UMAP: what a layer knows of many inputs, laid out so that what it takes for alike lies together."""
+"""UMAP: a map of a layer's activations, where inputs that the layer represents alike lie close together."""
 
 from __future__ import annotations
 
@@ -70,45 +70,47 @@ def umap(
     seed: Annotated[int | None, Range(least=0)] = 0,
     **umap_options: Unpack[UmapOptions],
 ) -> Streaming[EmbeddingResult]:
-    """What a layer knows: its activations laid out in the plane (UMAP, McInnes, Healy and Melville 2018).
+    """A map of a layer's activations: inputs that the layer represents alike lie close together.
 
-    Inputs whose activations are alike come to lie together. Where classes lie apart, the layer tells
-    them apart; where they mix, nothing after it can do much. Distances between far clusters mean little.
+    Activations are embedded in one to three dimensions with UMAP (McInnes, Healy and Melville 2018). If
+    classes form separate clusters, the layer separates them; if they overlap, later layers can hardly
+    separate them. Distances between distant clusters mean little.
 
-    Memory is bounded by what umap-learn needs for `max_fit` points, activations wait on disk.
+    Memory is bounded by what umap-learn needs for `max_fit` points; activations are stored on disk.
 
     Args:
-        layers: The layers to interpret, separated by commas: indices, names, or paths into nested models
-            such as mobilenetv2/out_relu. By default the last one before the head; input stands for
-            what the model is fed.
-        runs: Which runs to take of layers that run several times: all, or positions separated by commas.
-            By default those that no later run depends on: every frame of TimeDistributed, every input of a
+        layers: Layers to interpret, separated by commas: indices, names, or paths into nested models
+            such as mobilenetv2/out_relu. By default, the last layer before the head; input stands for the
+            model's input.
+        runs: Runs to use of layers that run several times: all, or positions separated by commas. By
+            default, the runs that no later run depends on: every frame of TimeDistributed, every input of a
             shared encoder, the last of a sequence.
-        pooling: What becomes of the positions of a feature map, and of several runs: their mean, their max,
-            or flatten, which keeps all.
-        n_neighbors: How many neighbours a point is placed by: few show detail, many the whole. By
-            default 15, or fewer where there are fewer inputs.
-        min_dist: How close points may lie.
-        n_components: Axes of the embedding: 1, 2 or 3.
-        metric: How activations are compared: euclidean, cosine, manhattan, correlation or another that
-            umap-learn knows.
-        n_epochs: How long the layout is optimised. By default umap-learn's choice, 100 where aligned.
-        supervised: Let the labels pull the points too. What is seen then is no longer the layer alone.
-        max_fit: So many inputs are embedded, a share of each class where there are more; the rest is
-            placed among them afterwards.
-        align: An earlier embedding to start from, so that points stay where they were: a folder or URI
-            of an earlier UMAP such as runs:/id/interpretations/umap, or an array (n, components).
-        cache: A folder to keep activations in. A second call with the same model, inputs, layers and
-            pooling reads them; anything else can't.
-        seed: The seed of everything random: the same seed gives the same result. None lets
-            umap-learn use all cores, which is faster.
+        pooling: How the positions of a feature map, and several runs, are reduced to one vector: mean, max,
+            or flatten, which keeps all values.
+        n_neighbors: Number of neighbours that determine the position of a point: small values preserve local
+            detail, large values the overall structure. By default, 15, or fewer if there are fewer inputs.
+        min_dist: Minimum distance between points in the embedding.
+        n_components: Number of dimensions of the embedding: 1, 2 or 3.
+        metric: Distance between activations: euclidean, cosine, manhattan, correlation or any other metric
+            of umap-learn.
+        n_epochs: Number of epochs to optimise the layout. By default, chosen by umap-learn, 100 with align.
+        supervised: Use the labels in the layout too. The map then no longer shows the layer alone.
+        max_fit: Maximum number of inputs to fit, sampled in proportion to the classes; the rest are
+            transformed afterwards.
+        align: Earlier embedding to start from, so that points stay in place: the folder or URI of an earlier
+            UMAP such as runs:/id/interpretations/umap, or an array (n, components).
+        cache: Folder to store activations in. Later calls with the same model, inputs, layers and pooling
+            read them instead of running the model.
+        seed: Random seed: the same seed gives the same result. With None, umap-learn uses all cores, which
+            is faster.
 
     Returns:
         Points (n, layers, components), float32.
 
     Raises:
-        OptionError: no such layer or run, one without a vector for each input, or what umap-learn refuses.
-        InputsError: fewer inputs than neighbours, activations that are not finite or all alike.
+        OptionError: no such layer or run, a layer without a vector for each input, or options that
+            umap-learn rejects.
+        InputsError: fewer inputs than neighbours, or activations that are not finite or all equal.
     """
     forwarded: dict[str, Any] = {name: plain_option(name, value) for name, value in umap_options.items()}
     settings = {
@@ -131,13 +133,13 @@ def umap(
 
 @dataclass(frozen=True)
 class _Layout:
-    """How activations are laid out.
+    """How activations are embedded.
 
     Attributes:
-        settings: of umap-learn.
+        settings: the options of umap-learn.
         earlier: an embedding to start from.
-        max_fit: the number of inputs that are embedded; further ones are placed among them.
-        supervised: whether labels pull the points too.
+        max_fit: the maximum number of inputs to fit; the rest are transformed afterwards.
+        supervised: whether labels are used too.
     """
 
     settings: dict[str, Any]
@@ -171,7 +173,7 @@ class _UmapMethod(Streaming[EmbeddingResult]):
         return tensors
 
     def recall(self, chunk: Chunk) -> Passed | None:
-        """Predictions and activations out of the cache."""
+        """Predictions and activations from the cache."""
         if self._folder is None:
             return None
         if self._cache is None:
@@ -183,7 +185,7 @@ class _UmapMethod(Streaming[EmbeddingResult]):
         return self._cache.recall(chunk)
 
     def remember(self, chunk: Chunk, passed: Passed) -> None:
-        """Note what is to be added to the cache."""
+        """Note what to add to the cache."""
         if self._cache is not None:
             self._cache.remember(passed)
 
@@ -192,7 +194,7 @@ class _UmapMethod(Streaming[EmbeddingResult]):
         return EmbeddingAccumulator(Activations(self._paths), self._layout, several_runs_text(self._runs))
 
     def finish(self) -> None:
-        """Store in the cache what was not there."""
+        """Add new activations to the cache."""
         if self._cache is not None and self._cache.is_complete:
             say(f"activations read from {self._folder}")
         elif self._cache is not None:
@@ -200,12 +202,12 @@ class _UmapMethod(Streaming[EmbeddingResult]):
 
 
 class EmbeddingAccumulator:
-    """Accumulates the activations of layers, and lays them out.
+    """Accumulates the activations of layers, and embeds them.
 
     Args:
         activations: accumulates them.
-        layout: how they are laid out.
-        runs: of the layers, as text; empty where none runs several times.
+        layout: how they are embedded.
+        runs: the runs of the layers, as text; empty if no layer runs several times.
     """
 
     def __init__(self, activations: Activations, layout: _Layout, runs: str) -> None:
@@ -235,7 +237,7 @@ class EmbeddingAccumulator:
         labels = examples.labels[fitted] if layout.supervised else None
         if layout.supervised and examples.true_values is not None:
             labels = examples.true_values[fitted, 0]
-            # The values of a regression are near or far, and not only equal or different.
+            # The values of a regression have distances; they are not just equal or different.
             settings = {"target_metric": "l2"} | settings
         activations = self._activations.rows()
         points = []
@@ -248,8 +250,8 @@ class EmbeddingAccumulator:
             start = (
                 None if earlier is None else earlier.start(column, len(activations), examples.indices, rows)
             )
-            laid_out = lay_out(rows, fitted, settings, labels, start)
-            points.append(laid_out if start is None else moved_onto(start, laid_out))
+            embedded = lay_out(rows, fitted, settings, labels, start)
+            points.append(embedded if start is None else moved_onto(start, embedded))
             measures.append(
                 judge(rows, points[-1], examples.labels, sample=judged, metric=settings["metric"])
             )
@@ -266,10 +268,10 @@ class EmbeddingAccumulator:
 
 
 def _check_varied(path: str, rows: np.ndarray) -> None:
-    """Refuse rows that are all equal but for rounding, which depends on the position in a chunk."""
+    """Reject rows that are all equal except for rounding, which depends on the position in a chunk."""
     most = 1e-6 * np.abs(rows[0]).max()
     if all(np.abs(row - rows[0]).max() <= most for row in rows[1:]):
         raise InputsError(
-            f"layer {path!r} gives the same for all {len(rows)} inputs, so there is nothing to lay out; "
-            "take another layer, or check that inputs are preprocessed as in training"
+            f"layer {path!r} has the same activations for all {len(rows)} inputs, so there is nothing to "
+            "embed; choose another layer, or check that inputs are preprocessed as in training"
         )

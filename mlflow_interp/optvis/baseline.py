@@ -1,4 +1,4 @@
-"""How similar the activations of different inputs are: what a caricature's cosine is compared with."""
+"""How similar the activations of different inputs are: the baseline for a caricature's cosine."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 
 from mlflow_interp.exceptions import OptionError
 
-MOST_MEMORY = 64 * 2**20  # bytes of unit vectors at one layer; more of them go to a temporary file
+MOST_MEMORY = 64 * 2**20  # bytes of unit vectors at one layer; larger amounts go to a temporary file
 
 
 class BaselineCosines:
     """The mean cosine between the activations of each input and those of all others.
 
     It is (u·S - u·u) / (n - 1), with u the unit vector of an input's activations and S the sum of all n.
-    S is only known at the end, so all u are kept until then, at four bytes a value: up to 64 MB of them in
-    memory, more in a temporary file. The result does not depend on how inputs are cut into batches and parts.
+    S is only known at the end, so all u are kept until then, at four bytes per value: up to 64 MB in memory,
+    more in a temporary file. The result does not depend on how inputs are split into batches and parts.
     """
 
     def __init__(self) -> None:
@@ -34,8 +34,8 @@ class BaselineCosines:
 
         Args:
             activations: (n, …) of the inputs.
-            upside_down: (1, …) of the first input's own image upside down. Only needed once, and used if no
-                other input comes.
+            upside_down: (1, …) of the first input's image upside down. Only needed once, and only used if
+                there is no other input.
 
         Raises:
             OptionError: the disk is full.

@@ -1,4 +1,4 @@
-"""A model's weights as constants of a graph: they don't change while an image is optimised."""
+"""A model's weights as constants of a graph, as they don't change while an image is optimised."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MOST_FROZEN = 256 * 2**20  # bytes of weights; each graph has its own copy of th
 def frozen(model: Any) -> Iterator[None]:
     """Inside this context, traced functions hold the model's current weights as constants.
 
-    TensorFlow then computes once what depends on weights alone, and folds much of a BatchNorm into the
-    convolution before it. Weights larger than `MOST_FROZEN` stay variables.
+    TensorFlow then computes expressions of weights alone only once, and folds most of a BatchNorm into the
+    preceding convolution. Weights larger than `MOST_FROZEN` stay variables.
     """
     import keras
     import tensorflow as tf

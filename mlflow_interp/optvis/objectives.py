@@ -30,7 +30,7 @@ from mlflow_interp.optvis.transform import InputMapping, crop, draw_crops, feed,
 
 # The largest zoom and shift of an image: each step uses one view, in a cycle. Rotations cost more, and change
 # the result no more than another seed does. At a late layer the target must come from the same view as the
-# image; without a view, about twice as many steps were needed. Each view of a target costs a forward pass and
+# image; without views, about twice as many steps were needed. Each view of a target costs a forward pass and
 # memory, so there are few of them.
 MOST_ZOOM = 0.05
 MOST_SHIFT = 5 / 224
@@ -64,13 +64,13 @@ class CaricatureOptions:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The inputs to draw caricatures of, and how images become inputs.
+    """The inputs to draw caricatures of, and how images are mapped to inputs.
 
     Attributes:
         indices: (n,) int64 positions of the inputs.
         images: (n, height, width, channels) float32 in 0..1.
         inputs: (n, …) float32, as the model takes them.
-        mapping: how images become inputs.
+        mapping: how images are mapped to inputs.
     """
 
     indices: np.ndarray
@@ -89,7 +89,7 @@ class Subject:
         return cls(chunk.indices, images, chunk.inputs, mapping)
 
     def row(self, index: int) -> Subject:
-        """A single one of the inputs."""
+        """One of the inputs."""
         row = slice(index, index + 1)
         mapping = replace(self.mapping, span=self.mapping.span[row], black=self.mapping.black[row])
         return Subject(self.indices[row], self.images[row], self.inputs[row], mapping)

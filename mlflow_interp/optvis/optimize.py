@@ -11,11 +11,11 @@ import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, map_arrays
 
-STEPS_A_POINT = 8  # of the curve, after which progress is reported and images may stop
-GAIN_STEPS = 32  # the number of further steps that the gain is predicted for
+STEPS_A_POINT = 8  # steps between points of the curve; then progress is reported, and images may stop
+GAIN_STEPS = 32  # the number of further steps to predict the gain for
 FEWEST = 16  # steps in each third of a curve, before it is trusted
 
-# Variables fluctuate as views change: the result is their mean over about this part of the steps.
+# Variables fluctuate as views change: the result is their mean over about this fraction of the steps.
 AVERAGED = 1 / 8
 
 # Gradients shrink to a third during an optimisation, and Adam's default 0.999 remembers the first ones for
@@ -25,12 +25,12 @@ _MEAN_DECAY = 0.7
 _SQUARE_DECAY = 0.9
 _EPSILON = 1e-7
 
-# Over the first `GROWTH` steps, steps grow to `GROWN` times their length, as the image's values grow too.
+# Over the first `GROWTH` steps, the step size grows by a factor of `GROWN`, as the image's values grow too.
 GROWTH = 96
 GROWN = 2.5
 
 # The gradient of a view has a few values far larger than their neighbours, which the next view does not have.
-OUTLIER = 2  # times the root mean square, to which they are clipped
+OUTLIER = 2  # multiples of the root mean square to clip to
 
 #: (variables, the view of this step, constants) => (objectives (n,)).
 Objective = Callable[[Any, Any, Any], Any]
@@ -41,12 +41,12 @@ Pooling = Callable[[Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The state of an optimisation, a row an image.
+    """The state of an optimisation, one row per image.
 
     Attributes:
         parts: the variable, the running means of its gradient and of its squared gradient, and the mean of
             the variable over the last steps.
-        steps: how many steps were taken since the running means began.
+        steps: the number of steps taken since the running means began.
     """
 
     parts: tuple[Any, Any, Any, Any]
@@ -87,16 +87,16 @@ def compile_step(
     gradients are about as large, the squares are estimated well after a few steps, and outliers of a single
     view can be detected and clipped (coordinate by coordinate, as Zhang et al. 2020 do).
 
-    Images share nothing but the call: each has its own objective and its own running means, so that its
-    result does not depend on the other images.
+    Images only share the call: each has its own objective and running means, so that its result does not
+    depend on the other images.
 
     Args:
         objective: (variables, view, constants) => (objectives (n,)), traced once.
         state: of any number of images, for its shape.
         view: a structure of arrays that changes from step to step, for their shapes.
-        constants: a structure of arrays that is the same in every step, a row an image, for their shapes.
-        learning_rate: about how far a first step moves each value: a number, or an array that broadcasts.
-        pooled: which values share the running mean of their squared gradients; none by default.
+        constants: a structure of arrays that is the same in every step, one row per image, for their shapes.
+        learning_rate: roughly how far the first step moves each value: a number, or an array that broadcasts.
+        pooled: averages the squared gradients of values that share a running mean; by default, none do.
 
     Returns:
         (state, view, constants) => (state after a step, objectives (n,) before it).
@@ -117,7 +117,7 @@ def compile_step(
 
     view_spec = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), view)
     rows_spec = partial(tf.nest.map_structure, _rows_spec)
-    # One step and no loop: inside a loop TensorFlow optimises less, and a step took 9 % longer. Without
+    # One step without a loop: inside a loop TensorFlow optimises less, and a step took 9 % longer. Without
     # AutoGraph, as Keras itself traces models. XLA makes this 4 times slower on a CPU.
     compiled = tf.function(adam_step, autograph=False).get_concrete_function(
         rows_spec(state.parts), tf.TensorSpec([3]), view_spec, rows_spec(constants)
@@ -145,7 +145,7 @@ def _rows_spec(array: Any) -> Any:
 def _schedule(steps: int) -> np.ndarray:
     """After `steps` steps: learning rate, bias correction of the squares, weight of a step in the average.
 
-    The learning rate includes the bias correction of the mean gradient, which also began at zero.
+    The learning rate includes the bias correction of the mean gradient, which also starts at zero.
     """
     mean_correction = 1 - _MEAN_DECAY ** (steps + 1)
     square_correction = 1 - _SQUARE_DECAY ** (steps + 1)
@@ -159,11 +159,11 @@ class Optimization:
 
     Attributes:
         step: the compiled step, see `compile_step`.
-        constants: its constants, a row an image.
-        variable: the optimised variable, a row an image.
-        views: an endless iterator over the views, one for each step.
-        steps_taken: (n,) steps that each image has taken.
-        curve: after every eight steps, their mean objective (n,); the last one of images that have stopped.
+        constants: its constants, one row per image.
+        variable: the optimised variable, one row per image.
+        views: an infinite iterator over the views, one for each step.
+        steps_taken: (n,) the number of steps that each image has taken.
+        curve: after every eight steps, their mean objective (n,); for images that have stopped, the last one.
         converged: (n,) whether each stopped because it gained too little.
     """
 
@@ -179,11 +179,11 @@ class Optimization:
         self.curve: list[np.ndarray] = []
 
     def run(self, steps: int, tolerance: float) -> Iterator[int]:
-        """Take at most `steps`; yields from time to time the steps since the last time, of all images.
+        """Take at most `steps`; periodically yield the number of steps, of all images, since the last yield.
 
         Args:
-            steps: the most steps to take.
-            tolerance: an image stops where `GAIN_STEPS` more would add less than this share. 0 never does.
+            steps: the maximum number of steps.
+            tolerance: an image stops if `GAIN_STEPS` more would add less than this fraction. 0 never stops.
         """
         active = np.arange(len(self.variable))
         state = State.start(self.variable)
@@ -211,7 +211,7 @@ class Optimization:
         self.variable[active] = state.variable
 
     def _gain(self, active: np.ndarray) -> np.ndarray:
-        """The predicted gain of `GAIN_STEPS` more steps, as a share, from the last two thirds of the curve.
+        """The predicted relative gain of `GAIN_STEPS` more steps, from the last two thirds of the curve.
 
         Objectives grow with the logarithm of the steps and vary with the view, so the window grows too.
         """

@@ -1,8 +1,8 @@
-"""How an image is parametrised, so that gradient steps produce an image and not noise.
+"""How an image is parametrised, so that gradient steps produce an image instead of noise.
 
-In a spectrum whose low frequencies weigh more, with colours along the axes of natural images, the same
-objective has a better direction of steepest ascent (Olah et al. 2017, "Feature Visualization"; Mordvintsev
-et al. 2018, "Differentiable Image Parameterizations").
+In a spectrum with larger weights for low frequencies, and with colours along the axes of natural images, the
+same objective has a better direction of steepest ascent (Olah et al. 2017, "Feature Visualization";
+Mordvintsev et al. 2018, "Differentiable Image Parameterizations").
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ ValueRange = Literal["sigmoid", "clip"]
 
 Size = tuple[int, int]
 
-# The square root of the covariance of ImageNet's colours, as Lucid has it; columns are its axes.
+# The square root of the covariance of ImageNet's colours, as in Lucid; its columns are the axes.
 _COLOUR_AXES = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 COLOUR_CORRELATION = _COLOUR_AXES / np.linalg.norm(_COLOUR_AXES, axis=0).max()
 
-FINE_COLOUR = 0.1  # cycles a pixel, above which colour moves less
+FINE_COLOUR = 0.1  # cycles per pixel above which colour steps are shorter
 NEIGHBOUR_DISTANCE = 1  # rows and columns of a spectrum, either way, that share their squared gradients
 
 
@@ -35,9 +35,9 @@ class ImageParam:
         size: (height, width) in pixels.
         channels: 1 (grey) or 3 (colour).
         parametrization: "fourier" or "pixel".
-        colours: "decorrelated" or "true"; grey has nothing to decorrelate.
-        value_range: how unbounded values become 0..1: "sigmoid" or "clip".
-        decay_power: the power with which a frequency's weight falls; 0 is white, 1 is natural.
+        colours: "decorrelated" or "true"; has no effect on grey images.
+        value_range: how unbounded values are mapped to 0..1: "sigmoid" or "clip".
+        decay_power: the exponent with which weights decay with frequency; 0 is white, 1 is natural.
     """
 
     size: Size
@@ -49,7 +49,7 @@ class ImageParam:
 
     @property
     def decorrelates(self) -> bool:
-        """Whether channels are axes of colour, the first of them about brightness."""
+        """Whether channels are colour axes, the first of them roughly brightness."""
         return self.colours == "decorrelated" and self.channels == 3
 
     @property
@@ -62,7 +62,7 @@ class ImageParam:
 
 
 def noise(param: ImageParam, indices: Iterable[int], *, stddev: float, seed: int) -> np.ndarray:
-    """Initial variables, (n, *param.shape) float32, each seeded by the index of its own input.
+    """Initial variables, (n, *param.shape) float32, each seeded by the index of its input.
 
     The result for an input therefore does not depend on the other inputs.
     """
@@ -85,20 +85,20 @@ def to_image(param: ImageParam, variable: Any) -> Any:
 
 
 def _frequency_weights(param: ImageParam) -> np.ndarray:
-    """The weight of each frequency, (rows, columns) float32: it falls as a power, and is 0 at Nyquist's."""
+    """The weight of each frequency, (rows, columns) float32: a power law, and 0 at the Nyquist frequency."""
     height, width = param.size
     weights = _frequency(param) ** -param.decay_power
-    # Nyquist's frequency has no phase of its own.
+    # The Nyquist frequency has no phase.
     weights[np.arange(height) * 2 == height] = 0
     weights[:, np.arange(width // 2 + 1) * 2 == width] = 0
     return np.asarray(weights * np.sqrt(height * width) / 4, np.float32)
 
 
 def learning_rate_scale(param: ImageParam) -> np.ndarray:
-    """The factor of the learning rate of each value, float32, which broadcasts to the variable.
+    """The learning rate factor of each value, float32, which broadcasts to the variable.
 
-    Low frequencies take longer steps and high ones shorter: images of middle and late layers converge
-    faster that way. Where brightness has an axis of its own, the other two take shorter steps still at high
+    Low frequencies take longer steps and high frequencies shorter ones, as images of middle and late layers
+    then converge faster. If brightness has its own axis, the other two axes take even shorter steps at high
     frequencies: images have little fine colour, JPEG keeps even less, and gradients there are mostly noise.
     """
     if param.parametrization == "pixel":
@@ -127,14 +127,14 @@ def neighbourhood_mean(param: ImageParam, squares: Any) -> Any:
 
 
 def _banded_mean(count: int, period: float = np.inf) -> np.ndarray:
-    """A matrix that takes means over the positions within `NEIGHBOUR_DISTANCE`, (count, count) float32."""
+    """A matrix that averages over the positions within `NEIGHBOUR_DISTANCE`, (count, count) float32."""
     distance = np.abs(np.arange(count)[:, np.newaxis] - np.arange(count))
     band = np.minimum(distance, period - distance) <= NEIGHBOUR_DISTANCE
     return np.asarray(band / band.sum(axis=1, keepdims=True), np.float32)
 
 
 def _frequency(param: ImageParam) -> np.ndarray:
-    """Cycles a pixel, (rows, columns); at least the lowest above zero."""
+    """Cycles per pixel, (rows, columns); at least the lowest frequency above zero."""
     height, width = param.size
     vertical = np.fft.fftfreq(height)[:, np.newaxis]
     horizontal = np.arange(width // 2 + 1) / width

@@ -1,4 +1,4 @@
-"""The activations of the inputs, which caricatures are drawn to be similar to and measured against."""
+"""The activations of the inputs, which caricatures imitate and are measured against."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def reference_activations(
         model: the Keras model.
         passed: a traced pass over the inputs.
         layers: the paths of the layers.
-        choice: which runs to take of layers that run several times.
+        choice: which runs to use of layers that run several times.
 
     Returns:
-        The activations, those of several runs joined; and by path the runs.
+        The activations, concatenated over several runs; and by path the runs.
 
     Raises:
         InapplicableError: the inputs are not grey or colour images.
-        OptionError: a layer without a gradient with respect to the input, runs that there are not.
+        OptionError: a layer without a gradient with respect to the input, or runs that do not exist.
     """
     import tensorflow as tf
 
@@ -43,8 +43,8 @@ def reference_activations(
         if tf.gradients(run.tensor, passed.inputs)[0] is not None:
             return None
         return (
-            "gives nothing that changes smoothly with the input, so nothing can be drawn for it; "
-            "`mlflow-interp layers` shows what each method can use"
+            "has no output that changes smoothly with the input, so no caricature can be drawn; "
+            "`mlflow-interp layers` shows the methods for each layer"
         )
 
     tensors = {}
@@ -59,7 +59,7 @@ def reference_activations(
 
 
 def joined(activations: Sequence[Any]) -> Any:
-    """The activations of several runs as one (n, features) float32; those of a single one as they are."""
+    """The activations of several runs as one (n, features) float32; those of a single run unchanged."""
     import tensorflow as tf
 
     if len(activations) == 1:
@@ -69,7 +69,7 @@ def joined(activations: Sequence[Any]) -> Any:
 
 
 def check_images(model: Any, chunk: Chunk) -> None:
-    """Raise an InapplicableError where inputs are not grey or colour images."""
+    """Raise an InapplicableError if inputs are not grey or colour images."""
     inputs = chunk.inputs
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and chunk.images is not None:
         channels = inputs.shape[1 if is_channels_first(model) else -1]
@@ -81,6 +81,6 @@ def check_images(model: Any, chunk: Chunk) -> None:
 def _not_images(inputs: Any) -> InapplicableError:
     shape = inputs.shape[1:] if hasattr(inputs, "shape") else f"of {type(inputs).__name__}"
     return InapplicableError(
-        "a caricature is drawn of grey or colour pictures, (height, width, 1 or 3 channels), and these "
+        "caricature needs grey or colour images (height, width, 1 or 3 channels), but these "
         f"inputs are {shape}"
     )

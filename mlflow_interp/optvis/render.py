@@ -18,7 +18,7 @@ from mlflow_interp.optvis.reference_pass import joined
 from mlflow_interp.optvis.similarity import compressed, held_out_views, similarity
 from mlflow_interp.optvis.transform import feed, pixel_transforms, warp
 
-LayerResult = dict[str, np.ndarray]  # the arrays of one layer, a row an input
+LayerResult = dict[str, np.ndarray]  # the arrays of one layer, with one row per input
 
 
 class Renderer:
@@ -40,7 +40,7 @@ class Renderer:
         self._compiled_similarity: Any = None
 
     def draw(self, chunk: Chunk) -> Generator[int, None, LayerResult]:
-        """Render a chunk; yields from time to time the steps since the last time, of all inputs."""
+        """Render a chunk; periodically yield the number of steps, of all inputs, since the last yield."""
         subject = Subject.of(chunk, channels_first=is_channels_first(self.model))
         settings = self.settings
         objective = self._objective(subject)
@@ -70,7 +70,7 @@ class Renderer:
         return {"objectives": objectives, "cosines": cosines, "dots": dots}
 
     def _measures_of(self, subject: Subject, image: np.ndarray) -> list[float]:
-        """Objective, cosine and dot product of an image and the single input of its subject."""
+        """Objective, cosine and dot product of an image and the only input of its subject."""
         transforms = pixel_transforms(held_out_views(), subject.size)
         mapping = subject.mapping
         views = [compressed(_warped(pixels, transforms)) for pixels in (image, subject.images[0])]
@@ -92,10 +92,10 @@ def _warped(image: np.ndarray, transforms: np.ndarray) -> np.ndarray:
 
 
 class Snapshots:
-    """Images from the course of an optimisation.
+    """Snapshots of the images during an optimisation.
 
     Args:
-        every: How many steps lie between two of them; 0 for none.
+        every: The number of steps between two snapshots; 0 for none.
     """
 
     def __init__(self, every: int) -> None:
@@ -108,7 +108,7 @@ class Snapshots:
             self._snapshots.append(_to_bytes(np.asarray(images())))
 
     def layer_result(self, optimization: Optimization, images: np.ndarray) -> LayerResult:
-        """The final images with curves, steps and snapshots, a row an input."""
+        """The final images with curves, steps and snapshots, one row per input."""
         last = _to_bytes(images)
         last_is_due = len(self._snapshots) * self.every == int(optimization.steps_taken.max())
         snapshots = [*self._snapshots[: -1 if last_is_due else None], last] if self.every else []

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mlflow_interp.optvis.transform import draw_views
 
-LEAST_COSINE = 0.1  # a smaller factor has no useful gradient, and would suppress that of the dot product
+LEAST_COSINE = 0.1  # a smaller factor has no useful gradient, and would suppress the dot product's
 VIEWS = 16
 JPEG_QUALITY = 75
 
@@ -18,8 +18,8 @@ JPEG_QUALITY = 75
 def similarity(activations: Any, target: Any, cosine_power: float) -> tuple[Any, Any, Any]:
     """(activations, targets, both (n, …)) => (objective, cosine, dot product), (n,) float32 each.
 
-    The dot product, over the target's own square, times the cosine to a power (Lucid's `dot_compare`).
-    The target itself has 1, 1, 1.
+    The objective is the dot product, divided by the squared norm of the target, times a power of the cosine
+    (Lucid's `dot_compare`). For the target itself, the result is 1, 1, 1.
     """
     import tensorflow as tf
 
@@ -34,12 +34,12 @@ def similarity(activations: Any, target: Any, cosine_power: float) -> tuple[Any,
 
 
 def held_out_views() -> np.ndarray:
-    """Sixteen views that no optimisation step uses, always the same: up to 5°, 5 % and 8 px of 224."""
+    """Sixteen fixed views that no optimisation step uses: up to 5°, 5 % and 8 px of 224."""
     return draw_views(np.random.default_rng(0x1CA7), VIEWS, rotation=5, zoom=0.05, shift=8 / 224)
 
 
 def compressed(images: np.ndarray) -> np.ndarray:
-    """Images (n, h, w, c) in 0..1 after JPEG compression, which removes what a person would not see."""
+    """Images (n, h, w, c) in 0..1 after JPEG compression, which removes detail that a person can't see."""
     quantized = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
     return np.stack([_jpeg_round_trip(pixels) for pixels in quantized]).astype(np.float32) / 255
 

@@ -1,7 +1,7 @@
-"""Transforms of an image: small rotations, zooms and shifts, and the values that a model takes.
+"""Transforms of an image: small rotations, zooms and shifts, and the mapping to a model's input values.
 
-What survives them is in the image; what a shift by a pixel destroys is noise that only fools the
-network (Olah et al. 2017, "Feature Visualization").
+A pattern that survives them is part of the image; a pattern that a shift by a pixel destroys is noise that
+only fools the network (Olah et al. 2017, "Feature Visualization").
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from mlflow_interp.optvis.param import Size
 
 
 def draw_crops(generator: np.random.Generator, count: int, *, zoom: float, shift: float) -> np.ndarray:
-    """(count, 4) float32 boxes: top, left, bottom, right in shares of height and width, drawn uniformly.
+    """(count, 4) float32 boxes: top, left, bottom, right as fractions of height and width, drawn uniformly.
 
     Args:
         generator: the source of randomness.
-        count: how many.
-        zoom: largest change of scale, either way.
-        shift: largest shift, either way, as a share of height and width.
+        count: the number of boxes.
+        zoom: the largest change of scale in either direction.
+        shift: the largest shift in either direction, as a fraction of height and width.
     """
     sides = 1 / (1 + generator.uniform(-zoom, zoom, (count, 1)))
     centres = 0.5 + generator.uniform(-shift, shift, (count, 2))
@@ -44,14 +44,14 @@ def draw_views(
 ) -> np.ndarray:
     """(count, 2, 3) affine maps from the view to the image, from the centre, in units of the longer side.
 
-    One view therefore means the same at every size. A rotation costs three times as much as a crop.
+    A view is therefore independent of the image size. A rotation costs three times as much as a crop.
 
     Args:
         generator: the source of randomness.
-        count: how many.
-        rotation: largest rotation in degrees, either way.
-        zoom: largest change of scale, either way.
-        shift: largest shift, either way, as a share of the longer side.
+        count: the number of views.
+        rotation: the largest rotation in degrees in either direction.
+        zoom: the largest change of scale in either direction.
+        shift: the largest shift in either direction, as a fraction of the longer side.
     """
     angle = np.deg2rad(generator.uniform(-rotation, rotation, count))
     scale = 1 / (1 + generator.uniform(-zoom, zoom, count))
@@ -64,7 +64,7 @@ def draw_views(
 
 
 def pixel_transforms(views: np.ndarray, size: Size) -> np.ndarray:
-    """Views as the transforms that `warp` takes for images of a size: (count, 8) float32."""
+    """Views as transforms for `warp`, for images of a given size: (count, 8) float32."""
     height, width = size
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     linear = views[:, :, :2]
@@ -89,12 +89,12 @@ def warp(images: Any, transforms: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class InputMapping:
-    """How an image in 0..1 becomes an input of the model: channel by channel, times `span` plus `black`.
+    """How an image in 0..1 is mapped to a model input: channel by channel, times `span` plus `black`.
 
     Attributes:
         span: (n, channels) float32, white minus black.
         black: (n, channels) float32.
-        reverse: whether the model takes blue, green, red.
+        reverse: whether the model takes BGR channels.
         channels_first: whether it takes (channels, height, width).
     """
 
@@ -107,17 +107,17 @@ class InputMapping:
 def find_mapping(
     images: np.ndarray, inputs: np.ndarray, *, channels_first: bool, blue_first: bool | None = None
 ) -> InputMapping:
-    """How images became inputs, found by comparing the two.
+    """How images were mapped to inputs, found by comparing the two.
 
-    Preprocessing of images is linear in each channel, be it none, 0..1, -1..1 or one of
-    keras.applications, so the line through an input's pixels is exact, and needs no list of names.
-    Images that are all grey do not show the order of the channels.
+    Preprocessing of images is linear in each channel, whether it is none, 0..1, -1..1 or one of
+    keras.applications, so the line through an input's pixels is exact and does not depend on the name of the
+    preprocessing. Images that are all grey do not show the order of the channels.
 
     Args:
         images: (n, height, width, 3) uint8 as displayed.
         inputs: (n, height, width, channels) float32 as the model takes them, or channels first.
-        channels_first: whether they are.
-        blue_first: whether inputs have blue, green, red; None to find that, too.
+        channels_first: whether inputs have channels first.
+        blue_first: whether inputs have BGR channels; None to determine that too.
     """
     values = np.moveaxis(inputs, 1, -1) if channels_first else inputs
     pixels = images[..., : values.shape[-1]] / np.float32(255)
@@ -145,7 +145,7 @@ def _fit_lines(pixels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
 def _fallback_slope(
     pixels: np.ndarray, values: np.ndarray, covariance: np.ndarray, variance: np.ndarray
 ) -> float:
-    """The slope of a channel with a single value: that of the others; else of a line through zero."""
+    """The slope of a channel with a single value: that of the other channels, or of a line through zero."""
     if variance.any():
         return float(covariance.sum() / variance.sum())
     squares = float((pixels**2).sum())

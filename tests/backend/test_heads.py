@@ -185,19 +185,19 @@ def test_targets_follow_their_inputs_over_chunks_and_gaps():
     batch = Batch("test", lambda: iter(()), None)
     choose = target_chooser([0, 1, 2, 0, 1], batch, 3)
     assert choose(chunk((-1, -1), start=3)).tolist() == [0, 1]
-    with pytest.raises(OptionError, match="names only 5 classes"):
+    with pytest.raises(OptionError, match="has only 5 classes"):
         choose(chunk((-1, -1), start=4))
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (3, "out of range: the model has classes 0 to 2"),
+        (3, "out of range: the model has classes 0–2"),
         ("9", "target 9 is out of range"),
-        ("be", "no class is called 'be'; nearest: bee"),
-        ("crane", "2 classes are called 'crane'; give an index: 2, 3"),
-        ([], "names 0 classes for 3 inputs"),
-        (1.5, "no class is called 1.5"),
+        ("be", "no class is named 'be'; nearest: bee"),
+        ("crane", "2 classes are named 'crane'; give an index: 2, 3"),
+        ([], "has 0 classes for 3 inputs"),
+        (1.5, "no class is named 1.5"),
     ],
 )
 def test_bad_targets(target, message):

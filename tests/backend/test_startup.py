@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-REFUSAL = "Keras runs on 'jax', and only its TensorFlow backend is supported; set KERAS_BACKEND=tensorflow"
+REFUSAL = "Keras uses the backend 'jax', but only TensorFlow is supported; set KERAS_BACKEND=tensorflow"
 
 
 def run(*arguments, folder=None, **environment):

@@ -136,7 +136,7 @@ def test_help_names_every_option_with_its_default(method):
         (["gradcam", "/no/such/model.keras", "PHOTOS"], "no model at '/no/such/model.keras'"),
         (["gradcam", "MODEL", "/no/such/folder"], "nothing found at '/no/such/folder'"),
         (["gradcam", "MODEL", "PHOTOS", "--layer", "cnov"], "no layer 'cnov' in model 'tiny'; nearest: conv"),
-        (["gradcam", "MODEL", "PHOTOS", "--layer", "head"], "needs a feature map over space"),
+        (["gradcam", "MODEL", "PHOTOS", "--layer", "head"], "needs a spatial feature map"),
         (["gradcam", "MODEL", "PHOTOS", "--target", "17"], "target 17 is out of range"),
         (["gradcam", "MODEL", "PHOTOS", "--preprocess", "nothing"], "no preprocess 'nothing'"),
         (["gradcam", "MODEL", "PHOTOS", "--preprocess", "os:nothing"], "'os:nothing' can't be imported"),

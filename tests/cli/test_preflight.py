@@ -26,15 +26,15 @@ for args in json.loads(sys.stdin.read()):
 
 LOCAL = [
     (["gradcam", "nope.keras", "./x"], "no model at 'nope.keras'"),
-    (["gradcam", " ", "./x"], "names no file"),
+    (["gradcam", " ", "./x"], "is not a path"),
     (["gradcam", "empty.keras", "photos"], "is empty (0 bytes)"),
     (["gradcam", "model.onnx", "photos"], "is no Keras file"),
     (["gradcam", "photos", "photos"], "is a folder without an MLmodel file"),
     (["gradcam", "sklearn", "photos"], "its flavors are sklearn"),
     (["gradcam", "some.keras", "nowhere"], "nothing found at 'nowhere'"),
     (["gradcam", "some.keras", "nowhere/*.png"], "nothing found at 'nowhere/*.png'"),
-    (["gradcam", "some.keras", "notes.txt"], "'notes.txt' is no picture"),
-    (["gradcam", "some.keras", "empty"], "no pictures in 'empty'"),
+    (["gradcam", "some.keras", "notes.txt"], "'notes.txt' is neither an image nor a .npy or .npz file"),
+    (["gradcam", "some.keras", "empty"], "no images in 'empty'"),
     (["gradcam", "some.keras", "keras:cifar11"], "no inputs 'keras:cifar11'"),
     (["interpret", "some.keras", "photos", "--methods", "gradcma"], "no method 'gradcma'; nearest: gradcam"),
     (["gradcma", "some.keras", "photos"], "no command 'gradcma'; nearest: gradcam"),

@@ -30,7 +30,7 @@ def batch_of(*passes, skipped=(), is_dataset=False, **fields):
         for rows in chunks:
             yield chunk_of(rows, start if is_dataset else None)
             start += len(rows)
-        batch.skipped.update(dict.fromkeys(skipped, "is no picture"))
+        batch.skipped.update(dict.fromkeys(skipped, "is not an image"))
 
     batch = Batch("test", read, **fields)
     return batch
@@ -101,7 +101,7 @@ def test_other_inputs_on_a_second_pass_are_warned_of_once(again, remedy):
         list(batch.chunks())
     (warning,) = batch.warnings
     assert remedy in warning
-    assert "results of two passes belong to different inputs" in warning
+    assert "results of the two passes belong to different inputs" in warning
     assert (batch.record().digest, batch.count) == (first, 3)
 
 

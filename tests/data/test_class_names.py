@@ -103,17 +103,17 @@ def test_gaps(kind: str) -> None:
 
 @pytest.mark.parametrize("key", ["cat", "", "1.5", None, (1, 2)])
 def test_keys_that_are_no_numbers(key: Any) -> None:
-    assert "class names have a key that is no number" in refusal({0: "a", key: "b"})
+    assert "class names have a non-numeric key" in refusal({0: "a", key: "b"})
 
 
 @pytest.mark.parametrize("names", [[], [""], ["a", " "], ["a", "\t"], {0: ""}, {0: "a", 1: " "}])
 def test_empty_names(names: Any) -> None:
-    assert "class names are empty, or one of them is" in refusal(names)
+    assert "class names are missing or contain an empty name" in refusal(names)
 
 
 @pytest.mark.parametrize("names", [[None, "a"], [["a"], "b"], [{}], {0: None}, {0: []}, {0: {"a": 1}}])
 def test_names_that_are_no_texts(names: Any) -> None:
-    assert "is no name" in refusal(names)
+    assert "which is not a name" in refusal(names)
 
 
 @pytest.mark.parametrize("names", [7, 1.5, object()])
@@ -125,11 +125,11 @@ MALFORMED = {
     "cut.json": ('["a", "b"', "cut.json' is not valid JSON"),
     "empty.json": ("", "empty.json' is not valid JSON"),
     "deep.json": ("[" * 100_000, "deep.json' is not valid JSON"),
-    "text.json": ('"cat"', "text.json' holds a str"),
-    "number.json": ("3", "number.json' holds a int"),
-    "null.json": ("null", "null.json' holds a NoneType"),
-    "nothing.txt": ("", "class names are empty"),
-    "blank.txt": ("cat\n\ndog\n", "class names are empty, or one of them is"),
+    "text.json": ('"cat"', "text.json' contains a str"),
+    "number.json": ("3", "number.json' contains a int"),
+    "null.json": ("null", "null.json' contains a NoneType"),
+    "nothing.txt": ("", "class names are missing or contain an empty name"),
+    "blank.txt": ("cat\n\ndog\n", "class names are missing or contain an empty name"),
 }
 
 

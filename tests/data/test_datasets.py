@@ -68,7 +68,7 @@ def test_images_and_labels_by_key(form: str, keys: tuple[str, str], loaded: Load
     assert batch.preparation["preprocess"] == "0..1"
     np.testing.assert_array_equal(next(batch.chunks()).images, IMAGES[:4])
     (warning,) = batch.warnings
-    assert "preprocess='0..1' is a guess" in warning
+    assert "assuming '0..1' (pixel / 255)" in warning
     assert batch.labelled
 
 
@@ -345,12 +345,12 @@ def test_text_in_a_file(tmp_path: Any, text_model: LoadedModel) -> None:
 @pytest.mark.parametrize("form", TEXT_FORMS)
 def test_text_is_refused_where_the_model_takes_numbers(form: str, loaded: LoadedModel) -> None:
     message = refusal(TEXT_FORMS[form](), loaded)
-    assert message == "inputs hold text, and the model takes float32 values; numbers are needed"
+    assert message == "inputs are text, but the model takes float32 values; give numbers"
 
 
 def test_text_is_no_pixels(text_model: LoadedModel) -> None:
     message = refusal(TEXTS, text_model, OptionError, preprocess="0..1")
-    assert message == "preprocess is '0..1', and the inputs are text; leave preprocess out"
+    assert message == "preprocess is '0..1', but the inputs are text; leave preprocess out"
 
 
 def test_text_and_numbers_together() -> None:

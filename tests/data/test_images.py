@@ -304,7 +304,7 @@ def test_empty_file(tmp_path: Path) -> None:
 )
 def test_other_content(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    assert refusal(tmp_path / "a.png") == "is no picture"
+    assert refusal(tmp_path / "a.png") == "is not an image"
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_rare_decoders_stay_unused(suffix: str, tmp_path: Path) -> None:
     """The content decides, and formats not named are not tried."""
     content = {".eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", ".psd": b"8BPS\0\1" + b"\0" * 40}
     (tmp_path / "a.png").write_bytes(content.get(suffix, b"\0\0\1\0\1\0" + b"\1" * 40))
-    assert refusal(tmp_path / "a.png") == "is no picture"
+    assert refusal(tmp_path / "a.png") == "is not an image"
 
 
 @pytest.mark.parametrize("side", [9_700, 10_001, 13_000, 30_000])

@@ -112,8 +112,8 @@ def test_a_stray_image_costs_itself_and_not_the_labels(
     batch = load_inputs(folder(cat__a=10, cat__b=15, dog__a=20, readme=99), loaded)
     assert names(batch) == ["cat/a.png", "cat/b.png", "dog/a.png"]
     assert labels(batch) == [0, 0, 1]
-    (warning,) = [each for each in batch.warnings if "beside" in each]
-    assert warning.startswith("images beside the class folders are left out: readme.png;")
+    (warning,) = [each for each in batch.warnings if "outside the class" in each]
+    assert warning.startswith("images outside the class folders are left out: readme.png;")
 
 
 def test_images_beside_as_many_in_folders_are_no_strays(
@@ -122,8 +122,8 @@ def test_images_beside_as_many_in_folders_are_no_strays(
     batch = load_inputs(folder(a=1, b=2, more__c=3, others__d=4), loaded)
     assert names(batch) == ["a.png", "b.png", "more/c.png", "others/d.png"]
     assert labels(batch) == [UNKNOWN] * 4
-    (warning,) = [each for each in batch.warnings if "beside" in each]
-    assert "has 2 images beside 2 subfolders, so these are not taken as classes" in warning
+    (warning,) = [each for each in batch.warnings if "next to" in each]
+    assert "has 2 images next to 2 subfolders, so the subfolders are not used as classes" in warning
 
 
 def test_labels_for_every_image_count_strays_too(folder: Callable[..., Path], loaded: LoadedModel) -> None:
@@ -155,7 +155,7 @@ def test_given_names_decide_the_order(folder: Callable[..., Path], loaded: Loade
 def test_folders_that_are_no_classes_warn(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     batch = load_inputs(folder(zebra__a=1, cat__a=2, emu__a=3), loaded, class_names=["cat", "dog"])
     assert labels(batch) == [0, UNKNOWN, UNKNOWN]
-    (warning,) = [each for each in batch.warnings if "no class names" in each]
+    (warning,) = [each for each in batch.warnings if "not class names" in each]
     assert "emu, zebra" in warning
 
 
@@ -193,7 +193,7 @@ def test_glob(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     assert greys(load_inputs(f"{path}/a*", loaded)) == [1, 2]
     assert greys(load_inputs(f"{path.parent}/**/*1.png", loaded)) == [1, 3]
     assert "nothing found" in refusal(f"{path}/z*", loaded)
-    assert "no pictures in" in refusal(f"{path}/*.txt", loaded)
+    assert "no images in" in refusal(f"{path}/*.txt", loaded)
 
 
 def test_artifact(store: Store, loaded: LoadedModel) -> None:
@@ -206,9 +206,9 @@ def test_artifact(store: Store, loaded: LoadedModel) -> None:
 
 def test_nothing_there(tmp_path: Path, loaded: LoadedModel) -> None:
     assert "nothing found at" in refusal(tmp_path / "missing", loaded)
-    assert "no pictures in" in refusal(tmp_path, loaded)
+    assert "no images in" in refusal(tmp_path, loaded)
     (tmp_path / "a.txt").write_text("text")
-    assert "is no picture and no .npy or .npz file" in refusal(tmp_path / "a.txt", loaded)
+    assert "is neither an image nor a .npy or .npz file" in refusal(tmp_path / "a.txt", loaded)
     assert "inputs are a int" in refusal(3, loaded)
     assert "there are: keras:mnist" in refusal("keras:imagenet", loaded)
 
@@ -219,7 +219,7 @@ def test_a_damaged_picture_is_skipped_and_named(folder: Callable[..., Path], loa
     batch = load_inputs(path, loaded, batch_size=2)
     assert (greys(batch), names(batch), labels(batch)) == ([1, 3], ["cat/a.png", "dog/c.png"], [0, 1])
     assert [chunk.indices.tolist() for chunk in batch.chunks()] == [[0], [2]]
-    assert batch.skipped == {"cat/b.png": "is no picture"}
+    assert batch.skipped == {"cat/b.png": "is not an image"}
 
 
 def test_all_damaged(folder: Callable[..., Path], loaded: LoadedModel) -> None:
@@ -411,10 +411,10 @@ def test_damaged_arrays(suffix: str, content: bytes, tmp_path: Path, loaded: Loa
 
 
 WRONG = {
-    "objects": (np.array([None, 1], dtype=object), "object values; numbers are needed"),
-    "texts": (np.array([["a"]]), "numbers are needed"),
-    "complex": (np.zeros((1, 8, 8, 3), complex), "complex128 values; numbers are needed"),
-    "flat": (np.zeros(4), "a first axis of inputs and more are needed"),
+    "objects": (np.array([None, 1], dtype=object), "object values; give numbers"),
+    "texts": (np.array([["a"]]), "give numbers"),
+    "complex": (np.zeros((1, 8, 8, 3), complex), "complex128 values; give numbers"),
+    "flat": (np.zeros(4), "give an axis of inputs and one or more axes"),
     "no rows": (np.zeros((0, 8, 8, 3)), "are empty"),
     "ragged": ([[1, 2], [3]], "rows of different shapes"),
     "size": (np.zeros((1, 9, 9, 3)), "inputs have shape (9, 9, 3) each, and model 'small' takes (8, 8, 3)"),
@@ -434,7 +434,7 @@ def test_values_that_are_not_finite_are_named(value: float, loaded: LoadedModel)
     given = np.zeros((5, 8, 8, 3), np.float32)
     given[3, 4, 4, 1] = value
     message = refusal(given, loaded, batch_size=3)
-    assert "input '3' holds NaN or infinite values (1 of 2 in its batch do)" in message
+    assert "input '3' contains NaN or infinite values (1 of 2 in its batch do)" in message
 
 
 def two_inputs() -> LoadedModel:
@@ -589,7 +589,7 @@ def test_two_passes_at_once(loaded: LoadedModel) -> None:
 
 def test_endless_dataset(loaded: LoadedModel) -> None:
     for dataset in (rows_of(3).repeat(), rows_of(3).repeat().batch(2), rows_of(3).batch(2).repeat()):
-        assert "the dataset is endless; say how much of it to take with max_inputs=" in refusal(
+        assert "the dataset is infinite; limit the number of inputs with max_inputs=" in refusal(
             dataset, loaded
         )
         batch = load_inputs(dataset, loaded, max_inputs=5, batch_size=2)
@@ -700,7 +700,7 @@ def test_labels(kind: str, loaded: LoadedModel) -> None:
     given, expected = LABELS[kind]
     batch = load_inputs(grey_rows(1, 2, 3), loaded, labels=given, class_names=["cat", "dog"], batch_size=2)
     assert labels(batch) == expected
-    assert any("no class names are taken as unknown: emu" in each for each in batch.warnings) == (
+    assert any("not class names count as unknown: emu" in each for each in batch.warnings) == (
         "emu" in str(given)
     )
 
@@ -715,7 +715,7 @@ TAGS = np.random.default_rng(4).integers(0, 4, (3, 4))
         (TAGS.astype(np.float32), "labels are rows of 4 such as"),
         ([[0.2, -0.1], [0, 1], [1, 0]], r"labels are rows of 2 such as [ 0.2, -0.1]"),
         ([[0.2, np.nan], [0, 1], [1, 0]], "labels are rows of 2 such as"),
-        (np.zeros((3, 8, 8), int), "labels have 8×8 values for each input, which are no classes of it"),
+        (np.zeros((3, 8, 8), int), "labels have 8×8 values for each input, so they can't be its class"),
     ],
 )
 def test_rows_that_are_no_classes_are_left_out_and_never_made_one(

@@ -84,7 +84,7 @@ def test_metadata_decides(declared: str) -> None:
 
 @pytest.mark.parametrize("declared", [None, 3, ["0..1"]])
 def test_metadata_of_other_types_is_left(declared: Any) -> None:
-    assert "is a guess" in guessed(small_model(), preprocess=declared)
+    assert "assuming '0..1'" in guessed(small_model(), preprocess=declared)
 
 
 def test_metadata_with_an_unknown_name() -> None:
@@ -94,7 +94,7 @@ def test_metadata_with_an_unknown_name() -> None:
 
 def test_a_function_that_metadata_names_is_not_imported(trap_module: Path) -> None:
     warning = guessed(small_model(), preprocess="trap_module:prepare")
-    assert "'trap_module:prepare', which is only run when you pass it yourself" in warning
+    assert "'trap_module:prepare', which is ignored, as it would run code; assuming '0..1'" in warning
     assert not trap_module.exists()
     assert "trap_module" not in sys.modules
 
@@ -159,13 +159,13 @@ def test_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["mine", "my_resnet50", "efficientnetb0", "convnext_tiny", "inception"])
 def test_other_names_are_guessed_with_a_warning(name: str) -> None:
     warning = guessed(small_model(name=name))
-    assert f"inputs of {name!r}" in warning
+    assert f"images for {name!r}" in warning
     assert "metadata={'preprocess': '0..1'}" in warning
 
 
 def test_a_layer_of_such_a_name_says_nothing() -> None:
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3, name="resnet_block")], name="mine")
-    assert "is a guess" in guessed(model)
+    assert "assuming '0..1'" in guessed(model)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -194,7 +194,7 @@ def test_families_do_not_follow_the_global_data_format(pixels: np.ndarray) -> No
 
 def test_families_are_for_colour() -> None:
     _, function, _ = find_preprocess("resnet", small_model(), {})
-    with pytest.raises(OptionError, match="'resnet' is for colour pictures, and these have 1 channels"):
+    with pytest.raises(OptionError, match="'resnet' is for colour images, but these have 1 channels"):
         function(np.zeros((1, 4, 4, 1), np.float32))
 
 
@@ -267,7 +267,7 @@ FAULTS = {
         "return pixels[:, :4]",
         "inputs, as preprocess 'users:prepare' returns them, have shape (4, 8, 3) each, and model",
     ),
-    "returns NaN": ("return pixels * float('nan')", "input '0' holds NaN or infinite values"),
+    "returns NaN": ("return pixels * float('nan')", "input '0' contains NaN or infinite values"),
 }
 
 
@@ -347,7 +347,7 @@ def test_what_the_author_states_outranks_what_the_model_does() -> None:
     assert name == "0..1"
     assert function(np.float32([[255]])) == 1
     assert warning
-    assert "states preprocess='0..1', and the model scales its input itself" in warning
+    assert "states preprocess='0..1', but the model also scales its input itself" in warning
     assert "preprocess='none'" in warning
 
 
@@ -402,7 +402,7 @@ def skipped() -> keras.Model:
 
 @pytest.mark.parametrize("build", [scaled_inside, skipped])
 def test_scaling_further_inside_does_not_count(build: Callable[[], keras.Model]) -> None:
-    assert "nothing tells" in guessed(build())
+    assert "Could not determine how to preprocess images" in guessed(build())
 
 
 def test_of_a_subclassed_model_it_is_not_known_which_way_the_input_takes() -> None:
@@ -418,7 +418,7 @@ def test_of_a_subclassed_model_it_is_not_known_which_way_the_input_takes() -> No
     name, _, warning = find_preprocess("auto", Own(), {})
     assert name == "none"
     assert warning
-    assert "'own' has a layer that scales pixels, but" in warning
+    assert "whether the input of 'own' first passes through its layer" in warning
 
 
 # Several inputs.
@@ -454,7 +454,7 @@ def test_without_one_the_image_is_scaled_by_a_guess_with_a_warning() -> None:
     batch = load_inputs({"image": IMAGE, "table": TABLE}, load_model(image_and_table()))
     np.testing.assert_allclose(next(batch.chunks()).inputs["image"], IMAGE / 255, atol=1e-6)
     (warning,) = batch.warnings
-    assert "preprocess='0..1' is a guess" in warning
+    assert "assuming '0..1' (pixel / 255)" in warning
 
 
 def test_floats_are_preprocessed_where_they_are_an_image_and_it_is_stated() -> None:
@@ -470,6 +470,6 @@ def test_a_preprocessing_that_no_input_can_take_is_refused() -> None:
     outputs = layers.Dense(2)(layers.Concatenate()([first, second]))
     loaded = load_model(keras.Model({"first": first, "second": second}, outputs))
     inputs = {"first": TABLE, "second": np.zeros((3, 3), np.float32)}
-    message = r"none of the inputs is an image \(they have shapes \(2,\), \(3,\)\)"
+    message = r"none of the inputs is an image \(their shapes are \(2,\), \(3,\)\)"
     with pytest.raises(OptionError, match=message):
         load_inputs(inputs, loaded, preprocess="0..1")

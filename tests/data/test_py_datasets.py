@@ -156,7 +156,7 @@ def test_max_inputs(loaded: LoadedModel) -> None:
 
 def test_an_endless_dataset_is_not_read_for_ever(loaded: LoadedModel) -> None:
     assert refusal(Endless(), loaded) == (
-        "the PyDataset is endless; say how much of it to take with max_inputs="
+        "the PyDataset is infinite; limit the number of inputs with max_inputs="
     )
     assert firsts(load_inputs(Endless(), loaded, max_inputs=6, batch_size=5)) == [0, 1, 2, 3, 0, 1]
 
@@ -188,12 +188,12 @@ def test_values_are_checked_as_those_of_arrays(loaded: LoadedModel) -> None:
     def with_nan(rows: slice) -> Any:
         return np.where(ROWS[rows] == 9, np.nan, ROWS[rows])
 
-    assert "input '9' holds NaN or infinite values" in refusal(Batches(with_nan), loaded)
+    assert "input '9' contains NaN or infinite values" in refusal(Batches(with_nan), loaded)
     assert "inputs have shape (9, 9, 3) each" in refusal(
         Batches(lambda rows: np.zeros((2, 9, 9, 3), np.float32)), loaded
     )
     texts = np.array(["a"] * COUNT)
-    assert "inputs hold text" in refusal(Batches(lambda rows: texts[rows]), loaded)
+    assert "inputs are text" in refusal(Batches(lambda rows: texts[rows]), loaded)
 
 
 # Iterators of an ImageDataGenerator.
@@ -285,7 +285,7 @@ def test_random_augmentation_is_noticed(photographs: Path, classifier: LoadedMod
     batch = load_inputs(iterator, classifier)
     fed(batch)
     fed(batch)
-    assert any("without random augmentation" in warning for warning in batch.warnings)
+    assert any("no random augmentation" in warning for warning in batch.warnings)
 
 
 def test_class_names_of_other_classes_are_not_taken(tmp_path: Path, loaded: LoadedModel) -> None:

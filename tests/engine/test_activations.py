@@ -308,7 +308,7 @@ def test_a_model_that_reads_a_table_is_not_cached(tmp_path):
 def test_a_cache_that_can_not_be_written_to_is_refused(tiny_cnn, pixels, batch_of, tmp_path):
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "below", "/proc/none"):
-        with pytest.raises(OptionError, match=r"can't be used: .*give a folder"):
+        with pytest.raises(OptionError, match=r"can't be used: .*give a writable folder"):
             collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=place)
 
 
@@ -367,7 +367,7 @@ def test_a_layer_without_a_vector_for_each_input_is_refused(batch_of):
 
     model, inputs = Model(), np.ones((5, 4), np.float32)
     model(inputs)
-    with pytest.raises(OptionError, match=r"layer 'total' gives shape \(\), and a vector for each input"):
+    with pytest.raises(OptionError, match=r"layer 'total' gives shape \(\), but a vector for each input"):
         collect(model, batch_of(model, inputs), "total")
 
 

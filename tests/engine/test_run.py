@@ -165,7 +165,7 @@ def test_an_error_of_one_method_is_its_own(tiny_cnn, many):
     wrong = {"gradcam": {"layer": "pool"}, "hirescam": {"target": 7}}
     found = run(tiny_cnn, batch, methods(tiny_cnn, batch, STREAMING, **wrong))
     assert set(found.parts) == {"layercam", "confusion_matrix", "umap"}
-    assert "needs a feature map" in str(found.errors["gradcam"])
+    assert "needs a spatial feature map" in str(found.errors["gradcam"])
     assert "target 7 is out of range" in str(found.errors["hirescam"])
     assert len(found.parts["layercam"].result().heatmaps) == 23
 
@@ -174,7 +174,7 @@ def test_an_error_of_the_inputs_is_raised_once(tiny_cnn, batch_of):
     inputs = np.ones((6, 8, 8, 3), np.float32)
     inputs[4] = np.nan
     batch = batch_of(tiny_cnn, inputs, labels=[0] * 6, batch_size=2)
-    with pytest.raises(InputsError, match=r"^input '4' holds NaN"):
+    with pytest.raises(InputsError, match=r"^input '4' contains NaN"):
         run(tiny_cnn, batch, methods(tiny_cnn, batch, STREAMING))
 
 

@@ -96,24 +96,24 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no-dtype.npy": (header("(3, 8, 8, 3)", "'<q99'"), "can't be read"),
     "crc.npz": (npz(inputs=rows()).replace(b"inputs", b"inputz", 1), ""),
     "bomb.npz": (archive(**{"inputs.npy": header("(2500000000,)", "'|u1'", bytes(50_000_000))}), ""),
-    "nothing.npz": (archive(), "holds no arrays; save them with numpy.savez"),
+    "nothing.npz": (archive(), "contains no arrays; save arrays with numpy.savez"),
     "others.npz": (npz(foo=rows(), bar=rows()), "none is known as an input; name the input 'inputs'"),
-    "strings.npy": (npy(np.array([["a", "b"]])), "numbers are needed"),
-    "dates.npy": (npy(np.array([["2024-01-01"]], "M8[D]")), "numbers are needed"),
-    "complex.npy": (npy(rows().astype(complex)), "numbers are needed"),
-    "records.npy": (npy(np.zeros((3, 2), [("a", "f4")])), "numbers are needed"),
-    "scalar.npy": (npy(np.float32(1)), "a first axis of inputs and more are needed"),
-    "flat.npy": (npy(rows().reshape(-1)), "a first axis of inputs and more are needed"),
+    "strings.npy": (npy(np.array([["a", "b"]])), "give numbers"),
+    "dates.npy": (npy(np.array([["2024-01-01"]], "M8[D]")), "give numbers"),
+    "complex.npy": (npy(rows().astype(complex)), "give numbers"),
+    "records.npy": (npy(np.zeros((3, 2), [("a", "f4")])), "give numbers"),
+    "scalar.npy": (npy(np.float32(1)), "give an axis of inputs and one or more axes"),
+    "flat.npy": (npy(rows().reshape(-1)), "give an axis of inputs and one or more axes"),
     "no-rows.npy": (npy(rows()[:0]), "are empty"),
     "no-width.npy": (npy(rows()[:, :, :0]), "shape (8, 0, 3)"),
     "one.npy": (npy(rows()[0]), "takes (8, 8, 3)"),
     "five-axes.npy": (npy(rows()[None]), "takes (8, 8, 3)"),
     "size.npy": (npy(np.zeros((3, 9, 8, 3))), "shape (9, 8, 3)"),
     "channels.npy": (npy(np.zeros((3, 8, 8, 4))), "shape (8, 8, 4)"),
-    "nan.npy": (npy(put((1, 2, 3, 0), np.nan)), "input '1' holds NaN"),
-    "inf.npy": (npy(put((2, 0, 0, 0), np.inf)), "input '2' holds NaN or infinite"),
-    "minus-inf.npy": (npy(put((0, 0, 0, 0), -np.inf)), "input '0' holds NaN or infinite"),
-    "overflows.npy": (npy(rows(np.float64) * 1e300), "input '0' holds NaN or infinite"),
+    "nan.npy": (npy(put((1, 2, 3, 0), np.nan)), "input '1' contains NaN"),
+    "inf.npy": (npy(put((2, 0, 0, 0), np.inf)), "input '2' contains NaN or infinite"),
+    "minus-inf.npy": (npy(put((0, 0, 0, 0), -np.inf)), "input '0' contains NaN or infinite"),
+    "overflows.npy": (npy(rows(np.float64) * 1e300), "input '0' contains NaN or infinite"),
     "differ.npz": (npz(inputs=rows(), labels=[0, 1]), "there are 2 labels for 3 inputs"),
     "scalar-label.npz": (npz(inputs=rows(), labels=np.array(1)), "labels"),
     "object-label.npz": (npz(inputs=rows(), labels=np.array([{}, 1, 2], object)), "can't be read"),
@@ -149,7 +149,7 @@ def test_bad_arrays_are_refused(
 
 LABELS: dict[str, tuple[str, bytes | None, str]] = {
     "missing": ("no.txt", None, "labels can't be read from 'no.txt'"),
-    "blank": (" ", None, "names no file"),
+    "blank": (" ", None, "is not a path"),
     "too few": ("l.txt", b"0\n1\n", "there are 2 labels for 3 inputs"),
     "too many": ("l.txt", b"0\n1\n2\n0\n", "there are 4 labels for 3 inputs"),
     "empty": ("l.txt", b"", "there are 0 labels for 3 inputs"),
@@ -187,7 +187,7 @@ def test_labels_that_are_no_classes_of_an_input_are_left_out_with_the_reason(
     np.save(tmp_path / "in.npy", rows())
     np.save(tmp_path / "l.npy", np.zeros((3, 2, 2)))
     arguments = (teller, tmp_path / "in.npy", "--save", tmp_path, "--no-log", "--quiet", "--labels")
-    reason = "labels have 2×2 values for each input, which are no classes of it"
+    reason = "labels have 2×2 values for each input, so they can't be its class"
     refused(command("confusion_matrix", *arguments, tmp_path / "l.npy"), reason)
     done = command("gradcam", *arguments, tmp_path / "l.npy")
     assert done.exit_code == 0, done.output
@@ -203,7 +203,7 @@ def test_labels_of_no_class_are_unknown_and_said_so(told: Callable[..., Any], tm
         "--class-names", tmp_path / "names.txt",
     )  # fmt: skip
     assert len(pixels) == 3
-    assert "labels that are no class names are taken as unknown: <b>, =cmd()" in "".join(warned)
+    assert "labels that are not class names count as unknown: <b>, =cmd()" in "".join(warned)
 
 
 @pytest.mark.parametrize("label", ["3", "-7", "inf", "nan", "0.5"])
@@ -215,7 +215,7 @@ def test_labels_outside_the_classes_are_said(
     (tmp_path / "l.txt").write_text(f"0\n1\n{label}\n")
     options = ("--labels", tmp_path / "l.txt")
     _, warned = told(tmp_path / "in.npy", "--preprocess", "none", *options)
-    assert label in "".join(line for line in warned if line.startswith("warning: labels"))
+    assert label in "".join(line for line in warned if line.startswith("warning: label"))
     done = command("confusion_matrix", teller, tmp_path / "in.npy", "--no-log", "--json", "--quiet", *options)
     if label in ("3", "-7"):
         assert (done.exit_code, "give labels in this range" in done.stderr) == (2, True)
@@ -227,21 +227,21 @@ def test_labels_outside_the_classes_are_said(
 
 CLASSES: dict[str, tuple[str, bytes | None, str]] = {
     "missing": ("no.json", None, "class names can't be read from 'no.json'"),
-    "blank": (" ", None, "names no file"),
+    "blank": (" ", None, "is not a path"),
     "folder": (".", None, "class names can't be read from '.'"),
     "cut": ("c.json", b'["a", "b"', "is not valid JSON"),
-    "number": ("c.json", b"3", "holds a int"),
+    "number": ("c.json", b"3", "contains a int"),
     "deep": ("c.json", b"[" * 100_000, "is not valid JSON"),
     "long number": ("c.json", b"[" + b"9" * 10_000 + b"]", "is not valid JSON"),
     "page": ("c.json", b"<!doctype html><title>404</title>", "is not valid JSON"),
     "gap": ("c.json", b'{"0": "a", "2": "b"}', "skip index 1"),
-    "words": ("c.json", b'{"a": 0, "b": 1}', "a key that is no number"),
+    "words": ("c.json", b'{"a": 0, "b": 1}', "a non-numeric key"),
     "same key": ("c.json", b'{"0": "a", "00": "b", "1": "c"}', "index"),
-    "repeated key": ("c.json", b'{"0": "a", "0": "b", "1": "c"}', "a key stands in it twice"),
+    "repeated key": ("c.json", b'{"0": "a", "0": "b", "1": "c"}', "duplicate key"),
     "not UTF-8": ("c.txt", b"\xff\xfe\x00a", "class names can't be read"),
-    "empty": ("c.txt", b"", "class names are empty"),
-    "gap in text": ("c.txt", b"a\n\nb\n", "class names are empty, or one of them is"),
-    "null": ("c.json", b'[null, "a", "b"]', "is no name"),
+    "empty": ("c.txt", b"", "class names are missing or contain an empty name"),
+    "gap in text": ("c.txt", b"a\n\nb\n", "class names are missing or contain an empty name"),
+    "null": ("c.json", b'[null, "a", "b"]', "which is not a name"),
 }
 
 
@@ -267,7 +267,7 @@ def test_names_for_other_classes_are_said(
     (tmp_path / "c.txt").write_text("a\nb\nc\nd\n"[: 2 * count])
     options = ("--class-names", tmp_path / "c.txt")
     _, warned = told(tmp_path / "in.npz", *options)
-    assert f"warning: there are {count} class names, and the model has 3 classes; give one for each" in warned
+    assert f"warning: there are {count} class names, but the model has 3 classes; give one for each" in warned
     done = command("confusion_matrix", teller, tmp_path / "in.npz", "--no-log", "--json", "--quiet", *options)
     refused(done, f"there are {count} class names")
 

@@ -144,20 +144,20 @@ BAD: dict[str, tuple[bytes, str]] = {
     "truncated.jpg": (encoded(noise, "JPEG")[:1500], "truncated"),
     "truncated.webp": (encoded(noise, "WEBP")[:800], ""),
     "truncated.tif": (encoded(noise, "TIFF")[:200], ""),
-    "signature.png": (whole[:8], "is no picture"),
+    "signature.png": (whole[:8], "is not an image"),
     "header.png": (whole[:40], ""),
     "flipped.png": (whole[:60] + bytes([whole[60] ^ 255]) + whole[61:], ""),
-    "text.png": (b"just text\n", "is no picture"),
-    "page.jpg": (b"<!doctype html><script>alert(1)</script>", "is no picture"),
-    "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture"),
-    "paper.png": (b"%PDF-1.7\n", "is no picture"),
-    "script.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no picture"),
-    "array.png": (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", "is no picture"),
-    "archive.png": (b"PK\x03\x04" + bytes(60), "is no picture"),
-    "pickle.png": (b"\x80\x04cos\nsystem\n", "is no picture"),
-    "bomb.png": (png(30_000, 30_000, chunk(b"IDAT", zlib.compress(b""))), "30000×30000 pixels are more than"),
+    "text.png": (b"just text\n", "is not an image"),
+    "page.jpg": (b"<!doctype html><script>alert(1)</script>", "is not an image"),
+    "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not an image"),
+    "paper.png": (b"%PDF-1.7\n", "is not an image"),
+    "script.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
+    "array.png": (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", "is not an image"),
+    "archive.png": (b"PK\x03\x04" + bytes(60), "is not an image"),
+    "pickle.png": (b"\x80\x04cos\nsystem\n", "is not an image"),
+    "bomb.png": (png(30_000, 30_000, chunk(b"IDAT", zlib.compress(b""))), "30000×30000 pixels, more than"),
     "wide-bomb.png": (png(2**31 - 1, 2**31 - 1), ""),
-    "bomb.gif": (b"GIF89a" + b"\xff\xff\xff\xff" + bytes(40), "is no picture"),
+    "bomb.gif": (b"GIF89a" + b"\xff\xff\xff\xff" + bytes(40), "is not an image"),
     "bomb.ppm": (b"P6 50000 50000 255\n", "50000"),
     "text-bomb.png": (
         png(8, 8, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(200_000_000), 9))),
@@ -229,7 +229,7 @@ def test_what_is_no_file(look: Callable[..., Result], refused: Callable[..., str
     assert "broken.png: [Errno 2] No such file" in line
     for name in ("broken", "circle", "pipe", "endless"):
         refused(look(tmp_path / f"{name}.png"), f"{name}.png")
-    refused(look(tmp_path / "folder.png"), "no pictures in")
+    refused(look(tmp_path / "folder.png"), "no images in")
 
 
 def test_a_picture_nobody_may_read(
@@ -269,7 +269,7 @@ def test_nothing_is_there(kind: str, look: Callable[..., Result], refused: Calla
 
 
 def test_an_empty_folder(look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:
-    refused(look(tmp_path), "no pictures in")
+    refused(look(tmp_path), "no images in")
 
 
 def test_nothing_is_written_where_inputs_lie(

@@ -17,10 +17,10 @@ from mlflow_interp.options import Option, options_of
 #: Options that mean something at 0, and at -1; all others must refuse it.
 ZERO = {
     "baseline", "cosine_power", "decay_power", "ignore_label", "layer", "layers", "min_dist", "noise",
-    "opacity", "output", "seed", "snapshot_every", "target", "tolerance", "top_k",
+    "opacity", "output", "runs", "seed", "snapshot_every", "target", "tolerance", "top_k",
 }  # fmt: skip
 NAMES = {"baseline", "layer", "layers", "target"}  # take texts too, which are told by what they name
-BELOW = {"baseline", "ignore_label", "layers"}
+BELOW = {"baseline", "ignore_label", "layers", "runs"}
 ENORMOUS = {int: "1" + "0" * 30, float: "1e300"}
 
 
@@ -92,13 +92,13 @@ TEXTS = [
     ("gradcam", "--preprocess=../x", "no preprocess '../x'"),
     ("gradcam", "--colormap=<b>", "no colormap '<b>'"),
     ("gradcam", "--layer=../../x", "no layer '../../x'"),
-    ("gradcam", "--target=,", "no class is called ''"),
-    ("gradcam", "--target=0,1", "target names 2 classes for 12 inputs"),
+    ("gradcam", "--target=,", "no class is named ''"),
+    ("gradcam", "--target=0,1", "target has 2 classes for 12 inputs"),
     ("gradcam", "--log=perhaps", "--log is 'perhaps'; give true or false"),
     ("gradcam", "--save=/dev/null", "is a file; name a folder"),
     ("gradcam", "--save=/dev/null/below", "/dev/null"),
     ("gradcam", "--save=/proc/nothing", "/proc/nothing"),
-    ("gradcam", "--save= ", "names no file"),
+    ("gradcam", "--save= ", "is not a path"),
     ("gradcam", "--colour=red", "No such option"),
     ("gradcam", "--batch-size", "requires an argument"),
     ("saliency", "--baseline=nothing.npy", "nothing.npy"),
@@ -133,7 +133,7 @@ COMMANDS = [
     (["gradcam", "m"], "Missing argument 'INPUTS'"),
     (["gradcam", "m", "i", "j"], "unexpected extra argument"),
     (["interpret", "m", "i", "--methods", ","], "methods names none"),
-    (["layers", ""], "names no file"),
+    (["layers", ""], "is not a path"),
     (["layers", "x" * 300], "x" * 300),
     (["layers", "a\nb"], "a\\nb"),
     (["methods", "more"], "unexpected extra argument"),

@@ -83,5 +83,5 @@ def test_in_a_process_of_its_own(place: MlflowClient, teller: str, store: str, t
     assert done.returncode == 2, done.stderr
     assert lines[:-1] == ["Loading TensorFlow…", f"Loading {teller}…"]
     assert lines[-1].startswith(
-        "mlflow-interp: no input could be read from 'damaged.png' (damaged.png: is no p"
+        "mlflow-interp: no input could be read from 'damaged.png' (damaged.png: is not an"
     )

@@ -55,8 +55,8 @@ def test_inputs_are_matched_by_digest_whatever_their_names_and_places():
     assert (found.rows.tolist(), found.other_rows.tolist()) == ([0, 2], [2, 0])
     assert found.left_out == (1, 2)
     assert found.warnings() == [
-        "only 2 inputs of both results can be compared; left out are 1 that only the first has and 2 that "
-        "only the second has"
+        "only 2 inputs can be compared: 1 of the first result and 2 of the second are left out, as the other "
+        "result does not have them"
     ]
 
 
@@ -112,8 +112,8 @@ def test_heatmaps_are_subtracted_signed_input_by_input():
         "other_predicted": ["cat"], "target_probability_change": [0.25], "mean_absolute_difference": [2.0],
     }  # fmt: skip
     assert found.warnings() == [
-        "only 1 input of both results can be compared; left out are 1 that only the first has and 1 that "
-        "only the second has"
+        "only 1 input can be compared: 1 of the first result and 1 of the second are left out, as the other "
+        "result does not have them"
     ]
 
 
@@ -226,7 +226,7 @@ def test_other_classes_are_refused_by_name():
     with pytest.raises(InputsError, match="the first '0', '1', the second '0', '1', '2'"):
         from_predictions([0, 1], [0, 1]).difference(from_predictions([0, 2], [0, 1]))
     several = from_predictions([[1, 0, 1], [0, 0, 0]], np.float32([[0.9, 0, 0.9]] * 2))
-    with pytest.raises(InputsError, match="one confusion matrix is of several labels"):
+    with pytest.raises(InputsError, match="one confusion matrix has several labels"):
         several.difference(one)
 
 

@@ -236,20 +236,20 @@ def test_equal_names_stay_apart_and_formulas_are_text():
 
 
 REFUSED = [
-    ({"labels": [0, 1, 5]}, {}, InputsError, "input '2' has label 5, and there are classes 0 to 2"),
+    ({"labels": [0, 1, 5]}, {}, InputsError, "input '2' has label 5, but the classes are 0–2"),
     ({"labels": [0, 1, -2]}, {}, InputsError, "has label -2"),
-    ({"labels": np.eye(4)[[0, 1, 2]]}, {}, InputsError, "labels are rows of 4, and there are 3 classes"),
+    ({"labels": np.eye(4)[[0, 1, 2]]}, {}, InputsError, "labels are rows of 4, but there are 3 classes"),
     (
         {"labels": [[1, 1, 0], [0, 1, 0], [0, 0, 1]]},
         {},
         InputsError,
-        "has 2 labels, and the predictions choose",
+        "has 2 labels, but the predictions choose",
     ),
     ({"labels": [0, 1, 2], "class_names": ["a", "b"]}, {}, InputsError, "2 class names .a, b. and 3 classes"),
     ({}, {}, InapplicableError, "no input has a label"),
     ({"labels": [-1, -1, -1]}, {}, InapplicableError, "no input has a label"),
-    ({"labels": ["x", "y", "z"]}, {}, InapplicableError, "labels that are no class names"),
-    ({"labels": [0, 1, 2]}, {"threshold": 0.7}, OptionError, "chooses the most probable of 3 classes"),
+    ({"labels": ["x", "y", "z"]}, {}, InapplicableError, "labels that are not class names"),
+    ({"labels": [0, 1, 2]}, {"threshold": 0.7}, OptionError, "predicts the most probable of 3 classes"),
     ({"labels": [0, 1, 2]}, {"threshold": 1.0}, OptionError, "threshold is 1.0"),
     ({"labels": [0, 1, 2]}, {"top_k": -1}, OptionError, "top_k is -1"),
     ({"labels": [0, 1, 2]}, {"sample_weight": [1, 2]}, InputsError, "there are 2 weights for 3 inputs"),
@@ -263,16 +263,21 @@ REFUSED = [
         InputsError,
         "there are 4 predictions for 3 inputs",
     ),
-    ({"labels": [0, 1, 2]}, {"predictions": [0, 1, 7]}, InputsError, "predictions hold class 7"),
+    ({"labels": [0, 1, 2]}, {"predictions": [0, 1, 7]}, InputsError, "predictions contain class 7"),
     (
         {"labels": [0, 1, 2]},
         {"predictions": [0, 1, np.nan]},
         InputsError,
         "NaN or infinite values for 1 inputs",
     ),
-    ({"labels": [0, 1, 2]}, {"predictions": ["a", "b", "c"]}, InputsError, "name 'a', which is no class"),
+    (
+        {"labels": [0, 1, 2]},
+        {"predictions": ["a", "b", "c"]},
+        InputsError,
+        "'a', which is not a class",
+    ),
     ({"labels": [0, 1, 2]}, {"predictions": [0.1, 3.5, 0.2]}, InputsError, "fractions from 0.1 to 3.5"),
-    ({"labels": [0, 1, 2]}, {"predictions": [-1, 0, 1]}, InputsError, "predictions hold class -1"),
+    ({"labels": [0, 1, 2]}, {"predictions": [-1, 0, 1]}, InputsError, "predictions contain class -1"),
 ]
 
 
@@ -295,7 +300,7 @@ def test_without_labels_nothing_is_read(batch_of):
 
 def test_models_that_predict_no_class_are_refused(batch_of):
     one = passing(1, "linear")
-    with pytest.raises(ModelError, match="gives values and no classes"):
+    with pytest.raises(ModelError, match="gives values, not classes"):
         confusion_matrix(one, batch_of(one, np.zeros((2, 1), np.float32), labels=[0, 1]))
     broken = passing(2, "softmax")
     broken.layers[0].set_weights([np.full((2, 2), np.nan)])
@@ -310,11 +315,11 @@ def test_models_that_predict_no_class_are_refused(batch_of):
         ([0, 1], [], {}, "predictions have shape"),
         ([0, 1], [0], {}, "1 predictions for 2 labels"),
         ([0, 0], [0, 0], {}, "there is only 1 class"),
-        (["a", "b"], ["a", "x"], {"class_names": ["a", "b"]}, "predictions name 'x'"),
-        (["a", "z"], ["a", "b"], {"class_names": ["a", "b"]}, "labels hold 'z'"),
+        (["a", "b"], ["a", "x"], {"class_names": ["a", "b"]}, "predictions contain 'x'"),
+        (["a", "z"], ["a", "b"], {"class_names": ["a", "b"]}, "labels contain 'z'"),
         ([0, 1], [0, 1], {"weights": [1.0]}, "1 weights for 2 labels"),
         ([0, 1], [0, 1], {"weights": [1.0, -1.0]}, "weight -1"),
-        ([[1, 1], [0, 1]], [[2.0, -1], [0.5, 3]], {}, "pass them through a sigmoid"),
+        ([[1, 1], [0, 1]], [[2.0, -1], [0.5, 3]], {}, "apply a sigmoid"),
     ],
 )
 def test_predictions_that_do_not_fit_are_refused(labels, predictions, options, says):

@@ -142,7 +142,7 @@ def test_binary_head_explains_both_sides(batch_of):
     np.testing.assert_allclose(
         positive.explained.probabilities, model.predict(inputs, verbose=0)[:, 0], atol=1e-6
     )
-    assert "3 of 3 heatmaps are empty" in negative.warnings()[0]
+    assert "3 of 3 heatmaps are all zero" in negative.warnings()[0]
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -240,11 +240,14 @@ def test_metrics_and_table_count_right_answers(tiny_cnn, pixels, batch_of):
     [
         ({"layer": "secnod"}, r"no layer 'secnod'.*nearest: second"),
         ({"layer": 17}, r"no layer 17"),
-        ({"layer": "pool"}, r"'pool' gives shape \(None, 5\), and the method needs a feature map"),
-        ({"target": 3}, r"target 3 is out of range: the model has classes 0 to 2"),
+        (
+            {"layer": "pool"},
+            r"'pool' has output shape \(None, 5\), but the method needs a spatial",
+        ),
+        ({"target": 3}, r"target 3 is out of range: the model has classes 0–2"),
         ({"target": -1}, r"target -1 is out of range"),
-        ({"target": "bird"}, r"no class is called 'bird'"),
-        ({"target": [0, 1]}, r"names 2 classes for 5 inputs"),
+        ({"target": "bird"}, r"no class is named 'bird'"),
+        ({"target": [0, 1]}, r"has 2 classes for 5 inputs"),
     ],
 )
 def test_bad_options_say_what_to_do(tiny_cnn, pixels, batch_of, options, message):

@@ -256,7 +256,7 @@ def test_what_a_message_about_runs_advises_works(batch_of):
     batch = batch_of(model, LEFT)
     with pytest.raises(OptionError, match=r"run 7 of layer 'relu' is out of range: it has runs 0 to 3"):
         gradcam(model, batch, layer="relu", runs=7)
-    with pytest.raises(OptionError, match=r"run 3 of layer 'relu' gives shape \(None, 5\)"):
+    with pytest.raises(OptionError, match=r"run 3 of layer 'relu' has output shape \(None, 5\)"):
         gradcam(model, batch, layer="relu", runs=3)
     with pytest.raises(OptionError, match=r"runs is 'first'; give all, or positions"):
         gradcam(model, batch, runs="first")

@@ -187,7 +187,7 @@ def test_tags_by_name(batch_of):
     expected = counted(TAGS[kept], predicted_by(model, TEXTS)[kept], 4)
     np.testing.assert_array_equal(confusion_matrix(model, batch).counts, expected)
     odd = batch_of(model, TEXTS, labels=np.array(["O", "PER", "LOC", "X"])[TAGS], class_names=names)
-    with pytest.raises(InputsError, match="labels hold 'X', which is no class"):
+    with pytest.raises(InputsError, match="labels contain 'X', which is not a class"):
         confusion_matrix(model, odd)
 
 
@@ -201,7 +201,7 @@ def test_a_label_that_is_no_class_is_refused_unless_it_is_to_be_ignored(batch_of
     model = segmenter()
     labels = np.where(BORDERED == 255, label, MASKS)
     batch = batch_of(model, IMAGES, labels=labels)
-    with pytest.raises(InputsError, match=f"positions of label {label}, .* pass ignore_label={label}"):
+    with pytest.raises(InputsError, match=f"positions with label {label}, .* pass ignore_label={label}"):
         confusion_matrix(model, batch)
     result = confusion_matrix(model, batch, ignore_label=label)
     kept = BORDERED != 255
@@ -253,11 +253,11 @@ def test_an_ignored_label_of_inputs(batch_of):
 
 REFUSED = [
     ({"labels": MASKS[:, :4]}, {}, InapplicableError, "labels have 4×5 values .* classes at 6×5 positions"),
-    ({"labels": np.eye(4)[MASKS]}, {}, InputsError, "labels are rows of 4, and there are 3 classes"),
-    ({"labels": np.eye(3)[MASKS] + 0.2}, {}, InputsError, "input '0' are no distributions over 3 classes"),
-    ({"labels": MASKS + 0.5}, {}, InputsError, "labels of input '0' hold"),
-    ({"labels": np.full(MASKS.shape, -1)}, {}, InputsError, "none of the pixels count .270 without label"),
-    ({"labels": MASKS}, {"sample_weight": np.zeros(9)}, InputsError, "none of the pixels count"),
+    ({"labels": np.eye(4)[MASKS]}, {}, InputsError, "labels are rows of 4, but there are 3 classes"),
+    ({"labels": np.eye(3)[MASKS] + 0.2}, {}, InputsError, "input '0' are not distributions over 3 classes"),
+    ({"labels": MASKS + 0.5}, {}, InputsError, "labels of input '0' contain"),
+    ({"labels": np.full(MASKS.shape, -1)}, {}, InputsError, "all pixels are left out .270 without label"),
+    ({"labels": MASKS}, {"sample_weight": np.zeros(9)}, InputsError, "all pixels are left out"),
     ({"labels": MASKS}, {"sample_weight": np.ones((9, 5))}, InputsError, "or for each of its 6×5 positions"),
     ({"labels": MASKS}, {"sample_weight": -1.0 * MASKS}, InputsError, "has weight -1"),
 ]
@@ -285,7 +285,7 @@ def test_labels_of_inputs_are_compared_with_the_mean_over_positions(batch_of):
 def test_pixels_of_a_model_that_gives_values_have_no_classes(batch_of):
     model = segmenter(3, None)
     model.compile(loss="mse")
-    with pytest.raises(InapplicableError, match="gives values and no classes"):
+    with pytest.raises(InapplicableError, match="gives values, not classes"):
         confusion_matrix(model, batch_of(model, IMAGES, labels=IMAGES))
 
 
@@ -312,11 +312,11 @@ def test_the_shape_of_the_output_may_only_show_when_the_model_is_run(batch_of):
 @pytest.mark.parametrize(
     ("model", "labels", "says"),
     [
-        (segmenter(), MASKS, "labels have 6×5 values for each input; a confusion matrix counts labels"),
+        (segmenter(), MASKS, "labels have 6×5 values for each input; the confusion matrix counts labels"),
         (
             keras.Sequential([segmenter(), layers.GlobalMaxPool2D()]),
             MASKS,
-            "6×5 values .* are no classes of it",
+            "6×5 values .*so they can't be its class",
         ),
         (keras.Sequential([segmenter(), layers.Reshape((6, 5, 3))]), None, None),
     ],
@@ -342,7 +342,7 @@ def test_labels_of_a_subclassed_model_that_gives_no_positions_are_left_out_with_
     batch = batch_of(model, series, labels=RNG.integers(2, 9, (8, 5)))
     umap(model, batch, layers="0")
     (warning,) = [each for each in batch.warnings if each.startswith("labels")]
-    assert warning == "labels have 5 values for each input, which are no classes of it; they are left out"
+    assert warning == "labels have 5 values for each input, so they can't be its class; they are left out"
     with pytest.raises(InapplicableError, match="no input has a label"):
         confusion_matrix(model, batch)
 

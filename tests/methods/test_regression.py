@@ -95,7 +95,7 @@ def test_nothing_of_classes_is_computed_or_warned_of(model, batch_of, embeddings
     result = gradcam(model, batch)
     assert not batch.warnings
     assert "accuracy" not in {**result.metrics(), **embeddings[True].metrics()}
-    with pytest.raises(InapplicableError, match="gives values and no classes"):
+    with pytest.raises(InapplicableError, match="gives values, not classes"):
         confusion_matrix(model, batch)
     with pytest.warns(InterpretationWarning, match="confusion_matrix was left out: the model gives values"):
         found = mlflow_interp.interpret(model, INPUTS, "all", labels=TARGETS, log=False, quiet=True)
@@ -115,7 +115,7 @@ def test_a_binary_classifier_with_fractions_as_labels_is_warned_of(batch_of):
     batch = batch_of(model, INPUTS, labels=np.full(16, 0.3))
     assert "accuracy" not in gradcam(model, batch).metrics()
     (warning,) = batch.warnings
-    assert warning.startswith("labels such as 0.3 are no class of model")
+    assert warning.startswith("label 0.3 is not a class of model")
 
 
 def colour_bar(figure):

@@ -217,7 +217,7 @@ def test_too_many_inputs_for_memory_are_refused_after_the_first_few(batch_of, mo
     model = keras.Sequential([keras.Input((64, 64, 3)), layers.Flatten(), layers.Dense(2)])
     monkeypatch.setattr("mlflow_interp.engine.explain.MOST_BYTES", 10**6)
     inputs = np.zeros((10, 64, 64, 3), np.float32)
-    with pytest.raises(OptionError, match=r"for 10 inputs takes .*; set max_explained= lower"):
+    with pytest.raises(OptionError, match=r"of 10 inputs need .*; use a smaller max_explained"):
         saliency(model, batch_of(model, inputs))
     assert len(saliency(model, batch_of(model, inputs), max_explained=2).gradients) == 2
 
@@ -229,7 +229,7 @@ def test_the_memory_of_embedded_inputs_counts(batch_of, monkeypatch):
     )
     monkeypatch.setattr("mlflow_interp.engine.explain.MOST_BYTES", 10**6)
     words = np.random.default_rng(0).integers(0, 10, (10, 12))
-    with pytest.raises(OptionError, match="what is computed for 10 inputs takes"):
+    with pytest.raises(OptionError, match="the results of 10 inputs need"):
         saliency(model, batch_of(model, words), noise_samples=1, path_steps=1)
 
 
@@ -269,14 +269,16 @@ def test_two_embeddings_of_one_input_are_refused(batch_of):
     ids = keras.Input((2,), dtype="int64")
     found = [layers.Embedding(9, 3, name=name)(ids[:, at]) for at, name in enumerate(("user", "film"))]
     model = keras.Model(ids, layers.Dense(2)(layers.Concatenate()(found)))
-    with pytest.raises(InapplicableError, match="no gradient by its input, it looks them up in user, film"):
+    with pytest.raises(
+        InapplicableError, match="with respect to its input, which is looked up in user, film"
+    ):
         saliency(model, batch_of(model, np.array([[1, 2], [3, 4]])))
 
 
 def test_flat_scores_are_warned_of(batch_of):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, kernel_initializer="zeros")])
     result = saliency(model, batch_of(model, np.ones((2, 4), np.float32)), path_steps=1)
-    assert result.warnings() == ["2 inputs have no gradient at all: the score does not depend on them"]
+    assert result.warnings() == ["the gradients of 2 inputs are all zero: the score does not depend on them"]
 
 
 def test_coarse_integrals_are_warned_of(batch_of):
@@ -285,7 +287,7 @@ def test_coarse_integrals_are_warned_of(batch_of):
     model = keras.Model(inputs, inputs**8)
     result = saliency(model, batch_of(model, np.ones((1, 1), np.float32)), noise=0, path_steps=1)
     np.testing.assert_allclose(result.completeness_gaps, [1 - 8 / 2**7], rtol=1e-5)
-    assert "by 94% (median); raise path_steps" in result.warnings()[0]
+    assert "by 94% (median); use more path_steps" in result.warnings()[0]
 
 
 def test_squares_that_float32_cannot_hold_are_warned_of(batch_of):
@@ -294,6 +296,6 @@ def test_squares_that_float32_cannot_hold_are_warned_of(batch_of):
         [keras.Input((1,)), layers.Dense(2, kernel_initializer=lambda *_, **__: [[1e20, 0]])]
     )
     batch = batch_of(model, np.ones((2, 1), np.float32))
-    told = "SmoothGrad of 2 inputs is more than float32 holds; average=mean squares nothing"
+    told = "SmoothGrad of 2 inputs overflows float32; use average='mean', without squares"
     assert saliency(model, batch, path_steps=1).warnings() == [told]
     assert saliency(model, batch, path_steps=1, average="mean").warnings() == []

@@ -170,11 +170,11 @@ def test_a_kept_cache_gives_the_same_result(digits, batch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_neighbors": 30}, InputsError, r"n_neighbors is 30, and there are 20 inputs.*at most 19"),
-        ({"metric": "nonsense"}, OptionError, "umap-learn can't embed with .*metric=nonsense"),
+        ({"n_neighbors": 30}, InputsError, r"n_neighbors is 30, but there are 20 inputs.*at most 19"),
+        ({"metric": "nonsense"}, OptionError, "umap-learn rejects .*metric=nonsense"),
         ({"metric_kwds": "{p: 3}"}, OptionError, "metric_kwds is '{p: 3}'; give a JSON object"),
-        ({"align": np.zeros((20, 3))}, OptionError, r"align holds an embedding of shape \(20, 1, 3\)"),
-        ({"align": np.zeros((20, 2, 2))}, OptionError, "align has 2 layers, and 1 are asked for"),
+        ({"align": np.zeros((20, 3))}, OptionError, r"align is an embedding of shape \(20, 1, 3\)"),
+        ({"align": np.zeros((20, 2, 2))}, OptionError, "align has 2 layers, but layers= selects 1"),
         ({"cache": "/proc/none"}, OptionError, "cache '/proc/none' can't be used"),
         ({"max_fit": 5}, OptionError, "max_fit is 5; give 10 or more"),
         ({"n_components": 4}, OptionError, "n_components is 4"),
@@ -190,13 +190,13 @@ def test_wrong_options_are_refused(digits, batch_of, options, error, message):
 
 def test_too_few_inputs_are_refused(digits, batch_of):
     model, pixels, _ = digits
-    with pytest.raises(InapplicableError, match="UMAP needs 5 inputs or more, and there are 4"):
+    with pytest.raises(InapplicableError, match="UMAP needs at least 5 inputs, but there are 4"):
         umap(model, batch_of(model, pixels[:4]))
 
 
 def test_inputs_that_are_all_alike_are_refused(digits, batch_of):
     model, pixels, _ = digits
-    with pytest.raises(InputsError, match="layer 'features' gives the same for all 20 inputs"):
+    with pytest.raises(InputsError, match="layer 'features' has the same activations for all 20 inputs"):
         umap(model, batch_of(model, np.repeat(pixels[:1], 20, axis=0)))
 
 
@@ -206,7 +206,7 @@ def test_a_picture_that_misleads_is_warned_about(digits, batch_of):
     noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
     result = umap(model, batch_of(model, noise), layers="input", pooling="flatten", **FEW)
     (warning,) = result.warnings()
-    assert "the picture of layer 'input' is not to be trusted (trustworthiness 0." in warning
+    assert "The layout of layer 'input' is unreliable (trustworthiness 0." in warning
 
 
 @pytest.fixture

@@ -122,11 +122,11 @@ def test_a_regression_has_no_classes(units):
     assert found["gradcam"].manifest["parameters"]["head"] == "values"
     largest = model.predict(INPUTS, verbose=0).max(axis=1)
     np.testing.assert_allclose(found["gradcam"].explained.probabilities, largest, atol=1e-5)
-    with pytest.raises(ModelError, match="gives values and no classes"):
+    with pytest.raises(ModelError, match="gives values, not classes"):
         mlflow_interp.visualize_confusion_matrix(model, INPUTS, labels=labels, log=False, quiet=True)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
 def test_the_targets_of_a_regression_are_not_warned_of_as_classes():
     found = mlflow_interp.visualize_gradcam(
         model_of(1, "mse"), INPUTS, labels=np.arange(40), log=False, quiet=True
@@ -134,15 +134,15 @@ def test_the_targets_of_a_regression_are_not_warned_of_as_classes():
     assert not any("labels" in warning for warning in found.manifest["warnings"])
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
 def test_one_number_of_which_nothing_is_known_leaves_labels_out_with_a_hint():
     labels = np.random.default_rng(1).integers(0, 2, 40)
-    with pytest.warns(InterpretationWarning, match="if it is a logit, pass head='binary_logit'"):
+    with pytest.warns(InterpretationWarning, match="If it is a logit, pass head='binary_logit'"):
         found = mlflow_interp.visualize_gradcam(model_of(1), INPUTS, labels=labels, log=False, quiet=True)
     assert "accuracy" not in found.metrics
 
 
-GUESSED = "nothing states what the 3 numbers are that model 'net' gives"
+GUESSED = "Could not determine what the 3 outputs of model 'net' are"
 CLASSES = np.arange(40) % 3
 
 
@@ -176,15 +176,15 @@ def test_what_is_stated_of_several_linear_outputs_is_no_guess(compiled, options)
 @pytest.mark.parametrize("method", ["umap", "saliency"])
 def test_several_linear_outputs_of_which_nothing_is_stated_are_a_guess(method, options):
     call = getattr(mlflow_interp, f"visualize_{method}")
-    with pytest.warns(InterpretationWarning, match=f"{GUESSED}.*pass head='logits', or head='values'"):
+    with pytest.warns(InterpretationWarning, match=f"{GUESSED}.*Pass head='logits', or head='values'"):
         found = call(model_of(3), INPUTS, log=False, quiet=True, **options)
-    assert sum("which is a guess" in each for each in found.manifest["warnings"]) == 1
+    assert sum("assuming logits of classes" in each for each in found.manifest["warnings"]) == 1
 
 
 @pytest.mark.parametrize(
     ("units", "activation", "loss", "head", "expected"),
     [
-        (3, None, None, "auto", "logits of 3 classes (a guess, as nothing states it; pass head=)"),
+        (3, None, None, "auto", "logits of 3 classes (a guess; pass head= to be sure)"),
         (3, None, None, "logits", "logits of 3 classes (stated by head=)"),
         (
             3,
@@ -198,7 +198,7 @@ def test_several_linear_outputs_of_which_nothing_is_stated_are_a_guess(method, o
         (3, "softmax", None, "logits", "probabilities of 3 classes (from its last operations)"),
         (3, "sigmoid", None, "auto", "3 probabilities, one for each label (from its last operations)"),
         (3, None, None, "binary_logit", "3 logits, one for each label (stated by head=)"),
-        (1, None, None, "auto", "1 value (a guess, as nothing states it; pass head=)"),
+        (1, None, None, "auto", "1 value (a guess; pass head= to be sure)"),
         (1, "sigmoid", None, "auto", "the probability of the second of 2 classes (from its last operations)"),
         (1, None, None, "binary_logit", "the logit of the second of 2 classes (stated by head=)"),
     ],
@@ -234,14 +234,17 @@ def test_labels_of_several_logits():
         np.testing.assert_array_equal(counts[label], expected)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
 @pytest.mark.parametrize("by_loss", [False, True])
 def test_a_probability_stays_one_where_logits_are_stated(by_loss):
     """A softmax, trained with a loss that takes logits: a common mistake, which is named."""
     loss = losses.SparseCategoricalCrossentropy(from_logits=True)
     model = model_of(2, loss if by_loss else None, activation="softmax")
     options = {} if by_loss else {"head": "logits"}
-    with pytest.warns(InterpretationWarning, match="head='logits' or by its loss, and is a probability"):
+    with pytest.warns(
+        InterpretationWarning,
+        match="head='logits' or the loss states that .* make it a prob",
+    ):
         found = mlflow_interp.visualize_gradcam(model, INPUTS, log=False, quiet=True, **options)
     given = model.predict(INPUTS, verbose=0)
     np.testing.assert_allclose(found.examples.probabilities[:, 0], given.max(axis=1), atol=1e-6)
@@ -260,7 +263,7 @@ def test_saliency_takes_the_score_that_is_stated():
     np.testing.assert_allclose(values.gradients, -first.gradients, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
 def test_a_classifier_that_was_trained_with_a_squared_error_stays_one():
     model = model_of(3, "mse", activation="softmax", metrics=["accuracy"])
     labels = np.random.default_rng(1).integers(0, 3, 40)

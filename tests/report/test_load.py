@@ -300,7 +300,7 @@ def test_no_interpretation_there(folder, tmp_path):
 
 
 def test_a_blank_name():
-    with pytest.raises(OptionError, match="names no file; give a path"):
+    with pytest.raises(OptionError, match="is not a path; give"):
         mlflow_interp.load(" ")
 
 

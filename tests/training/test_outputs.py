@@ -219,7 +219,7 @@ def test_the_training_is_the_same(data):
         np.testing.assert_array_equal(plain, seen)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
 def test_outside_a_training_too(data, tmp_path):
     """`interpret` of a file: the loss of the output, and its labels in a dataset."""
     inputs, labels, _ = data

@@ -16,7 +16,7 @@ from mlflow_interp.kinds.matching import examples_at, match
 
 @dataclass(frozen=True, eq=False)
 class CaricatureDifference(Difference[CaricatureResult]):
-    """Measures of caricatures minus those of another result, of the inputs that both share."""
+    """Measures of caricatures minus those of another result, for the inputs that both share."""
 
     @property
     def examples(self) -> Examples:

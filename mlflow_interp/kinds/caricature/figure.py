@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def draw(result: CaricatureResult | CaricatureDifference, tiles: Tiles | None = None) -> Figure:
-    """Draw each image beside its caricature at each layer, with the cosine of their activations.
+    """Draw each image next to its caricature at each layer, with the cosine of their activations.
 
     Args:
         result: Caricatures of any number of inputs, or a difference of two; at most 64 are drawn.
-        tiles: Those of the result, where they are already made.
+        tiles: The tiles of the result, if already computed.
     """
     tiles = tiles or make_tiles(result)
     title = style.with_count(result.title, result.examples)

@@ -1,4 +1,4 @@
-"""The page of caricatures: the tiles of one input large, all inputs as thumbnails."""
+"""The page of caricatures: the tiles of one input at full size, all inputs as thumbnails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def page(result: CaricatureResult, tiles: Tiles | None = None) -> str:
-    """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
+    """A page that works offline: the tiles of one input at full size, all inputs as thumbnails."""
     tiles = tiles or make_tiles(result)
     return render(
         "drawing/gallery.html",

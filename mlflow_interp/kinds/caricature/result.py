@@ -25,20 +25,20 @@ class CaricatureResult:
         layers: the paths of the layers, in the order asked for.
         objectives: (n, layers) float32, dots · max(0.1, cosines)^power, 1 for the input itself; like
             `cosines` and `dots` the mean over 16 small rotations, zooms and shifts that the optimisation
-            has not used, with JPEG's losses.
+            has not used, with JPEG losses.
         cosines: (n, layers) float32, between the activations of image and input.
         dots: (n, layers) float32, dot products over the input's own activations squared.
         baseline_cosines: (n, layers) float32, the mean cosine of all other inputs with it; of a single
             input, the cosine of its own image upside down.
-        curves: (n, layers, points) float32, the objective over the optimisation, means of
+        curves: (n, layers, points) float32, the objective during the optimisation, averaged over
             `curve_every` steps.
         steps_taken: (n, layers) int64.
-        converged: (n, layers) bool, whether it stopped because more steps would have gained too little.
+        converged: (n, layers) bool, whether it stopped early because more steps would have gained too little.
         snapshots: (n, layers, s, height, width, channels) uint8, images over the steps, the final one last.
-        snapshot_every: the number of steps between them; 0 where there are none.
+        snapshot_every: the number of steps between snapshots; 0 if there are none.
         curve_every: the number of steps between the points of `curves`.
         title: the name of the method in titles and captions.
-        runs: the numbers of the runs of layers that run several times, as text; empty where none does.
+        runs: the numbers of the runs of layers that run several times, as text; empty if there are none.
     """
 
     examples: Examples
@@ -69,7 +69,7 @@ class CaricatureResult:
 
     @property
     def snapshot_steps(self) -> np.ndarray:
-        """(s,) the number of steps at each of `snapshots`; images that had stopped do not change."""
+        """(s,) the number of steps at each of `snapshots`; images that have stopped no longer change."""
         return self._steps(self.snapshot_every, self.snapshots)
 
     def _steps(self, every: int, points: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ class CaricatureResult:
         return arrays | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
-        """Means over the inputs: of all layers and, where there are several, of each."""
+        """Means over the inputs: for all layers and, if there are several, for each."""
         metrics = {"inputs": float(len(self.examples))}
         for name in (*_MEASURES, "steps_taken"):
             values = getattr(self, name)
@@ -98,7 +98,7 @@ class CaricatureResult:
         return metrics
 
     def series(self) -> dict[str, list[tuple[int, float]]]:
-        """The objective over steps, a mean over the inputs, for each layer."""
+        """The objective over steps, averaged over the inputs, for each layer."""
         steps = self.curve_steps.tolist()
         means = self.curves.mean(axis=0)
         return {
@@ -116,7 +116,7 @@ class CaricatureResult:
         return list(zip(self.snapshot_steps.tolist(), frames, strict=True))
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, prediction, label if known, and the measures of each layer."""
+        """One row per input: its name, prediction, label if known, and the measures of each layer."""
         rows = self.examples.table()
         for column, layer in enumerate(self.layers):
             suffix = f" at {layer}" if len(self.layers) > 1 else ""
@@ -126,18 +126,17 @@ class CaricatureResult:
         return rows
 
     def warnings(self) -> list[str]:
-        """Warns of layers where a caricature is no closer to its input than other inputs are."""
+        """Warnings about layers where caricatures are not closer to their own input than to other inputs."""
         return [
-            f"{far} of {len(self.examples)} caricatures at layer {layer!r} are no more like their input than "
-            f"other inputs are (cosine {self.cosines[:, column].mean():.2f} against "
-            f"{self.baseline_cosines[:, column].mean():.2f}); raise ascent_steps, or take a layer after "
-            "a ReLU"
+            f"at layer {layer!r}, {far} of {len(self.examples)} caricatures are no closer to their own input "
+            f"than to other inputs (mean cosine {self.cosines[:, column].mean():.2f} against "
+            f"{self.baseline_cosines[:, column].mean():.2f}); use more ascent_steps, or a layer after a ReLU"
             for column, layer in enumerate(self.layers)
             if (far := int((self.cosines <= self.baseline_cosines)[:, column].sum()))
         ]
 
     def difference(self, other: CaricatureResult) -> CaricatureDifference:
-        """How much closer caricatures are to their inputs than those of another result.
+        """How much closer these caricatures are to their inputs than those of another result.
 
         Raises:
             InputsError: the results do not match.

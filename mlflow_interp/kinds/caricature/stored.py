@@ -1,4 +1,4 @@
-"""What is stored of caricatures, and caricatures from it."""
+"""Storing and restoring caricatures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEASURES = ("objectives", "cosines", "dots", "baseline_cosines", "curves", "ste
 
 
 def facts(result: CaricatureResult) -> dict[str, Any]:
-    """What the arrays don't hold."""
+    """The facts that are not in the arrays."""
     return example_facts(result.examples) | {
         "layers": list(result.layers),
         "snapshot_every": result.snapshot_every,
@@ -25,7 +25,7 @@ def facts(result: CaricatureResult) -> dict[str, Any]:
 
 
 def earlier_facts(manifest: Mapping[str, Any], series: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts in a manifest of schema version 1; the first point of a curve stands at their distance."""
+    """The facts in a manifest of schema version 1; the first step of a curve is also their distance."""
     parameters = manifest["parameters"]
     first_steps = [int(points[0][0]) for points in series.values() if points]
     return {

@@ -1,4 +1,4 @@
-"""Caricatures beside their image, as tiles for figure, page and view."""
+"""Caricatures next to their image, as tiles for figure, page and view."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def make_tiles(
     result: CaricatureResult | CaricatureDifference, positions: Iterable[int] | None = None
 ) -> Tiles:
-    """The image of each input that is shown, and its caricature at each layer; of a difference both.
+    """The image of each shown input, and its caricature at each layer; for a difference, both caricatures.
 
     Args:
         result: the caricatures.

@@ -1,4 +1,4 @@
-"""Confusion matrices: counted chunk by chunk, measured, drawn, with the mistakes behind each cell."""
+"""Confusion matrices: counted chunk by chunk, measured, drawn, with the errors behind each cell."""
 
 from mlflow_interp.kinds.confusion_matrix.counters import Counter
 from mlflow_interp.kinds.confusion_matrix.from_predictions import from_predictions

@@ -1,4 +1,4 @@
-"""Counts predictions chunk by chunk, and keeps the most informative mistakes."""
+"""Counts predictions chunk by chunk, and keeps the most informative errors."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MOST_CLASSES = 5_000  # 200 MB of counts, 25 million cells of CSV
 
 
 class Accumulator:
-    """The counts and mistakes of a confusion matrix, chunk by chunk.
+    """The counts and errors of a confusion matrix, chunk by chunk.
 
     Args:
         classes: The number of classes, or labels.
         multi_label: Whether an input may have several labels.
-        class_names: Their names, where known.
+        class_names: The names of the classes, if known.
         unit: What is counted: inputs, or positions of them such as pixels.
 
     Attributes:
-        inputs: the number of inputs counted, or of which positions are counted.
+        inputs: the number of inputs that are counted, or that have counted positions.
         positions: the number of positions counted.
-        right: the number, or weight, of what is predicted correctly.
+        right: the number, or weight, of correct predictions.
         left_out: the number of positions that don't count, by reason.
 
     Raises:
@@ -54,7 +54,7 @@ class Accumulator:
         self.left_out = Counts[str]()
 
     def add(self, chunk: Chunk, predictions: Predictions) -> None:
-        """Take in a chunk of labelled inputs, and its predictions.
+        """Add a chunk of labelled inputs, and its predictions.
 
         Raises:
             InputsError: a label that is not a class, or an invalid weight.
@@ -66,7 +66,7 @@ class Accumulator:
         self.right += float(right.sum() if weights is None else right @ weights)
 
     def add_positions(self, chunk: Chunk, parts: Iterable[Pairs]) -> None:
-        """Take in the positions of a chunk of labelled inputs; `parts` are of its inputs in their order."""
+        """Add the positions of a chunk of labelled inputs; `parts` are of its inputs in order."""
         for pairs in parts:
             right = pairs.labels == pairs.predicted
             self.counter.add(pairs.labels, pairs.predicted, pairs.weights)
@@ -78,7 +78,7 @@ class Accumulator:
             self._add_wrong_positions(chunk, pairs, ~right)
 
     def _add_wrong_positions(self, chunk: Chunk, pairs: Pairs, wrong: np.ndarray) -> None:
-        """For each input and cell a mistake: the more of its positions stand there, the more confident."""
+        """Add an error for each input and cell: the more of its positions are there, the more confident."""
         if self.multi_label:
             places, first = np.nonzero(wrong)
             second = pairs.predicted[places, first]
@@ -96,10 +96,10 @@ class Accumulator:
         self.mistakes.add(chunk, rows, np.stack([first, second], axis=1), shares, None, times)
 
     def merge(self, other: Accumulator) -> None:
-        """Take in what another one has counted, of the same classes.
+        """Merge another accumulator with the same classes.
 
         Raises:
-            InputsError: another number of classes, or labels of another kind.
+            InputsError: a different number of classes, or labels of another kind.
         """
         if (self.classes, self.multi_label, self.unit) != (other.classes, other.multi_label, other.unit):
             raise InputsError(
@@ -147,8 +147,8 @@ class Accumulator:
         outside = np.flatnonzero((chunk.labels < 0) | (chunk.labels >= self.classes))
         if len(outside):
             raise InputsError(
-                f"input {chunk.names[outside[0]]!r} has label {chunk.labels[outside[0]]}, and there are "
-                f"classes 0 to {self.classes - 1}{_listed(self.class_names)}; give labels in this range"
+                f"input {chunk.names[outside[0]]!r} has label {chunk.labels[outside[0]]}, but the classes "
+                f"are 0–{self.classes - 1}{_listed(self.class_names)}; give labels in this range"
             )
         if chunk.label_rows is None:
             return
@@ -158,9 +158,9 @@ class Accumulator:
         if not_one.any():
             row = int(np.flatnonzero(not_one)[0])
             raise InputsError(
-                f"input {chunk.names[row]!r} has {int(rows[row].sum())} labels, and the predictions choose "
-                "one class an input; several labels need a sigmoid for each: a model that ends in one, or "
-                "predictions that don't add up to 1"
+                f"input {chunk.names[row]!r} has {int(rows[row].sum())} labels, but the predictions choose "
+                "one class per input; use a model that ends in a sigmoid for each label, or predictions that "
+                "don't sum to 1"
             )
 
     def _label_rows(self, chunk: Chunk) -> np.ndarray:
@@ -168,24 +168,24 @@ class Accumulator:
         rows = chunk.label_rows
         if rows is None:
             raise InputsError(
-                "some labels are class indices and others rows with a number for each class; give one kind"
+                "some labels are class indices, others are rows with a number for each class; give one kind"
             )
         self._check_width(rows)
         if not ((rows == 0) | (rows == 1)).all():
             wrong = rows[(rows != 0) & (rows != 1)][0]
-            raise InputsError(f"rows of labels hold {wrong:g}; give 1 for each label an input has, else 0")
+            raise InputsError(f"rows of labels contain {wrong:g}; give 1 for each label of an input, else 0")
         return np.asarray(rows == 1)
 
     def _check_width(self, rows: np.ndarray) -> None:
         if rows.shape[1] != self.classes:
             raise InputsError(
-                f"labels are rows of {rows.shape[1]}, and there are {self.classes} classes"
+                f"labels are rows of {rows.shape[1]}, but there are {self.classes} classes"
                 f"{_listed(self.class_names)}; give a number for each class, or class indices"
             )
 
 
 def _occurring(codes: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """As `np.unique` with counts, of codes below `most`, which are few."""
+    """Like `np.unique` with counts, for few codes below `most`."""
     counts = np.bincount(codes, minlength=most)
     occurring = np.flatnonzero(counts)
     return occurring, counts[occurring]
@@ -201,17 +201,15 @@ def _check_classes(classes: int, class_names: Sequence[str] | None) -> None:
     if class_names is not None and len(class_names) != classes:
         raise InputsError(
             f"there are {len(class_names)} class names{_listed(class_names)} and {classes} classes; "
-            "give class_names= with one for each"
+            "pass class_names= with one for each"
         )
     if classes < 2:
         raise InputsError(
-            f"there is only {classes} class, and a confusion matrix needs two; give class_names= with all "
-            "classes where not all of them occur, or probabilities of a class in one column"
+            f"there is only {classes} class, but a confusion matrix needs two; pass class_names= with all "
+            "classes if not all of them occur, or probabilities of class 1 in one column"
         )
     if classes > MOST_CLASSES:
-        raise ModelError(
-            f"there are {classes:,} classes; a confusion matrix of at most {MOST_CLASSES:,} is made"
-        )
+        raise ModelError(f"there are {classes:,} classes; a confusion matrix has at most {MOST_CLASSES:,}")
 
 
 def check_weights(weights: np.ndarray | None, names: Sequence[str]) -> np.ndarray | None:
@@ -240,7 +238,7 @@ def with_label(chunk: Chunk) -> np.ndarray:
     """(m,) int64, the rows of a chunk that have a label."""
     if chunk.labels.ndim != 1:
         raise InputsError(
-            f"labels have shape {chunk.labels.shape} for {len(chunk)} inputs; a confusion matrix "
-            "takes a class or a row of classes for each input"
+            f"labels have shape {chunk.labels.shape} for {len(chunk)} inputs; give a class or a row of "
+            "classes for each input"
         )
     return np.flatnonzero(chunk.labels != UNKNOWN)

@@ -1,6 +1,6 @@
 """Counts of pairs of true and predicted class, chunk by chunk in constant memory.
 
-Pairs become codes, `label · classes + prediction`, in a buffer that is about as long as the matrix has cells:
+Pairs become codes, `label · classes + prediction`, in a buffer about as long as the number of cells:
 `np.bincount` costs as much for the cells as for the codes, and is called once for each full buffer.
 """
 
@@ -66,7 +66,7 @@ class Cells:
             self._counts += np.bincount(codes, minlength=self.cells)
 
     def merge(self, other: Cells) -> None:
-        """Add what another one has counted."""
+        """Add the counts of another instance."""
         if other.sums is not None and self._weights is None:
             self._start_weights()
         counts = self.counts
@@ -92,20 +92,20 @@ class Cells:
 
     @property
     def sums(self) -> np.ndarray | None:
-        """(cells,) float64, the sum of weights of each code, not a copy; None where no weights were given."""
+        """(cells,) float64, the sum of weights of each code, not a copy; None if no weights were given."""
         self._flush()
         return self._sums
 
 
 class Counter:
-    """Counts how often each class was taken for each.
+    """Counts how often each class was predicted as each class.
 
         counter = Counter(classes=10)
         counter.add(labels, predictions)
-        counter.counts[3, 5]  # how often class 3 was taken for 5
+        counter.counts[3, 5]  # how often class 3 was predicted as class 5
 
     Args:
-        classes: How many classes there are.
+        classes: The number of classes.
     """
 
     def __init__(self, classes: int) -> None:
@@ -118,7 +118,7 @@ class Counter:
         Args:
             labels: (n,) integers, the true classes.
             predictions: (n,) integers, the classes predicted.
-            weights: (n,) how much each pair counts in `weighted`; `counts` is the same without.
+            weights: (n,) the weight of each pair in `weighted`; `counts` ignores them.
 
         Raises:
             InputsError: a class out of range, or arrays of different lengths.
@@ -128,7 +128,7 @@ class Counter:
         if not len(labels) == len(predictions) == (len(labels) if weights is None else len(weights)):
             raise InputsError(
                 f"{len(labels)} labels and {len(predictions)} predictions"
-                f"{'' if weights is None else f' and {len(weights)} weights'} don't pair up; give one each"
+                f"{'' if weights is None else f' and {len(weights)} weights'} don't match; give equal numbers"
             )
         self._check(labels, "labels")
         self._check(predictions, "predictions")
@@ -140,13 +140,13 @@ class Counter:
         self._cells.add(len(labels), write, weights)
 
     def _check(self, classes: np.ndarray, what: str) -> None:
-        # Read as unsigned, a negative number is a huge one: a single pass finds both errors.
+        # Read as unsigned, a negative number is huge: a single pass finds both errors.
         unsigned = classes.view(f"u{classes.itemsize}") if classes.dtype.kind == "i" else classes
         if not len(classes) or unsigned.max() < self.classes:
             return
         wrong = classes[unsigned >= self.classes][0]
         raise InputsError(
-            f"{what} hold class {wrong}, and there are classes 0 to {self.classes - 1}; "
+            f"{what} contain class {wrong}, but the classes are 0–{self.classes - 1}; "
             "give class indices in this range"
         )
 
@@ -156,18 +156,18 @@ class Counter:
 
     @property
     def counts(self) -> np.ndarray:
-        """(classes, classes) int64: a row a true class, a column a predicted one; counting on changes it."""
+        """(classes, classes) int64, rows are true and columns predicted classes; further counts change it."""
         return self._cells.counts.reshape(self.classes, self.classes)
 
     @property
     def weighted(self) -> np.ndarray | None:
-        """(classes, classes) float64: weights summed; None where no weights were given."""
+        """(classes, classes) float64: summed weights; None if no weights were given."""
         sums = self._cells.sums
         return None if sums is None else sums.reshape(self.classes, self.classes)
 
 
 class LabelCounter:
-    """Counts for each label its true and false positives and negatives, where inputs may have several.
+    """Counts true and false positives and negatives of each label, if inputs may have several labels.
 
     Args:
         labels: The number of labels.
@@ -199,6 +199,6 @@ class LabelCounter:
 
     @property
     def weighted(self) -> np.ndarray | None:
-        """The same, (labels, 2, 2) float64, with weights; None where no weights were given."""
+        """The same, (labels, 2, 2) float64, with weights; None if no weights were given."""
         sums = self._cells.sums
         return None if sums is None else sums.reshape(-1, 2, 2)

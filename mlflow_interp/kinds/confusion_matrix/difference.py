@@ -32,7 +32,7 @@ class ConfusionMatrixDifference:
 
     @property
     def examples(self) -> Examples:
-        """The selected mistakes of the first."""
+        """The selected errors of the first."""
         return self.minuend.examples
 
     @property
@@ -47,12 +47,12 @@ class ConfusionMatrixDifference:
 
     @property
     def counts(self) -> np.ndarray:
-        """(classes, classes) int64, counts minus counts; of several labels (labels, 2, 2)."""
+        """(classes, classes) int64, counts minus counts; for several labels (labels, 2, 2)."""
         return np.asarray(self.minuend.counts - self.reordered(self.subtrahend.counts))
 
     @property
     def weighted(self) -> np.ndarray | None:
-        """The same of weights, None unless both have weights."""
+        """The same for weights, None unless both have weights."""
         if self.minuend.weighted is None or self.subtrahend.weighted is None:
             return None
         return np.asarray(self.minuend.weighted - self.reordered(self.subtrahend.weighted))
@@ -71,7 +71,7 @@ class ConfusionMatrixDifference:
         return {"counts": self.counts} | ({} if self.weighted is None else {"weighted": self.weighted})
 
     def metrics(self) -> dict[str, float]:
-        """The differences of metrics, but for those of the most confused pairs, which are different pairs."""
+        """The differences of metrics, except those of the most confused pairs, as the pairs may differ."""
         changes = metric_changes(self.minuend.metrics(), self.subtrahend.metrics())
         return {name: value for name, value in changes.items() if not name.startswith("confused_pair_")}
 
@@ -85,7 +85,7 @@ class ConfusionMatrixDifference:
         return columns
 
     def warnings(self) -> list[str]:
-        """Warns of different numbers of inputs, of which shares can be compared and counts can't."""
+        """A warning about different numbers of inputs, which make counts incomparable, but not shares."""
         first, second = (each.positions or each.inputs for each in (self.minuend, self.subtrahend))
         if first == second:
             return []
@@ -101,11 +101,11 @@ def difference(
     """Counts minus counts. Classes are matched by name, or by index where one result has no names.
 
     Raises:
-        InputsError: the classes differ, or only one result has several labels an input.
+        InputsError: the classes differ, or only one result has several labels per input.
     """
     if minuend.multi_label != subtrahend.multi_label:
         raise InputsError(
-            "one confusion matrix is of several labels for each input and the other of one class; both need "
+            "one confusion matrix has several labels for each input and the other one class; both need "
             "the same"
         )
     if minuend.unit != subtrahend.unit:

@@ -1,4 +1,4 @@
-"""The figure of a difference of confusion matrices: a cell for each pair of classes, both signs in colour."""
+"""The figure of a difference of confusion matrices: a coloured cell with a sign for each pair of classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CELLS_OF_A_LABEL = ("true negatives", "false positives", "false negatives", "tr
 def draw_difference(
     result: ConfusionMatrixDifference, normalize: str, order: np.ndarray, colours: Any
 ) -> Figure:
-    """Draw the difference of shares or counts; of several labels, a row for each with its four cells."""
+    """Draw the difference of shares or counts; for several labels, a row with four cells for each."""
     names = [fitted(result.names[index], _NAME_WIDTH, 8) for index in order.tolist()]
     rows = len(names)
     columns = 4 if result.multi_label else rows
@@ -60,7 +60,7 @@ def titles(result: ConfusionMatrixDifference) -> tuple[str, str]:
 def draw_difference_cells(
     axes: Any, result: ConfusionMatrixDifference, normalize: str, order: np.ndarray, colours: Any
 ) -> Any:
-    """Draw the cells into axes, and return what maps values to colours."""
+    """Draw the cells into axes, and return the mapping of values to colours."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

@@ -1,4 +1,4 @@
-"""The figure of a confusion matrix: numbers in the cells, or only colours where there are many classes."""
+"""The figure of a confusion matrix: numbers in the cells, or only colours if there are many classes."""
 
 from __future__ import annotations
 
@@ -58,22 +58,23 @@ def draw(
     order: Order = "given",
     colormap: style.Colormap = "Blues",
 ) -> Figure:
-    """Draw the matrix, a row a true class, a column a predicted one, and name the most confused pairs.
+    """Draw the matrix, with rows for true and columns for predicted classes, and the most confused pairs.
 
-    Up to 20 classes have numbers in their cells; more are told by colour alone. Inputs with several labels
-    have a matrix of 2×2 for each. Of a difference, both signs are drawn.
+    Up to 20 classes have numbers in their cells; with more classes, cells only have colours. Inputs with
+    several labels have a 2×2 matrix for each label. For a difference, both signs are drawn.
 
     Args:
         result: Counts of any number of classes, or a difference.
-        normalize: What colours and numbers are: none, how many inputs; true, their share of the true
-            class (so the diagonal is recall); predicted, of the predicted class (precision); all, of all.
-        order: The order of classes: given; cluster, confused ones side by side; support, the largest
-            first; recall, the worst found first.
-        colormap: The matplotlib colormap of the figure. It goes from light to dark; a difference needs a
-            diverging one, and any other becomes RdBu_r.
+        normalize: What colours and numbers show: none, the number of inputs; true, the share of the true
+            class (the diagonal is recall); predicted, the share of the predicted class (the diagonal is
+            precision); all, the share of all inputs.
+        order: Order of classes: given; cluster, with confused classes side by side; support, the largest
+            class first; recall, the lowest recall first.
+        colormap: Matplotlib colormap of the figure. It should go from light to dark; a difference needs a
+            diverging colormap, and any other is replaced by RdBu_r.
 
     Raises:
-        OptionError: no such colormap, or clusters of labels.
+        OptionError: no such colormap, or order="cluster" for labels.
     """
     colours = style.find_colormap(colormap)
     if isinstance(result, ConfusionMatrixDifference):
@@ -94,7 +95,7 @@ def draw_panel(
     order: Order = "given",
     colormap: style.Colormap = "Blues",
 ) -> None:
-    """Draw the matrix into axes; of several labels that of one, given by its index or name.
+    """Draw the matrix into axes; for several labels the matrix of one, given by its index or name.
 
     Raises:
         OptionError: no such label or colormap.
@@ -123,7 +124,7 @@ class _Drawing:
 
     Attributes:
         result: the counts.
-        values: (classes, classes) what colours and numbers show, in the drawn order.
+        values: (classes, classes) the values that colours and numbers show, in the drawn order.
         order: (classes,) int64, the class of each row and column.
         normalize: see `draw`.
         colours: the colormap.
@@ -159,7 +160,7 @@ class _Drawing:
         return 9 if self.classes <= 10 else 8 if self.classes <= MOST_WITH_NUMBERS else 7
 
     def figure(self) -> Figure:
-        """The figure: names left and below, the colour bar right, the most confused pairs further right."""
+        """The figure: names left and below, the colour bar on the right, then the most confused pairs."""
         names = [fitted(self.result.names[index], _NAME_WIDTH, self.font_size) for index in self.order]
         longest = max(width_of(name, self.font_size) for name in self._tick_names(names).values())
         horizontal = longest < self.cell * 0.95
@@ -176,7 +177,7 @@ class _Drawing:
         return layout.figure
 
     def panel(self, axes: Any) -> None:
-        """The matrix alone, in somebody's axes."""
+        """The matrix alone, in the user's axes."""
         names = [fitted(self.result.names[index], _NAME_WIDTH, self.font_size) for index in self.order]
         cell = axes.get_window_extent().width / axes.figure.dpi / self.classes
         longest = max(width_of(name, self.font_size) for name in self._tick_names(names).values())
@@ -198,7 +199,7 @@ class _Drawing:
         return layout, (left, _MATRIX_TOP, side, side)
 
     def _matrix(self, axes: Any) -> Any:
-        """Draw the cells; only empty ones are white, so that one input among thousands stays visible."""
+        """Draw the cells; only empty cells are white, so that one input among thousands stays visible."""
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
@@ -216,7 +217,7 @@ class _Drawing:
         return mappable
 
     def _pooled(self) -> np.ndarray:
-        """The drawn values: the largest cell where several share a pixel, so that none is lost."""
+        """The drawn values: the largest if several cells share a pixel, so that no large cell is lost."""
         block = math.ceil(self.classes / MOST_PIXELS)
         padded = np.pad(self.values, (0, -self.classes % block))
         return np.asarray(padded.reshape(self._blocks, block, self._blocks, block).max(axis=(1, 3)))

@@ -33,24 +33,25 @@ def from_predictions(
     ignore_label: int | None = None,
     top_k: TopK = 5,
 ) -> ConfusionMatrixResult:
-    """A confusion matrix of predictions at hand, without model and MLflow.
+    """A confusion matrix of predictions in memory, without a model or MLflow.
 
     Args:
-        labels: The true classes: indices, names or one-hot rows; rows with several ones for inputs with
-            several labels; or a .npy, .csv or text file of any. Of positions such as pixels, an array
-            (n, *positions) of classes, or with rows of classes, which add up to 1 where labels and
-            predictions have the same shape. Where both are (n, k), numbers other than those from 0 to 1, or
-            names, are classes of positions.
+        labels: True classes: indices, names or one-hot rows; rows with several ones for inputs with several
+            labels; or a .npy, .csv or text file of them. For positions such as pixels, an array
+            (n, *positions) of classes, or one with rows of classes, which sum to 1 if labels and predictions
+            have the same shape. If both are (n, k), numbers outside 0..1, or names, are classes of positions.
         predictions: Classes, names, probabilities or logits, one for each label; see `read_predictions`.
-        class_names: In order of their index. By default those that occur, sorted, where labels are names.
-        weights: How much each input counts, or each of its positions.
-        images: (n, height, width, 3) uint8 of the inputs, for thumbnails of mistakes.
-        threshold: For binary and several labels: the probability above which one counts as predicted.
-        ignore_label: A label of what is not counted, such as 255 in masks; -1 never is.
-        top_k: How many of the most confused pairs become metrics and highlights.
+        class_names: Class names in order of their index. By default, if labels are names, the names that
+            occur, sorted.
+        weights: Weight of each input, or of each of its positions.
+        images: (n, height, width, 3) uint8 of the inputs, for thumbnails of errors.
+        threshold: Probability above which class 1 of binary predictions, or one of several labels, counts as
+            predicted.
+        ignore_label: Label of inputs or positions to leave out, such as 255 in masks; -1 is never counted.
+        top_k: Number of most confused pairs of classes to report as metrics and highlights.
 
     Raises:
-        InputsError: arrays that don't fit each other, or hold no classes.
+        InputsError: arrays that don't fit each other, or have no classes.
         OptionError: an option out of range.
     """
     label_column = read_column(labels, "labels")
@@ -75,14 +76,14 @@ def from_predictions(
         chunk = replace(chunk, labels=np.where(chunk.labels == ignore_label, UNKNOWN, chunk.labels))
     labelled = with_label(chunk)
     if not len(labelled):
-        raise InapplicableError("all labels are -1, which stands for no label; give class indices from 0")
+        raise InapplicableError("all labels are -1, which means no label; give class indices from 0")
     accumulator.add(some(chunk, labelled), predicted.of(labelled))
     unlabelled = len(chunk) - len(labelled)
     return result_of(accumulator, head=predicted.head, unlabelled=unlabelled, top_k=top_k)
 
 
 def _are_of_positions(labels: Any, predictions: Any) -> bool:
-    """Whether there are labels for each position of an input, by shapes and values."""
+    """Whether there are labels for each position of an input, judging by shapes and values."""
     values = np.asarray(labels)
     if values.ndim < 2 or values.shape[1:] == (1,):
         return False
@@ -116,7 +117,7 @@ def _counted(
         raise InputsError(f"there are {len(values)} predictions for {len(chunk)} labels; give one for each")
     found = find_positions(replace(chunk, columns={"positions": values}), Passed(), given)
     if found is None:
-        raise InapplicableError("labels and predictions are of different positions; give one label for each")
+        raise InapplicableError("labels and predictions have different positions; give one label for each")
     labels = np.asarray(chunk.given_labels)
     several = found.head == "sigmoid" and have_rows(labels, found)
     classes = 2 if found.head == "binary" else given.classes
@@ -138,7 +139,7 @@ def _counted(
 
 
 def _class_count(predictions: Predictions, chunk: Chunk, names: tuple[str, ...] | None) -> int:
-    """The number of classes: of probabilities or names; else of label rows; else by the largest class."""
+    """The number of classes: of probabilities or names; else of label rows; else from the largest class."""
     if predictions.columns or names:
         return predictions.columns or len(names or ())
     if chunk.label_rows is not None:
@@ -147,7 +148,7 @@ def _class_count(predictions: Predictions, chunk: Chunk, names: tuple[str, ...] 
 
 
 def _names(labels: Any, predictions: Any, class_names: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The class names given; else, where labels are names, those that occur, sorted."""
+    """The given class names; else, if labels are names, those that occur, sorted."""
     if class_names is not None:
         return tuple(map(str, class_names))
     columns = [np.asarray(labels), np.asarray(predictions)]
@@ -161,11 +162,11 @@ def _chunk(labels: Any, names: tuple[str, ...] | None, weights: Any, images: np.
     """Labels of any kind as a chunk without inputs."""
     values = np.asarray(labels)
     if values.ndim not in (1, 2) or not values.size:
-        raise InputsError(f"labels have shape {values.shape}; give a class, or a row of them, for each input")
+        raise InputsError(f"labels have shape {values.shape}; give a class or a row of them for each input")
     rows = values if values.ndim == 2 and values.shape[1] > 1 else None
     indices, unknown = _class_indices(values, names)
     if unknown:
-        raise InputsError(f"labels hold {unknown[0]!r}, which is no class; pass class_names= with all")
+        raise InputsError(f"labels contain {unknown[0]!r}, which is not a class; pass all class_names=")
     total = len(values)
     for what, column in (("weights", weights), ("images", images)):
         count = total if column is None else len(np.atleast_1d(column))

@@ -1,4 +1,4 @@
-"""Predictions that were given in place of a model: of inputs, or of their positions such as pixels."""
+"""Predictions given in place of a model: of inputs, or of their positions such as pixels."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Given:
     """Predictions that were given.
 
     Attributes:
-        columns: their values, one for each input, by name; of positions, "positions".
+        columns: their values, one for each input, by name; "positions" for predictions of positions.
         classes: the number of classes.
-        head: see `Predictions`; "" for those of positions, as it depends on the labels.
-        rank: the number of axes of positions, None where it is not known.
+        head: see `Predictions`; "" for predictions of positions, as it depends on the labels.
+        rank: the number of axes of positions, None if not known.
         independent: see `are_independent`.
     """
 
@@ -53,10 +53,10 @@ def read_given(
 
     Args:
         values: classes, names, probabilities or logits.
-        shape: of the model's output, with the batch axis; None where it is not known.
-        class_names: the names of the classes, where known.
+        shape: the shape of the model's output, with the batch axis; None if not known.
+        class_names: the names of the classes, if known.
         threshold: see `read_predictions`.
-        of_positions: whether values are of positions, whatever their shape.
+        of_positions: whether values are of positions, regardless of their shape.
 
     Raises:
         InputsError: see `read_predictions`.
@@ -79,7 +79,7 @@ def read_given(
 
 
 def _largest(array: np.ndarray) -> int:
-    """The highest class; -1 where there are other than whole numbers."""
+    """The highest class; -1 unless all values are whole numbers."""
     is_whole = array.dtype.kind in "biu" or bool((array == np.floor(array)).all())
     return int(array.max()) if is_whole and array.size else -1
 
@@ -88,27 +88,27 @@ def _as_positions(values: Any, class_names: Sequence[str] | None) -> np.ndarray:
     """Predictions of positions as numbers.
 
     Raises:
-        InputsError: a name that is no class.
+        InputsError: a name that is not a class.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "SUO":
         return array
     indices, unknown = class_indices(array.reshape(-1), class_names)
     if unknown:
-        raise InputsError(f"predictions name {unknown[0]!r}, which is no class; pass class_names= with all")
+        raise InputsError(f"predictions contain {unknown[0]!r}, which is not a class; pass all class_names=")
     return indices.reshape(array.shape)
 
 
 def find_positions(chunk: Chunk, passed: Passed, given: Given | None) -> PositionPredictions | None:
-    """What is predicted at each position, where labels are of positions; None where they are of inputs.
+    """The prediction at each position if labels are of positions; None if they are of inputs.
 
     Args:
         chunk: inputs, perhaps with `given_labels`.
-        passed: what the model gave for them.
-        given: predictions that were given in its place.
+        passed: the outputs of the model for them.
+        given: predictions given in place of the model.
 
     Raises:
-        InapplicableError: labels of other positions.
+        InapplicableError: labels and predictions have different positions.
     """
     labels = chunk.given_labels
     if labels is None:
@@ -122,7 +122,7 @@ def find_positions(chunk: Chunk, passed: Passed, given: Given | None) -> Positio
         return None
     else:
         raise InapplicableError(
-            f"labels have {words_of(labels.shape[1:])} values for each input, which are no classes of it; "
+            f"labels have {words_of(labels.shape[1:])} values for each input, so they can't be its class; "
             "give a class, or a row of classes, for each input"
         )
     if are_of_positions(labels, found):
@@ -130,13 +130,13 @@ def find_positions(chunk: Chunk, passed: Passed, given: Given | None) -> Positio
     if labels.ndim < 2 or labels.shape[1:] == (1,):
         return None
     raise InapplicableError(
-        f"labels have {words_of(labels.shape[1:])} values for each input, and the model gives classes at "
+        f"labels have {words_of(labels.shape[1:])} values for each input, but the model gives classes at "
         f"{words_of(found.shape)} positions; give a class, or a row of classes, for each position"
     )
 
 
 def are_independent(values: np.ndarray) -> bool:
-    """Whether the rows along the last axis are probabilities that don't all add up to 1."""
+    """Whether the rows along the last axis are probabilities that don't all sum to 1."""
     if values.dtype.kind != "f":
         return False
     rows = max(1, AT_ONCE // max(1, values[:1].size))
@@ -148,18 +148,19 @@ def are_independent(values: np.ndarray) -> bool:
 def read_positions(
     values: Any, labels: np.ndarray, *, rank: int | None, independent: bool
 ) -> PositionPredictions:
-    """Predictions of positions that were given: classes, probabilities or logits.
+    """Given predictions of positions: classes, probabilities or logits.
 
     Args:
         values: (n, *positions) classes or probabilities of the second class, or (n, *positions, classes)
             probabilities or logits.
         labels: (n, …) of positions.
-        rank: the number of axes of positions; None where only the shapes of labels and predictions say it.
-        independent: see `are_independent`, of all predictions.
+        rank: the number of axes of positions; None if it must be found from the shapes of labels and
+            predictions.
+        independent: see `are_independent`, for all predictions.
 
     Raises:
         InputsError: they are not finite, or fractions outside 0..1.
-        InapplicableError: they fit no labels.
+        InapplicableError: they don't fit the labels.
     """
     values = np.asarray(values)
     if values.dtype.kind not in "biuf" or (values.dtype.kind == "f" and not np.isfinite(values).all()):
@@ -176,26 +177,26 @@ def read_positions(
     values = values[..., 0] if values.ndim == rank + 2 else values
     if values.ndim != rank + 1:
         raise InapplicableError(
-            f"predictions have {words_of(values.shape[1:])} values for each input, and labels "
+            f"predictions have {words_of(values.shape[1:])} values for each input, but labels "
             f"{words_of(labels.shape[1:])}; give a class, or a row of classes, for each position"
         )
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         if values.min() < 0 or values.max() > 1:
             raise InputsError(
                 f"predictions are fractions from {values.min():g} to {values.max():g}; give probabilities of "
-                "class 1, from 0 to 1, or classes"
+                "class 1 from 0 to 1, or classes"
             )
         return PositionPredictions(values, "binary")
     return PositionPredictions(values.astype(np.int64), "classes")
 
 
 def _rank(values: np.ndarray, labels: np.ndarray) -> int:
-    """The number of axes of positions, by the shapes of labels and predictions."""
+    """The number of axes of positions, from the shapes of labels and predictions."""
     if values.ndim != labels.ndim:
         return min(values.ndim, labels.ndim) - 1
     if 1 in (values.shape[-1], labels.shape[-1]):
         return values.ndim - 2
-    # Classes 0 and 1 may add up by chance where there are few.
+    # Rows of classes 0 and 1 may sum to 1 by chance if there are few.
     are_rows = _add_up(labels) or (_largest(values) < 0 and _add_up(values))
     return values.ndim - (2 if are_rows else 1)
 

@@ -48,7 +48,7 @@ def draw_labels_grid(
 
 
 def draw_label(axes: Any, result: ConfusionMatrixResult, label: int, normalize: str, colours: Any) -> None:
-    """Draw the matrix of one label into somebody's axes."""
+    """Draw the matrix of one label into the user's axes."""
     _panel(axes, result, label, _shades(result, normalize)[label], colours)
     _panel_title(axes, result, label)
     axes.set_yticks([0, 1], ["absent", "present"], size=7)

@@ -14,11 +14,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class PerClass:
-    """The measures of each class, float64; a share of nothing is 0, as with `zero_division=0`.
+    """The measures of each class, float64; 0/0 counts as 0, as with `zero_division=0`.
 
     Attributes:
-        precision: (classes,) the share of predictions of the class that are right.
-        recall: (classes,) the share of inputs of the class that are predicted as it.
+        precision: (classes,) the fraction of predictions of the class that are correct.
+        recall: (classes,) the fraction of inputs of the class that are predicted as it.
         f1: (classes,) their harmonic mean.
         support: (classes,) the count or weight of inputs of the class.
         predicted: (classes,) the count or weight of inputs predicted as the class.
@@ -64,9 +64,9 @@ def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def single_measures(matrix: np.ndarray, occurs: np.ndarray | None = None) -> dict[str, float]:
     """Accuracy, balanced accuracy, macro F1 and Cohen's kappa of (classes, classes).
 
-    Balanced accuracy is the mean recall of the classes among the labels, macro F1 the mean of those
-    among labels or predictions (`occurs`, where their weights may all be 0). Kappa is left out where it
-    is 0/0: all inputs belong to one class, and are predicted as it.
+    Balanced accuracy is the mean recall of the classes among the labels, macro F1 the mean F1 of the classes
+    among labels or predictions (`occurs`, even if their weights are all 0). Kappa is left out if it is 0/0,
+    i.e. if all inputs belong to one class and are predicted as it.
     """
     each = per_class(matrix)
     total = matrix.sum()
@@ -109,7 +109,7 @@ def normalized(matrix: np.ndarray, how: str) -> np.ndarray:
 
     Args:
         matrix: counts or weights.
-        how: "none" leaves it as it is; "true" gives shares of each row, "predicted" of each column,
+        how: "none" leaves it unchanged; "true" gives shares of each row, "predicted" of each column,
             "all" of everything.
     """
     axes = {"true": (-1,), "predicted": (-2,), "all": (-2, -1)}

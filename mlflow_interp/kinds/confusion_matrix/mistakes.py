@@ -15,7 +15,7 @@ from mlflow_interp.core.selection import DECIMALS, row_keys
 
 MOST_OF_A_PAIR = 6
 MOST_OF_ALL = 600
-TOP_CLASSES = 5  # stored of each input
+TOP_CLASSES = 5  # classes stored for each input
 THUMBNAIL_SIDE = 64  # pixels
 
 
@@ -24,14 +24,14 @@ class Mistake:
     """A wrongly predicted input.
 
     Attributes:
-        cell: the true and the predicted class; of several labels, the label and its prediction, 0 or 1.
-        confidence: the probability of the wrong prediction, 0 where not known; of positions, the share of
-            those of the input that stand in the cell.
+        cell: the true and the predicted class; for several labels, the label and its prediction, 0 or 1.
+        confidence: the probability of the wrong prediction, 0 if not known; for positions, the share of the
+            input's positions in the cell.
         index: its position in all inputs.
         name: its name.
-        label: its true class; of several labels, the wrongly predicted one.
+        label: its true class; for several labels, the wrongly predicted label.
         classes: (k,) int64 the most probable classes, best first.
-        probabilities: (k,) float32 their probabilities, or (0,) where not known.
+        probabilities: (k,) float32 their probabilities, or (0,) if not known.
         thumbnail: (side, side, 3) uint8 or None.
         digest: (16,) uint8 of the input, or None.
     """
@@ -49,7 +49,7 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False)
 class _Orders:
-    """Mistakes by what orders them: arrays with a row a mistake.
+    """The sort keys of mistakes: arrays with one row per mistake.
 
     Attributes:
         cells: (m, 2) int64.
@@ -81,8 +81,8 @@ class _Orders:
     def candidates(self) -> np.ndarray:
         """The rows that can still be selected, whatever is added.
 
-        Each of the three choices is a top-k under an order that does not depend on other mistakes, with at
-        most so many of a cell; so what a part drops, the whole would drop too.
+        Each of the three choices is a top-k under an order that does not depend on other mistakes, with a
+        limit per cell; a row that a part drops would therefore be dropped from the whole too.
         """
         by_confidence = -self.confidences
         chosen = [
@@ -107,10 +107,10 @@ class _Orders:
 class Mistakes:
     """Selects at most `MOST_OF_A_PAIR` mistakes of each pair of classes and `MOST_OF_ALL` together.
 
-    Where these are too many, pairs get seats by their number of mistakes (D'Hondt's method), so that the
-    most confused pairs have several and rare ones at least one. Of very many pairs, candidates are the most
-    confident mistakes of all, the most confident one of each pair, and a random sample. How the inputs are
-    cut into chunks and parts makes no difference, nor does their order.
+    If there are too many, pairs get seats by their number of mistakes (D'Hondt's method), so that the most
+    confused pairs have several and rare pairs at least one. If there are very many pairs, candidates are the
+    most confident mistakes of all, the most confident one of each pair, and a random sample. The result does
+    not depend on how inputs are split into chunks and parts, nor on their order.
     """
 
     def __init__(self) -> None:
@@ -127,15 +127,15 @@ class Mistakes:
         probabilities: np.ndarray | None,
         times: np.ndarray | None = None,
     ) -> None:
-        """Take in mistakes.
+        """Add mistakes.
 
         Args:
             chunk: The inputs.
-            rows: (m,) the rows of the mistakes; one with several wrong labels occurs several times.
+            rows: (m,) the rows of the mistakes; an input with several wrong labels occurs several times.
             cells: (m, 2) int64, see `Mistake.cell`.
-            confidence: (m,) of the wrong prediction.
-            probabilities: (n, classes) of the whole chunk, where known.
-            times: (m,) how many mistakes each stands for; one by default.
+            confidence: (m,) the confidence of the wrong prediction.
+            probabilities: (n, classes) of the whole chunk, if known.
+            times: (m,) the number of mistakes that each represents; one by default.
         """
         if not len(rows):
             return
@@ -156,14 +156,14 @@ class Mistakes:
             self._prune()
 
     def merge(self, other: Mistakes) -> None:
-        """Take in the mistakes of other inputs."""
+        """Add the mistakes of other inputs."""
         self._counts.update(other._counts)
         self._orders += other._orders
         self._mistakes |= other._mistakes
         self._prune()
 
     def _prune(self) -> None:
-        """Drop what can't be selected any more."""
+        """Drop mistakes that can no longer be selected."""
         if not self._orders:
             return
         orders = _Orders.join(self._orders)
@@ -191,7 +191,7 @@ def _by_confidence(mistake: Mistake) -> tuple[float, int, tuple[int, int]]:
 
 
 def occurrence_numbers(cells: Iterable[tuple[int, ...]]) -> list[int]:
-    """For each cell, how often it has occurred so far: 1 for its first occurrence, 2 for its second."""
+    """For each cell, the number of its occurrences so far: 1 for the first, 2 for the second."""
     counts: Counter[tuple[int, ...]] = Counter()
     numbers = []
     for cell in cells:
@@ -225,7 +225,7 @@ def _mistake(
 
 
 def as_examples(mistakes: list[Mistake], class_names: tuple[str, ...] | None) -> Examples:
-    """Mistakes as examples, a row each; `probabilities` (m, 0) where they are not known."""
+    """Mistakes as examples, one row each; `probabilities` is (m, 0) if they are not known."""
     return Examples(
         indices=np.array([each.index for each in mistakes], np.int64),
         names=tuple(each.name for each in mistakes),
@@ -244,7 +244,7 @@ def _digests(digests: list[np.ndarray | None]) -> np.ndarray | None:
 
 
 def thumbnails_of(mistakes: list[Mistake]) -> np.ndarray | None:
-    """The thumbnails of mistakes, (m, side, side, 3) uint8; None where inputs aren't images."""
+    """The thumbnails of mistakes, (m, side, side, 3) uint8; None if inputs aren't images."""
     images = [each.thumbnail for each in mistakes if each.thumbnail is not None]
     same_shape = len(images) == len(mistakes) and len({image.shape for image in images}) == 1
     return np.stack(images) if same_shape else None

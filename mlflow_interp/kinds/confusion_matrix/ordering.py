@@ -11,7 +11,7 @@ from mlflow_interp.kinds.confusion_matrix.measures import normalized, per_class
 
 Order = Literal["given", "cluster", "support", "recall"]
 
-_MOST_OPTIMAL = 200  # classes: an optimal order of leaves costs the cube of their number
+_MOST_OPTIMAL = 200  # classes; the cost of an optimal order grows with the cube of their number
 
 
 def class_order(matrix: np.ndarray, order: Order) -> np.ndarray:
@@ -19,26 +19,26 @@ def class_order(matrix: np.ndarray, order: Order) -> np.ndarray:
 
     Args:
         matrix: (classes, classes) or (labels, 2, 2).
-        order: "given"; "cluster", which has confused classes side by side; "support", the largest class
-            first; "recall", the worst found first.
+        order: "given"; "cluster", with confused classes side by side; "support", the largest class first;
+            "recall", the lowest recall first.
 
     Raises:
-        OptionError: clusters of labels, which are not confused with each other.
+        OptionError: "cluster" for labels, which are not confused with each other.
     """
     if order == "cluster" and matrix.ndim == 3:
-        raise OptionError(f"no order {order!r} of labels; there are: given, support, recall")
+        raise OptionError(f"no order {order!r} for labels; there are: given, support, recall")
     if order == "given":
         return np.arange(len(matrix))
     if order == "cluster":
         return clustered(matrix)
     each = per_class(matrix)
-    # A class without inputs has no recall: it comes last.
+    # A class without inputs has no recall and comes last.
     keys = -each.support if order == "support" else np.where(each.support > 0, each.recall, np.inf)
     return np.argsort(keys, kind="stable")
 
 
 def clustered(matrix: np.ndarray) -> np.ndarray:
-    """Classes ordered by average linkage: close where a large share of one is predicted as the other."""
+    """Classes ordered by average linkage: close if a large share of one is predicted as the other."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 

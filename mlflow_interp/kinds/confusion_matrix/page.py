@@ -1,4 +1,4 @@
-"""The page of a confusion matrix: every cell with its numbers and mistakes, over steps."""
+"""The page of a confusion matrix: every cell with its numbers and errors, over steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHADES = 33
 def page(
     result: ConfusionMatrixResult, *, normalize: str = "true", order: Order = "given", colormap: str = "Blues"
 ) -> str:
-    """A page that opens offline: the matrix, the numbers and mistakes of each cell, every class."""
+    """A page that works offline: the matrix, the numbers and errors of each cell, every class."""
     return page_over({0: result}, normalize=normalize, order=order, colormap=colormap)
 
 
@@ -40,18 +40,18 @@ def page_over(
     """The same page with a slider over steps, such as epochs.
 
     Args:
-        results: by step, all of the same classes.
-        normalize: the initial meaning of colours, see `draw`.
+        results: by step, all with the same classes.
+        normalize: the initial normalisation of colours, see `draw`.
         order: the initial order of classes; clusters are those of the last step.
         colormap: see `draw`; on a dark page, reversed if it starts light.
 
     Raises:
-        InputsError: no steps, or steps of different classes.
-        OptionError: no such colormap, or clusters of labels.
+        InputsError: no steps, or steps with different classes.
+        OptionError: no such colormap, or order="cluster" for labels.
     """
     if len({(result.counts.shape, result.names, result.unit) for result in results.values()}) != 1:
         raise InputsError(
-            f"{len(results)} steps of different classes; give one or more, all of the same classes"
+            f"{len(results)} steps with different classes; give at least one step, all with the same classes"
         )
     last = list(results.values())[-1]
     class_order(last.matrix, order)  # checks the option
@@ -86,7 +86,7 @@ def _data(results: Mapping[int, ConfusionMatrixResult], last: ConfusionMatrixRes
 
 
 def _step(step: int, result: ConfusionMatrixResult, thumbnails: _Thumbnails, most: int) -> dict[str, Any]:
-    """One step: its non-empty cells, and mistakes."""
+    """One step: its non-empty cells, and errors."""
     counts = result.counts.ravel()
     filled = np.flatnonzero(counts)
     weights = None if result.weighted is None else _packed(result.weighted.ravel()[filled], np.float32)
@@ -102,7 +102,7 @@ def _step(step: int, result: ConfusionMatrixResult, thumbnails: _Thumbnails, mos
 
 
 def _is_wide(result: ConfusionMatrixResult) -> bool:
-    """Whether a count of 32 bits is too small, as it may be for pixels."""
+    """Whether 32-bit counts are too small, as may be the case for pixels."""
     return bool(result.counts.max() > np.iinfo(np.uint32).max)
 
 
@@ -111,7 +111,7 @@ def _packed(values: np.ndarray, dtype: Any) -> str:
 
 
 def _sample(cells: np.ndarray, most: int) -> list[int]:
-    """The rows of at most `most` mistakes: the first of every cell, then the second, and so on."""
+    """The rows of at most `most` errors: the first of every cell, then the second, and so on."""
     ranks = occurrence_numbers(map(tuple, cells.tolist()))
     return sorted(sorted(range(len(ranks)), key=ranks.__getitem__)[:most])
 
@@ -129,7 +129,7 @@ def _mistake(result: ConfusionMatrixResult, row: int, thumbnails: _Thumbnails) -
 
 
 class _Thumbnails:
-    """Thumbnails as data: URIs, each stored once, however many steps and cells use it."""
+    """Thumbnails as data: URIs, each stored only once for all steps and cells."""
 
     def __init__(self) -> None:
         self.sources: list[str] = []

@@ -1,4 +1,4 @@
-"""Labels and predictions of positions, such as pixels or tokens, as pairs that are counted."""
+"""Labels and predictions of positions, such as pixels or tokens, as pairs to count."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mlflow_interp.core.annotations import class_indices
 from mlflow_interp.core.chunk import UNKNOWN, Chunk, flatten
 from mlflow_interp.exceptions import InputsError
 
-AT_ONCE = 1 << 20  # positions, so that memory is bounded whatever the size of inputs
-CLOSE = 1e-2  # to 1, of the sum of a row of probabilities
+AT_ONCE = 1 << 20  # positions, so that memory is bounded for inputs of any size
+CLOSE = 1e-2  # distance from 1 of the sum of a row of probabilities
 _BYTES = (0, 255)  # of a mask that was stored as a grey image
 
 
 @dataclass(frozen=True, eq=False)
 class PositionPredictions:
-    """What is predicted at each position of n inputs.
+    """The prediction at each position of n inputs.
 
     Attributes:
         values: by the head: "binary" (n, *positions) the probability of the second class; "sigmoid"
             (n, *positions, classes) the probability of each; else (n, *positions) classes.
         head: see `values`.
-        mask: (n, *positions) bool, false where a position doesn't count; None where all do. With fewer
-            axes, of all positions along the further ones.
+        mask: (n, *positions) bool, false where a position doesn't count; None if all count. With fewer axes,
+            it applies to all positions along the remaining ones.
     """
 
     values: np.ndarray
@@ -48,9 +48,9 @@ class Pairs:
     Attributes:
         first: the row of the first of these inputs in the chunk.
         totals: (k,) int64, the number of positions of each, in their order.
-        labels: (m,) int64 the true class, or (m, labels) bool where there may be several.
-        predicted: the same of the prediction.
-        weights: (m,) float64, None where all count alike.
+        labels: (m,) int64 the true class, or (m, labels) bool if there may be several.
+        predicted: the same for the prediction.
+        weights: (m,) float64, None if all weights are equal.
         left_out: the number of positions that don't count, by reason.
     """
 
@@ -83,14 +83,14 @@ def have_rows(labels: np.ndarray, predictions: PositionPredictions) -> bool:
 
 
 def _rows_last(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Labels with rows of classes along the last axis; None where they fit no positions of this shape."""
+    """Labels with rows of classes along the last axis; None if they don't fit positions of this shape."""
     if labels.shape[1:-1] == shape:
         return labels
     return np.moveaxis(labels, 1, -1) if labels.shape[2:] == shape else None
 
 
 def unit_of(inputs: Any, shape: tuple[int, ...]) -> str:
-    """What positions of this shape are called: tokens, pixels, voxels or positions."""
+    """The unit of positions of this shape: tokens, pixels, voxels or positions."""
     arrays = [] if inputs is None else flatten(inputs)
     if len(shape) == 1 and any(array.shape[1:] == shape and _are_tokens(array) for array in arrays):
         return "tokens"
@@ -99,7 +99,7 @@ def unit_of(inputs: Any, shape: tuple[int, ...]) -> str:
 
 
 def _are_tokens(array: np.ndarray) -> bool:
-    """Whether these are text, or whole numbers, as they are looked up in an embedding."""
+    """Whether these are text, or whole numbers, which are looked up in an embedding."""
     return array.dtype.kind in "SUO" or bool((array == np.floor(array)).all())
 
 
@@ -116,10 +116,10 @@ def pairs_of(
 
     Args:
         chunk: inputs whose `given_labels` are of positions.
-        predictions: theirs.
+        predictions: the predictions for these inputs.
         classes: the number of classes, or labels.
-        class_names: of labels by name.
-        ignore_label: the label of positions that don't count; `UNKNOWN` never does.
+        class_names: the class names, for labels by name.
+        ignore_label: the label of positions that don't count; `UNKNOWN` never counts.
         threshold: the probability above which a binary head's second class, or one of several labels, counts
             as predicted.
 
@@ -133,7 +133,7 @@ def pairs_of(
     width = np.asarray(_rows_last(np.asarray(chunk.given_labels), shape)).shape[-1] if with_rows else classes
     if width != classes:
         raise InputsError(
-            f"labels are rows of {width}, and there are {classes} classes; give a number for each class, or "
+            f"labels are rows of {width}, but there are {classes} classes; give a number for each class, or "
             "class indices"
         )
     rows = max(1, AT_ONCE // max(1, math.prod(shape)))
@@ -155,7 +155,7 @@ def pairs_of(
             if ignore_label is not None:
                 _leave_out(counts, labels != ignore_label, f"of label {ignore_label}", left_out)
             _leave_out(counts, labels != UNKNOWN, "without label", left_out)
-        # Where all count, a view is enough.
+        # If all count, a view is enough.
         kept: Any = counts if left_out else np.s_[:, :]
         columns = (labels, predicted, part_weights)
         found, guess, weight = (
@@ -175,7 +175,7 @@ def pairs_of(
 
 
 def _leave_out(counts: np.ndarray, kept: np.ndarray, reason: str, left_out: Counter[str]) -> None:
-    """Count no longer what is not kept."""
+    """Stop counting positions that are not kept."""
     number = int((counts & ~kept).sum())
     if number:
         left_out[reason] += number
@@ -191,7 +191,7 @@ def _spread(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _decided(
     predictions: PositionPredictions, part: slice, threshold: float, *, multi_label: bool
 ) -> np.ndarray:
-    """Predicted classes, or of several labels (n, *positions, labels) bool."""
+    """Predicted classes, or for several labels (n, *positions, labels) bool."""
     values = predictions.values[part]
     if predictions.head == "binary" or multi_label:
         decided = values > threshold
@@ -207,12 +207,12 @@ def _flat_labels(
     *,
     multi_label: bool,
 ) -> np.ndarray:
-    """(n, positions) integers, or of several labels (n, positions, labels) bool."""
+    """(n, positions) integers, or for several labels (n, positions, labels) bool."""
     count = len(labels)
     if labels.dtype.kind in "SUO":
         indices, unknown = class_indices(labels.reshape(-1), class_names)
         if unknown:
-            raise InputsError(f"labels hold {unknown[0]!r}, which is no class; pass class_names= with all")
+            raise InputsError(f"labels contain {unknown[0]!r}, which is not a class; pass all class_names=")
         return indices.reshape(count, -1)
     if labels.shape[1:] in (shape, (*shape, 1)):
         return _whole(labels, names).reshape(count, -1)
@@ -221,15 +221,15 @@ def _flat_labels(
     if multi_label:
         if not ((rows == 0) | (rows == 1)).all():
             wrong = rows[(rows != 0) & (rows != 1)][0]
-            raise InputsError(f"rows of labels hold {wrong:g}; give 1 for each label a position has, else 0")
+            raise InputsError(f"rows of labels contain {wrong:g}; give 1 for labels of a position, else 0")
         return np.asarray(rows == 1)
     total = rows.sum(axis=-1)
     wrong_rows = np.nonzero((np.abs(total - 1) > CLOSE) & (total != 0))
     if len(wrong_rows[0]) or rows.min() < 0:
         name = names[wrong_rows[0][0]] if len(wrong_rows[0]) else names[0]
         raise InputsError(
-            f"rows of labels of input {name!r} are no distributions over {rows.shape[-1]} classes; give a "
-            "row that adds up to 1, or a class, for each position"
+            f"rows of labels of input {name!r} are not distributions over {rows.shape[-1]} classes; give a "
+            "row that sums to 1, or a class, for each position"
         )
     # A row of zeros names no class.
     return np.where(total == 0, UNKNOWN, rows.argmax(axis=-1))
@@ -239,18 +239,18 @@ def _whole(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Labels as integers.
 
     Raises:
-        InputsError: some are no whole numbers.
+        InputsError: some are not whole numbers.
     """
     if labels.dtype.kind == "b":
         return labels.astype(np.uint8)
     if labels.dtype.kind != "f":
         return labels
-    # NaN and infinity are no whole numbers either.
+    # NaN and infinity are not whole numbers either.
     wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)))
     if wrong.any():
         row = int(np.nonzero(wrong)[0][0])
         raise InputsError(
-            f"labels of input {names[row]!r} hold {labels[wrong][0]:g}; give a class index for each position"
+            f"labels of input {names[row]!r} contain {labels[wrong][0]:g}; give class indices for positions"
         )
     return labels.astype(np.int64)
 
@@ -267,7 +267,7 @@ def _check_range(pairs: Pairs, names: Sequence[str], classes: int) -> None:
     else:
         advice = f"if it marks positions that don't count, pass ignore_label={label}"
     raise InputsError(
-        f"input {name!r} has positions of label {label}, and there are classes 0 to {classes - 1}; {advice}"
+        f"input {name!r} has positions with label {label}, but the classes are 0–{classes - 1}; {advice}"
     )
 
 
@@ -291,5 +291,5 @@ def _weights(chunk: Chunk, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def words_of(shape: Sequence[int]) -> str:
-    """A shape in words, such as 16×16."""
+    """A shape as text, such as 16×16."""
     return "×".join(map(str, shape))

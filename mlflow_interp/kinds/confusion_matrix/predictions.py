@@ -24,10 +24,10 @@ class Predictions:
     """Predictions for n inputs.
 
     Attributes:
-        classes: (n,) int64 the predicted class of each input; of several labels, (n, labels) bool, the
+        classes: (n,) int64 the predicted class of each input; for several labels, (n, labels) bool, the
             predicted labels.
-        probabilities: (n, classes) float, None where not known.
-        head: "softmax", "binary", "multi-label", or "classes" where there are no probabilities.
+        probabilities: (n, classes) float, None if not known.
+        head: "softmax", "binary", "multi-label", or "classes" if there are no probabilities.
     """
 
     classes: np.ndarray
@@ -41,7 +41,7 @@ class Predictions:
 
     @property
     def columns(self) -> int | None:
-        """The number of classes, None where it follows only from all predictions and labels."""
+        """The number of classes, None if it can only be determined from all predictions and labels."""
         rows = self.classes if self.multi_label else self.probabilities
         return None if rows is None else int(rows.shape[1])
 
@@ -51,7 +51,7 @@ class Predictions:
         return Predictions(self.classes[rows], probabilities, self.head)
 
     def single(self) -> Predictions:
-        """One class for each input: of several labels, the most probable."""
+        """One class for each input: for several labels, the most probable one."""
         if not self.multi_label or self.probabilities is None:
             return self
         return decide(self.probabilities, "softmax", 0.5)
@@ -69,9 +69,9 @@ def decide(probabilities: np.ndarray, head: str, threshold: float) -> Prediction
     """The predicted class (or labels) of probabilities (n, classes).
 
     Args:
-        probabilities: a row an input.
-        head: "binary": class 1 where its probability is above the threshold; "multi-label": each label
-            whose probability is; otherwise the most probable class.
+        probabilities: one row per input.
+        head: "binary": class 1 if its probability is above the threshold; "multi-label": each label whose
+            probability is above it; otherwise the most probable class.
         threshold: between 0 and 1.
     """
     if head == "multi-label":
@@ -86,14 +86,14 @@ def read_predictions(
 ) -> Predictions:
     """Predictions from a path, classes or names (n,), or probabilities or logits (n, classes).
 
-    Fractions (n,) or (n, 1) are probabilities of class 1. Rows in which every number is from 0 to 1 and
-    which don't all add up to 1 are probabilities of labels, of which an input may have several.
+    Fractions (n,) or (n, 1) are probabilities of class 1. Rows of numbers from 0 to 1 that don't all sum to 1
+    are probabilities of labels, and an input may have several labels.
 
     Args:
         predictions: The predictions, or a path to a file of them.
         class_names: For predictions by name.
-        threshold: For binary and several labels; see `decide`.
-        multi_label: Whether inputs have several labels, which decides how rows are read.
+        threshold: For binary and multi-label predictions; see `decide`.
+        multi_label: Whether inputs have several labels, which determines how rows are read.
 
     Raises:
         InputsError: they can't be read, are empty, are not finite, or name an unknown class.
@@ -108,9 +108,9 @@ def read_predictions(
     indices, unknown = class_indices(values, class_names)
     if unknown:
         advice = nearest(unknown[0], class_names, most=3) if class_names else "; pass class_names="
-        raise InputsError(f"predictions name {unknown[0]!r}, which is no class{advice}")
+        raise InputsError(f"predictions contain {unknown[0]!r}, which is not a class{advice}")
     if indices.min() < 0:
-        raise InputsError(f"predictions hold class {indices.min()}; classes are numbered from 0")
+        raise InputsError(f"predictions contain class {indices.min()}; classes are numbered from 0")
     return Predictions(indices, None)
 
 
@@ -118,7 +118,7 @@ def _as_array(predictions: Any) -> np.ndarray:
     try:
         values = np.asarray(predictions)
     except ValueError as error:
-        raise InputsError(f"predictions are rows of different lengths; {_ACCEPTED}") from error
+        raise InputsError(f"predictions have rows of different lengths; {_ACCEPTED}") from error
     if values.ndim not in (1, 2) or not values.size:
         raise InputsError(f"predictions have shape {values.shape}; {_ACCEPTED}")
     if values.dtype.kind not in "biufSUO":
@@ -126,8 +126,8 @@ def _as_array(predictions: Any) -> np.ndarray:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         wrong = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
         raise InputsError(
-            f"predictions hold NaN or infinite values for {len(wrong)} inputs, first input {wrong[0]}; "
-            "leave these inputs out, or mend the model"
+            f"predictions contain NaN or infinite values for {len(wrong)} inputs, first input {wrong[0]}; "
+            "leave these inputs out, or fix the model"
         )
     return values
 
@@ -135,8 +135,8 @@ def _as_array(predictions: Any) -> np.ndarray:
 def _check_range(values: np.ndarray) -> None:
     if values.min() < 0 or values.max() > 1:
         raise InputsError(
-            f"predictions are fractions from {values.min():g} to {values.max():g}, a number an input; give "
-            "probabilities of class 1, from 0 to 1, or classes"
+            f"predictions are fractions from {values.min():g} to {values.max():g}, one per input; give "
+            "probabilities of class 1 from 0 to 1, or classes"
         )
 
 
@@ -147,8 +147,8 @@ def _rows(values: np.ndarray, threshold: float, multi_label: bool) -> Prediction
     are_probabilities = values.min() >= 0 and values.max() <= 1
     if multi_label and not are_probabilities:
         raise InputsError(
-            f"predictions reach from {values.min():g} to {values.max():g}, and each label needs a "
-            "probability from 0 to 1; pass them through a sigmoid"
+            f"predictions range from {values.min():g} to {values.max():g}, but each label needs a "
+            "probability from 0 to 1; apply a sigmoid"
         )
     if are_probabilities and (multi_label or np.abs(values.sum(axis=1) - 1).max() > 1e-2):
         return decide(values, "multi-label", threshold)

@@ -1,4 +1,4 @@
-"""A confusion matrix with its measures and a selection of mistakes."""
+"""A confusion matrix with its measures and a selection of errors."""
 
 from __future__ import annotations
 
@@ -26,34 +26,35 @@ from mlflow_interp.kinds.confusion_matrix.mistakes import as_examples, thumbnail
 if TYPE_CHECKING:
     from mlflow_interp.kinds.confusion_matrix.difference import ConfusionMatrixDifference
 
-#: The number of most confused pairs that are named.
+#: The number of most confused pairs to report.
 TopK = Annotated[int, Range(least=0)]
 
 
 @dataclass(frozen=True, eq=False)
 class ConfusionMatrixResult:
-    """How often each class was taken for each.
+    """How often each class was predicted as each class.
 
     Attributes:
-        counts: (classes, classes) int64, a row a true class, a column a predicted one. Of several labels
-            an input, (labels, 2, 2): [[true negatives, false positives], [false negatives, true positives]].
-        weighted: the same, float64, weights summed; None where no weights were given.
-        examples: the mistakes kept, the most confident first; `probabilities` (m, 0) where not known.
-        cells: (m, 2) int64, which cell each of those stands in: true and predicted class; of several
-            labels, which label, and 1 where it was wrongly found or 0 where it was missed.
-        thumbnails: (m, side, side, 3) uint8, theirs; None where inputs aren't pictures.
-        inputs: how many were counted.
-        right: how many, or what weight of them, were predicted rightly: every label of an input.
-        unlabelled: how many had no label, and were not counted.
-        head: "softmax", "sigmoid", "binary", "linear", "multi-label", or "classes" for classes at hand.
-        top_k: how many of the most confused pairs are metrics and highlights.
-        given: predictions and weights that were given, in words, and the label that is not counted.
+        counts: (classes, classes) int64, with a row for each true class and a column for each predicted one.
+            For several labels per input, (labels, 2, 2): [[true negatives, false positives],
+            [false negatives, true positives]].
+        weighted: the same with summed weights, float64; None if no weights were given.
+        examples: the errors kept, the most confident first; `probabilities` is (m, 0) if not known.
+        cells: (m, 2) int64, the cell of each error: true and predicted class; for several labels, the label,
+            and 1 for a false positive or 0 for a false negative.
+        thumbnails: (m, side, side, 3) uint8 of the errors; None if inputs aren't images.
+        inputs: the number of inputs counted.
+        right: the number, or weight, of correct predictions; for several labels, all labels must be correct.
+        unlabelled: the number of inputs without a label, which are not counted.
+        head: "softmax", "sigmoid", "binary", "linear", "multi-label", or "classes" for given classes.
+        top_k: the number of most confused pairs to report as metrics and highlights.
+        given: given predictions and weights, as text, and the label that is not counted.
         title: the name of the method in titles and captions.
         unit: what `counts` counts: "inputs", or positions of them: "pixels", "tokens", "voxels", "positions".
-        positions: how many of them were counted, of `inputs` inputs; 0 where inputs are counted.
-        left_out: how many positions don't count, by reason, such as "masked".
-        shares: (m,) float32, of each mistake the share of the input's positions that stand in its cell; None
-            where inputs are counted.
+        positions: the number of positions counted, of `inputs` inputs; 0 if inputs are counted.
+        left_out: the number of positions that don't count, by reason, such as "masked".
+        shares: (m,) float32, for each error the share of the input's positions in its cell; None if inputs
+            are counted.
     """
 
     counts: np.ndarray
@@ -80,12 +81,12 @@ class ConfusionMatrixResult:
 
     @property
     def matrix(self) -> np.ndarray:
-        """What measures are taken of: weights where there are any, counts elsewhere."""
+        """The matrix that measures are computed from: weights if there are any, else counts."""
         return self.counts if self.weighted is None else self.weighted
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """A name for each class, its number where it has none; equal ones are told apart by number."""
+        """A name for each class, or its number if it has none; numbers distinguish equal names."""
         return unique_names(self.examples.class_names, len(self.counts))
 
     @cached_property
@@ -95,7 +96,7 @@ class ConfusionMatrixResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The kind of head predictions were read from, how many classes there are, and what was given."""
+        """The head, the number of classes, and given predictions or weights."""
         resolved = {"head": self.head, "classes": len(self.counts)} | dict(self.given)
         if self.unit == "inputs":
             return resolved
@@ -103,7 +104,7 @@ class ConfusionMatrixResult:
         return resolved | {"counted": self.unit} | left_out
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The matrix, and the mistakes kept, by name."""
+        """The matrix, and the errors kept, by name."""
         examples = self.examples
         arrays = {
             "counts": self.counts,
@@ -121,7 +122,7 @@ class ConfusionMatrixResult:
         return arrays | {name: array for name, array in optional.items() if array is not None}
 
     def metrics(self) -> dict[str, float]:
-        """Accuracy and its kin, and how often each of the most confused pairs was confused."""
+        """Accuracy and similar measures, and the counts of the most confused pairs."""
         metrics = {"inputs": float(self.inputs)}
         if self.unit != "inputs":
             metrics["positions"] = float(self.positions)
@@ -136,11 +137,11 @@ class ConfusionMatrixResult:
         return metrics | measures | pair_metrics
 
     def confused(self, most: int | None = None) -> list[tuple[int, int, int]]:
-        """The most confused pairs: true class, class it was taken for, how often. `top_k` by default."""
+        """The most confused pairs: true class, predicted class, count. `top_k` by default."""
         return [] if self.multi_label else confused_pairs(self.counts, self.top_k if most is None else most)
 
     def table(self) -> dict[str, list[Any]]:
-        """A row a class."""
+        """One row per class."""
         unweighted = per_class(self.counts)
         return {
             "class": list(self.names),
@@ -152,7 +153,7 @@ class ConfusionMatrixResult:
         }
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
-        """The matrix with class names, counts whole, weights beside them; and a row a class."""
+        """The matrix with class names, as counts and as weights; and a table with one row per class."""
         tables = {
             "confusion_matrix.csv": _matrix_table(self.counts, self.names),
             "per_class.csv": self.table(),
@@ -162,7 +163,7 @@ class ConfusionMatrixResult:
         return tables
 
     def highlights(self) -> dict[str, Any]:
-        """The most confused pairs by name; of several labels, those most often wrong."""
+        """The most confused pairs by name; for several labels, those most often wrong."""
         if self.multi_label:
             return {"most_mistaken": self._most_mistaken()}
         return {
@@ -188,7 +189,7 @@ class ConfusionMatrixResult:
         ]
 
     def warnings(self) -> list[str]:
-        """What was not counted, and what can't be judged from so few classes."""
+        """Warnings about inputs that are not counted, and about measures that need more classes."""
         warnings = []
         if self.unlabelled:
             warnings.append(f"{self.unlabelled} inputs have no label and are not counted")
@@ -198,8 +199,8 @@ class ConfusionMatrixResult:
         occurring = int((per_class(self.counts).support > 0).sum())
         if not self.multi_label and occurring == 1:
             warnings.append(
-                "all labels are of one class, so precision, balanced accuracy and kappa say nothing; give "
-                "inputs of other classes too"
+                "all labels are of one class, so precision, balanced accuracy and kappa are meaningless; add "
+                "inputs of other classes"
             )
         return warnings
 
@@ -217,7 +218,7 @@ class ConfusionMatrixResult:
 def result_of(
     accumulator: Accumulator, *, head: str, unlabelled: int = 0, top_k: int = 5
 ) -> ConfusionMatrixResult:
-    """The result of what an accumulator has counted so far.
+    """The result of an accumulator's counts so far.
 
     Raises:
         InputsError: no input was counted, or all weights are 0.
@@ -225,9 +226,7 @@ def result_of(
     weighted = accumulator.counter.weighted
     if accumulator.unit != "inputs" and not accumulator.positions:
         reasons = ", ".join(f"{times:,} {reason}" for reason, times in accumulator.left_out.items())
-        raise InputsError(
-            f"none of the {accumulator.unit} count ({reasons}); give labels and weights that do"
-        )
+        raise InputsError(f"all {accumulator.unit} are left out ({reasons}); check labels and weights")
     if not accumulator.inputs or (weighted is not None and not weighted.sum()):
         raise InputsError(
             f"{'all weights are 0' if accumulator.inputs else 'no input was counted'}; give inputs that count"

@@ -1,4 +1,4 @@
-"""What is stored of a confusion matrix, and a confusion matrix from it."""
+"""Storing and restoring confusion matrices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlflow_interp.kinds.stored import Stored, example_facts, thumbnail_size
 
 
 def facts(result: ConfusionMatrixResult) -> dict[str, Any]:
-    """What the arrays don't hold."""
+    """The facts that are not in the arrays."""
     return example_facts(result.examples) | {
         "inputs": result.inputs,
         "right": result.right,
@@ -30,7 +30,7 @@ def facts(result: ConfusionMatrixResult) -> dict[str, Any]:
 
 
 def earlier_facts(manifest: Mapping[str, Any], _series: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts in a manifest of schema version 1, which has the unlabelled inputs only in its warnings."""
+    """The facts in a manifest of schema version 1, which mentions unlabelled inputs only in its warnings."""
     parameters = manifest["parameters"]
     others = [name for name in manifest["resolved"] if name not in ("head", "classes")]
     return {
@@ -46,8 +46,8 @@ def earlier_facts(manifest: Mapping[str, Any], _series: Mapping[str, Any]) -> di
 def restored(
     arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], pictures: np.ndarray | None
 ) -> ConfusionMatrixResult:
-    """The result; with thumbnails only where every selected mistake has a stored image."""
-    # A mistake's label is the row of its cell.
+    """The result; with thumbnails only if every selected error has a stored image."""
+    # An error's label is the row of its cell.
     stored = Stored(dict(arrays) | {"labels": arrays["cells"][:, 0]}, facts, pictures)
     weighted = arrays.get("weighted")
     matrix = arrays["counts"] if weighted is None else weighted

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def percent(share: float, *, zero: str = "") -> str:
-    """A share as text: 3%, <1%, and 100% only where it is exactly that."""
+    """A share as text: 3%, <1%, and 100% only if it is exactly that."""
     if share <= 0:
         return zero
     if share < 0.005:
@@ -56,7 +56,7 @@ def headline(result: ConfusionMatrixResult) -> tuple[str, str]:
 def as_text(result: ConfusionMatrixResult, *, most: int = 12) -> str:
     """The matrix as plain text for a console: counts, with recall at the end of each row.
 
-    Of more than `most` classes only those in the most confused pairs are named.
+    With more than `most` classes, only those in the most confused pairs are named.
     """
     facts, measures = headline(result)
     lines = [f"{result.title} · {facts}", measures]

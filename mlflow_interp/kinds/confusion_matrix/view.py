@@ -1,4 +1,4 @@
-"""Confusion matrices on the page of a run: the matrix, and the mistakes with their images."""
+"""Confusion matrices on the page of a run: the matrix, and the errors with their images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_CELLS = 3_000  # of the matrix on the page of a run
 def view(
     result: ConfusionMatrixResult, *, normalize: str = "true", order: str = "given", colormap: str = "Blues"
 ) -> View:
-    """The largest cells of the matrix, and the selected mistakes, the most confident first."""
+    """The largest cells of the matrix, and the selected errors, the most confident first."""
     facts, _ = headline(result)
     most_confused = "".join(
         f" · most confused: {result.names[label]} → {result.names[predicted]} ({times:,}×)"
@@ -27,7 +27,7 @@ def view(
     return View(
         title=result.title,
         headline=facts + most_confused,
-        # An input with several wrong labels or positions has no one prediction.
+        # An input with several wrong labels or positions has no single prediction.
         inputs=[]
         if result.multi_label or result.unit != "inputs"
         else rows(result.examples, thumbnails=result.thumbnails),

@@ -34,11 +34,11 @@ class Earlier:
             rows: (n, features) their activations.
 
         Raises:
-            OptionError: another number of layers, or no input in common.
+            OptionError: a different number of layers, or no input in common.
         """
         if self.embeddings.shape[1] != layers:
             raise OptionError(
-                f"align has {self.embeddings.shape[1]} layers, and {layers} are asked for; ask for the same"
+                f"align has {self.embeddings.shape[1]} layers, but layers= selects {layers}; use as many"
             )
         earlier_rows = {index: row for row, index in enumerate(self.indices.tolist())}
         earlier_row = np.array([earlier_rows.get(index, -1) for index in indices.tolist()])
@@ -65,7 +65,7 @@ def read_earlier(align: str | Path | np.ndarray | None, batch: Batch, components
     """The embedding that the option `align` names.
 
     Raises:
-        OptionError: no embedding there, or one with another number of components.
+        OptionError: no embedding there, or one with a different number of components.
     """
     if align is None:
         return None
@@ -75,8 +75,8 @@ def read_earlier(align: str | Path | np.ndarray | None, batch: Batch, components
         embeddings = embeddings[:, np.newaxis]
     if embeddings.ndim != 3 or embeddings.shape[2] != components or not np.isfinite(embeddings).all():
         raise OptionError(
-            f"align holds an embedding of shape {embeddings.shape}, and (inputs, {components}) or (inputs, "
-            f"layers, {components}) finite numbers are needed; keep n_components as it was"
+            f"align is an embedding of shape {embeddings.shape}, but finite numbers of shape (inputs, "
+            f"{components}) or (inputs, layers, {components}) are needed; use its n_components"
         )
     return Earlier(embeddings, np.asarray(arrays.get("indices", np.arange(len(embeddings)))))
 
@@ -85,21 +85,21 @@ def _read_arrays(align: Any, batch: Batch) -> dict[str, np.ndarray]:
     if not isinstance(align, (str, Path)):
         return {"embeddings": np.asarray(align)}
     if batch.read_arrays is None:
-        raise OptionError("align names files, which this batch can't read; give an array")
+        raise OptionError("align is a path, which this batch can't read; give an array")
     arrays = batch.read_arrays(str(align))
     if "embeddings" not in arrays:
-        raise OptionError(f"{str(align)!r} holds no embedding; give the folder of an earlier UMAP")
+        raise OptionError(f"{str(align)!r} has no embedding; give the folder of an earlier UMAP")
     return arrays
 
 
 def moved_onto(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """An embedding rotated, mirrored, scaled and shifted so that points are nearest to their earlier ones.
+    """An embedding rotated, mirrored, scaled and shifted to be closest to its earlier points.
 
     Procrustes analysis (Schönemann 1966). umap-learn itself stretches its initial points to a box.
 
     Args:
         before: (n, components) the earlier points.
-        after: (n, components) the points to move.
+        after: (n, components) the points to align.
     """
     from scipy.linalg import orthogonal_procrustes
 

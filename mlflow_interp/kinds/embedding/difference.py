@@ -17,10 +17,10 @@ from mlflow_interp.kinds.matching import examples_at, match
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingDifference(Difference[EmbeddingResult]):
-    """How far the points of an embedding are from those of another, of the inputs that both share.
+    """The distances between the points of two embeddings, for the inputs that both share.
 
-    An embedding has neither a place nor a direction of its own: the first is moved onto the second, by
-    rotation, reflection, scaling and shift, before points are subtracted. `minuend` has the points moved.
+    The position and orientation of an embedding are arbitrary: before points are subtracted, the first is
+    aligned with the second by rotation, reflection, scaling and shift. `minuend` has the aligned points.
     """
 
     @property
@@ -35,7 +35,7 @@ class EmbeddingDifference(Difference[EmbeddingResult]):
 
     @property
     def displacements(self) -> np.ndarray:
-        """(n, layers, components) float32, from the second's point of an input to the first's."""
+        """(n, layers, components) float32, from an input's second point to its first."""
         return np.asarray(self.minuend.embeddings - self.subtrahend.embeddings)
 
     @property
@@ -54,7 +54,7 @@ class EmbeddingDifference(Difference[EmbeddingResult]):
         return {"layers": ",".join(self.layers)}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Displacements, the points they lead from, and predictions, by name."""
+        """Displacements, their starting points, and predictions, by name."""
         arrays = {"displacements": self.displacements, "embeddings": self.subtrahend.embeddings}
         return arrays | self.examples.arrays()
 
@@ -67,22 +67,22 @@ class EmbeddingDifference(Difference[EmbeddingResult]):
         return metrics
 
     def table(self) -> dict[str, list[Any]]:
-        """A row for each input: predictions of both, and how far it moves at each layer."""
+        """A row for each input: predictions of both, and its displacement at each layer."""
         others = self.subtrahend.examples
         return changes_by_layer(self.examples, others, "distance", self.layers, self.distances)
 
 
 def difference(minuend: EmbeddingResult, subtrahend: EmbeddingResult) -> EmbeddingDifference:
-    """Points minus points, input by input, after the first were moved onto the second.
+    """Points minus points, input by input, after aligning the first with the second.
 
     Raises:
-        InputsError: no input in common, or another number of layers or components.
+        InputsError: no input in common, or different numbers of layers or components.
     """
     if minuend.embeddings.shape[1:] != subtrahend.embeddings.shape[1:]:
         layers, components = zip(minuend.embeddings.shape[1:], subtrahend.embeddings.shape[1:], strict=True)
         raise InputsError(
-            f"embeddings of {layers[0]} layers and {components[0]} components and of {layers[1]} and "
-            f"{components[1]} can't be subtracted; both need the same"
+            f"embeddings with {layers[0]} layers and {components[0]} components and with {layers[1]} and "
+            f"{components[1]} can't be subtracted; use the same numbers for both"
         )
     matching = match(minuend.examples, subtrahend.examples)
     second = _at(subtrahend, matching.other_rows)

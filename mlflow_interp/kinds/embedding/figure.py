@@ -45,15 +45,15 @@ def draw(
     legend: Legend = "shared",
     point_size: PointSize = None,
 ) -> Figure:
-    """Draw a panel for each layer, points coloured by label; wrongly predicted ones are ringed.
+    """Draw a panel for each layer, with points coloured by label; rings mark wrong predictions.
 
-    Of a regression, colours are a scale of the label, or of the predicted value where labels are not given.
-    Of a difference, an arrow leads from each point of the second to that of the first.
+    For a regression, colours show the label, or the predicted value if there are no labels. For a difference,
+    an arrow leads from each point of the second embedding to that of the first.
 
     Args:
         result: Points of any number of inputs and layers, with 1, 2 or 3 components, or a difference.
-        legend: One that all panels share, one in each, or off.
-        point_size: The area of a point in square points. By default smaller the more there are.
+        legend: One legend for all panels (shared), one in each, or off.
+        point_size: Area of a point in square points. By default, the more points, the smaller.
     """
     points = _points_of(result)
     colours = point_colours([points])
@@ -79,14 +79,14 @@ def draw(
 
 
 def _legend_width(colours: ClassColours | ValueColours, legend: str) -> float:
-    """The width of what explains the colours of all panels, beside them."""
+    """The width of the shared legend or colour bar next to the panels."""
     if isinstance(colours, ValueColours):
         return 0 if legend == "off" else _BAR_WIDTH
     return _LEGEND_WIDTH if legend == "shared" and len(colours.names) > 1 else 0
 
 
 def _mappable(colours: ValueColours) -> Any:
-    """What a colour bar shows."""
+    """The mappable of a colour bar."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -104,7 +104,7 @@ def draw_panel(
     """Draw the points of one layer, given by its index or path, into axes; three components need 3-D ones.
 
     Raises:
-        OptionError: no such layer, or axes of two dimensions for three components.
+        OptionError: no such layer, or two-dimensional axes for three components.
     """
     column = find_panel(panel, result.layers, "layer")
     points = _points_of(result)
@@ -145,7 +145,7 @@ def _panels(count: int, legend_width: float) -> tuple[FigureLayout, list[Box]]:
 
 
 def _key(result: EmbeddingResult) -> str:
-    """The meaning of marks and positions where it is not obvious."""
+    """The meaning of marks and positions if it is not obvious."""
     notes = []
     if result.embeddings.shape[2] == 1:
         rows = "; each class has a row" if result.examples.has_classes else ""
@@ -156,7 +156,7 @@ def _key(result: EmbeddingResult) -> str:
 
 
 def _points_of(result: EmbeddingResult | EmbeddingDifference) -> EmbeddingResult:
-    """The points; those of a difference are where its arrows end."""
+    """The points; for a difference, the ends of its arrows."""
     return result.minuend if isinstance(result, EmbeddingDifference) else result
 
 
@@ -247,7 +247,7 @@ def _points(
     axes: Any, result: EmbeddingResult, column: int, colours: ClassColours | ValueColours, size: float
 ) -> None:
     points = coordinates(result, column)
-    # In the order of the inputs, not class by class: the last class would hide the others.
+    # In the order of the inputs, not class by class, as the last class would hide the others.
     settings: dict[str, Any] = {"depthshade": False} if len(points) == 3 else {}
     axes.scatter(*points, c=colours.of_points(result), s=size, alpha=0.8, linewidths=0, **settings)
     wrong = is_wrong(result)
@@ -260,7 +260,7 @@ def _points(
 
 
 def _legend(parent: Any, classes: ClassColours, most: int, **settings: Any) -> None:
-    """Name at most `most` classes; where there are more, the last line states how many."""
+    """Name at most `most` classes; if there are more, the last line states how many."""
     from matplotlib.lines import Line2D
 
     fits = len(classes.names) <= most

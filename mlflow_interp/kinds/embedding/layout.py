@@ -14,45 +14,45 @@ from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
 from mlflow_interp.kinds.embedding.umap_learn import import_umap
 
 ALIGNED_EPOCHS = 100  # enough from a good start: the same trustworthiness in about half the time
-ALIGNED_RATE = 0.25  # as good a layout as with 1.0, and points stay nearer to their earlier positions
-FEWEST_EPOCHS = 3  # umap-learn uses a third of them to transform further points
+ALIGNED_RATE = 0.25  # an equally good layout as with 1.0, and points stay closer to their earlier positions
+FEWEST_EPOCHS = 3  # umap-learn uses a third of them to transform additional points
 FEWEST_FITTED = 10
 TRANSFORMED_AT_ONCE = 10_000
 DEFAULT_NEIGHBOURS = 15
 
 
 class UmapOptions(TypedDict, total=False):
-    """What is handed to `umap.UMAP` as it is; its documentation says more. None is its own default.
+    """Options that are passed unchanged to `umap.UMAP`; see its documentation. None is its own default.
 
     Attributes:
-        metric_kwds: Arguments of the metric, in Python a dict, elsewhere JSON such as {"p": 3}.
-        output_metric: The metric of the embedding's own space, euclidean by default.
-        output_metric_kwds: Its arguments, as for `metric_kwds`.
-        learning_rate: The optimisation's first learning rate, 1.0 by default, 0.25 where aligned.
-        init: Where points start: spectral (the default), random, pca, tswspectral.
-        spread: How far apart clusters lie, on the scale of `min_dist`, 1.0 by default.
-        low_memory: Whether neighbours are looked for slowly in less memory, true by default.
-        n_jobs: How many threads, -1 (all) by default; a seed allows one only.
+        metric_kwds: Arguments of the metric: a dict in Python, otherwise JSON such as {"p": 3}.
+        output_metric: Metric of the embedding space, euclidean by default.
+        output_metric_kwds: Arguments of that metric, like `metric_kwds`.
+        learning_rate: Initial learning rate of the optimisation, 1.0 by default, 0.25 with `align`.
+        init: Initial positions of points: spectral (the default), random, pca, tswspectral.
+        spread: Distance between clusters, on the scale of `min_dist`, 1.0 by default.
+        low_memory: Whether to search for neighbours with less memory but more slowly, true by default.
+        n_jobs: Number of threads, -1 (all) by default; a seed allows only one.
         set_op_mix_ratio: From intersection (0) to union (1, the default) of local neighbourhoods.
-        local_connectivity: How many neighbours a point is sure to be connected to, 1 by default.
-        repulsion_strength: The weight of pushing apart, 1.0 by default.
-        negative_sample_rate: Points pushed away for each one pulled, 5 by default.
-        transform_queue_size: How widely neighbours of points placed later are looked for, 4.0 by default.
-        a: The curve's first parameter, instead of `min_dist` and `spread`.
-        b: The curve's second parameter.
-        angular_rp_forest: Whether neighbours are first looked for by angle, false by default.
-        target_n_neighbors: Neighbours among labels, with `supervised`; -1 takes `n_neighbors`.
-        target_metric: The metric of labels, with `supervised`: categorical by default.
-        target_metric_kwds: Its arguments, as for `metric_kwds`.
-        target_weight: From the inputs alone (0) to the labels alone (1), with `supervised`; 0.5 by default.
-        transform_seed: The seed of placing later points, 42 by default.
-        force_approximation_algorithm: Whether neighbours are approximate for few points too.
-        unique: Whether equal points are embedded once.
-        densmap: Whether local density is kept (Narayan et al. 2021), false by default.
-        dens_lambda: The weight of that, 2.0 by default.
-        dens_frac: The share of epochs that count it, 0.3 by default.
-        dens_var_shift: What keeps its variance from zero, 0.1 by default.
-        disconnection_distance: Points further apart are no neighbours.
+        local_connectivity: Number of neighbours that a point is certain to be connected to, 1 by default.
+        repulsion_strength: Weight of repulsion between points, 1.0 by default.
+        negative_sample_rate: Number of points to repel for each one attracted, 5 by default.
+        transform_queue_size: How widely to search for the neighbours of transformed points, 4.0 by default.
+        a: First parameter of the distance curve, instead of `min_dist` and `spread`.
+        b: Second parameter of the distance curve.
+        angular_rp_forest: Whether to search for neighbours by angle first, false by default.
+        target_n_neighbors: Number of neighbours among labels, with `supervised`; -1 means `n_neighbors`.
+        target_metric: Metric of labels, with `supervised`: categorical by default.
+        target_metric_kwds: Arguments of that metric, like `metric_kwds`.
+        target_weight: From inputs alone (0) to labels alone (1), with `supervised`; 0.5 by default.
+        transform_seed: Seed for transforming points that were not fitted, 42 by default.
+        force_approximation_algorithm: Whether to approximate neighbours for few points too.
+        unique: Whether to embed equal points only once.
+        densmap: Whether to preserve local density (Narayan et al. 2021), false by default.
+        dens_lambda: Weight of the density term, 2.0 by default.
+        dens_frac: Fraction of epochs that use the density term, 0.3 by default.
+        dens_var_shift: Constant that keeps the density variance above zero, 0.1 by default.
+        disconnection_distance: Distance beyond which points are not neighbours.
     """
 
     metric_kwds: dict[str, Any] | str | None
@@ -86,7 +86,7 @@ class UmapOptions(TypedDict, total=False):
 
 
 def plain_option(name: str, value: Any) -> Any:
-    """An option as umap-learn takes it: the command line passes dicts as JSON.
+    """An option in the form that umap-learn expects: the command line passes dicts as JSON.
 
     Raises:
         OptionError: it is not valid JSON, or not an object.
@@ -103,7 +103,7 @@ def plain_option(name: str, value: Any) -> Any:
 
 
 def check_settings(settings: Mapping[str, Any], total: int | None) -> None:
-    """Check options against each other and the number of inputs, as umap-learn does late or not at all.
+    """Check options against each other and the number of inputs; umap-learn does so late or not at all.
 
     Raises:
         OptionError: a distance above the spread.
@@ -111,32 +111,32 @@ def check_settings(settings: Mapping[str, Any], total: int | None) -> None:
     """
     spread = settings.get("spread", 1.0)
     if settings["min_dist"] > spread:
-        raise OptionError(f"min_dist is {settings['min_dist']}; give 0 to {spread}, which is spread")
+        raise OptionError(f"min_dist is {settings['min_dist']}; give a number from 0 to {spread} (spread)")
     if total is not None:
         check_count(settings, total)
 
 
 def check_count(settings: Mapping[str, Any], count: int) -> None:
-    """Refuse fewer inputs than neighbours, and too few for a layout."""
+    """Reject fewer inputs than neighbours, and too few for a layout."""
     neighbours = settings["n_neighbors"]
     fewest = settings["n_components"] + 3
     if count < fewest:
-        raise InapplicableError(f"UMAP needs {fewest} inputs or more, and there are {count}; give more")
+        raise InapplicableError(f"UMAP needs at least {fewest} inputs, but there are {count}; give more")
     if neighbours is not None and neighbours >= count:
         raise InputsError(
-            f"n_neighbors is {neighbours}, and there are {count} inputs; give more inputs, or n_neighbors "
+            f"n_neighbors is {neighbours}, but there are {count} inputs; give more inputs, or n_neighbors "
             f"of at most {count - 1}"
         )
 
 
 def try_out(settings: Mapping[str, Any]) -> None:
-    """Embed a few random points, so that options that umap-learn refuses fail before the model runs."""
+    """Embed a few random points, so that options that umap-learn rejects fail before the model runs."""
     rows = np.random.default_rng(0).random((24, 8), dtype=np.float32)
     lay_out(rows, np.arange(24), dict(settings) | {"n_neighbors": 5, "n_epochs": 1}, None)
 
 
 def complete_settings(settings: Mapping[str, Any], count: int, *, aligned: bool) -> dict[str, Any]:
-    """Settings with the defaults that depend on the number of inputs; epochs are umap-learn's own."""
+    """Settings with the defaults that depend on the number of inputs; epochs are umap-learn's default."""
     neighbours = settings["n_neighbors"]
     default_epochs = ALIGNED_EPOCHS if aligned else 500 if count <= 10_000 else 200
     defaults = {"learning_rate": ALIGNED_RATE} if aligned else {}
@@ -169,14 +169,14 @@ def lay_out(
     if not np.isfinite(points).all():
         isolated = int((~np.isfinite(points)).any(axis=1).sum())
         raise OptionError(
-            f"umap-learn found no neighbours for {isolated} inputs; raise disconnection_distance"
+            f"umap-learn found no neighbours for {isolated} inputs; use a larger disconnection_distance"
         )
     return points
 
 
 @contextlib.contextmanager
 def _umap_errors(settings: Mapping[str, Any]) -> Iterator[None]:
-    """Turn umap-learn's errors into ours, and silence its warnings and Numba's."""
+    """Convert umap-learn's errors to ours, and silence its warnings and Numba's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -184,4 +184,4 @@ def _umap_errors(settings: Mapping[str, Any]) -> Iterator[None]:
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             reason = first_line(error)
             options = ", ".join(f"{name}={value}" for name, value in settings.items())
-            raise OptionError(f"umap-learn can't embed with {options}: {reason}; give others") from error
+            raise OptionError(f"umap-learn rejects {options}: {reason}; give other values") from error

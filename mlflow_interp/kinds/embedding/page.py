@@ -33,14 +33,14 @@ _SHADES = 17  # of a continuous scale of colours
 
 
 def page(result: EmbeddingResult, *, legend: Legend = "shared", point_size: float | None = None) -> str:
-    """A page that opens offline: pan, zoom, filter by class, hover to see the input of a point."""
+    """A page that works offline: pan, zoom, filter by class, hover to see the input of a point."""
     return page_over({0: result}, legend=legend, point_size=point_size)
 
 
 def page_over(
     results: Mapping[int, EmbeddingResult], *, legend: Legend = "shared", point_size: float | None = None
 ) -> str:
-    """The page of several steps, such as epochs, with a slider; each may have inputs of its own."""
+    """The page of several steps, such as epochs, with a slider; steps may have different inputs."""
     first = next(iter(results.values()))
     sets = _input_sets(results)
     samples = {number: sets[number].examples.balanced_sample(MOST_POINTS) for number in sets}
@@ -78,7 +78,7 @@ def page_over(
 
 
 def _input_sets(results: Mapping[int, EmbeddingResult]) -> dict[int, EmbeddingResult]:
-    """By number, a result for each set of inputs: steps may be of other inputs, as with `resample`."""
+    """By number, a result for each set of inputs: steps may have different inputs, as with `resample`."""
     by_key: dict[tuple[Any, ...], EmbeddingResult] = {}
     for result in results.values():
         by_key.setdefault(_key(result), result)
@@ -98,7 +98,7 @@ def _key(result: EmbeddingResult) -> tuple[Any, ...]:
 
 
 def _inputs(result: EmbeddingResult, sample: np.ndarray, side: int | None) -> dict[str, Any]:
-    """What does not change while steps are of the same inputs."""
+    """The data that stay the same while steps have the same inputs."""
     examples = result.examples
     return {
         "names": [examples.names[row] for row in sample],
@@ -111,7 +111,7 @@ def _inputs(result: EmbeddingResult, sample: np.ndarray, side: int | None) -> di
 
 
 def _thumbnail_side(results: Sequence[EmbeddingResult]) -> int | None:
-    """The side of thumbnails: smaller than they are where there are very many, of several sets of inputs."""
+    """The side of thumbnails, reduced if there are very many from several sets of inputs."""
     sides = [result.thumbnails.shape[1] for result in results if result.thumbnails is not None]
     if not sides:
         return None
@@ -120,7 +120,7 @@ def _thumbnail_side(results: Sequence[EmbeddingResult]) -> int | None:
 
 
 def _packed(values: np.ndarray, dtype: Any) -> str:
-    """Numbers as base64 of little-endian bytes, a fifth of what JSON takes."""
+    """Numbers as base64 of little-endian bytes, a fifth of the size of JSON."""
     return base64.b64encode(
         np.ascontiguousarray(values, np.dtype(dtype).newbyteorder("<")).tobytes()
     ).decode()
@@ -154,7 +154,7 @@ def _step(
         ],
         "predicted": _packed(result.examples.classes[sample, 0], np.int32),
         "probabilities": _packed(result.examples.probabilities[sample, 0], np.float32),
-        # Of a regression: the number that colours each point, and its values and label as text.
+        # For a regression: the number that colours each point, and its values and label as text.
         "values": _packed(by.numbers(result)[sample], np.float32) if isinstance(by, ValueColours) else None,
         "lines": [value_lines(result.examples, row) for row in sample.tolist()]
         if isinstance(by, ValueColours)
@@ -167,7 +167,7 @@ def _step(
 
 
 def _sprite(thumbnails: np.ndarray, sample: np.ndarray, most: int) -> dict[str, Any]:
-    """All thumbnails in one image, which a browser decodes once, each of at most `most` pixels a side."""
+    """All thumbnails in one image, which a browser decodes once; their side is at most `most` pixels."""
     thumbnails = thumbnails[sample]
     if thumbnails.shape[1] > most:
         images = [Image.fromarray(image).resize((most, most), Image.Resampling.BOX) for image in thumbnails]

@@ -28,13 +28,13 @@ def title_of(result: EmbeddingResult) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ValueColours:
-    """The colours of points by a number, on a continuous scale: of a regression.
+    """The colours of points by a number, on a continuous scale, for a regression.
 
     Attributes:
-        title: what is coloured: the label, or the predicted value where labels are not given.
-        low: the lowest of all points, which has the first colour.
-        high: the highest.
-        by_label: whether colours are those of labels.
+        title: what colours show: the label, or the predicted value if there are no labels.
+        low: the lowest value of all points, which has the first colour.
+        high: the highest value.
+        by_label: whether colours show labels.
     """
 
     title: str
@@ -44,7 +44,7 @@ class ValueColours:
 
     @classmethod
     def of(cls, results: Sequence[EmbeddingResult]) -> ValueColours:
-        """The scale of several results: of labels where all of them have some."""
+        """The scale of several results: of labels if all results have labels."""
         by_label = all(_has_labels(result.examples) for result in results)
         numbers = np.concatenate([_numbers(result.examples, by_label=by_label) for result in results])
         numbers = numbers[np.isfinite(numbers)]
@@ -57,7 +57,7 @@ class ValueColours:
         return cls(title, float(numbers.min()), float(numbers.max()), by_label)
 
     def numbers(self, result: EmbeddingResult) -> np.ndarray:
-        """(n,) float64 the number that colours each point, NaN where it has none."""
+        """(n,) float64 the number that colours each point, NaN if it has none."""
         return _numbers(result.examples, by_label=self.by_label)
 
     def of_points(self, result: EmbeddingResult) -> np.ndarray:
@@ -76,7 +76,7 @@ def _has_labels(examples: Examples) -> bool:
 
 
 def _numbers(examples: Examples, *, by_label: bool) -> np.ndarray:
-    """The label or the predicted value of each input; of several outputs, of the first."""
+    """The label or the predicted value of each input; for several outputs, of the first one."""
     labels = examples.true_values
     numbers = labels if by_label and labels is not None else examples.probabilities
     return np.asarray(numbers[:, 0], np.float64)
@@ -99,7 +99,7 @@ class ClassColours:
 
     @classmethod
     def of(cls, results: Sequence[EmbeddingResult]) -> ClassColours:
-        """The classes that occur; all named ones if they are few, so that colours do not change."""
+        """The classes that occur; all named classes if they are few, so that colours do not change."""
         present = {int(label) for result in results for label in np.unique(result.examples.labels)}
         examples = results[0].examples
         names = examples.class_names or ()
@@ -110,7 +110,7 @@ class ClassColours:
 
 
 def point_colours(results: Sequence[EmbeddingResult]) -> ClassColours | ValueColours:
-    """The colours of points: by their classes, or of a regression by a number."""
+    """The colours of points: by their classes or, for a regression, by a number."""
     return ClassColours.of(results) if results[0].examples.has_classes else ValueColours.of(results)
 
 
@@ -125,6 +125,6 @@ def coordinates(result: EmbeddingResult, column: int) -> list[np.ndarray]:
 
 
 def is_wrong(result: EmbeddingResult) -> np.ndarray:
-    """(n,) bool, whether the model predicted another class than the label."""
+    """(n,) bool, whether the predicted class differs from the label."""
     examples = result.examples
     return np.asarray((examples.labels != UNKNOWN) & (examples.labels != examples.classes[:, 0]))

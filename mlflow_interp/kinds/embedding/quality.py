@@ -1,4 +1,4 @@
-"""Measures of the reliability of an embedding and of its layer: which inputs are neighbours."""
+"""Quality measures of an embedding and of its layer, based on neighbours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mlflow_interp.core.chunk import UNKNOWN
 
 NEIGHBOURS = 10
 MOST_JUDGED = 1000  # the cost of the measures grows with its square
-# The metrics without arguments that umap-learn and scikit-learn know by the same name.
+# Metrics without arguments that have the same name in umap-learn and scikit-learn.
 METRICS = frozenset(
     ("euclidean", "l2", "manhattan", "l1", "chebyshev", "cosine", "correlation", "canberra", "braycurtis")
 )
@@ -17,18 +17,19 @@ METRICS = frozenset(
 def judge(
     rows: np.ndarray, points: np.ndarray, labels: np.ndarray, *, sample: np.ndarray, metric: str
 ) -> dict[str, float]:
-    """Measures of one layer, each best near 1, of a sample of its inputs.
+    """Measures of one layer, each best near 1, on a sample of its inputs.
 
     trustworthiness: whether neighbours in the plot are neighbours in activation space (Venna and Kaski 2001).
-    knn_agreement: the share of an input's ten nearest neighbours in activation space that have its label: how
-    well the layer separates the classes. silhouette: how much nearer an input's own class is there than
-    the next (Rousseeuw 1987), -1 to 1. The last two require labels of two classes or more.
+    knn_agreement: the fraction of an input's ten nearest neighbours in activation space that have its label,
+    i.e. how well the layer separates the classes. silhouette: how much closer an input is to its own class
+    than to the next one in activation space (Rousseeuw 1987), -1 to 1. The last two require labels of at
+    least two classes.
 
     Args:
         rows: (n, features) activations, n >= 4.
         points: (n, components) their embedding.
         labels: (n,) class indices, `UNKNOWN` where not known.
-        sample: (m,) the rows of the inputs that are judged, m >= 4.
+        sample: (m,) the rows of the inputs to measure, m >= 4.
         metric: the metric of activations; one that is not in `METRICS` counts as euclidean.
     """
     from sklearn.manifold import trustworthiness
@@ -51,9 +52,9 @@ def judge(
 
 
 def label_agreement(rows: np.ndarray, labels: np.ndarray, sample: np.ndarray, *, metric: str) -> float:
-    """The mean share, among the nearest labelled inputs of each of a sample, that have its label.
+    """The mean fraction of the nearest labelled neighbours of each sampled input that have its label.
 
-    In a class of fewer than eleven inputs only as many neighbours count as can agree, so that 1 is always
+    In a class of fewer than eleven inputs, only as many neighbours count as can agree, so that 1 is always
     reachable. The only input of a class does not count.
     """
     from sklearn.neighbors import NearestNeighbors
@@ -72,7 +73,7 @@ def label_agreement(rows: np.ndarray, labels: np.ndarray, sample: np.ndarray, *,
 
 
 def _without_itself(nearest: np.ndarray, sample: np.ndarray) -> np.ndarray:
-    """Neighbours without the input itself, which is the first except where other inputs equal it."""
+    """Neighbours without the input itself, which comes first unless other inputs equal it."""
     itself = nearest == sample[:, np.newaxis]
     itself[~itself.any(axis=1), -1] = True
     return np.asarray(nearest[~itself].reshape(len(sample), -1))

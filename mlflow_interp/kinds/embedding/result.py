@@ -22,7 +22,7 @@ class EmbeddingResult:
         examples: the inputs and their predictions.
         embeddings: (n, layers, components) float32.
         layers: the paths of the layers, in the order asked for.
-        fitted: (n,) bool, false where a point was added to the embedding afterwards.
+        fitted: (n,) bool, false where a point was transformed afterwards.
         measures: by name, (layers,) float64: trustworthiness, knn_agreement, silhouette.
         thumbnails: (n, side, side, 3) uint8, or None where inputs aren't images.
         chosen: the values of options that the method chose.
@@ -63,7 +63,7 @@ class EmbeddingResult:
         return metrics
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input: its name, label, prediction, and its point at each layer."""
+        """One row per input: its name, label, prediction, and its point at each layer."""
         rows = self.examples.table()
         for column, layer in enumerate(self.layers):
             suffix = f" at {layer}" if len(self.layers) > 1 else ""
@@ -72,16 +72,16 @@ class EmbeddingResult:
         return rows
 
     def warnings(self) -> list[str]:
-        """Warns of layers where neighbours in the plot are often not neighbours in activation space."""
+        """Warnings about layers where neighbours in the plot are often not neighbours in activation space."""
         return [
-            f"the picture of layer {layer!r} is not to be trusted (trustworthiness {value:.2f} of 1): what "
-            "lies together in it is often not together in the layer; try more n_neighbors or n_components=3"
+            f"The layout of layer {layer!r} is unreliable (trustworthiness {value:.2f}): points close in the "
+            "plot are often not neighbours in activation space. Try a larger n_neighbors or n_components=3"
             for layer, value in zip(self.layers, self.measures.get("trustworthiness", ()), strict=False)
             if value < 0.8
         ]
 
     def difference(self, other: EmbeddingResult) -> EmbeddingDifference:
-        """How far each input is from its point in another embedding, after that was aligned.
+        """The distance of each input from its point in another embedding, after alignment.
 
         Raises:
             InputsError: the results do not match.

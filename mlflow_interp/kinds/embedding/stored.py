@@ -1,4 +1,4 @@
-"""What is stored of an embedding, and an embedding from it."""
+"""Storing and restoring embeddings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEASURES = ("trustworthiness", "knn_agreement", "silhouette")
 
 
 def facts(result: EmbeddingResult) -> dict[str, Any]:
-    """What the arrays don't hold."""
+    """The facts that are not in the arrays."""
     return example_facts(result.examples) | {
         "layers": list(result.layers),
         "measures": {name: values.tolist() for name, values in result.measures.items()},
@@ -42,7 +42,7 @@ def earlier_facts(manifest: Mapping[str, Any], _series: Mapping[str, Any]) -> di
 def restored(
     arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], pictures: np.ndarray | None
 ) -> EmbeddingResult:
-    """The result; with thumbnails only where every input has a stored image."""
+    """The result; with thumbnails only if every input has a stored image."""
     stored = Stored(arrays, facts, pictures)
     return EmbeddingResult(
         examples=stored.examples(),

@@ -1,4 +1,4 @@
-"""umap-learn, with its functions compiled by Numba cached on disk."""
+"""umap-learn, with its Numba-compiled functions cached on disk."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _import_lock = threading.Lock()
 
 
 def import_umap() -> Any:
-    """The module `umap`; its compiled functions are cached beside it, like Python's bytecode.
+    """The module `umap`; its compiled functions are cached next to it, like Python's bytecode.
 
-    umap-learn and PyNNDescent compile some functions when imported and more at the first layout: 40
-    seconds in each process. Numba can cache them (`cache=True`), but neither package asks for it, so this
+    umap-learn and PyNNDescent compile some functions when imported and more for the first layout: 40
+    seconds in each process. Numba can cache them (`cache=True`), but neither package does so; this function
     changes the default while they are imported. If the user has imported them before, nothing changes.
     """
     with _import_lock:

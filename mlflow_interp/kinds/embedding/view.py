@@ -44,7 +44,7 @@ def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
 
 
 def scatter(result: EmbeddingResult) -> dict[str, Any]:
-    """Points as the page draws them: a list each of indices, names, labels, predictions and positions."""
+    """Points in the form that the page draws: lists of indices, names, labels, predictions and positions."""
     examples = result.examples
     by = point_colours([result])
     colours = dict(zip(by.indices, by.colours, strict=True)) if isinstance(by, ClassColours) else {}
@@ -73,7 +73,7 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
 
 
 def _values(by: ValueColours, result: EmbeddingResult, sample: np.ndarray) -> dict[str, Any]:
-    """Of a regression: the colour of each point, its facts, and the scale of the colours."""
+    """For a regression: the colour of each point, its facts, and the scale of the colours."""
     from matplotlib.colors import to_hex
 
     return {

@@ -1,4 +1,4 @@
-"""What takes time before the first layout."""
+"""Prepares for the first layout, which would otherwise wait for compilation."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from mlflow_interp.kinds.matching import match
 
 @dataclass(frozen=True, eq=False)
 class HeatmapDifference(ExplainedDifference[HeatmapResult], HeatmapResult):
-    """Heatmaps minus those of another result, of the inputs that both share.
+    """Heatmaps minus those of another result, for the inputs that both share.
 
     Signed heatmaps are subtracted, before any ReLU, and both signs are drawn.
     """

@@ -31,10 +31,10 @@ def draw(
 
     Args:
         result: Heatmaps of any number of inputs; at most 64 are drawn.
-        tiles: Those of the result with these options, where they are already made.
-        colormap: The matplotlib colormap of the figure. The default is perceptually uniform. Heat of both
-            signs needs a diverging one, and any other becomes RdBu_r.
-        opacity: How much of the picture the strongest heat covers, from 0 to 1. No heat covers nothing.
+        tiles: The tiles of the result with these options, if already computed.
+        colormap: Matplotlib colormap of the figure. The default is perceptually uniform. Signed heat needs a
+            diverging colormap; any other is replaced by RdBu_r.
+        opacity: Opacity of the strongest heat, from 0 to 1. Positions without heat are transparent.
 
     Raises:
         OptionError: no such colormap.

@@ -1,4 +1,4 @@
-"""The page of heatmaps: one image large, the heat under a slider."""
+"""The page of heatmaps: one large image, with a slider for the heat's opacity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEAT_SIDE = 112  # pixels: smooth, but small, as the browser enlarges it furthe
 def page(
     result: HeatmapResult, tiles: Tiles | None = None, *, colormap: str = "inferno", opacity: float = 0.7
 ) -> str:
-    """A page that opens offline: one image large, all as thumbnails, the heat's opacity on a slider."""
+    """A page that works offline: one large image, all as thumbnails, a slider for the heat's opacity."""
     if is_one_layer(result):
         images = [
             _image_and_heat(result, *pair, heat_colours(result, colormap))
@@ -51,7 +51,7 @@ def _image_and_heat(result: HeatmapResult, position: int, row: int, colours: Any
     image = np.asarray(result.examples.images)[position]
     parts = result.examples.parts
     height, width = image.shape[:2]
-    # Each of several images needs as many pixels as a single one.
+    # Each of several images needs as many pixels as a single image.
     largest = max(parts[0].box[2:]) if parts else max(height, width)
     scale = _HEAT_SIDE / largest
     size = max(1, round(height * scale)), max(1, round(width * scale))

@@ -1,4 +1,4 @@
-"""The result of Grad-CAM and similar methods: one heatmap an input."""
+"""The result of Grad-CAM and similar methods: one heatmap per input."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class HeatmapResult:
-    """One heatmap an input.
+    """One heatmap per input.
 
     Attributes:
         explained: the inputs, their predictions, and the explained class.
-        heatmaps: (n, height, width) float32, signed, at the resolution of the feature map, unscaled; of
-            signals and texts (n, length), of volumes (n, depth, height, width). Of several runs of the layer
-            (n, runs, …).
-        layer: path of the explained layer.
+        heatmaps: (n, height, width) float32, signed, unscaled, at the resolution of the feature map; for
+            signals and text (n, length), for volumes (n, depth, height, width), for several runs of the
+            layer (n, runs, …).
+        layer: the path of the explained layer.
         title: the name of the method in titles and captions.
-        relu: whether only positive values count, as the method's paper defines it: negative ones are drawn
-            as no heat, and neither `focus` nor emptiness depends on them. If false, both signs are drawn.
-        runs: the runs of the layer, a map each; only where there are several do maps have an axis of them.
+        relu: whether only positive values count, as the method's paper defines it: negative values are drawn
+            as no heat, and `focus` and warnings ignore them. If false, both signs are drawn.
+        runs: the runs of the layer, with one map each; maps have a runs axis only if there are several.
     """
 
     explained: Explained
@@ -44,7 +44,7 @@ class HeatmapResult:
 
     @property
     def evidence(self) -> np.ndarray:
-        """The heat of each position, >= 0: the positive part, or the absolute value where signs are drawn."""
+        """The heat of each position, >= 0: the positive part, or the absolute value if signs are drawn."""
         return np.asarray(np.abs(self.drawn))
 
     @property
@@ -70,22 +70,22 @@ class HeatmapResult:
         return metrics if empty.all() else metrics | {"focus": float(focus(self.evidence)[~empty].mean())}
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input."""
+        """One row per input."""
         return self.explained.table() | {"focus": focus(self.evidence).tolist()}
 
     def warnings(self) -> list[str]:
-        """Warns of inputs with empty heatmaps, where the layer holds no positive evidence for the target."""
+        """A warning about heatmaps that are all zero, without positive evidence for the target class."""
         empty = [name for name, flag in zip(self.examples.names, self._is_empty(), strict=True) if flag]
         if not empty:
             return []
         names = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
         return [
-            f"{len(empty)} of {len(self.heatmaps)} heatmaps are empty: nothing at layer {self.layer!r} "
-            f"speaks for the target ({names}); try another layer or target"
+            f"{len(empty)} of {len(self.heatmaps)} heatmaps are all zero: layer {self.layer!r} holds no "
+            f"positive evidence for the target class ({names}); try another layer or target"
         ]
 
     def difference(self, other: HeatmapResult) -> HeatmapDifference:
-        """Heatmaps minus those of another result, of the inputs that both share.
+        """Heatmaps minus those of another result, for the inputs that both share.
 
         Raises:
             InputsError: the results do not match.
@@ -99,9 +99,9 @@ class HeatmapResult:
 
 
 def focus(heatmaps: np.ndarray) -> np.ndarray:
-    """The smallest share of each map that holds half its heat: near 0 for a spot, 0.5 for uniform heat.
+    """The smallest fraction of each map that contains half its heat: near 0 for a spot, 0.5 for uniform heat.
 
-    NaN where a map is empty.
+    NaN for a map that is all zero.
 
     Args:
         heatmaps: (n, …) >= 0.

@@ -1,4 +1,4 @@
-"""What is stored of heatmaps, and heatmaps from it."""
+"""Storing and restoring heatmaps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlflow_interp.kinds.stored import Stored, example_facts
 
 
 def facts(result: HeatmapResult) -> dict[str, Any]:
-    """What the arrays don't hold."""
+    """The facts that are not in the arrays."""
     return example_facts(result.examples) | {
         "layer": result.layer,
         "title": result.title,

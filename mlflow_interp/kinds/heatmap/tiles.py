@@ -27,7 +27,7 @@ def make_tiles(
     colormap: str = "inferno",
     opacity: float = 0.7,
 ) -> Tiles:
-    """Image and overlay of each input that is shown; the input with its heat where it is not an image.
+    """Image and overlay of each shown input; the input with its heat if it is not an image.
 
     Args:
         result: the heatmaps.
@@ -56,7 +56,7 @@ def _tiles(
     if not _layers_on_image(result):
         values = result.examples.values
         value = None if values is None else np.asarray(values[position])
-        # Runs of signals and texts lie below each other.
+        # Runs of signals and texts are drawn below each other.
         runs = [
             draw_input(value, each, colours, opacity=opacity)
             for each in _by_run(result, heat_of(result, row))
@@ -88,24 +88,24 @@ def _by_run(result: HeatmapResult, heat: np.ndarray) -> list[np.ndarray]:
 
 
 def _layers_on_image(result: HeatmapResult) -> int:
-    """How many layers of heat lie over the images of an input; 0 where it is drawn without images."""
+    """The number of layers of heat over the images of an input; 0 if it is drawn without images."""
     if result.examples.images is None or not len(result.heatmaps):
         return 0
     return count_layers(_heats(result, result.heatmaps[0]), result.examples.parts)
 
 
 def is_one_layer(result: HeatmapResult) -> bool:
-    """Whether heat lies over the images of an input in a single layer."""
+    """Whether there is a single layer of heat over the images of an input."""
     return _layers_on_image(result) == 1
 
 
 def heat_of(result: HeatmapResult, row: int) -> np.ndarray:
-    """What is drawn of an input, relative to its strongest heat: in 0..1, or -1..1 where signs are drawn."""
+    """The heat of an input relative to its strongest heat: in 0..1, or -1..1 if signs are drawn."""
     return np.asarray(relative(result.drawn[row : row + 1])[0])
 
 
 def heat_colours(result: HeatmapResult, colormap: str) -> Any:
-    """The colours of heat: a function of values in 0..1, or in -1..1 where signs are drawn."""
+    """The colours of heat: a function of values in 0..1, or in -1..1 if signs are drawn."""
     if result.relu:
         return style.find_colormap(colormap)
     diverging = style.diverging_colormap(colormap)

@@ -17,7 +17,7 @@ _ARRAYS = ("gradients", "smooth_gradients", "integrated_gradients", "completenes
 
 @dataclass(frozen=True, eq=False)
 class SaliencyDifference(ExplainedDifference[SaliencyResult], SaliencyResult):
-    """Saliency maps minus those of another result, of the inputs that both share."""
+    """Saliency maps minus those of another result, for the inputs that both share."""
 
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions and targets of both, and the difference of completeness gaps."""

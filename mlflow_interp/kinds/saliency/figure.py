@@ -31,9 +31,9 @@ def draw(
 
     Args:
         result: Maps of any number of inputs; at most 64 are drawn.
-        tiles: Those of the result with these options, where they are already made.
-        colormap: The matplotlib colormap of the figure.
-        percentile: Of a map's values, what is drawn as its strongest; the few above are cut off.
+        tiles: The tiles of the result with these options, if already computed.
+        colormap: Matplotlib colormap of the figure.
+        percentile: Percentile of a map's values that is drawn as its strongest; higher values are clipped.
 
     Raises:
         OptionError: no such colormap.

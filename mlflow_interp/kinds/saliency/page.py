@@ -1,4 +1,4 @@
-"""The page of saliency maps: the tiles of one input large, all inputs as thumbnails."""
+"""The page of saliency maps: the tiles of one input at full size, all inputs as thumbnails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def page(
     result: SaliencyResult, tiles: Tiles | None = None, *, colormap: str = "gray", percentile: float = 99.0
 ) -> str:
-    """A page that opens offline: the tiles of one input large, all inputs as thumbnails."""
+    """A page that works offline: the tiles of one input at full size, all inputs as thumbnails."""
     tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
     most = 224 if result.examples.images is not None else 480
     return render(

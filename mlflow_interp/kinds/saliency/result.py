@@ -1,4 +1,4 @@
-"""The result of saliency: three maps an input, each of the input's own shape."""
+"""The result of saliency: three maps per input, each in the shape of the input."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SaliencyResult:
-    """Three maps an input, each of the input's own shape, every channel and sign kept.
+    """Three maps per input, each in the shape of the input, with all channels and signs.
 
-    Where integers are looked up in an embedding, maps have the shape of the embedded vectors.
+    If integers are looked up in an embedding, maps have the shape of the embedded vectors.
 
     Attributes:
         explained: the inputs, their predictions, and the explained class.
         gradients: (n, …) float32, ∂score/∂input.
         smooth_gradients: (n, …) float32, their mean, or mean square, over noisy copies.
-        integrated_gradients: (n, …) float32, attributions that sum to the score's rise over the baseline.
-        completeness_gaps: (n,) float32, how far they are from that sum, relative to it.
-        noise_samples: the number of noisy copies; one where there is no noise.
-        entry: path of the embedding layer that gradients are taken with respect to; empty for the input.
+        integrated_gradients: (n, …) float32, attributions that sum to the score's increase over the baseline.
+        completeness_gaps: (n,) float32, the relative deviation from that sum.
+        noise_samples: the number of noisy copies; one without noise.
+        entry: path of the embedding layer that gradients are computed with respect to; empty for the input.
         title: the name of the method in titles.
     """
 
@@ -66,34 +66,34 @@ class SaliencyResult:
         return maps | self.explained.arrays()
 
     def metrics(self) -> dict[str, float]:
-        """Mean probability, accuracy, and how complete the integrated gradients are."""
+        """Mean probability, accuracy, and the completeness gap of integrated gradients."""
         return self.explained.metrics() | {"completeness_gap": float(self.completeness_gaps.mean())}
 
     def table(self) -> dict[str, list[Any]]:
-        """A row an input."""
+        """One row per input."""
         return self.explained.table() | {"completeness_gap": self.completeness_gaps.tolist()}
 
     def warnings(self) -> list[str]:
-        """Warns of an integral that is too coarse, of inputs without a gradient, and of overflow."""
+        """Warnings about an integral that is too coarse, inputs without a gradient, and overflow."""
         warnings = []
         gap = float(np.median(self.completeness_gaps))
         if gap > 0.2:
             warnings.append(
-                f"integrated gradients miss what they should sum to by {gap:.0%} (median); raise path_steps"
+                f"integrated gradients miss their expected sum by {gap:.0%} (median); use more path_steps"
             )
         flat = int((np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0).sum())
         if flat:
-            warnings.append(f"{flat} inputs have no gradient at all: the score does not depend on them")
+            warnings.append(f"the gradients of {flat} inputs are all zero: the score does not depend on them")
         finite = np.isfinite(self.smooth_gradients.reshape(len(self.gradients), -1)).all(axis=1)
         overflows = int((~finite).sum())
         if overflows:
             warnings.append(
-                f"SmoothGrad of {overflows} inputs is more than float32 holds; average=mean squares nothing"
+                f"SmoothGrad of {overflows} inputs overflows float32; use average='mean', without squares"
             )
         return warnings
 
     def difference(self, other: SaliencyResult) -> SaliencyDifference:
-        """Maps minus those of another result, of the inputs that both share.
+        """Maps minus those of another result, for the inputs that both share.
 
         Raises:
             InputsError: the results do not match.

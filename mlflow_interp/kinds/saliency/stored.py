@@ -1,4 +1,4 @@
-"""What is stored of saliency maps, and saliency maps from it."""
+"""Storing and restoring saliency maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlflow_interp.kinds.stored import Stored, example_facts
 
 
 def facts(result: SaliencyResult) -> dict[str, Any]:
-    """What the arrays don't hold."""
+    """The facts that are not in the arrays."""
     return example_facts(result.examples) | {
         "noise_samples": result.noise_samples,
         "entry": result.entry,
@@ -53,5 +53,5 @@ def restored(
 
 
 def _size(maps: np.ndarray) -> list[int]:
-    """The height and width of maps of images, whose channels are the last axis or the first."""
+    """The height and width of image maps, with channels on the last or the first axis."""
     return list(maps.shape[1:3] if maps.shape[-1] in (1, 3, 4) else maps.shape[2:4])

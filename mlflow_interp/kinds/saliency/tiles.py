@@ -1,4 +1,4 @@
-"""Saliency maps beside their image, as tiles for figure, page and view."""
+"""Saliency maps next to their image, as tiles for figure, page and view."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_tiles(
     colormap: str = "gray",
     percentile: float = 99.0,
 ) -> Tiles:
-    """The image, the image filtered by SmoothGrad and the maps; only the maps where inputs are not images.
+    """The image, the image filtered by SmoothGrad and the maps; only the maps if inputs are not images.
 
     Args:
         result: the maps.
@@ -77,7 +77,7 @@ def _on_image(image: np.ndarray, maps: list[np.ndarray], colours: Any, percentil
 def _on_sheet(
     sheet: np.ndarray, parts: Sequence[ImagePart], maps: list[np.ndarray], colours: Any, percentile: float
 ) -> list[np.ndarray]:
-    """Maps (frames, height, width, channels) of a video or volume, beside its frames."""
+    """Maps (frames, height, width, channels) of a video or volume, next to its frames."""
     strengths = [strength(values, percentile) for values in maps]
     planes = [lay_heat([(Run(), each)], parts, sheet.shape[:2])[0] for each in strengths]
     filtered = np.rint(sheet * planes[1][..., np.newaxis]).astype(np.uint8)

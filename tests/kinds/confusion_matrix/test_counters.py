@@ -62,10 +62,10 @@ def test_any_integers(kind):
 @pytest.mark.parametrize(
     ("labels", "predictions", "weights", "says"),
     [
-        ([0, 3], [0, 0], None, "labels hold class 3, and there are classes 0 to 2"),
-        ([0, 1], [-1, 0], None, "predictions hold class -1"),
-        ([0, 1], [0], None, "2 labels and 1 predictions don't pair up"),
-        ([0, 1], [0, 1], [1.0], "2 labels and 2 predictions and 1 weights don't pair up"),
+        ([0, 3], [0, 0], None, "labels contain class 3, but the classes are 0–2"),
+        ([0, 1], [-1, 0], None, "predictions contain class -1"),
+        ([0, 1], [0], None, "2 labels and 1 predictions don't match"),
+        ([0, 1], [0, 1], [1.0], "2 labels and 2 predictions and 1 weights don't match"),
     ],
 )
 def test_what_is_no_class_is_refused_and_not_counted(labels, predictions, weights, says):

@@ -82,7 +82,7 @@ def test_a_page_says_that_pixels_are_counted(pixels):
     shares = [mistake["share"] for mistake in step["mistakes"]]
     np.testing.assert_allclose(shares, pixels.shares, atol=1e-6)
     assert not any(mistake["said"] for mistake in step["mistakes"])
-    with pytest.raises(InputsError, match="2 steps of different classes"):
+    with pytest.raises(InputsError, match="2 steps with different classes"):
         page_over({0: pixels, 1: replace(pixels, unit="tokens")})
 
 
@@ -181,7 +181,7 @@ def test_several_labels_are_a_grid(several):
     assert [text.get_text() for text in figure.axes[0].texts][0::2][:2] == [
         f"{several.counts[0, 0, 0]}", f"{several.counts[0, 0, 1]}",
     ]  # fmt: skip
-    with pytest.raises(OptionError, match="of labels"):
+    with pytest.raises(OptionError, match="for labels"):
         draw(several, order="cluster")
 
 
@@ -234,7 +234,7 @@ def test_page_over_many_steps_stays_small():
 
 
 def test_steps_of_different_classes_are_refused():
-    with pytest.raises(InputsError, match="2 steps of different classes"):
+    with pytest.raises(InputsError, match="2 steps with different classes"):
         page_over({0: result_of(3), 1: result_of(4)})
     with pytest.raises(InputsError, match="0 steps"):
         page_over({})

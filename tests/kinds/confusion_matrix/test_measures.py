@@ -130,7 +130,7 @@ def test_orders():
     places = class_order(counts, "cluster").tolist()
     assert sorted(places) == [0, 1, 2, 3]
     assert abs(places.index(0) - places.index(2)) == 1
-    with pytest.raises(OptionError, match="no order 'cluster' of labels"):
+    with pytest.raises(OptionError, match="no order 'cluster' for labels"):
         class_order(np.zeros((3, 2, 2)), "cluster")
 
 

@@ -51,7 +51,7 @@ def test_each_layer_starts_from_its_own():
 
 @pytest.mark.parametrize(
     ("layers", "indices", "message"),
-    [(2, [0, 1], "align has 1 layers, and 2 are asked for"), (1, [5, 6], "no input in common")],
+    [(2, [0, 1], "align has 1 layers, but layers= selects 2"), (1, [5, 6], "no input in common")],
 )
 def test_what_does_not_fit_is_refused(layers, indices, message):
     earlier = Earlier(np.zeros((2, 1, 2), np.float32), np.arange(2))
@@ -75,10 +75,10 @@ def test_a_folder_names_the_inputs_too(points):
 @pytest.mark.parametrize(
     ("align", "arrays", "message"),
     [
-        (np.zeros((5, 3)), None, r"shape \(5, 1, 3\), and \(inputs, 2\)"),
+        (np.zeros((5, 3)), None, r"shape \(5, 1, 3\), but .* \(inputs, 2\)"),
         (np.zeros(5), None, r"shape \(5,\)"),
-        (np.full((5, 2), np.nan), None, "finite numbers are needed"),
-        ("runs:/x", {"heatmaps": np.zeros(3)}, "'runs:/x' holds no embedding"),
+        (np.full((5, 2), np.nan), None, "but finite numbers of shape"),
+        ("runs:/x", {"heatmaps": np.zeros(3)}, "'runs:/x' has no embedding"),
         ("runs:/x", None, "give an array"),
     ],
 )

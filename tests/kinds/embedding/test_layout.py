@@ -101,8 +101,8 @@ def test_very_few_inputs_can_be_laid_out(count, rows):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"min_dist": 1.5}, "min_dist is 1.5; give 0 to 1.0"),
-        ({"min_dist": 0.6, "spread": 0.5}, "give 0 to 0.5"),
+        ({"min_dist": 1.5}, "min_dist is 1.5; give a number from 0 to 1.0"),
+        ({"min_dist": 0.6, "spread": 0.5}, "give a number from 0 to 0.5"),
     ],
 )
 def test_a_distance_above_the_spread_is_refused(changed, message):
@@ -111,9 +111,9 @@ def test_a_distance_above_the_spread_is_refused(changed, message):
 
 
 def test_too_few_inputs_are_refused():
-    with pytest.raises(InputsError, match=r"n_neighbors is 30, and there are 20 inputs.*at most 19"):
+    with pytest.raises(InputsError, match=r"n_neighbors is 30, but there are 20 inputs.*at most 19"):
         check_settings(SETTINGS | {"n_neighbors": 30}, 20)
-    with pytest.raises(InapplicableError, match="UMAP needs 5 inputs or more, and there are 4"):
+    with pytest.raises(InapplicableError, match="UMAP needs at least 5 inputs, but there are 4"):
         check_settings(SETTINGS, 4)
 
 
@@ -130,7 +130,7 @@ def test_too_few_inputs_are_refused():
     ],
 )
 def test_what_umap_learn_refuses_is_told_before_the_model_runs(wrong):
-    with pytest.raises(OptionError, match="umap-learn can't embed with "):
+    with pytest.raises(OptionError, match="umap-learn rejects "):
         try_out(SETTINGS | wrong)
 
 
@@ -138,7 +138,7 @@ def test_points_without_neighbours_are_told(rows):
     far = rows.copy()
     far[7] += 1000
     settings = complete_settings(SETTINGS | {"disconnection_distance": 50.0}, 90, aligned=False)
-    with pytest.raises(OptionError, match="no neighbours for 1 inputs; raise disconnection_distance"):
+    with pytest.raises(OptionError, match="no neighbours for 1 inputs; use a larger disconnection_distance"):
         lay_out(far, np.arange(90), settings, None)
 
 
