@@ -1,6 +1,6 @@
-"""The whole of mlflow_interp on one machine: a registered classifier on photographs, and a training.
+"""All of mlflow_interp on one machine: a registered classifier on photographs, and a training.
 
-Run it with `make demo`. Everything it makes lies in ./demo: a SQLite tracking store, artifacts, photographs.
+Run it with `make demo`. Everything it creates is in ./demo: a SQLite tracking store, artifacts, photographs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def use_local_store() -> str:
 
 
 def register_classifier() -> str:
-    """Register the pretrained classifier unless it is there, and return the version's URI."""
+    """Register the pretrained classifier unless it exists, and return the version's URI."""
     client = MlflowClient()
     try:
         version = client.get_model_version_by_alias(NAME, ALIAS).version
@@ -48,7 +48,7 @@ def register_classifier() -> str:
 
 
 def log_classifier() -> str:
-    """Log the classifier in a run of its own and return the registered version."""
+    """Log the classifier to its own run and return the registered version."""
     pixels = Schema([TensorSpec(dtype("float32"), (-1, 224, 224, 3))])
     classes = Schema([TensorSpec(dtype("float32"), (-1, 1000))])
     with mlflow.start_run(run_name="EfficientNet-Lite0, pretrained"):
@@ -100,13 +100,13 @@ def interpret(entry_point: str, parameters: list[str], model: str, uri: str) -> 
     # `python` in the project's command must be the one that runs this.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "PATH": path}
-    # A pinned experiment in this process is not meant for `mlflow run`, which names its own.
+    # An experiment set in this process must not apply to `mlflow run`, which names its own.
     environment.pop("MLFLOW_EXPERIMENT_ID", None)
     subprocess.run(command, check=True, env=environment)
 
 
 def show_where(uri: str) -> None:
-    """Print where the results lie and how to look at them."""
+    """Print where the results are and how to view them."""
     runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
         filter_string="tags.`mlflow_interp.method` LIKE '%'",
@@ -116,17 +116,17 @@ def show_where(uri: str) -> None:
     print("\nArtifacts:")
     for run in reversed(runs):
         print(f"  {run.info.artifact_uri.removeprefix('file://')}/interpretations")
-    print("\nSee them in the MLflow UI, at each run's Artifacts tab:\n")
+    print("\nView them in the MLflow UI, in each run's Artifacts tab:\n")
     print(f"  {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {uri}\n")
     for run in reversed(runs):
         place = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
         print(f"  http://127.0.0.1:5000/#/{place}/interpretations/index.html")
-    print("\nGo on with docs/tutorial.md, which starts from here:\n")
+    print("\nContinue with docs/tutorial.md, which starts here:\n")
     print("  source .venv/bin/activate; cd demo")
 
 
 def main() -> None:
-    """Register, interpret, and say where to look."""
+    """Register, interpret, and print where the results are."""
     uri = use_local_store()
     print("Photographs:", ", ".join(path.name for path in save_photographs(FOLDER / "photos")))
     model = register_classifier()

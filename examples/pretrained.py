@@ -69,7 +69,7 @@ def efficientnet_lite0(weights: str | Path | None = "imagenet") -> keras.Model:
 def read_torch_weights(path: str | Path) -> dict[str, Array]:
     """Reads the tensors, by name, of a legacy (before zip) PyTorch file.
 
-    As torch/serialization.py has it, the stream is five pickles (magic number,
+    As in torch/serialization.py, the stream is five pickles (magic number,
     protocol version, system information, tensors, storage keys), then the storages.
 
     Raises:
@@ -89,14 +89,14 @@ def read_torch_weights(path: str | Path) -> dict[str, Array]:
 def imagenet_class_names() -> list[str]:
     """Lists the 1,000 ImageNet classes by their first synonym, as "Egyptian_cat".
 
-    "crane" and "maillot" each name two of them, as in Keras.
+    "crane" and "maillot" each name two classes, as in Keras.
     """
     names = (get_1k_class_name(index) for index in range(1000))
     return [name.split(",")[0].replace(" ", "_") for name in names]
 
 
 def save_photographs(folder: str | Path) -> list[Path]:
-    """Copies six photographs into a folder, made if missing; camera.png is grey."""
+    """Copies six photographs into a folder, creating it if needed; camera.png is greyscale."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, (package, inside) in PHOTOGRAPHS.items():
         # Not through skimage.data, whose functions may download.
@@ -144,7 +144,7 @@ def _packaged_weights() -> Path:
 
 
 def _load(model: keras.Model, path: Path) -> None:
-    """Sets the weights layer by layer: the file has them in the network's order."""
+    """Sets the weights layer by layer; the file stores them in the network's order."""
     tensors = read_torch_weights(path).items()
     values = [value for name, value in tensors if "num_batches_tracked" not in name]
     for layer in model.layers:
@@ -152,7 +152,7 @@ def _load(model: keras.Model, path: Path) -> None:
 
 
 def _transposed(layer: keras.layers.Layer, value: Array) -> Array:
-    """Brings a tensor into the layout of Keras."""
+    """Transposes a tensor to the layout of Keras."""
     if value.ndim < 4:
         return value.T
     depthwise = isinstance(layer, layers.DepthwiseConv2D)
@@ -160,7 +160,7 @@ def _transposed(layer: keras.layers.Layer, value: Array) -> Array:
 
 
 def _view(storage: Array, offset: int, shape: Any, strides: Any, *_: Any) -> Array:
-    """Views a storage as a tensor; numpy refuses to look outside of it."""
+    """Views a storage as a tensor; NumPy refuses to read outside it."""
     flat, steps = storage[offset:], [storage.itemsize * stride for stride in strides]
     return np.ndarray(shape, flat.dtype, flat.data, strides=steps)
 
@@ -169,10 +169,10 @@ def _fill(storage: Array, stream: BufferedReader) -> None:
     length = int.from_bytes(stream.read(8), "little")
     read = stream.readinto(storage.view(np.uint8).data)
     if (length, read) != (storage.size, storage.nbytes):
-        raise pickle.UnpicklingError("a storage is cut short or of another length")
+        raise pickle.UnpicklingError("a storage is truncated or has the wrong length")
 
 
-_ADMITTED = {
+_ALLOWED = {
     "collections.OrderedDict": OrderedDict,
     "torch._utils._rebuild_tensor_v2": _view,
     "torch.FloatStorage": "<f4",
@@ -181,18 +181,18 @@ _ADMITTED = {
 
 
 class _TorchUnpickler(pickle.Unpickler):
-    """Admits four globals, torch's as stand-ins: any other could run code."""
+    """Allows four globals, with stand-ins for torch's: any other could run code."""
 
     def __init__(self, stream: BufferedReader) -> None:
         super().__init__(stream)
         self.storages: dict[str, Array] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        if f"{module}.{name}" not in _ADMITTED:
-            raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
-        return _ADMITTED[f"{module}.{name}"]
+        if f"{module}.{name}" not in _ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+        return _ALLOWED[f"{module}.{name}"]
 
     def persistent_load(self, pid: Any) -> Array:
-        """Makes an empty storage; its data follow the pickles."""
+        """Creates an empty storage; its data follow the pickles."""
         _, dtype, key, _, size, _ = pid
         return self.storages.setdefault(key, np.zeros(size, dtype))

@@ -1,4 +1,4 @@
-"""Train LeNet on CIFAR-10 and watch its classes come apart, epoch by epoch.
+"""Train LeNet on CIFAR-10 and watch its classes separate, epoch by epoch.
 
     python -m examples.train_cifar10
 
@@ -16,7 +16,7 @@ NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 
 
 def lenet() -> keras.Model:
-    """LeNet (LeCun et al. 1998) with ReLU and max pooling, for 32×32 colour pictures; compiled."""
+    """LeNet (LeCun et al. 1998) with ReLU and max pooling, for 32×32 colour images; compiled."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -37,11 +37,11 @@ def lenet() -> keras.Model:
 
 
 def main() -> None:
-    """Train for five epochs, with MLflow's own autologging beside."""
-    (inputs, labels), (others, answers) = keras.datasets.cifar10.load_data()
+    """Train for five epochs, with MLflow's own autologging as well."""
+    (inputs, labels), (test_inputs, test_labels) = keras.datasets.cifar10.load_data()
     mlflow.keras.autolog()
     mlflow_interp.autolog(methods=["umap", "confusion_matrix", "gradcam"], class_names=NAMES)
-    lenet().fit(inputs / 255, labels, validation_data=(others / 255, answers), epochs=5)
+    lenet().fit(inputs / 255, labels, validation_data=(test_inputs / 255, test_labels), epochs=5)
 
 
 if __name__ == "__main__":

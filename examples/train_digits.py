@@ -2,8 +2,8 @@
 
     python -m examples.train_digits
 
-Needs no download: scikit-learn brings the digits. Seconds of training; the first UMAP of a machine waits
-for Numba to compile.
+Needs no download, as scikit-learn includes the digits. Training takes seconds; the first UMAP on a machine
+waits for Numba to compile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EPOCHS, VALIDATED, NAME = 5, 397, "digits"
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """All 1,797 of them: pixels (n, 8, 8, 1) uint8 and labels (n,)."""
+    """All 1,797 digits: pixels (n, 8, 8, 1) uint8 and labels (n,)."""
     found = load_digits()
     return (found.images[..., np.newaxis] * (255 / 16)).astype(np.uint8), found.target
 
@@ -50,7 +50,7 @@ def main() -> str:
     keras.utils.set_random_seed(0)
     pixels, labels = digits()
     names = [str(digit) for digit in range(10)]
-    # The first UMAP of a machine compiles; on a busy one that takes more than the 60 seconds of the default.
+    # The first UMAP on a machine compiles, which can take more than the default of 60 seconds.
     mlflow_interp.autolog(methods=["umap", "confusion_matrix", "gradcam"], class_names=names, wait=300)
     model = network()
     with mlflow.start_run(run_name="digits") as run:
