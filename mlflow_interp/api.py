@@ -1,4 +1,4 @@
-"""Interpret: load a model and inputs, run methods, draw, write. Only the other user interfaces import it."""
+"""The Python API: load a model and inputs, run methods, draw and log. Only user interfaces import it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,17 @@ from mlflow_interp.tracking.write import write
 
 
 def visualize(method: str, model: Any, inputs: Any, **options: Any) -> Interpretation:
-    """Run one method on a model and inputs, draw what it finds, and log it to MLflow.
+    """Run one method on a model and inputs, draw the result and log it to MLflow.
 
     Args:
-        method: a name from `mlflow_interp.method_names()`.
-        model: a Keras model, or where to find one; see `load_model`.
-        inputs: arrays, a dataset, or where to find inputs; see `load_inputs`.
-        **options: of the method, of loading, drawing and logging; `mlflow-interp METHOD --help` lists all.
+        method: A name from `mlflow_interp.method_names()`.
+        model: A Keras model, or where to find one; see `load_model`.
+        inputs: Arrays, a dataset, or where to find inputs; see `load_inputs`.
+        **options: Options of the method, and of loading, drawing and logging; `mlflow-interp METHOD --help`
+            lists them all.
 
     Raises:
-        InterpretationError: something the user can mend; the message says how.
+        InterpretationError: an error that the user can fix; the message says how.
     """
     return interpret(model, inputs, {method: {}}, **options)[method]
 
@@ -56,33 +57,33 @@ def visualize(method: str, model: Any, inputs: Any, **options: Any) -> Interpret
 def interpret(
     model: Any, inputs: Any, methods: Methods = "all", *, quiet: bool = False, **options: Any
 ) -> dict[str, Interpretation]:
-    """Run several methods on one model and the same inputs, and log all to one run.
+    """Run several methods on one model and the same inputs, and log the results to one run.
 
-    "all" stands for the methods that share one pass over the inputs and cost at most two passes an input.
-    Saliency and caricature take many; name them beside it, as in "all,saliency". Methods that only "all"
-    names are left out, with a warning, where they need what the inputs don't have, such as labels. A method
-    that fails does not keep the others from running; its error is raised at the end.
+    "all" selects the methods that share one pass over the inputs; they cost at most two passes per input.
+    Saliency and caricature need many passes, so add them by name, as in "all,saliency". A method selected
+    only by "all" is left out, with a warning, if the inputs lack what it needs, such as labels. If a method
+    fails, the others still run, and its error is raised at the end.
 
     Args:
         model: A Keras model, or where to find one; see `load_model`.
         inputs: Arrays, a dataset, or where to find inputs; see `load_inputs`.
-        methods: "all", a name or names separated by commas, a list, or a mapping from each name to
-            options of its own. Those of loading and logging apply to the whole call, whichever method
-            they are given for.
-        quiet: Show neither progress nor where results went.
-        **options: Each goes to every method, and every step, that takes it.
+        methods: "all", one name, several names separated by commas, a list, or a mapping from each name to
+            its own options. Options of loading and logging apply to the whole call, whichever method they
+            are given for.
+        quiet: Hide progress and the location of the results.
+        **options: Each option goes to every method and every stage that takes it.
 
     Returns:
-        What each method found, by name.
+        The interpretation by each method, by name.
 
     Raises:
-        InterpretationError: something the user can mend; the message says how. Its `interpretations` are
-            those of the methods that did not fail.
+        InterpretationError: an error that the user can fix; the message says how. Its attribute
+            `interpretations` holds the results of the methods that did not fail.
     """
     plan = plan_call(methods, options)
     shared = plan.shared
     with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
-        # Both are found before either is loaded, as that takes the longer time.
+        # Both are found before either is loaded, because loading takes longer.
         model, inputs = _find(model, inputs, **shared["model"])
         if destination.log:
             check_may_log(destination.run_id, destination.experiment, experiment_of(model))
@@ -119,7 +120,7 @@ def _run_name(methods: list[str], loaded: LoadedModel) -> str:
 
 
 def _run(loaded: LoadedModel, batch: Batch, plan: CallPlan) -> Parts:
-    """Run all methods on inputs that are read once."""
+    """Run all methods; the inputs are read once."""
     methods = {}
     errors = {}
     for name, by_stage in plan.by_stage.items():
@@ -152,7 +153,7 @@ class _Call:
 
 
 def _conclude(method: str, part: Part, call: _Call) -> Interpretation:
-    """The result of a method, drawn and written."""
+    """Draw the result of a method, and write it."""
     started = time.perf_counter()
     options = call.plan.options[method]
     result = part.result()
@@ -178,7 +179,7 @@ def _conclude(method: str, part: Part, call: _Call) -> Interpretation:
 def _warn_inapplicable(
     errors: Mapping[str, InterpretationError], optional: Collection[str]
 ) -> Iterator[tuple[str, InterpretationError]]:
-    """Warn of each optional method that is left out as it can't be used here; yields the other errors."""
+    """Warn about each optional method that can't be used here; yield the other errors."""
     for method, error in errors.items():
         if method in optional and isinstance(error, InapplicableError):
             warn(f"{method} was left out: {error}")
@@ -213,11 +214,11 @@ def _report_destination(destination: Destination) -> None:
 
 _HEADINGS = {
     "method": "Options of the method",
-    "model": "Options of loading the model",
-    "inputs": "Options of loading the inputs",
-    "engine": "Options of running",
-    "figure": "Options of drawing",
-    "run": "Options of logging",
+    "model": "Options for loading the model",
+    "inputs": "Options for loading the inputs",
+    "engine": "Options for running",
+    "figure": "Options for drawing",
+    "run": "Options for logging",
 }
 
 
@@ -260,6 +261,6 @@ def _docstring(method: str) -> str:
         stage_options = [option for option in options_of(method).values() if option.stage == stage]
         if stage_options:
             lines += ["", f"{heading}:", *(f"    {option.name}: {option.help}" for option in stage_options)]
-    lines += ["    quiet: Show neither progress nor where results went.", "", "Returns:"]
-    lines.append("    What was found: arrays, figure, manifest, and the run that holds them.")
+    lines += ["    quiet: Hide progress and the location of the results.", "", "Returns:"]
+    lines.append("    The interpretation: its arrays, figure and manifest, and the run that holds them.")
     return "\n".join(lines)

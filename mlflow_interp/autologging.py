@@ -1,4 +1,4 @@
-"""`autolog()`: adds the callback to every training, by MLflow's rules for autologging."""
+"""`autolog()`: adds the callback to every training, following MLflow's rules for autologging."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def autolog(
     silent: bool = False,
     **options: Any,
 ) -> None:
-    """Interpret every model that is trained with `fit` from now on, into the run of its losses.
+    """Interpret every model that is trained with `fit` from now on, in the run that holds its losses.
 
-    Works beside `mlflow.tensorflow.autolog()` and `mlflow.keras.autolog()`, called in any order, and
-    without either. `Model.fit` is not patched.
+    Works with `mlflow.tensorflow.autolog()` and `mlflow.keras.autolog()`, called in any order, and without
+    them. `Model.fit` is not patched.
 
     Args:
-        disable: Interpret no more.
-        exclusive: Interpret only where the user has no run open.
-        silent: Say nothing, not even warnings.
+        disable: Stop interpreting.
+        exclusive: Interpret only if the user has no active run.
+        silent: Suppress all messages, including warnings.
 
     Raises:
         OptionError: no such method or option, or a number out of range.
@@ -48,7 +48,7 @@ def autolog(
     def make() -> InterpretationCallback:
         return InterpretationCallback(methods, _silent=silent, **options)
 
-    make()  # so that invalid options are refused here and not in the middle of a training
+    make()  # refuses invalid options now, not in the middle of a training
 
     def init_with_callback(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""The methods of a call and the options of each, from what a user names and gives."""
+"""Find which methods a call runs, and the options of each."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mlflow_interp.exceptions import OptionError
 from mlflow_interp.method_registry import class_of, find_method, registered_names
 from mlflow_interp.options import distribute, listed_methods, options_of, route
 
-#: Names of methods, separated by commas or in a list, or a mapping from each name to options of its own.
-#: `all` among them stands for the methods of `methods_of_all`.
+#: Names of methods, separated by commas or in a list, or a mapping from each name to its own options.
+#: The name `all` stands for the methods of `methods_of_all`.
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
 ALL = "all"
 METHODS_HELP = (
-    "Names separated by commas. all stands for the methods that share one pass over the inputs; name those "
-    "that take many passes beside it, as in all,saliency."
+    "Method names, separated by commas. all selects the methods that share one pass over the inputs; add "
+    "methods that need many passes by name, as in all,saliency."
 )
 
 #: The stages whose options apply to a whole call, whichever method's mapping they are given in.
@@ -33,9 +33,9 @@ class NamedMethods:
     """The methods that a user names.
 
     Attributes:
-        given: the options given for each name, `all` among the names.
-        options: the same for each method that the names stand for.
-        only_by_all: the methods that are named by `all` alone.
+        given: the options given for each name, including `all`.
+        options: the options given for each selected method.
+        only_by_all: the methods that are selected only by `all`.
     """
 
     given: Mapping[str, Mapping[str, Any]]
@@ -48,9 +48,9 @@ class CallPlan:
     """The methods of a call with their options, all of them checked.
 
     Attributes:
-        options: the options that were given, by method, those of the whole call among them.
+        options: the options that were given, by method, including those of the whole call.
         by_stage: the same by method and stage.
-        only_by_all: the methods that are named by `all` alone, and left out where they can't be used.
+        only_by_all: the methods that are selected only by `all`, and left out if they can't be used.
     """
 
     options: Mapping[str, dict[str, Any]]
@@ -65,18 +65,18 @@ class CallPlan:
 
 
 def plan_call(methods: Methods, options: Mapping[str, Any]) -> CallPlan:
-    """Which methods a call runs, and with which options.
+    """Find which methods a call runs, and with which options.
 
-    An option of loading or logging applies to the whole call. Any other option of a method's own mapping is
-    for this method, and comes before the one that is given for all.
+    Options of loading and logging apply to the whole call. Any other option in a method's own mapping
+    applies to this method only, and takes precedence over the value given for all methods.
 
     Args:
         methods: the methods, as users name them.
-        options: given for all of them; each goes to every method that takes it.
+        options: the options given for all methods; each goes to every method that takes it.
 
     Raises:
         OptionError: no such method, an option that no method takes, a value that is not accepted, or two
-            values of an option of the whole call.
+            different values of an option that applies to the whole call.
     """
     named = parse_methods(methods)
     takers = distribute(named.options, options)
@@ -92,19 +92,19 @@ def plan_call(methods: Methods, options: Mapping[str, Any]) -> CallPlan:
 
 
 def parse_methods(methods: Methods) -> NamedMethods:
-    """The methods that are named, and the options of its own of each.
+    """The methods that a user names, and the options given for each.
 
     Raises:
-        OptionError: no method is named, one does not exist, or none of `all` takes an option given for it.
+        OptionError: no method is named, one does not exist, or an option given for `all` has no taker.
     """
     given = _given(methods)
     if not given:
-        raise OptionError(f"methods names none; name some of: {', '.join(registered_names())}, or all")
+        raise OptionError(f"methods is empty; give one or more of: {', '.join(registered_names())}, or all")
     options: dict[str, dict[str, Any]] = {}
     for name, own in given.items():
         if name == ALL:
-            for method, its in _options_of_all(own).items():
-                options[method] = its | options.get(method, {})
+            for method, given_for_all in _options_of_all(own).items():
+                options[method] = given_for_all | options.get(method, {})
         else:
             find_method(name)
             options[name] = options.get(name, {}) | own
@@ -117,14 +117,16 @@ def _given(methods: Methods) -> dict[str, dict[str, Any]]:
         return {name.strip(): {} for name in names if name.strip()}
     for name, options in methods.items():
         if not isinstance(options, Mapping):
-            raise OptionError(f"methods has {options!r} for {name}; give a mapping of options, such as {{}}")
+            raise OptionError(
+                f"methods gives {options!r} as the options of {name}; give a mapping, such as {{}}"
+            )
     return {name: dict(options) for name, options in methods.items()}
 
 
 def methods_of_all() -> list[str]:
-    """The methods that `all` stands for: those that take part in the one pass over the inputs.
+    """The methods that `all` stands for: those that share one pass over the inputs.
 
-    They cost at most two passes an input. Others take many, and are run where they are named.
+    They cost at most two passes per input. Other methods need many, and run only if they are named.
     """
     return [name for name in listed_methods() if issubclass(class_of(name), Streaming)]
 
@@ -136,14 +138,14 @@ def _options_of_all(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def shared_values(givers: Mapping[str, Mapping[str, Any]], names: Collection[str]) -> dict[str, Any]:
-    """The values of options that can have only one.
+    """The values of options that can have only one value in a call.
 
     Args:
-        givers: what was given, by who or what it was given for.
-        names: of the options.
+        givers: the options, by what they were given for: the call or a method.
+        names: the names of the options that can have only one value.
 
     Raises:
-        OptionError: two givers give different values.
+        OptionError: an option has two different values.
     """
     values: dict[str, Any] = {}
     first: dict[str, str] = {}
@@ -167,13 +169,13 @@ def _are_same(first: Any, second: Any) -> bool:
         return True
     try:
         return bool(np.array_equal(first, second))
-    # Whatever a user gives may refuse to be compared, or to become an array.
+    # A user's object may raise anything when it is compared or converted to an array.
     except Exception:
         return False
 
 
 def _shown(value: Any) -> str:
-    """A value in a message, cut where it is long."""
+    """A value as messages quote it, shortened if it is long."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = 60
     return " ".join(short.repr(value).split())

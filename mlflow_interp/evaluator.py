@@ -23,16 +23,16 @@ NAME = "interpretations"
 
 
 class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
-    """Runs the methods that its configuration names, into the evaluation's run.
+    """Runs the methods named in its configuration, and logs to the evaluation's run.
 
-    `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}`: methods, any of their options and
-    of those of `interpret`, and as `model` the Keras model where what is evaluated are predictions or a
-    function. Without methods it takes no part.
+    `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}` takes methods, their options and
+    those of `interpret`. If predictions or a function are evaluated, it also needs the Keras model, as
+    `model`. Without methods, the evaluator does nothing.
     """
 
     @classmethod
     def can_evaluate(cls, *, model_type: str, evaluator_config: Mapping[str, Any], **kwargs: Any) -> bool:
-        """Whether it was asked to."""
+        """Whether the configuration names methods."""
         return bool((evaluator_config or {}).get("methods"))
 
     def evaluate(
@@ -48,13 +48,13 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
         """The metrics and artifacts of every method.
 
         Raises:
-            InterpretationError: something the user can mend; the message says how.
+            InterpretationError: an error that the user can fix; the message says how.
         """
         options = dict(evaluator_config)
         methods = parse_methods(options.pop("methods")).given  # read once, as it may be an iterator
         keras_model = options.pop("model", None)
         shared = plan_call(methods, options).shared
-        # `output` is left to `interpret`, as a model can't be cut down to one output twice.
+        # `output` is left to `interpret`, as a model can't be reduced to one output twice.
         loading = {name: value for name, value in shared["model"].items() if name != "output"}
         if keras_model is None:
             loaded = _loaded(model, kwargs.get("model_id"), loading)
@@ -75,10 +75,10 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
 
 
 def _loaded(model: Any, model_id: str | None, loading: Mapping[str, Any]) -> LoadedModel:
-    """The Keras model that is evaluated, and its origin; `loading` are the options of `load_model`."""
+    """The Keras model that is evaluated, and its origin; `loading` holds the options of `load_model`."""
     if model is None:
         raise ModelError(
-            "an interpretation needs a model, and only predictions were given; name it with "
+            "an interpretation needs a model, but only predictions are given; pass the Keras model with "
             'evaluator_config={"interpretations": {"model": …}}'
         )
     model_id = model_id or getattr(model, "model_id", None)
@@ -86,7 +86,10 @@ def _loaded(model: Any, model_id: str | None, loading: Mapping[str, Any]) -> Loa
         return load_model(f"models:/{model_id}", **loading)
     raw = model.get_raw_model()
     if not hasattr(raw, "layers"):
-        raise ModelError(f"the model is a {type(raw).__name__}; only Keras models can be interpreted")
+        raise ModelError(
+            f"the model is a {type(raw).__name__}; only Keras models can be interpreted: pass one with "
+            'evaluator_config={"interpretations": {"model": …}}'
+        )
     origin = Origin("keras.Model", name=raw.name, run_id=model.metadata.run_id)
     return replace(load_model(raw, **loading), origin=origin)
 

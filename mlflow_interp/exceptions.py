@@ -1,11 +1,11 @@
 """Errors a user can act on. Each message says what was given, what is accepted and what to do.
 
 InterpretationError
-├── OptionError      an option, method or layer that does not exist, or a value it can't take
-├── ModelError       a model that can't be found, can't be loaded, or that can't be explained
+├── OptionError      an option, method or layer that does not exist, or a value that is not accepted
+├── ModelError       a model that can't be found, loaded or explained
 ├── InputsError      inputs, labels or class names that can't be read or don't fit the model
 │   └── InapplicableError   a model or inputs that are fine but lack what one method needs, such as labels
-└── TrackingError    a tracking server or artifact store that doesn't answer, or refuses
+└── TrackingError    a tracking server or artifact store that doesn't answer, or refuses access
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from typing import Any
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_FEW = 12  # names that a message lists where none is near
+_FEW = 12  # most names that a message lists if none is similar
 _PASSWORD = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 
 
 def without_password(text: str) -> str:
-    """A text in which no URI has a user and password: http://me:secret@host is http://host."""
+    """A text without the user and password of any URI: http://me:secret@host becomes http://host."""
     return _PASSWORD.sub("", text)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message; its type where the message is empty."""
+    """The first line of an error's message; its type if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def reason_of(error: BaseException) -> str:
     """The line of an error's message that says why.
 
-    Keras puts the reason behind what it was doing: after the last "Exception encountered: ", or after a line
-    that names the layer that was called. Colours for terminals are left out.
+    Keras puts the reason last: after the last "Exception encountered: ", or after a line that names the layer
+    that was called. Colour codes for terminals are removed.
     """
     text = _COLOUR.sub("", str(error)).rpartition("Exception encountered: ")[2]
     lines = [line.strip() for line in text.splitlines()]
@@ -48,13 +48,13 @@ def reason_of(error: BaseException) -> str:
 
 
 class InterpretationError(Exception):
-    """Anything the user can mend; the command line prints it as one line and exits with 2.
+    """An error that the user can fix; the command line prints it as one line and exits with 2.
 
     Its message is logged and shown to others, so it never holds the password of a URI.
 
     Attributes:
         interpretations: of the methods of the call that did not fail, by name.
-        run_id: the run of the call, None where nothing was logged.
+        run_id: the run of the call, None if nothing was logged.
     """
 
     interpretations: Mapping[str, Any] = MappingProxyType({})
@@ -65,11 +65,11 @@ class InterpretationError(Exception):
 
 
 class OptionError(InterpretationError, ValueError):
-    """An option, method or layer that does not exist, or a value it can't take."""
+    """An option, method or layer that does not exist, or a value that is not accepted."""
 
 
 class ModelError(InterpretationError, ValueError):
-    """A model that can't be found, can't be loaded, or that can't be explained."""
+    """A model that can't be found, loaded or explained."""
 
 
 class InputsError(InterpretationError, ValueError):
@@ -79,12 +79,12 @@ class InputsError(InterpretationError, ValueError):
 class InapplicableError(InputsError, ModelError):
     """A model or inputs that are fine but lack what one method needs, such as labels or a feature map.
 
-    `all` goes without that method.
+    A method that is selected only by `all` is then left out.
     """
 
 
 class TrackingError(InterpretationError, RuntimeError):
-    """A tracking server or artifact store that doesn't answer, or refuses."""
+    """A tracking server or artifact store that doesn't answer, or refuses access."""
 
 
 class InterpretationWarning(UserWarning):
@@ -103,19 +103,19 @@ def warn(text: str) -> None:
 
 
 def near(name: object, known: Iterable[str], *, most: int = 5) -> str:
-    """The known names that are near `name`, as the tail of a message: "; nearest: a, b". Empty for none."""
+    """The known names that are similar to `name`, to append to a message: "; nearest: a, b"."""
     close = difflib.get_close_matches(str(name), list(known), n=most)
     return f"; nearest: {', '.join(close)}" if close else ""
 
 
 def nearest(name: object, known: Iterable[str], *, most: int = 5) -> str:
-    """The known names that are near `name`, as the tail of a message: "; nearest: a, b".
+    """The known names that are similar to `name`, as the tail of a message: "; nearest: a, b".
 
-    Where none is near, all of them if they are few: "; there are: a, b"; else how many there are.
+    If none is similar, all of them if they are few: "; available: a, b"; otherwise their number.
     """
     names = list(known)
     if tail := near(name, names, most=most):
         return tail
     if len(names) <= _FEW:
-        return f"; there are: {', '.join(names)}" if names else ""
+        return f"; available: {', '.join(names)}" if names else ""
     return f"; give one of {len(names)} names, such as {names[0]}"

@@ -1,8 +1,8 @@
 """The methods: the files of the folder `methods`, and the entry points of other packages.
 
-A package adds methods by the entry points `mlflow_interp.methods`: the name of a method, and the function.
-Names are read from the packages' metadata, and a method is imported when it is used, so that a package that
-can't be imported breaks nothing but its own methods.
+A package adds a method with an entry point in the group `mlflow_interp.methods`: the method's name, and its
+function. Names are read from the packages' metadata, and a method is imported when it is used. So a package
+that can't be imported breaks only its own methods.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ RESERVED = frozenset(("all", "interpret", "layers", "main", "methods", "resume")
 
 @dataclass(frozen=True)
 class Registration:
-    """A method that is registered, imported or not.
+    """A registered method, imported or not.
 
     Attributes:
         name: its name everywhere.
-        entry_point: where its function is.
-        distribution: the package that registers it, as it is installed.
-        version: the version of that package; None for the one of this package.
+        entry_point: the location of its function.
+        distribution: the name of the installed package that registers it.
+        version: the version of that package; None for this package.
     """
 
     name: str
@@ -62,7 +62,7 @@ def own_method_names() -> list[str]:
 
 
 def registered_names() -> list[str]:
-    """The names of all methods, whether they can be imported or not. It imports none of them."""
+    """The names of all methods, whether they can be imported or not; imports none of them."""
     return list(_registrations())
 
 
@@ -82,7 +82,7 @@ def registration_of(method: str) -> Registration:
 def find_method(method: str) -> Callable[..., Any]:
     """The function of a method: `gradcam` is `mlflow_interp.methods.gradcam.gradcam`.
 
-    Called with a model, a batch and options, it gives an `engine.method.Method`.
+    Called with a model, a batch and options, it returns an `engine.method.Method`.
 
     Raises:
         OptionError: there is no such method, or the package that registers it is broken.
@@ -112,7 +112,7 @@ def method_module(method: str) -> ModuleType:
 
 
 def kind_of(method: str) -> Kind:
-    """The kind of result that a method gives: the argument of what it returns, such as `Streaming[…]`."""
+    """The kind of a method's result, from the annotation of what it returns, such as `Streaming[Result]`."""
     (result,) = get_args(_returned(find_method(method)))
     return Kind(result.__module__.rpartition(".")[0])
 
@@ -138,7 +138,7 @@ def _returned(function: Callable[..., Any]) -> Any:
 def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
     """The type of an annotation that `from __future__ import annotations` left as text.
 
-    `typing.get_type_hints` would resolve all annotations, also those of types that only type checkers import.
+    `typing.get_type_hints` would resolve all annotations, including types that only type checkers import.
     """
     names = inspect.unwrap(function).__globals__
     return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - code, not data
@@ -165,7 +165,7 @@ def _is_usable(method: str) -> bool:
 
 @cache
 def _registrations() -> Mapping[str, Registration]:
-    """All methods by name, this package's first and others sorted; a warning for each that is refused."""
+    """All methods by name, this package's first and others sorted; warns about each that is refused."""
     folder = importlib.import_module("mlflow_interp.methods")
     registrations = {
         name: Registration(name, EntryPoint(name, f"{folder.__name__}.{name}:{name}", GROUP))
@@ -188,16 +188,16 @@ def _others() -> Iterable[Registration]:
 
 
 def _refusal(registration: Registration, taken: Registration | None) -> str | None:
-    """Why a package's method is refused; None where it is not, empty where it is just listed twice."""
+    """Why a package's method is refused; None if it is accepted, empty if it is merely listed twice."""
     if taken is not None:
         is_same = (taken.distribution, taken.entry_point.value) == (
             registration.distribution,
             registration.entry_point.value,
         )
-        return "" if is_same else f"{taken} has a method of that name"
+        return "" if is_same else f"{taken} already has a method with this name"
     name = registration.name
     if name in RESERVED:
-        return "that name is reserved"
+        return "this name is reserved"
     if not (name.isidentifier() and name.isascii() and name == name.lower()) or name.startswith("_"):
-        return "a name consists of lower-case letters, digits and underscores"
+        return "a name may contain only lower-case letters, digits and underscores"
     return None

@@ -1,9 +1,9 @@
 """All options, read from the signatures of the functions that take them.
 
-A call of `visualize` passes through functions that load the model and the inputs, are the method, run it,
-draw, and open the run. Each declares its own keyword-only options. Here they become one list for the Python
-API, the command line, the MLproject file and the docs, and the options of a call are distributed to the
-functions that declare them.
+A call of `visualize` passes through several functions: they load the model and the inputs, create the method,
+run it, draw, and open the run. Each declares its own keyword-only options. This module combines them into one
+list for the Python API, the command line, the MLproject file and the docs, and passes the options of a call
+to the functions that declare them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _stage_functions(method: str) -> dict[str, Callable[..., Any]]:
         "figure": kind_of(method).draw,
         "run": open_run,
     }
-    # Streaming methods leave nothing to choose in how they are run.
+    # How streaming methods run has no options.
     return functions | ({"engine": limit} if issubclass(class_of(method), Explaining) else {})
 
 
@@ -85,7 +85,7 @@ def options_of(method: str) -> Mapping[str, Option]:
     """Every option that a call of a method takes, by name.
 
     Raises:
-        OptionError: there is no such method, it is broken, or an option of it is one of another stage too.
+        OptionError: there is no such method, it is broken, or two stages have an option of the same name.
     """
     functions = _stage_functions(method)
     options = dict[str, Option]()
@@ -93,8 +93,8 @@ def options_of(method: str) -> Mapping[str, Option]:
         for option in _declared(functions.get(stage), stage):
             if option.name in options:
                 raise OptionError(
-                    f"{method} can't have an option {option.name!r} of its own, as that is one of "
-                    f"{_STAGE_NAMES[stage]}"
+                    f"method {method!r} can't be used: its option {option.name!r} is also an option of "
+                    f"{_STAGE_NAMES[stage]}; rename it in the method"
                 )
             options[option.name] = option
     return options
@@ -102,7 +102,7 @@ def options_of(method: str) -> Mapping[str, Option]:
 
 @cache
 def listed_methods() -> list[str]:
-    """The names of all methods that can be used; a warning for each of another package that can't."""
+    """The names of all methods that can be used; warns about each method of another package that can't."""
     return [method for method in method_names() if _has_usable_options(method)]
 
 
@@ -141,7 +141,7 @@ def _forwarded(annotation: Any, stage: str) -> Iterable[Option]:
 
 
 def argument_help(function: Callable[..., Any]) -> dict[str, str]:
-    """The description of each argument in a docstring, in one line each."""
+    """The description of each argument in a docstring, each as one line."""
     parsed = parse(inspect.getdoc(function) or "").params
     return {param.arg_name: " ".join((param.description or "").split()) for param in parsed}
 
@@ -155,7 +155,7 @@ def takes(declared: type, *, but: Collection[str] = ()) -> Callable[[T], T]:
     """Let a function or class take the fields of a dataclass as options, as `**options`.
 
     They then appear in its signature and docstring, with the defaults and help of the dataclass; any other
-    is refused.
+    option is refused.
 
     Args:
         declared: the dataclass.
@@ -217,7 +217,7 @@ def route(method: str, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Sort the options of a call by the stage that takes them.
 
     Raises:
-        OptionError: no stage takes an option, or a value is one that it does not accept.
+        OptionError: no stage takes an option, or a value is not accepted.
     """
     known = options_of(method)
     by_stage = {stage: dict[str, Any]() for stage in STAGES}
@@ -260,9 +260,9 @@ def _unknown(option: str, methods: list[str]) -> OptionError:
     known = sorted({each for name in methods for each in options_of(name)})
     tail = nearest(option, known, most=3)
     if others:
-        tail = f"; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
+        tail = f"; it is an option of {', '.join(others)}"
     elif "nearest" not in tail:
-        tail = f"; there are: {', '.join(known)}"
+        tail = f"; available: {', '.join(known)}"
     have = "has" if len(methods) == 1 else "have"
     return OptionError(f"{', '.join(methods)} {have} no option {option!r}{tail}")
 

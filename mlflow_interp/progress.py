@@ -36,7 +36,7 @@ def say(line: str) -> None:
 def track(items: Iterable[T], *, total: int | None, label: str, unit: str) -> Iterator[T]:
     """Yield `items`, reporting rate and remaining time.
 
-    An item that is a number counts that many units, any other its length.
+    An item that is a number counts as that many units; any other item counts its length.
     """
     if not _shown.get():
         yield from items
@@ -48,11 +48,11 @@ def track(items: Iterable[T], *, total: int | None, label: str, unit: str) -> It
 
 
 class _Lines(tqdm):  # type: ignore[type-arg]
-    """Reports in separate lines, for output where a bar can't overwrite itself."""
+    """Reports in separate lines, for output in which a bar can't overwrite itself."""
 
     def __init__(self, **settings: Any) -> None:
         line = "{desc}: {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
-        # Without a line at the start, when nothing has been done.
+        # No line at the start, before anything is done.
         super().__init__(
             **settings, bar_format=line, delay=SECONDS_BETWEEN_LINES, file=sys.stderr, position=0
         )
@@ -63,7 +63,7 @@ class _Lines(tqdm):  # type: ignore[type-arg]
         return lambda text: print(text, file=file, flush=True) if text else None
 
     def close(self) -> None:
-        """Report nothing more: what was not finished says why itself."""
+        """Report nothing more: an error that stops the work is reported elsewhere."""
         self.disable = True
         super().close()
 
@@ -73,7 +73,7 @@ def _tracked(items: Iterable[T], bar: tqdm[NoReturn]) -> Iterator[T]:
         for item in items:
             yield item
             bar.update(_size(item))
-        if bar.n != bar.last_print_n:  # in however short a time all was done
+        if bar.n != bar.last_print_n:  # even if the work took less time than the interval
             bar.refresh()
 
 

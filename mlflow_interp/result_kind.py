@@ -27,7 +27,7 @@ class Kind:
 
     @property
     def make_tiles(self) -> Callable[..., Any] | None:
-        """Makes the tiles that figure, page and view share; None where they share none."""
+        """Makes the tiles that figure, page and view share; None if they share none."""
         return self._find("tiles", "make_tiles")
 
     @property
@@ -37,7 +37,7 @@ class Kind:
 
     @property
     def draw_panel(self) -> Callable[..., None]:
-        """Draws one panel of the figure into somebody's axes."""
+        """Draws one panel of the figure into the given axes."""
         return self._function("figure", "draw_panel")
 
     @property
@@ -47,38 +47,38 @@ class Kind:
 
     @property
     def page_over(self) -> Callable[..., str] | None:
-        """Makes a page of results over steps; None where the page is a slider over their figures."""
+        """Makes a page of results over steps; None if the page is a slider over their figures."""
         return self._find("page", "page_over")
 
     @property
     def view(self) -> Callable[..., Any] | None:
-        """Makes its part of the page of a run; None where it has none."""
+        """Makes its part of the page of a run; None if it has none."""
         return self._find("view", "view")
 
     @property
     def panel_script(self) -> str | None:
-        """The script that draws its panel on the page of a run; None where it has none."""
+        """The script that draws its panel on the page of a run; None if it has none."""
         script = resources.files(self.package).joinpath("panel.js")
         return script.read_text(encoding="utf-8") if script.is_file() else None
 
     @property
     def as_text(self) -> Callable[..., str] | None:
-        """Writes a result as text for a terminal; None where it can't be."""
+        """Writes a result as text for a terminal; None if that is not possible."""
         return self._find("text", "as_text")
 
     @property
     def warm_up(self) -> Callable[[], None] | None:
-        """Loads and compiles what the first result would otherwise wait for; None where there is nothing."""
+        """Loads and compiles what the first result would otherwise wait for; None if there is nothing."""
         return self._find("warm_up", "warm_up")
 
     @property
     def facts(self) -> Callable[..., dict[str, Any]] | None:
-        """What is stored of a result besides its arrays; None where results can't be restored."""
+        """Returns what is stored of a result besides its arrays; None if results can't be restored."""
         return self._find("stored", "facts")
 
     @property
     def earlier_facts(self) -> Callable[..., dict[str, Any]]:
-        """The facts of a result that was stored before facts were."""
+        """Returns the facts of a result of schema version 1, which stored none."""
         return self._function("stored", "earlier_facts")
 
     @property

@@ -344,7 +344,8 @@ def test_a_failing_upload_leaves_no_manifest(client, registered, photos, monkeyp
 
     monkeypatch.setattr("mlflow.MlflowClient.log_image", refuse)
     with pytest.raises(
-        TrackingError, match=r"not all could be logged to run .*: disk full; .* mlflow-interp resume "
+        TrackingError,
+        match=r"could not be logged to run .* \(disk full\)\. .* upload them with: mlflow-interp resume ",
     ) as error:
         mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
     failed_run(client, error)
@@ -375,7 +376,7 @@ def test_interpret_runs_several_and_routes_options(registered, photos):
     assert set(found["gradcam"].explained.targets.tolist()) == {2}
     with pytest.raises(OptionError, match="no method 'gradcma'"):
         mlflow_interp.interpret(registered, photos, "gradcma", log=False)
-    with pytest.raises(OptionError, match="methods names none"):
+    with pytest.raises(OptionError, match="methods is empty"):
         mlflow_interp.interpret(registered, photos, ",", log=False)
 
 
@@ -437,16 +438,14 @@ def test_another_experiment_than_that_of_the_run_is_refused(client, experiment, 
     options = {"experiment": "not there"}
     if log_to == "active":
         mlflow.start_run(run_id=run_id)
-        message = f"experiment is 'not there', and run {run_id} is active in experiment 'of the run'; end it"
+        message = f"experiment is 'not there', but run {run_id} is active in experiment 'of the run'; end it"
     elif log_to == "run_id":
         options |= {"run_id": run_id}
-        message = (
-            f"experiment is 'not there', and run_id is {run_id}, a run in experiment 'of the run'; leave"
-        )
+        message = f"experiment is 'not there', but run_id is {run_id}, a run in experiment 'of the run'; omit"
     else:
         monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
         message = (
-            f"experiment is 'not there', and MLFLOW_RUN_ID is {run_id}, a run in experiment 'of the run'"
+            f"experiment is 'not there', but MLFLOW_RUN_ID is {run_id}, a run in experiment 'of the run'"
         )
     try:
         with pytest.raises(OptionError) as error:

@@ -100,18 +100,18 @@ def test_the_same_value_twice_is_one_value():
         (
             "all",
             {"noise_samples": 3},
-            f"{', '.join(CHEAP)} have no option 'noise_samples'; saliency has it",
+            f"{', '.join(CHEAP)} have no option 'noise_samples'; it is an option of saliency",
         ),
         (
             {"all": {"ascent_steps": 3}},
             {},
-            f"{', '.join(CHEAP)} have no option 'ascent_steps'; caricature has it",
+            f"{', '.join(CHEAP)} have no option 'ascent_steps'; it is an option of caricature",
         ),
         ({"gradcam": {"colour": "red"}}, {}, "gradcam has no option 'colour'; nearest: colormap"),
-        ({"gradcam": 3}, {}, "methods has 3 for gradcam; give a mapping of options, such as {}"),
+        ({"gradcam": 3}, {}, "methods gives 3 as the options of gradcam; give a mapping, such as {}"),
         ("all,gradcma", {}, "no method 'gradcma'; nearest: gradcam"),
-        (" ,", {}, "methods names none; name some of: caricature, confusion_matrix"),
-        ({}, {}, "methods names none"),
+        (" ,", {}, "methods is empty; give one or more of: caricature, confusion_matrix"),
+        ({}, {}, "methods is empty"),
     ],
 )
 def test_what_can_not_be_is_refused(methods, options, message):

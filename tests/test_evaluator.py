@@ -75,7 +75,7 @@ def test_beside_mlflows_own_evaluator(registered, pictures):
 def test_predictions_alone_need_a_model(pictures):
     data = pd.DataFrame({"pixels": list(pictures), "label": [0, 1] * 3, "said": [0, 1] * 3})
     asked = {"interpretations": {"methods": ["gradcam"]}}
-    with pytest.raises(ModelError, match="only predictions were given; name it"):
+    with pytest.raises(ModelError, match="only predictions are given; pass the Keras model"):
         evaluate(None, data, predictions="said", evaluator_config=asked)
 
 
@@ -101,7 +101,7 @@ def test_code_of_the_evaluated_model_runs_where_it_is_trusted(pictures, tmp_path
     )
     model.save(tmp_path / "code.keras")
     file = str(tmp_path / "code.keras")
-    with pytest.raises(ModelError, match="carries code of its own"):
+    with pytest.raises(ModelError, match="contains code"):
         evaluate_predictions(pictures, model=file, methods=["gradcam"])
     for result in (
         evaluate_predictions(pictures, model=file, methods=["gradcam"], trust_model_code=True),
@@ -169,7 +169,7 @@ def test_options_of_loading_reach_the_model_that_mlflow_evaluates(two_outputs, p
 
 def test_an_experiment_other_than_that_of_the_evaluation_is_refused(registered, pictures):
     asked = {"methods": ["gradcam"], "experiment": "elsewhere"}
-    with mlflow.start_run(), pytest.raises(OptionError, match="experiment is 'elsewhere', and run_id is"):
+    with mlflow.start_run(), pytest.raises(OptionError, match="experiment is 'elsewhere', but run_id is"):
         evaluate(registered, rows(pictures), evaluator_config={"interpretations": asked})
 
 

@@ -66,7 +66,7 @@ def test_a_warning_at_the_bottom_of_the_stack_is_still_issued(tmp_path):
     ("name", "known", "tail"),
     [
         ("gradcma", ["umap", "gradcam"], "; nearest: gradcam"),
-        ("zebra", ["umap", "gradcam"], "; there are: umap, gradcam"),
+        ("zebra", ["umap", "gradcam"], "; available: umap, gradcam"),
         ("zebra", [f"class {index}" for index in range(1000)], "; give one of 1000 names, such as class 0"),
         ("zebra", [], ""),
     ],

@@ -39,9 +39,9 @@ def test_an_option_goes_to_every_method_that_takes_it():
 
 
 def test_where_no_option_is_near_all_are_listed():
-    with pytest.raises(OptionError, match="umap has no option 'zzzz'; there are: ") as error:
+    with pytest.raises(OptionError, match="umap has no option 'zzzz'; available: ") as error:
         route("umap", {"zzzz": 3})
-    listed = str(error.value).partition("there are: ")[2].split(", ")
+    listed = str(error.value).partition("available: ")[2].split(", ")
     assert listed == sorted(options_of("umap"))
     assert {"n_neighbors", "set_op_mix_ratio", "max_inputs", "legend"} <= set(listed)
 

@@ -182,8 +182,8 @@ def test_each_fault_is_one_warning_and_costs_its_own_method(calibration, broken)
         assert registered_names() == [*usable, "gone", "relabelled", "twice"]
     assert [message.partition(":")[0] for message in messages] == [
         "method 'gone' of gone 1.0 can't be used",
+        "method 'relabelled' can't be used",
         "method 'twice' of first 1.0 can't be used",
-        "relabelled can't have an option 'labels' of its own, as that is one of loading the inputs",
         "reserved 1.0 registers a method 'Not-A-Name', which is left out",
         "reserved 1.0 registers a method 'all', which is left out",
         "second 1.0 registers a method 'twice', which is left out",

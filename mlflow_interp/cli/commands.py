@@ -35,12 +35,13 @@ _SETTINGS = {
 def main() -> None:
     """See what a Keras model looks at, and keep it with the MLflow run.
 
-    MODEL is models:/name/version, models:/name@alias, runs:/id/path, a model folder, a .keras or .h5
-    file. INPUTS is a picture, a folder, a glob, .npy or .npz, an artifact URI, or keras:cifar10.
+    MODEL is models:/name/version, models:/name@alias, runs:/id/path, a model folder, or a .keras or .h5
+    file. INPUTS is an image, a folder, a glob pattern, a .npy or .npz file, an artifact URI, or
+    keras:cifar10.
     """
 
 
-@main.command("methods", cls=Command, params=[json_option("a list of objects")])
+@main.command("methods", cls=Command, params=[json_option("a JSON list of objects")])
 def methods_command(as_json: bool) -> None:
     """List the methods."""
     summaries = {name: summary(find_method(name)) for name in listed_methods()}
@@ -53,11 +54,11 @@ def methods_command(as_json: bool) -> None:
 
 @main.command("resume", cls=Command)
 @click.argument("folder", required=False)
-@click.option("--tracking-uri", help="The tracking server or store, where it is no longer the one it was.")
+@click.option("--tracking-uri", help="Tracking server or store to upload to, if it has moved.")
 def resume_command(folder: str | None, tracking_uri: str | None) -> None:
-    """Log what could not be logged: what a server that was gone or a killed process has left.
+    """Upload results left behind by a failed server or a killed process.
 
-    FOLDER is the one that the error or the warning named. Without it, lists those on this machine.
+    FOLDER is the folder named in the error or warning. Without it, list all such folders on this machine.
     """
     from mlflow_interp.tracking.resume import resume
     from mlflow_interp.tracking.spool import left_behind
@@ -69,22 +70,22 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
     click.echo(f"run: {resume(folder, tracking_uri=tracking_uri)}")
 
 
-@main.command("layers", cls=Command, params=[json_option("a list of objects")])
+@main.command("layers", cls=Command, params=[json_option("a JSON list of objects")])
 @click.argument("model")
-@click.option("--trust-model-code", is_flag=True, help="Allow code that the model carries to run.")
-@click.option("--imports", help="Modules to import before, which register the model's own layers.")
-@click.option("--output", help="Which output of a model with several to look at.")
+@click.option("--trust-model-code", is_flag=True, help="Allow code contained in the model to run.")
+@click.option("--imports", help="Modules to import first, e.g. those that register custom layers.")
+@click.option("--output", help="Output to inspect, if the model has several: its name or position.")
 @click.option(
     "--head",
     type=click.Choice(get_args(Head)),
     default="auto",
-    help="What the output is, where the model does not show it.",
+    help="What the output represents, if the model does not show it.",
 )
-@click.option("--tracking-uri", help="The tracking server or store to find the model in.")
+@click.option("--tracking-uri", help="Tracking server or store that holds the model.")
 def layers_command(model: str, tracking_uri: str | None, as_json: bool, **options: Any) -> None:
     """List a model's layers: index, path, type, output shape, and the methods that can use each.
 
-    The first line says what the model's output is read as, and why.
+    The first line says how the model's output is interpreted, and why.
     """
     from mlflow_interp.engine.layer_table import describe_model
     from mlflow_interp.models.artifact_store import is_uri

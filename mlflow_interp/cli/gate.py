@@ -18,7 +18,7 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-#: Layers are part of the names of some metrics, so that nearly everything may be in one.
+#: Some metric names contain layer names, so nearly any character may occur in one.
 _CONDITION = re.compile(
     r"\s* (?P<metric> [^<>=!]* [^<>=!\s]) \s* (?P<operator> [<>] | [<>=!]=) \s* (?P<number> [^<>=!\s]+) \s*",
     re.VERBOSE,
@@ -67,7 +67,7 @@ def parse_condition(text: str) -> Condition:
 
 
 def check_conditions(conditions: Iterable[Condition], called: Sequence[str], known: Iterable[str]) -> None:
-    """Check, before anything is computed, that conditions are not on metrics of methods that don't run.
+    """Check, before anything is computed, that no condition names a method that does not run.
 
     Args:
         conditions: the conditions.
@@ -82,8 +82,8 @@ def check_conditions(conditions: Iterable[Condition], called: Sequence[str], kno
         method = condition.metric.partition("/")[0]
         if "/" in condition.metric and method in others:
             raise OptionError(
-                f"fail_if names {condition.metric!r}, and {method} is not among the methods that run; "
-                f"there are: {', '.join(called)}"
+                f"fail_if names {condition.metric!r}, but {method} does not run; methods that run: "
+                f"{', '.join(called)}"
             )
 
 
@@ -104,9 +104,9 @@ def failures(conditions: Iterable[Condition], metrics: Metrics) -> list[str]:
 
 
 def _comparison(value: float, condition: Condition) -> str:
-    """A value and what it meets, with as many digits as it takes to see that."""
+    """A value and the condition it meets, with enough digits to see that it does."""
     if math.isnan(value):
-        return f"not a number, so it is not known whether it is {condition.operator} {condition.number:g}"
+        return f"NaN, so the condition {condition.operator} {condition.number:g} can't be checked"
     rounded = float(f"{value:.4g}")
     shown = rounded if condition.holds(rounded) else value
     return f"{shown:.15g}, which is {condition.operator} {condition.number:.15g}"
@@ -127,7 +127,7 @@ def _values(condition: Condition, metrics: Metrics) -> Iterator[tuple[str, float
 
 
 def _unknown(metric: str, metrics: Metrics) -> OptionError:
-    """Each metric once by its own name; with its method only where that is what was asked for."""
+    """Names each metric once, with its method only if the condition names a method."""
     names = list(dict.fromkeys(name for named in metrics.values() for name in named))
     if metric.partition("/")[0] in metrics:
         names = [f"{method}/{name}" for method, named in metrics.items() for name in named]

@@ -1,4 +1,4 @@
-"""The group of all commands: found when they are used, with errors and warnings of one line."""
+"""The group of all commands, which are made when they are used; errors and warnings take one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MethodGroup(click.Group):
     """The group of all commands; a method's command is made when it is used."""
 
     def main(self, *args: Any, **settings: Any) -> Any:
-        """Run a command, with our warnings in one line each."""
+        """Run a command; each of our warnings takes one line."""
         with _one_line_warnings() as shown:
             return super().main(*args, obj=shown, **settings)
 
@@ -36,7 +36,7 @@ class MethodGroup(click.Group):
         return interpret_command() if name == "interpret" else super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Report an unknown option before the command in one line."""
+        """Report an unknown option before the command, in one line."""
         if not args:  # which Click answers with the help
             return super().parse_args(ctx, args)
         with one_line_errors(ctx):

@@ -1,4 +1,4 @@
-"""One call from the command line: checked, run, and judged by its gate."""
+"""Check and run one call from the command line, and evaluate its gate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def interpret_from_shell(
     fail_if: Sequence[str],
     **options: Any,
 ) -> Outcome:
-    """Check all that can be checked, then import TensorFlow, interpret, and decide the gate."""
+    """Check everything that can be checked, then import TensorFlow, interpret, and evaluate the gate."""
     from mlflow_interp.api import interpret
     from mlflow_interp.cli.preflight import find_here, find_in_mlflow
 
@@ -42,7 +42,7 @@ def interpret_from_shell(
         check_conditions(conditions, list(call), registered_names())
         check_backend()
         _check_destination(given, printed=as_json or bool(conditions))
-        if "MLFLOW_RUN_ID" in os.environ:  # a run that must be ended whatever is wrong
+        if "MLFLOW_RUN_ID" in os.environ:  # that run must be ended, whatever fails
             use_uri(tracking_uri)
         if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
@@ -52,29 +52,28 @@ def interpret_from_shell(
             found = find_in_mlflow(*found, call)
             progress.say("Loading TensorFlow…")
         import_quietly()
-        # Pillow logs errors of damaged images, about each of which there is a clearer warning.
+        # Pillow logs errors for damaged images; our own warning about each is clearer.
         logging.getLogger("PIL").setLevel(logging.CRITICAL)
         interpretations = interpret(*found, methods, quiet=quiet, **given)
         return _decide(conditions, interpretations)
 
 
 def _check_destination(given: Mapping[str, Any], *, printed: bool) -> None:
-    """Refuse --no-log where it contradicts another option, or where nothing would remain of the results."""
+    """Refuse --no-log if it contradicts another option, or if the results would be lost."""
     if given.get("log", True):
         return
     for name in ("run_id", "experiment"):
         if name in given:
             option = f"--{name.replace('_', '-')}"
-            raise OptionError(f"--no-log and {option} contradict each other; leave one of them out")
+            raise OptionError(f"--no-log and {option} contradict each other; omit one of them")
     if "save" not in given and not printed:
         raise OptionError(
-            "--no-log without --save would leave nothing of the results; give a folder with --save, or leave "
-            "--no-log out"
+            "--no-log without --save would discard the results; give a folder with --save, or omit --no-log"
         )
 
 
 def _decide(conditions: Sequence[Condition], interpretations: Mapping[str, Interpretation]) -> Outcome:
-    """The outcome of a call whose methods have all run, with the verdict of its gate."""
+    """The outcome of a call after all its methods have run, with the verdict of its gate."""
     run_id = next((each.run_id for each in interpretations.values()), None)
     if not conditions:
         return Outcome(0, None, interpretations, run_id)
@@ -101,7 +100,7 @@ def use_uri(uri: str | None) -> None:
     """Use a tracking server or store from now on; None changes nothing.
 
     Raises:
-        OptionError: MLflow has no store for it.
+        OptionError: MLflow does not support the URI.
     """
     if uri is None:
         return

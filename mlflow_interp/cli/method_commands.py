@@ -40,15 +40,15 @@ def method_command(method: str) -> click.Command:
 
 @functools.cache
 def interpret_command() -> click.Command:
-    """Run several methods on one model and the same inputs, into one run.
+    """Run several methods on the same model and inputs, in one run.
 
-    An option goes to every method that takes it.
+    Each option goes to every method that takes it.
     """
     all_options: dict[str, Option] = {}
     for method in listed_methods():
         for name, option in options_of(method).items():
             if not option.forwarded:
-                all_options.setdefault(name, option)  # of methods that share a name, the first one's help
+                all_options.setdefault(name, option)  # where methods share a name: the help of the first
 
     def run(model: str, inputs: str, methods: str, **options: Any) -> Outcome:
         return interpret_from_shell(model, inputs, methods, **options)

@@ -1,4 +1,4 @@
-"""Options of commands, made from signatures, in all spellings that users try; errors of one line."""
+"""Command options, made from signatures, in all spellings that users try; errors take one line."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mlflow_interp.tracking.destination import note_failure
 _NUMBERS: Mapping[Any, click.ParamType[Any, Any]] = {int: click.INT, float: click.FLOAT}
 _YES = ("true", "1", "yes", "on")
 _NO = ("false", "0", "no", "off")
-_QUIET = Option("quiet", "run", bool, False, "Show neither progress nor where results went.")
-_TERMINATED = 143  # as a shell has it: 128 + SIGTERM
+_QUIET = Option("quiet", "run", bool, False, "Hide progress and the location of the results.")
+_TERMINATED = 143  # as shells report it: 128 + SIGTERM
 
 
 class Command(click.Command):
@@ -40,11 +40,11 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Exit with 2 and one line on an error that a user can fix, with 130 on Ctrl-C, 143 on SIGTERM."""
-        # The run of a process that gets SIGTERM must end KILLED, and not stay RUNNING for ever.
+        # The run of a process that gets SIGTERM must end as KILLED, not stay RUNNING for ever.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
         try:
             return super().invoke(ctx)
-        # Beside our own errors: a full disk, a folder without write permission, not enough memory.
+        # Besides our own errors: a full disk, a folder without write permission, not enough memory.
         except (InterpretationError, OSError, MemoryError) as error:
             note_failure(error)
             reason = one_line(error if isinstance(error, InterpretationError) else os_error_message(error))
@@ -61,7 +61,7 @@ class Command(click.Command):
             raise
 
     def ended(self, ctx: click.Context, code: int, reason: str, error: BaseException) -> None:
-        """Called before the process ends because of an error; here it does nothing."""
+        """Called before an error ends the process; does nothing here."""
 
 
 def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
         if not (equals and name.startswith("--")):
             yield arg
         elif name not in flags:
-            # `mlflow run` passes an option that was not given as an empty text.
+            # `mlflow run` passes an option that was not given as an empty string.
             yield from [f"{name}={value}"] if value else []
         elif value.lower() in _YES:
             yield name
@@ -103,7 +103,7 @@ def _parameter(option: Option) -> click.Option:
 
 
 def _checked(option: Option) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Check a value while arguments are parsed, before anything is imported that takes time."""
+    """Check a value while arguments are parsed, before any slow import."""
 
     def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
         if value is not None and not ctx.resilient_parsing:
@@ -142,9 +142,9 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
         ["--fail-if"],
         multiple=True,
         metavar="CONDITION",
-        help="Exit with 1 if a metric meets a condition, such as 'accuracy < 0.9'; can be given repeatedly.",
+        help="Exit with 1 if a metric meets a condition, such as 'accuracy < 0.9'; repeatable.",
     )
-    # `mlflow run` works in the project's folder, and the user's paths are relative to another.
+    # `mlflow run` changes to the project's folder, but the user's paths are relative to another.
     relative_to = click.Option(
         ["--relative-to"],
         type=click.Path(exists=True, file_okay=False),
@@ -166,7 +166,7 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
 def json_option(what: str) -> click.Option:
     """The option --json of a command."""
     return click.Option(
-        ["--json/--no-json", "as_json"], default=False, help=f"Print {what} on standard output, for programs."
+        ["--json/--no-json", "as_json"], default=False, help=f"Print {what} on standard output, for scripts."
     )
 
 
@@ -191,8 +191,8 @@ def one_line(message: Exception | str) -> str:
 def os_error_message(error: OSError | MemoryError) -> str:
     """The message for a full disk, missing permissions or not enough memory."""
     if isinstance(error, MemoryError):
-        return f"memory is out: {error}; set --batch-size or --max-inputs lower"
-    return f"{without_password(str(error))}; check the path, who may write there, and how much room is left"
+        return f"not enough memory: {error}; use a smaller --batch-size or --max-inputs"
+    return f"{without_password(str(error))}; check the path, its permissions and the free disk space"
 
 
 @contextlib.contextmanager

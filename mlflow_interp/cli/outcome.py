@@ -1,4 +1,4 @@
-"""The outcome of a command that interprets: its exit code, and with --json what it found as one object."""
+"""The outcome of a command that interprets: its exit code, and with --json its results as one object."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _INPUTS_KEYS = ("source", "count", "digest")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended, and what it found.
+    """How a command ended, and its results.
 
     Attributes:
         code: the exit code.
         reason: the line, or lines, that say why the code is not 0.
-        interpretations: what each method found, by name; of those that did not fail.
-        run_id: the run of the call, None where nothing was logged.
+        interpretations: those of the methods that did not fail, by method.
+        run_id: the run of the call, None if nothing was logged.
     """
 
     code: int = 0
@@ -67,10 +67,10 @@ def _described(interpretation: Interpretation) -> dict[str, Any]:
 
 
 class InterpretingCommand(Command):
-    """A command whose callback returns an `Outcome`, which ends the process and is printed with --json."""
+    """A command whose callback returns an `Outcome`: its exit code, and what --json prints."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Report arguments that can't be parsed as JSON too."""
+        """With --json, report arguments that can't be parsed as JSON too."""
         try:
             return super().parse_args(ctx, args)
         except OneLineUsageError as error:
@@ -80,13 +80,13 @@ class InterpretingCommand(Command):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it, print the outcome as JSON if that is asked for, and exit with its code."""
+        """Run, print the outcome as JSON if requested, and exit with its code."""
         outcome: Outcome = super().invoke(ctx)
         _print(ctx, outcome)
         sys.exit(outcome.code)
 
     def ended(self, ctx: click.Context, code: int, reason: str, error: BaseException) -> None:
-        """Print the outcome of a command that did not end by itself."""
+        """Print the outcome of a command that an error ended."""
         found = error.interpretations if isinstance(error, InterpretationError) else {}
         run_id = error.run_id if isinstance(error, InterpretationError) else None
         _print(ctx, Outcome(code, reason, found, run_id or os.environ.get("MLFLOW_RUN_ID")))

@@ -1,7 +1,7 @@
-"""Check a call before anything heavy is imported: what is named wrongly is answered at once.
+"""Check a call before any slow import, so that wrong names are reported at once.
 
 Cheap checks come first. None needs Keras or TensorFlow, and only those of `find_in_mlflow` need MLflow. Each
-is the first half of what the call does later, or a function beside that, so that no rule is stated twice.
+is the first half of what the call does later, or shares its code, so that no rule is stated twice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def find_here(model: Any, inputs: Any, call: Call) -> tuple[Any, Any]:
         The model and the inputs, found where they are paths; see `find_model` and `find_inputs`.
 
     Raises:
-        InterpretationError: something named wrongly; the message says what and how to correct it.
+        InterpretationError: a name is wrong; the message says which, and how to correct it.
     """
     given = _shared(call)
     save_folder(given.get("save"))
@@ -53,8 +53,8 @@ def find_in_mlflow(model: Any, inputs: Any, call: Call) -> tuple[Any, Any]:
         The model and the inputs, found and downloaded where they are URIs.
 
     Raises:
-        ModelError, InputsError: there is nothing of a name.
-        TrackingError: the tracking server does not answer, or refuses.
+        ModelError, InputsError: a name does not exist.
+        TrackingError: the tracking server does not answer, or refuses access.
     """
     given = _shared(call)
     logs = bool(given.get("log", True))

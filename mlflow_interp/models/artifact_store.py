@@ -44,7 +44,7 @@ def check_reachable() -> None:
 
 
 def _check_answers(uri: str, what: str, named_by: str) -> None:
-    """Ask a server that is named by its address; databricks-uc, for example, is left to MLflow."""
+    """Check that a server with an HTTP address answers; others, such as databricks-uc, are left to MLflow."""
     import requests
 
     if urlsplit(uri).scheme not in ("http", "https"):
@@ -53,7 +53,7 @@ def _check_answers(uri: str, what: str, named_by: str) -> None:
         requests.get(uri.rstrip("/") + "/health", timeout=SECONDS_TO_ANSWER)
     except requests.RequestException as error:
         raise TrackingError(
-            f"the {what} {without_password(uri)} does not answer ({type(error).__name__}); start it, or name "
+            f"the {what} {without_password(uri)} does not answer ({type(error).__name__}); start it, or set "
             f"another with {named_by}"
         ) from error
 
@@ -62,7 +62,7 @@ def connect() -> Any:
     """MLflow's client for the current tracking and registry URIs.
 
     Raises:
-        TrackingError: a server does not answer, or MLflow knows no store of such a URI.
+        TrackingError: a server does not answer, or MLflow does not support the URI.
     """
     import mlflow
 
@@ -76,17 +76,17 @@ def connect() -> Any:
     except Exception as error:
         reason = first_line(error).partition(". ")[0]
         raise TrackingError(
-            f"the tracking URI {mlflow.get_tracking_uri()} can't be used: {reason}; name another "
+            f"the tracking URI {mlflow.get_tracking_uri()} can't be used: {reason}; set another "
             "with --tracking-uri or MLFLOW_TRACKING_URI"
         ) from error
 
 
 def fetch(uri: str) -> Path:
-    """The local path of an artifact URI, downloaded where it is not on this machine.
+    """The local path of an artifact URI, downloaded if it is not on this machine.
 
     Raises:
         ModelError: there is nothing at the URI.
-        TrackingError: the server or the artifact store does not answer.
+        TrackingError: the server or the artifact store does not answer, or refuses access.
     """
     import mlflow
 
@@ -111,11 +111,11 @@ def ask(question: Callable[[], T], about: str, action: str = READ) -> T:
     Args:
         question: calls MLflow.
         about: names the object in messages.
-        action: what the call does with it, as `refusals` names it.
+        action: what the call does with the object, as `refusals` names it.
 
     Raises:
-        ModelError: there is no such thing.
-        TrackingError: the server does not answer, or refuses.
+        ModelError: the object does not exist.
+        TrackingError: the server does not answer, or refuses access.
     """
     try:
         return question()
@@ -133,26 +133,30 @@ def _as_ours(error: Exception, about: str) -> ModelError | TrackingError:
         reason = first_line(error)
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"):
             return ModelError(f"nothing found at {about!r}: {reason}{_hint(about)}")
-        return TrackingError(f"MLflow can't give {about!r}: {reason}")
+        return TrackingError(
+            f"MLflow could not access {about!r}: {reason}; check its name and your permissions"
+        )
     if isinstance(error, (OSError, ValueError)):
         return ModelError(f"nothing found at {about!r}: {first_line(error)}{_hint(about)}")
     # Each artifact store has a client of its own, with errors of its own.
-    return TrackingError(f"MLflow can't give {about!r}: {first_line(error)}")
+    return TrackingError(
+        f"MLflow could not access {about!r}: {first_line(error)}; check its name and your permissions"
+    )
 
 
 def _hint(about: str) -> str:
-    """What to check where nothing was found: most often the tracking URI is not the one the user expects."""
+    """What to check if nothing was found: most often, the tracking URI is not the one the user expects."""
     import mlflow
 
     if about.startswith("models:") and mlflow.get_registry_uri() != mlflow.get_tracking_uri():
-        return f"; check its name, and the registry URI, which is {mlflow.get_registry_uri()}"
+        return f"; check its name and the registry URI ({mlflow.get_registry_uri()})"
     if about.startswith(("models:", "runs:", "run ")):
-        return f"; check its name, and the tracking URI, which is {mlflow.get_tracking_uri()}"
+        return f"; check its name and the tracking URI ({mlflow.get_tracking_uri()})"
     return "; check its address"
 
 
 def load_with_mlflow(folder: Path) -> Any:
-    """The model in a folder, loaded by MLflow, which runs the code that the model carries."""
+    """The model in a folder, loaded by MLflow, which runs the code that the model contains."""
     import mlflow
 
     return mlflow.pyfunc.load_model(str(folder)).get_raw_model()

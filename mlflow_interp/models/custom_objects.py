@@ -14,7 +14,7 @@ from mlflow_interp.exceptions import OptionError, first_line
 
 
 def import_modules(imports: str | Sequence[str] | None) -> None:
-    """Import modules by name, also from the working folder.
+    """Import modules by name, including from the working folder.
 
     Raises:
         OptionError: a module can't be imported.
@@ -29,10 +29,10 @@ def import_modules(imports: str | Sequence[str] | None) -> None:
 
 
 def check_imports(imports: str | Sequence[str] | None) -> None:
-    """Check that there are modules of these names, without importing them.
+    """Check that modules exist, without importing them.
 
     Raises:
-        OptionError: there is no module of a name.
+        OptionError: a module does not exist.
     """
     with _working_folder_first():
         for name in _names(imports):
@@ -54,7 +54,7 @@ def _cannot_be_imported(name: str, reason: str) -> OptionError:
 def registered_classes() -> dict[str, Any]:
     """The classes and functions that are registered with Keras, by their own names where these are unique.
 
-    Keras registers them as package>Name. Files have only the name where a class was registered later.
+    Keras registers them as package>Name. Files hold only the name of a class that was not registered yet.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""Read Keras files, .keras and HDF5, of Keras 3 and Keras 2; errors are one line."""
+"""Read .keras and HDF5 files of Keras 3 and Keras 2; errors take one line."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from mlflow_interp.models.sandbox import check_file
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 LONGEST_REASON = 200  # characters quoted of another library's error
-TRUST = "pass trust_model_code=True (--trust-model-code) if you trust where it comes from"
+TRUST = "pass trust_model_code=True (--trust-model-code) if you trust its source"
 
 
 def check_name(path: Path) -> None:
-    """Check that a file has the name and a size that Keras files have.
+    """Check that a file has the name and the size of a Keras file.
 
     Raises:
         ModelError: it is not a Keras file, or it is empty.
     """
     if path.suffix not in SUFFIXES:
-        raise ModelError(f"{str(path)!r} is no Keras file; a .keras or .h5 file is needed")
+        raise ModelError(f"{str(path)!r} is not a Keras file; give a .keras or .h5 file")
     if path.stat().st_size == 0:
-        raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model anew")
+        raise ModelError(f"{str(path)!r} is empty (0 bytes); save or copy the model again")
 
 
 def read(path: Path, trusted: bool) -> Any:
     """Read the model in a Keras file, running none of its code unless it is trusted.
 
     Raises:
-        ModelError: not a Keras file, damaged, or needs code that is missing or not trusted.
+        ModelError: it is not a Keras file, is damaged, or needs code that is missing or not trusted.
     """
     import keras
 
@@ -60,26 +60,28 @@ def read(path: Path, trusted: bool) -> Any:
 def _load_error_message(path: Path, error: Exception) -> str:
     reason = shortened(error)
     if "safe_mode" in str(error) or "unsafe" in str(error).lower():
-        return f"{path.name!r} carries code of its own (a Lambda layer), which is not run; {TRUST}"
+        return f"{path.name!r} contains code (a Lambda layer), which is not run; {TRUST}"
     unknown = re.search(r"(Could not locate|Unknown) [^.\n]*", str(error))
     if unknown:
         return (
-            f"{path.name!r} needs a class that Keras does not know: {unknown[0]}; name the module that "
-            "registers it with @keras.saving.register_keras_serializable in imports="
+            f"{path.name!r} needs a class that is not registered with Keras: {unknown[0]}; pass the module "
+            "that registers it with @keras.saving.register_keras_serializable as imports="
         )
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-        return f"{path.name!r} is damaged or cut short: it is no .keras archive; save or copy the model anew"
+        return (
+            f"{path.name!r} is damaged or truncated: it is not a .keras archive; save or copy the model again"
+        )
     writer = _keras_version(path)
     if writer.startswith("2."):
         return (
-            f"{path.name!r} was written by Keras {writer} in a form Keras 3 can't read; rebuild the model "
-            f"in Keras 3 and load its weights, which tf_keras can read: {reason}"
+            f"{path.name!r} was saved by Keras {writer} in a form that Keras 3 can't read; load it with "
+            f"tf_keras, rebuild the model in Keras 3 and copy the weights: {reason}"
         )
-    return f"{path.name!r} can't be loaded, it may be damaged: {reason}"
+    return f"{path.name!r} can't be loaded and may be damaged; save or copy the model again: {reason}"
 
 
 def _keras_version(path: Path) -> str:
-    """The version of Keras that wrote a file; empty where it is not stored."""
+    """The version of Keras that wrote a file; empty if it is not stored."""
     import h5py
 
     try:

@@ -1,11 +1,11 @@
 """Load a Keras model, with its origin, from a URI, a path or an object.
 
-That has two halves. The first finds the files and needs neither Keras nor TensorFlow, and MLflow only for a
-URI; so what is named wrongly is answered at once. The second reads them.
+Loading has two steps. The first finds the files; it needs neither Keras nor TensorFlow, and MLflow only for
+URIs, so wrong names are reported at once. The second reads the files.
 
-Loading runs no code of the model unless the user allows it. MLflow's own loaders import modules that an
-MLmodel names and unpickle custom objects, so a model folder is read here: the MLmodel as plain YAML, and the
-Keras file inside the folder with Keras' safe mode.
+Loading runs no code from the model unless the user allows it. MLflow's own loaders import modules that an
+MLmodel names and unpickle custom objects, so model folders are read here: the MLmodel as plain YAML, and the
+Keras file inside the folder in Keras' safe mode.
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ def load_model(
     output: str | int | None = None,
     head: Head = "auto",
 ) -> LoadedModel:
-    """Load a Keras model from wherever it is, running none of its code unless told to.
+    """Load a Keras model from a URI, a path or an object, running none of its code unless allowed.
 
     Args:
         model: A Keras model; an MLflow URI such as models:/name/3, models:/name@alias,
-            models:/name/latest, models:/m-…, runs:/id/path; a local MLflow model folder; a `.keras`
+            models:/name/latest, models:/m-…, runs:/id/path; a local MLflow model folder; or a `.keras`
             or `.h5` file.
-        trust_model_code: Allow code that the model carries to run: Lambda layers, pickled custom
-            objects, modules that its MLmodel names.
-        imports: Modules to import before, separated by commas, which register the model's own layers and
+        trust_model_code: Allow code contained in the model to run: Lambda layers, pickled custom objects,
+            modules named in its MLmodel.
+        imports: Modules to import first, separated by commas, e.g. those that register custom layers and
             functions with keras.saving.register_keras_serializable.
-        output: Which output of a model with several to look at: its name, or its position.
-        head: What the output is: probabilities of classes that exclude each other, sigmoid for
-            probabilities each of its own, logits, binary_logit for one logit a label, or values, which are
-            no classes. By default what the model's metadata, its loss or its last operations say.
+        output: Output to interpret, if the model has several: its name or position.
+        head: What the output represents: probabilities of mutually exclusive classes, sigmoid for independent
+            probabilities, logits, binary_logit for one logit per label, or values if it has no classes.
+            By default, it follows from the model's metadata, its loss or its last operations.
 
     Raises:
-        ModelError: nothing there, not a Keras model, damaged, or in need of its code.
-        OptionError: a module that can't be imported, or no such output.
+        ModelError: the model does not exist, is not a Keras model, is damaged, or needs its own code to run.
+        OptionError: a module can't be imported, or there is no such output.
         TrackingError: the tracking server does not answer.
     """
     check_backend()
@@ -74,14 +74,14 @@ def load_model(
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model that a user named, found and not read yet.
+    """A model that is found but not read yet.
 
     Attributes:
         named: the URI or path that the user gave.
-        path: the Keras file, or the folder of a model that MLflow itself loads, as its code is trusted.
+        path: the Keras file, or the folder if the model's code is trusted and MLflow itself loads it.
         mlmodel: the content of its MLmodel file, None for a Keras file.
-        registered: its registered version, None for a model that was not named by one.
-        experiment_id: the experiment of the run that logged it, None where it is not known.
+        registered: its registered version, None if the user did not name one.
+        experiment_id: the experiment of the run that logged it, None if it is not known.
     """
 
     named: str
@@ -92,7 +92,7 @@ class FoundModel:
 
 
 def experiment_of(model: Any) -> str | None:
-    """The experiment of the run that logged a model that is found or loaded; None where it is not known."""
+    """The experiment of the run that logged a found or loaded model; None if it is not known."""
     return (
         model.origin.experiment_id
         if isinstance(model, LoadedModel)
@@ -104,11 +104,11 @@ def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
     """The `FoundModel` that a URI or a path names, downloaded if it is elsewhere; any other model as it is.
 
     Args:
-        model: as that of `load_model`.
-        trust_model_code: as that of `load_model`.
+        model: as in `load_model`.
+        trust_model_code: as in `load_model`.
 
     Raises:
-        ModelError: nothing there, or nothing that holds a Keras model.
+        ModelError: it does not exist, or is not a Keras model.
         TrackingError: the tracking server does not answer.
     """
     check_backend()
@@ -163,7 +163,7 @@ def _load(model: Any, trusted: bool, head: str, output: str | int | None) -> Loa
 def _facts(
     stated: str, metadata: Mapping[str, Any], keras_model: Any, path: Path | None, output: str | int | None
 ) -> dict[str, Any]:
-    """What the output of a model is, as it is stated, or by its loss; of several outputs, the chosen one."""
+    """What a model's output represents, as stated or by its loss; of several outputs, the chosen one."""
     loss = None
     if output is not None or len(getattr(keras_model, "outputs", None) or (1,)) == 1:
         loss = compiled_loss(keras_model) if path is None or path.is_dir() else stored_loss(path)
@@ -187,11 +187,13 @@ def _load_trusted(folder: Path, named: str) -> Any:
 
     try:
         model = artifact_store.load_with_mlflow(folder)
-    # Code that the model brings may raise anything.
+    # The model's own code may raise anything.
     except Exception as error:
         raise ModelError(f"{named!r} can't be loaded by MLflow: {keras_files.shortened(error)}") from error
     if not isinstance(model, keras.Model):
-        raise ModelError(f"{named!r} loads as a {type(model).__name__}, which has no layers to look into")
+        raise ModelError(
+            f"{named!r} loads as a {type(model).__name__}, which has no layers; log a keras.Model"
+        )
     return model
 
 

@@ -1,4 +1,4 @@
-"""MLflow's model registry: the version that a URI names, and the names that are near one that does not exist.
+"""MLflow's model registry: the version that a URI names, and similar names for one that does not exist.
 
 The registry may be Unity Catalog, where names have three parts, models:/catalog.schema.model/3, and versions
 have aliases but no stages.
@@ -17,7 +17,7 @@ from mlflow_interp.exceptions import ModelError, near, nearest, without_password
 from mlflow_interp.models.artifact_store import ask, connect
 
 _URI = re.compile(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))")
-_MOST_NAMES = 1000  # of registered models that are searched for near ones
+_MOST_NAMES = 1000  # registered models that are searched for similar names
 _FEW_VERSIONS = 12
 
 
@@ -48,7 +48,7 @@ def find_version(uri: str) -> RegisteredVersion | None:
         None for any other URI.
 
     Raises:
-        ModelError: there is no such model, version or alias, or Unity Catalog is asked for a stage.
+        ModelError: there is no such model, version or alias, or the URI names a stage in Unity Catalog.
         TrackingError: the registry does not answer.
     """
     match = _URI.fullmatch(uri)
@@ -61,7 +61,7 @@ def find_version(uri: str) -> RegisteredVersion | None:
     stage = version if version and not version.isdigit() else None
     if stage and is_unity_catalog(registry_uri):
         raise ModelError(
-            f"{uri!r} names {stage!r}, and Unity Catalog has neither stages nor 'latest'; give a version "
+            f"{uri!r} names {stage!r}, but Unity Catalog has neither stages nor 'latest'; give a version "
             f"(models:/{name}/1) or an alias (models:/{name}@champion)"
         )
     client = connect()
@@ -82,7 +82,7 @@ def find_version(uri: str) -> RegisteredVersion | None:
 
 
 def _latest(client: Any, name: str, stage: str) -> str:
-    """The number of the latest version, of all or of those in a stage."""
+    """The number of the latest version, of all versions or of those in a stage."""
     stages = None if stage.lower() == "latest" else [stage]
     with warnings.catch_warnings():  # deprecated, but MLflow itself resolves such a URI with it
         warnings.simplefilter("ignore", FutureWarning)
@@ -93,9 +93,9 @@ def _latest(client: Any, name: str, stage: str) -> str:
 
 
 def _missing(client: Any, name: str, version: str | None, alias: str | None) -> str | None:
-    """Which part of a name does not exist, and the names that are near it; None where that can't be said.
+    """Which part of a name does not exist, and similar names; None if that can't be determined.
 
-    Whatever the registry refuses here leaves out only what is near: the error itself is known.
+    If the registry refuses a request here, only the similar names are missing: the error itself is known.
     """
     try:
         aliases = client.get_registered_model(name).aliases
@@ -113,14 +113,14 @@ def _registered_names(client: Any) -> list[str]:
 
 
 def _versions(client: Any, name: str) -> str:
-    """The versions of a model: all where they are few, else the latest."""
+    """The versions of a model, as the tail of a message: all if they are few, otherwise the latest."""
     quoted = name.replace("'", "\\'")
     with contextlib.suppress(Exception):
         found = client.search_model_versions(f"name='{quoted}'", max_results=_MOST_NAMES)
         numbers = sorted(int(each.version) for each in found)
         if len(numbers) > _FEW_VERSIONS:
             return f"; the latest is {numbers[-1]}"
-        return f"; there are: {', '.join(map(str, numbers))}" if numbers else ""
+        return f"; available: {', '.join(map(str, numbers))}" if numbers else ""
     return ""
 
 

@@ -13,7 +13,7 @@ from mlflow_interp.exceptions import InputsError
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of a model; a field is None where it is not known.
+    """The origin of a model; a field is None if it is not known.
 
     Attributes:
         uri: what the user gave: a URI, a path, or "keras.Model" for a model in memory.
@@ -23,8 +23,8 @@ class Origin:
         run_id: the run that logged it.
         experiment_id: that run's experiment.
         weights_sha256: digest of all weights in order.
-        aliases: those of the registered version, when it was loaded.
-        input_shape: of each input without the batch, None where an axis is free.
+        aliases: the aliases of the registered version when it was loaded.
+        input_shape: the shape of each input without the batch axis; None for a variable axis.
         parameters: the number of parameters.
     """
 
@@ -50,15 +50,15 @@ class LoadedModel:
 
     Attributes:
         keras: the model.
-        origin: where it came from.
+        origin: its origin.
         metadata: the `metadata` given to `log_model`; "class_names", "preprocess", "resize",
             "interpolation" and "head" are read from it.
-        input_shape: (None, …) by the MLflow signature, where the model itself has none.
-        head: what its output is: as its user, its metadata or its loss states it; else "auto".
-        signature: (None, …) of each input that its MLflow signature names.
-        output: which output of a model with several this is; None for a model that has one.
-        head_source: what states it: "head=", "metadata" or "loss"; "" where nothing does.
-        ignored_label: the label that its loss ignores, None without one.
+        input_shape: (None, …) from the MLflow signature, if the model itself has no input shape.
+        head: what its output represents, as the user, the metadata or the loss states it; else "auto".
+        signature: the shape (None, …) of each input that its MLflow signature names.
+        output: the output that was chosen, of a model with several; None for a model with one.
+        head_source: what states the head: "head=", "metadata" or "loss"; "" if nothing does.
+        ignored_label: the label that its loss ignores; None if there is none.
     """
 
     keras: Any
@@ -72,15 +72,15 @@ class LoadedModel:
     ignored_label: int | None = None
 
     def labels_of(self, labels: Any) -> Any:
-        """Those of labels, or of weights, that belong to its output; None where none do.
+        """The labels, or weights, that belong to its output; None if there are none.
 
         Raises:
-            InputsError: they are of several outputs, and none is chosen.
+            InputsError: labels are given for several outputs, and none is chosen.
         """
         if isinstance(labels, Mapping):
             if self.output is None and len(labels) > 1:
                 names = ", ".join(map(repr, labels))
-                raise InputsError(f"labels are given for {names}; choose the output with output=")
+                raise InputsError(f"labels are given for the outputs {names}; choose one with output=")
             return (self.output or Output()).of(labels)
         # Any other list may have a label for each input.
         are_arrays = isinstance(labels, (tuple, list)) and all(getattr(each, "ndim", 0) for each in labels)
@@ -101,7 +101,7 @@ def digested(loaded: LoadedModel) -> LoadedModel:
 
 
 def _input_shapes(loaded: LoadedModel) -> tuple[tuple[int | None, ...], ...] | None:
-    """The shape of each input, by the model or its signature; None where neither has it."""
+    """The shape of each input, by the model or its signature; None if neither has it."""
     import keras
 
     inputs = getattr(loaded.keras, "inputs", None) or ()

@@ -1,4 +1,4 @@
-"""What a model's output is: by what its user or author states, or by the loss that it was compiled with."""
+"""What a model's output represents, as its user or author states it, or by its loss."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_SEVERAL = (
 
 
 def resolve_head(stated: str, metadata: Mapping[str, Any], loss: Any) -> str:
-    """What the output is: by the option, else by the metadata, else by the loss; "auto" where none says it.
+    """What the output represents, by the option, else the metadata, else the loss; "auto" if none states it.
 
     Args:
         stated: the option, one of `Head`.
@@ -34,19 +34,21 @@ def resolve_head(stated: str, metadata: Mapping[str, Any], loss: Any) -> str:
         loss: as `head_of_loss` takes it.
 
     Raises:
-        OptionError: the metadata states something else than one of `Head`.
+        OptionError: the metadata states a head that is not one of `Head`.
     """
     if stated != "auto":
         return stated
     declared = metadata.get("head", "auto")
     if declared not in get_args(Head):
         known = ", ".join(get_args(Head))
-        raise OptionError(f"the model's metadata states head={declared!r}; pass head=, one of: {known}")
+        raise OptionError(
+            f"the model's metadata states head={declared!r}, which is unknown; pass head=, one of: {known}"
+        )
     return str(declared) if declared != "auto" else head_of_loss(loss)
 
 
 def loss_of(loss: Any, output: Output | None) -> Any:
-    """The loss of one output of a model; None where it has none.
+    """The loss of one output of a model; None if it has none.
 
     Args:
         loss: of the model: one for all outputs, or one for each in a list or a dict.
@@ -57,7 +59,7 @@ def loss_of(loss: Any, output: Output | None) -> Any:
 
 
 def output_facts(stated: str, metadata: Mapping[str, Any], loss: Any) -> dict[str, Any]:
-    """What is stated of an output, as fields of a `LoadedModel`; for the arguments see `resolve_head`."""
+    """What is stated about an output, as fields of a `LoadedModel`; for the arguments see `resolve_head`."""
     head = resolve_head(stated, metadata, loss)
     if stated != "auto":
         source = "head="
@@ -67,9 +69,9 @@ def output_facts(stated: str, metadata: Mapping[str, Any], loss: Any) -> dict[st
 
 
 def head_of_loss(loss: Any) -> str:
-    """What an output is by its loss: "logits", "binary_logit" or `VALUES_BY_LOSS`; else "auto".
+    """What an output represents, by its loss: "logits", "binary_logit" or `VALUES_BY_LOSS`; else "auto".
 
-    A loss of probabilities says nothing that the model's last operations don't.
+    A loss of probabilities adds nothing to what the model's last operations show.
 
     Args:
         loss: a name, a loss object, or the configuration of one as files have it.
@@ -84,12 +86,12 @@ def head_of_loss(loss: Any) -> str:
 
 
 def compiled_loss(model: Any) -> Any:
-    """The loss that a model in memory was compiled with; None without one."""
+    """The loss that a model in memory was compiled with; None if it has none."""
     return getattr(model, "loss", None) if getattr(model, "compiled", False) else None
 
 
 def stored_loss(path: Path) -> Any:
-    """The loss in a Keras file, as data; None where it has none that can be read."""
+    """The loss in a Keras file, as data; None if there is none that can be read."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -109,7 +111,7 @@ def _training_config(path: Path) -> Any:
 
 
 def _ignored_label(loss: Any) -> int | None:
-    """The label that a loss leaves out, such as 255 in masks; None without one."""
+    """The label that a loss ignores, such as 255 in masks; None if there is none."""
     ignored = _described(loss)[1].get("ignore_class")
     return ignored if isinstance(ignored, int) else None
 
@@ -132,7 +134,7 @@ def _described(loss: Any) -> tuple[str, Mapping[str, Any]]:
 def _settings(loss: Any) -> Mapping[str, Any]:
     try:
         return dict(loss.get_config())
-    # A loss of the user's own may not have a configuration.
+    # A custom loss may have no configuration.
     except Exception:
         return {"from_logits": getattr(loss, "from_logits", False)}
 

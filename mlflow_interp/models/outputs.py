@@ -1,4 +1,4 @@
-"""One output of a model with several: which one is named, and the model cut down to it."""
+"""Find one output of a model with several, and reduce the model to it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from mlflow_interp.core.outputs import Output, choose, outputs_of_structure
 
 
 def outputs_of(model: Any) -> list[Output]:
-    """The outputs of a model; none where they are not known, as of a subclassed model before it runs."""
+    """The outputs of a model; empty if they are not known, as for a subclassed model before it runs."""
     if not getattr(model, "outputs", None):
         return []
     try:
         structure = model.output
-    except (AttributeError, ValueError):  # a Sequential model in a version of Keras that has none
+    except (AttributeError, ValueError):  # a Sequential model, in some versions of Keras
         structure = list(model.outputs)
     return outputs_of_structure(structure, list(getattr(model, "output_names", ())))
 
 
 def find_output(model: Any, output: str | int | None) -> Output | None:
-    """The output of a name or a position; the only one for None. None where the model doesn't tell them.
+    """The output with a name or position; the only one for None. None if the outputs are not known.
 
     Raises:
         ModelError: none is named, and there are several.
@@ -36,7 +36,7 @@ def only_output(model: Any, output: str | int | None) -> Any:
     """The model with one of its outputs, by name or position; unchanged for None.
 
     Raises:
-        OptionError: there is no such output. Of a subclassed model that is known once it runs.
+        OptionError: there is no such output. For a subclassed model, this is known only once it runs.
     """
     import keras
 
@@ -52,7 +52,7 @@ def only_output(model: Any, output: str | int | None) -> Any:
 
 @cache
 def _selecting() -> Any:
-    """The class of a model that gives one output of another, which is subclassed."""
+    """The class of a model that returns one output of a subclassed model."""
     import keras
 
     class Selecting(keras.Model):  # type: ignore[misc]

@@ -1,6 +1,6 @@
-"""A server that refuses: who is refused what, and what to set or to ask for.
+"""Messages about refused requests: who was refused what, and what to do about it.
 
-MLflow's servers answer 401 to a user they don't know, and 403 to one they know who may not do something.
+MLflow's servers answer 401 to an unknown user, and 403 to a known user without the permission.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ CREDENTIALS = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_
 
 
 def in_words(error: Exception, about: str, action: str = READ) -> str:
-    """A refusal in words, or the first line of any other error."""
+    """The message about a refused request, or the first line of any other error."""
     return refusal(error, about, action) or first_line(error)
 
 
 def refusal(error: Exception, about: str, action: str = READ) -> str | None:
-    """Who is refused what, for an error that stands for such an answer; None for any other.
+    """The message about a refused request, for an error that stands for one; None for any other error.
 
     Args:
-        error: what MLflow or a client of its server has raised.
-        about: what was asked for, such as "run 0a1b" or "models:/name/1".
+        error: what MLflow or a client of its server raised.
+        about: the object of the request, such as "run 0a1b" or "models:/name/1".
         action: `READ`, `LOG`, `CREATE` or `TAG`.
     """
     server = _server(about)
@@ -39,15 +39,15 @@ def refusal(error: Exception, about: str, action: str = READ) -> str | None:
 
 
 def unknown_user(server: str) -> str:
-    """What to say where a server doesn't know the user, or was given no user."""
+    """The message about a server that doesn't know the user, or was given none."""
     return f"the server {without_password(server)} {_not_accepted(server)}; set {CREDENTIALS}"
 
 
 def forbidden(server: str, about: str, action: str) -> str:
-    """What to say where a server knows the user, who may not do something."""
+    """The message about a server that knows the user, who lacks a permission."""
     permission = _PERMISSIONS.get(action)
-    needed = f"the permission {permission} on it" if permission else f"the permission to {action} it"
-    # To whom something is not permitted, a server doesn't say whether it exists.
+    needed = f"{permission} permission on it" if permission else f"permission to {action} it"
+    # A server doesn't reveal whether something exists to a user who may not read it.
     unless_missing = ", or it does not exist" if action == READ else ""
     ask = "check its name, or ask" if action == READ else "ask"
     refused = f"{_user(server)} may not {action} {about!r} on {without_password(server)}{unless_missing}"
@@ -55,14 +55,14 @@ def forbidden(server: str, about: str, action: str) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those behind it: MLflow reports some refusals as things that do not exist."""
+    """An error and its causes: MLflow reports some refusals as objects that do not exist."""
     while error is not None:
         yield error
         error = error.__cause__
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status of an error, None where it has none."""
+    """The HTTP status of an error; None if it has none."""
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException):
@@ -71,7 +71,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _server(about: str) -> str | None:
-    """The address of the server that is asked; None where it is not one of MLflow's own."""
+    """The address of the server that is asked; None if it is not an MLflow server."""
     import mlflow
 
     if urlsplit(about).scheme not in ("", "models", "runs", "mlflow-artifacts", "http", "https"):
@@ -84,13 +84,13 @@ def _server(about: str) -> str | None:
 def _not_accepted(server: str) -> str:
     given = _credentials(server)
     if given == ("", ""):
-        return "requires a user and a password, and none are given"
+        return "requires a user and a password, but neither is given"
     name, kind = given
     if kind == "token":
         return "does not accept the token in MLFLOW_TRACKING_TOKEN"
     if kind == "password":
         return f"does not accept user {name!r} with the given password"
-    return "requires a user and a password, and only one of them is given"
+    return "requires a user and a password, but only one of them is given"
 
 
 def _user(server: str) -> str:
@@ -101,7 +101,7 @@ def _user(server: str) -> str:
 
 
 def _credentials(server: str) -> tuple[str, str]:
-    """The name of the user, and what the user is known by: "password", "token", "half" or nothing."""
+    """The name of the user, and the kind of credentials: "password", "token", "half" or ""."""
     from mlflow.utils.credentials import get_default_host_creds
 
     given = get_default_host_creds(server)

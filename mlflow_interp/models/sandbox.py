@@ -1,7 +1,7 @@
-"""Check a model file before Keras reads it: damaged or hostile files can hang HDF5, or fill the memory.
+"""Check a model file before Keras reads it: damaged or hostile files can hang HDF5 or exhaust the memory.
 
-Python handles no signals inside the HDF5 library, and a hang there can only be killed. So another process
-opens the file first, with limits on its time and memory, and reads all of its structure.
+Python handles no signals inside the HDF5 library, so a process that hangs there can only be killed. Another
+process therefore opens the file first, with time and memory limits, and reads its whole structure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlflow_interp.exceptions import ModelError
 
-SECONDS = 20  # plus one for every so many bytes:
+SECONDS = 20  # plus the size of the file divided by:
 BYTES_A_SECOND = 20_000_000
 MEMORY = 4_000_000_000  # plus four times the size of the file
 LARGEST_CONFIG = 64_000_000  # bytes of JSON; the largest of keras.applications has 2 MB
@@ -48,7 +48,7 @@ try:
 except MemoryError:
     sys.exit(3)
 except Exception:
-    pass  # what Keras will say of it, says more
+    pass  # Keras reports the error in more detail
 """
 
 
@@ -56,7 +56,7 @@ def check_file(path: Path) -> None:
     """Refuse a .keras or HDF5 file that can't be read in bounded time and memory.
 
     Raises:
-        ModelError: reading it does not end, breaks off, or takes more memory than such a file may.
+        ModelError: reading it hangs, crashes, or takes too much memory for a file of its size.
     """
     if zipfile.is_zipfile(path):
         _check_sizes(path)
@@ -71,8 +71,8 @@ def _check_sizes(path: Path) -> None:
     total = sum(sizes.values())
     if config > LARGEST_CONFIG or total > max(LARGEST_CONFIG, MOST_EXPANSION * path.stat().st_size):
         raise ModelError(
-            f"{path.name!r} would expand from {path.stat().st_size:,} to {total:,} bytes, {config:,} of them "
-            "its configuration, as no model does; it is not loaded: save or copy the model anew"
+            f"{path.name!r} is not loaded: it would expand from {path.stat().st_size:,} to {total:,} bytes "
+            f"(configuration: {config:,}), far more than a model; save or copy the model again"
         )
 
 
@@ -86,9 +86,9 @@ def _read_in_subprocess(path: Path) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError(
-            f"{path.name!r} is damaged: reading it does not end ({seconds:.0f} s); "
-            "save or copy the model anew"
+            f"{path.name!r} is damaged: reading it takes longer than {seconds:.0f} s; "
+            "save or copy the model again"
         ) from error
     if process.returncode < 0 or process.returncode == 3:
-        what = "takes too much memory" if process.returncode == 3 else "breaks off"
-        raise ModelError(f"{path.name!r} is damaged: reading it {what}; save or copy the model anew")
+        what = "takes too much memory" if process.returncode == 3 else "crashes"
+        raise ModelError(f"{path.name!r} is damaged: reading it {what}; save or copy the model again")

@@ -11,7 +11,7 @@ from mlflow_interp.models.origin import LoadedModel
 
 
 def class_count(model: Any) -> int | None:
-    """The number of a model's classes: two for a single output; None where it is not known."""
+    """The number of a model's classes: two for a single output; None if it is not known."""
     shape = output_shape(model)
     if shape is None or len(shape) != 2 or not isinstance(shape[1], int):
         return None
@@ -19,16 +19,16 @@ def class_count(model: Any) -> int | None:
 
 
 def gives_positions(model: Any) -> bool | None:
-    """Whether a model gives classes for each position of an input: a pixel, a token, a frame.
+    """Whether a model predicts classes for each position of an input: a pixel, a token, a frame.
 
-    None where the shape of its output is not known before it is run.
+    None if the shape of its output is not known before it runs.
     """
     shape = output_shape(model)
     return None if shape is None else len(shape) > 2
 
 
 def gives_one_number(model: Any) -> bool:
-    """Whether a model gives one number for each input, by the shape of its output."""
+    """Whether a model predicts one number for each input, by the shape of its output."""
     shape = output_shape(model)
     return shape is not None and shape[1:] in ((), (1,))
 
@@ -49,9 +49,9 @@ class InputSpec:
     """One input of a model.
 
     Attributes:
-        name: by which the model takes it out of a dict; None where not known.
+        name: its key, for a model that takes a dict; None if not known.
         shape: with the batch axis.
-        dtype: such as "float32" or "string"; None where not known.
+        dtype: such as "float32" or "string"; None if not known.
     """
 
     name: str | None
@@ -78,12 +78,12 @@ class ModelInputs:
 
     @property
     def takes_text(self) -> bool:
-        """Whether one of them takes strings, or may do so as its type is not known."""
+        """Whether one of them takes strings, or may take them, as its type is not known."""
         return any(spec.dtype in (None, "string") for spec in self.specs)
 
 
 def model_inputs(loaded: LoadedModel) -> ModelInputs | None:
-    """What a model takes; None where it is not known, as of a subclassed model without a signature."""
+    """What a model takes; None if it is not known, as for a subclassed model without a signature."""
     tensors = getattr(loaded.keras, "inputs", None)
     if not tensors:
         shape = input_shape(loaded)
@@ -97,7 +97,7 @@ def model_inputs(loaded: LoadedModel) -> ModelInputs | None:
 def _input_structure(model: Any) -> Any:
     try:
         return model.input
-    except (AttributeError, ValueError):  # a Sequential model that was not called has none
+    except (AttributeError, ValueError):  # a Sequential model that has not been called
         return None
 
 
@@ -108,8 +108,8 @@ def _spec(name: str, tensor: Any) -> InputSpec:
 def named_inputs(loaded: LoadedModel) -> dict[str, tuple[int | None, ...]]:
     """The shape of each input with its batch axis, by name, in the order of Keras; empty if not known.
 
-    The names are the keys of a model that takes a dict, those of the input layers of any other that Keras
-    knows the inputs of, and else those in the MLflow signature.
+    The names are the keys for a model that takes a dict, the names of the input layers for any other model
+    whose inputs Keras knows, and otherwise the names in the MLflow signature.
     """
     takes = model_inputs(loaded) if getattr(loaded.keras, "inputs", None) else None
     if takes is None:

@@ -1,1 +1,1 @@
-"""From a result to files: figure, page, tables, arrays, manifest, and the page of the run."""
+"""Turn results into files: figure, page, tables, arrays, manifest, and the page of the run."""

@@ -21,7 +21,7 @@ PAGE = "figure.html"
 def draw_files(
     method: str, result: Result, options: Mapping[str, Any], *, with_page: bool = True
 ) -> tuple[Any, dict[str, bytes]]:
-    """The matplotlib figure, and everything but the manifest by file name.
+    """The matplotlib figure, and all files but the manifest, by name.
 
     Raises:
         ModelError: the result holds NaN or infinite values, which a figure would hide.
@@ -53,6 +53,6 @@ def _check_finite(method: str, arrays: Mapping[str, np.ndarray]) -> None:
     ]
     if names:
         raise ModelError(
-            f"{method} gives NaN or infinite {', '.join(names)}: an option is far out of range, or a weight "
-            "of the model is NaN; start from the options' defaults, and look at the weights"
+            f"{method} produces NaN or infinite {', '.join(names)}: an option is far out of range, or the "
+            "model has NaN weights; use the default options, and check the weights"
         )

@@ -1,6 +1,6 @@
-"""The folder of one interpretation: its files, and the manifest, which is written last.
+"""The folder of one interpretation: its files, and the manifest.
 
-So where there is a manifest, the folder is complete.
+The manifest is written last, so a folder with a manifest is complete.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ARRAYS = "arrays.npz"
 TABLE = "predictions.json"
 VIEW_FILE = "index.json"
 RESULT_FILE = "result.json"
-_LARGEST_VIEW = 20 * 2**20  # bytes; what is larger was not written by us
+_LARGEST_VIEW = 20 * 2**20  # bytes; this package writes no larger file
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Entry:
     Attributes:
         place: the name of its folder.
         manifest: its manifest.
-        figure: PNG bytes; empty where it was not fetched, as `view` holds the figure too.
-        view: the content of index.json, None where there is none.
+        figure: PNG bytes; empty if it was not fetched, as `view` also holds the figure.
+        view: the content of index.json, None if there is none.
     """
 
     place: str
@@ -57,12 +57,12 @@ def read_entries(folder: Path) -> list[Entry]:
 
 
 def read_entry(folder: Path) -> Entry | None:
-    """The interpretation in its folder, None where it is not complete."""
+    """The interpretation in its folder, None if it is not complete."""
     figure, view, manifest = (_content(folder / name) for name in (FIGURE, VIEW_FILE, MANIFEST))
     if manifest is None or (figure is None and view is None):
         return None
     content = json.loads(manifest)
-    # A difference is of two models, and the page of one.
+    # A difference involves two models, but the page shows one.
     return None if "difference" in content else Entry(folder.name, content, figure or b"", read_view(view))
 
 
@@ -71,7 +71,7 @@ def _content(file: Path) -> bytes | None:
 
 
 def read_view(content: bytes | None) -> Mapping[str, Any] | None:
-    """The content of index.json, None where there is none or it is damaged: the page then omits it."""
+    """The content of index.json, None if it is missing or damaged; the page then omits it."""
     if content is None or len(content) > _LARGEST_VIEW:
         return None
     try:

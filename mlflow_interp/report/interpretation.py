@@ -25,15 +25,15 @@ from mlflow_interp.report.manifest import complete_manifest
 
 @dataclass(frozen=True, eq=False)
 class Interpretation:
-    """What one method found, drawn and written.
+    """The result of one method, with its figure, manifest and location.
 
     Attributes:
         method: the method's name.
         result: the raw result; its fields, such as `heatmaps`, can be read from here directly.
         manifest: everything needed to reproduce it.
-        run_id: the MLflow run that holds it, None where nothing was logged.
+        run_id: the MLflow run that holds it, None if nothing was logged.
         artifact_path: its folder among that run's artifacts.
-        folder: its folder on this machine, None where it was not saved.
+        folder: its folder on this machine, None if it was not saved.
     """
 
     method: str
@@ -57,7 +57,7 @@ class Interpretation:
 
     @cached_property
     def figure(self) -> Any:
-        """The matplotlib figure; drawn when it is first used, if the interpretation was loaded."""
+        """The matplotlib figure; drawn on first use if the interpretation was loaded."""
         return self.draw() if self._figure is None else self._figure
 
     def draw(self, ax: Any = None, *, panel: int | str = 0, **options: Any) -> Any:
@@ -65,10 +65,10 @@ class Interpretation:
 
         Args:
             ax: The matplotlib axes to draw a panel into. By default a new figure is drawn.
-            panel: The panel that is drawn into `ax`, by its index or its name: an input of heatmaps,
-                saliency maps and caricatures, a layer of an embedding, a label of a confusion matrix whose
+            panel: The panel to draw into `ax`, by its index or its name: an input for heatmaps, saliency
+                maps and caricatures, a layer for an embedding, or a label for a confusion matrix whose
                 inputs have several labels.
-            **options: Of drawing, such as `colormap`. By default those of the interpretation.
+            **options: Options for drawing, such as `colormap`. By default those of the interpretation.
 
         Returns:
             The figure, or `ax`.
@@ -105,9 +105,9 @@ class Interpretation:
         }
 
     def __sub__(self, other: Any) -> Interpretation:
-        """What differs from another interpretation by the same kind of method.
+        """The difference from another interpretation by the same kind of method.
 
-        Inputs are matched by digest, or by position and name where digests are not known. The result is
+        Inputs are matched by digest, or by position and name if digests are not known. The result is
         `self.result.difference(other.result)`.
 
         Raises:
@@ -133,7 +133,7 @@ class Interpretation:
         return Interpretation(self.method, result, None, manifest, None, None, {})
 
     def save(self, folder: str | Path) -> Path:
-        """Write the figure, page, table, arrays and manifest below a folder, and return where.
+        """Write the figure, page, table, arrays and manifest to a new folder below `folder`; return it.
 
         A difference has no page.
         """
@@ -169,7 +169,7 @@ class Interpretation:
 
 
 def _identity(interpretation: Interpretation) -> dict[str, Any]:
-    """What a manifest says of one side of a difference."""
+    """What a manifest says about one side of a difference."""
     manifest = interpretation.manifest
     names = ("method", "created", "model", "inputs", "step", "difference")
     held = {name: manifest[name] for name in names if name in manifest}

@@ -21,30 +21,30 @@ from mlflow_interp.models import artifact_store
 from mlflow_interp.report.folder import ARRAYS, MANIFEST, RESULT_FILE, TABLE, VIEW_FILE, read_view
 from mlflow_interp.report.interpretation import Interpretation
 from mlflow_interp.report.manifest import SCHEMA_VERSION
-from mlflow_interp.report.run_inputs import is_picture
+from mlflow_interp.report.run_inputs import is_image
 from mlflow_interp.result_kind import Kind
 
-_LARGEST_SIDE = 4096  # pixels of a stored image; what is larger was not written by us
+_LARGEST_SIDE = 4096  # pixels of a stored image; this package writes no larger one
 _RUN_URI = re.compile(r"^runs:/([^/]+)/(.+)$")
 
 
 def load(source: str | Path) -> Interpretation:
-    """Load an interpretation from its artifacts: its result, to draw again, subtract or compare.
+    """Load an interpretation from its artifacts, to draw it again, or to subtract or compare it.
 
-    No code of the artifacts runs, and every file has to have the sha256 in the manifest. Images come from
-    index.json, which holds those of the inputs that are shown, at most 64, reduced to 256 pixels and less;
-    thumbnails of further inputs are not restored.
+    No code from the artifacts runs, and the sha256 of every file must match the manifest. Images come from
+    index.json, which holds those of the inputs that are shown: at most 64, reduced to 256 pixels or less.
+    Thumbnails of further inputs are not restored.
 
     Args:
         source: The folder of an interpretation: an artifact URI such as
             runs:/<run_id>/interpretations/gradcam, or a path. The folder of a training stands for its last
-            epoch; runs:/<run_id>/interpretations/gradcam/epoch-0003 is a single one.
+            epoch; runs:/<run_id>/interpretations/gradcam/epoch-0003 names a single epoch.
 
     Returns:
-        The interpretation. Its figure is drawn when it is first used.
+        The interpretation. Its figure is drawn on first use.
 
     Raises:
-        InputsError: there is no interpretation, or it is incomplete or damaged.
+        InputsError: the interpretation does not exist, is incomplete or damaged.
         OptionError: the name is blank.
         TrackingError: the tracking server does not answer.
     """
@@ -80,7 +80,7 @@ def _manifest(name: str) -> dict[str, Any]:
     """The manifest in a folder.
 
     Raises:
-        InputsError: there is none, it is damaged, or of a later version.
+        InputsError: there is none, or it is damaged or of a later version.
     """
     file = _fetched(f"{name}/{MANIFEST}")
     if not file.is_file():
@@ -93,15 +93,15 @@ def _manifest(name: str) -> dict[str, Any]:
         raise InputsError(f"{MANIFEST} at {_shown(name)} is damaged: {first_line(error)}") from error
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InputsError(
-            f"the interpretation at {_shown(name)} has schema version {version}, and versions up to "
-            f"{SCHEMA_VERSION} can be loaded; update mlflow_interp"
+            f"the interpretation at {_shown(name)} has schema version {version}, but only versions up "
+            f"to {SCHEMA_VERSION} can be loaded; update mlflow_interp"
         )
     if "difference" in manifest:
         raise InputsError(
             f"{_shown(name)} is a difference of two interpretations; load both, and subtract them"
         )
     if not complete or not isinstance(manifest["files"], dict):
-        raise InputsError(f"{MANIFEST} at {_shown(name)} is damaged: it lacks what every manifest holds")
+        raise InputsError(f"{MANIFEST} at {_shown(name)} is damaged: it lacks required fields")
     return manifest
 
 
@@ -109,9 +109,9 @@ def _hint(folder: Path) -> str:
     """The interpretations that a folder holds, as the tail of a message."""
     found = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
     return (
-        f"; there are: {', '.join(found)}"
+        f"; available: {', '.join(found)}"
         if found
-        else "; give the folder of one, such as runs:/<run_id>/interpretations/gradcam"
+        else "; give the folder of an interpretation, such as runs:/<run_id>/interpretations/gradcam"
     )
 
 
@@ -119,7 +119,7 @@ def _fetched(name: str) -> Path:
     """The local path of an artifact.
 
     Raises:
-        InputsError: there is nothing.
+        InputsError: the artifact does not exist.
     """
     try:
         return artifact_store.fetch(name) if artifact_store.is_uri(name) else local_path(name)
@@ -134,7 +134,7 @@ def _shown(name: str) -> str:
 
 
 def _files(name: str, manifest: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of an interpretation by name, each with the sha256 that the manifest says.
+    """The files of an interpretation by name, each with the sha256 that the manifest states.
 
     Raises:
         InputsError: one is missing or damaged.
@@ -142,13 +142,15 @@ def _files(name: str, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     folder = _fetched(name)
     files = {}
     for file, digest in manifest["files"].items():
-        # A manifest from elsewhere must not lead to files outside of its folder.
+        # A manifest from elsewhere must not name files outside its folder.
         path = folder / Path(file).name
         if Path(file).name != file or not path.is_file():
             raise InputsError(f"the interpretation at {_shown(name)} is incomplete: {file} is missing")
         files[file] = path.read_bytes()
         if hashlib.sha256(files[file]).hexdigest() != digest:
-            raise InputsError(f"{file} at {_shown(name)} is damaged: its sha256 is not the one in {MANIFEST}")
+            raise InputsError(
+                f"{file} at {_shown(name)} is damaged: its sha256 differs from the one in {MANIFEST}"
+            )
     for file in (ARRAYS, TABLE):
         if file not in files:
             raise InputsError(f"the interpretation at {_shown(name)} is incomplete: {file} is missing")
@@ -165,13 +167,13 @@ def _result(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Any:
         facts = json.loads(files[RESULT_FILE])
     else:
         facts = _earlier_facts(kind, manifest, arrays, json.loads(files[TABLE]), view)
-    return kind.restored(arrays, facts, _pictures(rows))
+    return kind.restored(arrays, facts, _images(rows))
 
 
-def _pictures(rows: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
-    """The images of rows of index.json, (m, height, width, 3) uint8; None where one lacks its image."""
+def _images(rows: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+    """The images of rows of index.json, (m, height, width, 3) uint8; None if one lacks its image."""
     sources = [row.get("picture") for row in rows]
-    if not sources or not all(map(is_picture, sources)):
+    if not sources or not all(map(is_image, sources)):
         return None
     images = [_decoded(str(source)) for source in sources]
     return np.stack(images) if len({image.shape for image in images}) == 1 else None
@@ -181,7 +183,7 @@ def _decoded(source: str) -> np.ndarray:
     content = base64.b64decode(source.partition(",")[2])
     with Image.open(io.BytesIO(content), formats=["PNG", "JPEG"]) as image:
         if max(image.size) > _LARGEST_SIDE:
-            raise ValueError(f"an image of {image.size[0]} × {image.size[1]} pixels")
+            raise ValueError(f"an image has {image.size[0]} × {image.size[1]} pixels")
         return np.asarray(image.convert("RGB"))
 
 
@@ -205,7 +207,7 @@ def _earlier_facts(
 def _class_names(
     columns: Mapping[str, Sequence[Any]], arrays: Mapping[str, np.ndarray], view: Mapping[str, Any]
 ) -> list[str] | None:
-    """The names of the classes that the table and index.json name; the number of any other class."""
+    """The class names in the table and index.json; the number of any other class."""
     if "class" in columns:
         known = dict(enumerate(columns["class"]))
     else:

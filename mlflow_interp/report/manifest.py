@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 
 def inputs_identity(manifest: Mapping[str, Any]) -> str:
-    """A text that two manifests share where their inputs are the same, in the same order."""
+    """A text that two manifests share if their inputs are the same, in the same order."""
     inputs = manifest["inputs"]
     return str(inputs.get("order") or inputs.get("digest") or inputs["sha256"])
 
@@ -56,13 +56,13 @@ def describe(
     parameters: Mapping[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
-    """All that is needed to reproduce a result, and its metrics.
+    """Everything needed to reproduce a result, and its metrics.
 
     Args:
         method: the name of the method.
         result: its result.
         given: the options of the call.
-        provenance: of the model and the inputs.
+        provenance: the provenance of the model and the inputs.
         parameters: the options with their defaults.
         seconds: the duration.
     """

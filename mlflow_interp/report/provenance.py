@@ -16,9 +16,9 @@ class Provenance:
 
     Attributes:
         model: the model's origin, and the digest of its weights.
-        inputs: the inputs' source, digests, number, the first names, and which were skipped.
-        preparation: how inputs became what the model is fed.
-        warnings: about the inputs.
+        inputs: the inputs' source, digests and number, the first names, and the skipped inputs.
+        preparation: how the inputs were prepared for the model.
+        warnings: the warnings about the inputs.
     """
 
     model: Mapping[str, Any]
@@ -27,7 +27,7 @@ class Provenance:
     warnings: tuple[str, ...]
 
     def with_warnings(self, warnings: Iterable[str]) -> Provenance:
-        """The same with further warnings."""
+        """The same provenance with further warnings."""
         return replace(self, warnings=(*self.warnings, *warnings))
 
     @classmethod
@@ -43,7 +43,7 @@ class Provenance:
 
 def _shortened(lines: list[str], most: int = 3) -> list[str]:
     rest = (
-        [f"{len(lines) - most} more inputs were left out; the manifest names them"]
+        [f"{len(lines) - most} more inputs were left out; the manifest lists them"]
         if len(lines) > most
         else []
     )

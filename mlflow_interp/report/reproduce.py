@@ -9,12 +9,12 @@ from typing import Any
 
 from mlflow_interp.method_registry import DISTRIBUTION
 
-# What a manifest holds where model or inputs were objects of the caller's program.
+# What a manifest holds if model or inputs were objects in the caller's program.
 _MODEL_IN_MEMORY = "keras.Model"
 _INPUTS_IN_MEMORY = ("array", "arrays", "dataset", "data", "tf.data.Dataset", "keras.utils.PyDataset")
 _FIT_SUFFIX = "data of fit"
 _MLFLOW_OPTION = "experiment"  # which `mlflow run` takes as its own flag
-# Options that manifests of schema version 1 hold by an earlier name.
+# Options that manifests of schema version 1 hold under earlier names.
 _RENAMED = {
     "caricature": {"steps": "ascent_steps", "learning_rate": "ascent_rate"},
     "saliency": {"samples": "noise_samples", "steps": "path_steps"},
@@ -52,7 +52,7 @@ def _flags(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def python(manifest: Mapping[str, Any]) -> str:
-    """The Python call, with names for objects that were in memory and can't be written as text."""
+    """The Python call, with variables for objects that were in memory and can't be written as text."""
     model = manifest["model"]["uri"]
     inputs = str(manifest["inputs"]["source"])
     arguments = [
@@ -66,14 +66,14 @@ def python(manifest: Mapping[str, Any]) -> str:
 
 
 def missing(manifest: Mapping[str, Any]) -> list[str]:
-    """The arguments that were objects of the caller's program, and have to be in memory again."""
+    """The arguments that were objects in the caller's program, and must be in memory again."""
     names = ["model"] if manifest["model"]["uri"] == _MODEL_IN_MEMORY else []
     names += ["inputs"] if _is_in_memory(str(manifest["inputs"]["source"])) else []
     return [*names, *map(str, manifest.get("at_hand", ()))]
 
 
 def _given(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, by the names that they have now."""
+    """The options that were given, under their current names."""
     is_earlier = manifest.get("schema_version") == 1
     renamed = _RENAMED.get(str(manifest["method"]), {}) if is_earlier else {}
     return {renamed.get(name, name): value for name, value in manifest["given"].items()}
@@ -98,7 +98,7 @@ def _as_argument(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as the command line takes it: lists with commas between."""
+    """A value as the command line takes it: lists separated by commas."""
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 

@@ -13,7 +13,7 @@ from mlflow_interp.report.folder import Entry
 from mlflow_interp.report.manifest import inputs_identity
 from mlflow_interp.report.view_file import VIEW_VERSION
 
-# Views may come from other runs: an address that isn't an image is not put into the page.
+# Views may come from elsewhere: a URI that isn't an image is not put into the page.
 _IMAGE = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 _LONGEST = 200  # characters of a name
 
@@ -36,8 +36,8 @@ class Images:
         self._indices = dict[str, int]()
 
     def place(self, source: Any, method: str) -> int | None:
-        """The index of an image in `sources`, added if new; None if it isn't one or doesn't fit."""
-        if not is_picture(source):
+        """The index of an image in `sources`, added if new; None if it isn't an image or doesn't fit."""
+        if not is_image(source):
             return None
         if source not in self._indices:
             if not self.fits(source, method):
@@ -47,7 +47,7 @@ class Images:
         return self._indices[source]
 
     def fits(self, source: str, method: str) -> bool:
-        """Take an image out of the budget; False, and counted as left out, where it doesn't fit."""
+        """Subtract an image from the budget; return False, and count it as left out, if it doesn't fit."""
         if len(source) > self._budget:
             self.left_out[method] += 1
             return False
@@ -55,20 +55,20 @@ class Images:
         return True
 
 
-def is_picture(source: Any) -> bool:
+def is_image(source: Any) -> bool:
     """Whether a value is the data: URI of a PNG or JPEG, and nothing else."""
     return isinstance(source, str) and bool(_IMAGE.fullmatch(source))
 
 
 def usable(entry: Entry) -> bool:
-    """Whether the page can show what index.json holds: a later version may have another form."""
+    """Whether the page can show the content of index.json: a later version may have another form."""
     return entry.view is not None and entry.view.get("schema_version") == VIEW_VERSION
 
 
 def walk(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
     """The script's data: sets of inputs, and what each method shows of each of them at each step.
 
-    Two methods' inputs are the same where the digests of all their inputs and the indices are equal.
+    Inputs of two methods are the same if their indices and the digests of all the methods' inputs are equal.
     """
     digests = list(dict.fromkeys(_digest(entry) for entry in entries))
     sets = [_input_set([entry for entry in entries if _digest(entry) == each], images) for each in digests]
@@ -134,7 +134,7 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _panel(panel: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A panel whose kind has a script, None for any other: data from elsewhere brings none."""
+    """A panel whose kind has a script; None for any other, as data from elsewhere has none."""
     if panel is None or panel["kind"] not in panel_scripts():
         return None
     return {"kind": panel["kind"], "data": dict(panel["data"])}

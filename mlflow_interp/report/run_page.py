@@ -1,4 +1,4 @@
-"""The page of a whole run: the model, its inputs seen by every method at once, a section for each method."""
+"""The page of a whole run: the model, its inputs as every method shows them, a section for each method."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlflow_interp.drawing.page import render
 from mlflow_interp.method_registry import panel_scripts
 from mlflow_interp.report import reproduce, view_file
 from mlflow_interp.report.folder import Entry
-from mlflow_interp.report.run_inputs import Images, is_picture, usable, walk
+from mlflow_interp.report.run_inputs import Images, is_image, usable, walk
 
 BUDGET = 5_000_000  # bytes of a page
 _IMAGE_BUDGETS = (4_600_000, 2_500_000, 1_000_000, 0)  # bytes of images; the next where text needs more
@@ -24,8 +24,8 @@ _MOST_SKIPPED = 100
 def page(entries: list[Entry], run_id: str | None) -> str:
     """One self-contained page for all entries of a run (or of a folder, where `run_id` is None).
 
-    It is smaller than `BUDGET`: images that don't fit are left out with a note, and of very many
-    interpretations only the latest have a section.
+    It is smaller than `BUDGET`: images that don't fit are left out with a note, and if there are very many
+    interpretations, only the latest have a section.
     """
     shown = entries[-_MOST_SECTIONS:]
     checked = [_checked(entry) for entry in shown]
@@ -62,7 +62,7 @@ def _page(entries: Sequence[Entry], budget: int, about: Mapping[str, Any]) -> st
 
 
 def _checked(entry: Entry) -> Entry:
-    """The entry, without its view where the page can't use it: a damaged one must not prevent the page."""
+    """The entry, without its view if the page can't use it: a damaged view must not prevent the page."""
     try:
         is_usable = usable(entry)
         if is_usable and entry.view is not None:
@@ -74,9 +74,9 @@ def _checked(entry: Entry) -> Entry:
 
 
 def _models(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
-    """Every model that was interpreted, the latest first: a run may hold several."""
+    """Every model that was interpreted, the latest first; a run may hold several."""
     by_weights = {str(entry.manifest["model"].get("weights_sha256")): entry for entry in entries}
-    # The weights differ between epochs; it is one model all the same.
+    # The weights differ between epochs, but it is the same model.
     by_name = {
         (
             entry.manifest["model"]["uri"],
@@ -89,10 +89,10 @@ def _models(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
 
 
 def _figure(entry: Entry, images: Images) -> str | None:
-    """The figure as a data: URI, None where it can't be read or doesn't fit."""
+    """The figure as a data: URI, None if it can't be read or doesn't fit."""
     stored = (entry.view or {}).get("figure")
     try:
-        source = str(stored) if is_picture(stored) else view_file.small_figure(entry.figure)
+        source = str(stored) if is_image(stored) else view_file.small_figure(entry.figure)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     return source if images.fits(source, entry.place) else None

@@ -1,6 +1,6 @@
-"""The views of a method in index.json, beside its figure.
+"""The views of a method, in index.json.
 
-A later call that logs to the run builds the page of the run from it.
+A later call that logs to the run builds the page of the run from this file.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ VIEW_VERSION = 2  # 2: `panel` instead of `scatter` and `matrix`
 #: By the name of a field of version 1, the kind whose panel it is.
 _PANELS_OF_1 = {"scatter": "embedding", "matrix": "confusion_matrix"}
 MOST_OF_STEPS = 1_000_000  # bytes of all steps together
-_SHARP = 150_000  # bytes up to which a figure stays the PNG that it is
+_SHARP = 150_000  # bytes up to which a figure stays a PNG
 _LARGEST_FIGURE = 240_000  # bytes of any other
 _WIDEST = 1_400  # pixels of any other
 
 
 def small_figure(png: bytes) -> str:
-    """A figure as a data: URI: as it is where it takes little, else as a JPEG small enough for the page.
+    """A figure as a data: URI: unchanged if it is small, else as a JPEG small enough for the page.
 
     Raises:
-        OSError: it is not a PNG; also ValueError and SyntaxError, as Pillow raises them.
+        OSError: it is not a PNG; Pillow may also raise ValueError or SyntaxError.
     """
     if len(png) <= _SHARP:
         return f"data:image/png;base64,{base64.b64encode(png).decode()}"
@@ -50,12 +50,12 @@ def as_json(
     figure: bytes | None = None,
     series: Mapping[str, Sequence[tuple[int, float]]] | None = None,
 ) -> bytes:
-    """View as the content of index.json.
+    """A view as the content of index.json.
 
     Args:
-        view: of one step.
+        view: the view of one step.
         figure: the PNG of the method's figure.
-        series: by name, the steps and values of metrics on the way.
+        series: by name, the steps and values of metrics during the computation.
     """
     step = {
         "step": 0,
@@ -67,7 +67,7 @@ def as_json(
 
 
 def upgraded(view: dict[str, Any]) -> dict[str, Any]:
-    """The content of index.json as this version has it; damaged or later content stays as it is."""
+    """The content of index.json in the form of this version; damaged or later content is unchanged."""
     if view.get("schema_version") != 1 or not isinstance(view.get("steps"), list):
         return view
     return view | {"schema_version": VIEW_VERSION, "steps": [_upgraded_step(step) for step in view["steps"]]}
@@ -85,7 +85,7 @@ def _upgraded_step(step: Any) -> Any:
 def over_steps(
     contents: Mapping[int, bytes], series: Mapping[str, Sequence[tuple[int, float]]], figure: bytes
 ) -> bytes | None:
-    """The index.json of several steps, such as epochs, from theirs: the last, and as many others as fit.
+    """Combine the index.json of several steps, such as epochs: the last, and as many others as fit.
 
     Args:
         contents: the index.json of each step, the last one last.

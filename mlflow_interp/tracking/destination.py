@@ -24,12 +24,12 @@ class Destination:
     """The destination of one call's results: a run, a folder, both or neither.
 
     Attributes:
-        run_id: the run, None before `start` or where nothing is logged.
-        folder: the folder that files are written to as well, None for none.
-        experiment: the experiment asked for, None for the model's own.
+        run_id: the run, None before `start` or if nothing is logged.
+        folder: the folder to save the files to as well, None for none.
+        experiment: the experiment that the user named, None for the model's own.
         log: whether to log to MLflow at all.
         ends: whether this call ends the run.
-        spool: the folder with results that could not be logged, None where there are none.
+        spool: the folder with results that could not be logged, None if there are no such results.
     """
 
     run_id: str | None
@@ -40,7 +40,7 @@ class Destination:
     spool: Path | None = None
 
     def start(self, origin: Origin, name: str) -> None:
-        """Create the run unless there is one: in the experiment asked for, or else the model's own."""
+        """Create the run unless there is one: in the named experiment, or else the model's own."""
         if not self.log or self.run_id is not None:
             return
         check_reachable()
@@ -60,19 +60,19 @@ def open_run(
     run_id: str | None = None,
     save: str | Path | None = None,
 ) -> Iterator[Destination]:
-    """Open the place results go to, and leave its run with a true status.
+    """Open the destination of the results, and end its run with the right status.
 
-    The run is the one named, else the active one, else the one that `mlflow run` made for this process,
-    else a new one. A run that was made for the call ends FINISHED; on an error FAILED, with the reason in
-    the tag `mlflow_interp.error`; on Ctrl-C KILLED. The user's own run is left running.
+    The run is the named one, else the active one, else the one that `mlflow run` created for this process,
+    else a new one. A run that was created for the call ends as FINISHED; on an error as FAILED, with the
+    reason in the tag `mlflow_interp.error`; on Ctrl-C as KILLED. The user's own run is left running.
 
     Args:
         log: Log to MLflow.
-        experiment: The name of the experiment for a new run. By default the one of the model's own run,
-            unless another is set with `mlflow.set_experiment` or in the environment. Where results go to
-            an existing run, it must be the one of that run.
+        experiment: The name of the experiment for a new run. By default, the experiment of the model's own
+            run, unless another is set with `mlflow.set_experiment` or in the environment. For an existing
+            run, it must be the experiment of that run.
         run_id: An existing run to log to.
-        save: A folder to write the files to as well.
+        save: A folder to save the files to as well.
 
     Raises:
         OptionError: the run is in another experiment, or `save` is a file.
@@ -96,12 +96,12 @@ def _disabled_autologging() -> Any:
     return disable_autologging()
 
 
-#: Prevents MLflow's autologging from logging models that a method fits, such as a search for neighbours.
+#: Prevents MLflow's autologging from logging models that a method fits, such as a neighbour search.
 without_autologging = ProcessSwitch(_disabled_autologging)
 
 
 def save_folder(save: str | Path | None) -> Path | None:
-    """The folder that files are written to, None for none.
+    """The folder to save files to, None for none.
 
     Raises:
         OptionError: it is a file, or its name is blank.
@@ -116,8 +116,8 @@ def find_run(run_id: str | None, experiment: str | None) -> tuple[str | None, bo
     """The existing run to log to, None for a new one, and whether this call ends it.
 
     Args:
-        run_id: the run that is named.
-        experiment: the experiment that is named, which must be that of the run.
+        run_id: the run that the user named.
+        experiment: the experiment that the user named, which must be that of the run.
 
     Raises:
         ModelError: there is no such run.
@@ -144,7 +144,7 @@ def _existing_run(run_id: str | None) -> tuple[str | None, bool]:
 
 
 def _check_experiment(experiment: str, run_id: str, *, is_named: bool) -> None:
-    """Refuse another experiment than that of the run to log to.
+    """Refuse an experiment other than that of the run to log to.
 
     Raises:
         OptionError: the run is in another experiment.
@@ -158,18 +158,18 @@ def _check_experiment(experiment: str, run_id: str, *, is_named: bool) -> None:
     if actual == experiment:
         return
     if is_named:
-        reason = f"run_id is {run_id}, a run in experiment {actual!r}; leave one of the two out"
+        reason = f"run_id is {run_id}, a run in experiment {actual!r}; omit one of them"
     elif mlflow.active_run() is not None:
         reason = (
             f"run {run_id} is active in experiment {actual!r}; end it with mlflow.end_run() to log to a new "
-            "run, or leave experiment out to log to the active one"
+            "run, or omit experiment to log to the active one"
         )
     else:
         reason = (
-            f"MLFLOW_RUN_ID is {run_id}, a run in experiment {actual!r}; leave experiment out, or name it "
-            "with mlflow run --experiment-name"
+            f"MLFLOW_RUN_ID is {run_id}, a run in experiment {actual!r}; omit experiment, or pass it with "
+            "mlflow run --experiment-name"
         )
-    raise OptionError(f"experiment is {experiment!r}, and {reason}")
+    raise OptionError(f"experiment is {experiment!r}, but {reason}")
 
 
 def note_failure(error: Exception) -> None:
@@ -188,7 +188,7 @@ def _end(destination: Destination, status: str, error: BaseException | None = No
         if destination.ends:
             mlflow_client().set_terminated(destination.run_id, status)
     except Exception as end_error:
-        # With an error under way, that error is what the user must see, not this one.
+        # An error that is already being raised is the one that the user must see.
         if error is None:
             raise TrackingError(f"run {destination.run_id} could not be ended: {end_error}") from end_error
 

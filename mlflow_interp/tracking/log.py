@@ -16,11 +16,11 @@ from mlflow_interp.report.interpretation import InterpretationFiles
 ROOT = "interpretations"
 TABLE = "predictions.json"
 _LONGEST_PARAM = 500
-_MOST_METRICS = 1000  # that MLflow takes in one call
+_MOST_METRICS = 1000  # in one call of MLflow
 
 
 def fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
-    """The interpretations in the run already: their manifests and what its page shows, nothing larger."""
+    """The interpretations already in the run: their manifests and what its page shows, nothing larger."""
     folder.mkdir()
     for item in client.list_artifacts(run_id, ROOT):
         names = (
@@ -30,7 +30,7 @@ def fetch_entries(client: Any, run_id: str, folder: Path) -> list[Entry]:
         )
         if {MANIFEST, "figure.png"} <= names:
             (folder / Path(item.path).name).mkdir()
-            # The view holds the figure already, in a size for the page.
+            # The view already holds the figure, reduced to the size for the page.
             for name in (MANIFEST, VIEW_FILE if VIEW_FILE in names else "figure.png"):
                 local = client.download_artifacts(run_id, f"{item.path}/{name}", str(folder))
                 Path(local).replace(folder / Path(item.path).name / name)
@@ -85,7 +85,7 @@ def log_metrics(
 
 
 def _with_model(write: Callable[[str | None], None], model_id: str | None) -> None:
-    """Write with the id of the model, and without where the user may only read the model."""
+    """Write with the id of the model, or without it if the user may only read the model."""
     try:
         write(model_id)
     except Exception as error:
@@ -97,7 +97,7 @@ def _with_model(write: Callable[[str | None], None], model_id: str | None) -> No
 def log_params(client: Any, run_id: str, path: str, manifest: Mapping[str, Any]) -> None:
     """Log the options that were given, and those resolved by the method, under the method's name.
 
-    Defaults are not logged: MLflow's UI shows all of a run's parameters beside each of its images.
+    Defaults are not logged: MLflow's UI shows all of a run's parameters next to each of its images.
     """
     from mlflow.entities import Param
 

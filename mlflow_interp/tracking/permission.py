@@ -1,7 +1,7 @@
-"""Whether the user may log where results are to go, asked before anything is loaded.
+"""Check, before anything is loaded, whether the user may log to the destination.
 
-A server answers such questions where it knows users, as MLflow's basic-auth app does; what can't be asked is
-answered when the run is created.
+Only a server that knows its users answers such requests, as MLflow's basic-auth app does. Otherwise, a
+missing permission shows when the run is created.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from mlflow_interp.tracking.destination import mlflow_client, tracking_uri
 
 _CURRENT_USER = "/api/2.0/mlflow/users/current"
 _PERMISSION = "/api/3.0/mlflow/users/permissions/get"
-_TOO_LITTLE = ("READ", "USE", "DENY", "NO_PERMISSIONS")  # to log; any other name is left to the server
+_TOO_LITTLE = ("READ", "USE", "DENY", "NO_PERMISSIONS")  # not enough to log; any other is left to the server
 
 
 def check_user() -> str | None:
-    """Check that the tracking server knows the user; returns the name where the server tells it.
+    """Check that the tracking server knows the user; returns the user's name if the server reports it.
 
     Raises:
-        TrackingError: it does not, or no user is given, or it does not answer.
+        TrackingError: the server does not know the user, no user is given, or it does not answer.
     """
     if urlsplit(tracking_uri()).scheme not in ("http", "https"):
         return None
@@ -38,11 +38,11 @@ def check_user() -> str | None:
 
 
 def check_may_log(run_id: str | None, experiment: str | None, own: str | None) -> None:
-    """Check that the user may log to a run, or create one, as far as the server tells.
+    """Check that the user may log to a run, or create one, if the server reports permissions.
 
     Args:
         run_id: the run to log to, None for a new one.
-        experiment: the name of the experiment that was asked for.
+        experiment: the name of the experiment that the user named.
         own: the id of the experiment of the model's own run.
 
     Raises:
@@ -62,11 +62,11 @@ def check_may_log(run_id: str | None, experiment: str | None, own: str | None) -
     if permission in _TOO_LITTLE:
         refused = forbidden(tracking_uri(), f"experiment {experiment or _name(experiment_id)}", LOG)
         instead = "" if run_id is not None else ", or name another experiment"
-        raise TrackingError(f"{refused}, which is {permission} now{instead}")
+        raise TrackingError(f"{refused} (now {permission}){instead}")
 
 
 def _existing_experiment(experiment: str | None, own: str | None) -> str | None:
-    """The id of the experiment that a new run will be in; None where it is still to be created."""
+    """The id of the experiment that a new run will be in; None if it does not exist yet."""
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME")
     if name:
         found = ask(lambda: mlflow_client().get_experiment_by_name(name), f"experiment {name}")
@@ -75,7 +75,7 @@ def _existing_experiment(experiment: str | None, own: str | None) -> str | None:
 
 
 def _name(experiment_id: str) -> str:
-    """The name of an experiment; its id where the user may not read it."""
+    """The name of an experiment; its id if the user may not read it."""
     with contextlib.suppress(Exception):
         return str(mlflow_client().get_experiment(experiment_id).name)
     return experiment_id
@@ -88,20 +88,20 @@ def _current_experiment() -> str:
 
 
 def _get(endpoint: str, params: dict[str, Any] | None = None) -> Any:
-    """The answer to a question; None where there is none, as this is asked beside what is needed."""
+    """The answer to a request; None if it fails, as these requests are optional."""
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
     creds = get_default_host_creds(tracking_uri())
     try:
         return http_request(creds, endpoint, "GET", params=params, max_retries=0, timeout=SECONDS_TO_ANSWER)
-    # A server that doesn't answer this may still answer what follows.
+    # A server that doesn't answer this request may still answer the following ones.
     except Exception:
         return None
 
 
 def _json(answer: Any) -> dict[str, Any]:
-    """The object in an answer; empty where it is a refusal, or the page of another server."""
+    """The object in an answer; empty for a refusal, or for a page of another server."""
     try:
         content = answer.json() if answer is not None and answer.status_code == 200 else {}
     except ValueError:

@@ -25,20 +25,22 @@ _REASON = "mlflow_interp.error"
 
 
 def resume(folder: str | Path, *, tracking_uri: str | None = None, quiet: bool = False) -> str:
-    """Log what is missing of an interpretation or a training, and return its run.
+    """Upload the results of an interpretation or a training that could not be logged, and return their run.
 
     Args:
-        folder: the one that the error or the warning named.
-        tracking_uri: the tracking server or store, where it is no longer the one it was.
-        quiet: show no progress.
+        folder: The folder named in the error or warning.
+        tracking_uri: The tracking server or store, if it has moved.
+        quiet: Hide progress.
 
     Raises:
-        InputsError: nothing in the folder waits to be logged, or another process is at it.
-        TrackingError: the server still does not answer, or refuses; the folder is kept.
+        InputsError: the folder holds no results to upload, or another process is uploading them.
+        TrackingError: the server still does not answer, or refuses access; the folder is kept.
     """
     spool = Spool.read(local_path(folder))
     if is_alive(spool.process):
-        raise InputsError(f"process {spool.process} is still logging {str(folder)!r}; wait for it, or end it")
+        raise InputsError(
+            f"process {spool.process} is still uploading {str(folder)!r}; wait until it ends, or end it"
+        )
     spool.process = os.getpid()
     with progress.shown(not quiet), _tracking(tracking_uri or spool.tracking_uri):
         try:
@@ -52,14 +54,17 @@ def resume(folder: str | Path, *, tracking_uri: str | None = None, quiet: bool =
         except Exception as error:
             spool.leave()
             reason = in_words(error, f"run {spool.run_id}" if spool.run_id else "the current experiment", LOG)
-            raise TrackingError(f"not all could be logged: {reason}; {str(folder)!r} is kept") from error
+            raise TrackingError(
+                f"some results could not be logged ({reason}). They are still saved locally; upload them "
+                f"with: mlflow-interp resume {folder}"
+            ) from error
     spool.remove()
     return str(spool.run_id)
 
 
 @contextlib.contextmanager
 def _tracking(uri: str) -> Iterator[None]:
-    """Use a tracking URI for the block; where only a password differs, the current one stays."""
+    """Use a tracking URI for the block; keep the current one if only the password differs."""
     import mlflow
 
     previous = mlflow.get_tracking_uri()
@@ -74,7 +79,7 @@ def _tracking(uri: str) -> Iterator[None]:
 
 
 def _end(spool: Spool) -> None:
-    """End the run, without the error in its tag where that was only a failure to log."""
+    """End the run; remove the error from its tag if it was only a failure to log."""
     end_run(spool)
     client = mlflow_client()
     reason = client.get_run(spool.run_id).data.tags.get(_REASON, "")

@@ -1,7 +1,7 @@
 """Results on disk until they are logged, and the state of the run that they go to.
 
-Everything is written here before it is logged. So no result is lost where a server fails or the process is
-killed, and what is missing can be logged later, also by another process.
+Everything is written here before it is logged. So no result is lost if a server fails or the process is
+killed, and another process can upload the missing results later.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SpoolEntry:
 
     @property
     def name(self) -> str:
-        """Such as umap or umap/epoch-0003."""
+        """Its name, such as umap or umap/epoch-0003."""
         return self.method if self.step is None else f"{self.method}/{self.folder.name}"
 
     @property
@@ -90,18 +90,18 @@ class Spool:
 
     @classmethod
     def read(cls, folder: Path) -> Spool:
-        """The spool that another process has left.
+        """The spool that another process left behind.
 
         Raises:
-            InputsError: the folder holds nothing that waits to be logged.
+            InputsError: the folder holds no results to upload.
         """
         try:
             state = json.loads((folder / FILE).read_text(encoding="utf-8"))
             return cls(folder, **{each.name: state[each.name] for each in fields(cls)[1:]})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputsError(
-                f"nothing in {str(folder)!r} waits to be logged (no {FILE} can be read there); give the "
-                "folder that the warning named, or none to see all there are"
+                f"{str(folder)!r} holds no results to upload (it has no readable {FILE}); give the folder "
+                "named in the warning, or no folder to list all of them"
             ) from error
 
     def add(self, interpretation: InterpretationFiles) -> None:
@@ -163,13 +163,13 @@ def make_folder() -> Path:
 
 
 def left_behind() -> list[Path]:
-    """The spools on this machine in which something waits to be logged, the oldest first."""
+    """The spools on this machine that hold results to upload, the oldest first."""
     files = Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{FILE}")
     return [file.parent for file in sorted(files, key=_age)]
 
 
 def is_alive(process: int | None) -> bool:
-    """Whether a process of this machine still runs."""
+    """Whether a process on this machine still runs."""
     if process is None or process == os.getpid():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Tags: from a run to its model and back, and the one that shows a file as a table."""
+"""Tags that link a run to its model and back, and the tag that shows a file as a table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) 
         refused = refusal(error, f"model {model['name']}", TAG)
         if refused is None:
             raise
-        warn(f"no tag leads from the model to run {run_id}: {refused}")
+        warn(f"the model could not be tagged with run {run_id}: {refused}")
 
 
 def _tag_model(client: Any, model: Mapping[str, Any], name: str, run_id: str) -> None:
@@ -41,12 +41,12 @@ def _tag_model(client: Any, model: Mapping[str, Any], name: str, run_id: str) ->
 
 
 def tag_gate(run_id: str, verdict: str) -> None:
-    """Tag a run with the verdict of the conditions that its metrics were tested for."""
+    """Tag a run with the verdict of the conditions that its metrics were tested against."""
     try:
         mlflow_client().set_tag(run_id, "mlflow_interp.gate", verdict[:LONGEST_TAG])
-    # The verdict itself is the exit code, and stands whether it could be logged or not.
+    # The verdict is also the exit code, which holds whether the tag is set or not.
     except Exception as error:
-        warn(f"run {run_id} could not be tagged with the verdict of its conditions: {first_line(error)}")
+        warn(f"run {run_id} could not be tagged with the verdict of fail_if: {first_line(error)}")
 
 
 def log_table_tag(client: Any, run_id: str, path: str) -> None:

@@ -36,7 +36,7 @@ def upload(spool: Spool) -> Iterator[str]:
         spool: the spool, which records the entries that have been logged.
 
     Raises:
-        Exception: what MLflow or the client of an artifact store raises.
+        Exception: any error of MLflow or of an artifact store's client.
     """
     client = mlflow_client()
     make_run(client, spool)
@@ -102,7 +102,7 @@ def _complete(client: Any, spool: Spool, entry: SpoolEntry, interpretation: Inte
 
 
 def _interpretation(client: Any, spool: Spool, entry: SpoolEntry) -> InterpretationFiles:
-    """The interpretation of an entry; the summary of a training gets the id of the model that it logs."""
+    """The interpretation of an entry; the summary of a training gets the id of the model that was logged."""
     interpretation = spool.read_files(entry)
     model = interpretation.manifest["model"]
     if "steps" not in interpretation.manifest or model["model_id"]:
@@ -128,7 +128,7 @@ def _folder_name(client: Any, spool: Spool, method: str) -> str:
 
 
 def _log_run_page(client: Any, spool: Spool) -> None:
-    """Log the page of the run, with what other calls have logged to it."""
+    """Log the page of the run, including what other calls logged to the run."""
     run_id = str(spool.run_id)
     spool_folders = set(spool.places.values())
     with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder:
@@ -145,6 +145,6 @@ def _page_entry(spool: Spool, spool_entry: SpoolEntry) -> Entry:
 
 
 def end_run(spool: Spool) -> None:
-    """End the run, if it is the spool's to end."""
+    """End the run, if the spool has a status to end it with."""
     if spool.status is not None:
         mlflow_client().set_terminated(spool.run_id, spool.status)

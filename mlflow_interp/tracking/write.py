@@ -23,10 +23,10 @@ def write(interpretation: InterpretationFiles, destination: Destination) -> tupl
 
     Returns:
         Its folder among the run's artifacts, such as interpretations/gradcam-2, and its folder on this
-        machine; None where it is not logged or not saved.
+        machine; None if it is not logged or not saved.
 
     Raises:
-        TrackingError: the server or the artifact store does not answer, or refuses.
+        TrackingError: the server or the artifact store does not answer, or refuses access.
     """
     saved = None if destination.folder is None else _save(interpretation, destination.folder)
     logged = None if destination.run_id is None else f"{ROOT}/{_log(interpretation, destination)}"
@@ -51,13 +51,14 @@ def _log(interpretation: InterpretationFiles, destination: Destination) -> str:
         spool.status = "FINISHED" if destination.ends else None
         spool.leave()
         raise TrackingError(
-            f"not all could be logged to run {spool.run_id}: {reason}; what is missing is kept, and logged "
-            f"with: mlflow-interp resume {spool.folder}"
+            f"some results could not be logged to run {spool.run_id} ({reason}). They are saved locally; "
+            f"upload them with: mlflow-interp resume {spool.folder}"
         ) from error
     except BaseException:
         spool.leave()
         progress.say(
-            f"not all is logged; what is missing is logged with: mlflow-interp resume {spool.folder}"
+            "some results are not logged. They are saved locally; upload them with: "
+            f"mlflow-interp resume {spool.folder}"
         )
         raise
     destination.spool = None
@@ -66,7 +67,7 @@ def _log(interpretation: InterpretationFiles, destination: Destination) -> str:
 
 
 def _add_to_spool(interpretation: InterpretationFiles, destination: Destination) -> Spool:
-    """Write the interpretation to the call's spool, which holds what it could not log before."""
+    """Write the interpretation to the call's spool, which holds what the call could not log before."""
     try:
         folder = destination.spool or make_folder()
         if destination.spool is None:
@@ -81,7 +82,7 @@ def _add_to_spool(interpretation: InterpretationFiles, destination: Destination)
         spool.save()
     except OSError as error:
         raise TrackingError(
-            f"the results of {interpretation.method} could not be written to disk ({error}); free some "
-            "space, or name another folder with the variable TMPDIR"
+            f"the results of {interpretation.method} could not be written to disk ({error}); free disk "
+            "space, or set TMPDIR to another folder"
         ) from error
     return spool

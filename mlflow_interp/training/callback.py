@@ -15,7 +15,7 @@ from mlflow_interp.training.live_display import LiveDisplay
 from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.session import Session
 
-check_backend()  # as the import of Keras itself fails where its backend is not installed
+check_backend()  # first, as importing Keras fails if its backend is not installed
 
 import keras  # noqa: E402
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("mlflow_interp")
 
 
 def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a callback's method: where it fails, the training goes on without interpretation."""
+    """Wrap a method of a callback: if it fails, the training continues without interpretation."""
 
     @functools.wraps(function)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -33,17 +33,17 @@ def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
             if self._session is not None:
                 self._session.failures.give_up_all(error)
             elif not self._silent:
-                logger.warning("training goes on without interpretation: %s", reason_in_words(error))
+                logger.warning("training continues without interpretation: %s", reason_in_words(error))
 
     return guarded
 
 
 @takes(TrainingOptions)
 class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Interprets a model after each epoch of its training, into the run that its losses go to.
+    """Interprets a model after each epoch of its training, and logs to the run that holds its losses.
 
-    What it finds is drawn and logged by a process beside the training. It never changes the training,
-    and an error in it becomes a warning.
+    A separate process draws and logs the results. The training itself is never changed, and an error in the
+    interpretation becomes a warning.
 
     Raises:
         OptionError: no such method or option, or a number out of range.
@@ -61,7 +61,7 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def run_id(self) -> str | None:
-        """The run that the last training was logged to, None where that is not known yet."""
+        """The run that the last training was logged to, None if it is not known yet."""
         return self._run_id if self._session is None else self._session.run_id
 
     @_never_raises
@@ -85,7 +85,7 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     @_never_raises
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Interpret."""
+        """Interpret the model."""
         if self._session is not None:
             self._session.epoch(epoch)
 
@@ -94,6 +94,6 @@ class InterpretationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Wait until everything is logged."""
         if self._session is not None:
             self._session.end()
-            # The session holds the user's data, which is not needed after the training.
+            # The session holds the user's data, which must not outlive the training.
             self._run_id = self._session.run_id
             self._session = None

@@ -1,4 +1,4 @@
-"""The end of a training's interpretation: the model as it was, and the worker waited for."""
+"""The end of a training's interpretation: restore the model, and wait for the worker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mlflow_interp.training.worker_client import WorkerClient
 
 logger = logging.getLogger("mlflow_interp")
 
-PATIENCE = 5.0  # most seconds that a training waits for a tracking server that doesn't answer
+PATIENCE = 5.0  # most seconds to wait for a tracking server that doesn't answer
 
 
 def close_at_exit(worker: WorkerClient, tap: ValidationTap | None) -> None:
-    """Close when the program ends during a training; the worker does the remaining work."""
+    """Close if the program ends during a training; the worker does the remaining work."""
     interrupted = isinstance(getattr(sys, "last_value", None), KeyboardInterrupt)
     close(worker, tap, "KILLED" if interrupted else "FAILED", 1.0)
 
@@ -27,7 +27,7 @@ def close(worker: WorkerClient, tap: ValidationTap | None, status: str, wait: fl
     why = worker.finish(Finish(status), limit=wait, patience=PATIENCE)
     if why is not None:
         logger.warning(
-            "not all interpretations are logged (%s); what is missing is kept, and logged with: "
+            "some interpretations are not logged (%s). They are saved locally; upload them with: "
             "mlflow-interp resume %s",
             why,
             worker.spool,

@@ -14,7 +14,7 @@ from mlflow_interp.report.folder import MANIFEST, VIEW_FILE
 from mlflow_interp.report.formats import to_json
 from mlflow_interp.report.manifest import complete_manifest, inputs_identity
 
-MOST_STEPS = 50  # on one page; of more, evenly spaced ones are shown; each has its folder
+MOST_STEPS = 50  # on one page, evenly spaced; every step has its own folder
 
 
 def write_whole(
@@ -27,11 +27,11 @@ def write_whole(
     """Write the page over all steps, the figure of the last step, and the manifest last.
 
     Args:
-        folder: of the method, with a folder for each step.
+        folder: the folder of the method, with a folder for each step.
         method: the name of the method.
-        results: by step; only the last one is needed unless `needs_results`.
-        manifests: by step.
-        options: of the figure.
+        results: the results by step; only the last one is needed unless `needs_results`.
+        manifests: the manifests by step.
+        options: the options for the figure.
     """
     shown = view_file.evenly_spaced(list(manifests), MOST_STEPS)
     last = max(manifests)
@@ -68,5 +68,5 @@ def _view_file(folder: Path, manifests: Mapping[int, Mapping[str, Any]], figure:
 
 
 def needs_results(method: str) -> bool:
-    """Whether a method has its own page over all steps, and not a slider over the figures."""
+    """Whether a method has its own page over all steps, instead of a slider over the figures."""
     return kind_of(method).page_over is not None

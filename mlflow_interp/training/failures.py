@@ -1,4 +1,4 @@
-"""What a training goes on without, and what the user was warned of."""
+"""The methods that failed during a training, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ logger = logging.getLogger("mlflow_interp")
 
 
 class Failures:
-    """The methods that a training goes on without; every warning is given once.
+    """Records the methods that failed during a training, and gives each warning once.
 
     Args:
         methods: the names of all methods.
-        silent: whether to log no warnings.
+        silent: whether to suppress warnings.
     """
 
     def __init__(self, methods: Collection[str], *, silent: bool) -> None:
@@ -27,33 +27,33 @@ class Failures:
         self._lock = threading.Lock()  # the validation pass and the worker's client have their own threads
 
     def active(self, methods: Iterable[str]) -> list[str]:
-        """Those of some methods that have not failed."""
+        """The given methods that have not failed."""
         return [name for name in methods if name not in self._given_up]
 
     def give_up(self, methods: Iterable[str], error: Exception) -> None:
-        """Go on without methods, with one warning about the reason."""
+        """Continue without these methods, with one warning that gives the reason."""
         with self._lock:
             failed = self.active(methods)
             self._given_up.update(failed)
         if failed:
-            self.warn(f"training goes on without {', '.join(failed)}: {reason_in_words(error)}")
+            self.warn(f"training continues without {', '.join(failed)}: {reason_in_words(error)}")
 
     def give_up_all(self, error: Exception) -> None:
-        """Go on without interpretation; existing results are logged, and the run ends as usual."""
+        """Continue without interpretation; existing results are logged, and the run ends as usual."""
         with self._lock:
             failed = self.active(self._methods)
             self._given_up.update(failed)
         if failed:
-            self.warn(f"training goes on without interpretation: {reason_in_words(error)}")
+            self.warn(f"training continues without interpretation: {reason_in_words(error)}")
 
     def warn(self, text: str) -> None:
-        """Warn the user, once with each text."""
+        """Warn the user, once for each text."""
         if text not in self._warned and not self._silent:
             self._warned.add(text)
             logger.warning("%s", text)
 
 
 def reason_in_words(error: Exception) -> str:
-    """The first line of an error, after its type where it is not one that a user can act on."""
+    """The first line of an error, preceded by its type unless it is an error that the user can fix."""
     first = (str(error).strip().splitlines() or [""])[0]
     return first if isinstance(error, InterpretationError) else f"{type(error).__name__}: {first}"

@@ -22,8 +22,8 @@ class FitData:
     """The data of a call of `fit`, after it has split off validation data.
 
     Attributes:
-        training: (inputs, labels) of the training data; labels None where they come with the inputs.
-        validation: the same for the validation data, None without validation data.
+        training: (inputs, labels) of the training data; labels are None if the inputs include them.
+        validation: (inputs, labels) of the validation data; None if there are no validation data.
     """
 
     training: tuple[Any, Any] = (None, None)
@@ -31,7 +31,7 @@ class FitData:
 
 
 def fit_frame(model: Any) -> FrameType | None:
-    """The frame of the call of `fit` that runs in this thread; None without one."""
+    """The frame of the call of `fit` that runs in this thread; None if there is none."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
@@ -55,7 +55,7 @@ def is_under_way(frame: FrameType, thread: int) -> bool:
 
 
 def was_interrupted(frame: FrameType) -> bool:
-    """Whether the last uncaught exception is a KeyboardInterrupt that passed through a call."""
+    """Whether the last uncaught exception is a KeyboardInterrupt raised through a call."""
     error = getattr(sys, "last_value", None)
     traceback = error.__traceback__ if isinstance(error, KeyboardInterrupt) else None
     while traceback is not None and traceback.tb_frame is not frame:
@@ -74,12 +74,12 @@ def _pair(data: Any) -> tuple[Any, Any] | None:
 def as_arrays(
     data: tuple[Any, Any] | None, output: Output | None = None, loss: Any = None
 ) -> tuple[Arrays, np.ndarray | None] | None:
-    """Inputs and labels as arrays where they are in memory; None for datasets and generators.
+    """Inputs and labels as arrays if they are in memory; None for datasets and generators.
 
     Args:
         data: inputs and labels.
-        output: the output that is interpreted, whose labels are taken; None for a model with one.
-        loss: of the model.
+        output: the output that is interpreted, which selects the labels; None for a model with one.
+        loss: the loss of the model.
     """
     if data is None or not _in_memory(data[0]):
         return None

@@ -21,12 +21,12 @@ from mlflow_interp.training.reservoir import Reservoir, choose, is_classes
 AT_ONCE = 128  # inputs in a batch of the sample
 
 _OPTIMISTIC = (
-    "there is no validation data, so interpretation looks at a sample of the training data, on which a model "
-    "looks better than it is; give validation_data to fit, or data="
+    "no validation data: interpreting a sample of the training data, on which results are optimistic; pass "
+    "validation_data to fit, or data="
 )
 _CONSUMED = (
-    "there is no validation data, and a sample of these training data would use them up; nothing is "
-    "interpreted: give validation_data to fit, or data="
+    "no validation data, and sampling these training data would use them up, so nothing is interpreted; "
+    "pass validation_data to fit, or data="
 )
 
 
@@ -34,11 +34,11 @@ class TrainingInputs:
     """Chooses the inputs to interpret from the data of a training.
 
     Args:
-        options: of the training's interpretation.
-        data: of `fit`.
-        arrays: makes inputs and labels that are in memory arrays; None of any others.
+        options: the options of the training's interpretation.
+        data: the data of `fit`.
+        arrays: returns inputs and labels in memory as arrays, and None for any others.
         loaded: returns the model in training.
-        warn: warns the user, once with each text.
+        warn: warns the user, once for each text.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class TrainingInputs:
             self._reservoir.add(batch)
 
     def validation_batch(self) -> Batch | None:
-        """All of the validation data, where it is in memory."""
+        """All validation data, if they are in memory."""
         if self._validation is None or self._options.data is not None:
             return None
         return self._batch_of(*self._validation, "validation data of fit")
 
     def batch(self, epoch: int) -> Batch | None:
-        """The inputs to interpret after an epoch; None where there are none, or none yet."""
+        """The inputs to interpret after an epoch; None if there are no inputs, or not yet."""
         if self._batch is None or self._options.resample:
             self._batch = self._choose_batch(epoch)
         return self._batch
@@ -112,7 +112,7 @@ class TrainingInputs:
             interpolation=options.interpolation,
             max_inputs=options.samples,
         )
-        return batch.in_memory()  # a dataset may be shuffled, and gives others when it is read again
+        return batch.in_memory()  # a shuffled dataset gives other inputs when it is read again
 
     def _captured_batch(self) -> Batch | None:
         sample = None if self._reservoir is None else self._reservoir.sample()
@@ -129,10 +129,10 @@ class TrainingInputs:
     def _batch_of(
         self, inputs: Arrays, labels: np.ndarray | None, source: str, rows: np.ndarray | None = None
     ) -> Batch:
-        """Inputs as a batch, as the model is fed them: those of fit are never preprocessed."""
+        """Inputs as a batch in the form that the model takes; inputs of fit are never preprocessed."""
         is_regression = self._loaded().head in ("values", VALUES_BY_LOSS)
         if labels is not None and not is_classes(labels) and not is_regression:
-            self._warn("the labels are no classes, so interpretation goes without them")
+            self._warn("the labels are not classes and are ignored; for a regression, pass head='values'")
             labels = None
         stated = self._options.preprocess
         batch = load_inputs(

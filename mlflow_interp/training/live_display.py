@@ -16,7 +16,7 @@ class LiveDisplay:
 
     Args:
         display: whether to show them in the notebook.
-        tensorboard: the folder that TensorBoard reads; None without TensorBoard.
+        tensorboard: the folder that TensorBoard reads; None to write nothing for TensorBoard.
     """
 
     def __init__(self, *, display: bool, tensorboard: str | None) -> None:
@@ -27,15 +27,20 @@ class LiveDisplay:
 
     @classmethod
     def of(cls, *, display: bool, tensorboard: str | None) -> LiveDisplay | None:
-        """A display, or None where no figure is to be shown.
+        """A display, or None if no figure is to be shown.
 
         Raises:
-            OptionError: TensorBoard or IPython is asked for and not installed.
+            OptionError: TensorBoard or IPython is needed but not installed.
         """
         if display and importlib.util.find_spec("IPython") is None:
-            raise OptionError("display=True needs IPython, which every notebook has; leave it out here")
+            raise OptionError(
+                "display=True needs IPython, which is not installed; use it in a notebook, or omit it"
+            )
         if tensorboard and importlib.util.find_spec("tensorboard") is None:
-            raise OptionError("tensorboard= needs TensorBoard: pip install 'mlflow-interp[tensorboard]'")
+            raise OptionError(
+                "tensorboard= needs TensorBoard, which is not installed; run: "
+                "pip install 'mlflow-interp[tensorboard]'"
+            )
         return cls(display=display, tensorboard=tensorboard) if display or tensorboard else None
 
     def __call__(self, event: Mapping[str, Any]) -> None:

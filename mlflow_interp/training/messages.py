@@ -1,4 +1,4 @@
-"""The messages of the training process to its worker process."""
+"""The messages from the training process to its worker process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ class Start:
     """The start of a training, with the destination of its results.
 
     Attributes:
-        run_id: the run to log to; None to create one, which the worker then also ends.
-        run_name: of a new run.
-        tags: of a new run.
+        run_id: the run to log to; None to create one, which the worker also ends.
+        run_name: the name of a new run.
+        tags: the tags of a new run.
         tracking_uri: the tracking server or store.
-        environment: of the training, which may name an experiment and hold the credentials of a server.
+        environment: the environment variables of the training, which may name an experiment and hold the
+            credentials of a server.
         spool: the folder that everything is written to first.
         warm_up: methods whose libraries are loaded and compiled while the worker is idle.
-        shows: whether figures are also sent to the training, which shows them.
+        shows: whether to send figures back to the training, which shows them.
     """
 
     run_id: str | None
@@ -37,16 +38,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Step:
-    """What a method has accumulated after an epoch, to be concluded, drawn and logged.
+    """What a method has accumulated after an epoch; the worker concludes, draws and logs it.
 
     Attributes:
         method: the name of the method.
         step: the epoch, counted from 0, as MLflow's Keras autologging counts the epochs of losses.
-        part: what the method has accumulated, which its result is computed from.
+        part: what the method has accumulated, from which its result is computed.
         given: the options that were given for the method and its figure.
-        figure: those of them that are options of the figure.
+        figure: the options in `given` that are for the figure.
         parameters: the options with their defaults.
-        provenance: of the model and the inputs.
+        provenance: the provenance of the model and the inputs.
     """
 
     method: str

@@ -17,39 +17,39 @@ from mlflow_interp.options import distribute, options_of, route
 
 METHODS_IN_TRAINING = ("umap", "confusion_matrix")  # unless others are named
 
-# Which a method's mapping may have too, as elsewhere; they apply to the whole training.
+# A method's mapping may hold these too, as elsewhere; they apply to the whole training.
 _OF_LOADING = ("class_names", "head", "output", "preprocess", "resize", "interpolation")
-_STAGES = ("method", "engine", "figure")  # whose options each method takes while training
+_STAGES = ("method", "engine", "figure")  # whose options each method takes during training
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What is asked of the interpretation of a training.
+    """The options for interpreting a training.
 
     Attributes:
-        methods: Names, separated by commas or in a list, or a mapping from each to options of its own.
-            all stands for the methods that share one pass over the inputs.
-        data: What to interpret: arrays (inputs, labels), a dataset, a path. By default fit's validation
+        methods: Names, separated by commas or in a list, or a mapping from each name to its own options.
+            all selects the methods that share one pass over the inputs.
+        data: What to interpret: arrays (inputs, labels), a dataset or a path. By default fit's validation
             data, else a sample of its training data.
-        samples: The number of inputs to interpret, every class in its share. Methods that need no more
-            than predictions, such as the confusion matrix, count the whole validation set.
-        every_n_epochs: After each so many epochs, and after the last.
+        samples: The number of inputs to interpret, stratified by class. Methods that need only predictions,
+            such as the confusion matrix, use the whole validation set.
+        every_n_epochs: Interpret every N epochs and after the last.
         class_names: The names of the classes, as elsewhere.
-        head: What the model's output is: probabilities, sigmoid, logits, binary_logit or values. By default
-            what its loss or its last operations say.
-        output: Which output of a model with several to interpret: its name, or its position. Labels and
-            sample weights are those of that output.
-        preprocess: How pixels 0..255 of `data` become what the model takes, as elsewhere.
-        resize: How images of `data` get the model's size, as elsewhere.
-        interpolation: How images of `data` are resampled, as elsewhere.
+        head: What the model's output represents: probabilities, sigmoid, logits, binary_logit or values. By
+            default, it follows from the model's loss or its last operations.
+        output: Output to interpret, if the model has several: its name or position. Labels and sample
+            weights are those of that output.
+        preprocess: How to preprocess pixels 0..255 of `data` for the model, as elsewhere.
+        resize: How to resize images of `data` to the model's input size, as elsewhere.
+        interpolation: How to resample images of `data`, as elsewhere.
         layers: The layers to interpret, for the methods that take layers.
         resample: Choose other inputs each time.
-        seed: The seed of the choice of inputs.
+        seed: The seed for choosing the inputs.
         run_id: The run to log to. By default the active one, else a new one that ends with the training.
-        wait: Most seconds to wait at the end of training for what is still to be drawn and logged.
+        wait: Maximum time in seconds to wait, at the end of training, until all results are drawn and logged.
         verbose: Print results that can be written as text, such as the confusion matrix.
-        display: Show the latest figures in a notebook as training goes.
-        tensorboard: A folder to write the figures to for TensorBoard as well.
+        display: Show the latest figures in a notebook during training.
+        tensorboard: A folder to also write the figures to, for TensorBoard.
     """
 
     methods: Methods = METHODS_IN_TRAINING
@@ -109,7 +109,7 @@ class TrainingOptions:
         """
         if sys.platform == "win32":
             raise OptionError(
-                "interpreting while training needs Linux or macOS; interpret the trained model instead, with "
+                "interpreting during training needs Linux or macOS; interpret the trained model instead with "
                 "mlflow_interp.interpret(model, inputs)"
             )
         for name, annotation in get_type_hints(type(self), include_extras=True).items():
@@ -118,7 +118,7 @@ class TrainingOptions:
             for stage, options in route(method, method_options).items():
                 if options and stage not in _STAGES:
                     raise OptionError(
-                        f"{next(iter(options))!r} is no option while training; {method} takes "
+                        f"{next(iter(options))!r} is not an option during training; {method} takes "
                         f"{', '.join(_accepted_options(method))}"
                     )
 

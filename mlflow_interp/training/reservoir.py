@@ -1,4 +1,4 @@
-"""A stratified sample chosen from batches as they come."""
+"""A stratified sample from a stream of batches."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mlflow_interp.core.chunk import Arrays, flatten
 from mlflow_interp.core.digests import row_digests
 from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
 
-_MOST_BYTES = 512 * 2**20  # bytes of inputs a sample is chosen from
+_MOST_BYTES = 512 * 2**20  # bytes of stored inputs that a sample is chosen from
 
 
 def choose(inputs: Arrays, labels: np.ndarray | None, count: int, seed: int) -> np.ndarray:
-    """Positions of a sample of inputs in memory, stratified where the labels are classes."""
+    """Positions of a sample of inputs in memory, stratified if the labels are classes."""
     positions = np.arange(len(flatten(inputs)[0]))
     return stratified_rows(
         position_digests(positions), class_of_rows(labels, len(positions)), count, seed=seed
@@ -24,7 +24,7 @@ def choose(inputs: Arrays, labels: np.ndarray | None, count: int, seed: int) -> 
 
 
 def class_of_rows(labels: np.ndarray | None, total: int) -> np.ndarray:
-    """(n,) values to stratify by: classes, or zeros where labels aren't classes."""
+    """(n,) values to stratify by: classes, or zeros if the labels aren't classes."""
     if labels is None:
         return np.zeros(total, np.int64)
     values = np.asarray(labels).reshape(total, -1)
@@ -34,7 +34,7 @@ def class_of_rows(labels: np.ndarray | None, total: int) -> np.ndarray:
 
 
 def is_classes(labels: np.ndarray | None) -> bool:
-    """Whether labels are classes, and not the targets of a regression."""
+    """Whether labels are classes rather than values of a regression."""
     if labels is None:
         return False
     values = np.asarray(labels)
@@ -42,7 +42,7 @@ def is_classes(labels: np.ndarray | None) -> bool:
 
 
 class Reservoir:
-    """Chooses a sample from batches as they come, without knowing their number or minding their order."""
+    """Chooses a sample from a stream of batches; neither their number nor their order matters."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count = count
@@ -77,7 +77,7 @@ class Reservoir:
         return rows
 
     def sample(self) -> tuple[Arrays, np.ndarray | None, np.ndarray] | None:
-        """Inputs, labels and positions of the sample; None where no batch was added."""
+        """Inputs, labels and positions of the sample; None if no batch was added."""
         if not self._parts:
             return None
         rows = self._thin()

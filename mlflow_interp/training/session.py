@@ -1,4 +1,4 @@
-"""The interpretation of one training: of which inputs, after which epochs, and logged to which run."""
+"""The interpretation of one training: which inputs, after which epochs, and in which run."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ from mlflow_interp.training.options import TrainingOptions
 from mlflow_interp.training.validation_pass import ValidationPass
 from mlflow_interp.training.worker_client import Event, OnEvent, WorkerClient
 
-WATCH_INTERVAL = 0.25  # seconds between checks whether a training still runs
-MISSES = 4  # looks in a row that find no training, before it counts as left
+WATCH_INTERVAL = 0.25  # seconds between checks that a training still runs
+MISSES = 4  # checks in a row that find no training before it counts as ended
 
 
 class Session:
     """Interprets one training from its beginning to its end.
 
     Args:
-        options: of the training's interpretation.
+        options: the options of the training's interpretation.
         model: the Keras model in training.
-        epochs: the number of epochs planned.
-        on_event: called with each event that the worker reports; None without a listener.
-        silent: whether to log no warnings.
+        epochs: the planned number of epochs.
+        on_event: called with each event that the worker reports; None for no listener.
+        silent: whether to suppress warnings.
 
     Attributes:
         run_id: the run that is logged to; None until it is created.
-        failures: what training goes on without.
+        failures: the methods that failed.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Session:
         )
 
     def _validation_pass(self, data: FitData) -> ValidationPass | None:
-        """The pass that feeds the methods which need no more than predictions; None where nothing does."""
+        """The pass for the methods that need only predictions; None if there are no such methods."""
         predicting = {
             name: route(name, options)["method"]
             for name, options in self.methods.items()
@@ -117,21 +117,21 @@ class Session:
         }
         if not predicting or self.options.data is not None or data.validation is None:
             return None
-        # Replicas give their parts of a batch in any order.
+        # Replicas return their parts of a batch in any order.
         in_order = as_arrays(data.validation) is not None and not _has_replicas(self.model)
         return ValidationPass(
             predicting, self.options.class_names, self._loaded, self.failures.give_up, in_order=in_order
         )
 
     def _validation_tap(self) -> ValidationTap | None:
-        """The tap on the validation pass, None where nothing needs it."""
+        """The tap on the validation pass, None if nothing needs it."""
         if self._pass is None and not self._inputs.captures:
             return None
         head, output = self._loaded().head, self.options.output
         return ValidationTap(self.model, self._add, stated_head=head, output=output)
 
     def _warn_uncaptured(self) -> None:
-        """Warn where a validation pass that is needed can't be captured, or was not."""
+        """Warn if a validation pass that is needed can't be captured, or was not."""
         reason = self._tap and self._inputs.captures and self._tap.why_not()
         if reason:
             self.failures.warn(reason)
@@ -142,7 +142,7 @@ class Session:
         return LoadedModel(self._interpreted, origin, output=self._output, **facts)
 
     def begin_validation(self) -> None:
-        """Start capturing a validation pass, where that is needed."""
+        """Start capturing a validation pass, if it is needed."""
         if self._tap is not None and not self._ended:
             self._inputs.begin_pass(self._epoch)
             if self._pass is not None:
@@ -165,7 +165,7 @@ class Session:
             self.failures.give_up_all(error)
 
     def epoch(self, epoch: int) -> None:
-        """Interpret the model after an epoch, if it is one of those to interpret."""
+        """Interpret the model after an epoch, if results are due."""
         self._epoch = epoch + 1
         self._epoch_model = None
         if (epoch + 1) % self.options.every_n_epochs and epoch + 1 != self.epochs:
@@ -178,7 +178,7 @@ class Session:
     def _guarded(
         self, methods: Iterable[str], epoch: int, interpret: Callable[[Sequence[str], int], None]
     ) -> None:
-        """Interpret by methods that have not failed; an error costs them, and never the training."""
+        """Run the methods that have not failed; an error disables them, but never stops the training."""
         active = self.failures.active(methods)
         try:
             if active:
@@ -187,7 +187,7 @@ class Session:
             self.failures.give_up(active, error)
 
     def _interpret_pass(self, methods: Sequence[str], epoch: int) -> None:
-        """Send what a validation pass gave; where it could not be captured, run over data in memory."""
+        """Send what a validation pass accumulated; if it could not be captured, run over data in memory."""
         accumulated = self._pass and self._pass.parts(self._digested())
         if accumulated:
             parts, provenance = accumulated
@@ -195,7 +195,7 @@ class Session:
                 if method in parts:
                     self._send(method, epoch, parts[method], provenance)
             return
-        # Never a sample after one epoch and all data after another: they would share one curve.
+        # Never a sample after one epoch and all data after another: both would be points of one curve.
         self._run(methods, epoch, self._inputs.validation_batch())
 
     def _interpret_inputs(self, methods: Sequence[str], epoch: int) -> None:
@@ -203,7 +203,7 @@ class Session:
         self._run(methods, epoch, self._inputs.batch(epoch))
 
     def _run(self, methods: Sequence[str], epoch: int, batch: Batch | None) -> None:
-        """Run methods on inputs; where there are none yet, none are run."""
+        """Run methods on inputs; do nothing if there are no inputs yet."""
         if batch is None:
             return
         options = {name: route(name, self.methods[name]) for name in methods}
@@ -229,7 +229,7 @@ class Session:
         """Send what a method has accumulated to the worker, which concludes and draws it."""
         try:
             self._send_step(method, epoch, part, provenance)
-        except Exception as error:  # such as what can't be pickled
+        except Exception as error:  # e.g. an object that can't be pickled
             self.failures.give_up([method], error)
 
     def _send_step(self, method: str, epoch: int, part: Part, provenance: Provenance) -> None:
@@ -256,23 +256,23 @@ class Session:
         return self._epoch_model
 
     def end(self, status: str = "FINISHED") -> None:
-        """Wait until everything is logged, up to the time limits, and warn of what is not."""
+        """Wait until everything is logged, up to the time limits, and warn if something is not."""
         with self._ending:
             if self._ended:
                 return
             self._ended = True
         self._at_exit.detach()
-        if status == "FINISHED":  # what is warned of once already is not warned of again
+        if status == "FINISHED":  # each warning is given only once
             self._warn_uncaptured()
         close(self._worker, self._tap, status, self.options.wait)
 
     def _watch(self, frame: FrameType, thread: int) -> None:
-        """End the session when `fit` is left by an exception, which calls no callback."""
+        """End the session if an exception ends `fit`, as Keras then calls no callback."""
         misses = 0
         while misses < MISSES and not self._ended:
-            # The frames of another thread change while they are walked, so that one look can miss the call.
+            # The frames of another thread change while they are walked, so one check can miss the call.
             misses = 0 if is_under_way(frame, thread) else misses + 1
-            # An interrupt is known once the interpreter, or the notebook, has reported it.
+            # An interrupt is known only after the interpreter, or the notebook, has reported it.
             if misses and was_interrupted(frame):
                 break
             time.sleep(WATCH_INTERVAL)

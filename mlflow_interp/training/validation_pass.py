@@ -1,4 +1,4 @@
-"""Methods that need no more than predictions, fed from Keras' own validation pass batch by batch."""
+"""Methods that need only predictions, updated batch by batch from Keras' own validation pass."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ GiveUp = Callable[[Iterable[str], Exception], None]
 
 
 class ValidationPass:
-    """Accumulates one validation pass after the other.
+    """Accumulates one validation pass after another.
 
     Args:
-        methods: by name, the options of each.
-        class_names: of the classes, as users give them.
+        methods: the options of each method, by name.
+        class_names: the class names, as users give them.
         loaded: returns the model in training.
         give_up: called with the names of methods that failed, and the error.
-        in_order: whether every pass has all inputs in the same order, so that values can be given for each.
+        in_order: whether every pass has all inputs in the same order, so values can be matched to inputs.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ValidationPass:
         self._inputs = InputsRecord()
 
     def add(self, captured: ValidationBatch, head: str) -> None:
-        """Take in a batch of the pass."""
+        """Add a batch of the pass."""
         batch = self._batch(captured)
         chunk = next(batch.read())
         weights = None if captured.weights is None else np.array(captured.weights)
@@ -79,7 +79,7 @@ class ValidationPass:
                     self._give_up([name], error)
 
     def parts(self, model: LoadedModel) -> tuple[dict[str, Part], Provenance] | None:
-        """What the last pass gave, once: an epoch without a validation pass gives None."""
+        """What the last pass accumulated, returned once; None for an epoch without a validation pass."""
         parts = self._parts
         if not self._inputs.count:
             return None
@@ -115,13 +115,13 @@ class ValidationPass:
         for name, values in method.columns.items():
             if not self._in_order:
                 raise InputsError(
-                    f"{name} are given for each input, and the order of a validation dataset is not known; "
+                    f"{name} are given for each input, but the order of a validation dataset is not known; "
                     "give sample weights as the third element of validation_data"
                 )
             if chunk.indices.max() >= len(values):
                 raise InputsError(
                     f"there are {len(values)} {name} for {chunk.indices.max() + 1} or more inputs of the "
-                    "validation data; give one for each"
+                    "validation data; give one for each input"
                 )
             columns[name] = np.asarray(values)[chunk.indices]
         return columns

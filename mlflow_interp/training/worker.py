@@ -1,7 +1,7 @@
 """The worker process of a training: computes layouts, draws, writes to the spool and logs, at low priority.
 
 `python -m mlflow_interp.training.worker DESCRIPTOR` receives messages from its parent over a connection, and
-reports over the same one. A slow or unreachable tracking server delays this process, and never the training.
+reports events over it. A slow or unreachable tracking server delays this process, but never the training.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Series:
 
 
 class Worker:
-    """Processes the messages of one training, one after the other."""
+    """Processes the messages of one training, one after another."""
 
     def __init__(self, start: Start, report: Report) -> None:
         self.report = report
@@ -77,15 +77,15 @@ class Worker:
         """Do work that needs the tracking server, unless an earlier call to it failed."""
         if self.offline is not None:
             return
-        # A local disk always answers, though slowly on a busy machine.
+        # A local disk always answers, if slowly on a busy machine.
         self.report(online=self._remote)
         try:
             work()
         except Exception as error:
             refused = self._refusal(error)
             self.offline = refused or first_line(error)
-            if refused:  # which won't pass by itself, as a server that is busy does
-                self.report(warning=f"nothing is logged while training: {refused}")
+            if refused:  # unlike a busy server, this won't resolve itself
+                self.report(warning=f"nothing is logged during training: {refused}")
         finally:
             self.report(online=False)
 
@@ -144,10 +144,10 @@ class Worker:
             self.report(logged=name)
 
     def finish(self, message: Finish) -> None:
-        """Write the pages over all steps, log the rest, end the run if it was created here."""
+        """Write the pages over all steps, log the rest, and end the run if it was created here."""
         from mlflow_interp.tracking.upload import end_run
 
-        self.offline = None  # one more try
+        self.offline = None  # try once more
         for method in self.series:
             self._write_page(method)
         if self.spool.status is not None:
@@ -157,7 +157,7 @@ class Worker:
         if self.offline is None:
             self.spool.remove()
         else:
-            with contextlib.suppress(OSError):  # on a full disk, the state written last stays valid
+            with contextlib.suppress(OSError):  # on a full disk, the last saved state stays valid
                 self.spool.leave()
         self.report(done=True, offline=self.offline)
 
@@ -179,21 +179,21 @@ def main() -> None:
     """Process the parent's messages until it is gone."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    # umap-learn would import it, and nothing here needs it.
+    # umap-learn would import it, but nothing here needs it.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
-    # One stream for what is printed, so that the last line is the last one written.
+    # One stream for all output, so that the last line is the last one printed.
     sys.stdout = sys.stderr
     connection = Connection(int(sys.argv[1]))
 
     def report(**event: Any) -> None:
-        with contextlib.suppress(OSError):  # the parent may be gone; its messages are processed all the same
+        with contextlib.suppress(OSError):  # the parent may be gone; its messages are still processed
             connection.send(event)
 
     _serve(connection, report)
 
 
 def _serve(connection: Connection, report: Report) -> None:
-    """Work for one training after the other, until the parent is gone."""
+    """Work for one training after another, until the parent is gone."""
     worker: Worker | None = None
     for message in _received(connection):
         if isinstance(message, Start):
@@ -213,12 +213,14 @@ def _serve(connection: Connection, report: Report) -> None:
 
 
 def _received(connection: Connection) -> Iterator[Any]:
-    """The messages in order, read as soon as they come: the end of a parent loses those it has not sent."""
+    """The messages in order, read as soon as they arrive: what a parent has not sent is lost when it ends."""
     waiting = SimpleQueue[bytes | None]()
 
     def read() -> None:
         try:
-            with contextlib.suppress(EOFError, OSError):  # the parent is gone, in the middle of a message too
+            with contextlib.suppress(
+                EOFError, OSError
+            ):  # the parent is gone, perhaps in the middle of a message
                 while True:
                     waiting.put(connection.recv_bytes())
         finally:
@@ -235,7 +237,7 @@ def _warm_up(methods: tuple[str, ...]) -> None:
     from mlflow_interp.method_registry import kind_of
 
     for method in methods:
-        # What can't be warmed up is reported where its result is drawn.
+        # An error here is reported when the result is drawn.
         with contextlib.suppress(InterpretationError):
             warm_up = kind_of(method).warm_up
             if warm_up is not None:

@@ -1,4 +1,4 @@
-"""The training's client of its worker process: sends without waiting, listens, waits a while at the end."""
+"""The training's client of its worker process: sends without waiting, listens, waits at the end."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ OnEvent = Callable[[Event], None]
 
 
 class _Process:
-    """A worker process. It is reused for the next training, with all that it has compiled.
+    """A worker process, which is reused for the next training with everything it has compiled.
 
     Attributes:
-        on_event: called with each event that it reports, in a thread of its own.
+        on_event: called with each event that the process reports, in a separate thread.
         ended: whether it has ended.
-        path: where it looks for modules.
+        path: its search path for modules.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class _Process:
         self.ended = threading.Event()
         self.path = _module_path()
         self._messages = queue.Queue[bytes | None]()
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open while the process runs
         self._connection, worker_end = multiprocessing.Pipe()
         self._process = subprocess.Popen(  # noqa: S603 - our own Python
             [sys.executable, "-m", "mlflow_interp.training.worker", str(worker_end.fileno())],
@@ -54,10 +54,10 @@ class _Process:
             threading.Thread(target=work, name="mlflow-interp", daemon=True).start()
 
     def send(self, message: Any) -> None:
-        """Send a message, after those that wait.
+        """Send a message, after those that are waiting.
 
         Raises:
-            Exception: the message can't be pickled, whatever it is that its parts raise then.
+            Exception: the message can't be pickled; its parts may raise anything.
         """
         self._messages.put(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
@@ -66,13 +66,13 @@ class _Process:
         return self._messages.unfinished_tasks == 0
 
     def last_line(self) -> str:
-        """The last line of what the process has printed."""
+        """The last line that the process printed."""
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self._process.poll()}"
 
     def dismiss(self) -> None:
-        """End the process, which has no more to do."""
+        """End the process, which has nothing left to do."""
         self._process.terminate()
         self._process.wait()
         self._output.close()
@@ -88,7 +88,7 @@ class _Process:
             with contextlib.suppress(EOFError, OSError):  # the process has ended
                 while True:
                     event = self._connection.recv()
-                    # Looked up only now: the process may serve another training since.
+                    # Looked up for each event: the process may meanwhile serve another training.
                     self.on_event(event)
         finally:
             self._connection.close()
@@ -102,9 +102,9 @@ _lock = threading.Lock()
 
 
 def _idle_or_new() -> _Process:
-    """A process that is not needed by another training. It finds the same modules as this one.
+    """A worker process that no other training uses and that finds the same modules as this process.
 
-    What has been installed since one was started, such as a package of methods, it would not find.
+    An older process would not find a package that was installed since, such as one with methods.
     """
     with _lock:
         while _idle:
@@ -126,7 +126,7 @@ class WorkerClient:
 
     Args:
         start: the first message; the spool is created here.
-        on_event: called with each event that the worker reports, in a thread of its own.
+        on_event: called with each event that the worker reports, in a separate thread.
     """
 
     def __init__(self, start: Start, on_event: OnEvent) -> None:
@@ -145,27 +145,27 @@ class WorkerClient:
         self._process.send(step)
 
     def finish(self, finish: Finish, *, limit: float, patience: float) -> str | None:
-        """Send the end of the training, and wait until everything is logged; returns why it is not, or None.
+        """Send the end of the training, and wait until everything is logged; return why it is not, or None.
 
         Args:
             finish: how the training ended.
-            limit: most seconds to wait for what is still to be drawn and logged.
-            patience: most seconds to wait for the tracking server without anything being logged.
+            limit: maximum seconds to wait for the remaining drawing and logging.
+            patience: maximum seconds to wait for the tracking server while nothing is logged.
         """
         self._process.send(finish)
         deadline = time.monotonic() + limit
         while not self._done.wait(0.05):
             now = time.monotonic()
             if self._process.ended.is_set():
-                return f"the process beside the training has ended: {self._process.last_line()}"
+                return f"the worker process has ended: {self._process.last_line()}"
             if not self._process.has_sent_all() and now < deadline + patience:
                 continue
             if self._online and now > self._last_event + patience:
                 return "the tracking server does not answer"
             if now > deadline:
                 return (
-                    f"it takes more than {limit:g} s, and goes on in the background; unless that is cut off, "
-                    "nothing is to be done"
+                    f"logging takes longer than {limit:g} s and continues in the background; no action is "
+                    "needed unless it is interrupted"
                 )
         with _lock:
             _idle.append(self._process)

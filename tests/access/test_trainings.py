@@ -20,7 +20,7 @@ def off_afterwards():
 @pytest.mark.parametrize(
     ("user", "why"),
     [
-        (None, "requires a user and a password, and none are given; set MLFLOW_TRACKING_USERNAME"),
+        (None, "requires a user and a password, but neither is given; set MLFLOW_TRACKING_USERNAME"),
         (READER, "user 'reader' may not log to 'the current experiment' on "),
     ],
 )
@@ -34,9 +34,9 @@ def test_a_refused_training_goes_on_and_is_logged_later(user, why, as_user, pixe
     assert len(trained.history["val_loss"]) == 2
     said = [each.getMessage() for each in caplog.records if each.name == "mlflow_interp"]
     first, last = said
-    assert first.startswith("nothing is logged while training: ")
+    assert first.startswith("nothing is logged during training: ")
     assert why in first
-    assert "what is missing is kept, and logged with: mlflow-interp resume " in last
+    assert "They are saved locally; upload them with: mlflow-interp resume " in last
     as_user(ADMIN)
     run = mlflow.get_run(mlflow_interp.resume(last.rsplit(" ", 1)[1], quiet=True))
     accuracy = run.data.metrics["interpretations/confusion_matrix/accuracy"]

@@ -112,7 +112,7 @@ METRICS = {
         (["umap/trustworthiness/conv<0.9"], ["umap/trustworthiness/conv is 0.5, which is < 0.9"]),
         (
             ["trustworthiness < 0.9"],
-            ["trustworthiness is not a number, so it is not known whether it is < 0.9"],
+            ["trustworthiness is NaN, so the condition < 0.9 can't be checked"],
         ),
         (["focus < 0.5", "inputs == 4"], ["focus is 0.2, which is < 0.5", "inputs is 4, which is == 4"]),
     ],
@@ -131,8 +131,8 @@ def test_a_value_is_shown_with_the_digits_that_decide():
     [
         ("acuracy", "; nearest: accuracy"),
         ("gradcam/acuracy", "; nearest: gradcam/accuracy"),
-        ("loss", "; there are: accuracy, inputs, focus, trustworthiness/conv, trustworthiness"),
-        ("umap/focus", "; there are: gradcam/accuracy, gradcam/inputs, gradcam/focus, umap/accuracy, "),
+        ("loss", "; available: accuracy, inputs, focus, trustworthiness/conv, trustworthiness"),
+        ("umap/focus", "; available: gradcam/accuracy, gradcam/inputs, gradcam/focus, umap/accuracy, "),
     ],
 )
 def test_a_metric_that_no_method_has(metric, tail):
@@ -147,5 +147,5 @@ def test_a_method_that_does_not_run_is_noticed_before():
     check_conditions(
         [Condition("gradcam/accuracy", "<", 1.0), Condition("conv/x", "<", 1.0)], ["gradcam"], known
     )
-    with pytest.raises(OptionError, match="and umap is not among the methods that run; there are: gradcam"):
+    with pytest.raises(OptionError, match="but umap does not run; methods that run: gradcam"):
         check_conditions([Condition("umap/accuracy", "<", 1.0)], ["gradcam"], known)

@@ -135,7 +135,7 @@ def test_a_metric_that_is_not_a_number_is_null(registered, photos, monkeypatch):
     done, outcome = call("gradcam", registered, photos, "--quiet", "--fail-if", "focus > 2")
     assert outcome["interpretations"]["gradcam"]["metrics"] == {"focus": None, "inputs": 4.0}
     assert done.exit_code == 1
-    assert "focus is not a number" in outcome["exit"]["reason"]
+    assert "focus is NaN" in outcome["exit"]["reason"]
 
 
 def test_a_gate_that_fails(registered, photos):

@@ -28,7 +28,7 @@ LOCAL = [
     (["gradcam", "nope.keras", "./x"], "no model at 'nope.keras'"),
     (["gradcam", " ", "./x"], "is not a path"),
     (["gradcam", "empty.keras", "photos"], "is empty (0 bytes)"),
-    (["gradcam", "model.onnx", "photos"], "is no Keras file"),
+    (["gradcam", "model.onnx", "photos"], "is not a Keras file"),
     (["gradcam", "photos", "photos"], "is a folder without an MLmodel file"),
     (["gradcam", "sklearn", "photos"], "its flavors are sklearn"),
     (["gradcam", "some.keras", "nowhere"], "nothing found at 'nowhere'"),
@@ -56,11 +56,11 @@ LOCAL = [
     (["layers", "some.keras", "--imports", "theirs"], "no module named 'theirs'"),
     (["layers", "nope.keras"], "no model at 'nope.keras'"),
     (["gradcam", "some.keras", "photos", "--save", "notes.txt"], "is a file; name a folder"),
-    (["gradcam", "some.keras", "photos", "--no-log"], "--no-log without --save would leave nothing"),
+    (["gradcam", "some.keras", "photos", "--no-log"], "--no-log without --save would discard the results"),
     (["gradcam", "some.keras", "photos", "--no-log", "--run-id", "1"], "--no-log and --run-id contradict"),
     (["gradcam", "some.keras", "photos", "--no-log", "--experiment", "e"], "contradict each other"),
     (["gradcam", "some.keras", "photos", "--fail-if", "accuracy = 1"], "fail_if is 'accuracy = 1'"),
-    (["gradcam", "some.keras", "photos", "--fail-if", "umap/accuracy < 1"], "umap is not among the methods"),
+    (["gradcam", "some.keras", "photos", "--fail-if", "umap/accuracy < 1"], "umap does not run; methods"),
     # A server is named, but what is wrong can be answered without it.
     (["gradcam", "nope.keras", "./x", "--tracking-uri", "http://127.0.0.1:9"], "no model at 'nope.keras'"),
     (["gradcam", "models:/tiny/1", "nowhere"], "nothing found at 'nowhere'"),
@@ -71,7 +71,7 @@ COLOURS = (
     "no colormap 'infernal'; nearest: inferno",
 )
 IN_MLFLOW = [
-    (["gradcam", "models:/tiny/99", "photos"], "registered model 'tiny' has no version 99; there are: 1"),
+    (["gradcam", "models:/tiny/99", "photos"], "registered model 'tiny' has no version 99; available: 1"),
     (["gradcam", "models:/tiny@champoin", "photos"], "has no alias 'champoin'; nearest: champion"),
     (["gradcam", "models:/tinny/1", "photos"], "there is no registered model 'tinny'; nearest: tiny"),
     (["gradcam", "models:/tinny/latest", "photos"], "there is no registered model 'tinny'; nearest: tiny"),
@@ -138,7 +138,7 @@ def test_what_is_wrong_in_mlflow_is_answered_without_tensorflow(folder, store, r
     run_id = mlflow.MlflowClient().create_run("0").info.run_id
     elsewhere = ["gradcam", "models:/tiny/1", "photos", "--run-id", run_id, "--experiment", "models"]
     # First, as the others name other servers.
-    cases = [(elsewhere, "a run in experiment 'Default'; leave one of the two out"), *IN_MLFLOW]
+    cases = [(elsewhere, "a run in experiment 'Default'; omit one of them"), *IN_MLFLOW]
     check(cases, run([args for args, _ in cases], store), {"mlflow", "matplotlib"})
 
 

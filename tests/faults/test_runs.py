@@ -70,7 +70,7 @@ FOREVER = {
 def test_a_server_that_fails_loses_nothing(begins, fault, through, tiny_cnn, pixels):
     """One error says what to do; once the server is well, that logs what is missing and mends the status."""
     through.set(lambda number, method, path: fault if number >= begins and "tag" not in path else None)
-    with pytest.raises(TrackingError, match="what is missing is kept") as error:
+    with pytest.raises(TrackingError, match="They are saved locally") as error:
         interpret(tiny_cnn, pixels)
     through.set(fair)
     run = only_run()
@@ -182,7 +182,7 @@ def test_killed_in_the_middle(number, at, through):
 def test_what_cant_be_resumed_is_told(tmp_path, through):
     done = CliRunner().invoke(main, ["resume", str(tmp_path)])
     assert done.exit_code == 2
-    assert "waits to be logged" in done.output
+    assert "holds no results to upload" in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert CliRunner().invoke(main, ["resume"]).output == ""
 
@@ -195,5 +195,5 @@ def test_a_folder_that_another_process_is_at(tmp_path, through, tiny_cnn, pixels
     (folder,) = left_behind()
     known = json.loads((folder / "spool.json").read_text())
     (folder / "spool.json").write_text(json.dumps(known | {"process": os.getppid()}))
-    with pytest.raises(InputsError, match=f"process {os.getppid()} is still logging"):
+    with pytest.raises(InputsError, match=f"process {os.getppid()} is still uploading"):
         mlflow_interp.resume(folder)

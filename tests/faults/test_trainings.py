@@ -77,7 +77,7 @@ def test_a_server_that_fails_in_the_middle(fault, through, said):
     # Five seconds, and drawing, which a busy machine is slow at; but not the fault's thirty seconds.
     assert time.monotonic() - own.ended < 25
     assert len(told.history["loss"]) == 3
-    (line,) = [each for each in said() if "not all interpretations are logged" in each]
+    (line,) = [each for each in said() if "some interpretations are not logged" in each]
     through.set(fair)
     if left_to_itself(Path(re.search(r"resume (\S+)$", line)[1])):
         resumed(line)

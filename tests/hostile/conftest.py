@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 FIX = re.compile(
     r"\b(give|save|convert|pass|name|number|clean|resize|set|start|see|shows|lists|there are|there is|ends in"
     r"|nearest|check|leave|join|raise|import|rebuild|use|not one of|has classes|is for|argument"
-    r"|is needed|are needed)\b"
+    r"|is needed|are needed|available|omit)\b"
 )
 
 

@@ -207,7 +207,7 @@ def test_bad_pictures_leave_the_good_ones_be(beside: tuple[dict[str, Any], Any])
     assert list(pixels) == ["good.png"]
     assert pixels["good.png"] == pytest.approx(COLOUR, abs=1)
     assert sum("was left out" in line for line in warned) == 3
-    assert f"{len(BAD) - 3} more inputs were left out; the manifest names them" in "".join(warned)
+    assert f"{len(BAD) - 3} more inputs were left out; the manifest lists them" in "".join(warned)
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -132,7 +132,7 @@ COMMANDS = [
     (["gradcam"], "Missing argument 'MODEL'"),
     (["gradcam", "m"], "Missing argument 'INPUTS'"),
     (["gradcam", "m", "i", "j"], "unexpected extra argument"),
-    (["interpret", "m", "i", "--methods", ","], "methods names none"),
+    (["interpret", "m", "i", "--methods", ","], "methods is empty"),
     (["layers", ""], "is not a path"),
     (["layers", "x" * 300], "x" * 300),
     (["layers", "a\nb"], "a\\nb"),

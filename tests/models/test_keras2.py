@@ -88,7 +88,9 @@ def test_a_custom_layer_loads_as_the_message_advises(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, layer: str, suffix: str
 ) -> None:
     """The layer is registered today, under another package than then, or then it was not."""
-    with pytest.raises(ModelError, match=f"needs a class that Keras does not know.*{layer}.*imports="):
+    with pytest.raises(
+        ModelError, match=f"needs a class that is not registered with Keras.*{layer}.*imports="
+    ):
         load_model(written / f"{name}{suffix}")
     module = f"layers_{name}_{suffix[1:]}"
     (tmp_path / f"{module}.py").write_text(CUSTOM_LAYERS.format(name=layer))

@@ -115,7 +115,7 @@ def test_h5_that_keras_2_wrote_and_keras_3_cannot_read(tmp_path: Path) -> None:
         file.attrs["model_config"] = json.dumps(config)
         file.attrs["keras_version"] = "2.15.0"
     message = refusal(path)
-    assert "'old.h5' was written by Keras 2.15.0" in message
+    assert "'old.h5' was saved by Keras 2.15.0" in message
     assert "tf_keras" in message
     assert "damaged" not in message
 
@@ -176,7 +176,7 @@ def test_an_alias_that_moves_is_followed(store: Store) -> None:
 
 
 ABSENT = {
-    "version": ("models:/net-keras/99", "has no version 99; there are: 1, 2"),
+    "version": ("models:/net-keras/99", "has no version 99; available: 1, 2"),
     "alias": ("models:/net-keras@champoin", "has no alias 'champoin'; nearest: champion"),
     "name": ("models:/net-kears/1", "no registered model 'net-kears'; nearest: net-keras"),
     "latest of none": ("models:/net-kears/latest", "; nearest: net-keras"),
@@ -235,7 +235,7 @@ def test_truncated_keras_file(share: float, tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     message = refusal(path)
-    assert "'cut.keras' is damaged or cut short" in message
+    assert "'cut.keras' is damaged or truncated" in message
     assert "not found" not in message.lower()
 
 
@@ -263,7 +263,7 @@ def test_keras_file_without_a_member(member: str, tmp_path: Path) -> None:
 def test_wrong_suffix(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"content")
-    assert "model.onnx' is no Keras file; a .keras or .h5 file is needed" in refusal(path)
+    assert "model.onnx' is not a Keras file; give a .keras or .h5 file" in refusal(path)
 
 
 def test_class_that_keras_does_not_know(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_class_that_keras_does_not_know(tmp_path: Path) -> None:
 
     keras.Sequential([keras.Input((2,)), Mine()]).save(tmp_path / "own.keras")
     message = refusal(tmp_path / "own.keras")
-    assert "'own.keras' needs a class that Keras does not know" in message
+    assert "'own.keras' needs a class that is not registered with Keras" in message
     assert "register_keras_serializable" in message
 
 
@@ -309,7 +309,7 @@ def test_folder_without_mlmodel(tmp_path: Path) -> None:
 def test_other_flavor_is_named(folder: Callable[..., Path]) -> None:
     root = folder(flavors={"sklearn": {"pickled_model": "model.pkl"}, "python_function": {}})
     message = refusal(root)
-    assert "is no Keras model: its flavors are python_function, sklearn" in message
+    assert "is not a Keras model: its flavors are python_function, sklearn" in message
     assert "mlflow.keras.log_model" in message
 
 
@@ -317,7 +317,7 @@ def test_other_flavor_is_named(folder: Callable[..., Path]) -> None:
     "flavors", [None, {}, [], "keras", 3, ["keras"], {1: {}}, {"keras": "data"}, {"keras": None}]
 )
 def test_odd_flavors(flavors: Any, folder: Callable[..., Path]) -> None:
-    assert "is no Keras model" in refusal(folder(flavors=flavors))
+    assert "is not a Keras model" in refusal(folder(flavors=flavors))
 
 
 NO_MAPPINGS = {
@@ -337,7 +337,7 @@ NO_MAPPINGS = {
 def test_mlmodel_that_is_no_mapping(kind: str, folder: Callable[..., Path]) -> None:
     root = folder()
     (root / "MLmodel").write_bytes(NO_MAPPINGS[kind])
-    assert re.match(r"the MLmodel file of '.*model' (can't be read: \w+|holds no mapping)", refusal(root))
+    assert re.match(r"the MLmodel file of '.*model' (can't be read \(\w+\)|is not a mapping)", refusal(root))
 
 
 @pytest.mark.parametrize("data", ["../elsewhere", "../../elsewhere", "data/../../elsewhere", "{absolute}"])
@@ -346,14 +346,14 @@ def test_data_outside_the_folder(data: str, folder: Callable[..., Path], tmp_pat
     elsewhere.mkdir()
     small_model().save(elsewhere / "model.keras")
     root = folder(flavors={"keras": {"data": data.format(absolute=elsewhere)}})
-    assert "points outside its own folder; it is not loaded" in refusal(root)
+    assert "names a file outside the model folder; log the model again" in refusal(root)
 
 
 def test_data_that_is_a_link_out_of_the_folder(folder: Callable[..., Path], tmp_path: Path) -> None:
     root = folder()
     shutil.move(root / "data" / "model.keras", tmp_path / "model.keras")
     (root / "data" / "model.keras").symlink_to(tmp_path / "model.keras")
-    assert "points outside its own folder" in refusal(root)
+    assert "names a file outside the model folder" in refusal(root)
 
 
 @pytest.mark.parametrize("data", [[], {"a": 1}, 3, "missing", "\0", "."])
@@ -362,7 +362,7 @@ def test_odd_data(data: Any, folder: Callable[..., Path]) -> None:
     if data == []:  # as good as none given
         assert load_model(root).keras.name == "small"
     else:
-        assert "holds no Keras file" in refusal(root)
+        assert "has no Keras file" in refusal(root)
 
 
 SIGNATURES: dict[str, tuple[Any, Any]] = {
@@ -398,9 +398,9 @@ def test_saved_model(tmp_path: Path) -> None:
         pip_requirements=["keras"],
     )
     message = refusal(root)
-    assert "holds a SavedModel, which has no layers to look into" in message
+    assert "contains a SavedModel, which has no layers to interpret" in message
     assert "without save_exported_model" in message
-    assert "has no layers to look into" in refusal(root, trust_model_code=True)
+    assert "has no layers; log a keras.Model" in refusal(root, trust_model_code=True)
 
 
 # Code that a model carries.
@@ -410,7 +410,7 @@ def test_pickled_custom_objects_do_not_run(folder: Callable[..., Path], tmp_path
     root, sentinel = folder("tensorflow"), tmp_path / "ran"
     (root / "data" / "custom_objects.cloudpickle").write_bytes(cloudpickle.dumps({"Mine": Trap(sentinel)}))
     message = refusal(root)
-    assert "brings pickled custom objects" in message
+    assert "contains pickled custom objects" in message
     assert "trust_model_code=True (--trust-model-code)" in message
     assert not sentinel.exists()
 
@@ -451,7 +451,7 @@ def with_lambda(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
 def test_lambda_does_not_run(suffix: str, with_lambda: Callable[[str], tuple[Path, Path]]) -> None:
     path, sentinel = with_lambda(suffix)
     message = refusal(path)
-    assert f"'code{suffix}' carries code of its own (a Lambda layer), which is not run" in message
+    assert f"'code{suffix}' contains code (a Lambda layer), which is not run" in message
     assert "trust_model_code=True (--trust-model-code)" in message
     assert not sentinel.exists()
 

@@ -81,7 +81,7 @@ def test_names_of_three_parts(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
-        ("models:/prod.vision.classifier/7", "has no version 7; there are: 1, 2;"),
+        ("models:/prod.vision.classifier/7", "has no version 7; available: 1, 2;"),
         ("models:/prod.vision.classifier@champoin", "has no alias 'champoin'; nearest: champion;"),
         (
             "models:/prod.vision.clasifier/1",
@@ -115,7 +115,7 @@ def test_unity_catalog_has_no_stages(catalog: Catalog, stage: str) -> None:
     with pytest.raises(ModelError) as caught:
         find_version(f"models:/prod.vision.classifier/{stage}")
     assert str(caught.value) == (
-        f"'models:/prod.vision.classifier/{stage}' names {stage!r}, and Unity Catalog has neither stages nor "
+        f"'models:/prod.vision.classifier/{stage}' names {stage!r}, but Unity Catalog has neither stages nor "
         "'latest'; give a version (models:/prod.vision.classifier/1) or an alias "
         "(models:/prod.vision.classifier@champion)"
     )
@@ -127,7 +127,7 @@ def test_what_is_not_allowed_is_not_called_missing(catalog: Catalog, monkeypatch
         raise refusal("PERMISSION_DENIED")
 
     monkeypatch.setattr(Catalog, "get_model_version", refuse)
-    with pytest.raises(TrackingError, match=r"MLflow can't give 'models:/a.b.c/1': PERMISSION_DENIED"):
+    with pytest.raises(TrackingError, match=r"MLflow could not access 'models:/a.b.c/1': PERMISSION_DENIED"):
         find_version("models:/a.b.c/1")
 
 
@@ -172,5 +172,5 @@ def test_the_hint_names_the_registry(catalog: Catalog) -> None:
     def refuse() -> Any:
         raise refusal("NOT_FOUND")
 
-    with pytest.raises(ModelError, match=r"and the registry URI, which is (databricks-uc|uc:)"):
+    with pytest.raises(ModelError, match=r"and the registry URI \((databricks-uc|uc:)"):
         artifact_store.ask(refuse, "models:/a.b.c/1")

@@ -75,7 +75,9 @@ def test_what_is_stated_comes_before_the_metadata_and_that_before_the_loss():
     assert resolve_head("auto", {}, "mse") == VALUES_BY_LOSS
     assert resolve_head("auto", {"head": "logits"}, "mse") == "logits"
     assert resolve_head("sigmoid", {"head": "logits"}, "mse") == "sigmoid"
-    with pytest.raises(OptionError, match="metadata states head='soft'; pass head=, one of: auto"):
+    with pytest.raises(
+        OptionError, match="metadata states head='soft', which is unknown; pass head=, one of: auto"
+    ):
         resolve_head("auto", {"head": "soft"}, None)
     assert resolve_head("logits", {"head": "soft"}, None) == "logits"
 

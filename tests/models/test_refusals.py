@@ -40,9 +40,9 @@ def http_error(status):
 @pytest.mark.parametrize(
     ("uri", "credentials", "who"),
     [
-        ("https://mlflow.example.org", {}, "requires a user and a password, and none are given"),
-        ("https://mlflow.example.org", {"USERNAME": "bob"}, "and only one of them is given"),
-        ("https://mlflow.example.org", {"PASSWORD": "hidden"}, "and only one of them is given"),
+        ("https://mlflow.example.org", {}, "requires a user and a password, but neither is given"),
+        ("https://mlflow.example.org", {"USERNAME": "bob"}, "but only one of them is given"),
+        ("https://mlflow.example.org", {"PASSWORD": "hidden"}, "but only one of them is given"),
         ("https://mlflow.example.org", {"TOKEN": "hidden"}, "the token in MLFLOW_TRACKING_TOKEN"),
         (
             "https://mlflow.example.org",
@@ -70,13 +70,13 @@ def test_a_user_who_may_not(given, error):
     given(USERNAME="bob", PASSWORD="hidden")
     assert refusal(error, "models:/m/1") == (
         "user 'bob' may not read 'models:/m/1' on https://mlflow.example.org, or it does not exist; check "
-        "its name, or ask an administrator for the permission READ on it"
+        "its name, or ask an administrator for READ permission on it"
     )
     assert refusal(error, "run 0", LOG) == (
-        "user 'bob' may not log to 'run 0' on https://mlflow.example.org; ask an administrator for the "
-        "permission EDIT on it"
+        "user 'bob' may not log to 'run 0' on https://mlflow.example.org; ask an administrator for "
+        "EDIT permission on it"
     )
-    assert refusal(error, "experiment e", CREATE).endswith("administrator for the permission to create it")
+    assert refusal(error, "experiment e", CREATE).endswith("administrator for permission to create it")
 
 
 def test_the_owner_of_a_token_may_not(given):

@@ -293,10 +293,10 @@ def refusal(source):
 
 def test_no_interpretation_there(folder, tmp_path):
     assert refusal(tmp_path / "nothing") == (
-        f"there is no interpretation at '{tmp_path}/nothing': no manifest.json; give the folder of one, such "
-        "as runs:/<run_id>/interpretations/gradcam"
+        f"there is no interpretation at '{tmp_path}/nothing': no manifest.json; give the folder of an "
+        "interpretation, such as runs:/<run_id>/interpretations/gradcam"
     )
-    assert refusal(folder.parent).endswith("no manifest.json; there are: gradcam")
+    assert refusal(folder.parent).endswith("no manifest.json; available: gradcam")
 
 
 def test_a_blank_name():
@@ -307,7 +307,7 @@ def test_a_blank_name():
 def test_no_such_run(store):
     said = refusal("runs:/abc/interpretations/gradcam")
     assert said.startswith("there is no interpretation at 'runs:/abc/interpretations/gradcam': ")
-    assert "Run with id=abc not found; check its name, and the tracking URI" in said
+    assert "Run with id=abc not found; check its name and the tracking URI" in said
 
 
 def test_a_missing_file(folder):
@@ -318,7 +318,7 @@ def test_a_missing_file(folder):
 def test_a_damaged_file(folder):
     (folder / "arrays.npz").write_bytes((folder / "arrays.npz").read_bytes()[:-9])
     assert "arrays.npz at " in refusal(folder)
-    assert refusal(folder).endswith("is damaged: its sha256 is not the one in manifest.json")
+    assert refusal(folder).endswith("is damaged: its sha256 differs from the one in manifest.json")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"schema_version": 1}', b"{" * 9000])
@@ -329,7 +329,9 @@ def test_a_damaged_manifest(folder, content):
 
 def test_a_later_version(folder):
     edited(folder, schema_version=3)
-    assert "has schema version 3, and versions up to 2 can be loaded; update mlflow_interp" in refusal(folder)
+    assert "has schema version 3, but only versions up to 2 can be loaded; update mlflow_interp" in refusal(
+        folder
+    )
 
 
 def test_an_unknown_method(folder):

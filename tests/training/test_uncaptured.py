@@ -205,7 +205,7 @@ def test_validation_data_without_labels(pictures, said):
     model.fit(unlabelled, validation_data=unlabelled, shuffle=False, epochs=1, verbose=0)
     assert only_run().data.metrics["interpretations/umap/inputs"] == 20
     (line,) = said()
-    assert line.startswith("training goes on without confusion_matrix: ")
+    assert line.startswith("training continues without confusion_matrix: ")
 
 
 def test_replicas_have_no_order(small, pictures, said, monkeypatch):
@@ -214,6 +214,6 @@ def test_replicas_have_no_order(small, pictures, said, monkeypatch):
     mlflow_interp.autolog(methods={"confusion_matrix": {"sample_weight": np.ones(40)}})
     small.fit(*pictures, validation_data=pictures, epochs=1, verbose=0)
     assert any(
-        "weights are given for each input, and the order of a validation dataset is not known" in line
+        "weights are given for each input, but the order of a validation dataset is not known" in line
         for line in said()
     )

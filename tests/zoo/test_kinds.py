@@ -303,7 +303,7 @@ def test_the_only_output_of_a_sequential_model_may_be_named_by_its_position():
     inputs = np.ones((1, 3), np.float32)
     chosen = load_model(model, output=0).keras
     np.testing.assert_allclose(chosen.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
-    with pytest.raises(OptionError, match="has no output 1; there are: 0"):
+    with pytest.raises(OptionError, match="has no output 1; available: 0"):
         load_model(model, output=1)
 
 

@@ -1,7 +1,7 @@
 """Models that Keras 2 saved, as HDF5 or as a .keras archive, read by Keras 3.
 
 Keras 3 reads plain models itself and fails on most others: nested models, MobileNet, arithmetic between
-layers. Only the form of the configuration differs. So it is rewritten here into the form of Keras 3; Keras
+layers. Only the form of the configuration differs, so it is rewritten here into the form of Keras 3; Keras
 then builds the model and loads the weights. Rewriting is JSON to JSON: it runs no code, imports no module
 that the file names, and leaves it to Keras' safe mode to refuse Lambda layers.
 """
@@ -35,7 +35,7 @@ _RETIRED = {
 }
 # Parameters that Keras 3 dropped and that no prediction depends on.
 _IDLE = ("input_length", "rng_type", "query_shape", "key_shape", "value_shape")
-# Classes that inherited the parameters of a kernel, and have their own under other names.
+# Classes that inherited the parameters of a kernel, but use their own, with other names.
 _WITHOUT_KERNEL = ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
 _KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
 # Where wrappers such as TimeDistributed and Bidirectional keep their layers.
@@ -46,8 +46,8 @@ def read(path: Path, trusted: bool) -> Any:
     """Build the model in a file of Keras 2, and load its weights.
 
     Raises:
-        ValueError: it holds weights only, or something that Keras 3 has no form for. Like Keras' own
-            loader, this may raise almost anything where the file is damaged.
+        ValueError: it holds only weights, or something that Keras 3 does not support. Like Keras' own
+            loader, this may raise almost anything if the file is damaged.
     """
     if not zipfile.is_zipfile(path):
         return _built(_hdf5_config(path), path, trusted)
@@ -61,7 +61,7 @@ def _hdf5_config(path: Path) -> Config:
 
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
-            raise ValueError("it holds weights only, no model")
+            raise ValueError("it holds only weights, not a model")
         config: Config = json.loads(file.attrs["model_config"])
         return config
 
@@ -80,7 +80,7 @@ def _built(config: Config, weights: Path, trusted: bool) -> Any:
 
 
 def finalize(model: Any) -> None:
-    """Let Normalization layers use what was loaded from HDF5, which Keras 3 forgets in nested models."""
+    """Make Normalization layers use what was loaded from HDF5; Keras 3 omits this in nested models."""
     import keras
 
     for located in walk(model):
@@ -90,7 +90,7 @@ def finalize(model: Any) -> None:
 
 def translated(layer: Mapping[str, Any]) -> Config:
     """The configuration of a Keras 2 layer or model in the form of Keras 3."""
-    # Keras 2.12 and newer store the name of a registered class beside the class name.
+    # Keras 2.12 and newer store the name of a registered class next to the class name.
     name = _registered_name(layer.get("registered_name") or layer["class_name"])
     config = dict(layer["config"])
     if name in _FUNCTIONAL:
@@ -107,14 +107,14 @@ def translated(layer: Mapping[str, Any]) -> Config:
 
 
 def _registered_name(name: str) -> str:
-    """The name of a class, without its package where it is not registered with that."""
+    """The name of a class, without its package if it is not registered with one."""
     import keras
 
     return name if keras.saving.get_registered_object(name) else name.rpartition(">")[2]
 
 
 def _module(name: str) -> str | None:
-    """Keras' module of a class; None for a class that the user must register, never that in the file."""
+    """Keras' module of a class; None if the user must register the class; never the module in the file."""
     import keras
 
     if name in ("Model", "Sequential"):
@@ -125,7 +125,7 @@ def _module(name: str) -> str | None:
 def _functional(config: Config) -> Config:
     """A model whose layers are nodes of a graph."""
     # Weights are stored in order, the trainable ones first, and Keras 3 would freeze all layers of a
-    # frozen model, where Keras 2 let some of them be trainable again. So each layer keeps its own value.
+    # frozen model, although Keras 2 let some of them be trainable again. So each layer keeps its own value.
     config.pop("trainable", None)
     layers = [
         {**translated(layer), "name": layer["name"], "inbound_nodes": layer["inbound_nodes"]}

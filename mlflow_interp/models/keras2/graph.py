@@ -20,7 +20,7 @@ _CONSTANT = "_CONSTANT_VALUE"
 
 
 def layer_name(name: str) -> str:
-    """The name in Keras 3, which allows no "/": DenseNet's "conv1/bn" becomes "conv1_bn"."""
+    """The name in Keras 3, which does not allow "/": DenseNet's "conv1/bn" becomes "conv1_bn"."""
     return name.replace("/", "_")
 
 
@@ -33,7 +33,7 @@ def function(config: Config) -> Config:
     named = config.get("function")
     if named not in ALLOWED:
         called = f"tf.{named}" if named else "a TensorFlow operation (written by TensorFlow 2.3 or older)"
-        raise ValueError(f"its layer {config['name']!r} calls {called}, for which there is no layer here")
+        raise ValueError(f"its layer {config['name']!r} calls {called}, which is not supported")
     return {"name": layer_name(config["name"]), "function": named}
 
 
@@ -48,7 +48,7 @@ def rewired(config: Config) -> Config:
         }
         for layer in config["layers"]
     ]
-    # Keras 3 still counts the building of a functional model where a model ends, and only there.
+    # For the inputs and outputs of a model only, Keras 3 still counts the building of a functional model.
     functional = {layer["name"] for layer in config["layers"] if layer["class_name"] == "Model"}
     first_at_ends = {name: 0 if name in functional else number for name, number in first.items()}
     ends = {key: _end(config[key], first_at_ends) for key in ("input_layers", "output_layers")}
