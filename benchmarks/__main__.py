@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     files = {measurement.split()[0] for measurement in MEASUREMENTS}
     if unknown := set(options.files) - files:
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(sorted(files))}")
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; available: {', '.join(sorted(files))}")
     chosen = {
         measurement: minutes
         for measurement, minutes in MEASUREMENTS.items()

@@ -361,7 +361,7 @@ def main() -> None:
         "soak": lambda: soak(asked.calls),
     }
     if unknown := [name for name in asked.parts if name not in parts]:
-        parser.error(f"no part {', '.join(unknown)}; there are: {', '.join(parts)}")
+        parser.error(f"no part {', '.join(unknown)}; available: {', '.join(parts)}")
     fine = [parts[name]() for name in asked.parts or parts]
     print(f"\n{date.today().isoformat()}, {machine('mlflow', 'matplotlib')}")
     raise SystemExit(0 if all(fine) else 1)

@@ -136,7 +136,7 @@ def _check_choice(name: str, members: set[Any], value: Any) -> None:
         return
     choices = [choice for literal in literals for choice in get_args(literal)]
     if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
-        raise OptionError(f"no {name} {value!r}; there are: {', '.join(map(str, choices))}")
+        raise OptionError(f"no {name} {value!r}; available: {', '.join(map(str, choices))}")
 
 
 def _check_number(name: str, members: set[Any], value: Any, accepted: Range | None) -> None:

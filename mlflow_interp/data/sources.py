@@ -242,7 +242,7 @@ def _keras_part(name: str) -> tuple[str, str]:
     part = part or "test"
     if dataset not in KERAS_DATASETS or part not in ("test", "train"):
         raise InputsError(
-            f"no inputs {name!r}; there are: {', '.join(f'keras:{each}' for each in KERAS_DATASETS)}, "
+            f"no inputs {name!r}; available: {', '.join(f'keras:{each}' for each in KERAS_DATASETS)}, "
             "each with /train or /test (the default)"
         )
     return dataset, part

@@ -48,7 +48,7 @@ def requirements_of(method: str) -> set[Capability]:
     required: set[Capability] = set(getattr(method_module(method), "REQUIRES", ()))
     unknown = required - set(get_args(Capability))
     if unknown:
-        raise ValueError(f"{method} requires unknown {unknown}; there are: {get_args(Capability)}")
+        raise ValueError(f"{method} requires unknown {unknown}; available: {get_args(Capability)}")
     return required
 
 

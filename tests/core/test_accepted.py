@@ -66,9 +66,9 @@ def test_accepted(annotation, value):
         (Annotated[float | str, Range(least=0)], -1, "it is -1; give 0 or more"),
         (int, 2**31, "it is 2147483648; give a number of at most 2,147,483,647"),
         (float, float("inf"), "it is inf; give a finite number"),
-        (Literal["a", "b"], "c", "no it 'c'; there are: a, b"),
+        (Literal["a", "b"], "c", "no it 'c'; available: a, b"),
         (Literal["a", "b"], np.zeros(3), "no it array"),
-        (Literal["a", "b"], None, "no it None; there are: a, b"),
+        (Literal["a", "b"], None, "no it None; available: a, b"),
         (Annotated[int, Checked(is_even)], 3, "3 is odd"),
     ],
 )

@@ -210,7 +210,7 @@ def test_nothing_there(tmp_path: Path, loaded: LoadedModel) -> None:
     (tmp_path / "a.txt").write_text("text")
     assert "is neither an image nor a .npy or .npz file" in refusal(tmp_path / "a.txt", loaded)
     assert "inputs are a int" in refusal(3, loaded)
-    assert "there are: keras:mnist" in refusal("keras:imagenet", loaded)
+    assert "available: keras:mnist" in refusal("keras:imagenet", loaded)
 
 
 def test_a_damaged_picture_is_skipped_and_named(folder: Callable[..., Path], loaded: LoadedModel) -> None:

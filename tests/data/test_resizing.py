@@ -271,5 +271,5 @@ def test_a_baseline_that_is_resized_by_a_guess_is_warned_of(
 
 @pytest.mark.parametrize("value", ["cubic", "tf-lanczos", "BILINEAR", 2])
 def test_unknown_interpolations_are_refused(value: Any, photographs: Path, classifier: LoadedModel) -> None:
-    with pytest.raises(OptionError, match=r"no interpolation .*; there are: auto, nearest, box"):
+    with pytest.raises(OptionError, match=r"no interpolation .*; available: auto, nearest, box"):
         load_inputs(photographs, classifier, interpolation=value)

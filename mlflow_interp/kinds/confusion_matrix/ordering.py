@@ -26,7 +26,7 @@ def class_order(matrix: np.ndarray, order: Order) -> np.ndarray:
         OptionError: "cluster" for labels, which are not confused with each other.
     """
     if order == "cluster" and matrix.ndim == 3:
-        raise OptionError(f"no order {order!r} for labels; there are: given, support, recall")
+        raise OptionError(f"no order {order!r} for labels; available: given, support, recall")
     if order == "given":
         return np.arange(len(matrix))
     if order == "cluster":
