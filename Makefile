@@ -57,7 +57,7 @@ lint: .venv/dev lint-scripts lint-github  ## Check style and types, and the page
 # Who changes no script needs no npm; CI checks them for all.
 lint-scripts:
 	@if command -v npm >/dev/null; then \
-	  $(MAKE) --silent --no-print-directory node_modules/installed && node_modules/.bin/biome ci --error-on-warnings; \
+	  $(MAKE) --silent --no-print-directory node_modules/installed && npm run --silent check; \
 	elif [ "$$CI" = true ]; then \
 	  echo "npm is not installed, and CI needs it to check the pages' scripts" >&2; exit 1; \
 	else \

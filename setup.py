@@ -102,6 +102,7 @@ setup(
             "moto[server]>=5.1",
             "mypy>=2.0",
             "nbclient>=0.10",
+            "axe-playwright-python>=0.1.7",
             "playwright>=1.60",
             "pytest>=8.3",
             "pytest-xdist>=3.6",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -62,6 +62,11 @@ class Kind:
         return script.read_text(encoding="utf-8") if script.is_file() else None
 
     @property
+    def meanings(self) -> Mapping[str, str]:
+        """A short explanation of its metrics, by name without number and layer; empty if it has none."""
+        return self._value("meanings", "MEANINGS") or {}
+
+    @property
     def as_text(self) -> Callable[..., str] | None:
         """Writes a result as text for a terminal; None if that is not possible."""
         return self._find("text", "as_text")
@@ -86,10 +91,14 @@ class Kind:
         """Makes a result from what is stored of it; see `kinds.stored`."""
         return self._function("stored", "restored")
 
-    def _find(self, file: str, name: str) -> Callable[..., Any] | None:
+    def _value(self, file: str, name: str) -> Any:
         if importlib.util.find_spec(f"{self.package}.{file}") is None:
             return None
         return getattr(importlib.import_module(f"{self.package}.{file}"), name, None)
+
+    def _find(self, file: str, name: str) -> Callable[..., Any] | None:
+        found: Callable[..., Any] | None = self._value(file, name)
+        return found
 
     def _function(self, file: str, name: str) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(importlib.import_module(f"{self.package}.{file}"), name)

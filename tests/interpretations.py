@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mlflow_interp.core.examples import Examples, Explained
+from mlflow_interp.core.image_arrays import thumbnails
 from mlflow_interp.kinds.caricature.result import CaricatureResult
 from mlflow_interp.kinds.confusion_matrix import from_predictions
 from mlflow_interp.kinds.embedding.result import EmbeddingResult
@@ -45,6 +46,7 @@ def examples(count, *, names=None, class_names=CLASSES, pictures=None, wrong=5):
     labels = np.arange(count) % len(class_names)
     said = np.where(np.arange(count) % wrong == wrong - 2, (labels + 1) % len(class_names), labels)
     sure = 0.55 + 0.4 * np.random.default_rng(1).random(count)
+    images = photographs(count) if pictures is None else pictures
     return Examples(
         indices=np.arange(count),
         names=tuple(names or (f"photograph {at}.jpg" for at in range(count))),
@@ -52,7 +54,8 @@ def examples(count, *, names=None, class_names=CLASSES, pictures=None, wrong=5):
         classes=np.stack([said, (said + 1) % len(class_names)], axis=1),
         probabilities=np.stack([sure, 1 - sure], axis=1).astype(np.float32),
         class_names=class_names,
-        images=photographs(count) if pictures is None else pictures,
+        images=images,
+        thumbnails=thumbnails(images, 48),
     )
 
 

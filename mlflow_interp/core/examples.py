@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +21,11 @@ MOST_IMAGES = 64  # a person can't read more in one figure; pages and figures sh
 TOP_CLASSES = 5  # the most probable classes of an input
 MOST_VALUES = 2**20  # of an input that is not an image and is kept for drawing
 MOST_STORED = 2**22  # values of all of them that are stored in arrays.npz
+
+
+def input_name(name: str, index: int) -> str:
+    """The display name of an input: "#12" if it has no name but its position, which could be a class."""
+    return f"#{index}" if name == str(index) else name
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +197,7 @@ class ExampleAccumulator:
         class_names: the names of the classes, None if not known.
         selection: chooses the inputs that are shown.
         thumbnail_side: pixels of the thumbnails of all inputs; None for no thumbnails.
+        most_thumbnails: the number of inputs above which no thumbnails are kept; None for no limit.
         is_selection: see `Examples`.
     """
 
@@ -200,11 +207,13 @@ class ExampleAccumulator:
         selection: Selection,
         *,
         thumbnail_side: int | None = None,
+        most_thumbnails: int | None = None,
         is_selection: bool = False,
     ) -> None:
         self.class_names = class_names
         self.selection = selection
         self.thumbnail_side = thumbnail_side
+        self.most_thumbnails = most_thumbnails
         self.is_selection = is_selection
         self._has_classes = True
         self._rows = Rows()
@@ -223,6 +232,7 @@ class ExampleAccumulator:
             classes = np.tile(np.arange(min(outputs, TOP_CLASSES)), (len(chunk), 1))
             known = value_labels(chunk.given_labels, outputs)
             optional["true_values"] = None if known is None else known[:, :TOP_CLASSES]
+        self._limit_thumbnails(len(self) + len(chunk))
         if self.thumbnail_side is not None and chunk.images is not None:
             optional["thumbnails"] = thumbnails(chunk.images, self.thumbnail_side)
         self._rows.add(
@@ -240,7 +250,14 @@ class ExampleAccumulator:
         if len(other):
             self._has_classes = other._has_classes
         self._rows.merge(other._rows)
+        self._limit_thumbnails(len(self) if other.thumbnail_side is not None else math.inf)
         self.selection.merge(other.selection)
+
+    def _limit_thumbnails(self, count: float) -> None:
+        """Keep no thumbnails at all if there are too many inputs, whatever their order."""
+        if self.most_thumbnails is not None and count > self.most_thumbnails:
+            self.thumbnail_side = None
+            self._rows.drop("thumbnails")
 
     def __len__(self) -> int:
         return len(self._rows)

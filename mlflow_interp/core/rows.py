@@ -34,6 +34,11 @@ class Rows:
         """Add all rows of another part."""
         self._parts.extend(other._parts)
 
+    def drop(self, name: str) -> None:
+        """Forget the rows of one array."""
+        for part in self._parts:
+            part.pop(name, None)
+
     def __len__(self) -> int:
         return sum(len(part["indices"]) for part in self._parts)
 

@@ -13,7 +13,6 @@ from typing import Any
 from mlflow_interp.drawing.style import counted
 
 SHARED = "drawing/shared.js"
-PANELS = "drawing/panels.js"
 
 
 def _file(name: str) -> str | None:
@@ -51,8 +50,8 @@ def render(
 
     Args:
         template: the path of the template in this package, or in another as `other_package:page.html`.
-        script: the path of its script, likewise; it can use the functions of drawing/shared.js and read
-            `data`.
+        script: the path of its script, likewise; it can use the functions that web/src/shared.ts
+            makes global, and read `data`.
         plotly: whether the page includes Plotly before the script.
         panels: the scripts of the panels that the page shows, by kind; None if it shows none.
         **values: the variables of the template.
@@ -68,9 +67,7 @@ def render(
 
 def _panels(panels: Mapping[str, str] | None) -> str:
     """The scripts of panels, each in its own scope."""
-    if panels is None:
-        return ""
-    return "".join([_source(PANELS), *(f"(() => {{\n{panels[kind]}}})();\n" for kind in sorted(panels))])
+    return "".join(f"(() => {{\n{code}}})();\n" for _, code in sorted((panels or {}).items()))
 
 
 def _source(file: str) -> str:

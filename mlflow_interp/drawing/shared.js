@@ -1,162 +1,269 @@
-// What the pages' scripts have in common. It stands before each of them, in the same block.
-// biome-ignore-all lint/correctness/noUnusedVariables: the pages' scripts use them, as a test makes sure of
-
-const data = JSON.parse(document.getElementById("data").textContent);
-// On paper a page is light, whatever the screen is.
-const darkScheme = matchMedia("screen and (prefers-color-scheme: dark)");
-
-function find(id) {
-  return document.getElementById(id);
-}
-
-function make(tag, text = "", className = "") {
-  return Object.assign(document.createElement(tag), { textContent: text, className });
-}
-
-function makeImage(source, alt) {
-  return Object.assign(new Image(), { src: source, alt });
-}
-
-// A colour of the page's style, such as "--ink".
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-function clamp(value, lowest, highest) {
-  return Math.max(lowest, Math.min(highest, value));
-}
-
-// Numbers that were written as base64 of their bytes.
-function unpack(text, ArrayType) {
-  return new ArrayType(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-}
-
-// Plotly reads some HTML in text, and mathematics between "$"; what came from data is text and nothing else.
-function plain(text) {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "&#36;");
-}
-
-// Two thirds of what is kept are of the beginning: names often differ only at their end.
-function shorten(text, longest) {
-  const ending = Math.floor((longest - 1) / 3);
-  if (text.length <= longest) return text;
-  return `${text.slice(0, longest - 1 - ending)}…${text.slice(text.length - ending)}`;
-}
-
-// A probability; `otherwise` stands for what is none, as a logit or null.
-function percent(chance, otherwise = "") {
-  return typeof chance === "number" && chance >= 0 && chance <= 1
-    ? `${(100 * chance).toFixed(1)}%`
-    : otherwise;
-}
-
-// Not 0.0% of what is there, however little of it.
-function finePercent(share) {
-  return share > 0 && share < 0.0005 ? "<0.1%" : `${(100 * share).toFixed(1)}%`;
-}
-
-// Neither 0% of what is there nor 100% of what is not complete.
-function roundPercent(share) {
-  if (share <= 0) return "0%";
-  if (share < 0.005) return "<1%";
-  return share >= 1 ? "100%" : `${Math.min(99, Math.round(100 * share))}%`;
-}
-
-function amount(number) {
-  return Number.isInteger(number) ? number.toLocaleString("en") : String(Number(number.toPrecision(4)));
-}
-
-// An amount in six characters at most.
-function compactAmount(number) {
-  const rounded = (value) => String(Number(value.toPrecision(3)));
-  if (!Number.isInteger(number)) return rounded(number);
-  if (number >= 1e10) return `${rounded(number / 1e9)}G`;
-  if (number >= 1e7) return `${rounded(number / 1e6)}M`;
-  return number >= 1e4 ? `${rounded(number / 1e3)}k` : number.toLocaleString("en");
-}
-
-// What the list of an input offers for its text.
-function suggest(list, names) {
-  list?.append(...names.map((name) => new Option("", name)));
-}
-
-// Calls `act(across, down)` with -1, 0 or 1 each; false says that the key was of no use here.
-function onArrowKeys(target, act) {
-  const ways = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
-  target.addEventListener("keydown", (event) => {
-    const way = ways[event.key];
-    if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
-    // These have a use of their own for the keys.
-    if (event.target.matches?.("input, select, textarea")) return;
-    if (act(...way) !== false) event.preventDefault();
-  });
-}
-
-// The card beside the pointer, which is followed here, as the points that Plotly tells of come late.
-function hoverCard() {
-  const card = find("card");
-  const gap = 14;
-  const margin = 4;
-  let pointer = { clientX: 0, clientY: 0 };
-  addEventListener("pointermove", (event) => {
-    pointer = event;
-  });
-  return {
-    show() {
-      card.classList.add("shown");
-      const right = pointer.clientX + gap;
-      const below = pointer.clientY + gap;
-      const left = right + card.offsetWidth > innerWidth ? pointer.clientX - gap - card.offsetWidth : right;
-      card.style.left = `${Math.max(margin, left)}px`;
-      card.style.top = `${Math.max(margin, Math.min(below, innerHeight - card.offsetHeight - margin))}px`;
-    },
-    hide() {
-      card.classList.remove("shown");
-    },
+// Built from web/src by `npm run build`: do not edit.
+"use strict";
+(() => {
+  var __defProp = Object.defineProperty;
+  var __export = (target, all) => {
+    for (var name in all)
+      __defProp(target, name, { get: all[name], enumerable: true });
   };
-}
 
-// A row of the table of predictions: class, probability, and that as a bar.
-function predictionRow([name, chance]) {
-  const row = make("tr");
-  const cell = make("td");
-  const bar = make("div", "", "bar");
-  bar.style.width = `${120 * clamp(Number(chance), 0, 1)}px`;
-  // The value of a regression comes as text.
-  if (typeof chance === "number") cell.append(bar);
-  row.append(make("td", name), make("td", percent(chance, chance), "number"), cell);
-  return row;
-}
-
-// Which class is explained, and the label in the colour of right or wrong.
-function explanation({ target, notes = [], label = null, right }) {
-  return [
-    ...(target ? [make("span", `Explains ${target}`)] : []),
-    ...notes.map((note) => make("div", note)),
-    ...(label === null ? [] : [make("span", ` · label ${label}`, right ? "right" : "wrong")]),
-  ];
-}
-
-// Fills the strip with a thumbnail an input, and shows the one that is clicked or walked to by arrow keys.
-function walkThrough(inputs, thumbnail, show) {
-  let current = 0;
-  const buttons = inputs.map((input, index) => {
-    const button = make("button");
-    const { label, sources } = thumbnail(input);
-    button.title = input.name;
-    button.setAttribute("aria-label", label);
-    button.append(...sources.map((source) => makeImage(source, "")));
-    button.addEventListener("click", () => choose(index));
-    return button;
+  // web/src/common/dom.ts
+  var dom_exports = {};
+  __export(dom_exports, {
+    colour: () => colour,
+    find: () => find,
+    make: () => make,
+    makeButton: () => makeButton,
+    makeImage: () => makeImage,
+    onArrowKeys: () => onArrowKeys
   });
-  function choose(index) {
-    current = (index + inputs.length) % inputs.length;
-    show(inputs[current]);
-    buttons.forEach((button, at) => {
-      button.setAttribute("aria-current", at === current);
+  function find(id) {
+    return document.getElementById(id);
+  }
+  function make(tag, text = "", className = "") {
+    return Object.assign(document.createElement(tag), { textContent: text, className });
+  }
+  function makeButton(text, act, className = "") {
+    const button = make("button", text, className);
+    button.type = "button";
+    button.addEventListener("click", act);
+    return button;
+  }
+  function makeImage(source, alt) {
+    return Object.assign(new Image(), { src: source, alt });
+  }
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+  function onArrowKeys(target, act) {
+    const ways = {
+      ArrowRight: [1, 0],
+      ArrowLeft: [-1, 0],
+      ArrowDown: [0, 1],
+      ArrowUp: [0, -1]
+    };
+    target.addEventListener("keydown", (received) => {
+      const event = received;
+      const way = ways[event.key];
+      if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.matches?.("input, select, textarea, [role=tab]")) return;
+      if (act(...way) !== false) event.preventDefault();
     });
   }
-  find("strip").append(...buttons);
-  onArrowKeys(document, (across, down) => choose(current + across + down));
-  choose(0);
-}
+
+  // web/src/common/format.ts
+  var format_exports = {};
+  __export(format_exports, {
+    amount: () => amount,
+    bytes: () => bytes,
+    clamp: () => clamp,
+    compactAmount: () => compactAmount,
+    finePercent: () => finePercent,
+    percent: () => percent,
+    plain: () => plain,
+    roundPercent: () => roundPercent,
+    shorten: () => shorten
+  });
+  function clamp(value, lowest, highest) {
+    return Math.max(lowest, Math.min(highest, value));
+  }
+  function plain(text) {
+    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "&#36;");
+  }
+  function shorten(text, longest) {
+    const ending = Math.floor((longest - 1) / 3);
+    if (text.length <= longest) return text;
+    return `${text.slice(0, longest - 1 - ending)}\u2026${text.slice(text.length - ending)}`;
+  }
+  function percent(value, otherwise = "") {
+    return typeof value === "number" && value >= 0 && value <= 1 ? `${(100 * value).toFixed(1)}%` : otherwise;
+  }
+  function finePercent(share) {
+    return share > 0 && share < 5e-4 ? "<0.1%" : `${(100 * share).toFixed(1)}%`;
+  }
+  function roundPercent(share) {
+    if (share <= 0) return "0%";
+    if (share < 5e-3) return "<1%";
+    return share >= 1 ? "100%" : `${Math.min(99, Math.round(100 * share))}%`;
+  }
+  function amount(value) {
+    return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
+  }
+  function compactAmount(value) {
+    const rounded = (each) => String(Number(each.toPrecision(3)));
+    if (!Number.isInteger(value)) return rounded(value);
+    if (value >= 1e10) return `${rounded(value / 1e9)}G`;
+    if (value >= 1e7) return `${rounded(value / 1e6)}M`;
+    return value >= 1e4 ? `${rounded(value / 1e3)}k` : value.toLocaleString("en");
+  }
+  function bytes(text) {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  }
+
+  // web/src/common/pages.ts
+  var pages_exports = {};
+  __export(pages_exports, {
+    explanation: () => explanation,
+    hoverCard: () => hoverCard,
+    predictionRow: () => predictionRow,
+    suggest: () => suggest,
+    walkThrough: () => walkThrough
+  });
+  function suggest(list, names) {
+    list?.append(...names.map((name) => new Option("", name)));
+  }
+  function hoverCard() {
+    const card = find("card");
+    const gap = 14;
+    const margin = 4;
+    let pointer = { clientX: 0, clientY: 0 };
+    addEventListener("pointermove", (event) => {
+      pointer = event;
+    });
+    return {
+      show() {
+        card.classList.add("shown");
+        const right = pointer.clientX + gap;
+        const below = pointer.clientY + gap;
+        const left = right + card.offsetWidth > innerWidth ? pointer.clientX - gap - card.offsetWidth : right;
+        card.style.left = `${Math.max(margin, left)}px`;
+        card.style.top = `${Math.max(margin, Math.min(below, innerHeight - card.offsetHeight - margin))}px`;
+      },
+      hide() {
+        card.classList.remove("shown");
+      }
+    };
+  }
+  function predictionRow([name, chance]) {
+    const row = make("tr");
+    const cell = make("td");
+    const bar = make("div", "", "bar");
+    bar.style.width = `${120 * clamp(Number(chance), 0, 1)}px`;
+    if (typeof chance === "number") cell.append(bar);
+    row.append(make("td", name), make("td", String(percent(chance, chance)), "number"), cell);
+    return row;
+  }
+  function explanation({ target, notes = [], label = null, right }) {
+    return [
+      ...target ? [make("span", `Explains ${target}`)] : [],
+      ...notes.map((note) => make("div", note)),
+      ...label === null ? [] : [make("span", ` \xB7 label ${label}`, right ? "right" : "wrong")]
+    ];
+  }
+  function walkThrough(inputs, thumbnail, show) {
+    let current = 0;
+    const buttons = inputs.map((input, index) => {
+      const button = make("button");
+      const { label, sources } = thumbnail(input);
+      button.title = input.name;
+      button.setAttribute("aria-label", label);
+      button.append(...sources.map((source) => makeImage(source, "")));
+      button.addEventListener("click", () => choose2(index));
+      return button;
+    });
+    function choose2(index) {
+      current = (index + inputs.length) % inputs.length;
+      show(inputs[current]);
+      buttons.forEach((button, at) => {
+        button.setAttribute("aria-current", String(at === current));
+      });
+    }
+    find("strip").append(...buttons);
+    onArrowKeys(document, (across, down) => {
+      choose2(current + across + down);
+      return true;
+    });
+    choose2(0);
+  }
+
+  // web/src/common/panels.ts
+  var panels_exports = {};
+  __export(panels_exports, {
+    panels: () => panels,
+    plot: () => plot,
+    registerPanel: () => registerPanel
+  });
+  var panels = /* @__PURE__ */ new Map();
+  function registerPanel(kind, panel) {
+    panels.set(kind, panel);
+  }
+  function plot(caption, label, draw, act) {
+    const figure = make("figure", "", "tile plot");
+    const canvas = make("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", label);
+    figure.append(canvas, caption);
+    queueMicrotask(() => {
+      const side = canvas.clientWidth;
+      const scale = window.devicePixelRatio || 1;
+      canvas.width = canvas.height = Math.max(1, Math.round(side * scale));
+      const pen = canvas.getContext("2d");
+      pen.scale(scale, scale);
+      draw(pen, side);
+    });
+    const at = (event) => {
+      const box = canvas.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top, canvas.clientWidth];
+    };
+    canvas.addEventListener("click", (event) => act(...at(event)));
+    return { figure, canvas, at };
+  }
+
+  // web/src/common/theme.ts
+  var system = matchMedia("(prefers-color-scheme: dark)");
+  var paper = matchMedia("print");
+  var listeners = [];
+  function stored() {
+    try {
+      const theme = localStorage.getItem("mlflow-interp-theme");
+      return theme === "light" || theme === "dark" ? theme : null;
+    } catch {
+      return null;
+    }
+  }
+  function chosenTheme() {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ?? (system.matches ? "dark" : "light");
+  }
+  function isDark() {
+    return !paper.matches && chosenTheme() === "dark";
+  }
+  function onThemeChange(act) {
+    listeners.push(act);
+  }
+  function announce() {
+    for (const act of listeners) act();
+  }
+  function choose(theme) {
+    document.documentElement.dataset.theme = theme;
+    try {
+      localStorage.setItem("mlflow-interp-theme", theme);
+    } catch {
+    }
+    announce();
+  }
+  function startTheme() {
+    const button = find("theme");
+    const before = stored();
+    if (before) document.documentElement.dataset.theme = before;
+    const label = () => {
+      const other = chosenTheme() === "dark" ? "light" : "dark";
+      button.textContent = other === "dark" ? "\u263E Dark" : "\u2600 Light";
+      button.setAttribute("aria-label", `Use ${other} colours`);
+    };
+    button.hidden = false;
+    button.addEventListener("click", () => choose(chosenTheme() === "dark" ? "light" : "dark"));
+    onThemeChange(label);
+    system.addEventListener("change", announce);
+    paper.addEventListener("change", announce);
+    label();
+  }
+
+  // web/src/shared.ts
+  function unpack(text, ArrayType) {
+    return new ArrayType(bytes(text).buffer);
+  }
+  Object.assign(globalThis, dom_exports, format_exports, pages_exports, panels_exports, { unpack, isDark, onThemeChange });
+  Object.assign(globalThis, { data: JSON.parse(find("data").textContent ?? "null") });
+  startTheme();
+})();

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import Examples
+from mlflow_interp.core.examples import Examples, input_name
+from mlflow_interp.core.findings import Finding
 from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
 
-MOST_BYTES = 600_000  # approximate bytes of all images of one method; more inputs have smaller images
+MOST_BYTES = 900_000  # approximate bytes of all tiles of one method; more inputs have smaller tiles
+MOST_BYTES_OF_IMAGES = 1_200_000  # of the images of its inputs, which are drawn large
 SMALLEST = 64  # pixels of the longer side of an image
 LARGEST = 256
 _BYTES_A_PIXEL = 0.28  # of base64; photographs take 0.28, noisy images up to 0.4
@@ -49,17 +51,23 @@ class View:
         headline: the main finding, in a sentence.
         inputs: one row per input, see `rows`.
         panel: a panel next to the tiles, drawn by the kind's own script, or None.
+        overview: all inputs, see `drawing.overview`; None if the method has seen a selection only.
+        findings: sentences that hold for all inputs.
+        heat: heatmaps that the page draws over the image of each input, see `drawing.heat`; else None.
     """
 
     title: str
     headline: str
     inputs: Sequence[Mapping[str, Any]]
     panel: Panel | None = None
+    overview: Mapping[str, Any] | None = None
+    findings: Sequence[Finding] = ()
+    heat: Mapping[str, Any] | None = None
 
 
-def side_of(count: int) -> int:
-    """The maximum side in pixels of each of `count` images, so that all take about `MOST_BYTES`."""
-    return int(np.clip(math.sqrt(MOST_BYTES / _BYTES_A_PIXEL / max(1, count)), SMALLEST, LARGEST))
+def side_of(count: int, most_bytes: int = MOST_BYTES) -> int:
+    """The maximum side in pixels of each of `count` images, so that all take about `most_bytes`."""
+    return int(np.clip(math.sqrt(most_bytes / _BYTES_A_PIXEL / max(1, count)), SMALLEST, LARGEST))
 
 
 def tile(pixels: np.ndarray, side: int = LARGEST) -> str:
@@ -93,7 +101,7 @@ def rows(
     for position, index in enumerate(shown):
         row = facts(examples, index)
         if images is not None:
-            row["picture"] = tile(images[position], side_of(len(shown)))
+            row["picture"] = tile(images[position], side_of(len(shown), MOST_BYTES_OF_IMAGES))
         row["tiles"] = [
             [caption, tile(pixels, side)] for caption, pixels in (tiles[position] if tiles else ())
         ]
@@ -125,7 +133,7 @@ def facts(examples: Examples, index: int) -> dict[str, Any]:
     if not examples.has_classes:
         return {
             "index": int(examples.indices[index]),
-            "name": examples.names[index],
+            "name": input_name(examples.names[index], int(examples.indices[index])),
             "label": None,
             "labelName": None,
             "predicted": None,
@@ -137,7 +145,7 @@ def facts(examples: Examples, index: int) -> dict[str, Any]:
     probabilities += [None] * (len(classes) - len(probabilities))
     return {
         "index": int(examples.indices[index]),
-        "name": examples.names[index],
+        "name": input_name(examples.names[index], int(examples.indices[index])),
         "label": None if label == UNKNOWN else label,
         "labelName": None if label == UNKNOWN else name(label),
         "predicted": int(classes[0]) if classes else None,

@@ -70,7 +70,7 @@ class Streaming(Method[R]):
     Attributes:
         needs_model: whether it needs the model's predictions or tensors.
         needs_examples: whether its result has one row per input.
-        needs_thumbnails: whether it shows a thumbnail of every input.
+        needs_thumbnails: whether it shows a thumbnail of every input, however many.
         columns: its own values for each input, by name.
     """
 

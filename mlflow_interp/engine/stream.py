@@ -17,6 +17,8 @@ from mlflow_interp.engine.parts import Part, Parts
 from mlflow_interp.exceptions import InterpretationError
 from mlflow_interp.progress import track
 
+MOST_THUMBNAILS = 20_000  # of more inputs, only methods that need them keep thumbnails: they fill the memory
+
 
 class Stream:
     """One pass over all inputs.
@@ -126,6 +128,10 @@ def _examples(
 ) -> ExampleAccumulator | None:
     if not any(method.needs_examples for method in methods.values()):
         return None
-    wants_thumbnails = any(method.needs_thumbnails for method in methods.values())
-    side = most_side(batch.total) if wants_thumbnails else None
-    return ExampleAccumulator(batch.class_names, shown, thumbnail_side=side)
+    needs_thumbnails = any(method.needs_thumbnails for method in methods.values())
+    return ExampleAccumulator(
+        batch.class_names,
+        shown,
+        thumbnail_side=most_side(batch.total),
+        most_thumbnails=None if needs_thumbnails else MOST_THUMBNAILS,
+    )

@@ -14,7 +14,7 @@ from mlflow_interp.report.manifest import inputs_identity
 from mlflow_interp.report.view_file import VIEW_VERSION
 
 # Views may come from elsewhere: a URI that isn't an image is not put into the page.
-_IMAGE = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+_IMAGE = re.compile(r"data:image/(?:png|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2}")
 _LONGEST = 200  # characters of a name
 
 
@@ -56,7 +56,7 @@ class Images:
 
 
 def is_image(source: Any) -> bool:
-    """Whether a value is the data: URI of a PNG or JPEG, and nothing else."""
+    """Whether a value is the data: URI of a PNG, JPEG or WebP, and nothing else."""
     return isinstance(source, str) and bool(_IMAGE.fullmatch(source))
 
 
@@ -99,13 +99,35 @@ def _input_set(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
             stored = inputs_by_index.setdefault(candidate["index"], candidate)
             stored["picture"] = max(stored["picture"] or "", candidate["picture"] or "", key=len) or None
     inputs = [inputs_by_index[index] for index in sorted(inputs_by_index)]
+    first = entries[0].manifest["inputs"]
+    overview = _overview(entries, images)
     for each in inputs:
         each["picture"] = images.place(each["picture"], entries[0].place)
-    first = entries[0].manifest["inputs"]
     return {
         "name": f"{style.counted(int(first['count']))} of {str(first['source'])[:_LONGEST]}",
         "count": int(first["count"]),
         "inputs": inputs,
+        "overview": overview,
+    }
+
+
+def _overview(entries: Sequence[Entry], images: Images) -> dict[str, Any] | None:
+    """Names, labels and thumbnails of all inputs, from the method that holds most of them."""
+    candidates = [entry.view["steps"][-1]["overview"] for entry in entries if entry.view]
+    overview = max(filter(None, candidates), key=lambda each: len(each["indices"]), default=None)
+    if overview is None:
+        return None
+    thumbnails = overview["thumbnails"]
+    source = thumbnails and images.place(thumbnails["source"], entries[0].place)
+    return {
+        "indices": [int(index) for index in overview["indices"]],
+        "names": [str(name)[:_LONGEST] for name in overview["names"]],
+        "labels": [int(label) for label in overview["labels"]],
+        "classes": {str(int(index)): str(name)[:_LONGEST] for index, name in overview["classes"].items()},
+        "values": overview["values"],
+        "thumbnails": None
+        if source is None
+        else {"source": source, "side": int(thumbnails["side"]), "columns": int(thumbnails["columns"])},
     }
 
 
@@ -130,7 +152,17 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
         "headline": step["headline"],
         "panel": _panel(step["panel"]),
         "rows": rows,
+        "overview": _predictions(step["overview"]),
+        "findings": [{"text": str(each["text"]), "about": dict(each["about"])} for each in step["findings"]],
+        "heat": step["heat"] and dict(step["heat"]),
     }
+
+
+def _predictions(overview: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What the model predicted for all inputs at a step."""
+    if overview is None:
+        return None
+    return {name: list(overview[name]) for name in ("indices", "predicted", "confidence")}
 
 
 def _panel(panel: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from mlflow_interp.drawing.page import render
 from mlflow_interp.method_registry import panel_scripts
 from mlflow_interp.report import reproduce, view_file
 from mlflow_interp.report.folder import Entry
+from mlflow_interp.report.metric_meanings import meaning_of
 from mlflow_interp.report.run_inputs import Images, is_image, usable, walk
 
 BUDGET = 5_000_000  # bytes of a page
@@ -50,7 +51,7 @@ def _page(entries: Sequence[Entry], budget: int, about: Mapping[str, Any]) -> st
     kinds = {step["panel"]["kind"] for step in steps if step["panel"]}
     return render(
         "report/run_page.html",
-        "report/run_page.js",
+        "report/workbench.js",
         panels={kind: panel_scripts()[kind] for kind in kinds},
         title="Interpretations",
         models=_models(entries),
@@ -89,7 +90,12 @@ def _models(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
 
 
 def _figure(entry: Entry, images: Images) -> str | None:
-    """The figure as a data: URI, None if it can't be read or doesn't fit."""
+    """The figure of a method of which the workbench shows nothing, as a data: URI.
+
+    None if the workbench shows the same, if the figure can't be read, or if it doesn't fit.
+    """
+    if entry.view and view_file.is_interactive(entry.view["steps"][-1]):
+        return None
     stored = (entry.view or {}).get("figure")
     try:
         source = str(stored) if is_image(stored) else view_file.small_figure(entry.figure)
@@ -114,7 +120,11 @@ def _section(entry: Entry, figure: str | None, images: Images) -> dict[str, Any]
         "left_out": images.left_out[entry.place],
         "over": view.get("over"),
         "charts": lines,
-        "metrics": {name: value for name, value in manifest["metrics"].items() if name not in charted},
+        "metrics": [
+            {"name": name, "value": value, "meaning": meaning_of(manifest["method"], name)}
+            for name, value in manifest["metrics"].items()
+            if name not in charted
+        ],
         "options": {name: value for name, value in manifest["parameters"].items() if name in given},
         "defaults": {name: value for name, value in manifest["parameters"].items() if name not in given},
         "skipped": dict(list(manifest["inputs"]["skipped"].items())[:_MOST_SKIPPED]),

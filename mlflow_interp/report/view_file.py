@@ -13,9 +13,10 @@ from typing import Any
 
 from PIL import Image
 
+from mlflow_interp.core import findings
 from mlflow_interp.drawing.view import View
 
-VIEW_VERSION = 2  # 2: `panel` instead of `scatter` and `matrix`
+VIEW_VERSION = 3  # 2: `panel` instead of `scatter` and `matrix`; 3: `overview`, `findings`, `heat`
 #: By the name of a field of version 1, the kind whose panel it is.
 _PANELS_OF_1 = {"scatter": "embedding", "matrix": "confusion_matrix"}
 MOST_OF_STEPS = 1_000_000  # bytes of all steps together
@@ -62,24 +63,55 @@ def as_json(
         "headline": view.headline,
         "inputs": list(view.inputs),
         "panel": None if view.panel is None else {"kind": view.panel.kind, "data": view.panel.data},
+        "overview": view.overview,
+        "findings": findings.as_json(view.findings),
+        "heat": view.heat,
     }
     return _packed(view.title, figure, "step", series or {}, [step])
 
 
+def is_interactive(step: Mapping[str, Any]) -> bool:
+    """Whether the workbench shows something of a method, so that its figure would be the same again."""
+    return bool(step.get("panel") or step.get("heat") or any(row.get("tiles") for row in step["inputs"]))
+
+
 def upgraded(view: dict[str, Any]) -> dict[str, Any]:
     """The content of index.json in the form of this version; damaged or later content is unchanged."""
-    if view.get("schema_version") != 1 or not isinstance(view.get("steps"), list):
+    version = view.get("schema_version")
+    if version not in (1, 2) or not isinstance(view.get("steps"), list):
         return view
-    return view | {"schema_version": VIEW_VERSION, "steps": [_upgraded_step(step) for step in view["steps"]]}
+    try:
+        steps = [_upgraded_step(step, version) for step in view["steps"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return view
+    return view | {"schema_version": VIEW_VERSION, "steps": steps}
 
 
-def _upgraded_step(step: Any) -> Any:
+def _upgraded_step(step: Any, version: int) -> Any:
     if not isinstance(step, dict):
         return step
-    data = {kind: step[name] for name, kind in _PANELS_OF_1.items() if step.get(name) is not None}
-    panels = [{"kind": kind, "data": each} for kind, each in data.items()]
-    others = {name: value for name, value in step.items() if name not in _PANELS_OF_1}
-    return others | {"panel": panels[0] if panels else None}
+    if version == 1:
+        data = {kind: step[name] for name, kind in _PANELS_OF_1.items() if step.get(name) is not None}
+        panels = [{"kind": kind, "data": each} for kind, each in data.items()]
+        others = {name: value for name, value in step.items() if name not in _PANELS_OF_1}
+        step = others | {"panel": panels[0] if panels else None}
+    return step | {"overview": _overview_of(step.get("panel")), "findings": [], "heat": None}
+
+
+def _overview_of(panel: Any) -> dict[str, Any] | None:
+    """The overview of an earlier version, in which only the panel of an embedding knew all inputs."""
+    if not isinstance(panel, dict) or panel.get("kind") != "embedding":
+        return None
+    points = panel["data"]
+    classes = {index: name for index, (name, _) in points["classes"].items()}
+    return {
+        "count": len(points["indices"]) + points.get("more", 0),
+        **{name: points[name] for name in ("indices", "names", "labels", "predicted")},
+        "confidence": [None] * len(points["indices"]),
+        "values": (points.get("values") or {}).get("lines"),
+        "classes": classes,
+        "thumbnails": None,
+    }
 
 
 def over_steps(
@@ -98,8 +130,11 @@ def over_steps(
     shown = evenly_spaced(numbers, max(1, MOST_OF_STEPS // max(map(len, contents.values()))))
     steps = [json.loads(contents[number])["steps"][0] | {"step": number} for number in shown]
     for step in steps[:-1]:
+        # The same as in the last step.
         for row in step["inputs"]:
-            row.pop("picture", None)  # the same as in the last step
+            row.pop("picture", None)
+        if step.get("overview"):
+            step["overview"]["thumbnails"] = None
     return _packed(json.loads(contents[numbers[-1]])["title"], figure, "epoch", series, steps)
 
 
@@ -119,7 +154,7 @@ def _packed(
     content = {
         "schema_version": VIEW_VERSION,
         "title": title,
-        "figure": None if figure is None else small_figure(figure),
+        "figure": None if figure is None or is_interactive(steps[-1]) else small_figure(figure),
         "over": over,
         "series": {name: [list(point) for point in points] for name, points in series.items()},
         "steps": steps,

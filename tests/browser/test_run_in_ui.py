@@ -176,7 +176,7 @@ def test_page_of_the_run_has_every_method(opened):
     page = opened("artifacts/interpretations/index.html")
     frame = page.frame_locator("iframe").first
     for method in method_names():
-        expect(frame.get_by_text(method).first).to_be_visible(timeout=FIRST_TIME)
+        expect(frame.locator(f"#section-{method} > summary")).to_be_visible(timeout=FIRST_TIME)
 
 
 def test_predictions_are_a_table(opened):

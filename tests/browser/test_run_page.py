@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -10,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
 
 from docs.pictures import browser_page
+from mlflow_interp.kinds.heatmap import tiles as heatmap_tiles
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import run_page, view_file
 from mlflow_interp.report.folder import read_entries, read_view
@@ -76,76 +81,145 @@ def opened(tab, tmp_path):
     assert problems == []
 
 
-def source_of(tab, place, tile=0):
-    return tab.locator(f".view[data-place={place}] img").nth(tile).get_attribute("src")
-
-
-def test_arrow_keys_walk_through_the_inputs_of_all_methods(opened, run):
-    tab = opened(run_page.page(run, "r"))
-    expect(tab.locator("#name")).to_have_text("<b>0</b>")
-    first = [source_of(tab, place) for place in ("gradcam", "saliency", "caricature")]
-    tab.keyboard.press("ArrowRight")
-    expect(tab.locator("#name")).to_have_text("<b>1</b>")
-    second = [source_of(tab, place) for place in ("gradcam", "saliency", "caricature")]
-    assert not set(first) & set(second)
-    expect(tab.locator("#verdict")).to_have_text("✓ coffee")
-    expect(tab.locator(".view[data-place=confusion_matrix] figcaption")).to_contain_text(
-        "coffee (2): 2 coffee"
+def drawn(tab):
+    """Wait until the large image is that of the chosen input and look; return its pixels as a data: URI."""
+    tab.wait_for_function(
+        """() => document.querySelector("#large").dataset.drawn?.split(" ")[0]
+        === String(workbench.state.index)"""
     )
-    tab.keyboard.press("ArrowLeft")
-    tab.keyboard.press("ArrowLeft")
-    expect(tab.locator("#name")).to_have_text("<b>9</b>")
+    return tab.evaluate("document.querySelector('#large').toDataURL()")
+
+
+def chosen(tab, name):
+    expect(tab.locator("#name")).to_have_text(name)
     expect(tab.locator("#thumbs button[aria-current=true]")).to_have_count(1)
+
+
+def look(tab, place, number=0):
+    tab.locator(f".look[data-place={place}]").nth(number).click()
+
+
+def test_arrow_keys_walk_through_the_inputs(opened, run):
+    tab = opened(run_page.page(run, "r"))
+    tab.locator("#thumbs button").first.click()
+    chosen(tab, "<b>0</b>")
+    images = {}
+    for place in ("gradcam", "saliency", "caricature"):
+        look(tab, place)
+        images[place] = drawn(tab)
+    tab.keyboard.press("ArrowRight")
+    chosen(tab, "<b>1</b>")
+    expect(tab.locator("#verdict")).to_contain_text("✓ predicted coffee")
+    for place, image in images.items():
+        look(tab, place)
+        assert drawn(tab) != image
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("ArrowLeft")
+    chosen(tab, "<b>9</b>")
+
+
+def test_it_starts_with_the_most_confident_error(opened, run):
+    chosen(opened(run_page.page(run, "r")), re.compile("<b>[38]</b>"))
 
 
 LOADED = """[...document.images].filter((image) => !image.closest("[hidden]"))
     .every((image) => image.complete && image.naturalWidth > 0)"""
 SILENT = """[...document.images].filter((image) => !image.alt && !image.closest("button[aria-label]"))
-    .concat([...document.querySelectorAll("canvas")].filter((each) => each.ariaLabel.length < 20))
+    .concat([...document.querySelectorAll("canvas:not([aria-hidden])")].filter(({ariaLabel}) => !ariaLabel))
     .map((each) => each.outerHTML.slice(0, 80))"""
 
 
-def test_every_picture_is_there_and_has_a_text(opened, run):
+def test_every_image_is_there_and_has_a_text(opened, run):
     tab = opened(run_page.page(run, "r"))
     assert tab.evaluate(LOADED)
     assert tab.evaluate(SILENT) == []
 
 
-def test_a_point_on_the_map_chooses_its_input_everywhere(opened, run):
-    tab = opened(run_page.page(run, "r"))
-    canvas = tab.locator(".view[data-place=umap] canvas").first
-    across, down = tab.evaluate(
-        """() => { const map = data.methods.find((each) => each.place === "umap").steps[0].panel.data;
-        const places = unpack(map.layers[0].places, Uint16Array), at = 2 * map.indices.indexOf(7);
-        return [places[at] / 1000, 1 - places[at + 1] / 1000]; }"""
-    )
-    box = canvas.bounding_box()
-    canvas.click(position={"x": 10 + across * (box["width"] - 20), "y": 10 + down * (box["width"] - 20)})
-    expect(tab.locator("#name")).to_have_text("<b>7</b>")
-    expected = data_of(tab)["images"][tiles_of(tab, "gradcam", 7)[0][1]]
-    assert source_of(tab, "gradcam") == expected
-    expect(tab.locator(".view[data-place=umap] canvas").first).to_have_attribute(
-        "aria-label", re.compile("<b>7</b> lies beside")
-    )
+def test_heat_is_drawn_as_in_the_figure(opened):
+    """The pixels of the canvas equal the tile that the figure shows, except for rounding."""
+    pixels = np.random.default_rng(4).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8)
+    shown = examples(1, pictures=pixels)
+    result = results(shown)["gradcam"]
+    tab = opened(run_page.page(entries(shown, methods=["gradcam"]), "r"))
+    look(tab, "gradcam")
+    content = base64.b64decode(drawn(tab).split(",")[1])
+    canvas = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), float)
+    tile = heatmap_tiles.make_tiles(result).pixels[0][1]
+    expected = np.asarray(Image.fromarray(tile).resize(canvas.shape[1::-1], Image.Resampling.NEAREST), float)
+    # The figure's tile has fewer pixels, so heat is interpolated at other points.
+    assert np.abs(canvas - expected).mean() < 4
+    tab.locator("#opacity").fill("0")
+    plain = np.asarray(Image.open(io.BytesIO(base64.b64decode(drawn(tab).split(",")[1]))).convert("RGB"))
+    assert (plain[14::28, 14::28] == pixels[0]).all()
 
 
 def data_of(tab):
     return json.loads(tab.locator("#data").text_content())
 
 
-def tiles_of(tab, place, index_):
-    method = next(each for each in data_of(tab)["methods"] if each["place"] == place)
-    return method["steps"][0]["rows"][str(index_)]["tiles"]
+def point_of(tab, index):
+    """Where a point of the map is on the canvas."""
+    return tab.evaluate(
+        """(index) => { const map = data.methods.find((each) => each.place === "umap").steps[0].panel.data;
+        const places = unpack(map.layers.at(-1).places, Uint16Array), at = 2 * map.indices.indexOf(index);
+        const { clientWidth, clientHeight } = document.querySelector(".embedding canvas");
+        const side = Math.min(clientWidth, clientHeight) - 28;
+        return [(clientWidth - side) / 2 + places[at] / 1000 * side,
+                (clientHeight - side) / 2 + (1 - places[at + 1] / 1000) * side]; }""",
+        index,
+    )
 
 
-def test_a_cell_of_the_matrix_walks_through_its_inputs(opened, run):
+def test_a_point_on_the_map_chooses_its_input(opened, run):
     tab = opened(run_page.page(run, "r"))
-    canvas = tab.locator(".view[data-place=confusion_matrix] canvas")
+    tab.get_by_role("tab", name="UMAP").click()
+    x, y = point_of(tab, 7)
+    tab.locator(".embedding canvas").click(position={"x": x, "y": y})
+    chosen(tab, "<b>7</b>")
+    label = re.compile("<b>7</b> is closest to")
+    expect(tab.locator(".embedding canvas")).to_have_attribute("aria-label", label)
+    expect(tab.locator(".neighbour")).to_have_count(6)
+    tab.locator(".neighbour").first.click()
+    expect(tab.locator("#name")).not_to_have_text("<b>7</b>")
+
+
+def test_a_lasso_leaves_what_it_holds(opened, run):
+    tab = opened(run_page.page(run, "r"))
+    tab.get_by_role("tab", name="UMAP").click()
+    tab.get_by_role("button", name="Lasso").click()
+    box = tab.locator(".embedding canvas").bounding_box()
+    x, y = point_of(tab, 7)
+    x, y = box["x"] + x, box["y"] + y
+    tab.mouse.move(x - 9, y - 9)
+    tab.mouse.down()
+    for across, down in ((9, -9), (9, 9), (-9, 9)):
+        tab.mouse.move(x + across, y + down, steps=4)
+    tab.mouse.up()
+    expect(tab.locator("#filtertext")).to_have_text(re.compile("inputs selected on the map"))
+    chosen(tab, "<b>7</b>")
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#thumbs button")).to_have_count(COUNT)
+
+
+def test_the_map_is_coloured_by_other_facts(opened, run):
+    tab = opened(run_page.page(run, "r"))
+    tab.get_by_role("tab", name="UMAP").click()
+    tab.get_by_label("Colour by").select_option("correct")
+    expect(tab.locator(".legend")).to_have_text("correctwrong")
+    tab.get_by_label("Colour by").select_option("confidence")
+    expect(tab.locator(".legend")).to_contain_text("100%")
+
+
+def test_a_cell_of_the_matrix_shows_its_inputs(opened, run):
+    tab = opened(run_page.page(run, "r"))
+    tab.get_by_role("tab", name="Confusion matrix").click()
+    tab.get_by_role("button", name="rocket predicted as camera: 2 of").click()
+    expect(tab.locator("#filtertext")).to_have_text("rocket predicted as camera")
+    expect(tab.locator("#thumbs button")).to_have_count(2)
     for name in ("<b>3</b>", "<b>8</b>", "<b>3</b>"):
-        side = canvas.bounding_box()["width"]
-        canvas.click(position={"x": side * 0.9, "y": side * 0.7})  # rocket, taken for camera
-        expect(tab.locator("#name")).to_have_text(name)
-        expect(tab.locator("#verdict")).to_have_text("✕ predicted camera, is rocket")
+        chosen(tab, name)
+        expect(tab.locator("#verdict")).to_have_text(re.compile("✕ predicted camera with .*, label rocket"))
+        tab.keyboard.press("ArrowRight")
 
 
 def test_a_damaged_panel_costs_itself_only(opened, run):
@@ -154,18 +228,20 @@ def test_a_damaged_panel_costs_itself_only(opened, run):
     tab = opened(
         run_page.page([replace(each, view=damaged) if each.place == "umap" else each for each in run], "r")
     )
-    tab.keyboard.press("ArrowRight")
-    expect(tab.locator("#name")).to_have_text("<b>1</b>")
-    expect(tab.locator(".view[data-place=umap]")).to_have_count(0)
-    expect(tab.locator(".view[data-place=confusion_matrix] canvas")).to_have_count(1)
+    tab.locator("#thumbs button").nth(1).click()
+    chosen(tab, "<b>1</b>")
+    tab.get_by_role("tab", name="UMAP").click() if tab.get_by_role("tab", name="UMAP").count() else None
+    expect(tab.get_by_role("tab")).to_have_text(["Confusion matrix"])
+    expect(tab.locator(".cells button").first).to_be_visible()
 
 
-def test_what_version_1_wrote_opens_with_its_panels(opened):
+def test_files_of_version_1_open_with_their_panels(opened):
     tab = opened(run_page.page(read_entries(CONTRACT_1), "r"))
-    expect(tab.locator(".view[data-place=umap] canvas")).to_have_count(2)
-    expect(tab.locator(".view[data-place=confusion_matrix] canvas")).to_have_count(1)
-    tab.keyboard.press("ArrowRight")
+    expect(tab.get_by_role("tab")).to_have_count(2)
+    tab.locator("#thumbs button").nth(1).click()
     expect(tab.locator("#name")).to_have_text("photograph 1.jpg")
+    tab.get_by_role("tab", name="UMAP").click()
+    expect(tab.locator(".embedding canvas")).to_have_attribute("aria-label", re.compile("photograph 1.jpg"))
     assert tab.evaluate(LOADED)
 
 
@@ -173,46 +249,83 @@ def test_filters_leave_what_was_asked_for(opened, run):
     tab = opened(run_page.page(run, "r"))
     tab.click("#wrong")
     expect(tab.locator("#thumbs button")).to_have_count(2)
-    expect(tab.locator("#name")).to_have_text("<b>3</b>")
-    tab.keyboard.press("ArrowRight")
-    expect(tab.locator("#name")).to_have_text("<b>8</b>")
     tab.click("#all")
     tab.select_option("#class", label="cat")
     expect(tab.locator("#thumbs button")).to_have_count(2)
-    expect(tab.locator("#name")).to_have_text("<b>0</b>")
+    chosen(tab, "<b>0</b>")
+
+
+def test_inputs_are_ordered(opened, run):
+    tab = opened(run_page.page(run, "r"))
+    tab.select_option("#order", "errors first")
+    names = [each.get_attribute("title") for each in tab.locator("#thumbs button").all()]
+    assert set(names[:2]) == {"<b>3</b>", "<b>8</b>"}
+    tab.select_option("#order", "position")
+    assert tab.locator("#thumbs button").first.get_attribute("title") == "<b>0</b>"
 
 
 def test_it_says_how_many_of_many_inputs_are_shown(opened, run):
-    expect(opened(run_page.page(run, "r")).locator("#all")).to_have_text("All 10")
+    expect(opened(run_page.page(run, "r")).locator("#all")).to_have_text("All (10)")
     many = [
         replace(each, manifest={**each.manifest, "inputs": {**each.manifest["inputs"], "count": 20_000}})
         for each in run
     ]
-    expect(opened(run_page.page(many, "r")).locator("#all")).to_have_text("10 of 20,000")
+    expect(opened(run_page.page(many, "r")).locator("#all")).to_have_text("All (10 of 20,000)")
 
 
-def test_the_surest_mistake_is_a_click_away(opened, run):
+def test_a_finding_shows_its_inputs(opened, run):
     tab = opened(run_page.page(run, "r"))
-    line = tab.locator("#glance li", has_text="surest mistake")
-    name = line.locator("button").text_content()
-    assert name in ("<b>3</b>", "<b>8</b>")
-    line.locator("button").click()
-    expect(tab.locator("#name")).to_have_text(name)
+    expect(tab.locator("#findings li").first).to_have_text("8 of 10 inputs are predicted correctly (80.0%).")
+    tab.locator("#findings button", has_text="rocket is predicted as camera in 2 of 2 cases.").click()
+    expect(tab.locator("#thumbs button")).to_have_count(2)
+    tab.locator("#unfilter").click()
+    expect(tab.locator("#thumbs button")).to_have_count(COUNT)
 
 
-def test_arrow_keys_walk_through_epochs(opened, trained):
+def test_one_epoch_control_drives_everything(opened, trained):
     tab = opened(run_page.page([trained], "r"))
-    tab.keyboard.press("ArrowRight")
-    tab.keyboard.press("ArrowRight")
-    tab.keyboard.press("ArrowRight")
+    tab.locator("#thumbs button").nth(3).click()
     expect(tab.locator("#at")).to_have_text("2")
-    expect(tab.locator("#verdict")).to_have_text("✕ predicted camera, is rocket")
+    expect(tab.locator("#verdict")).to_have_text(re.compile("✕ predicted camera .*, label rocket"))
+    expect(tab.locator("#findings")).to_contain_text("8 of 10 inputs are predicted correctly")
+    tab.locator("details.method summary").first.click()
     expect(tab.locator(".chart output").first).to_have_text("0.8")
+    tab.locator("#thumbs button").nth(3).focus()
     tab.keyboard.press("ArrowUp")
     expect(tab.locator("#at")).to_have_text("1")
-    expect(tab.locator("#verdict")).to_have_text("✓ rocket")
+    expect(tab.locator("#verdict")).to_have_text(re.compile("✓ predicted rocket"))
     expect(tab.locator(".chart output").first).to_have_text("0.5")
-    expect(tab.locator("#wrong")).to_have_text("Wrong 0")
+    expect(tab.locator("#wrong")).to_have_text("Errors (0)")
+    expect(tab.locator("#findings li").first).to_have_text("All 10 labelled inputs are predicted correctly.")
+
+
+def test_the_theme_is_switched_and_remembered(opened, run):
+    tab = opened(run_page.page(run, "r"))
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert tab.evaluate(ground) == "rgb(255, 255, 255)"
+    tab.get_by_role("button", name="Use dark colours").click()
+    assert tab.evaluate(ground) == "rgb(13, 17, 23)"
+    tab.reload()
+    assert tab.evaluate(ground) == "rgb(13, 17, 23)"
+    tab.get_by_role("button", name="Use light colours").click()
+    assert tab.evaluate(ground) == "rgb(255, 255, 255)"
+    tab.evaluate("localStorage.clear()")
+
+
+def test_axe_finds_no_violation(opened, run, trained):
+    for page in (run_page.page(run, "r"), run_page.page([trained], "r")):
+        for scheme in ("light", "dark"):
+            tab = opened(page, scheme=scheme)
+            tab.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+            for face in tab.get_by_role("tab").all():
+                face.click()
+                assert violations(tab) == []
+
+
+def violations(tab):
+    """What axe-core finds, each with an example."""
+    found = Axe().run(tab).response["violations"]
+    return [(each["id"], each["help"], each["nodes"][0]["html"][:200]) for each in found]
 
 
 #: The contrast of every text that is seen, as WCAG 2 counts it, and where it stands.
@@ -261,10 +374,11 @@ def test_copying_falls_back_to_selecting_in_a_sandboxed_frame(opened, run, tab, 
     )
     tab.goto((tmp_path / "frame.html").as_uri())
     frame = tab.frame_locator("iframe")
-    frame.locator("#next").click()
+    frame.locator("#thumbs button").nth(1).click()
     expect(frame.locator("#name")).to_have_text("<b>1</b>")
-    frame.locator("details", has_text="Make it again").first.locator("> summary").click()
-    button = frame.locator("[data-copy]").nth(1)
+    frame.locator("details.method > summary").first.click()
+    frame.locator("details.method").first.locator("details > summary", has_text="Reproduce").click()
+    button = frame.locator("details.method [data-copy]").nth(1)
     button.click()
     expect(button).to_have_text(re.compile("Copied|Selected: press Ctrl"))
     selected = tab.frames[1].evaluate("getSelection().toString()")

@@ -237,7 +237,7 @@ def test_outside_a_training_too(data, tmp_path):
     with pytest.raises(OptionError, match="has no output 'colour'"):
         mlflow_interp.visualize_gradcam(model, inputs, output="colour", log=False)
     with pytest.raises(
-        mlflow_interp.exceptions.InputsError, match="labels are given for 'kind', 'size'; choose"
+        mlflow_interp.exceptions.InputsError, match="labels are given for the outputs 'kind', 'size'; choose"
     ):
         mlflow_interp.load_inputs(inputs, mlflow_interp.load_model(built("keys")), labels=labels)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlflow_interp.core.findings import find
+from mlflow_interp.drawing.overview import make_overview
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.caricature.tiles import make_tiles, notes_of
 
@@ -25,4 +27,6 @@ def view(result: CaricatureResult, tiles: Tiles | None = None) -> View:
             tiles=tiles.captioned(last=len(result.layers)),
             notes=[[text for text, _ in notes_of(result, row)] for row in tiles.rows],
         ),
+        overview=make_overview(result.examples),
+        findings=find(result.examples),
     )

@@ -182,8 +182,7 @@ function blocks(shown, zoom) {
 const light = (hex) => [1, 3, 5].reduce((sum, at) => sum + parseInt(hex.slice(at, at + 2), 16), 0);
 function scale(many) {
   const { shades } = data;
-  const ordered =
-    darkScheme.matches && light(shades[0]) > light(shades.at(-1)) ? [...shades].reverse() : shades;
+  const ordered = isDark() && light(shades[0]) > light(shades.at(-1)) ? [...shades].reverse() : shades;
   const kept = many ? ordered.slice(5) : ordered;
   return kept.map((shade, at) => [at / (kept.length - 1), shade]);
 }
@@ -609,15 +608,15 @@ if (multi)
 find("normalize").value = state.normalize;
 suggest(find("names"), names);
 show();
-const plot = find("plot");
-plot.on("plotly_hover", ({ points }) => hover(cellAt(points[0].pointIndex)));
-plot.on("plotly_unhover", card.hide);
-plot.on("plotly_click", ({ event }) => choose(cellAt(blockAt(event))));
+const matrixPlot = find("plot");
+matrixPlot.on("plotly_hover", ({ points }) => hover(cellAt(points[0].pointIndex)));
+matrixPlot.on("plotly_unhover", card.hide);
+matrixPlot.on("plotly_click", ({ event }) => choose(cellAt(blockAt(event))));
 // Two quick clicks on different cells are a double click too; with nothing to undo, the second must count.
-plot.on("plotly_doubleclick", () => {
+matrixPlot.on("plotly_doubleclick", () => {
   if (state.focus !== null || state.zoom) showAll();
 });
-plot.on("plotly_relayout", (change) => {
+matrixPlot.on("plotly_relayout", (change) => {
   const range = (name) =>
     change[`${name}.range[0]`] === undefined
       ? state.zoom?.[name[0]]
@@ -627,8 +626,8 @@ plot.on("plotly_relayout", (change) => {
   state.zoom = { x: range("xaxis") ?? [-0.5, size - 0.5], y: range("yaxis") ?? [size - 0.5, -0.5] };
   draw();
 });
-onArrowKeys(plot, walk);
-plot.addEventListener("blur", card.hide);
+onArrowKeys(matrixPlot, walk);
+matrixPlot.addEventListener("blur", card.hide);
 find("all").addEventListener("click", showAll);
 find("normalize").addEventListener("change", (event) => {
   state.normalize = event.target.value;
@@ -655,4 +654,4 @@ find("find").addEventListener("input", (event) => {
   else if (!event.target.value && state.focus !== null) showAll();
 });
 addEventListener("resize", draw);
-darkScheme.addEventListener("change", draw);
+onThemeChange(draw);

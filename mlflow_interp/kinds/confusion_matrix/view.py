@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_interp.core.findings import Finding, of_counts
 from mlflow_interp.drawing.view import Panel, View, rows
 from mlflow_interp.kinds.confusion_matrix.text import headline
 
@@ -32,6 +33,7 @@ def view(
         if result.multi_label or result.unit != "inputs"
         else rows(result.examples, thumbnails=result.thumbnails),
         panel=None if result.multi_label else Panel("confusion_matrix", _matrix(result)),
+        findings=_findings(result),
     )
 
 
@@ -53,3 +55,13 @@ def _matrix(result: ConfusionMatrixResult) -> dict[str, Any]:
         "cells": cells.tolist(),
         "more": len(true) - len(cells),
     }
+
+
+def _findings(result: ConfusionMatrixResult) -> list[Finding]:
+    """What the counts say of all inputs."""
+    if result.multi_label or result.unit != "inputs":
+        return []
+    true, predicted = np.nonzero(result.counts)
+    cells = zip(true.tolist(), predicted.tolist(), strict=True)
+    counts = dict(zip(cells, result.counts[true, predicted].tolist(), strict=True))
+    return of_counts(counts, lambda index: result.names[index])

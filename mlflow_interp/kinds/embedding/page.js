@@ -181,4 +181,4 @@ find("find")?.addEventListener("input", (event) => {
   wanted = occurring.find((each) => each.name === event.target.value)?.index ?? null;
   show();
 });
-darkScheme.addEventListener("change", show);
+onThemeChange(show);

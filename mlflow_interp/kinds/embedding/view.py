@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.regression import value_lines, value_text
+from mlflow_interp.core.findings import find
+from mlflow_interp.core.regression import value_text
+from mlflow_interp.drawing.overview import make_overview, sample
 from mlflow_interp.drawing.palette import UNKNOWN_COLOUR
 from mlflow_interp.drawing.view import Panel, View, rows
 from mlflow_interp.kinds.embedding.figure import Legend
@@ -23,7 +25,6 @@ from mlflow_interp.kinds.embedding.points import (
 if TYPE_CHECKING:
     from mlflow_interp.kinds.embedding.result import EmbeddingResult
 
-MOST_POINTS = 1_500  # on the page of a run; the method's own page shows more
 _LARGEST_COORDINATE = 1_000  # coordinates are integers from 0 to this
 
 
@@ -40,45 +41,42 @@ def view(result: EmbeddingResult, *, legend: Legend = "shared", point_size: floa
         headline=f"{layer}: {', '.join(texts)}" if texts else layer,
         inputs=rows(result.examples, thumbnails=result.thumbnails),
         panel=Panel("embedding", scatter(result)),
+        overview=make_overview(result.examples),
+        findings=find(result.examples),
     )
 
 
 def scatter(result: EmbeddingResult) -> dict[str, Any]:
-    """Points in the form that the page draws: lists of indices, names, labels, predictions and positions."""
+    """Points in the form that the page draws: indices, colours, positions. The overview has the rest."""
     examples = result.examples
     by = point_colours([result])
     colours = dict(zip(by.indices, by.colours, strict=True)) if isinstance(by, ClassColours) else {}
-    # The inputs that are shown have images and are always on the page.
-    sample = np.union1d(examples.shown_rows, examples.balanced_sample(MOST_POINTS))
-    classes = sorted({*examples.labels[sample].tolist(), *examples.classes[sample, 0].tolist()} - {UNKNOWN})
+    rows = sample(examples)
+    classes = sorted({*examples.labels[rows].tolist(), *examples.classes[rows, 0].tolist()} - {UNKNOWN})
     return {
-        "indices": examples.indices[sample].tolist(),
-        "names": [examples.names[row] for row in sample],
-        "labels": examples.labels[sample].tolist(),
-        "predicted": examples.classes[sample, 0].tolist(),
+        "indices": examples.indices[rows].tolist(),
         "classes": {
             str(index): [examples.class_name(index), colours.get(index, UNKNOWN_COLOUR)] for index in classes
         },
-        "more": len(examples) - len(sample),
-        "values": None if isinstance(by, ClassColours) else _values(by, result, sample),
+        "more": len(examples) - len(rows),
+        "values": None if isinstance(by, ClassColours) else _values(by, result, rows),
         "layers": [
             {
                 "name": layer,
                 "note": _note(result, column),
-                "places": _packed(np.stack(coordinates(result, column)[:2], axis=1)[sample]),
+                "places": _packed(np.stack(coordinates(result, column)[:2], axis=1)[rows]),
             }
             for column, layer in enumerate(result.layers)
         ],
     }
 
 
-def _values(by: ValueColours, result: EmbeddingResult, sample: np.ndarray) -> dict[str, Any]:
+def _values(by: ValueColours, result: EmbeddingResult, rows: np.ndarray) -> dict[str, Any]:
     """For a regression: the colour of each point, its facts, and the scale of the colours."""
     from matplotlib.colors import to_hex
 
     return {
-        "colours": [to_hex(colour) for colour in by.of_points(result)[sample]],
-        "lines": [[list(line) for line in value_lines(result.examples, row)] for row in sample.tolist()],
+        "colours": [to_hex(colour) for colour in by.of_points(result)[rows]],
         "scale": f"{by.title}, from {value_text(by.low)} (dark) to {value_text(by.high)} (light)",
     }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.core.findings import find
+from mlflow_interp.drawing import style
+from mlflow_interp.drawing.heat import make_heat
+from mlflow_interp.drawing.overview import make_overview
+from mlflow_interp.drawing.view import View, rows, target_name
 from mlflow_interp.kinds.heatmap.figure import title_of
-from mlflow_interp.kinds.heatmap.tiles import make_tiles
+from mlflow_interp.kinds.heatmap.tiles import is_one_layer, make_tiles
 
 if TYPE_CHECKING:
     from mlflow_interp.drawing.tiles import Tiles
@@ -16,13 +20,34 @@ if TYPE_CHECKING:
 def view(
     result: HeatmapResult, tiles: Tiles | None = None, *, colormap: str = "inferno", opacity: float = 0.7
 ) -> View:
-    """Each image under its heatmap."""
-    tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
+    """Each image under its heatmap: as numbers that the page draws, or as tiles if it can't."""
+    heat = _heat(result, colormap, opacity)
+    if heat is None:
+        tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
     focus = result.metrics().get("focus")
     return View(
         title=title_of(result),
-        headline="no heat anywhere"
+        headline="all heatmaps are zero"
         if focus is None
-        else f"half of the heat lies on {focus:.0%} of a picture",
-        inputs=rows(result.examples, tiles=tiles.captioned(last=1), targets=result.explained.targets),
+        else f"half of the heat lies on {focus:.0%} of an image",
+        inputs=rows(
+            result.examples,
+            tiles=tiles.captioned(last=1) if tiles and heat is None else (),
+            targets=result.explained.targets,
+        ),
+        overview=make_overview(result.examples),
+        findings=find(result.examples),
+        heat=heat,
+    )
+
+
+def _heat(result: HeatmapResult, colormap: str, opacity: float) -> dict[str, Any] | None:
+    """The maps, if each belongs over the single image of its input."""
+    examples = result.examples
+    if not is_one_layer(result) or examples.parts or result.heatmaps.ndim != 3:
+        return None
+    colours = style.find_colormap(colormap) if result.relu else style.diverging_colormap(colormap)
+    targets = [target_name(examples, int(target)) for target in result.explained.targets]
+    return make_heat(
+        examples, result.drawn, colours, signed=not result.relu, targets=targets, opacity=opacity
     )

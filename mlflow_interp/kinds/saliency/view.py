@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlflow_interp.core.findings import find
+from mlflow_interp.drawing.overview import make_overview
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.saliency.tiles import MAPS, make_tiles
 
@@ -24,4 +26,6 @@ def view(
         title=result.title,
         headline=f"integrated gradients miss what they should sum to by {gap:.1%} (median)",
         inputs=rows(result.examples, tiles=tiles.captioned(last=len(MAPS)), targets=result.explained.targets),
+        overview=make_overview(result.examples),
+        findings=find(result.examples),
     )

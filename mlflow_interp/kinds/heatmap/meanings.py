@@ -1,0 +1,6 @@
+"""What the metrics of heatmaps mean, for the page of a run."""
+
+MEANINGS = {
+    "focus": "smallest share of the map that contains half of the heat, mean over inputs; small for a spot",
+    "empty_heatmaps": "number of heatmaps without positive evidence for the class",
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { findingsOf } from "../src/workbench/findings";
+import { looksOf, withoutLook } from "../src/workbench/looks";
+import { Workbench } from "../src/workbench/workbench";
+import { page } from "./data";
+
+const names = (bench: Workbench) => bench.visible.map((input) => input.name);
+
+describe("the workbench", () => {
+  it("starts at the last epoch, with the input of which most is shown", () => {
+    const bench = new Workbench(page());
+    expect(bench.epoch).toBe(4);
+    expect(bench.chosen?.name).toBe("d");
+  });
+  it("walks in a circle through what the filter leaves", () => {
+    const bench = new Workbench(page());
+    bench.narrow({ wrong: true });
+    expect(names(bench)).toEqual(["c", "d"]);
+    bench.walk(1);
+    expect(bench.chosen?.name).toBe("c");
+    bench.walk(-1);
+    expect(bench.chosen?.name).toBe("d");
+  });
+  it("moves to an input that the filter leaves, and stays with one that it does", () => {
+    const bench = new Workbench(page());
+    bench.narrow({ label: 0 });
+    expect(bench.chosen?.name).toBe("a");
+    bench.narrow({ label: null });
+    expect(bench.chosen?.name).toBe("a");
+  });
+  it("follows the epoch: predictions, errors and findings", () => {
+    const bench = new Workbench(page());
+    bench.goTo(0);
+    bench.narrow({ wrong: true });
+    expect(names(bench)).toEqual(["a", "c"]);
+    expect(findingsOf(bench)).toEqual([]);
+    bench.goTo(99);
+    expect(bench.epoch).toBe(4);
+    expect(findingsOf(bench)).toHaveLength(1);
+  });
+  it("shows what a finding is about, and drops other filters", () => {
+    const bench = new Workbench(page());
+    bench.narrow({ label: 0 });
+    bench.show(findingsOf(bench)[0] as { text: string; about: object });
+    expect(names(bench)).toEqual(["d"]);
+    bench.show({ text: "", about: { input: 1 } });
+    expect(bench.chosen?.name).toBe("b");
+    expect(names(bench)).toHaveLength(5);
+  });
+  it("tells of every change, once", () => {
+    const bench = new Workbench(page());
+    let count = 0;
+    bench.onChange(() => {
+      count += 1;
+    });
+    bench.choose(1);
+    bench.narrow({ wrong: true });
+    expect(count).toBe(2);
+  });
+});
+
+describe("looks", () => {
+  const { methods } = page();
+  const last = (method: (typeof methods)[0]) => method.steps.at(-1) as (typeof methods)[0]["steps"][0];
+  it("are heat and tiles of all methods", () => {
+    expect(looksOf(methods, last, 3).map((look) => [look.key, look.target])).toEqual([
+      ["gradcam", "dog"],
+      ["saliency/gradients", ""],
+    ]);
+    expect(looksOf(methods, last, 0).map((look) => look.heat?.position)).toEqual([0]);
+  });
+  it("name the methods that show nothing of an input", () => {
+    const missing = (index: number) =>
+      withoutLook(methods, last, looksOf(methods, last, index)).map((method) => method.place);
+    expect([missing(3), missing(0), missing(1)]).toEqual([[], ["saliency"], ["gradcam", "saliency"]]);
+  });
+});
