@@ -1,1 +1,1 @@
-"""Runnable examples, and the pretrained classifier of the demo."""
+"""Runnable examples, and the pretrained classifier used by the demo."""

@@ -1,4 +1,4 @@
-"""All of mlflow_interp on one machine: a registered classifier on photographs, and a training.
+"""A demo on one machine: interpret a registered classifier on photographs, and a training.
 
 Run it with `make demo`. Everything it creates is in ./demo: a SQLite tracking store, artifacts, photographs.
 """
@@ -119,8 +119,8 @@ def show_where(uri: str) -> None:
     print("\nView them in the MLflow UI, in each run's Artifacts tab:\n")
     print(f"  {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {uri}\n")
     for run in reversed(runs):
-        place = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
-        print(f"  http://127.0.0.1:5000/#/{place}/interpretations/index.html")
+        path = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
+        print(f"  http://127.0.0.1:5000/#/{path}/interpretations/index.html")
     print("\nContinue with docs/tutorial.md, which starts here:\n")
     print("  source .venv/bin/activate; cd demo")
 

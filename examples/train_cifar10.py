@@ -1,4 +1,4 @@
-"""Train LeNet on CIFAR-10 and watch its classes separate, epoch by epoch.
+"""Train LeNet on CIFAR-10 and show after each epoch how well it separates the classes.
 
     python -m examples.train_cifar10
 

@@ -1,9 +1,9 @@
-"""Train a small network on real handwritten digits, with interpretation after every epoch.
+"""Train a small network on handwritten digits and interpret it after each epoch.
 
     python -m examples.train_digits
 
-Needs no download, as scikit-learn includes the digits. Training takes seconds; the first UMAP on a machine
-waits for Numba to compile.
+Needs no download: scikit-learn includes the digits. Training takes seconds; the first UMAP on a machine takes
+longer, because Numba compiles it.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def network() -> keras.Model:
 
 
 def main() -> str:
-    """Train, interpret after each epoch, register the model; returns the run's id."""
+    """Train, interpret after each epoch, register the model; return the id of the run."""
     keras.utils.set_random_seed(0)
     pixels, labels = digits()
     names = [str(digit) for digit in range(10)]
-    # The first UMAP on a machine compiles, which can take more than the default of 60 seconds.
+    # The first UMAP on a machine compiles, which can exceed the default of 60 seconds.
     mlflow_interp.autolog(methods=["umap", "confusion_matrix", "gradcam"], class_names=names, wait=300)
     model = network()
     with mlflow.start_run(run_name="digits") as run:
@@ -63,13 +63,13 @@ def main() -> str:
             verbose=2,
             callbacks=[mlflow.keras.MlflowCallback()],
         )
-        taken = TensorSpec(np.dtype("uint8"), (-1, 8, 8, 1))
+        inputs = TensorSpec(np.dtype("uint8"), (-1, 8, 8, 1))
         classes = TensorSpec(np.dtype("float32"), (-1, 10))
         mlflow.keras.log_model(
             model,
             name="model",
             registered_model_name=NAME,
-            signature=ModelSignature(Schema([taken]), Schema([classes])),
+            signature=ModelSignature(Schema([inputs]), Schema([classes])),
             metadata={"class_names": names},
             pip_requirements=["keras", "tensorflow"],
         )
