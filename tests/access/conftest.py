@@ -1,4 +1,4 @@
-"""A real server that knows users, with what one of them may read, may log to, and may not even see."""
+"""An MLflow server with user accounts, and what one of its users may read, log to, or not even see."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import pytest
 from docs.pictures import served
 
 ADMIN = ("admin", "the-password-of-admin")
-READER = ("reader", "the-password-of-reader")  # may read what nobody has denied to her, by the default
+READER = ("reader", "the-password-of-reader")  # this user may read everything by default unless denied
 _VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
 def credentials(user):
-    """The environment of a user, None for nobody."""
+    """The environment variables of a user; those without credentials for None."""
     return {} if user is None else dict(zip(_VARIABLES, user, strict=False))
 
 
 @pytest.fixture(scope="package")
 def guarded(tmp_path_factory):
-    """The server: `uri`, the ids of `experiments` team, own and secret, of `runs` in team and secret."""
+    """The server: `uri`, ids of `experiments` (team, own, secret) and of `runs` (in team and secret)."""
     folder = tmp_path_factory.mktemp("guarded")
     (folder / "auth.ini").write_text(
         "[mlflow]\n"
@@ -34,7 +34,7 @@ def guarded(tmp_path_factory):
         f"database_uri = sqlite:///{folder / 'auth.db'}\n"
         f"admin_username = {ADMIN[0]}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-        "auth_cache_ttl_seconds = 600\n"  # or each request would take the time of hashing a password
+        "auth_cache_ttl_seconds = 600\n"  # avoids hashing the password on every request
     )
     settings = {
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"),
@@ -65,7 +65,7 @@ def _fill(uri):
 
 
 def _log(name, experiment):
-    """A run with a registered model and an array as artifacts; returns its id."""
+    """Log a run with a registered model and an array as artifacts; return its id."""
     keras.utils.set_random_seed(7)
     layers = keras.layers
     model = keras.Sequential(
@@ -92,7 +92,7 @@ def _log(name, experiment):
 
 @pytest.fixture
 def as_user(guarded, monkeypatch):
-    """A function that makes this process a user of the server, or nobody."""
+    """A function that sets this process's credentials to those of a user, or removes them."""
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(guarded.uri)
 

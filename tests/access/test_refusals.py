@@ -1,4 +1,4 @@
-"""A server that refuses says so in one line, before anything is loaded; and what the line advises works."""
+"""Missing permissions: reported in one line before anything is loaded, and the suggested remedy works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import mlflow_interp
 from mlflow_interp.exceptions import InterpretationWarning, TrackingError
 from tests.access.conftest import ADMIN, READER, credentials
 
-#: Runs commands in one fresh interpreter, each with an environment, and says after each what was imported.
+#: Runs commands in a new interpreter, each with its own environment, and prints after each what was
+#: imported.
 SCRIPT = """
 import json, os, sys
 from click.testing import CliRunner
@@ -55,7 +56,7 @@ def environment_of(user, uri):
     return {"MLFLOW_TRACKING_URI": uri} | dict.fromkeys(credentials(("", ""))) | credentials(user)
 
 
-def test_refused_before_tensorflow_is_imported(guarded, photos, monkeypatch):
+def test_missing_permission_is_reported_before_tensorflow_is_imported(guarded, photos, monkeypatch):
     monkeypatch.chdir(photos.parent)
     (photos.parent / "here.keras").write_bytes(b"never read")
     names = {
@@ -83,8 +84,8 @@ def test_refused_before_tensorflow_is_imported(guarded, photos, monkeypatch):
         assert loaded == [], args
 
 
-def test_with_the_variables_that_the_message_names_it_works(guarded, photos):
-    """As somebody who may read the model and write to an experiment of her own."""
+def test_credentials_in_the_suggested_variables_work(guarded, photos):
+    """For a user who may read the model and write to her own experiment."""
     command = [sys.executable, "-m", "mlflow_interp", "gradcam", "models:/team/1", str(photos), "--json"]
     done = subprocess.run(
         [*command, "--experiment", "own"],
@@ -101,11 +102,11 @@ def test_with_the_variables_that_the_message_names_it_works(guarded, photos):
 
 @pytest.fixture
 def unloaded(monkeypatch):
-    """Fails where a model is loaded."""
+    """Fail if a model is loaded."""
     monkeypatch.setattr("mlflow_interp.models.keras_files.read", lambda *_, **__: pytest.fail("loaded"))
 
 
-def test_python_is_refused_before_the_model_is_loaded(guarded, as_user, unloaded, pixels):
+def test_python_call_is_rejected_before_the_model_is_loaded(guarded, as_user, unloaded, pixels):
     as_user(None)
     with pytest.raises(TrackingError, match="neither is given; set MLFLOW_TRACKING_USERNAME"):
         mlflow_interp.visualize_gradcam("models:/team/1", pixels, log=False)
@@ -119,8 +120,8 @@ def test_python_is_refused_before_the_model_is_loaded(guarded, as_user, unloaded
         mlflow_interp.visualize_gradcam("models:/team/1", pixels, run_id=guarded.runs["team"])
 
 
-def test_what_was_asked_for_is_enough(guarded, as_user, tiny_cnn, pixels):
-    """With EDIT on the experiment, as the message says, results are logged there."""
+def test_suggested_permission_is_sufficient(guarded, as_user, tiny_cnn, pixels):
+    """With EDIT permission on the experiment, as the message suggests, results are logged there."""
     as_user(ADMIN)
     experiment = mlflow.create_experiment("asked for")
     as_user(READER)
@@ -134,14 +135,14 @@ def test_what_was_asked_for_is_enough(guarded, as_user, tiny_cnn, pixels):
     assert (run.info.experiment_id, run.info.status) == (experiment, "FINISHED")
 
 
-def test_a_new_experiment_may_be_made_by_every_user(as_user, tiny_cnn, pixels):
+def test_every_user_can_create_an_experiment(as_user, tiny_cnn, pixels):
     as_user(READER)
     logged = mlflow_interp.visualize_gradcam(tiny_cnn, pixels, experiment="mine alone")
     assert mlflow.get_run(logged.run_id).info.status == "FINISHED"
 
 
-def test_a_model_that_may_only_be_read(guarded, as_user, pixels):
-    """Everything is logged but what would be written to the model, with one warning."""
+def test_read_only_model_is_interpreted_without_links(guarded, as_user, pixels):
+    """Everything is logged except what is written to the model, with one warning."""
     as_user(READER)
     with pytest.warns(InterpretationWarning, match="the model could not be tagged with run .* may not tag"):
         logged = mlflow_interp.visualize_gradcam("models:/team/1", pixels, experiment="own")
@@ -154,7 +155,7 @@ def test_a_model_that_may_only_be_read(guarded, as_user, pixels):
     np.testing.assert_array_equal(again.heatmaps, logged.result.heatmaps)
 
 
-def test_who_may_write_to_the_model_links_it(guarded, as_user, pixels):
+def test_model_is_linked_with_write_permission(guarded, as_user, pixels):
     as_user(ADMIN)
     logged = mlflow_interp.visualize_gradcam("models:/team/1", pixels)
     version = mlflow.MlflowClient().get_model_version("team", "1")

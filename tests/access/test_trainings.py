@@ -1,4 +1,4 @@
-"""A training whose results a server refuses goes on, says so at once, and loses nothing."""
+"""If the server rejects the results, a training continues with a warning, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def off_afterwards():
         (READER, "user 'reader' may not log to 'the current experiment' on "),
     ],
 )
-def test_a_refused_training_goes_on_and_is_logged_later(user, why, as_user, pixels, caplog):
+def test_rejected_training_continues_and_is_logged_later(user, why, as_user, pixels, caplog):
     labels = np.array([0, 1, 0, 1, 0])
     as_user(user)
     mlflow_interp.autolog(methods="confusion_matrix")

@@ -1,4 +1,4 @@
-"""One compilation serves every number of rows."""
+"""A function is compiled once for any number of rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from mlflow_interp.backend.compile import compile_for
 
 
-def test_one_compilation_serves_every_number_of_rows(tiny_cnn):
+def test_function_is_compiled_once_for_any_number_of_rows(tiny_cnn):
     traces = []
 
     def function(inputs):

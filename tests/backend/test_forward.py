@@ -1,4 +1,4 @@
-"""Every layer is tapped, whatever method Keras runs it by; an error says why a model can't be run."""
+"""Tapping layers, whichever method Keras runs them by; errors say why a model can't be run."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def dense_model(mode=None):
     )
     if mode is not None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an input layer can't be quantized
+            warnings.simplefilter("ignore")  # an input layer can't be quantized
             model.quantize(mode)
     return model
 
 
 @pytest.mark.parametrize("mode", ["int8", "float8"])
-def test_quantized_layers_are_tapped_as_keras_runs_them(mode):
+def test_quantized_layers_are_tapped(mode):
     model = dense_model(mode)
 
     def tapped(inputs):
@@ -50,8 +50,8 @@ def test_quantized_layers_are_tapped_as_keras_runs_them(mode):
         np.testing.assert_allclose(found[name], expected, atol=1e-5, err_msg=name)
 
 
-def test_quantizing_changes_neither_the_layers_nor_the_default(batch_of):
-    """UMAP looks at the last layer before the head of either, and finds nearly the same."""
+def test_quantization_keeps_the_layers_and_the_default_layer(batch_of):
+    """UMAP uses the last layer before the head of either model, with nearly the same activations."""
     plain, quantized = dense_model(), dense_model("int8")
     rows = {model: [row[1] for row in describe_layers(model)[1:]] for model in (plain, quantized)}
     assert rows[plain] == rows[quantized]
@@ -61,13 +61,13 @@ def test_quantizing_changes_neither_the_layers_nor_the_default(batch_of):
     assert [result.layers for result in results] == [("last",), ("last",)]
 
 
-def test_a_layer_is_as_before_once_it_was_tapped():
+def test_tapping_leaves_the_layer_unchanged():
     model = dense_model("int8")
     compile_for(lambda inputs: forward(model, inputs).outputs, INPUTS)
     assert not any({"call", "quantized_call"} & set(vars(layer)) for layer in model.layers)
 
 
-def test_an_error_gives_the_reason_and_not_where_it_arose():
+def test_error_gives_the_reason_without_the_location():
     class Refusing(layers.Layer):
         def call(self, inputs):
             raise ValueError("the moon is in the wrong phase")

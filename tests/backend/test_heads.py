@@ -35,7 +35,7 @@ def read(model, values=VALUES):
 
 
 def heads(units, activation):
-    """The same head fused into a dense layer, as a layer of its own, and written by hand."""
+    """The same head fused into a dense layer, as a separate layer, and written as arithmetic."""
     function = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid}[activation]
 
     class ByHand(keras.Model):
@@ -64,7 +64,7 @@ def heads(units, activation):
     ("units", "activation", "head"),
     [(3, "softmax", "softmax"), (3, "sigmoid", "sigmoid"), (1, "sigmoid", "binary")],
 )
-def test_every_form_of_a_head_gives_the_same_logits(units, activation, head):
+def test_all_forms_of_a_head_give_the_same_logits(units, activation, head):
     models, half = heads(units, activation)
     kernel, bias = models["fused"].get_weights()
     logits = VALUES @ kernel + bias
@@ -78,7 +78,7 @@ def test_every_form_of_a_head_gives_the_same_logits(units, activation, head):
     np.testing.assert_allclose(read(half)[0], expected, atol=1e-2)
 
 
-def test_a_linear_head_is_taken_for_logits():
+def test_linear_head_is_treated_as_logits():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
     scores, probabilities, head = read(model)
     assert head == "linear"
@@ -86,7 +86,7 @@ def test_a_linear_head_is_taken_for_logits():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_a_single_linear_output_stays_what_it_is():
+def test_single_linear_output_is_unchanged():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     scores, values, head = read(model)
     assert head == "values"
@@ -94,15 +94,15 @@ def test_a_single_linear_output_stays_what_it_is():
     np.testing.assert_allclose(values, model.predict(VALUES, verbose=0), atol=1e-6)
 
 
-def test_swish_is_no_head():
-    """Swish multiplies by a sigmoid; what goes into that sigmoid is not the score."""
+def test_swish_is_not_treated_as_a_head():
+    """Swish multiplies by a sigmoid; the input of that sigmoid is not the score."""
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="swish")])
     scores, _, head = read(model)
     assert head == "linear"
     np.testing.assert_allclose(scores, model.predict(VALUES, verbose=0), atol=1e-6)
 
 
-def test_a_map_of_classes_is_averaged_over_space():
+def test_class_map_is_averaged_over_space():
     values = np.random.default_rng(1).random((2, 5, 5, 1), dtype=np.float32)
     model = keras.Sequential([keras.Input((5, 5, 1)), layers.Conv2D(3, 1, activation="softmax")])
     kernel, bias = model.get_weights()
@@ -112,7 +112,7 @@ def test_a_map_of_classes_is_averaged_over_space():
 
 
 def channels_first(*head):
-    """Three classes at each of 5×4 positions, in a model whose convolution has channels before space."""
+    """Three classes at each of 5×4 positions, in a channels-first model."""
     return keras.Sequential(
         [keras.Input((2, 5, 4)), layers.Conv2D(3, 1, data_format="channels_first", name="conv"), *head]
     )
@@ -130,7 +130,7 @@ def channels_first(*head):
     ],
     ids=["linear", "sigmoid", "softmax", "permuted", "permuted softmax", "flattened softmax"],
 )
-def test_a_channels_first_map_of_classes_is_averaged_over_space(head, kind):
+def test_channels_first_class_map_is_averaged_over_space(head, kind):
     values = np.random.default_rng(1).random((2, 2, 5, 4), dtype=np.float32)
     model = channels_first(*head)
     kernel, bias = model.get_layer("conv").get_weights()
@@ -141,7 +141,7 @@ def test_a_channels_first_map_of_classes_is_averaged_over_space(head, kind):
     np.testing.assert_allclose(scores, logits.mean(axis=(2, 3)), atol=1e-6)
 
 
-def test_a_channels_first_map_of_one_class_is_binary():
+def test_channels_first_map_of_one_class_is_binary():
     values = np.random.default_rng(1).random((2, 2, 5, 4), dtype=np.float32)
     model = keras.Sequential(
         [
@@ -181,7 +181,7 @@ def test_targets(target, expected):
     assert target_chooser(target, batch, 3)(chunk()).tolist() == expected
 
 
-def test_targets_follow_their_inputs_over_chunks_and_gaps():
+def test_targets_stay_with_their_inputs_across_chunks_and_gaps():
     batch = Batch("test", lambda: iter(()), None)
     choose = target_chooser([0, 1, 2, 0, 1], batch, 3)
     assert choose(chunk((-1, -1), start=3)).tolist() == [0, 1]
@@ -200,7 +200,7 @@ def test_targets_follow_their_inputs_over_chunks_and_gaps():
         (1.5, "no class is named 1.5"),
     ],
 )
-def test_bad_targets(target, message):
+def test_invalid_targets_are_rejected(target, message):
     names = ("ant", "bee", "cat") if target != "crane" else ("ant", "bee", "crane", "crane")
     with pytest.raises(OptionError, match=message):
         target_chooser(
@@ -208,7 +208,7 @@ def test_bad_targets(target, message):
         )
 
 
-# Outputs that are probabilities without ending in a softmax or sigmoid.
+# Outputs that are probabilities although the model does not end in a softmax or sigmoid.
 
 
 def softmax(units=3):
@@ -241,8 +241,8 @@ DISTRIBUTIONS = {
 
 
 @pytest.mark.parametrize("build", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
-def test_distributions_are_shown_as_they_are(build):
-    """A softmax of them would move 0.99 to 0.73."""
+def test_distributions_are_unchanged(build):
+    """Applying a softmax would turn 0.99 into 0.73."""
     model = vector(build)
     scores, probabilities, head = read(model)
     given = model.predict(VALUES, verbose=0)
@@ -252,8 +252,8 @@ def test_distributions_are_shown_as_they_are(build):
     np.testing.assert_allclose(scores, np.log(given), atol=1e-4)
 
 
-def test_a_confident_mean_keeps_its_probability():
-    """The case of two models that agree: 0.993 stays 0.993."""
+def test_confident_mean_keeps_its_probability():
+    """The mean of two models that agree: 0.993 stays 0.993."""
     model = vector(lambda x: layers.Average()([softmax(2)(x), softmax(2)(x)]))
     for layer in model.layers[1:3]:
         layer.set_weights([np.zeros((4, 2)), np.array([5.0, 0.0])])
@@ -273,7 +273,7 @@ INDEPENDENT = {
 
 
 @pytest.mark.parametrize("build", INDEPENDENT.values(), ids=INDEPENDENT)
-def test_probabilities_each_of_its_own_are_shown_as_they_are(build):
+def test_independent_probabilities_are_unchanged(build):
     model = vector(build)
     scores, probabilities, head = read(model)
     given = model.predict(VALUES, verbose=0)
@@ -285,7 +285,7 @@ def test_probabilities_each_of_its_own_are_shown_as_they_are(build):
 
 
 @pytest.mark.parametrize("mean", [False, True])
-def test_one_probability_is_that_of_the_second_class(mean):
+def test_single_probability_belongs_to_the_second_class(mean):
     def build(x):
         first = layers.Dense(1, activation="sigmoid")(x)
         return layers.Average()([first, layers.Dense(1, activation="sigmoid")(x)]) if mean else first
@@ -309,7 +309,7 @@ NO_PROBABILITIES = {
 
 
 @pytest.mark.parametrize("build", NO_PROBABILITIES.values(), ids=NO_PROBABILITIES)
-def test_what_is_not_known_to_be_a_probability_stays_a_score(build):
+def test_output_not_known_to_be_a_probability_stays_a_score(build):
     model = vector(build)
     scores, _, head = read(model)
     assert head == "linear"
@@ -321,7 +321,7 @@ IMAGES = np.random.default_rng(3).random((4, 5, 5, 1), dtype=np.float32)
 
 @pytest.mark.parametrize("head", [layers.Flatten(), layers.Reshape((3,)), layers.GlobalMaxPooling2D()])
 @pytest.mark.parametrize(("activation", "kind"), [("softmax", "softmax"), ("sigmoid", "sigmoid")])
-def test_a_fully_convolutional_head_is_seen_through_what_only_reshapes(head, activation, kind):
+def test_fully_convolutional_head_is_recognised_through_reshaping(head, activation, kind):
     model = image({"activation": activation}, head.__class__.from_config(head.get_config()))
     scores, probabilities, found = read(model, IMAGES)
     np.testing.assert_allclose(probabilities, model.predict(IMAGES, verbose=0), atol=1e-6)
@@ -332,7 +332,7 @@ def test_a_fully_convolutional_head_is_seen_through_what_only_reshapes(head, act
 
 
 @pytest.mark.parametrize(("activation", "kind"), [("softmax", "softmax"), ("sigmoid", "sigmoid")])
-def test_a_head_is_seen_through_several_layers_that_reshape(activation, kind):
+def test_head_is_recognised_through_several_reshaping_layers(activation, kind):
     model = keras.Sequential(
         [keras.Input((4,)), layers.Dense(6, activation=activation), layers.Reshape((1, 6)), layers.Flatten()]
     )
@@ -342,7 +342,7 @@ def test_a_head_is_seen_through_several_layers_that_reshape(activation, kind):
     np.testing.assert_allclose(scores, kernel + bias, atol=1e-5)
 
 
-def test_a_map_of_classes_averaged_by_the_model_is_its_mean():
+def test_class_map_averaged_by_the_model_is_the_mean():
     inputs = keras.Input((5, 5, 1))
     maps = layers.Conv2D(3, 1, activation="softmax")(inputs)
     model = keras.Model(inputs, layers.GlobalAveragePooling2D()(maps))
@@ -351,7 +351,7 @@ def test_a_map_of_classes_averaged_by_the_model_is_its_mean():
     np.testing.assert_allclose(probabilities, model.predict(IMAGES, verbose=0), atol=1e-6)
 
 
-# What is known by construction holds.
+# Bounds that follow from the construction of the model.
 
 LEAVES = st.sampled_from(["softmax", "sigmoid", "relu", "linear"])
 TREES = st.recursive(
@@ -392,7 +392,7 @@ def evaluate(tree, values):
 
 @settings(max_examples=60, deadline=None)
 @given(tree=TREES)
-def test_values_lie_within_their_bounds_and_sum_to_their_total(tree):
+def test_values_are_within_bounds_and_have_the_known_sum(tree):
     found = []
 
     @tf.function

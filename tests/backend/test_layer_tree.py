@@ -1,4 +1,4 @@
-"""Finding layers and tapping them, on every way a model can be built."""
+"""Finding and tapping layers in models built in any way."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def nested():
     )
 
 
-def test_walk_names_every_layer_once_by_path_and_index(nested):
+def test_walk_lists_every_layer_once_with_path_and_index(nested):
     assert [(place.index, place.path) for place in walk(nested)] == [
         ("0", "pixels"),
         ("1", "body"),
@@ -48,22 +48,22 @@ def test_find_layer(nested, given, path):
 
 
 @pytest.mark.parametrize("given", [4, -5, "body/flat", "conve/relu", "", "/", "body/", "１"])
-def test_find_layer_refuses(nested, given):
+def test_find_layer_rejects_unknown_layers(nested, given):
     with pytest.raises(OptionError, match="no layer"):
         find_layer(nested, given)
 
 
-def test_an_ambiguous_name_asks_for_an_index():
-    class Twins(keras.Model):
+def test_ambiguous_name_requires_an_index():
+    class SameNames(keras.Model):
         def __init__(self):
             super().__init__()
             self.one, self.two = layers.Dense(2, name="same"), layers.Dense(2, name="same")
 
     with pytest.raises(OptionError, match="ambiguous: 2 layers have this name; use an index: 0, 1"):
-        find_layer(Twins(), "same")
+        find_layer(SameNames(), "same")
 
 
-def test_taps_give_what_the_layers_give_and_leave_no_trace(nested):
+def test_taps_return_layer_outputs_and_leave_no_trace(nested):
     values = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
     before = {place.path: dict(place.layer.__dict__) for place in walk(nested)}
 
@@ -87,7 +87,7 @@ def test_taps_are_removed_when_the_forward_pass_fails(nested):
     assert all("call" not in place.layer.__dict__ for place in walk(nested))
 
 
-def test_a_call_of_the_users_own_is_put_back():
+def test_custom_call_is_restored():
     layer = layers.Dense(2, name="dense")
     model = keras.Sequential([keras.Input((3,)), layer])
     own = layer.call
@@ -96,8 +96,8 @@ def test_a_call_of_the_users_own_is_put_back():
     assert layer.__dict__["call"] is own
 
 
-def test_layers_that_loop_inside_are_tapped_from_outside():
-    """What a recurrent cell gives belongs to the loop's own graph and must not leak out of it."""
+def test_recurrent_layers_are_tapped_from_outside():
+    """Outputs of a recurrent cell belong to the graph of the loop and must not leak out of it."""
     model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4, name="lstm"), layers.Dense(2, name="head")])
     values = np.random.default_rng(0).random((2, 5, 3), dtype=np.float32)
     found = compile_for(lambda inputs: forward(model, inputs).tapped, values)(values)
@@ -105,14 +105,14 @@ def test_layers_that_loop_inside_are_tapped_from_outside():
     np.testing.assert_allclose(found["lstm"], model.layers[0](values), atol=1e-6)
 
 
-def test_several_outputs_are_refused(nested):
+def test_layers_with_several_outputs_are_rejected(nested):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, [layers.Dense(1)(inputs), layers.Dense(2)(inputs)], name="two")
     with pytest.raises(ModelError, match="'two' has 2 outputs"):
         compile_for(lambda values: forward(model, values).outputs, np.zeros((1, 4), np.float32))
 
 
-def test_two_threads_may_tap_one_model(nested):
+def test_two_threads_can_tap_one_model(nested):
     import concurrent.futures
 
     values = np.random.default_rng(0).random((2, 8, 8, 1), dtype=np.float32)
@@ -126,7 +126,7 @@ def test_two_threads_may_tap_one_model(nested):
     assert all("call" not in place.layer.__dict__ for place in walk(nested))
 
 
-def test_channels_first_is_read_off_the_layers(nested):
+def test_channels_first_is_recognised_from_the_layers(nested):
     first = keras.Sequential([keras.Input((1, 8, 8)), layers.Conv2D(2, 3, data_format="channels_first")])
     assert is_channels_first(first)
     assert not is_channels_first(nested)

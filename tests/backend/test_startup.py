@@ -1,4 +1,4 @@
-"""Keras on another backend is refused in one line, before it is imported."""
+"""Keras with another backend is rejected in one line, before it is imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFUSAL = "Keras uses the backend 'jax', but only TensorFlow is supported; set K
 
 
 def run(*arguments, folder=None, **environment):
-    """A new Python, as the backend is chosen once in a process."""
+    """A new Python process, because Keras chooses its backend once per process."""
     return subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | environment,
@@ -27,7 +27,7 @@ def run(*arguments, folder=None, **environment):
 @pytest.mark.parametrize(
     "arguments", [["gradcam", "m.keras", "x.npy"], ["interpret", "models:/m/1", "x.npy"]], ids=str
 )
-def test_the_command_line(arguments, tmp_path):
+def test_command_line_rejects_other_backends(arguments, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((1, 2)))
     done = run("-m", "mlflow_interp", *arguments, KERAS_BACKEND="jax", folder=tmp_path)
     assert done.returncode == 2
@@ -43,13 +43,13 @@ def test_the_command_line(arguments, tmp_path):
         "InterpretationCallback()",
     ],
 )
-def test_python(call):
+def test_python_rejects_other_backends(call):
     code = f"import mlflow_interp\ntry: mlflow_interp.{call}\nexcept ValueError as error: print(error)"
     done = run("-c", code, KERAS_BACKEND="jax")
     assert done.stdout.strip() == f"{REFUSAL} before Keras is imported", done.stderr
 
 
-def test_keras_own_file_counts_where_the_environment_says_nothing(tmp_path):
+def test_keras_config_file_applies_without_the_environment_variable(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "jax"}')
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     done = subprocess.run(
@@ -63,7 +63,7 @@ def test_keras_own_file_counts_where_the_environment_says_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"backend": "tensorflow"}'])
-def test_a_file_that_chooses_no_other_backend_is_no_matter(tmp_path, content):
+def test_config_file_without_another_backend_is_accepted(tmp_path, content):
     (tmp_path / "keras.json").write_text(content)
     code = "from mlflow_interp.backend.startup import check_backend; check_backend()"
     assert run("-c", code, KERAS_HOME=str(tmp_path), KERAS_BACKEND="").returncode == 0

@@ -1,4 +1,4 @@
-"""One MLflow server and one Chromium for all browser tests; what was seen is kept as screenshots."""
+"""One MLflow server and one Chromium for all browser tests; screenshots are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave all tests of this folder out of `make test-fast`."""
+    """Exclude all tests of this folder from `make test-fast`."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
@@ -23,8 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def _chromium() -> Iterator[None]:
-    """Every `browser_page` of these tests is a page of this one, with a storage of its own."""
-    if shutil.which("chromium") is None:  # the tests are skipped, each file says why
+    """Each `browser_page` of these tests is a page of this browser with separate storage."""
+    if shutil.which("chromium") is None:  # the tests are skipped; each file says why
         yield
         return
     with pictures.chromium():
@@ -33,14 +33,14 @@ def _chromium() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def server(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real MLflow server over the session's store, which takes artifacts over HTTP too."""
+    """The address of an MLflow server for the session's store; it also receives artifacts over HTTP."""
     with pictures.served(store, artifacts=tmp_path_factory.mktemp("artifacts")) as address:
         yield address
 
 
 @pytest.fixture
 def keep(request: pytest.FixtureRequest) -> Callable[[Any], None]:
-    """A function that keeps a screenshot of a page below build/screenshots, named after the test."""
+    """A function that saves a screenshot of a page in build/screenshots, named after the test."""
 
     def screenshot(page: Any) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)

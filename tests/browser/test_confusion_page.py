@@ -1,4 +1,4 @@
-"""The page of a confusion matrix in a real browser."""
+"""The page of a confusion matrix in a browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def made(right=0.7, classes=4, names=None, count=800):
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """A function that opens a page in a browser and collects what goes wrong in it."""
+    """A function that opens a page in a browser and collects its errors."""
     from contextlib import contextmanager
 
     @contextmanager
@@ -50,7 +50,7 @@ def opened(tmp_path_factory):
 
 
 def says(tab, selector, text):
-    """Waits for what a click or a key brings about."""
+    """Wait for the effect of a click or a key."""
     expect(tab.locator(selector)).to_have_text(text)
 
 
@@ -59,7 +59,7 @@ def middle_of(tab, row, column, size=4):
     return box["x"] + box["width"] * (column + 0.5) / size, box["y"] + box["height"] * (row + 0.5) / size
 
 
-def test_hover_tells_a_cells_numbers(opened):
+def test_hover_shows_the_numbers_of_a_cell(opened):
     result = made()
     with opened(page(result)) as tab:
         x, y = middle_of(tab, 1, 2)
@@ -74,7 +74,7 @@ def test_hover_tells_a_cells_numbers(opened):
 
 
 def frames(tab):
-    """Left, right, low and high ends of the frame of the chosen cell, and of what is in view."""
+    """Left, right, low and high edges of the frame of the selected cell, and of the visible area."""
     return tab.evaluate(
         """() => { const { layout } = document.getElementById("plot");
         const frame = layout.shapes.find((each) => each.type === "rect");
@@ -84,13 +84,13 @@ def frames(tab):
 
 
 def many_classes():
-    """Of 100 classes each is taken for the next one, but class 40 more often for 10, and 70 for 90."""
+    """Each of 100 classes is predicted as the next one, but class 40 more often as 10, and 70 as 90."""
     labels = np.concatenate([np.repeat(np.arange(100), 3), np.full(8, 40), np.full(6, 70)])
     found = np.concatenate([np.repeat((np.arange(100) + 1) % 100, 3), np.full(8, 10), np.full(6, 90)])
     return from_predictions(labels, found, class_names=[f"class {index}" for index in range(100)])
 
 
-def test_a_cell_of_two_classes_out_of_view_is_brought_into_view(opened):
+def test_cell_of_two_hidden_classes_is_brought_into_view(opened):
     with opened(page(many_classes())) as tab:
         tab.fill("#find", "class 3")
         expect(tab.locator("#shown")).to_contain_text("class 3 and the 2 classes")
@@ -103,7 +103,7 @@ def test_a_cell_of_two_classes_out_of_view_is_brought_into_view(opened):
         expect(tab.locator("#shown")).to_contain_text("class 40 and the")
 
 
-def test_a_cell_outside_of_what_was_zoomed_into_is_brought_into_view(opened):
+def test_cell_outside_the_zoomed_area_is_brought_into_view(opened):
     with opened(page(many_classes())) as tab:
         tab.evaluate(
             "Plotly.relayout('plot', {'xaxis.range[0]': 0, 'xaxis.range[1]': 5, 'yaxis.range[0]': 5, "
@@ -116,7 +116,7 @@ def test_a_cell_outside_of_what_was_zoomed_into_is_brought_into_view(opened):
         assert min(across) <= frame[0] < frame[1] <= max(across)
 
 
-def test_click_shows_the_mistakes_behind_a_cell(opened):
+def test_click_shows_the_errors_behind_a_cell(opened):
     result = made()
     with opened(page(result)) as tab:
         tab.mouse.click(*middle_of(tab, 0, 1))
@@ -134,7 +134,7 @@ def test_click_shows_the_mistakes_behind_a_cell(opened):
         expect(tab.locator("#cell")).to_contain_text("rightly found")
 
 
-def test_behind_a_cell_of_pixels_are_inputs_with_their_shares(opened):
+def test_cell_of_pixels_shows_inputs_with_their_shares(opened):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, (9, 12, 10))
     found = np.where(rng.random(labels.shape) < 0.8, labels, (labels + 1) % 4)
@@ -152,7 +152,7 @@ def test_behind_a_cell_of_pixels_are_inputs_with_their_shares(opened):
         expect(tab.locator("#classes th").nth(1)).to_have_text("pixels")
 
 
-def test_keys_walk_from_cell_to_cell(opened):
+def test_arrow_keys_move_between_cells(opened):
     with opened(page(made())) as tab:
         tab.focus("#plot")
         for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
@@ -180,7 +180,7 @@ def test_colours_and_order_can_be_changed(opened):
 
 
 def numbers_of_rows(tab):
-    """The classes of the rows by what is left of their names in the middle of which letters are cut."""
+    """The classes of the rows, recognised by the visible parts of names that are shortened in the middle."""
     return [
         next(at for at, name in enumerate(NAMES) if name.startswith(text.split("…")[0]))
         for text in tab.locator("#plot .ytick text").all_text_contents()
@@ -192,7 +192,7 @@ def numbers(tab):
     return [text for text in tab.locator("#plot .heatmap-label text").all_text_contents() if text]
 
 
-def test_a_class_is_found_and_the_table_sorted(opened):
+def test_class_search_and_sorting_of_the_table(opened):
     with opened(page(made())) as tab:
         tab.fill("#find", "=cow")
         says(tab, "#cell", f"=cow taken for {NAMES[0]}")
@@ -207,7 +207,7 @@ def test_a_class_is_found_and_the_table_sorted(opened):
         expect(tab.locator("#cell")).to_contain_text("taken for")
 
 
-def test_slider_goes_through_steps(opened):
+def test_slider_changes_the_step(opened):
     html = page_over({3: made(0.3), 6: made(0.6), 9: made(0.9)})
     with opened(html) as tab:
         says(tab, "#at", "9")
@@ -217,7 +217,7 @@ def test_slider_goes_through_steps(opened):
         expect(tab.locator("#headline")).not_to_have_text(last)
 
 
-def test_a_thousand_classes_stay_usable(opened):
+def test_thousand_classes_remain_usable(opened):
     names = [f"class {index}" for index in range(1000)]
     result = made(classes=1000, names=names, count=20_000)
     with opened(page(result)) as tab:
@@ -234,7 +234,7 @@ def test_a_thousand_classes_stay_usable(opened):
         tab.mouse.move(x + 40, y + 40, steps=3)
         tab.mouse.up()
         tab.wait_for_timeout(500)
-        # Zoomed in, a cell can be met: the one in the middle of what is shown.
+        # After zooming in, a cell is large enough to point at: the one in the middle.
         column, row = (round(sum(ends) / 2) for ends in tab.evaluate("[state.zoom.x, state.zoom.y]"))
         box = tab.locator("#plot .nsewdrag").first.bounding_box()
         tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -246,7 +246,7 @@ def test_a_thousand_classes_stay_usable(opened):
         expect(tab.locator("#all")).to_be_hidden()
 
 
-def test_several_labels_one_at_a_time(opened):
+def test_several_labels_are_shown_one_at_a_time(opened):
     rng = np.random.default_rng(0)
     labels = (rng.random((200, 4)) < 0.4).astype(int)
     said = np.clip(0.5 * labels + 0.7 * rng.random(labels.shape), 0, 1)
@@ -265,8 +265,8 @@ def test_fits_narrow_and_wide_windows(opened, width):
         assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_inside_a_sandboxed_frame(tmp_path):
-    """As MLflow shows it: scripts and nothing else, origin null."""
+def test_works_inside_a_sandboxed_frame(tmp_path):
+    """As in MLflow: scripts only, origin null."""
     (tmp_path / "page.html").write_text(page(made()), encoding="utf-8")
     (tmp_path / "frame.html").write_text(
         '<iframe sandbox="allow-scripts" src="page.html" width="1200" height="900"></iframe>'
@@ -279,7 +279,7 @@ def test_inside_a_sandboxed_frame(tmp_path):
         expect(frame.locator("#mistakes img")).to_have_count(6)
 
 
-def test_prints_light_on_a_dark_screen(opened):
+def test_prints_in_light_colours_in_dark_mode(opened):
     with opened(page(made())) as tab:
         tab.emulate_media(color_scheme="dark")
         ground = "getComputedStyle(document.querySelector('#plot .main-svg')).backgroundColor"

@@ -1,4 +1,4 @@
-"""The embedding's page in a real browser: from a file, and inside the sandboxed frame of a real server."""
+"""The page of an embedding in a browser: from a file, and inside the sandboxed frame of an MLflow server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ("<b>x</b>", "$a$ & b", "cat")
 
 @pytest.fixture
 def opened(tmp_path):
-    """A function of HTML that opens it from a file, and asserts at the end that nothing went wrong."""
+    """A function that opens HTML from a file; at the end, the fixture asserts that there were no errors."""
     problems, contexts = [], []
 
     def open_page(html, width=900, height=640):
@@ -41,7 +41,7 @@ def opened(tmp_path):
     assert problems == []
 
 
-# Where in the window a point of a trace is drawn.
+# The position of a point of a trace in the window.
 PLACE = """([trace, at]) => {
   const plot = document.getElementById("plot"), { xaxis, yaxis } = plot._fullLayout;
   const box = plot.getBoundingClientRect(), data = plot.data[trace];
@@ -52,7 +52,7 @@ SHOWN = "document.getElementById('plot').data.filter((_, at) => at % 2 === 0).ma
 
 def hover(page, trace, at):
     x, y = page.evaluate(PLACE, [trace, at])
-    # The card of an earlier point would be read else, as Plotly tells of points late.
+    # Plotly reports points late: the card of an earlier point could be read.
     page.mouse.move(5, 5)
     page.wait_for_selector("#card:not(.shown)", state="attached")
     page.mouse.move(x + 3, y + 3)
@@ -64,7 +64,7 @@ def hover(page, trace, at):
 def test_hover_shows_thumbnail_label_and_prediction(opened, embedding_of):
     result = embedding_of(names=NAMES)
     page = opened(page_of(result))
-    # Traces come in pairs: a class's points, and the rings around those wrongly predicted.
+    # Traces come in pairs: the points of a class, and the rings around wrong predictions.
     assert hover(page, 2, 0) == ("input 1", "input 1label $a$ & bpredicted $a$ & b 80.0%")
     name, facts = hover(page, 3, 0)
     wrong = int(name.removeprefix("input "))
@@ -81,8 +81,8 @@ def test_hover_shows_thumbnail_label_and_prediction(opened, embedding_of):
     page.wait_for_selector("#card:not(.shown)", state="attached")
 
 
-def test_a_regression_has_a_scale_of_colours_and_no_classes(opened, embedding_of):
-    """Values from 0 to 1 too are numbers, not percent."""
+def test_regression_has_a_colour_scale_and_no_classes(opened, embedding_of):
+    """Values from 0 to 1 are shown as numbers, not as percentages."""
     result = embedding_of(labelled=False)
     count = len(result.examples)
     values = np.linspace(0, 1, count)[:, np.newaxis]
@@ -106,14 +106,14 @@ def test_a_regression_has_a_scale_of_colours_and_no_classes(opened, embedding_of
     assert "Class" not in shown
 
 
-def test_names_stay_text_everywhere(opened, embedding_of):
+def test_names_are_shown_as_text(opened, embedding_of):
     page = opened(page_of(embedding_of(names=NAMES)))
     assert page.locator(".legendtext").all_text_contents() == list(NAMES)
     assert "label <b>x</b>" in hover(page, 0, 0)[1]
     assert page.locator("#facts b, .legend b, #classes b").count() == 0
 
 
-def test_legend_hides_a_class_with_its_rings(opened, embedding_of):
+def test_legend_hides_a_class_and_its_rings(opened, embedding_of):
     page = opened(page_of(embedding_of(names=NAMES)))
     page.locator(".legendtoggle").nth(1).click()
     hidden = "document.getElementById('plot').data.map((each) => each.visible ?? true)"
@@ -121,7 +121,7 @@ def test_legend_hides_a_class_with_its_rings(opened, embedding_of):
     assert page.evaluate(hidden) == [True, True, "legendonly", "legendonly", True, True]
 
 
-def test_only_wrong_ones_and_one_class_can_be_looked_at(opened, embedding_of):
+def test_filters_show_wrong_predictions_or_one_class(opened, embedding_of):
     page = opened(page_of(embedding_of(names=NAMES)))
     assert page.evaluate(SHOWN) == [20, 20, 20]
     assert "3 of 60 wrongly predicted" in page.text_content("#measures")
@@ -145,10 +145,10 @@ def test_layer_select_moves_the_points(opened, embedding_of):
         assert f"knn agreement {agreement}" in page.text_content("#measures")
 
 
-def test_slider_walks_through_the_steps(opened, embedding_of):
+def test_slider_changes_the_step(opened, embedding_of):
     results = {step: embedding_of(seed=step) for step in (1, 5, 9)}
     page = opened(page_over(results))
-    # It opens at the last.
+    # The page opens at the last step.
     for slider, step in ((None, 9), (0, 1), (1, 5)):
         if slider is not None:
             page.fill("#step", str(slider))
@@ -157,7 +157,7 @@ def test_slider_walks_through_the_steps(opened, embedding_of):
         np.testing.assert_allclose(xs, results[step].embeddings[::3, 0, 0], rtol=1e-6)
 
 
-def test_each_step_shows_its_own_inputs(opened, embedding_of):
+def test_each_step_shows_its_inputs(opened, embedding_of):
     first, second = embedding_of(names=NAMES), embedding_of(names=NAMES, seed=1)
     shown = replace(
         second.examples,
@@ -196,22 +196,22 @@ def test_every_kind_of_embedding_opens(opened, embedding_of, options, kind):
         assert page.locator(".legend").count() == 0
 
 
-def test_many_points_can_be_hovered_over_too(opened, embedding_of):
+def test_hover_works_with_many_points(opened, embedding_of):
     page = opened(page_of(embedding_of(2000, classes=4)))
     page.wait_for_timeout(500)
     assert hover(page, 0, 0)[0].startswith("input ")
 
 
 @pytest.mark.parametrize("size", [(420, 700), (1400, 900)])
-def test_it_fits_narrow_and_wide_windows(opened, embedding_of, size):
+def test_fits_narrow_and_wide_windows(opened, embedding_of, size):
     names = tuple(f"a class with a name too long for a legend, number {index}" for index in range(3))
     page = opened(page_of(embedding_of(names=names, layers=("a/long/path/" * 8, "b"))), *size)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    # Most of the window is for the points.
+    # Most of the window shows the points.
     assert page.locator(".nsewdrag").bounding_box()["width"] > 0.6 * size[0]
 
 
-def test_inside_mlflows_frame(digits, server):
+def test_works_inside_the_mlflow_frame(digits, server):
     """MLflow shows HTML in a frame that allows scripts and nothing else."""
     import mlflow
 

@@ -1,4 +1,4 @@
-"""Pages in a real browser: from a file, and inside the sandboxed frame of a real MLflow server."""
+"""Pages in a browser: from a file, and inside the sandboxed frame of an MLflow server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def run(registered, tmp_path_factory):
-    """A run with every method's page, over four pictures."""
+    """A run with the pages of all methods for four images."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("shown")
@@ -32,7 +32,7 @@ def run(registered, tmp_path_factory):
 
 
 def watch(page):
-    """Collect what goes wrong in a page."""
+    """Collect the errors of a page."""
     problems = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -43,8 +43,8 @@ def watch(page):
 
 
 @pytest.mark.parametrize("method", ["gradcam", "saliency"])
-def test_page_opens_offline_and_walks_through_inputs(run, method, tmp_path):
-    """Keys and clicks change the input, nothing is requested, nothing fails."""
+def test_page_opens_offline_and_moves_between_inputs(run, method, tmp_path):
+    """Keys and clicks change the input, without requests and errors."""
     address = (run[method].save(tmp_path) / "figure.html").as_uri()
     with browser_page(900, 700) as page:
         problems = watch(page)
@@ -62,7 +62,7 @@ def test_page_opens_offline_and_walks_through_inputs(run, method, tmp_path):
     assert problems == []
 
 
-def test_slider_fades_the_heat(run, tmp_path):
+def test_slider_changes_the_opacity(run, tmp_path):
     with browser_page(900, 700) as page:
         page.goto((run["gradcam"].save(tmp_path) / "figure.html").as_uri())
         assert page.evaluate("document.getElementById('heat').style.opacity") == "0.7"
@@ -79,8 +79,8 @@ def test_pages_fit_narrow_and_wide_windows(run, size, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["gradcam", "saliency"])
-def test_prints_light_and_without_controls(run, method, tmp_path):
-    """On paper nothing can be moved, so what moves things is left out; dark letters on white."""
+def test_prints_in_light_colours_without_controls(run, method, tmp_path):
+    """Controls are not printed; the text is dark on white."""
     address = (run[method].save(tmp_path) / "figure.html").as_uri()
     with browser_page(900, 700) as page:
         page.emulate_media(media="print", color_scheme="dark")

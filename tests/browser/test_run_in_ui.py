@@ -1,4 +1,4 @@
-"""What a run of every method, logged over HTTP, looks like in MLflow's UI."""
+"""How MLflow's UI shows a run of all methods that was logged over HTTP."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = [
     pytest.mark.filterwarnings("default::mlflow_interp.exceptions.InterpretationWarning"),
 ]
 
-FIRST_TIME = 90_000  # milliseconds that the UI may take to come up on a busy machine
+FIRST_TIME = 90_000  # milliseconds for the UI to load on a busy machine
 FILES = {"figure.png", "figure.html", "predictions.json", "arrays.npz", "manifest.json"}
 
 
 @pytest.fixture(scope="module")
 def run(registered, store, server, tmp_path_factory):
-    """A run with every method's artifacts over twelve labelled pictures, all sent through the server."""
+    """A run with the artifacts of all methods for twelve labelled images, sent through the server."""
     folder, noise = tmp_path_factory.mktemp("labelled"), np.random.default_rng(0)
     for index in range(12):
         place = folder / ("ant", "bee", "cat")[index % 3]
@@ -34,7 +34,7 @@ def run(registered, store, server, tmp_path_factory):
         Image.fromarray(pixels).save(place / f"<b>{index:02}.png")
     mlflow.set_tracking_uri(server)
     try:
-        experiment = mlflow.create_experiment("seen in the UI")  # artifacts go through the server's proxy
+        experiment = mlflow.create_experiment("seen in the UI")  # artifacts are uploaded through the server
         with mlflow.start_run(experiment_id=experiment) as run:
             mlflow_interp.interpret(
                 registered, folder, method_names(), quiet=True, ascent_steps=4, path_steps=4, noise_samples=2
@@ -47,14 +47,14 @@ def run(registered, store, server, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tab():
-    """One page for all tests here, so that the browser has MLflow's UI in its cache after the first."""
+    """One page for all tests in this file: after the first, MLflow's UI is in the browser's cache."""
     with browser_page(1400, 900) as page:
         yield page
 
 
 @pytest.fixture
 def opened(run, server, keep, tab):
-    """A function that opens a place of the run in the UI; at the end no script of ours has failed."""
+    """A function that opens a page of the run in the UI; fails at the end if a script of ours failed."""
     problems = []
 
     def failed(error):
@@ -79,13 +79,13 @@ def opened(run, server, keep, tab):
 
 
 def is_our_error(said):
-    """MLflow shows our pages out of blobs; errors from elsewhere are the UI's own."""
+    """MLflow shows our pages as blobs; errors from elsewhere are those of the UI."""
     return said.type == "error" and said.location["url"].startswith("blob:")
 
 
 @pytest.fixture
 def framed(opened):
-    """A function that opens a method's page in the frame that MLflow shows it in."""
+    """A function that opens a method's page in the frame in which MLflow shows it."""
 
     def open_page(method):
         page = opened(f"artifacts/interpretations/{method}/figure.html")
@@ -98,7 +98,7 @@ def framed(opened):
 
 
 def settle(page, frame, tries=20):
-    """Wait until a document stays: on a busy machine the UI may put the frame anew, and clicks are lost."""
+    """Wait until the document is stable; on a busy machine the UI may reload the frame and lose clicks."""
     for _ in range(tries):
         before = frame.locator("body").evaluate(
             "(body) => body.dataset.seen ?? (body.dataset.seen = '', null)"
@@ -109,7 +109,7 @@ def settle(page, frame, tries=20):
     raise AssertionError("the frame is put anew again and again")
 
 
-def test_tree_holds_every_file_of_every_method(opened):
+def test_tree_lists_every_file_of_every_method(opened):
     page = opened("artifacts/interpretations")
     for method in method_names():
         folder = page.get_by_text(method, exact=True).first
@@ -129,7 +129,7 @@ def test_figure_is_shown(opened, method):
     )
 
 
-def test_heatmaps_can_be_walked_through_and_faded(framed):
+def test_heatmap_page_moves_between_inputs_and_changes_opacity(framed):
     frame = framed("gradcam")
     expect(frame.locator("#name")).to_have_text("ant/<b>00.png", timeout=FIRST_TIME)
     frame.locator("#strip button").nth(2).click()
@@ -141,14 +141,14 @@ def test_heatmaps_can_be_walked_through_and_faded(framed):
 
 
 @pytest.mark.parametrize("method", ["saliency", "caricature"])
-def test_galleries_can_be_walked_through_by_key(framed, method):
+def test_gallery_pages_move_between_inputs_by_key(framed, method):
     frame = framed(method)
     expect(frame.locator("#name")).to_have_text("ant/<b>00.png", timeout=FIRST_TIME)
     frame.locator("#strip button").first.press("ArrowRight")
     expect(frame.locator("#name")).to_have_text("ant/<b>03.png")
 
 
-def test_embedding_tells_of_points_and_filters(framed):
+def test_embedding_page_describes_points_and_filters(framed):
     frame = framed("umap")
     points = frame.locator("#plot .scatterlayer path.point")
     points.first.wait_for(timeout=FIRST_TIME)
@@ -156,12 +156,12 @@ def test_embedding_tells_of_points_and_filters(framed):
     expect(frame.locator("#card")).to_contain_text("predicted")
     frame.locator("#find").fill("bee")
     expect(frame.locator("#plot .scatterlayer path.point").first).to_be_visible()
-    # Traces come in pairs: a class's points, and the rings around those wrongly predicted.
+    # Traces come in pairs: the points of a class, and the rings around wrong predictions.
     shown = "(plot) => [0, 2, 4].map((at) => plot.data[at].x.length)"
     assert frame.locator("#plot").evaluate(shown) == [0, 4, 0]
 
 
-def test_matrix_opens_the_mistakes_behind_a_cell(framed):
+def test_matrix_shows_the_errors_behind_a_cell(framed):
     frame = framed("confusion_matrix")
     frame.locator("#pairs button").first.click(timeout=FIRST_TIME)
     expect(frame.locator("#cell")).to_contain_text("taken for")
@@ -172,14 +172,14 @@ def test_matrix_opens_the_mistakes_behind_a_cell(framed):
     expect(frame.locator("#cell")).not_to_have_text(before)
 
 
-def test_page_of_the_run_has_every_method(opened):
+def test_run_page_has_every_method(opened):
     page = opened("artifacts/interpretations/index.html")
     frame = page.frame_locator("iframe").first
     for method in method_names():
         expect(frame.locator(f"#section-{method} > summary")).to_be_visible(timeout=FIRST_TIME)
 
 
-def test_predictions_are_a_table(opened):
+def test_predictions_are_shown_as_a_table(opened):
     page = opened("artifacts/interpretations/gradcam/predictions.json")
     cells = page.get_by_role("cell")
     cells.first.wait_for(timeout=FIRST_TIME)
@@ -189,7 +189,7 @@ def test_predictions_are_a_table(opened):
         expect(page.get_by_text(column, exact=True).first).to_be_visible()
 
 
-def test_model_version_names_the_run(run, server, registered, keep, tab):
+def test_model_version_links_to_the_run(run, server, registered, keep, tab):
     name, version = registered.removeprefix("models:/").split("/")
     tab.goto(f"{server}/#/models/{name}/versions/{version}")
     tab.get_by_text("mlflow_interp.gradcam.run_id").first.wait_for(timeout=FIRST_TIME)

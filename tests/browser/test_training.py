@@ -1,4 +1,4 @@
-"""A training's run in MLflow's UI: the slider over epochs."""
+"""The run of a training in MLflow's UI: the slider over epochs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from docs.pictures import browser_page
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
 
 
-# Whether the chart's pictures have arrived.
+# Whether the images of the chart are loaded.
 PICTURES = "[...document.images].filter((each) => each.naturalWidth > 100).length >= 2"
 
 
@@ -63,7 +63,7 @@ def test_metrics_tab_has_a_slider_over_epochs(run, server, keep):
 
 
 @pytest.mark.parametrize("method", ["confusion_matrix", "gradcam"])
-def test_pages_over_all_epochs_have_one_too(method, run, server, keep):
+def test_pages_over_all_epochs_have_a_slider(method, run, server, keep):
     with browser_page(1400, 900) as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -72,7 +72,7 @@ def test_pages_over_all_epochs_have_one_too(method, run, server, keep):
         frame = page.frame_locator("iframe").first
         slider = frame.locator("input[type=range]#step")
         slider.wait_for(timeout=90_000)
-        expect(frame.locator("#at")).to_have_text("2", timeout=90_000)  # once the page's script has run
+        expect(frame.locator("#at")).to_have_text("2", timeout=90_000)  # once the script has run
         slider.fill("0")
         expect(frame.locator("#at")).to_have_text("0")
         if method == "confusion_matrix":

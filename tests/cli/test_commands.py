@@ -1,4 +1,4 @@
-"""The command line: the same results as Python, one clean line and exit code 2 on what a user can mend."""
+"""The command line: the same results as Python; errors are one line with exit code 2."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_gradcam_logs_and_saves(client, registered, photos, tmp_path):
     assert manifest["given"]["max_inputs"] == 2
 
 
-def test_spelling_of_mlflow_run(client, registered, photos):
-    """What `mlflow run` makes of parameters: underscores kept, empty for not given, flags with a value."""
+def test_parameters_as_mlflow_run_passes_them(client, registered, photos):
+    """How `mlflow run` passes parameters: underscores kept, empty if not given, flags with a value."""
     done = call(
         "gradcam", "--layer=", "--target=", "--max_inputs=3", "--trust_model_code=false", "--opacity=",
         "--resize=pad", "--quiet=true", registered, photos,
@@ -58,10 +58,10 @@ def test_spelling_of_mlflow_run(client, registered, photos):
     params = newest(client).data.params
     assert params["interpretations/gradcam/max_inputs"] == "3"
     assert params["interpretations/gradcam/resize"] == "pad"
-    assert "interpretations/gradcam/opacity" not in params  # a default, which the manifest holds
+    assert "interpretations/gradcam/opacity" not in params  # a default, which is in the manifest
 
 
-def test_interpret_takes_every_methods_options(registered, photos, tmp_path):
+def test_interpret_accepts_the_options_of_every_method(registered, photos, tmp_path):
     done = call(
         "interpret", registered, photos, "--methods", "gradcam", "--layer", "conv", "--no-log", "--quiet",
         "--save", tmp_path,
@@ -69,7 +69,7 @@ def test_interpret_takes_every_methods_options(registered, photos, tmp_path):
     assert done.exit_code == 0, done.output
 
 
-def test_run_id_attaches(client, registered, photos):
+def test_run_id_logs_to_the_existing_run(client, registered, photos):
     run = client.create_run("0")
     assert call("gradcam", registered, photos, "--run-id", run.info.run_id, "--quiet").exit_code == 0
     assert "interpretations/gradcam/inputs" in client.get_run(run.info.run_id).data.metrics
@@ -89,7 +89,7 @@ def test_layers_lists_what_each_method_can_use(registered):
     assert "gradcam" not in "".join(lines[3:])
 
 
-def test_layers_takes_what_the_output_is(registered):
+def test_layers_accepts_head(registered):
     done = call("layers", registered, "--head", "values")
     assert done.stdout.splitlines()[0] == "output: 3 values (stated by head=)"
     assert "confusion_matrix" not in done.stdout
@@ -97,7 +97,7 @@ def test_layers_takes_what_the_output_is(registered):
     assert call("layers", registered, "--head", "soft").exit_code == 2
 
 
-def test_layers_for_programs(registered):
+def test_layers_with_json(registered):
     layers = json.loads(call("layers", registered, "--json").stdout)
     assert [each["layer"] for each in layers] == ["rescale", "conv", "pool", "head", "tiny"]
     assert (layers[1]["index"], layers[1]["type"]) == ("1", "Conv2D")
@@ -107,20 +107,20 @@ def test_layers_for_programs(registered):
     assert layers[-1]["output"] == "probabilities of 3 classes (from its last operations)"
 
 
-def test_methods_lists_all():
+def test_methods_lists_all_methods():
     lines = call("methods").output.splitlines()
     assert [line.split()[0] for line in lines] == method_names()
     assert all(len(line.split()) > 3 for line in lines)
 
 
-def test_methods_for_programs():
+def test_methods_with_json():
     methods = json.loads(call("methods", "--json").stdout)
     assert [each["name"] for each in methods] == method_names()
     assert all(each["summary"] for each in methods)
 
 
 @pytest.mark.parametrize("method", method_names())
-def test_help_names_every_option_with_its_default(method):
+def test_help_lists_every_option_with_its_default(method):
     text = " ".join(call(method, "--help").output.split())
     for option in options_of(method).values():
         assert f"--{option.name.replace('_', '-')} " in text
@@ -155,7 +155,7 @@ def test_help_names_every_option_with_its_default(method):
         (["layers", "nowhere"], "no model at 'nowhere'"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_line_and_exit_code_2(store, registered, photos, args, message):
+def test_invalid_input_is_reported_in_one_line_with_exit_code_2(store, registered, photos, args, message):
     import mlflow
 
     args = [{"MODEL": registered, "PHOTOS": str(photos)}.get(arg, arg) for arg in args]
@@ -171,8 +171,8 @@ def test_bad_input_is_one_line_and_exit_code_2(store, registered, photos, args, 
 @pytest.mark.parametrize(
     ("number", "code", "text"), [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "interrupted")]
 )
-def test_a_signal_ends_the_run_killed(store, client, registered, photos, tmp_path, number, code, text):
-    """A real process, told to end in the middle of its work, leaves its run KILLED."""
+def test_signal_ends_the_run_as_killed(store, client, registered, photos, tmp_path, number, code, text):
+    """A real process that gets a signal in the middle of its work leaves its run KILLED."""
     (tmp_path / "slow.py").write_text(
         "import pathlib, time\n"
         "def prepare(pixels):\n"
@@ -191,7 +191,7 @@ def test_a_signal_ends_the_run_killed(store, client, registered, photos, tmp_pat
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        # A suite that runs in a shell's background ignores Ctrl-C, and its children would too.
+        # A test suite in the background of a shell ignores Ctrl-C, and so would its child processes.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 90

@@ -1,4 +1,4 @@
-"""Conditions on metrics: how they are written, on what they are tested, and what they say."""
+"""Conditions on metrics: syntax, evaluation and messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ space = st.sampled_from(["", " ", "  ", "\t"])
 
 
 @given(names.filter(bool), st.sampled_from(sorted(OPERATORS)), numbers, space, space)
-def test_what_is_written_is_read(name, sign, number, before, between):
+def test_conditions_are_parsed_as_written(name, sign, number, before, between):
     text = f"{before}{name}{between}{sign}{between}{number!r}{before}"
     assert parse_condition(text) == Condition(name, sign, number)
     assert parse_condition(str(parse_condition(text))) == Condition(name, sign, number)
@@ -45,7 +45,7 @@ def test_what_is_written_is_read(name, sign, number, before, between):
         ("inputs == +10", Condition("inputs", "==", 10.0)),
     ],
 )
-def test_conditions(text, expected):
+def test_condition_is_parsed(text, expected):
     assert parse_condition(text) == expected
 
 
@@ -60,7 +60,7 @@ def test_conditions(text, expected):
         "accuracy < 0,9", "accuracy < 0.9; x > 1", "__import__('os').system('true') < 1 + 1",
     ],
 )  # fmt: skip
-def test_what_is_not_a_condition_is_refused(text):
+def test_invalid_condition_is_rejected(text):
     with pytest.raises(OptionError) as caught:
         parse_condition(text)
     assert str(caught.value) == (
@@ -70,7 +70,7 @@ def test_what_is_not_a_condition_is_refused(text):
 
 @given(st.text(st.sampled_from("a <>=!.0/-e\n"), max_size=30))
 @example("a" + " " * 5000 + "<")
-def test_any_text_is_a_condition_or_refused(text):
+def test_any_text_is_parsed_or_rejected(text):
     try:
         condition = parse_condition(text)
     except OptionError:
@@ -81,7 +81,7 @@ def test_any_text_is_a_condition_or_refused(text):
 
 
 @given(st.floats(), st.sampled_from(sorted(OPERATORS)), numbers)
-def test_a_condition_fails_what_meets_it_and_what_is_not_a_number(value, sign, number):
+def test_condition_fails_metrics_that_meet_it_or_are_not_a_number(value, sign, number):
     lines = failures([Condition("x", sign, number)], {"gradcam": {"x": value}})
     assert len(lines) == (math.isnan(value) or OPERATORS[sign](value, number))
     if lines and not math.isnan(value):
@@ -117,11 +117,11 @@ METRICS = {
         (["focus < 0.5", "inputs == 4"], ["focus is 0.2, which is < 0.5", "inputs is 4, which is == 4"]),
     ],
 )  # fmt: skip
-def test_what_is_tested_and_said(texts, lines):
+def test_which_metrics_are_tested_and_reported(texts, lines):
     assert failures(map(parse_condition, texts), METRICS) == lines
 
 
-def test_a_value_is_shown_with_the_digits_that_decide():
+def test_value_is_shown_with_all_relevant_digits():
     (line,) = failures([Condition("accuracy", "<", 0.9)], {"gradcam": {"accuracy": 0.899999}})
     assert line == "accuracy is 0.899999, which is < 0.9"
 
@@ -135,14 +135,14 @@ def test_a_value_is_shown_with_the_digits_that_decide():
         ("umap/focus", "; available: gradcam/accuracy, gradcam/inputs, gradcam/focus, umap/accuracy, "),
     ],
 )
-def test_a_metric_that_no_method_has(metric, tail):
+def test_unknown_metric_is_an_error(metric, tail):
     with pytest.raises(OptionError) as caught:
         failures([Condition(metric, "<", 1.0)], METRICS)
     assert str(caught.value).startswith(f"no metric {metric!r}")
     assert tail in str(caught.value) or "nearest: " in str(caught.value)
 
 
-def test_a_method_that_does_not_run_is_noticed_before():
+def test_method_that_is_not_run_is_reported_before_running():
     known = ["gradcam", "umap", "saliency"]
     check_conditions(
         [Condition("gradcam/accuracy", "<", 1.0), Condition("conv/x", "<", 1.0)], ["gradcam"], known

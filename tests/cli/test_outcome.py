@@ -1,4 +1,4 @@
-"""What a command ends with: the object of --json, and the exit code of --fail-if."""
+"""The outcome of a command: the object of --json, and the exit code of --fail-if."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("store")
 
 
 def call(*args):
-    """The result of a command with --json, and its object: all that is on standard output."""
+    """The result of a command with --json, and its object, which must be all of standard output."""
     done = CliRunner().invoke(main, [*map(str, args), "--json"])
     return done, json.loads(done.stdout)
 
@@ -25,7 +25,7 @@ def tags(run_id):
     return MlflowClient().get_run(run_id).data.tags
 
 
-def test_what_was_found_is_one_object(registered, photos, tmp_path):
+def test_results_are_one_json_object(registered, photos, tmp_path):
     done, outcome = call("gradcam", registered, photos, "--save", tmp_path / "out", "--max-inputs", 3)
     assert done.exit_code == 0, done.stderr
     run = MlflowClient().get_run(outcome["run_id"])
@@ -51,7 +51,7 @@ def test_what_was_found_is_one_object(registered, photos, tmp_path):
         },
     }
     assert set(outcome) == {"run_id", "exit", "interpretations", "warnings", "inputs", "model"}
-    # What people read is on the other stream, in this order.
+    # Messages for people are on the other stream, in this order.
     lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
     assert lines[:2] == ["Loading TensorFlow…", f"Loading {registered}…"]
     assert lines[-2:] == [
@@ -60,7 +60,7 @@ def test_what_was_found_is_one_object(registered, photos, tmp_path):
     ]
 
 
-def test_a_second_call_has_folders_of_its_own(registered, photos, tmp_path):
+def test_second_call_has_separate_folders(registered, photos, tmp_path):
     _, first = call("gradcam", registered, photos, "--save", tmp_path, "--quiet")
     _, second = call(
         "gradcam", registered, photos, "--save", tmp_path, "--run-id", first["run_id"], "--quiet"
@@ -69,7 +69,7 @@ def test_a_second_call_has_folders_of_its_own(registered, photos, tmp_path):
     assert second["interpretations"]["gradcam"]["folder"] == str(tmp_path / "gradcam-2")
 
 
-def test_quiet_is_quiet(registered, photos):
+def test_quiet_prints_nothing(registered, photos):
     done, outcome = call("gradcam", registered, photos, "--quiet", "--no-log")
     assert done.stderr == ""
     assert outcome["run_id"] is None
@@ -77,7 +77,7 @@ def test_quiet_is_quiet(registered, photos):
     assert outcome["interpretations"]["gradcam"]["folder"] is None
 
 
-def test_what_code_of_the_user_prints_is_not_in_the_object(registered, photos, monkeypatch):
+def test_output_of_user_code_is_not_in_the_object(registered, photos, monkeypatch):
     (photos.parent / "chatty.py").write_text(
         "def prepare(pixels):\n    print('prepared')\n    return pixels\n"
     )
@@ -95,7 +95,7 @@ def test_warnings_are_in_the_object(registered, photos):
     assert f"warning: {warning}" in done.stderr
 
 
-def test_of_several_methods_those_that_did_not_fail_are_in_the_object(registered, photos):
+def test_object_has_the_methods_that_did_not_fail(registered, photos):
     done, outcome = call("interpret", registered, photos, "--methods", "gradcam,confusion_matrix", "--quiet")
     assert done.exit_code == outcome["exit"]["code"] == 2
     assert "no input has a label" in outcome["exit"]["reason"]
@@ -105,7 +105,7 @@ def test_of_several_methods_those_that_did_not_fail_are_in_the_object(registered
     assert tags(outcome["run_id"])["mlflow_interp.error"].endswith(outcome["exit"]["reason"])
 
 
-def test_a_call_that_fails_on_the_way_names_its_run(registered, photos):
+def test_failed_call_names_its_run(registered, photos):
     _, outcome = call("gradcam", registered, photos, "--layer", "cnov", "--quiet")
     assert "no layer 'cnov'" in outcome["exit"]["reason"]
     assert MlflowClient().get_run(outcome["run_id"]).info.status == "FAILED"
@@ -113,14 +113,14 @@ def test_a_call_that_fails_on_the_way_names_its_run(registered, photos):
 
 
 @pytest.mark.parametrize("args", [["--json", "--layer"], ["--json=true", "--colour=red"]])
-def test_arguments_that_cannot_be_parsed(registered, photos, args):
+def test_invalid_arguments_are_reported_in_the_object(registered, photos, args):
     done = CliRunner().invoke(main, ["gradcam", registered, str(photos), *args])
     outcome = json.loads(done.stdout)
     assert done.exit_code == outcome["exit"]["code"] == 2
     assert done.stderr == f"mlflow-interp: {outcome['exit']['reason']}\n"
 
 
-def test_an_interrupted_call(registered, photos, monkeypatch):
+def test_interrupted_call_is_reported_in_the_object(registered, photos, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
@@ -130,7 +130,7 @@ def test_an_interrupted_call(registered, photos, monkeypatch):
     assert outcome["exit"] == {"code": 130, "reason": "interrupted"}
 
 
-def test_a_metric_that_is_not_a_number_is_null(registered, photos, monkeypatch):
+def test_metric_that_is_not_a_number_is_null(registered, photos, monkeypatch):
     monkeypatch.setattr(HeatmapResult, "metrics", lambda self: {"focus": math.nan, "inputs": 4.0})
     done, outcome = call("gradcam", registered, photos, "--quiet", "--fail-if", "focus > 2")
     assert outcome["interpretations"]["gradcam"]["metrics"] == {"focus": None, "inputs": 4.0}
@@ -138,7 +138,7 @@ def test_a_metric_that_is_not_a_number_is_null(registered, photos, monkeypatch):
     assert "focus is NaN" in outcome["exit"]["reason"]
 
 
-def test_a_gate_that_fails(registered, photos):
+def test_failed_gate(registered, photos):
     done, outcome = call(
         "gradcam", registered, photos, "--quiet", "--fail-if", "inputs < 5", "--fail-if", "inputs > 5",
         "--fail-if", "gradcam/inputs != 3",
@@ -149,24 +149,24 @@ def test_a_gate_that_fails(registered, photos):
     assert outcome["exit"] == {"code": 1, "reason": "; ".join(lines)}
     assert outcome["interpretations"]["gradcam"]["metrics"]["inputs"] == 4
     run = MlflowClient().get_run(outcome["run_id"])
-    assert run.info.status == "FINISHED"  # it ran, and all is logged
+    assert run.info.status == "FINISHED"  # the command ran, and everything is logged
     assert run.data.tags["mlflow_interp.gate"] == f"failed: {'; '.join(lines)}"
     assert "mlflow_interp.error" not in run.data.tags
     assert "interpretations/gradcam/focus" in run.data.metrics
 
 
-def test_a_gate_that_passes(registered, photos):
+def test_passed_gate(registered, photos):
     done, outcome = call("gradcam", registered, photos, "--quiet", "--fail-if", "inputs < 4")
     assert (done.exit_code, outcome["exit"]["reason"]) == (0, None)
     assert tags(outcome["run_id"])["mlflow_interp.gate"] == "passed"
 
 
-def test_without_conditions_there_is_no_verdict(registered, photos):
+def test_without_conditions_there_is_no_gate_tag(registered, photos):
     _, outcome = call("gradcam", registered, photos, "--quiet")
     assert "mlflow_interp.gate" not in tags(outcome["run_id"])
 
 
-def test_a_metric_that_no_method_has(registered, photos):
+def test_gate_on_an_unknown_metric(registered, photos):
     done, outcome = call("gradcam", registered, photos, "--quiet", "--fail-if", "focsu < 1")
     assert done.exit_code == 2
     assert outcome["exit"]["reason"] == "no metric 'focsu'; nearest: focus"
@@ -174,14 +174,14 @@ def test_a_metric_that_no_method_has(registered, photos):
     assert tags(outcome["run_id"])["mlflow_interp.gate"] == "failed: no metric 'focsu'; nearest: focus"
 
 
-def test_a_gate_needs_no_log(registered, photos):
+def test_gate_works_without_logging(registered, photos):
     args = ["gradcam", registered, str(photos), "--quiet", "--no-log", "--fail-if", "inputs < 5"]
     done = CliRunner().invoke(main, args)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == "mlflow-interp: inputs is 4, which is < 5"
 
 
-def test_a_verdict_that_cannot_be_logged_still_stands(registered, photos, monkeypatch):
+def test_gate_applies_if_its_outcome_cannot_be_logged(registered, photos, monkeypatch):
     def refuse(*_, **__):
         raise ConnectionError("gone")
 

@@ -1,4 +1,4 @@
-"""What is named wrongly is answered in one line with exit code 2, before anything heavy is imported."""
+"""Wrong names are reported in one line with exit code 2, before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("tensorflow", "keras")
-#: Runs each command of a JSON list in one fresh interpreter, and says after each what has been imported.
+#: Runs each command of a JSON list in one new interpreter, and prints after each what was imported.
 SCRIPT = """
 import json, sys
 from click.testing import CliRunner
@@ -61,7 +61,7 @@ LOCAL = [
     (["gradcam", "some.keras", "photos", "--no-log", "--experiment", "e"], "contradict each other"),
     (["gradcam", "some.keras", "photos", "--fail-if", "accuracy = 1"], "fail_if is 'accuracy = 1'"),
     (["gradcam", "some.keras", "photos", "--fail-if", "umap/accuracy < 1"], "umap does not run; methods"),
-    # A server is named, but what is wrong can be answered without it.
+    # A server is given, but the error can be found without it.
     (["gradcam", "nope.keras", "./x", "--tracking-uri", "http://127.0.0.1:9"], "no model at 'nope.keras'"),
     (["gradcam", "models:/tiny/1", "nowhere"], "nothing found at 'nowhere'"),
 ]  # fmt: skip
@@ -125,30 +125,30 @@ def check(cases, answers, allowed):
         assert set(loaded) <= allowed, args
 
 
-def test_what_is_wrong_on_this_machine_is_answered_without_mlflow(folder):
+def test_local_errors_are_reported_without_importing_mlflow(folder):
     cases = [*LOCAL, COLOURS]
     answers = run([args for args, _ in cases], "http://127.0.0.1:9")
     check(cases[:-1], answers[:-1], set())
     check(cases[-1:], answers[-1:], {"matplotlib"})
 
 
-def test_what_is_wrong_in_mlflow_is_answered_without_tensorflow(folder, store, registered):
+def test_mlflow_errors_are_reported_without_importing_tensorflow(folder, store, registered):
     import mlflow
 
     run_id = mlflow.MlflowClient().create_run("0").info.run_id
     elsewhere = ["gradcam", "models:/tiny/1", "photos", "--run-id", run_id, "--experiment", "models"]
-    # First, as the others name other servers.
+    # First, because the others use other servers.
     cases = [(elsewhere, "a run in experiment 'Default'; omit one of them"), *IN_MLFLOW]
     check(cases, run([args for args, _ in cases], store), {"mlflow", "matplotlib"})
 
 
-def test_with_json_the_line_is_an_object_too(folder, store):
+def test_json_reports_the_error_as_an_object(folder, store):
     cases = [
         (args, message) for args, message in LOCAL if args[0] in ("gradcam", "interpret", "confusion_matrix")
     ]
     answers = run([[*args, "--json"] for args, _ in cases], store)
     for (args, message), (code, stdout, stderr, _) in zip(cases, answers, strict=True):
-        if message.startswith("--no-log without"):  # what is printed remains
+        if message.startswith("--no-log without"):  # not an error with --json
             continue
         outcome = json.loads(stdout)
         assert code == outcome["exit"]["code"] == 2, args
@@ -157,7 +157,7 @@ def test_with_json_the_line_is_an_object_too(folder, store):
         assert (outcome["run_id"], outcome["interpretations"], outcome["model"]) == (None, {}, None)
 
 
-def test_the_run_that_mlflow_made_fails_with_the_reason(folder, store):
+def test_run_created_by_mlflow_run_fails_with_the_reason(folder, store):
     import mlflow
 
     run_id = mlflow.MlflowClient().create_run("0").info.run_id
@@ -176,8 +176,8 @@ def test_the_run_that_mlflow_made_fails_with_the_reason(folder, store):
 
 
 @pytest.mark.slow
-def test_a_wrong_path_takes_no_longer_than_two_helps(tmp_path):
-    """Medians of whole processes, in turn."""
+def test_wrong_path_is_reported_within_twice_the_time_of_help(tmp_path):
+    """Compares medians of whole processes, run in turn."""
 
     def seconds(*args):
         started = time.perf_counter()
@@ -191,8 +191,8 @@ def test_a_wrong_path_takes_no_longer_than_two_helps(tmp_path):
     assert wrong <= 2 * help_
 
 
-def test_what_a_console_script_finds_in_the_working_folder(folder, store):
-    """The folder of a user's module is on the path of Python, but not of a console script."""
+def test_console_script_finds_modules_in_the_working_folder(folder, store):
+    """The folder of a user's module is on Python's path, but not on that of a console script."""
     script = Path(sys.executable).with_name("mlflow-interp")
     if not script.exists():
         pytest.skip("the package is not installed")

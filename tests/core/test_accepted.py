@@ -1,4 +1,4 @@
-"""What annotations accept."""
+"""Values that annotations accept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlflow_interp.exceptions import OptionError
         (Range(below=3), [2], [3], "below 3"),
     ],
 )
-def test_ranges(accepted, inside, outside, words):
+def test_ranges_are_described(accepted, inside, outside, words):
     assert all(number in accepted for number in inside)
     assert not any(number in accepted for number in (*outside, float("nan")))
     assert str(accepted) == words
@@ -49,7 +49,7 @@ COUNT = Annotated[int | None, Range(least=2)]
         (Annotated[int, Checked(is_even)], 4), (Annotated[str | int | None, "spatial"], "conv"),
     ],
 )  # fmt: skip
-def test_accepted(annotation, value):
+def test_valid_values_are_accepted(annotation, value):
     check("it", annotation, value)
 
 
@@ -72,18 +72,18 @@ def test_accepted(annotation, value):
         (Annotated[int, Checked(is_even)], 3, "3 is odd"),
     ],
 )
-def test_refused(annotation, value, message):
+def test_invalid_values_are_rejected(annotation, value, message):
     with pytest.raises(OptionError) as error:
         check("it", annotation, value)
     assert str(error.value).startswith(message)
 
 
-def test_the_range_of_an_annotation():
+def test_range_is_read_from_the_annotation():
     assert range_of(COUNT) == range_of(Annotated[int, Range(least=2)] | None) == Range(least=2)
     assert range_of(int) is range_of(Annotated[str | None, "spatial"]) is None
 
 
-def test_a_checked_function_checks_its_keywords():
+def test_checked_function_checks_its_keyword_arguments():
     @checked
     def function(first: int, *, share: SHARE = 0.5) -> float:
         """What it does."""

@@ -1,4 +1,4 @@
-"""A batch: what a pass over it leaves, columns joined by position, and passes that differ."""
+"""Batches: what a pass records, values joined by position, and passes that differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlflow_interp.exceptions import InputsError
 
 
 def chunk_of(rows, start=None):
-    """A chunk of inputs, at positions from `start`; by default at those that are their values."""
+    """A chunk of inputs at positions from `start`; by default, positions equal the values."""
     rows = np.array(rows)
     inputs = rows[:, np.newaxis].astype(np.float32)
     positions = rows if start is None else np.arange(start, start + len(rows))
@@ -21,7 +21,7 @@ def chunk_of(rows, start=None):
 
 
 def batch_of(*passes, skipped=(), is_dataset=False, **fields):
-    """Chunks of rows, others on each pass; the last is repeated. A dataset numbers rows as they come."""
+    """Chunks of rows that may differ in each pass; the last is repeated. A dataset numbers rows in order."""
     remaining = list(passes)
 
     def read():
@@ -36,7 +36,7 @@ def batch_of(*passes, skipped=(), is_dataset=False, **fields):
     return batch
 
 
-def test_a_full_pass_leaves_digest_count_and_names():
+def test_full_pass_records_digest_count_and_names():
     batch = batch_of([[0, 1], [2]])
     list(batch.chunks())
     expected = InputsDigest()
@@ -45,19 +45,19 @@ def test_a_full_pass_leaves_digest_count_and_names():
     assert (record.digest, record.count, record.names) == (expected.hexdigest(), 3, ("0", "1", "2"))
 
 
-def test_rows_without_a_digest_are_hashed_as_the_model_is_fed_them():
+def test_rows_without_a_digest_are_hashed_as_model_inputs():
     inputs = np.float32([[0], [1]])
     batch = Batch("test", lambda: iter([Chunk(np.arange(2), ("a", "b"), inputs, np.zeros(2), None)]))
     assert batch.record().digest == batch_of([[0, 1]]).record().digest
 
 
-def test_names_of_many_inputs_are_cut_off():
+def test_names_of_many_inputs_are_truncated():
     batch = batch_of([range(start, start + 600) for start in (0, 600, 1200)])
     assert batch.record().names == tuple(map(str, range(MOST_NAMES)))
     assert batch.count == 1800
 
 
-def test_the_source_is_closed_when_a_reader_stops_early():
+def test_source_is_closed_if_reading_stops_early():
     closed = []
 
     def read():
@@ -77,7 +77,7 @@ def test_the_source_is_closed_when_a_reader_stops_early():
 # Passes that differ.
 
 
-def test_the_same_inputs_again_are_no_matter():
+def test_same_inputs_on_a_second_pass_give_no_warning():
     batch = batch_of([[0, 1], [2]], [[0], [1, 2]])
     for _ in range(3):
         list(batch.chunks())
@@ -93,7 +93,7 @@ def test_the_same_inputs_again_are_no_matter():
         ([[0, 1, 2], [2]], "yield the same inputs each time"),
     ],
 )
-def test_other_inputs_on_a_second_pass_are_warned_of_once(again, remedy):
+def test_different_inputs_on_a_second_pass_give_one_warning(again, remedy):
     batch = batch_of([[0, 1], [2]], again, is_dataset=True)
     first = batch.record().digest
     assert batch.warnings == []
@@ -112,10 +112,10 @@ def test_inputs_in_memory_are_the_same_on_each_pass():
     assert held.warnings == []
 
 
-# Columns.
+# Values for each input.
 
 
-def test_columns_are_joined_by_position():
+def test_values_are_joined_by_position():
     batch = batch_of([[0, 2], [3]], skipped=["b"], total=4)
     rows = np.arange(8).reshape(4, 2)
     joined = batch.with_columns({"weights": [0.0, 0.1, 0.2, 0.3]}).with_columns({"predictions": rows})
@@ -128,27 +128,27 @@ def test_columns_are_joined_by_position():
     }
 
 
-def test_a_batch_and_those_made_of_it_share_what_a_pass_found():
+def test_derived_batches_share_the_record_of_a_pass():
     batch = batch_of([[0, 1]], [[5]])
     assert [len(chunk) for chunk in batch.with_columns({"weights": [1, 2]}).chunks()] == [2]
     assert (batch.count, batch.record().names) == (2, ("0", "1"))
 
 
 @pytest.mark.parametrize(("count", "total"), [(1, 2), (3, 2), (0, 2)])
-def test_a_wrong_number_of_values_is_refused_at_once(count, total):
+def test_wrong_number_of_values_is_rejected_immediately(count, total):
     message = f"there are {count} weights for {total} inputs; give one for each"
     with pytest.raises(InputsError, match=message):
         batch_of([[0, 1]], total=total).with_columns({"weights": [1] * count})
 
 
 @pytest.mark.parametrize(("count", "inputs"), [(2, "3 or more"), (4, "3"), (9, "3")])
-def test_a_wrong_number_of_values_is_noticed_while_reading(count, inputs):
+def test_wrong_number_of_values_is_detected_while_reading(count, inputs):
     joined = batch_of([[0, 1], [2]]).with_columns({"predictions": [0] * count})
     with pytest.raises(InputsError, match=f"there are {count} predictions for {inputs} inputs; give one"):
         list(joined.chunks())
 
 
-def test_what_was_skipped_counts_at_the_end():
+def test_skipped_inputs_count_at_the_end():
     batch = batch_of([[0, 2]], skipped=["b"])
     (chunk,) = batch.with_columns({"weights": [1, 2, 3]}).chunks()
     assert chunk.columns["weights"].tolist() == [1, 3]
@@ -157,7 +157,7 @@ def test_what_was_skipped_counts_at_the_end():
 
 
 @pytest.mark.parametrize("total", [2, None])
-def test_with_max_inputs_there_are_values_for_inputs_that_are_not_read(total):
+def test_max_inputs_allows_values_for_inputs_that_are_not_read(total):
     batch = batch_of([[0, 5]], total=total, preparation={"max_inputs": 2})
     (chunk,) = batch.with_columns({"weights": np.arange(10)}).chunks()
     assert chunk.columns["weights"].tolist() == [0, 5]

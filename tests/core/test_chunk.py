@@ -1,4 +1,4 @@
-"""Chunks: rows are taken in the order asked for."""
+"""Chunks: rows are selected in the requested order."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from mlflow_interp.core.chunk import Chunk, some
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2], [3, 1, 2], [2, 0, 1], [1, 3], [4], [2, 2, 2], []])
-def test_some_rows_of_a_chunk_are_those_asked_for_in_that_order(rows):
+def test_rows_are_selected_in_the_requested_order(rows):
     numbers = np.arange(5)
     chunk = Chunk(
         numbers,

@@ -1,4 +1,4 @@
-"""What is shown of the inputs of a model: one image, several side by side, frames in rows."""
+"""Images shown for a model's inputs: one image, several side by side, frames in rows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ COLOURS = np.random.default_rng(1).integers(0, 256, (2, 20, 16, 3), np.uint8)
 TABLE = np.zeros((2, 7), np.float32)
 
 
-def test_a_single_image_is_shown_as_it_is():
+def test_single_image_is_unchanged():
     images, parts = show({"": COLOURS})
     np.testing.assert_array_equal(images, COLOURS)
     assert parts == ()
 
 
-def test_every_image_is_on_the_sheet_where_its_part_says():
+def test_every_image_is_at_the_position_of_its_part():
     images, parts = show({"scan": GREY, "table": TABLE, "photo": COLOURS})
     assert [(part.input, part.name) for part in parts] == [(0, "scan"), (2, "photo")]
     for part, expected in zip(parts, (np.repeat(GREY, 3, axis=-1), COLOURS), strict=True):
@@ -32,7 +32,7 @@ def test_every_image_is_on_the_sheet_where_its_part_says():
 
 @pytest.mark.parametrize(("frames", "columns"), [(1, 1), (3, 3), (4, 4), (5, 3), (6, 3), (16, 4), (40, 4)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_frames_are_in_even_rows_from_the_first_to_the_last(frames, columns, channels):
+def test_frames_are_in_rows_of_equal_length_in_order(frames, columns, channels):
     videos = np.random.default_rng(2).integers(0, 256, (2, frames, 6, 8, channels), np.uint8)
     images, parts = show({"": videos})
     shown = [part.frame for part in parts]
@@ -46,7 +46,7 @@ def test_frames_are_in_even_rows_from_the_first_to_the_last(frames, columns, cha
         np.testing.assert_array_equal(images[(slice(None), *part.area)], frame)
 
 
-def test_large_frames_are_reduced_by_means():
+def test_large_frames_are_reduced_by_averaging():
     video = np.zeros((1, 2, 300, 400, 3), np.uint8)
     video[:, :, :, ::2] = 200
     _, parts = show({"": video})
@@ -66,5 +66,5 @@ def test_floats_keep_the_contrast_between_frames():
 @pytest.mark.parametrize(
     "array", [TABLE, np.zeros((2, 50, 3)), np.zeros((2, 4, 8, 8, 5)), np.zeros((2, 1, 1, 1, 1))]
 )
-def test_what_is_not_an_image_is_not_shown(array):
+def test_arrays_that_are_not_images_are_not_shown(array):
     assert show({"": array}) == (None, ())

@@ -1,4 +1,4 @@
-"""What is recorded of inputs is the same however they are cut into parts, whatever the order of these."""
+"""The record of inputs does not depend on how they are split into parts, or on the order of the parts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VALUES = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 
 
 @given(values=VALUES, cuts=st.lists(st.integers(1, 29), max_size=4), order=st.randoms())
-def test_parts_in_any_order_make_the_whole(values, cuts, order):
+def test_parts_merge_to_the_whole_in_any_order(values, cuts, order):
     whole = record_of(chunk_of(values, 0), skipped=["a", "b"], warnings=["one", "two"])
     edges = [0, *sorted({cut for cut in cuts if cut < len(values)}), len(values)]
     parts = [
@@ -56,17 +56,17 @@ def test_parts_in_any_order_make_the_whole(values, cuts, order):
     ("values", "same_digest", "same_order"),
     [([0, 1, 2], True, True), ([1, 0, 2], True, False), ([0, 1, 1], False, False)],
 )
-def test_the_digest_knows_inputs_and_the_order_knows_positions(values, same_digest, same_order):
+def test_digest_depends_on_inputs_and_order_on_positions(values, same_digest, same_order):
     one, other = record_of(chunk_of([0, 1, 2], 0)), record_of(chunk_of(values, 0))
     assert (one.digest == other.digest, one.order == other.order) == (same_digest, same_order)
 
 
-def test_the_first_names_are_kept_by_position():
+def test_first_names_by_position_are_kept():
     chunks = [chunk_of(range(start, start + 700), start) for start in (1400, 0, 700)]
     assert record_of(*chunks).names == tuple(map(str, range(MOST_NAMES)))
 
 
-def test_the_digest_is_the_sum_of_the_digests_of_rows():
+def test_digest_is_the_sum_of_the_digests_of_rows():
     rows = row_digests(np.float32([[5], [7]]))
     total = sum(int.from_bytes(row.tobytes(), "little") for row in rows) % 2**128
     assert record_of(chunk_of([5, 7], 0)).digest == f"{total:032x}-2"

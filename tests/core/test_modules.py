@@ -1,4 +1,4 @@
-"""Modules and names in them are found without an import."""
+"""Modules and the names in them are found without importing them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ for each, (first, *others) in []:
 
 @pytest.fixture
 def pixels(tmp_path, monkeypatch):
-    """A package that must not be imported, with a module that must not be either."""
+    """A package and a module in it, neither of which may be imported."""
     folder = tmp_path / "unimported"
     folder.mkdir()
     (folder / "__init__.py").write_text("raise RuntimeError('imported')")
@@ -44,7 +44,7 @@ def pixels(tmp_path, monkeypatch):
     ["normalize", "Scale", "halves", "written", "join", "each", "first", "others", "file", "walrus", "inside",
      None],
 )  # fmt: skip
-def test_what_a_module_binds_is_there(pixels, name):
+def test_names_bound_in_a_module_are_found(pixels, name):
     assert import_problem("unimported.pixels", name) is None
 
 
@@ -52,12 +52,12 @@ def test_what_a_module_binds_is_there(pixels, name):
     ("name", "tail"),
     [("normalise", "; nearest: normalize"), ("inner", ""), ("pixels", ""), ("os", ""), ("", "")],
 )
-def test_what_it_does_not_bind_is_not(pixels, name, tail):
+def test_other_names_are_not_found(pixels, name, tail):
     assert import_problem("unimported.pixels", name) == f"module 'unimported.pixels' has no {name!r}{tail}"
 
 
 @pytest.mark.parametrize("module", ["unimported", "unimported.dynamic", "unimported.lazy"])
-def test_where_a_source_does_not_show_its_names_nothing_is_said(pixels, module):
+def test_result_is_unknown_if_the_source_does_not_show_its_names(pixels, module):
     assert import_problem(module, "anything") is None
 
 
@@ -75,19 +75,19 @@ def test_where_a_source_does_not_show_its_names_nothing_is_said(pixels, module):
         ("a b", "ModuleNotFoundError: no module named 'a b'"),
     ],
 )
-def test_a_module_that_is_not_there(pixels, module, problem):
+def test_missing_module_is_reported(pixels, module, problem):
     assert import_problem(module) == problem
 
 
-def test_a_module_that_python_cannot_read(pixels):
+def test_module_with_a_syntax_error_is_reported(pixels):
     assert import_problem("unimported.broken", "f").startswith("SyntaxError: ")
 
 
-def test_a_module_that_is_imported_already_is_asked_itself():
+def test_imported_module_is_inspected_directly():
     assert import_problem("os", "path") is None
     assert import_problem("os", "pathh") == "module 'os' has no 'pathh'; nearest: path, fspath, pathsep"
 
 
-def test_a_module_without_source_is_not_read(monkeypatch):
+def test_module_without_source_is_not_read(monkeypatch):
     monkeypatch.delitem(sys.modules, "itertools", raising=False)
     assert import_problem("itertools", "nothing") is None

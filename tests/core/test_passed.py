@@ -28,7 +28,7 @@ def labels_of(labels, head, classes=3):
     ("labels", "head", "classes", "expected"),
     [
         ([2, 0, 1], "softmax", 3, [2, 0, 1]),
-        ([2, 0, 1], "sigmoid", 3, [2, 0, 1]),  # one class each, told apart by a sigmoid each
+        ([2, 0, 1], "sigmoid", 3, [2, 0, 1]),  # classes of independent probabilities, one sigmoid each
         ([2, 0, 1], "values", 3, [UNKNOWN] * 3),
         (ONE_HOT, "softmax", 3, [0, 1, 2]),
         (ONE_HOT, "sigmoid", 3, [UNKNOWN] * 3),
@@ -39,11 +39,11 @@ def labels_of(labels, head, classes=3):
         (SOFT, "softmax", 3, [0, 2, UNKNOWN]),
     ],
 )
-def test_rows_are_a_class_where_they_are_a_distribution(labels, head, classes, expected):
+def test_which_rows_have_a_class_label(labels, head, classes, expected):
     assert labels_of(labels, head, classes) == expected
 
 
-def test_rows_that_are_no_class_are_warned_of_and_count_as_unlabelled(tiny_cnn, pixels, batch_of):
+def test_rows_without_a_class_are_unlabelled_with_a_warning(tiny_cnn, pixels, batch_of):
     rows = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [0, 0, 1], [0, 1, 0]])
     batch = batch_of(tiny_cnn, pixels, labels=rows)
     result = gradcam(tiny_cnn, batch)

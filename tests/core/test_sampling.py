@@ -1,4 +1,4 @@
-"""A sample holds every class in its share, and is the same again."""
+"""Samples: proportional to the classes and reproducible."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def digests_of(ids):
     return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 16)
 
 
-def test_each_label_keeps_its_share():
+def test_sample_is_proportional_to_labels():
     labels = np.repeat([4, 0, 9], [600, 300, 100])
     taken = stratified_rows(digests_of(range(1000)), labels, 100, seed=0)
     assert len(taken) == 100
     assert dict(zip(*np.unique(labels[taken], return_counts=True), strict=True)) == {0: 30, 4: 60, 9: 10}
 
 
-def test_all_are_taken_where_there_are_few():
+def test_few_inputs_are_all_selected():
     np.testing.assert_array_equal(stratified_rows(digests_of(range(5)), np.zeros(5), 5, seed=0), np.arange(5))
 
 
-def test_the_seed_decides_which():
+def test_sample_depends_on_the_seed():
     labels, digests = np.zeros(1000, int), position_digests(np.arange(1000))
     first, again, other = (stratified_rows(digests, labels, 50, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    # From everywhere, and not the first ones.
+    # From the whole range, not just the first ones.
     assert first.max() > 800
 
 
 @given(labels=many_labels, count=st.integers(1, 250), seed=st.integers(0, 2**32))
-def test_samples_are_sorted_distinct_and_in_share(labels, count, seed):
+def test_samples_are_sorted_distinct_and_proportional(labels, count, seed):
     labels = np.array(labels)
     taken = stratified_rows(position_digests(np.arange(len(labels))), labels, count, seed=seed)
     assert len(taken) == min(count, len(labels))
@@ -53,7 +53,7 @@ def test_samples_are_sorted_distinct_and_in_share(labels, count, seed):
 
 
 @given(labels=many_labels, count=st.integers(1, 250), order=st.integers(0, 9))
-def test_a_share_is_of_the_same_inputs_in_any_order(labels, count, order):
+def test_proportional_sample_does_not_depend_on_the_order(labels, count, order):
     labels, digests = np.array(labels), digests_of(range(len(labels)))
     permuted = np.random.default_rng(order).permutation(len(labels))
     taken = stratified_rows(digests, labels, count, seed=0)
@@ -62,7 +62,7 @@ def test_a_share_is_of_the_same_inputs_in_any_order(labels, count, order):
 
 
 def by_definition(digests, cells, count, seed):
-    """The rule, word for word."""
+    """A literal implementation of the rule."""
     keys = [
         hashlib.blake2b(seed.to_bytes(8, "little") + bytes(digest), digest_size=16).digest()
         for digest in digests
@@ -80,7 +80,7 @@ seeds = st.integers(0, 2**63)
 
 
 @given(cells=cells_of_inputs, count=sizes, seed=seeds)
-def test_a_sample_is_what_the_rule_says(cells, count, seed):
+def test_sample_follows_the_rule(cells, count, seed):
     digests = digests_of(range(len(cells)))
     taken = sample_rows(digests, np.array(cells), count, seed=seed)
     assert taken.dtype == np.int64
@@ -88,7 +88,7 @@ def test_a_sample_is_what_the_rule_says(cells, count, seed):
 
 
 @given(cells=cells_of_inputs, count=sizes, seed=seeds, order=st.integers(0, 9))
-def test_the_order_of_inputs_makes_no_difference(cells, count, seed, order):
+def test_sample_does_not_depend_on_the_order(cells, count, seed, order):
     digests, cells = digests_of(range(len(cells))), np.array(cells)
     permuted = np.random.default_rng(order).permutation(len(cells))
     taken = sample_rows(digests, cells, count, seed=seed)
@@ -97,7 +97,7 @@ def test_the_order_of_inputs_makes_no_difference(cells, count, seed, order):
 
 
 @given(ids=st.lists(st.integers(0, 5), min_size=1, max_size=30), count=sizes, order=st.integers(0, 9))
-def test_duplicates_are_taken_as_often_in_any_order(ids, count, order):
+def test_number_of_duplicates_does_not_depend_on_the_order(ids, count, order):
     digests = digests_of(ids)
     cells = np.array(ids) % 2
     permuted = np.random.default_rng(order).permutation(len(ids))
@@ -107,14 +107,14 @@ def test_duplicates_are_taken_as_often_in_any_order(ids, count, order):
 
 
 @given(cells=cells_of_inputs, count=sizes, more=st.integers(0, 30), seed=seeds)
-def test_a_smaller_sample_is_part_of_a_larger_one(cells, count, more, seed):
+def test_smaller_sample_is_a_subset_of_a_larger_one(cells, count, more, seed):
     digests, cells = digests_of(range(len(cells))), np.array(cells)
     larger = sample_rows(digests, cells, count + more, seed=seed)
     assert set(sample_rows(digests, cells, count, seed=seed)) <= set(larger)
 
 
 @given(cells=cells_of_inputs, count=sizes, seed=seeds)
-def test_every_cell_has_one_before_any_has_two(cells, count, seed):
+def test_every_cell_gets_one_before_any_gets_two(cells, count, seed):
     taken = sample_rows(digests_of(range(len(cells))), np.array(cells), count, seed=seed)
     assert len(taken) == min(count, len(cells))
     have, there_are = Counter(cells[row] for row in taken), Counter(cells)
@@ -122,7 +122,7 @@ def test_every_cell_has_one_before_any_has_two(cells, count, seed):
     assert all(have[cell] >= min(most - 1, size) for cell, size in there_are.items())
 
 
-def test_another_seed_takes_others():
+def test_another_seed_selects_other_inputs():
     digests = digests_of(range(1000))
     first, again, other = (sample_rows(digests, np.zeros(1000, int), 50, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -131,12 +131,12 @@ def test_another_seed_takes_others():
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_nothing_is_taken_where_nothing_is_asked_for(count):
+def test_sample_of_size_zero_is_empty(count):
     assert sample_rows(digests_of(range(3)), np.zeros(3), count, seed=0).tolist() == []
     assert sample_rows(digests_of([]), np.zeros((0, 2)), 5, seed=0).tolist() == []
 
 
-def test_many_rows_take_little_time():
+def test_sampling_many_rows_is_fast():
     digests = np.random.default_rng(0).integers(0, 256, (200_000, 16), dtype=np.uint8)
     start = time.perf_counter()
     assert len(sample_rows(digests, np.arange(200_000) % 1000, 64, seed=0)) == 64

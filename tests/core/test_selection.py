@@ -1,4 +1,4 @@
-"""The selection of what a person sees: what it holds, and that no cut or order changes it."""
+"""The selection of inputs to show: its contents, which depend on neither chunks nor order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlflow_interp.kinds.confusion_matrix.mistakes import MOST_OF_A_PAIR, Mistak
 
 
 def inputs_of(count, classes=4, seed=0):
-    """A chunk of inputs and their predictions, coarse enough that many confidences are equal."""
+    """A chunk of inputs and their predictions, rounded so that many confidences are equal."""
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 50, (count, 3)).astype(np.float32)
     probabilities = np.round(rng.dirichlet(np.ones(classes), count), 1).astype(np.float32)
@@ -55,7 +55,7 @@ orders = st.randoms(use_true_random=False)
 @given(
     count=st.integers(1, 200), starts=cuts, order=st.randoms(use_true_random=False), seed=st.integers(0, 9)
 )
-def test_cuts_orders_and_merges_change_no_choice(count, starts, order, seed):
+def test_selection_does_not_depend_on_chunks_order_or_merging(count, starts, order, seed):
     chunk, passed = inputs_of(count, seed=seed)
     whole = select([(chunk, passed)])
     parts = [select([each]) for each in cut(chunk, passed, [min(start, count) for start in starts])]
@@ -69,11 +69,11 @@ def test_cuts_orders_and_merges_change_no_choice(count, starts, order, seed):
     assert len(whole.chosen()) == min(count, 16)
 
 
-def test_all_are_chosen_where_there_are_few():
+def test_few_inputs_are_all_selected():
     assert select([inputs_of(16)]).chosen() == list(range(16))
 
 
-def test_the_most_confident_errors_and_the_least_confident_predictions_are_chosen():
+def test_confident_errors_and_least_confident_predictions_are_selected():
     chunk, passed = inputs_of(500, seed=3)
     predicted = passed.probabilities.argmax(axis=1)
     confidence = np.round(passed.probabilities.max(axis=1).astype(float), 5)
@@ -87,14 +87,14 @@ def test_the_most_confident_errors_and_the_least_confident_predictions_are_chose
     assert {predicted[index] for index in chosen if index in right} == set(range(4))
 
 
-def test_without_classes_the_choice_is_by_hash():
+def test_without_classes_the_selection_is_by_hash():
     chunk, _ = inputs_of(100)
     other = select([(chunk, Passed(np.ones((100, 1), np.float32), "linear"))])
     assert len(other.chosen()) == 16
     assert other.chosen() == select([(chunk, Passed())]).chosen()
 
 
-def test_no_more_is_held_than_may_be_chosen():
+def test_no_more_inputs_are_kept_than_can_be_selected():
     selection = Selection(16, with_inputs=True)
     for seed in range(30):
         chunk, passed = inputs_of(100, classes=50, seed=seed)
@@ -107,7 +107,7 @@ def test_no_more_is_held_than_may_be_chosen():
 @given(
     count=st.integers(1, 200), starts=cuts, order=st.randoms(use_true_random=False), seed=st.integers(0, 9)
 )
-def test_mistakes_are_the_same_however_inputs_are_cut(count, starts, order, seed):
+def test_errors_do_not_depend_on_chunks(count, starts, order, seed):
     chunk, passed = inputs_of(count, seed=seed)
 
     def collected(chunk, passed):
@@ -129,11 +129,11 @@ def test_mistakes_are_the_same_however_inputs_are_cut(count, starts, order, seed
     assert all(cells.count(cell) <= MOST_OF_A_PAIR for cell in cells)
 
 
-def test_of_very_many_mistakes_each_merge_selects_the_same(monkeypatch):
-    """More pairs and mistakes than seats, so that parts drop most of what they see."""
+def test_selection_of_very_many_errors_does_not_depend_on_merging(monkeypatch):
+    """More pairs and errors than can be kept, so that parts drop most of what they receive."""
     monkeypatch.setattr("mlflow_interp.kinds.confusion_matrix.mistakes.MOST_OF_ALL", 40)
     chunk, passed = inputs_of(3000, classes=30, seed=8)
-    test_mistakes = test_mistakes_are_the_same_however_inputs_are_cut.hypothesis.inner_test
+    test_mistakes = test_errors_do_not_depend_on_chunks.hypothesis.inner_test
     rng = np.random.default_rng(1)
 
     class Order:

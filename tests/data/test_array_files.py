@@ -1,4 +1,4 @@
-"""Arrays in files: every row and only the rows that are needed, in little memory."""
+"""Arrays in files: all rows are read, only required rows are loaded, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rows_of(array: Any, *positions: list[int]) -> list[np.ndarray]:
     "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
 @pytest.mark.parametrize("array", [ROWS, np.asfortranarray(ROWS), ROWS.astype(">f8"), ROWS[:, 0, 0, 0] > 9])
-def test_any_rows_of_any_array(method: int, array: np.ndarray, tmp_path: Path) -> None:
+def test_any_rows_of_any_array_are_read(method: int, array: np.ndarray, tmp_path: Path) -> None:
     content = io.BytesIO()
     np.save(content, array)
     with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
@@ -59,15 +59,15 @@ def test_any_rows_of_any_array(method: int, array: np.ndarray, tmp_path: Path) -
         np.testing.assert_array_equal(last, array[19:])
 
 
-def test_what_is_before_the_archive_does_not_matter(tmp_path: Path) -> None:
+def test_bytes_before_the_archive_are_ignored(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", inputs=ROWS)
     (tmp_path / "b.npz").write_bytes(b"before" + (tmp_path / "a.npz").read_bytes())
     np.testing.assert_array_equal(inputs_in(tmp_path / "b.npz"), ROWS)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_memory_is_that_of_a_batch(save: Any, tmp_path: Path, loaded: LoadedModel) -> None:
-    """4,000 inputs of 192 KiB as floats, 750 MiB in all."""
+def test_memory_is_bounded_by_a_batch(save: Any, tmp_path: Path, loaded: LoadedModel) -> None:
+    """4,000 inputs of 192 KiB as floats, 750 MiB in total."""
     model = LoadedModel(small_model(size=128), loaded.origin, {})
     save(
         tmp_path / "a.npz",
@@ -82,11 +82,11 @@ def test_memory_is_that_of_a_batch(save: Any, tmp_path: Path, loaded: LoadedMode
             break
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # Three chunks of 1.5 MiB as floats, and what preparation needs of one.
+    # Three chunks of 1.5 MiB as floats, plus the memory that preparing one chunk needs.
     assert peak < 16 * 2**20
 
 
-def test_evenly_spaced_inputs_of_a_compressed_file(tmp_path: Path, loaded: LoadedModel) -> None:
+def test_evenly_spaced_inputs_are_read_from_a_compressed_file(tmp_path: Path, loaded: LoadedModel) -> None:
     np.savez_compressed(tmp_path / "a.npz", inputs=ROWS, labels=np.arange(20) % 2)
     batch = load_inputs(tmp_path / "a.npz", loaded, max_inputs=4, batch_size=3, preprocess="none")
     chunks = list(batch.chunks())
@@ -95,39 +95,39 @@ def test_evenly_spaced_inputs_of_a_compressed_file(tmp_path: Path, loaded: Loade
     assert np.concatenate([chunk.labels for chunk in chunks]).tolist() == [0, 1, 0, 1]
 
 
-def test_objects_beside_the_inputs_are_not_read(tmp_path: Path) -> None:
+def test_other_objects_in_the_archive_are_not_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", inputs=ROWS, notes=np.array([{}], object))
     np.testing.assert_array_equal(inputs_in(tmp_path / "a.npz"), ROWS)
 
 
-def refusal(path: Path) -> str:
+def error_message(path: Path) -> str:
     with pytest.raises(InputsError, match="save plain arrays with numpy") as caught:
         rows_of(inputs_in(path), list(range(20)))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def test_a_file_that_is_damaged_further_on(tmp_path: Path) -> None:
+def test_file_damaged_after_the_first_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez_compressed(path, inputs=ROWS)
     content = bytearray(path.read_bytes())
     content[1500:1600] = bytes(100)
     path.write_bytes(content)
-    assert "can't be read" in refusal(path)
+    assert "can't be read" in error_message(path)
 
 
 @pytest.mark.parametrize("shape", [(21, 8, 8, 3), (10**9, 8, 8, 3), (20, 8, 8, 10**15), (-1, 8)])
-def test_a_header_of_more_rows_than_there_are(shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_header_with_too_many_rows(shape: tuple[int, ...], tmp_path: Path) -> None:
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         content = io.BytesIO()
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(content, header)
         with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
             archive.writestr("inputs.npy", content.getvalue() + ROWS.tobytes())
-        assert "ends before its last row" in refusal(tmp_path / "a.npz")
+        assert "ends before its last row" in error_message(tmp_path / "a.npz")
 
 
-# Keras' own datasets, from files such as it downloads.
+# Keras' own datasets, from files like those it downloads.
 
 
 @pytest.fixture
@@ -156,13 +156,13 @@ def check_digits(name: str, part: str) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "part"), [("", "test"), ("/test", "test"), ("/train", "train")])
-def test_mnist(suffix: str, part: str, keras_files: Path) -> None:
+def test_mnist_is_read_from_its_file(suffix: str, part: str, keras_files: Path) -> None:
     np.savez_compressed(keras_files / "mnist.npz", **DIGITS)
     check_digits(f"keras:mnist{suffix}", part)
 
 
 @pytest.mark.parametrize(("suffix", "part", "file"), [("", "test", "t10k"), ("/train", "train", "train")])
-def test_fashion_mnist(suffix: str, part: str, file: str, keras_files: Path) -> None:
+def test_fashion_mnist_is_read_from_its_files(suffix: str, part: str, file: str, keras_files: Path) -> None:
     images, labels = DIGITS[f"x_{part}"], DIGITS[f"y_{part}"].astype(np.uint8)
     with gzip.open(keras_files / f"{file}-images-idx3-ubyte.gz", "wb") as stream:
         stream.write(struct.pack(">4i", 2051, *images.shape) + images.tobytes())
@@ -171,7 +171,7 @@ def test_fashion_mnist(suffix: str, part: str, file: str, keras_files: Path) -> 
     check_digits(f"keras:fashion_mnist{suffix}", part)
 
 
-def test_a_dataset_that_is_damaged_or_can_not_be_downloaded(
+def test_dataset_that_is_damaged_or_cannot_be_downloaded(
     keras_files: Path, monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel
 ) -> None:
     (keras_files / "mnist.npz").write_bytes(b"garbage")
@@ -190,8 +190,8 @@ def test_a_dataset_that_is_damaged_or_can_not_be_downloaded(
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_several_inputs_by_their_names(save, tmp_path):
-    """Every chunk is what the arrays themselves give, however large it is; labels and weights come along."""
+def test_several_inputs_by_name(save, tmp_path):
+    """Each chunk equals the arrays, whatever its size; labels and weights are included."""
     rng = np.random.default_rng(0)
     arrays = {"first": rng.random((5, 4)), "second": rng.integers(0, 256, (5, 8, 8, 3), np.uint8)}
     labels, weights = np.array([0, 1, 1, 0, 1]), np.array([1.0, 0.0, 2.0, 1.0, 0.5])

@@ -1,4 +1,4 @@
-"""Tests of class names: every form they come in, and every way they can be wrong."""
+"""Class names: every accepted form, and every error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ IN_FILES = {
 }
 
 
-def refusal(class_names: Any) -> str:
+def error_message(class_names: Any) -> str:
     with pytest.raises(InputsError) as caught:
         load_class_names(class_names)
     assert "\n" not in str(caught.value)
@@ -58,25 +58,25 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
     return write
 
 
-def test_none() -> None:
+def test_no_class_names() -> None:
     assert load_class_names(None) is None
 
 
 @pytest.mark.parametrize("form", IN_MEMORY)
-def test_in_memory(form: str) -> None:
+def test_class_names_in_memory(form: str) -> None:
     assert load_class_names(IN_MEMORY[form]) == NAMES
 
 
 @pytest.mark.parametrize("name", IN_FILES)
 @pytest.mark.parametrize("as_type", [str, Path])
-def test_in_a_file(name: str, as_type: type, write: Callable[[str, str], Path]) -> None:
+def test_class_names_in_a_file(name: str, as_type: type, write: Callable[[str, str], Path]) -> None:
     assert load_class_names(as_type(write(name, IN_FILES[name]))) == NAMES
 
 
 @pytest.mark.parametrize(
     "name", ["<b>cat</b>", '"><script>alert(1)</script>', "=1+1", "Café 犬 \u2028", "a\tb"]
 )
-def test_odd_names_are_kept_as_text(name: str, write: Callable[[str, str], Path]) -> None:
+def test_unusual_names_are_kept_as_text(name: str, write: Callable[[str, str], Path]) -> None:
     assert load_class_names([name, "dog"]) == (name, "dog")
     assert load_class_names(write("names.json", json.dumps([name, "dog"]))) == (name, "dog")
     assert load_class_names(write("names.txt", f"{name}\ndog\n")) == (name, "dog")
@@ -96,29 +96,29 @@ GAPS = {
 
 
 @pytest.mark.parametrize("kind", GAPS)
-def test_gaps(kind: str) -> None:
+def test_gaps_in_the_indices(kind: str) -> None:
     mapping, expected = GAPS[kind]
-    assert expected in refusal(mapping)
+    assert expected in error_message(mapping)
 
 
 @pytest.mark.parametrize("key", ["cat", "", "1.5", None, (1, 2)])
-def test_keys_that_are_no_numbers(key: Any) -> None:
-    assert "class names have a non-numeric key" in refusal({0: "a", key: "b"})
+def test_keys_that_are_not_numbers_are_rejected(key: Any) -> None:
+    assert "class names have a non-numeric key" in error_message({0: "a", key: "b"})
 
 
 @pytest.mark.parametrize("names", [[], [""], ["a", " "], ["a", "\t"], {0: ""}, {0: "a", 1: " "}])
-def test_empty_names(names: Any) -> None:
-    assert "class names are missing or contain an empty name" in refusal(names)
+def test_empty_names_are_rejected(names: Any) -> None:
+    assert "class names are missing or contain an empty name" in error_message(names)
 
 
 @pytest.mark.parametrize("names", [[None, "a"], [["a"], "b"], [{}], {0: None}, {0: []}, {0: {"a": 1}}])
-def test_names_that_are_no_texts(names: Any) -> None:
-    assert "which is not a name" in refusal(names)
+def test_names_that_are_not_text_are_rejected(names: Any) -> None:
+    assert "which is not a name" in error_message(names)
 
 
 @pytest.mark.parametrize("names", [7, 1.5, object()])
-def test_what_holds_no_names(names: Any) -> None:
-    assert f"class names are a {type(names).__name__}; give " in refusal(names)
+def test_objects_without_names_are_rejected(names: Any) -> None:
+    assert f"class names are a {type(names).__name__}; give " in error_message(names)
 
 
 MALFORMED = {
@@ -134,25 +134,25 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_malformed_file(name: str, write: Callable[[str, str], Path]) -> None:
+def test_malformed_file_is_rejected(name: str, write: Callable[[str, str], Path]) -> None:
     content, expected = MALFORMED[name]
-    assert expected in refusal(write(name, content))
+    assert expected in error_message(write(name, content))
 
 
-def test_file_that_is_no_text(tmp_path: Path) -> None:
+def test_file_that_is_not_text_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"\xff\xfe\xfa")
-    assert "names.txt': 'utf-8' codec can't decode" in refusal(tmp_path / "names.txt")
+    assert "names.txt': 'utf-8' codec can't decode" in error_message(tmp_path / "names.txt")
 
 
 @pytest.mark.parametrize("path", ["missing.txt", "missing.json", "cat,dog", "a\0b", "x" * 5000])
-def test_missing_file(path: str) -> None:
-    message = refusal(path)
+def test_missing_file_is_rejected(path: str) -> None:
+    message = error_message(path)
     assert message.startswith("class names can't be read from ")
     assert "a JSON list" in message
 
 
-def test_folder(tmp_path: Path) -> None:
-    assert "Is a directory" in refusal(tmp_path)
+def test_folder_is_rejected(tmp_path: Path) -> None:
+    assert "Is a directory" in error_message(tmp_path)
 
 
 visible = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20).filter(str.strip)
@@ -163,7 +163,7 @@ quietly = settings(
 
 @quietly
 @given(names=st.lists(visible, min_size=1, max_size=8), as_object=st.booleans())
-def test_names_survive_json(names: list[str], as_object: bool, tmp_path: Path) -> None:
+def test_names_are_unchanged_by_json(names: list[str], as_object: bool, tmp_path: Path) -> None:
     content: Any = {str(index): name for index, name in enumerate(names)} if as_object else names
     (tmp_path / "names.json").write_text(json.dumps(content), encoding="utf-8")
     assert load_class_names(tmp_path / "names.json") == tuple(names)
@@ -171,8 +171,8 @@ def test_names_survive_json(names: list[str], as_object: bool, tmp_path: Path) -
 
 @quietly
 @given(names=st.lists(visible.filter(lambda name: not {"\r", "\n"} & set(name)), min_size=1, max_size=8))
-def test_names_survive_text(names: list[str], tmp_path: Path) -> None:
-    if names[0].startswith("\ufeff"):  # read as the mark it is
+def test_names_are_unchanged_by_text(names: list[str], tmp_path: Path) -> None:
+    if names[0].startswith("\ufeff"):  # read as a byte order mark
         return
     (tmp_path / "names.txt").write_bytes("\n".join(names).encode())
     assert load_class_names(tmp_path / "names.txt") == tuple(names)
@@ -181,7 +181,7 @@ def test_names_survive_text(names: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ['["tench", ]', "[tench, goldfish]", '{"0": "tench", "0": "goldfish"}', "[]"]
 )
-def test_json_in_place_of_a_path_is_refused_for_what_is_wrong_with_it(text: str) -> None:
-    message = refusal(text)
+def test_invalid_json_text_is_rejected_with_the_reason(text: str) -> None:
+    message = error_message(text)
     assert message.startswith("class names ")
     assert "can't be read from" not in message

@@ -1,4 +1,4 @@
-"""Tests of datasets: elements with keys, text, and how it is seen whether they are batched."""
+"""Datasets: elements with keys, text, and detecting whether a dataset is batched."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def labels(batch: Batch) -> list[int]:
     return np.concatenate([chunk.labels for chunk in batch.chunks()]).tolist()
 
 
-def refusal(inputs: Any, loaded: LoadedModel, error: type[Exception] = InputsError, **options: Any) -> str:
+def error_message(
+    inputs: Any, loaded: LoadedModel, error: type[Exception] = InputsError, **options: Any
+) -> str:
     with pytest.raises(error) as caught:
         for _ in load_inputs(inputs, loaded, **options).chunks():
             pass
@@ -54,7 +56,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 forms = pytest.mark.parametrize("form", FORMS)
 
 
-# Keys, as those of TensorFlow Datasets.
+# Keys, such as those of TensorFlow Datasets.
 
 
 @forms
@@ -73,7 +75,7 @@ def test_images_and_labels_by_key(form: str, keys: tuple[str, str], loaded: Load
 
 
 @forms
-def test_predictions_are_those_of_keras_on_the_same_images(form: str, loaded: LoadedModel) -> None:
+def test_predictions_equal_those_of_keras_on_the_same_images(form: str, loaded: LoadedModel) -> None:
     batch = load_inputs(FORMS[form]({"image": IMAGES, "label": LABELS}), loaded)
     result = confusion_matrix(loaded.keras, batch)
     predicted = loaded.keras.predict(IMAGES / 255, verbose=0).argmax(axis=1)
@@ -81,7 +83,7 @@ def test_predictions_are_those_of_keras_on_the_same_images(form: str, loaded: Lo
 
 
 @forms
-def test_other_keys_are_left_out_and_named(form: str, loaded: LoadedModel) -> None:
+def test_other_keys_are_left_out_with_a_warning(form: str, loaded: LoadedModel) -> None:
     content = {
         "id": np.array([f"row {index}" for index in range(7)]),
         "image": IMAGES,
@@ -96,7 +98,7 @@ def test_other_keys_are_left_out_and_named(form: str, loaded: LoadedModel) -> No
     assert warning.endswith("neither inputs of the model nor labels: 'id', 'segmentation_mask'")
 
 
-def test_other_keys_may_have_another_shape_in_each_element(loaded: LoadedModel) -> None:
+def test_other_keys_may_vary_in_shape(loaded: LoadedModel) -> None:
     def rows() -> Any:
         for index in range(5):
             boxes = np.zeros((index, 4), np.float32)
@@ -123,21 +125,21 @@ def test_weights_by_key(loaded: LoadedModel) -> None:
         assert chunk.weights.tolist() == list(range(7))
 
 
-def test_labels_beside_a_mapping(loaded: LoadedModel) -> None:
-    """As (inputs, labels): a key "label" among the inputs is then something else."""
+def test_labels_next_to_a_mapping(loaded: LoadedModel) -> None:
+    """With (inputs, labels), a key "label" among the inputs means something else."""
     batch = load_inputs(slices(({"image": IMAGES, "label": 1 - LABELS}, LABELS)), loaded, preprocess="none")
     assert labels(batch) == LABELS.tolist()
     assert "nor labels: 'label'" in batch.warnings[0]
     np.testing.assert_array_equal(fed(batch), IMAGES)
 
 
-def test_given_labels_come_before_those_of_a_mapping(loaded: LoadedModel) -> None:
+def test_labels_option_overrides_labels_of_a_mapping(loaded: LoadedModel) -> None:
     content = {"image": IMAGES, "label": LABELS}
     assert labels(load_inputs(content, loaded, labels=1 - LABELS)) == (1 - LABELS).tolist()
 
 
 def named_inputs(*names: str, as_dict: bool = True) -> LoadedModel:
-    """A model of an image and of further inputs of two numbers."""
+    """A model with an image and further inputs of two numbers."""
     inputs = {names[0]: keras.Input((8, 8, 3), name=names[0])}
     inputs |= {name: keras.Input((2,), name=name) for name in names[1:]}
     joined = layers.Concatenate()([layers.Flatten()(each) for each in inputs.values()])
@@ -147,7 +149,7 @@ def named_inputs(*names: str, as_dict: bool = True) -> LoadedModel:
 
 @forms
 @pytest.mark.parametrize("as_dict", [True, False])
-def test_the_names_of_the_models_inputs_come_first(form: str, as_dict: bool) -> None:
+def test_names_of_model_inputs_take_precedence(form: str, as_dict: bool) -> None:
     model = named_inputs("image", "label", as_dict=as_dict)
     batch = load_inputs(FORMS[form]({"image": IMAGES, "label": SIZES}), model, preprocess="none")
     (chunk,) = batch.chunks()
@@ -156,7 +158,7 @@ def test_the_names_of_the_models_inputs_come_first(form: str, as_dict: bool) -> 
 
 
 @forms
-def test_labels_and_others_beside_several_inputs(form: str) -> None:
+def test_labels_and_other_keys_next_to_several_inputs(form: str) -> None:
     model = named_inputs("image", "size")
     content = {"image": IMAGES, "size": SIZES, "label": LABELS, "id": np.arange(7)}
     batch = load_inputs(FORMS[form](content), model, preprocess="none", batch_size=50)
@@ -169,18 +171,18 @@ def test_labels_and_others_beside_several_inputs(form: str) -> None:
 
 
 @forms
-def test_a_mapping_without_the_models_inputs_is_refused(form: str, loaded: LoadedModel) -> None:
+def test_mapping_without_the_model_inputs_is_rejected(form: str, loaded: LoadedModel) -> None:
     both = named_inputs("image", "size")
-    message = refusal(FORMS[form]({"image": IMAGES, "sizes": SIZES}), both)
+    message = error_message(FORMS[form]({"image": IMAGES, "sizes": SIZES}), both)
     assert (
         message == "inputs have the keys 'image', 'sizes', and the model takes 'image', 'size'; name them so"
     )
-    message = refusal(FORMS[form]({"left": IMAGES, "right": IMAGES, "label": LABELS}), loaded)
+    message = error_message(FORMS[form]({"left": IMAGES, "right": IMAGES, "label": LABELS}), loaded)
     assert (
         message
         == "inputs have the keys 'left', 'right', and none is known as an input; name the input 'inputs'"
     )
-    assert "inputs have the keys of labels only" in refusal(FORMS[form]({"label": LABELS}), loaded)
+    assert "inputs have the keys of labels only" in error_message(FORMS[form]({"label": LABELS}), loaded)
 
 
 class Subclassed(keras.Model):  # type: ignore[misc]
@@ -193,13 +195,13 @@ class Subclassed(keras.Model):  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("form", ["single", "batched"])
-def test_a_model_that_does_not_say_what_it_takes(form: str) -> None:
+def test_model_of_unknown_input_shape(form: str) -> None:
     batch = load_inputs(FORMS[form]({"image": IMAGES, "label": LABELS}), load_model(Subclassed()))
     np.testing.assert_allclose(fed(batch), IMAGES / 255, rtol=1e-6)
     assert labels(batch) == LABELS.tolist()
 
 
-# Whether a dataset is batched.
+# Detecting whether a dataset is batched.
 
 
 def of_shape(*shape: int) -> LoadedModel:
@@ -215,7 +217,7 @@ def of_shape(*shape: int) -> LoadedModel:
     [
         ((8, 8), (8, 8, 1)),  # grey images without channels
         ((8, 8, 1), (8, 8, 1)),
-        ((8, 8, 1), (8, 8)),  # MNIST of TensorFlow Datasets, and Flatten(input_shape=(28, 28))
+        ((8, 8, 1), (8, 8)),  # MNIST from TensorFlow Datasets, with Flatten(input_shape=(28, 28))
         ((8, 8), (8, 8)),
         ((), (1,)),
         ((1,), (1,)),
@@ -224,10 +226,10 @@ def of_shape(*shape: int) -> LoadedModel:
         ((5, 1), (5, 1)),
     ],
 )
-def test_an_axis_of_one_may_be_missing_or_too_many(
+def test_axis_of_length_one_may_be_missing_or_extra(
     given: tuple[int, ...], taken: tuple[int, ...], size: int | None
 ) -> None:
-    """As in `fit` of Keras."""
+    """As `fit` of Keras does."""
     values = np.arange(7 * int(np.prod(given)), dtype=np.float32).reshape(7, *given)
     dataset = tf.data.Dataset.from_tensor_slices(values)
     dataset = dataset if size is None else dataset.batch(size)
@@ -248,17 +250,17 @@ def test_scalars_for_several_inputs(size: int | None) -> None:
     assert labels(batch) == LABELS.tolist()
 
 
-def test_elements_of_different_shapes_are_one_line(loaded: LoadedModel) -> None:
+def test_elements_of_different_shapes_give_a_one_line_error(loaded: LoadedModel) -> None:
     dataset = tf.data.Dataset.from_generator(
         lambda: (np.zeros((size, size, 3), np.uint8) for size in (8, 9)),
         output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
     )
-    message = refusal(dataset, loaded)
+    message = error_message(dataset, loaded)
     assert message.startswith("the dataset can't be read: Cannot batch tensors with different shapes")
     assert message.endswith("; give elements of one shape")
 
 
-def test_class_names_of_a_dataset_of_keras(tmp_path: Any) -> None:
+def test_class_names_of_a_keras_dataset_are_used(tmp_path: Any) -> None:
     save_images(tmp_path, {"cat/a.png": 1, "dog/b.png": 2})
     dataset = keras.utils.image_dataset_from_directory(
         tmp_path, image_size=(8, 8), shuffle=False, verbose=False
@@ -298,7 +300,7 @@ TEXT_FORMS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("form", TEXT_FORMS)
-def test_text_goes_into_a_model_that_takes_it(form: str, text_model: LoadedModel) -> None:
+def test_text_is_passed_to_a_text_model(form: str, text_model: LoadedModel) -> None:
     batch = load_inputs(TEXT_FORMS[form](), text_model, batch_size=3)
     probabilities = text_model.keras.predict(tf.constant(TEXTS), verbose=0)
     np.testing.assert_allclose(
@@ -309,7 +311,7 @@ def test_text_goes_into_a_model_that_takes_it(form: str, text_model: LoadedModel
     assert labels(batch) == (LABELS.tolist() if "key" in form else [UNKNOWN] * 7)
 
 
-def test_methods_work_on_text(text_model: LoadedModel) -> None:
+def test_methods_support_text(text_model: LoadedModel) -> None:
     model = text_model.keras
     dataset = slices((TEXTS, LABELS), batched=True)
     batch = load_inputs(dataset, text_model)
@@ -321,19 +323,19 @@ def test_methods_work_on_text(text_model: LoadedModel) -> None:
     np.testing.assert_array_equal(result.examples.classes[:, 0], predicted)
 
 
-def test_the_digest_of_text_is_that_of_its_characters(text_model: LoadedModel) -> None:
+def test_digest_of_text_depends_on_its_characters(text_model: LoadedModel) -> None:
     expected = load_inputs(TEXTS[:6], text_model).record().digest
     assert load_inputs(slices(TEXTS[:6]), text_model).record().digest == expected
     assert load_inputs(TEXTS[1:], text_model).record().digest != expected
 
 
-def test_zeros_at_the_end_of_a_text_stay(text_model: LoadedModel) -> None:
+def test_trailing_zeros_of_a_text_are_kept(text_model: LoadedModel) -> None:
     for inputs in (["a\0"], slices(["a\0"])):
         (text,) = fed(load_inputs(inputs, text_model)).reshape(-1).tolist()
         assert text in ("a\0", b"a\0")
 
 
-def test_text_in_a_file(tmp_path: Any, text_model: LoadedModel) -> None:
+def test_text_from_a_file(tmp_path: Any, text_model: LoadedModel) -> None:
     np.save(tmp_path / "texts.npy", TEXTS[:6])
     np.savez_compressed(tmp_path / "texts.npz", text=TEXTS[:6], label=LABELS[:6])
     for name in ("texts.npy", "texts.npz"):
@@ -343,17 +345,17 @@ def test_text_in_a_file(tmp_path: Any, text_model: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("form", TEXT_FORMS)
-def test_text_is_refused_where_the_model_takes_numbers(form: str, loaded: LoadedModel) -> None:
-    message = refusal(TEXT_FORMS[form](), loaded)
+def test_text_is_rejected_for_a_model_with_numeric_inputs(form: str, loaded: LoadedModel) -> None:
+    message = error_message(TEXT_FORMS[form](), loaded)
     assert message == "inputs are text, but the model takes float32 values; give numbers"
 
 
-def test_text_is_no_pixels(text_model: LoadedModel) -> None:
-    message = refusal(TEXTS, text_model, OptionError, preprocess="0..1")
+def test_text_is_not_treated_as_pixels(text_model: LoadedModel) -> None:
+    message = error_message(TEXTS, text_model, OptionError, preprocess="0..1")
     assert message == "preprocess is '0..1', but the inputs are text; leave preprocess out"
 
 
-def test_text_and_numbers_together() -> None:
+def test_text_and_numeric_inputs_together() -> None:
     text, number = keras.Input((), dtype="string", name="text"), keras.Input((2,), name="number")
     tokens = layers.TextVectorization(output_mode="multi_hot", vocabulary=["good", "bad", "film"])(text)
     joined = layers.Concatenate()([tokens, number])

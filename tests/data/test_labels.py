@@ -1,4 +1,4 @@
-"""Labels, predictions and weights out of files, against what stands in them."""
+"""Labels, predictions and weights from files, compared with their known contents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mlflow_interp.exceptions import InputsError
         ("NA\nnull\n", ["NA", "null"]),
     ],
 )
-def test_a_table(tmp_path, content, values):
+def test_table_is_read(tmp_path, content, values):
     path = tmp_path / "labels.csv"
     path.write_text(content, encoding="utf-8")
     read = read_column(path, "labels")
@@ -40,7 +40,7 @@ def test_a_table(tmp_path, content, values):
         ("9999999999999999999999\n", "is too large"),
     ],
 )
-def test_what_is_not_a_table_is_refused_in_one_line(tmp_path, content, reason):
+def test_invalid_table_gives_a_one_line_error(tmp_path, content, reason):
     path = tmp_path / "labels.csv"
     path.write_text(content)
     with pytest.raises(InputsError, match=f"labels can't be read from .*: .*{reason}.*; give a ") as error:
@@ -48,7 +48,7 @@ def test_what_is_not_a_table_is_refused_in_one_line(tmp_path, content, reason):
     assert "\n" not in str(error.value)
 
 
-def test_text_has_a_value_a_line(tmp_path):
+def test_text_has_one_value_per_line(tmp_path):
     path = tmp_path / "labels.txt"
     path.write_text("ant, black\n\n bee \n")
     assert read_column(path, "labels") == ["ant, black", "bee"]

@@ -1,4 +1,4 @@
-"""Tests of making inputs ready: what the model is fed, row by row, from everything that can be given."""
+"""Preparing inputs: what the model receives, row by row, from every source."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def greys(batch: Batch) -> list[int]:
     return np.rint(fed(batch)[:, 0, 0, 0] * 255).astype(int).tolist()
 
 
-def refusal(inputs: Any, loaded: LoadedModel, error: type[Exception] = InputsError, **options: Any) -> str:
+def error_message(
+    inputs: Any, loaded: LoadedModel, error: type[Exception] = InputsError, **options: Any
+) -> str:
     with pytest.raises(error) as caught:
         for _ in load_inputs(inputs, loaded, **options).chunks():
             pass
@@ -69,10 +71,10 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
     )
 
 
-# Pictures.
+# Images.
 
 
-def test_one_picture(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_one_image(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(a=51) / "a.png"
     batch = load_inputs(path, loaded, preprocess="0..1")
     (chunk,) = batch.chunks()
@@ -91,14 +93,14 @@ def test_one_picture(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     }
 
 
-def test_flat_folder(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_folder_without_subfolders(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     batch = load_inputs(str(folder(b=20, a=10, c=30)), loaded)
     assert names(batch) == ["a.png", "b.png", "c.png"]
     assert greys(batch) == [10, 20, 30]
     assert labels(batch) == [UNKNOWN] * 3
 
 
-def test_class_folders_name_the_classes(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_class_folders_define_the_classes(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     batch = load_inputs(folder(dog__a=20, cat__b=10, cat__a=5), loaded)
     assert names(batch) == ["cat/a.png", "cat/b.png", "dog/a.png"]
     assert batch.class_names == ("cat", "dog")
@@ -106,7 +108,7 @@ def test_class_folders_name_the_classes(folder: Callable[..., Path], loaded: Loa
     assert not any("class" in warning for warning in batch.warnings)
 
 
-def test_a_stray_image_costs_itself_and_not_the_labels(
+def test_stray_image_is_left_out_and_labels_are_kept(
     folder: Callable[..., Path], loaded: LoadedModel
 ) -> None:
     batch = load_inputs(folder(cat__a=10, cat__b=15, dog__a=20, readme=99), loaded)
@@ -116,7 +118,7 @@ def test_a_stray_image_costs_itself_and_not_the_labels(
     assert warning.startswith("images outside the class folders are left out: readme.png;")
 
 
-def test_images_beside_as_many_in_folders_are_no_strays(
+def test_equal_numbers_inside_and_outside_folders_are_not_strays(
     folder: Callable[..., Path], loaded: LoadedModel
 ) -> None:
     batch = load_inputs(folder(a=1, b=2, more__c=3, others__d=4), loaded)
@@ -126,7 +128,9 @@ def test_images_beside_as_many_in_folders_are_no_strays(
     assert "has 2 images next to 2 subfolders, so the subfolders are not used as classes" in warning
 
 
-def test_labels_for_every_image_count_strays_too(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_labels_for_every_image_include_stray_images(
+    folder: Callable[..., Path], loaded: LoadedModel
+) -> None:
     path = folder(cat__a=10, cat__b=15, dog__a=20, readme=99)
     batch = load_inputs(path, loaded, labels=[0, 0, 1, 1])
     assert names(batch) == ["cat/a.png", "cat/b.png", "dog/a.png", "readme.png"]
@@ -134,7 +138,7 @@ def test_labels_for_every_image_count_strays_too(folder: Callable[..., Path], lo
     assert labels(load_inputs(path, loaded, labels=[1, 1, 0])) == [1, 1, 0]
 
 
-def test_a_class_folder_without_images_is_a_class_all_the_same(folder: Callable[..., Path]) -> None:
+def test_empty_class_folder_is_a_class(folder: Callable[..., Path]) -> None:
     """As Keras' own loader numbers the folders."""
     path = folder(ant__a=1, cat__a=2)
     (path / "bee").mkdir()
@@ -146,40 +150,42 @@ def test_a_class_folder_without_images_is_a_class_all_the_same(folder: Callable[
     assert labels(batch) == [0, 2]
 
 
-def test_given_names_decide_the_order(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_given_class_names_determine_the_order(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     batch = load_inputs(folder(dog__a=20, cat__a=10), loaded, class_names=["Dog", "CAT"])
     assert batch.class_names == ("Dog", "CAT")
     assert labels(batch) == [1, 0]
 
 
-def test_folders_that_are_no_classes_warn(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_folders_that_are_not_classes_give_a_warning(
+    folder: Callable[..., Path], loaded: LoadedModel
+) -> None:
     batch = load_inputs(folder(zebra__a=1, cat__a=2, emu__a=3), loaded, class_names=["cat", "dog"])
     assert labels(batch) == [0, UNKNOWN, UNKNOWN]
     (warning,) = [each for each in batch.warnings if "not class names" in each]
     assert "emu, zebra" in warning
 
 
-def test_given_labels_replace_class_folders(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_labels_option_overrides_class_folders(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(dog__a=20, cat__a=10)
     assert labels(load_inputs(path, loaded, labels=[1, 0])) == [1, 0]
     assert load_inputs(path, loaded, labels=[1, 0]).class_names == ("cat", "dog")
 
 
-def test_labels_for_pictures(folder: Callable[..., Path], loaded: LoadedModel, tmp_path: Path) -> None:
+def test_labels_for_image_files(folder: Callable[..., Path], loaded: LoadedModel, tmp_path: Path) -> None:
     path = folder(a=1, b=2)
     assert labels(load_inputs(path, loaded, labels=[1, 0])) == [1, 0]
     assert labels(load_inputs(f"{path}/*.png", loaded, labels=["y", "x"], class_names=["x", "y"])) == [1, 0]
     assert labels(load_inputs(path / "a.png", loaded, labels=[1])) == [1]
-    assert "3 labels for 2 inputs" in refusal(path, loaded, labels=[0, 1, 1])
+    assert "3 labels for 2 inputs" in error_message(path, loaded, labels=[0, 1, 1])
 
 
-def test_names_in_metadata(folder: Callable[..., Path]) -> None:
+def test_class_names_from_metadata(folder: Callable[..., Path]) -> None:
     loaded = LoadedModel(small_model(), Origin("m"), {"class_names": ["dog", "cat"]})
     assert labels(load_inputs(folder(dog__a=20, cat__a=10), loaded)) == [1, 0]
 
 
 @pytest.mark.parametrize("declared", ["{path}", 7])
-def test_metadata_can_not_have_a_file_read(declared: Any, tmp_path: Path) -> None:
+def test_metadata_cannot_name_a_file_to_read(declared: Any, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("root\npassword\n")
     declared = declared.format(path=tmp_path / "secret.txt") if isinstance(declared, str) else declared
     batch = load_inputs(grey_rows(1), LoadedModel(small_model(), Origin("m"), {"class_names": declared}))
@@ -187,33 +193,33 @@ def test_metadata_can_not_have_a_file_read(declared: Any, tmp_path: Path) -> Non
     assert "class_names in the model's metadata" in batch.warnings[0]
 
 
-def test_glob(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_glob_pattern(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(a1=1, a2=2, b1=3)
     (path / "a3.txt").write_text("no picture")
     assert greys(load_inputs(f"{path}/a*", loaded)) == [1, 2]
     assert greys(load_inputs(f"{path.parent}/**/*1.png", loaded)) == [1, 3]
-    assert "nothing found" in refusal(f"{path}/z*", loaded)
-    assert "no images in" in refusal(f"{path}/*.txt", loaded)
+    assert "nothing found" in error_message(f"{path}/z*", loaded)
+    assert "no images in" in error_message(f"{path}/*.txt", loaded)
 
 
-def test_artifact(store: Store, loaded: LoadedModel) -> None:
+def test_mlflow_artifact(store: Store, loaded: LoadedModel) -> None:
     uri = f"runs:/{store.run_id}/photos"
     batch = load_inputs(uri, loaded)
     assert (names(batch), greys(batch), labels(batch)) == (["cat/a.png", "dog/b.png"], [10, 20], [0, 1])
     assert batch.source == uri
-    assert "nothing found at" in refusal(f"runs:/{store.run_id}/nothing", loaded)
+    assert "nothing found at" in error_message(f"runs:/{store.run_id}/nothing", loaded)
 
 
-def test_nothing_there(tmp_path: Path, loaded: LoadedModel) -> None:
-    assert "nothing found at" in refusal(tmp_path / "missing", loaded)
-    assert "no images in" in refusal(tmp_path, loaded)
+def test_missing_inputs_are_rejected(tmp_path: Path, loaded: LoadedModel) -> None:
+    assert "nothing found at" in error_message(tmp_path / "missing", loaded)
+    assert "no images in" in error_message(tmp_path, loaded)
     (tmp_path / "a.txt").write_text("text")
-    assert "is neither an image nor a .npy or .npz file" in refusal(tmp_path / "a.txt", loaded)
-    assert "inputs are a int" in refusal(3, loaded)
-    assert "available: keras:mnist" in refusal("keras:imagenet", loaded)
+    assert "is neither an image nor a .npy or .npz file" in error_message(tmp_path / "a.txt", loaded)
+    assert "inputs are a int" in error_message(3, loaded)
+    assert "available: keras:mnist" in error_message("keras:imagenet", loaded)
 
 
-def test_a_damaged_picture_is_skipped_and_named(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_damaged_image_is_skipped_with_a_warning(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(cat__a=1, cat__b=2, dog__c=3)
     (path / "cat" / "b.png").write_bytes(b"no picture")
     batch = load_inputs(path, loaded, batch_size=2)
@@ -222,16 +228,16 @@ def test_a_damaged_picture_is_skipped_and_named(folder: Callable[..., Path], loa
     assert batch.skipped == {"cat/b.png": "is not an image"}
 
 
-def test_all_damaged(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_only_damaged_images_are_an_error(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(a=1, b=2)
     for name in ("a.png", "b.png"):
         (path / name).write_bytes(b"")
-    message = refusal(path, loaded)
+    message = error_message(path, loaded)
     assert "no input could be read from" in message
     assert "a.png: is empty (0 bytes); b.png: is empty (0 bytes)" in message
 
 
-def test_pictures_are_sized_for_the_model(tmp_path: Path, loaded: LoadedModel) -> None:
+def test_images_are_resized_for_the_model(tmp_path: Path, loaded: LoadedModel) -> None:
     save_images(tmp_path, {"a.png": 7}, size=40)
     assert fed(load_inputs(tmp_path, loaded)).shape == (1, 8, 8, 3)
     free = load_model(small_model(size=None))
@@ -240,7 +246,7 @@ def test_pictures_are_sized_for_the_model(tmp_path: Path, loaded: LoadedModel) -
     assert load_inputs(tmp_path, free).preparation["size"] == [512, 512]
 
 
-def test_grey_model_with_colour_pictures(folder: Callable[..., Path]) -> None:
+def test_colour_images_for_a_grey_model(folder: Callable[..., Path]) -> None:
     grey = load_model(small_model(channels=1))
     batch = load_inputs(folder(a=51), grey, preprocess="none")
     np.testing.assert_array_equal(fed(batch), np.full((1, 8, 8, 1), 51))
@@ -262,7 +268,7 @@ def channels_first() -> LoadedModel:
 
 
 def test_channels_first_model(tmp_path: Path) -> None:
-    """Caffe's preprocessing tells channels apart: BGR, each with a mean of its own."""
+    """Caffe's preprocessing distinguishes channels: BGR, each with its own mean."""
     pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
     expected = np.moveaxis(pixels[..., ::-1] - np.float32([103.939, 116.779, 123.68]), -1, 1)
     for given in (pixels, np.moveaxis(pixels, -1, 1)):
@@ -276,7 +282,7 @@ def test_channels_first_model(tmp_path: Path) -> None:
 # Memory.
 
 
-def test_pictures_are_read_as_they_are_needed(
+def test_images_are_read_when_needed(
     tmp_path: Path, loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_images(tmp_path, {f"{index:03d}.png": index for index in range(100)})
@@ -298,7 +304,7 @@ def test_pictures_are_read_as_they_are_needed(
     assert batch.total == 100
 
 
-def test_no_thread_is_left_when_reading_stops_early(tmp_path: Path, loaded: LoadedModel) -> None:
+def test_no_thread_remains_if_reading_stops_early(tmp_path: Path, loaded: LoadedModel) -> None:
     save_images(tmp_path, {f"{index:03d}.png": index for index in range(40)})
     before = threading.active_count()
     for inputs in (tmp_path, grey_rows(*range(40)), rows_of(40)):
@@ -310,7 +316,7 @@ def test_no_thread_is_left_when_reading_stops_early(tmp_path: Path, loaded: Load
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
-def test_images_are_the_same_for_any_batch_size(batch_size: int, tmp_path: Path, loaded: LoadedModel) -> None:
+def test_images_do_not_depend_on_batch_size(batch_size: int, tmp_path: Path, loaded: LoadedModel) -> None:
     save_images(tmp_path, {f"{index:02d}.png": index for index in range(20)})
     for name in ("03.png", "04.png", "05.png", "19.png"):
         (tmp_path / name).write_bytes(b"no picture")
@@ -322,7 +328,7 @@ def test_images_are_the_same_for_any_batch_size(batch_size: int, tmp_path: Path,
     assert batch.record().digest == load_inputs(tmp_path, loaded).record().digest
 
 
-def test_max_inputs_is_spaced_over_class_folders(tmp_path: Path, loaded: LoadedModel) -> None:
+def test_max_inputs_is_spread_over_class_folders(tmp_path: Path, loaded: LoadedModel) -> None:
     save_images(tmp_path, {f"{name}/{index}.png": index for name in ("cat", "dog") for index in range(10)})
     batch = load_inputs(tmp_path, loaded, max_inputs=4)
     assert names(batch) == ["cat/0.png", "cat/5.png", "dog/0.png", "dog/5.png"]
@@ -334,14 +340,14 @@ def test_max_inputs_is_spaced_over_class_folders(tmp_path: Path, loaded: LoadedM
     "options",
     [{"batch_size": 0}, {"batch_size": -1}, {"max_inputs": 0}, {"resize": "zoom"}, {"preprocess": "x"}],
 )
-def test_options_out_of_range(options: dict[str, Any], loaded: LoadedModel) -> None:
-    refusal(grey_rows(1), loaded, OptionError, **options)
+def test_options_out_of_range_are_rejected(options: dict[str, Any], loaded: LoadedModel) -> None:
+    error_message(grey_rows(1), loaded, OptionError, **options)
 
 
 # Arrays.
 
 
-def test_bytes_are_prepared_and_floats_are_not(loaded: LoadedModel) -> None:
+def test_uint8_is_preprocessed_and_floats_are_not(loaded: LoadedModel) -> None:
     pixels = grey_rows(0, 51, 255)
     for given in (pixels, list(pixels), tf.constant(pixels)):
         batch = load_inputs(given, loaded, preprocess="-1..1")
@@ -357,7 +363,7 @@ def test_bytes_are_prepared_and_floats_are_not(loaded: LoadedModel) -> None:
     )
 
 
-def test_the_arrays_given_stay_as_they_are(loaded: LoadedModel) -> None:
+def test_given_arrays_are_not_modified(loaded: LoadedModel) -> None:
     for given in (grey_rows(1, 2).astype(np.float32), grey_rows(1, 2)):
         before = given.copy()
         for chunk in load_inputs(given, loaded, preprocess="vgg16").chunks():
@@ -366,7 +372,7 @@ def test_the_arrays_given_stay_as_they_are(loaded: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.npy", "A.NPY"])
-def test_npy(name: str, tmp_path: Path, loaded: LoadedModel) -> None:
+def test_npy_file(name: str, tmp_path: Path, loaded: LoadedModel) -> None:
     with (tmp_path / name).open("wb") as file:
         np.save(file, grey_rows(3, 4))
     assert greys(load_inputs(tmp_path / name, loaded, labels=[1, 0])) == [3, 4]
@@ -377,7 +383,7 @@ def test_npy(name: str, tmp_path: Path, loaded: LoadedModel) -> None:
     "keys", [("inputs", "labels"), ("x", "y"), ("x_test", "y_test"), ("images", "targets")]
 )
 @pytest.mark.parametrize("name", ["a.npz", "A.NPZ"])
-def test_npz(name: str, keys: tuple[str, str], tmp_path: Path, loaded: LoadedModel) -> None:
+def test_npz_file(name: str, keys: tuple[str, str], tmp_path: Path, loaded: LoadedModel) -> None:
     with (tmp_path / name).open("wb") as file:
         np.savez(file, **{keys[0]: grey_rows(3, 4), keys[1]: [1, 0]})
     batch = load_inputs(tmp_path / name, loaded)
@@ -385,29 +391,31 @@ def test_npz(name: str, keys: tuple[str, str], tmp_path: Path, loaded: LoadedMod
     assert labels(load_inputs(tmp_path / name, loaded, labels=[0, 0])) == [0, 0]
 
 
-def test_npz_by_position_and_with_other_keys(tmp_path: Path, loaded: LoadedModel) -> None:
+def test_npz_file_with_positional_and_other_keys(tmp_path: Path, loaded: LoadedModel) -> None:
     np.savez(tmp_path / "a.npz", grey_rows(3, 4), [1, 0])
     assert labels(load_inputs(tmp_path / "a.npz", loaded)) == [1, 0]
     np.savez(tmp_path / "b.npz", foo=grey_rows(3), bar=[1])
-    assert "'foo', 'bar', and none is known as an input; name" in refusal(tmp_path / "b.npz", loaded)
+    assert "'foo', 'bar', and none is known as an input; name" in error_message(tmp_path / "b.npz", loaded)
     np.savez(tmp_path / "c.npz", foo=grey_rows(3), y=[1])
     assert labels(load_inputs(tmp_path / "c.npz", loaded)) == [1]
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
-def test_pickled_arrays_do_not_run(suffix: str, tmp_path: Path, loaded: LoadedModel) -> None:
+def test_pickled_arrays_are_not_loaded(suffix: str, tmp_path: Path, loaded: LoadedModel) -> None:
     sentinel, path = tmp_path / "ran", tmp_path / f"a.{suffix}"
     hostile = np.array([Trap(sentinel)], dtype=object)
     np.save(path, hostile, allow_pickle=True) if suffix == "npy" else np.savez(path, inputs=hostile)
-    assert re.search(r"can't be read: .*(Object arrays|Python objects)", refusal(path, loaded))
+    assert re.search(r"can't be read: .*(Object arrays|Python objects)", error_message(path, loaded))
     assert not sentinel.exists()
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\3\4garbage", b"\x93NUMPY\1\0v\0{"])
-def test_damaged_arrays(suffix: str, content: bytes, tmp_path: Path, loaded: LoadedModel) -> None:
+def test_damaged_array_files_are_rejected(
+    suffix: str, content: bytes, tmp_path: Path, loaded: LoadedModel
+) -> None:
     (tmp_path / f"a.{suffix}").write_bytes(content)
-    assert f"a.{suffix}' can't be read: " in refusal(tmp_path / f"a.{suffix}", loaded)
+    assert f"a.{suffix}' can't be read: " in error_message(tmp_path / f"a.{suffix}", loaded)
 
 
 WRONG = {
@@ -424,16 +432,16 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_wrong_arrays(kind: str, loaded: LoadedModel) -> None:
+def test_unsuitable_arrays_are_rejected(kind: str, loaded: LoadedModel) -> None:
     given, expected = WRONG[kind]
-    assert expected in refusal(given, loaded)
+    assert expected in error_message(given, loaded)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_named(value: float, loaded: LoadedModel) -> None:
+def test_non_finite_values_are_reported(value: float, loaded: LoadedModel) -> None:
     given = np.zeros((5, 8, 8, 3), np.float32)
     given[3, 4, 4, 1] = value
-    message = refusal(given, loaded, batch_size=3)
+    message = error_message(given, loaded, batch_size=3)
     assert "input '3' contains NaN or infinite values (1 of 2 in its batch do)" in message
 
 
@@ -450,11 +458,11 @@ def test_several_inputs() -> None:
         assert [len(chunk) for chunk in chunks] == [2, 1]
         rows = chunks[1].inputs["first"] if isinstance(given, dict) else chunks[1].inputs[0]
         assert rows.tolist() == [[8, 9, 10, 11]]
-    assert "differ in length: [2, 3]" in refusal((first, second[:2]), two_inputs())
+    assert "differ in length: [2, 3]" in error_message((first, second[:2]), two_inputs())
 
 
-def test_pictures_for_two_inputs(folder: Callable[..., Path]) -> None:
-    assert "takes several inputs" in refusal(folder(a=1), two_inputs())
+def test_images_for_two_inputs_are_rejected(folder: Callable[..., Path]) -> None:
+    assert "takes several inputs" in error_message(folder(a=1), two_inputs())
 
 
 # Datasets.
@@ -471,14 +479,14 @@ def firsts(batch: Batch) -> list[int]:
 
 @pytest.mark.parametrize("batched", [None, 1, 3, 50])
 @pytest.mark.parametrize("with_labels", [True, False])
-def test_dataset(batched: int | None, with_labels: bool, loaded: LoadedModel) -> None:
+def test_batched_and_unbatched_datasets(batched: int | None, with_labels: bool, loaded: LoadedModel) -> None:
     dataset = rows_of(10) if with_labels else rows_of(10).map(lambda row, _: row)
     batch = load_inputs(dataset if batched is None else dataset.batch(batched), loaded, batch_size=4)
     assert [len(chunk) for chunk in batch.chunks()] == [4, 4, 2]
     assert firsts(batch) == list(range(10))
     assert labels(batch) == ([0, 1] * 5 if with_labels else [UNKNOWN] * 10)
     assert names(batch) == [str(index) for index in range(10)]
-    assert batch.total == (10 if batched is None else None)  # unbatch() does not tell
+    assert batch.total == (10 if batched is None else None)  # unbatch() loses the length
 
 
 def test_dataset_with_one_hot_labels_and_weights(loaded: LoadedModel) -> None:
@@ -486,7 +494,7 @@ def test_dataset_with_one_hot_labels_and_weights(loaded: LoadedModel) -> None:
     assert labels(load_inputs(dataset, loaded)) == [0, 1, 0, 1]
 
 
-def test_dataset_of_bytes_is_prepared(loaded: LoadedModel) -> None:
+def test_dataset_of_uint8_is_preprocessed(loaded: LoadedModel) -> None:
     batch = load_inputs(tf.data.Dataset.from_tensor_slices(grey_rows(0, 51, 255)).batch(2), loaded)
     assert greys(batch) == [0, 51, 255]
     assert batch.preparation["preprocess"] == "0..1"
@@ -511,9 +519,7 @@ def test_dataset_for_a_model_of_unknown_shape() -> None:
         assert firsts(load_inputs(dataset, load_model(Own()))) == [0, 1, 2, 3, 4]
 
 
-def test_a_dataset_is_not_read_before_its_chunks_are(
-    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dataset_is_read_lazily(loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     taken: list[int] = []
 
@@ -528,14 +534,14 @@ def test_a_dataset_is_not_read_before_its_chunks_are(
     chunks = batch.chunks()
     next(chunks)
     time.sleep(0.2)
-    # The first chunk, the next one, and one that TensorFlow has ready while it collects another.
+    # The first chunk, the next one, and one that TensorFlow prefetches.
     assert len(taken) <= 4 * 4 + 1
     chunks.close()
     assert len(taken) <= 4 * 4 + 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dataset_is_read_in_the_thread_that_asks_for_it(loaded: LoadedModel) -> None:
+def test_dataset_is_read_in_the_calling_thread(loaded: LoadedModel) -> None:
     threads: set[int] = set()
     blocks = datasets.read_dataset(rows_of(9), batch_size=2, most=None, takes=model_inputs(loaded))
 
@@ -549,7 +555,7 @@ def test_a_dataset_is_read_in_the_thread_that_asks_for_it(loaded: LoadedModel) -
     assert threads == {threading.get_ident()}
 
 
-def test_a_dataset_that_is_shuffled_again_is_noticed(loaded: LoadedModel) -> None:
+def test_reshuffled_dataset_gives_a_warning(loaded: LoadedModel) -> None:
     batch = load_inputs(rows_of(64).shuffle(64, seed=1), loaded, batch_size=8)
     first = firsts(batch)
     assert sorted(first) == list(range(64))
@@ -559,7 +565,7 @@ def test_a_dataset_that_is_shuffled_again_is_noticed(loaded: LoadedModel) -> Non
     assert "reshuffle_each_iteration=False" in warning
 
 
-def test_a_dataset_that_is_shuffled_once_is_the_same_on_each_pass(loaded: LoadedModel) -> None:
+def test_dataset_shuffled_once_is_equal_on_each_pass(loaded: LoadedModel) -> None:
     batch = load_inputs(rows_of(64).shuffle(64, reshuffle_each_iteration=False), loaded, batch_size=8)
     first = firsts(batch)
     assert firsts(batch) == first
@@ -567,8 +573,8 @@ def test_a_dataset_that_is_shuffled_once_is_the_same_on_each_pass(loaded: Loaded
     assert batch.warnings == []
 
 
-def test_a_dataset_of_random_inputs_is_noticed(loaded: LoadedModel) -> None:
-    # Not TensorFlow's own random numbers: where another test has set their seed, each pass has the same.
+def test_dataset_of_random_inputs_gives_a_warning(loaded: LoadedModel) -> None:
+    # Not TensorFlow's own random numbers: if another test has set the seed, they are equal in each pass.
     shifts = itertools.count()
 
     def shifted(row: Any, _: Any) -> Any:
@@ -581,29 +587,29 @@ def test_a_dataset_of_random_inputs_is_noticed(loaded: LoadedModel) -> None:
     assert "yield the same inputs each time" in warning
 
 
-def test_two_passes_at_once(loaded: LoadedModel) -> None:
+def test_two_simultaneous_passes(loaded: LoadedModel) -> None:
     batch = load_inputs(rows_of(20), loaded, batch_size=5)
     for one, other in zip(batch.read(), batch.read(), strict=True):
         np.testing.assert_array_equal(one.inputs, other.inputs)
 
 
-def test_endless_dataset(loaded: LoadedModel) -> None:
+def test_endless_dataset_needs_max_inputs(loaded: LoadedModel) -> None:
     for dataset in (rows_of(3).repeat(), rows_of(3).repeat().batch(2), rows_of(3).batch(2).repeat()):
-        assert "the dataset is infinite; limit the number of inputs with max_inputs=" in refusal(
+        assert "the dataset is infinite; limit the number of inputs with max_inputs=" in error_message(
             dataset, loaded
         )
         batch = load_inputs(dataset, loaded, max_inputs=5, batch_size=2)
         assert firsts(batch) == [0, 1, 2, 0, 1]
 
 
-def test_empty_dataset(loaded: LoadedModel) -> None:
-    assert "no input could be read from 'tf.data.Dataset' (it is empty)" in refusal(
+def test_empty_dataset_is_rejected(loaded: LoadedModel) -> None:
+    assert "no input could be read from 'tf.data.Dataset' (it is empty)" in error_message(
         rows_of(3).take(0), loaded
     )
 
 
-def test_labels_beside_a_dataset_are_refused(loaded: LoadedModel) -> None:
-    assert "a dataset carries its own labels" in refusal(rows_of(3), loaded, labels=[0, 1, 0])
+def test_labels_option_with_a_labelled_dataset_is_rejected(loaded: LoadedModel) -> None:
+    assert "a dataset carries its own labels" in error_message(rows_of(3), loaded, labels=[0, 1, 0])
 
 
 # Digests.
@@ -615,7 +621,7 @@ def digests(batch: Batch) -> list[bytes]:
     return [bytes(row) for row in rows]
 
 
-def test_digests_are_of_what_is_given_before_it_is_prepared(loaded: LoadedModel, tmp_path: Path) -> None:
+def test_digests_are_computed_before_preprocessing(loaded: LoadedModel, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
     np.save(tmp_path / "a.npy", pixels)
     np.savez_compressed(tmp_path / "a.npz", inputs=pixels)
@@ -634,7 +640,7 @@ def test_digests_are_of_what_is_given_before_it_is_prepared(loaded: LoadedModel,
     assert load_inputs(changed, loaded).record().digest != digest
 
 
-def test_the_digest_of_an_image_is_that_of_its_file(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_digest_of_an_image_is_that_of_its_file(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(a=1, b=2, c=3)
     (path / "b.png").write_bytes(b"no picture")
     files = [(path / name).read_bytes() for name in ("a.png", "c.png")]
@@ -654,10 +660,10 @@ def test_digest_does_not_depend_on_the_batch_size(batch_size: int, loaded: Loade
     ]
 
 
-# Columns.
+# Values for each input.
 
 
-def test_columns_of_files_that_are_skipped(folder: Callable[..., Path], loaded: LoadedModel) -> None:
+def test_values_of_skipped_files(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(a=1, b=2, c=3, d=4)
     (path / "b.png").write_bytes(b"no picture")
     batch = load_inputs(path, loaded, batch_size=2).with_columns({"weights": [1, 2, 3, 4]})
@@ -667,7 +673,7 @@ def test_columns_of_files_that_are_skipped(folder: Callable[..., Path], loaded: 
 
 
 @pytest.mark.parametrize("count", [9, 11])
-def test_columns_of_a_dataset_of_unknown_length(count: int, loaded: LoadedModel) -> None:
+def test_values_for_a_dataset_of_unknown_length(count: int, loaded: LoadedModel) -> None:
     batch = load_inputs(rows_of(10).batch(3), loaded, batch_size=4)
     with pytest.raises(InputsError, match=f"there are {count} weights for 10"):
         list(batch.with_columns({"weights": np.ones(count)}).chunks())
@@ -675,7 +681,7 @@ def test_columns_of_a_dataset_of_unknown_length(count: int, loaded: LoadedModel)
     assert np.concatenate([chunk.columns["weights"] for chunk in joined.chunks()]).tolist() == firsts(joined)
 
 
-def test_columns_with_max_inputs(loaded: LoadedModel) -> None:
+def test_values_with_max_inputs(loaded: LoadedModel) -> None:
     batch = load_inputs(grey_rows(*range(10)), loaded, max_inputs=2)
     (chunk,) = batch.with_columns({"weights": np.arange(10)}).chunks()
     assert chunk.columns["weights"].tolist() == chunk.indices.tolist() == [0, 5]
@@ -696,7 +702,7 @@ LABELS: dict[str, tuple[Any, list[int]]] = {
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_labels(kind: str, loaded: LoadedModel) -> None:
+def test_accepted_labels(kind: str, loaded: LoadedModel) -> None:
     given, expected = LABELS[kind]
     batch = load_inputs(grey_rows(1, 2, 3), loaded, labels=given, class_names=["cat", "dog"], batch_size=2)
     assert labels(batch) == expected
@@ -718,10 +724,8 @@ TAGS = np.random.default_rng(4).integers(0, 4, (3, 4))
         (np.zeros((3, 8, 8), int), "labels have 8×8 values for each input, so they can't be its class"),
     ],
 )
-def test_rows_that_are_no_classes_are_left_out_and_never_made_one(
-    given: Any, reason: str, loaded: LoadedModel
-) -> None:
-    """The tags of a sequence as long as there are classes are not the classes of one."""
+def test_rows_that_are_not_classes_are_left_out(given: Any, reason: str, loaded: LoadedModel) -> None:
+    """Tags of a sequence as long as the number of classes are not the classes of one input."""
     batch = load_inputs(grey_rows(1, 2, 3), loaded, labels=given)
     assert labels(batch) == [UNKNOWN] * 3
     (warning,) = [each for each in batch.warnings if each.startswith("labels")]
@@ -730,7 +734,7 @@ def test_rows_that_are_no_classes_are_left_out_and_never_made_one(
 
 
 @pytest.mark.parametrize("tags", [TAGS, TAGS % 2, np.eye(4)[TAGS]])
-def test_labels_of_positions_are_no_classes_of_inputs_also_where_they_look_like_them(
+def test_labels_of_positions_are_not_classes_of_inputs(
     tags: np.ndarray,
 ) -> None:
     model = keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(4, activation="softmax")])
@@ -744,7 +748,9 @@ def test_labels_of_positions_are_no_classes_of_inputs_also_where_they_look_like_
     ("content", "expected"),
     [("1\n0\n1\n", [1, 0, 1]), ("\ufeffdog\r\ncat\r\ndog", [1, 0, 1]), ("dog\n²\ncat", [1, UNKNOWN, 0])],
 )
-def test_labels_in_text(content: str, expected: list[int], tmp_path: Path, loaded: LoadedModel) -> None:
+def test_labels_in_a_text_file(
+    content: str, expected: list[int], tmp_path: Path, loaded: LoadedModel
+) -> None:
     (tmp_path / "labels.txt").write_bytes(content.encode())
     batch = load_inputs(
         grey_rows(1, 2, 3), loaded, labels=tmp_path / "labels.txt", class_names=["cat", "dog"]
@@ -752,19 +758,19 @@ def test_labels_in_text(content: str, expected: list[int], tmp_path: Path, loade
     assert labels(batch) == expected
 
 
-def test_labels_in_npy(tmp_path: Path, loaded: LoadedModel) -> None:
+def test_labels_in_an_npy_file(tmp_path: Path, loaded: LoadedModel) -> None:
     np.save(tmp_path / "labels.npy", [1, 0])
     assert labels(load_inputs(grey_rows(1, 2), loaded, labels=str(tmp_path / "labels.npy"))) == [1, 0]
 
 
 @pytest.mark.parametrize(("given", "count"), [([0], 1), ([0, 1, 0], 3), ([], 0)])
-def test_not_one_label_an_input(given: list[int], count: int, loaded: LoadedModel) -> None:
-    assert f"there are {count} labels for 2 inputs; give one for each" in refusal(
+def test_wrong_number_of_labels_is_rejected(given: list[int], count: int, loaded: LoadedModel) -> None:
+    assert f"there are {count} labels for 2 inputs; give one for each" in error_message(
         grey_rows(1, 2), loaded, labels=given
     )
 
 
-def test_labels_that_can_not_be_read(tmp_path: Path, loaded: LoadedModel) -> None:
-    assert "labels can't be read from" in refusal(grey_rows(1), loaded, labels=tmp_path / "missing.txt")
+def test_unreadable_labels_are_rejected(tmp_path: Path, loaded: LoadedModel) -> None:
+    assert "labels can't be read from" in error_message(grey_rows(1), loaded, labels=tmp_path / "missing.txt")
     (tmp_path / "a.npy").write_bytes(b"garbage")
-    assert "labels can't be read from" in refusal(grey_rows(1), loaded, labels=tmp_path / "a.npy")
+    assert "labels can't be read from" in error_message(grey_rows(1), loaded, labels=tmp_path / "a.npy")

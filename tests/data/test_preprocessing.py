@@ -1,4 +1,4 @@
-"""Tests of preprocessing: what is chosen for a model, and that it does what Keras does."""
+"""Preprocessing: which one is chosen for a model, and that it equals that of Keras."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ layers = keras.layers
 
 
 def chosen(model: keras.Model, **metadata: Any) -> str:
-    """What "auto" becomes where nothing has to be guessed."""
+    """The preprocessing that "auto" selects without a guess."""
     name, _, warning = find_preprocess("auto", model, metadata)
     assert warning is None
     return name
@@ -67,7 +67,7 @@ def _outer(inner: keras.Model) -> keras.Model:
 
 @pytest.mark.parametrize("layer", [layers.Rescaling(1 / 255), layers.Normalization(mean=0.0, variance=1.0)])
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_a_model_that_rescales_gets_raw_pixels(layer: Any, depth: int, pixels: np.ndarray) -> None:
+def test_model_that_rescales_gets_raw_pixels(layer: Any, depth: int, pixels: np.ndarray) -> None:
     model = keras.Sequential([keras.Input((5, 6, 3)), layer], name="mobilenetv2")
     for _ in range(depth):
         model = _outer(model)
@@ -77,22 +77,22 @@ def test_a_model_that_rescales_gets_raw_pixels(layer: Any, depth: int, pixels: n
 
 
 @pytest.mark.parametrize("declared", ["none", "0..1", "-1..1", "mobilenet_v2", "vgg16"])
-def test_metadata_decides(declared: str) -> None:
+def test_metadata_takes_precedence(declared: str) -> None:
     assert chosen(small_model(), preprocess=declared) == declared
     assert chosen(small_model(name="resnet50"), preprocess=declared) == declared
 
 
 @pytest.mark.parametrize("declared", [None, 3, ["0..1"]])
-def test_metadata_of_other_types_is_left(declared: Any) -> None:
+def test_metadata_of_other_types_is_ignored(declared: Any) -> None:
     assert "assuming '0..1'" in guessed(small_model(), preprocess=declared)
 
 
-def test_metadata_with_an_unknown_name() -> None:
+def test_unknown_name_in_metadata() -> None:
     with pytest.raises(OptionError, match="no preprocess 'imagenet'"):
         find_preprocess("auto", small_model(), {"preprocess": "imagenet"})
 
 
-def test_a_function_that_metadata_names_is_not_imported(trap_module: Path) -> None:
+def test_function_named_in_metadata_is_not_imported(trap_module: Path) -> None:
     warning = guessed(small_model(), preprocess="trap_module:prepare")
     assert "'trap_module:prepare', which is ignored, as it would run code; assuming '0..1'" in warning
     assert not trap_module.exists()
@@ -111,14 +111,14 @@ APPLICATIONS = {
 
 
 @pytest.mark.parametrize("family", APPLICATIONS)
-def test_real_applications_are_known_by_name(family: str) -> None:
+def test_keras_applications_are_recognised_by_name(family: str) -> None:
     base = APPLICATIONS[family]()
     assert chosen(base) == family
     assert chosen(_outer(base)) == family
 
 
 def test_mobilenet_v3_with_and_without_its_rescaling() -> None:
-    """Without it, preprocess_input of Keras would leave pixels at 0..255, far from the -1..1 it takes."""
+    """Without it, preprocess_input of Keras would leave pixels at 0..255, far from the -1..1 of the model."""
     options = {
         "input_shape": (32, 32, 3),
         "alpha": 0.75,
@@ -152,24 +152,24 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names(name: str) -> None:
+def test_model_names_that_are_recognised(name: str) -> None:
     assert chosen(small_model(name=name)) == NAMES[name]
 
 
 @pytest.mark.parametrize("name", ["mine", "my_resnet50", "efficientnetb0", "convnext_tiny", "inception"])
-def test_other_names_are_guessed_with_a_warning(name: str) -> None:
+def test_other_names_give_a_guess_with_a_warning(name: str) -> None:
     warning = guessed(small_model(name=name))
     assert f"images for {name!r}" in warning
     assert "metadata={'preprocess': '0..1'}" in warning
 
 
-def test_a_layer_of_such_a_name_says_nothing() -> None:
+def test_name_of_a_layer_is_not_evidence() -> None:
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3, name="resnet_block")], name="mine")
     assert "assuming '0..1'" in guessed(model)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_families_do_what_keras_does(family: str, pixels: np.ndarray) -> None:
+def test_families_equal_preprocess_input_of_keras(family: str, pixels: np.ndarray) -> None:
     module = importlib.import_module(f"keras.applications.{family}")
     name, function, warning = find_preprocess(family, small_model(), {})
     assert (name, warning) == (family, None)
@@ -180,7 +180,7 @@ def test_families_do_what_keras_does(family: str, pixels: np.ndarray) -> None:
     assert prepared.dtype == np.float32
 
 
-def test_families_do_not_follow_the_global_data_format(pixels: np.ndarray) -> None:
+def test_families_ignore_the_global_data_format(pixels: np.ndarray) -> None:
     _, function, _ = find_preprocess("vgg16", small_model(), {})
     expected = function(pixels)
     np.testing.assert_allclose(expected[..., 0], pixels[..., 2] - 103.939, rtol=1e-5)
@@ -192,7 +192,7 @@ def test_families_do_not_follow_the_global_data_format(pixels: np.ndarray) -> No
         keras.config.set_image_data_format(before)
 
 
-def test_families_are_for_colour() -> None:
+def test_families_need_colour_images() -> None:
     _, function, _ = find_preprocess("resnet", small_model(), {})
     with pytest.raises(OptionError, match="'resnet' is for colour images, but these have 1 channels"):
         function(np.zeros((1, 4, 4, 1), np.float32))
@@ -201,7 +201,7 @@ def test_families_are_for_colour() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"), [("none", [0, 51, 255]), ("0..1", [0, 0.2, 1]), ("-1..1", [-1, -0.6, 1])]
 )
-def test_ranges(name: str, expected: list[float]) -> None:
+def test_ranges_of_pixel_values(name: str, expected: list[float]) -> None:
     _, function, warning = find_preprocess(name, small_model(name="vgg16"), {"preprocess": "vgg16"})
     given = np.float32([0, 51, 255])
     prepared = function(given)
@@ -211,7 +211,7 @@ def test_ranges(name: str, expected: list[float]) -> None:
     assert given.tolist() == [0, 51, 255]
 
 
-def test_function_that_the_user_names(trap_module: Path, pixels: np.ndarray) -> None:
+def test_user_function_is_applied(trap_module: Path, pixels: np.ndarray) -> None:
     name, function, warning = find_preprocess("trap_module:prepare", small_model(), {})
     assert (name, warning) == ("trap_module:prepare", None)
     assert trap_module.read_text() == "ran"
@@ -221,14 +221,14 @@ def test_function_that_the_user_names(trap_module: Path, pixels: np.ndarray) -> 
 @pytest.mark.parametrize(
     "name", ["nowhere:function", "math:nothing", ":function", "math:", "math:pi", "a b:c"]
 )
-def test_functions_that_are_not_there(name: str) -> None:
+def test_missing_functions_are_rejected(name: str) -> None:
     with pytest.raises(OptionError, match="give module:function") as caught:
         find_preprocess(name, small_model(), {})
     assert repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["", "0-1", "imagenet", "imagenet_utils", "../os", "AUTO"])
-def test_unknown_names(name: str) -> None:
+def test_unknown_names_are_rejected(name: str) -> None:
     with pytest.raises(OptionError) as caught:
         find_preprocess(name, small_model(), {})
     message = str(caught.value)
@@ -239,16 +239,16 @@ def test_unknown_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["none", "0..1", *FAMILIES])
-def test_the_order_of_the_channels_is_known_without_an_image(name):
+def test_channel_order_is_known_without_an_image(name):
     assert takes_blue_first(find_function(name), (5, 6)) == (name in ("vgg16", "vgg19", "resnet"))
 
 
-def test_the_order_of_the_channels_is_unknown_where_values_move():
+def test_channel_order_is_unknown_if_values_are_moved():
     assert takes_blue_first(lambda pixels: pixels[:, 1:], (5, 6)) is None
     assert takes_blue_first(lambda pixels: pixels.mean(axis=-1, keepdims=True), (5, 6)) is None
 
 
-def test_chunks_know_whether_the_model_takes_blue_first(batch_of):
+def test_chunks_record_whether_channels_are_bgr(batch_of):
     grey = np.full((2, 8, 8, 3), 90, np.uint8)
     for name, expected in (("resnet", True), ("0..1", False)):
         batch = batch_of(small_model(), grey, preprocess=name)
@@ -273,7 +273,7 @@ FAULTS = {
 
 @pytest.fixture
 def users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Writes a module `users`."""
+    """A function that writes a module `users`."""
     monkeypatch.syspath_prepend(str(tmp_path))
     yield lambda code: (tmp_path / "users.py").write_text(code) and None
     sys.modules.pop("users", None)
@@ -281,7 +281,7 @@ def users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("given", ["images", "array", "dataset"])
-def test_a_users_function_that_fails_is_named_in_one_line(
+def test_failing_user_function_is_named_in_one_line(
     fault: str, given: str, users_module: Callable[[str], None], tmp_path: Path
 ) -> None:
     body, expected = FAULTS[fault]
@@ -304,9 +304,7 @@ def test_a_users_function_that_fails_is_named_in_one_line(
 
 
 @pytest.mark.parametrize("code", ["1 / 0", "def", "raise KeyError('no\\nno')", "import nowhere"])
-def test_a_users_module_that_fails_is_named_in_one_line(
-    code: str, users_module: Callable[[str], None]
-) -> None:
+def test_failing_user_module_is_named_in_one_line(code: str, users_module: Callable[[str], None]) -> None:
     users_module(code)
     with pytest.raises(
         OptionError, match=r"preprocess 'users:prepare' can't be imported: [A-Z].*Error"
@@ -316,7 +314,7 @@ def test_a_users_module_that_fails_is_named_in_one_line(
 
 
 @pytest.mark.parametrize("given", ["images", "array", "dataset"])
-def test_a_users_function_runs_in_the_thread_of_the_caller(
+def test_user_function_runs_in_the_calling_thread(
     given: str, users_module: Callable[[str], None], tmp_path: Path
 ) -> None:
     users_module(
@@ -333,16 +331,16 @@ def test_a_users_function_runs_in_the_thread_of_the_caller(
     assert fed.dtype == np.float32
 
 
-# What the author states, what the model does, and guesses, in this order.
+# Order of precedence: what the author states, what the model does, guesses.
 
 
 def scaled_twice() -> keras.Model:
-    """A model that scales pixels itself, and was trained on pixels / 255 all the same."""
+    """A model that scales pixels itself, but was trained on pixels / 255."""
     inputs = keras.Input((5, 6, 3))
     return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Rescaling(2.0)(inputs))), name="twice")
 
 
-def test_what_the_author_states_outranks_what_the_model_does() -> None:
+def test_metadata_overrides_scaling_inside_the_model() -> None:
     name, function, warning = find_preprocess("auto", scaled_twice(), {"preprocess": "0..1"})
     assert name == "0..1"
     assert function(np.float32([[255]])) == 1
@@ -351,7 +349,7 @@ def test_what_the_author_states_outranks_what_the_model_does() -> None:
     assert "preprocess='none'" in warning
 
 
-def test_the_stated_preprocessing_gives_the_predictions_of_keras(pixels: np.ndarray) -> None:
+def test_stated_preprocessing_gives_the_predictions_of_keras(pixels: np.ndarray) -> None:
     model = scaled_twice()
     loaded = replace(load_model(model), metadata={"preprocess": "0..1"})
     inputs = next(load_inputs(pixels.astype(np.uint8), loaded).chunks()).inputs
@@ -378,7 +376,7 @@ def branched() -> keras.Model:
 
 
 @pytest.mark.parametrize("build", [arithmetic, augmented, branched])
-def test_scaling_on_the_way_from_the_input_is_seen(build: Callable[[], keras.Model]) -> None:
+def test_scaling_next_to_the_input_is_recognised(build: Callable[[], keras.Model]) -> None:
     assert chosen(build()) == "none"
     assert chosen(_outer_of(build())) == "none"
 
@@ -401,11 +399,11 @@ def skipped() -> keras.Model:
 
 
 @pytest.mark.parametrize("build", [scaled_inside, skipped])
-def test_scaling_further_inside_does_not_count(build: Callable[[], keras.Model]) -> None:
+def test_scaling_further_inside_is_ignored(build: Callable[[], keras.Model]) -> None:
     assert "Could not determine how to preprocess images" in guessed(build())
 
 
-def test_of_a_subclassed_model_it_is_not_known_which_way_the_input_takes() -> None:
+def test_scaling_in_a_subclassed_model_is_a_guess() -> None:
     class Own(keras.Model):
         def __init__(self) -> None:
             super().__init__(name="own")
@@ -440,7 +438,7 @@ TABLE = np.random.default_rng(3).normal(size=(3, 2)).astype(np.float32)
 
 
 @pytest.mark.parametrize("as_dataset", [False, True])
-def test_a_stated_preprocessing_is_applied_to_the_image_of_several_inputs(as_dataset: bool) -> None:
+def test_stated_preprocessing_is_applied_to_the_image_input(as_dataset: bool) -> None:
     inputs: Any = {"image": IMAGE, "table": TABLE}
     if as_dataset:
         inputs = tf.data.Dataset.from_tensor_slices(inputs).batch(2)
@@ -450,14 +448,14 @@ def test_a_stated_preprocessing_is_applied_to_the_image_of_several_inputs(as_dat
     assert (preparation["preprocess"], preparation["preprocessed"]) == ("0..1", ["image"])
 
 
-def test_without_one_the_image_is_scaled_by_a_guess_with_a_warning() -> None:
+def test_image_input_is_scaled_by_a_guess_with_a_warning() -> None:
     batch = load_inputs({"image": IMAGE, "table": TABLE}, load_model(image_and_table()))
     np.testing.assert_allclose(next(batch.chunks()).inputs["image"], IMAGE / 255, atol=1e-6)
     (warning,) = batch.warnings
     assert "assuming '0..1' (pixel / 255)" in warning
 
 
-def test_floats_are_preprocessed_where_they_are_an_image_and_it_is_stated() -> None:
+def test_float_images_are_preprocessed_if_it_is_stated() -> None:
     floats = IMAGE.astype(np.float32)
     assert prepared({"image": floats, "table": TABLE})[0]["image"].max() > 1
     found, preparation = prepared({"image": floats, "table": TABLE}, preprocess="-1..1")
@@ -465,7 +463,7 @@ def test_floats_are_preprocessed_where_they_are_an_image_and_it_is_stated() -> N
     assert preparation["preprocessed"] == ["image"]
 
 
-def test_a_preprocessing_that_no_input_can_take_is_refused() -> None:
+def test_preprocessing_without_an_image_input_is_rejected() -> None:
     first, second = keras.Input((2,), name="first"), keras.Input((3,), name="second")
     outputs = layers.Dense(2)(layers.Concatenate()([first, second]))
     loaded = load_model(keras.Model({"first": first, "second": second}, outputs))

@@ -1,4 +1,4 @@
-"""Tests of iterators of Keras: a PyDataset, and those of an ImageDataGenerator."""
+"""Keras iterators: PyDataset, and the iterators of ImageDataGenerator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LABELS = np.arange(COUNT) % 2
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of 4 of what a function makes of positions; it counts what is read of it."""
+    """Batches of 4 made by a function of positions; counts how many are read."""
 
     def __init__(self, make: Callable[[slice], Any], **options: Any) -> None:
         super().__init__(**options)
@@ -66,7 +66,7 @@ def labels(batch: Batch) -> list[int]:
     return np.concatenate([chunk.labels for chunk in batch.chunks()]).tolist()
 
 
-def refusal(inputs: Any, loaded: LoadedModel, **options: Any) -> str:
+def error_message(inputs: Any, loaded: LoadedModel, **options: Any) -> str:
     with pytest.raises(InputsError) as caught:
         for _ in load_inputs(inputs, loaded, **options).chunks():
             pass
@@ -75,7 +75,7 @@ def refusal(inputs: Any, loaded: LoadedModel, **options: Any) -> str:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 5, 32])
-def test_a_py_dataset_is_taken_once_through(batch_size: int, loaded: LoadedModel) -> None:
+def test_py_dataset_is_read_once(batch_size: int, loaded: LoadedModel) -> None:
     dataset = Batches(lambda rows: (ROWS[rows], LABELS[rows]), workers=2)
     batch = load_inputs(dataset, loaded, batch_size=batch_size)
     sizes = [len(chunk) for chunk in batch.chunks()]
@@ -103,7 +103,7 @@ FORMS: dict[str, tuple[Callable[[slice], Any], list[int]]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_a_batch_may_hold(form: str, loaded: LoadedModel) -> None:
+def test_accepted_contents_of_a_batch(form: str, loaded: LoadedModel) -> None:
     make, expected = FORMS[form]
     batch = load_inputs(Batches(make), loaded, batch_size=3)
     assert firsts(batch) == list(range(COUNT))
@@ -113,7 +113,7 @@ def test_what_a_batch_may_hold(form: str, loaded: LoadedModel) -> None:
     assert (weights[0] is not None) == (form == "weights")
 
 
-def test_several_inputs_and_keys_that_are_left_out() -> None:
+def test_several_inputs_and_ignored_keys() -> None:
     image, number = keras.Input((8, 8, 3), name="image"), keras.Input((2,), name="number")
     outputs = layers.Dense(2)(layers.Concatenate()([layers.Flatten()(image), number]))
     model = load_model(keras.Model([image, number], outputs))
@@ -138,7 +138,7 @@ def test_several_inputs_and_keys_that_are_left_out() -> None:
         assert ("'id'" in str(batch.warnings)) == (form is forms[-1])
 
 
-def test_bytes_are_prepared_and_floats_are_not(loaded: LoadedModel) -> None:
+def test_uint8_is_preprocessed_and_floats_are_not(loaded: LoadedModel) -> None:
     pixels = ROWS.astype(np.uint8)
     batch = load_inputs(Batches(lambda rows: pixels[rows]), loaded, preprocess="auto")
     np.testing.assert_allclose(fed(batch), pixels / 255, rtol=1e-6)
@@ -147,53 +147,53 @@ def test_bytes_are_prepared_and_floats_are_not(loaded: LoadedModel) -> None:
     np.testing.assert_allclose(fed(batch), ROWS / 127.5 - 1, atol=1e-6)
 
 
-def test_max_inputs(loaded: LoadedModel) -> None:
+def test_max_inputs_limits_the_inputs_read(loaded: LoadedModel) -> None:
     dataset = Batches(lambda rows: (ROWS[rows], LABELS[rows]))
     batch = load_inputs(dataset, loaded, max_inputs=6, batch_size=4)
     assert firsts(batch) == list(range(6))
     assert dataset.taken == [0, 1]
 
 
-def test_an_endless_dataset_is_not_read_for_ever(loaded: LoadedModel) -> None:
-    assert refusal(Endless(), loaded) == (
+def test_endless_dataset_needs_max_inputs(loaded: LoadedModel) -> None:
+    assert error_message(Endless(), loaded) == (
         "the PyDataset is infinite; limit the number of inputs with max_inputs="
     )
     assert firsts(load_inputs(Endless(), loaded, max_inputs=6, batch_size=5)) == [0, 1, 2, 3, 0, 1]
 
 
-def test_a_dataset_of_no_batches(loaded: LoadedModel) -> None:
+def test_dataset_without_batches_is_rejected(loaded: LoadedModel) -> None:
     class Empty(Endless):
         num_batches = 0
 
-    assert "has no batches" in refusal(Empty(), loaded)
+    assert "has no batches" in error_message(Empty(), loaded)
 
 
 @pytest.mark.parametrize("failing", [0, 2])
-def test_a_batch_that_fails_is_named(failing: int, loaded: LoadedModel) -> None:
+def test_failing_batch_is_named(failing: int, loaded: LoadedModel) -> None:
     def make(rows: slice) -> Any:
         if rows.start == 4 * failing:
             raise KeyError("no file")
         return ROWS[rows], LABELS[rows]
 
-    message = refusal(Batches(make), loaded)
+    message = error_message(Batches(make), loaded)
     assert f"batch {failing} of the PyDataset can't be read: KeyError: 'no file'; correct its" in message
 
 
-def test_labels_beside_it_are_refused(loaded: LoadedModel) -> None:
+def test_labels_option_is_rejected(loaded: LoadedModel) -> None:
     dataset = Batches(lambda rows: ROWS[rows])
-    assert "a dataset carries its own labels" in refusal(dataset, loaded, labels=LABELS)
+    assert "a dataset carries its own labels" in error_message(dataset, loaded, labels=LABELS)
 
 
-def test_values_are_checked_as_those_of_arrays(loaded: LoadedModel) -> None:
+def test_values_are_checked_like_those_of_arrays(loaded: LoadedModel) -> None:
     def with_nan(rows: slice) -> Any:
         return np.where(ROWS[rows] == 9, np.nan, ROWS[rows])
 
-    assert "input '9' contains NaN or infinite values" in refusal(Batches(with_nan), loaded)
-    assert "inputs have shape (9, 9, 3) each" in refusal(
+    assert "input '9' contains NaN or infinite values" in error_message(Batches(with_nan), loaded)
+    assert "inputs have shape (9, 9, 3) each" in error_message(
         Batches(lambda rows: np.zeros((2, 9, 9, 3), np.float32)), loaded
     )
     texts = np.array(["a"] * COUNT)
-    assert "inputs are text" in refusal(Batches(lambda rows: texts[rows]), loaded)
+    assert "inputs are text" in error_message(Batches(lambda rows: texts[rows]), loaded)
 
 
 # Iterators of an ImageDataGenerator.
@@ -232,9 +232,7 @@ def flow(folder: Path, **options: Any) -> Any:
 
 @pytest.mark.parametrize("mode", ["categorical", "sparse"])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_an_iterator_over_a_folder(
-    mode: str, shuffle: bool, photographs: Path, classifier: LoadedModel
-) -> None:
+def test_iterator_over_a_folder(mode: str, shuffle: bool, photographs: Path, classifier: LoadedModel) -> None:
     iterator = flow(photographs, class_mode=mode, shuffle=shuffle, seed=4)
     batch = load_inputs(iterator, classifier)
     result = confusion_matrix(classifier.keras, batch)
@@ -244,31 +242,31 @@ def test_an_iterator_over_a_folder(
     assert result.metrics()["accuracy"] == pytest.approx(expected["accuracy"])
     assert result.counts.sum() == 15
     assert result.examples.class_names == batch.class_names == ("cat", "dog", "emu")
-    # What was scaled to 0..1 is not scaled again.
+    # Inputs already scaled to 0..1 are not scaled again.
     assert batch.preparation["preprocess"] == "none"
     assert 0.9 < fed(batch).max() <= 1
     assert len(batch.warnings) == shuffle
     assert not shuffle or "create it with shuffle=False" in batch.warnings[0]
 
 
-def test_the_digest_does_not_depend_on_the_order(photographs: Path, classifier: LoadedModel) -> None:
+def test_digest_does_not_depend_on_the_order(photographs: Path, classifier: LoadedModel) -> None:
     ordered, shuffled = (
         load_inputs(flow(photographs, shuffle=shuffle), classifier) for shuffle in (False, True)
     )
     assert ordered.record().digest == shuffled.record().digest
     assert ordered.record().order != shuffled.record().order
-    # Each pass has the same order, as only `fit` shuffles again, at the end of an epoch.
+    # Each pass has the same order, because only `fit` shuffles again, at the end of an epoch.
     np.testing.assert_array_equal(fed(shuffled), fed(shuffled))
     assert not any("another order" in warning for warning in shuffled.warnings)
 
 
-def test_an_iterator_without_labels(photographs: Path, classifier: LoadedModel) -> None:
+def test_iterator_without_labels(photographs: Path, classifier: LoadedModel) -> None:
     batch = load_inputs(flow(photographs, class_mode=None, shuffle=False), classifier)
     assert not batch.labelled
     assert labels(batch) == [UNKNOWN] * 15
 
 
-def test_an_iterator_over_arrays_with_weights(loaded: LoadedModel) -> None:
+def test_iterator_over_arrays_with_weights(loaded: LoadedModel) -> None:
     iterator = tf.keras.preprocessing.image.ImageDataGenerator().flow(
         ROWS, LABELS, sample_weight=np.arange(COUNT), batch_size=4, shuffle=False
     )
@@ -279,7 +277,7 @@ def test_an_iterator_over_arrays_with_weights(loaded: LoadedModel) -> None:
     assert chunk.weights.tolist() == list(range(COUNT))
 
 
-def test_random_augmentation_is_noticed(photographs: Path, classifier: LoadedModel) -> None:
+def test_random_augmentation_gives_a_warning(photographs: Path, classifier: LoadedModel) -> None:
     generator = tf.keras.preprocessing.image.ImageDataGenerator(rescale=1 / 255, horizontal_flip=True)
     iterator = generator.flow_from_directory(photographs, target_size=(8, 8), shuffle=False, batch_size=4)
     batch = load_inputs(iterator, classifier)
@@ -288,13 +286,13 @@ def test_random_augmentation_is_noticed(photographs: Path, classifier: LoadedMod
     assert any("no random augmentation" in warning for warning in batch.warnings)
 
 
-def test_class_names_of_other_classes_are_not_taken(tmp_path: Path, loaded: LoadedModel) -> None:
+def test_class_names_for_another_number_of_classes_are_not_used(tmp_path: Path, loaded: LoadedModel) -> None:
     save_images(tmp_path, {"cat/a.png": 1, "dog/a.png": 2, "emu/a.png": 3})
     assert load_inputs(flow(tmp_path, class_mode="sparse"), loaded).class_names is None
 
 
 @pytest.mark.parametrize("indices", [["cat", "dog"], {0: "cat", 1: "dog"}, {"cat": 0, "dog": 2}, None])
-def test_other_class_indices_are_no_class_names(indices: Any, loaded: LoadedModel) -> None:
+def test_invalid_class_indices_are_not_class_names(indices: Any, loaded: LoadedModel) -> None:
     dataset = Batches(lambda rows: (ROWS[rows], LABELS[rows]))
     dataset.class_indices = indices
     assert load_inputs(dataset, loaded).class_names is None
@@ -302,7 +300,7 @@ def test_other_class_indices_are_no_class_names(indices: Any, loaded: LoadedMode
     assert load_inputs(dataset, loaded).class_names == ("cat", "dog")
 
 
-def test_in_one_call(photographs: Path, classifier: LoadedModel) -> None:
+def test_interpret_with_an_iterator(photographs: Path, classifier: LoadedModel) -> None:
     found = mlflow_interp.interpret(
         classifier.keras, flow(photographs, shuffle=False), "gradcam,confusion_matrix", log=False, quiet=True
     )

@@ -1,4 +1,4 @@
-"""Reading ahead: in order, in one thread, no further than one part, and no thread is left."""
+"""Reading ahead: in order, in one thread, at most one part ahead, and without leaving a thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def ours() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("mlflow-interp-read")]
 
 
-def test_results_come_in_order_and_are_made_in_one_other_thread() -> None:
+def test_results_are_ordered_and_computed_in_one_thread() -> None:
     made_in = set()
 
     def job(number: int) -> int:
@@ -31,7 +31,7 @@ def test_results_come_in_order_and_are_made_in_one_other_thread() -> None:
     assert ours() == []
 
 
-def test_one_part_is_made_while_another_is_used() -> None:
+def test_next_part_is_computed_while_one_is_used() -> None:
     begun = [threading.Event() for _ in range(4)]
     parts = read_ahead(iter([event.set for event in begun]))
     next(parts)
@@ -41,7 +41,7 @@ def test_one_part_is_made_while_another_is_used() -> None:
     parts.close()
 
 
-def test_jobs_are_taken_and_closed_by_the_caller() -> None:
+def test_jobs_are_read_and_closed_by_the_caller() -> None:
     taken_in, closed = set(), []
 
     def jobs() -> Iterator[partial[int]]:
@@ -59,7 +59,7 @@ def test_jobs_are_taken_and_closed_by_the_caller() -> None:
     assert closed == [[]]
 
 
-def test_an_error_comes_in_its_place_with_its_traceback() -> None:
+def test_error_is_raised_in_order_with_its_traceback() -> None:
     def job(number: int) -> float:
         return 1 / (2 - number)
 
@@ -71,7 +71,7 @@ def test_an_error_comes_in_its_place_with_its_traceback() -> None:
     assert ours() == []
 
 
-def test_an_error_of_the_jobs_comes_after_those_that_were_taken() -> None:
+def test_error_of_the_jobs_is_raised_after_earlier_results() -> None:
     def jobs() -> Iterator[partial[int]]:
         yield partial(int, 0)
         raise OSError("gone")
@@ -85,7 +85,7 @@ def test_an_error_of_the_jobs_comes_after_those_that_were_taken() -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 1, 3])
-def test_no_thread_is_left_when_nobody_reads_on(taken: int) -> None:
+def test_no_thread_remains_if_reading_stops(taken: int) -> None:
     parts = read_ahead(partial(time.sleep, 0.001) for _ in range(10))
     for _ in range(taken):
         next(parts)
@@ -93,5 +93,5 @@ def test_no_thread_is_left_when_nobody_reads_on(taken: int) -> None:
     assert ours() == []
 
 
-def test_nothing_to_do() -> None:
+def test_no_jobs() -> None:
     assert list(read_ahead(iter(()))) == []

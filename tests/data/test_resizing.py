@@ -1,4 +1,4 @@
-"""Tests of resizing: what Keras' own loaders feed a model, in what order it is decided, what is recorded."""
+"""Resizing: equal to Keras' own loaders, how the method is determined, and what is recorded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TENSORFLOW = [name.removeprefix("tf-") for name in get_args(Interpolation) if na
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders of noise, larger and smaller than the model takes, wide and tall; some in JPEGs."""
+    """Class folders of noise, larger and smaller than the model's input, wide and tall; some as JPEGs."""
     folder = tmp_path_factory.mktemp("photographs")
     rng = np.random.default_rng(0)
     sizes = [(30, 50), (50, 31), (17, 13), (9, 41), (12, 16), (5, 7), (24, 32)]
@@ -48,7 +48,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def classifier() -> LoadedModel:
-    """Scales its input itself; its probabilities are far from 0.5 on either side."""
+    """A model that scales its input itself; its probabilities are far from 0.5."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -77,12 +77,12 @@ def shown(batch: Batch) -> np.ndarray:
     return np.concatenate([chunk.images for chunk in batch.chunks() if chunk.images is not None])
 
 
-# As Keras does it.
+# Equal to Keras.
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("method", TENSORFLOW)
-def test_a_folder_is_what_keras_makes_of_it(
+def test_folder_equals_that_of_keras(
     mode: Any, method: str, photographs: Path, classifier: LoadedModel
 ) -> None:
     expected = np.concatenate(
@@ -90,15 +90,15 @@ def test_a_folder_is_what_keras_makes_of_it(
     )
     interpolation: Any = f"tf-{method}"
     batch = load_inputs(photographs, classifier, resize=mode, interpolation=interpolation)
-    # TensorFlow's Lanczos is not quite exact where an image has the right size already.
+    # TensorFlow's Lanczos is not exact for images that have the right size already.
     np.testing.assert_allclose(fed(batch), expected, atol=1e-3 if "lanczos" in method else 0)
-    # Shown are the pixels that the model sees, so that a heatmap lies over what it belongs to.
+    # The images shown have the pixels that the model sees, so that heatmaps are aligned with them.
     np.testing.assert_array_equal(shown(batch), np.rint(np.clip(fed(batch), 0, 255)))
     assert batch.warnings == []
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_accuracy_and_predictions_are_those_of_keras(
+def test_accuracy_and_predictions_equal_those_of_keras(
     mode: Any, photographs: Path, classifier: LoadedModel
 ) -> None:
     dataset = dataset_of_keras(photographs, **MODES[mode])
@@ -113,17 +113,17 @@ def test_accuracy_and_predictions_are_those_of_keras(
     )
 
 
-def test_the_default_guess_is_not_what_keras_does(photographs: Path, classifier: LoadedModel) -> None:
-    """Otherwise the tests above could not fail."""
+def test_default_guess_differs_from_keras(photographs: Path, classifier: LoadedModel) -> None:
+    """Without this, the tests above could not fail."""
     expected = np.concatenate([images for images, _ in dataset_of_keras(photographs)])
     assert np.abs(fed(load_inputs(photographs, classifier)) - expected).max() > 30
 
 
 @pytest.mark.parametrize("method", PILLOW)
-def test_a_folder_is_what_an_image_data_generator_makes_of_it(
+def test_folder_equals_that_of_an_image_data_generator(
     method: Any, photographs: Path, classifier: LoadedModel
 ) -> None:
-    """It stretches with Pillow, by default to the nearest pixel."""
+    """It stretches with Pillow, with nearest-neighbour interpolation by default."""
     options = {} if method == "nearest" else {"interpolation": method}
     iterator = tf.keras.preprocessing.image.ImageDataGenerator().flow_from_directory(
         photographs, target_size=SIZE, shuffle=False, class_mode="sparse", **options
@@ -132,10 +132,10 @@ def test_a_folder_is_what_an_image_data_generator_makes_of_it(
     np.testing.assert_array_equal(fed(batch), iterator[0][0])
 
 
-def test_jpegs_are_decoded_as_by_keras_and_upright(tmp_path: Path) -> None:
+def test_jpegs_are_decoded_as_by_keras_and_rotated_upright(tmp_path: Path) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (16, 24, 3), dtype=np.uint8)
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x0112] = 6  # rotated by 90 degrees
     for name, options in {"plain": {}, "turned": {"exif": exif}}.items():
         (tmp_path / name).mkdir()
         Image.fromarray(pixels).save(tmp_path / name / "a.jpg", **options)
@@ -150,7 +150,7 @@ def test_jpegs_are_decoded_as_by_keras_and_upright(tmp_path: Path) -> None:
     np.testing.assert_allclose(turned, np.rot90(image, -1), atol=1e-3)
 
 
-def test_a_damaged_jpeg_is_named(tmp_path: Path) -> None:
+def test_damaged_jpeg_is_named(tmp_path: Path) -> None:
     whole = tmp_path / "whole.jpg"
     Image.fromarray(np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(whole)
     (tmp_path / "cut.jpg").write_bytes(whole.read_bytes()[:1000])
@@ -188,7 +188,7 @@ def test_colour_jpegs_in_grey(tmp_path: Path) -> None:
     np.testing.assert_array_equal(fed(batch), next(expected.as_numpy_iterator()))
 
 
-# What decides.
+# How the method is determined.
 
 
 def guess(resize: Any = "auto") -> str:
@@ -198,14 +198,14 @@ def guess(resize: Any = "auto") -> str:
     return found.guess
 
 
-def test_what_the_user_states_comes_before_what_the_author_states() -> None:
+def test_options_override_metadata() -> None:
     metadata = {"resize": "pad", "interpolation": "tf-area"}
     assert find_resizing("auto", "auto", metadata) == Resizing("pad", "tf-area")
     assert find_resizing("stretch", "auto", metadata) == Resizing("stretch", "tf-area")
     assert find_resizing("stretch", "box", metadata) == Resizing("stretch", "box")
 
 
-def test_one_warning_names_what_is_guessed_and_nothing_else() -> None:
+def test_warning_names_only_what_is_guessed() -> None:
     both = guess()
     assert "assuming resize='crop' and interpolation='lanczos'. Pass resize= and interpolation=" in both
     assert "such as {'resize': 'stretch', 'interpolation': 'tf-bilinear'}" in both
@@ -216,14 +216,14 @@ def test_one_warning_names_what_is_guessed_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("declared", [[224, 224], 224, "fill", "auto", True])
-def test_metadata_that_is_no_resizing_is_named(declared: Any) -> None:
-    """Authors use such keys in their own way; it must not stop a call, nor be guessed at."""
+def test_invalid_metadata_gives_a_warning(declared: Any) -> None:
+    """Authors use such keys for their own purposes; this must not stop a call or change the result."""
     warning = find_resizing("auto", "lanczos", {"resize": declared}).guess
     assert warning
     assert f"metadata states resize={declared!r}, which is not one of crop, pad, stretch" in warning
 
 
-def test_the_metadata_of_a_model_are_used(photographs: Path, classifier: LoadedModel) -> None:
+def test_metadata_of_a_model_is_used(photographs: Path, classifier: LoadedModel) -> None:
     stated = replace(classifier, metadata={"resize": "stretch", "interpolation": "tf-bilinear"})
     batch = load_inputs(photographs, stated)
     np.testing.assert_array_equal(
@@ -232,7 +232,7 @@ def test_the_metadata_of_a_model_are_used(photographs: Path, classifier: LoadedM
     assert batch.warnings == []
 
 
-def test_a_guess_is_warned_of_once_and_only_where_an_image_is_resized(
+def test_guess_gives_one_warning_only_if_an_image_is_resized(
     photographs: Path, classifier: LoadedModel, tmp_path: Path
 ) -> None:
     batch = load_inputs(photographs, classifier, batch_size=2)
@@ -251,7 +251,7 @@ def test_a_guess_is_warned_of_once_and_only_where_an_image_is_resized(
     ("options", "expected"),
     [({}, ("crop", "lanczos")), ({"resize": "pad", "interpolation": "tf-area"}, ("pad", "tf-area"))],
 )
-def test_what_was_done_is_recorded(
+def test_method_is_recorded_in_the_manifest(
     options: dict[str, Any], expected: tuple[str, str], photographs: Path, classifier: LoadedModel
 ) -> None:
     batch = load_inputs(photographs, classifier, **options)
@@ -260,9 +260,7 @@ def test_what_was_done_is_recorded(
     assert batch.preparation["size"] == list(SIZE)
 
 
-def test_a_baseline_that_is_resized_by_a_guess_is_warned_of(
-    photographs: Path, classifier: LoadedModel
-) -> None:
+def test_baseline_resized_by_a_guess_gives_a_warning(photographs: Path, classifier: LoadedModel) -> None:
     batch = load_inputs(np.zeros((2, *SIZE, 3), np.float32), classifier)
     assert batch.read_like is not None
     assert batch.read_like(str(photographs / "cat" / "0.png")).shape == (*SIZE, 3)
@@ -270,6 +268,6 @@ def test_a_baseline_that_is_resized_by_a_guess_is_warned_of(
 
 
 @pytest.mark.parametrize("value", ["cubic", "tf-lanczos", "BILINEAR", 2])
-def test_unknown_interpolations_are_refused(value: Any, photographs: Path, classifier: LoadedModel) -> None:
+def test_unknown_interpolations_are_rejected(value: Any, photographs: Path, classifier: LoadedModel) -> None:
     with pytest.raises(OptionError, match=r"no interpolation .*; available: auto, nearest, box"):
         load_inputs(photographs, classifier, interpolation=value)

@@ -1,4 +1,4 @@
-"""TIFFs of instruments, written by tifffile: one rule for all depths, and pixels without a range refused."""
+"""TIFFs of scientific instruments, written by tifffile: same scaling for all depths, no unknown ranges."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FORMS: list[dict[str, Any]] = [{}, {"byteorder": ">"}, {"bigtiff": True}, {"tile
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 @pytest.mark.parametrize("depth", [8, 16])
-def test_white_is_white_at_every_depth(
+def test_white_is_white_at_all_depths(
     form: dict[str, Any], photometric: str, depth: int, write: Callable[..., Path]
 ) -> None:
     values = DEEP if depth == 16 else np.uint8(EIGHT)
@@ -51,12 +51,12 @@ def test_white_is_white_at_every_depth(
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_deep_colours(planar: str, write: Callable[..., Path]) -> None:
+def test_deep_colours_are_scaled(planar: str, write: Callable[..., Path]) -> None:
     colours = np.stack([DEEP, DEEP[::-1], 65535 - DEEP], axis=-1)
     values = colours if planar == "contig" else np.moveaxis(colours, -1, 0)
     path = write(values, photometric="rgb", planarconfig=planar)
     found = np.array(read(path, channels=3))
-    # Where Pillow reads deep colours itself, it takes their upper byte.
+    # Pillow reads some deep colours itself and keeps their upper byte.
     np.testing.assert_allclose(found, np.rint(colours / 257), atol=1)
 
 
@@ -72,7 +72,7 @@ def test_deep_colours(planar: str, write: Callable[..., Path]) -> None:
         (np.float64([[0, 1]]), "64-bit floating-point"),
     ],
 )
-def test_pixels_without_a_range_are_refused_by_their_kind(
+def test_pixels_without_a_fixed_range_are_rejected(
     values: np.ndarray, kind: str, write: Callable[..., Path]
 ) -> None:
     with pytest.raises(InputsError, match=f"^{kind} pixels have no fixed range; convert"):
@@ -90,14 +90,14 @@ def test_pixels_without_a_range_are_refused_by_their_kind(
         (np.zeros((3, 4, 6), np.complex64), {}, "no fixed range"),
     ],
 )
-def test_what_is_no_image_is_refused(
+def test_file_that_is_not_an_image_is_rejected(
     values: np.ndarray, settings: dict[str, Any], message: str, write: Callable[..., Path]
 ) -> None:
     with pytest.raises(InputsError, match=message):
         read(write(values, **settings))
 
 
-def test_without_tifffile_the_message_names_it(
+def test_missing_tifffile_is_named_in_the_error(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(np.float64([[0, 1]]))
@@ -113,8 +113,8 @@ def test_without_tifffile_the_message_names_it(
         read(path)
 
 
-def test_a_damaged_one_is_refused_in_one_line(write: Callable[..., Path]) -> None:
-    """Deep colours in planes of their own, which tifffile reads, cut short."""
+def test_damaged_file_gives_a_one_line_error(write: Callable[..., Path]) -> None:
+    """Deep colours in separate planes, which tifffile reads, truncated."""
     path = write(np.stack([DEEP] * 3), photometric="rgb", planarconfig="separate", compression="zlib")
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(InputsError) as error:
