@@ -127,9 +127,7 @@ def choose_runs(
 def _at(path: str, runs: Sequence[LayerRun], number: int) -> LayerRun:
     if not -len(runs) <= number < len(runs):
         accepted = "only run 0" if len(runs) == 1 else f"runs 0 to {len(runs) - 1}"
-        raise OptionError(
-            f"run {number} of layer {path!r} is out of range: it has {accepted}; give one of these as runs="
-        )
+        raise OptionError(f"runs={number} is out of range: layer {path!r} has {accepted}; give one of these")
     return runs[number]
 
 
