@@ -29,7 +29,7 @@ test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed,
 	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
 	build/lowest/bin/python -m pytest $(PARALLEL) -m "not slow"
 
-fuzz: .venv/fuzz  ## Fuzz what reads pictures, arrays and class names, a minute each
+fuzz: .venv/fuzz  ## Fuzz the loaders of images, arrays and class names, one minute each
 	@for target in pictures arrays classes; do \
 	  mkdir -p .venv/fuzzing/$$target && \
 	  $(BIN)/python -m tests.fuzz.loaders $$target .venv/fuzzing/$$target tests/fuzz/corpus/$$target \

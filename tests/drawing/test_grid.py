@@ -1,4 +1,4 @@
-"""The grid of inputs that heatmaps, saliency maps and caricatures are drawn in."""
+"""The grid of inputs in which heatmaps, saliency maps and caricatures are drawn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = (
 
 @pytest.mark.parametrize(("count", "tiles"), [(1, 2), (1, 5), (2, 2), (2, 5), (16, 1), (16, 2), (64, 5)])
 @pytest.mark.parametrize("shape", [(32, 32), (64, 32), (32, 64)])
-def test_no_text_overlaps_another_or_is_cut_off(count, shape, tiles):
+def test_text_neither_overlaps_nor_is_cut_off(count, shape, tiles):
     import matplotlib
 
     tile = np.zeros((*shape, 3), np.uint8)
@@ -37,8 +37,8 @@ def test_no_text_overlaps_another_or_is_cut_off(count, shape, tiles):
     check_texts(draw_grid(NAMES[1] * 4, strips, headings=[f"net/{NAMES[0]}", "short"][:tiles], bar=bar))
 
 
-def test_a_grid_is_no_larger_than_what_stands_in_it():
-    """No room is kept for a colour bar or lines of text that are not there."""
+def test_grid_is_no_larger_than_its_content():
+    """No space is reserved for a colour bar or lines of text that do not exist."""
     import matplotlib
 
     tile = np.zeros((32, 32, 3), np.uint8)
@@ -48,7 +48,7 @@ def test_a_grid_is_no_larger_than_what_stands_in_it():
     assert draw_grid("title", short).get_figwidth() < draw_grid("title", short, bar=bar).get_figwidth()
 
 
-def test_only_large_pictures_are_reduced():
+def test_only_large_images_are_reduced():
     picture = np.arange(600 * 600 * 3, dtype=np.uint32).reshape(600, 600, 3).astype(np.uint8)
     assert reduced(picture).shape == (300, 300, 3)
     assert reduced(picture[:511, :511]).shape == (511, 511, 3)
@@ -56,8 +56,8 @@ def test_only_large_pictures_are_reduced():
     np.testing.assert_allclose(reduced(values)[0, 0], values[:4, :4].mean(), rtol=1e-6)
 
 
-def test_values_are_named_by_their_output_and_shown_as_they_are():
-    """A regression has no classes and no probabilities, also where its values lie between 0 and 1."""
+def test_values_are_named_after_their_output_and_unchanged():
+    """A regression has no classes or probabilities, even if its values lie between 0 and 1."""
     examples = Examples(
         np.arange(1), ("a",), np.array([-1]), np.array([[0, 1]]), np.float32([[-3, 0.25]]), None, None,
         has_classes=False,

@@ -1,4 +1,4 @@
-"""Texts are measured, and cut to the room there is."""
+"""Text is measured and shortened to the available width."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ TEXTS = ("plain words", "W" * 50, "i" * 50, "AVAVAVAV To Ty", "two  blanks ", "$
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize(("size", "bold"), [(6, False), (9, False), (11, True)])
-def test_a_text_is_as_wide_as_was_measured(text, size, bold):
+def test_text_has_the_measured_width(text, size, bold):
     paper = FigureLayout.of(20, 1)
     paper.write(0, 0, text, size=size, weight="bold" if bold else "normal")
     paper.figure.canvas.draw()
     drawn = paper.figure.texts[0].get_window_extent().width / 100
-    # Letters that are moved together, such as AV, take less than they would alone.
+    # Letters with kerning, such as AV, are narrower than the sum of both.
     assert drawn - 0.02 <= width_of(text, size, bold=bold) <= 1.1 * drawn + 0.02
 
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("width", [0.3, 1.0, 5.0])
-def test_a_text_is_cut_only_where_it_must_be_and_by_no_more(text, width):
+def test_text_is_shortened_only_as_far_as_necessary(text, width):
     shown = fitted(text, width, 9)
     assert width_of(shown, 9) <= width
     if shown != text:
@@ -30,7 +30,7 @@ def test_a_text_is_cut_only_where_it_must_be_and_by_no_more(text, width):
         assert width_of(shown, 9) > width - 0.3
 
 
-def test_long_parts_of_a_line_take_what_short_ones_leave():
+def test_long_parts_of_a_line_use_the_remaining_width():
     long = f"explains {'a' * 60} · label b"
     shown = fitted_line(long, 3, 9)
     assert shown.endswith(" · label b")
@@ -39,11 +39,11 @@ def test_long_parts_of_a_line_take_what_short_ones_leave():
     assert abs(len(one) - len(other)) <= 1
 
 
-def test_control_characters_are_never_written():
+def test_control_characters_are_replaced():
     assert fitted("two\nlines", 9, 9) == fitted_line("two\nlines", 9, 9) == "two·lines"
 
 
-def test_every_title_stands_at_the_same_place():
+def test_titles_have_the_same_position():
     paper = FigureLayout.of(4, 2)
     paper.title("A title " * 20, "and what is below it " * 20)
     title, below = paper.figure.texts

@@ -1,4 +1,4 @@
-"""Heat lies over the image and the frame that it is of."""
+"""Heat is drawn over the image and the frame that it belongs to."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def means(layer, parts):
     return [round(float(layer[part.area].mean()), 6) for part in parts]
 
 
-def test_a_map_of_an_image_covers_it():
+def test_heatmap_covers_its_image():
     (layer,) = lay_heat([(Run(), np.full((2, 2), 0.5))], (), (6, 6))
     assert (layer == 0.5).all()
 
 
-def test_each_run_lies_over_its_own_input():
+def test_heatmap_of_a_run_is_over_its_input():
     heats = [(Run(0, (0,)), np.full((2, 2), 0.25)), (Run(1, (2,)), np.full((2, 2), -0.5))]
     (layer,) = lay_heat(heats, PAIR, SIZE)
     assert means(layer, PAIR) == [0.25, -0.5]
@@ -33,12 +33,12 @@ def test_each_run_lies_over_its_own_input():
 @pytest.mark.parametrize(
     ("inputs", "expected"), [((0, 2), [0.5, 0.5]), ((2,), [0, 0.5]), ((), [0.5, 0.5]), ((0, 1), [0.5, 0])]
 )
-def test_a_run_lies_over_every_input_that_it_is_computed_from(inputs, expected):
+def test_heatmap_of_a_run_is_over_every_input_it_depends_on(inputs, expected):
     (layer,) = lay_heat([(Run(0, inputs), np.full((2, 2), 0.5))], PAIR, SIZE)
     assert means(layer, PAIR) == expected
 
 
-def test_a_run_of_no_image_lies_over_none():
+def test_run_without_an_image_has_no_overlay():
     assert count_layers([(Run(0, (1,)), np.ones((2, 2)))], PAIR) == 0
     assert lay_heat([(Run(0, (1,)), np.ones((2, 2)))], PAIR, SIZE) == []
 
@@ -49,24 +49,24 @@ def test_each_frame_has_its_own_heat():
     np.testing.assert_allclose(means(layer, FRAMES), [0, 0.2, 0.4], atol=1e-6)
 
 
-def test_a_volume_has_the_heat_of_its_slices():
+def test_slices_of_a_volume_have_their_heat():
     volume = np.broadcast_to(np.array([0.0, 0.4, 0.8])[:, np.newaxis, np.newaxis], (3, 2, 2))
     (layer,) = lay_heat([(Run(0, (0,)), volume)], FRAMES, SIZE)
     np.testing.assert_allclose(means(layer, FRAMES), [0, 0.4, 0.8], atol=1e-6)
 
 
-def test_several_runs_over_one_image_have_a_layer_each():
+def test_several_runs_over_one_image_are_drawn_separately():
     heats = [(Run(0, (0,)), np.full((2, 2), 0.25)), (Run(1, (0,)), np.full((4, 4), 0.75))]
     layers = lay_heat(heats, (), (6, 6))
     assert [round(float(each.mean()), 6) for each in layers] == [0.25, 0.75]
     assert count_layers(heats, ()) == 2
 
 
-def test_signals_lie_over_no_image():
+def test_signals_have_no_overlay():
     assert count_layers([(Run(), np.ones(4))], ()) == 0
 
 
-def test_the_caption_is_written_on_several_images_only():
+def test_captions_are_drawn_only_on_several_images():
     sheet = np.zeros((80, 280, 3), np.uint8)
     parts = scaled_parts(PAIR, 10)
     written = labelled(sheet, parts)

@@ -1,4 +1,4 @@
-"""Activations are what the layers give, and the cache gives them back for the same and nothing else."""
+"""Activations equal the layers' outputs; the cache returns them for the same model and inputs only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ layers = keras.layers
 
 @pytest.fixture
 def runs(monkeypatch):
-    """How many chunks the model was run on, one number a call."""
+    """The number of chunks that the model was run on, one element per call."""
     counted = []
 
     class Counting:
@@ -47,7 +47,7 @@ def runs(monkeypatch):
 
 
 class Found(NamedTuple):
-    """What a pass gave: the examples, and whether all of it was read from the cache."""
+    """Result of a pass: the examples, and whether everything was read from the cache."""
 
     examples: Examples
     reused: bool
@@ -67,7 +67,7 @@ def truncated(model, name, inputs):
     return keras.Model(model.inputs, model.get_layer(name).output).predict(inputs, verbose=0)
 
 
-def test_rows_are_what_a_truncated_model_predicts(tiny_cnn, pixels, batch_of):
+def test_activations_equal_predictions_of_a_truncated_model(tiny_cnn, pixels, batch_of):
     rows, found = collect(tiny_cnn, batch_of(tiny_cnn, pixels, batch_size=2), ["pool", "head"])
     assert list(rows) == ["pool", "head"]
     for name, values in rows.items():
@@ -80,7 +80,7 @@ def test_rows_are_what_a_truncated_model_predicts(tiny_cnn, pixels, batch_of):
     assert not found.reused
 
 
-def test_the_layer_before_the_head_is_taken_by_default(tiny_cnn, pixels, batch_of):
+def test_default_is_the_layer_before_the_head(tiny_cnn, pixels, batch_of):
     assert list(collect(tiny_cnn, batch_of(tiny_cnn, pixels))[0]) == ["pool"]
 
 
@@ -108,7 +108,7 @@ def test_sequences_are_pooled_over_time(batch_of):
     np.testing.assert_allclose(rows["told"], truncated(model, "told", inputs).max(axis=1), atol=1e-6)
 
 
-def test_layers_of_a_nested_model_can_be_taken(tiny_cnn, pixels, batch_of):
+def test_layers_of_a_nested_model(tiny_cnn, pixels, batch_of):
     outer = keras.Sequential(
         [keras.Input((8, 8, 3)), keras.Model(tiny_cnn.inputs, tiny_cnn.get_layer("pool").output, name="body"),
          layers.Dense(2, activation="softmax", name="top")]
@@ -130,7 +130,7 @@ class Subclassed(keras.Model):
         return self.head(self.hidden(inputs))
 
 
-def test_layers_of_a_subclassed_model_can_be_taken(batch_of):
+def test_layers_of_a_subclassed_model(batch_of):
     inputs = np.random.default_rng(0).random((7, 4), np.float32)
     model = Subclassed()
     model(inputs)
@@ -138,9 +138,9 @@ def test_layers_of_a_subclassed_model_can_be_taken(batch_of):
     np.testing.assert_allclose(rows["hidden"], model.hidden(inputs).numpy(), atol=1e-6)
 
 
-def test_a_second_call_reads_what_the_first_kept(tiny_cnn, pixels, batch_of, tmp_path, runs):
+def test_second_call_reads_the_cache(tiny_cnn, pixels, batch_of, tmp_path, runs):
     first, was = collect(tiny_cnn, batch_of(tiny_cnn, pixels, batch_size=2), "pool,second", cache=tmp_path)
-    # Other chunks, other labels and names: still the same inputs.
+    # Other chunks, labels and names, but the same inputs.
     other = batch_of(tiny_cnn, pixels, batch_size=5, labels=[0, 1, 2, 0, 1])
     second, found = collect(tiny_cnn, other, "pool,second", cache=tmp_path)
     assert (was.reused, found.reused) == (False, True)
@@ -180,7 +180,7 @@ def with_other_inputs(model, inputs):
     ],
     ids=["weight", "activation", "inputs", "layer", "pooling", "one of two"],
 )
-def test_anything_else_is_computed(tiny_cnn, pixels, batch_of, tmp_path, changed):
+def test_other_models_inputs_and_layers_are_computed(tiny_cnn, pixels, batch_of, tmp_path, changed):
     collect(tiny_cnn, batch_of(tiny_cnn, pixels), "pool", cache=tmp_path)
     model, inputs, asked, pooling = changed(tiny_cnn, pixels)
     rows, found = collect(model, batch_of(model, inputs), asked, pooling, cache=tmp_path)
@@ -192,8 +192,8 @@ def test_anything_else_is_computed(tiny_cnn, pixels, batch_of, tmp_path, changed
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 2, 0, 1, 1, 3]])
-def test_stored_inputs_are_found_one_by_one(tiny_cnn, pixels, batch_of, tmp_path, rows):
-    """Another order and duplicates make no difference."""
+def test_cached_inputs_are_found_individually(tiny_cnn, pixels, batch_of, tmp_path, rows):
+    """Order and duplicates do not matter."""
     stored, _ = collect(tiny_cnn, batch_of(tiny_cnn, pixels), "pool", cache=tmp_path)
     recalled, found = collect(
         tiny_cnn, batch_of(tiny_cnn, pixels[rows], batch_size=3), "pool", cache=tmp_path
@@ -222,7 +222,7 @@ def test_only_chunks_with_new_inputs_are_run(tiny_cnn, pixels, batch_of, tmp_pat
     ],
     ids=["empty", "garbage", "cut", "rows", "type", "gone"],
 )
-def test_damaged_files_are_computed_anew(tiny_cnn, pixels, batch_of, tmp_path, damage):
+def test_damaged_cache_files_are_computed_again(tiny_cnn, pixels, batch_of, tmp_path, damage):
     rows, _ = collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=tmp_path)
     files = list(tmp_path.glob("*/*/*.npy"))
     assert len(files) == 3
@@ -235,7 +235,7 @@ def test_damaged_files_are_computed_anew(tiny_cnn, pixels, batch_of, tmp_path, d
         assert file.read_bytes() == kept
 
 
-def test_nothing_is_left_behind_but_the_cache(tiny_cnn, pixels, batch_of, tmp_path, monkeypatch):
+def test_no_temporary_files_remain(tiny_cnn, pixels, batch_of, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(OptionError):
         collect(tiny_cnn, batch_of(tiny_cnn, pixels), "nothing")
@@ -258,8 +258,8 @@ print("reused" if method._cache.is_complete else "computed")
 """
 
 
-def test_another_process_reads_it_too(tmp_path, runs, batch_of):
-    """Swish numbers its gradient, and a recurrent layer its functions, in each process anew."""
+def test_another_process_reads_the_cache(tmp_path, runs, batch_of):
+    """Keras numbers swish gradients and recurrent functions differently in each process."""
     model = keras.Sequential(
         [keras.Input((5, 4)), layers.Dense(4, activation="silu"), layers.GRU(4, name="told"),
          layers.Dense(2, activation="softmax")]
@@ -281,8 +281,8 @@ def digest(function, inputs):
     return graph_digest(compile_for(function, inputs))
 
 
-def test_digests_tell_apart_what_a_graph_does_not_name():
-    """Large constants and the choice of variables lie outside a graph; branches in functions inside it."""
+def test_digests_cover_what_a_graph_does_not_contain():
+    """A graph omits large constants and the choice of variables; branches are functions inside it."""
     inputs = np.zeros((2, 200), np.float32)
     zeros, ones = tf.zeros(200), tf.ones(200)
     assert digest(lambda rows: rows + zeros, inputs) != digest(lambda rows: rows + ones, inputs)
@@ -299,20 +299,20 @@ def test_digests_tell_apart_what_a_graph_does_not_name():
     assert there == digest(branched(tf.sin, tf.cos), inputs)
 
 
-def test_a_model_that_reads_a_table_is_not_cached(tmp_path):
+def test_model_with_a_lookup_table_is_not_cached(tmp_path):
     table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer([1], [2]), 0)
     with pytest.raises(OptionError, match="leave cache out"):
         digest(lambda rows: table.lookup(rows), np.zeros((2,), np.int32))
 
 
-def test_a_cache_that_can_not_be_written_to_is_refused(tiny_cnn, pixels, batch_of, tmp_path):
+def test_unwritable_cache_is_rejected(tiny_cnn, pixels, batch_of, tmp_path):
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "below", "/proc/none"):
         with pytest.raises(OptionError, match=r"can't be used: .*give a writable folder"):
             collect(tiny_cnn, batch_of(tiny_cnn, pixels), cache=place)
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_full_disk_is_reported(tmp_path):
     file = tmp_path / "full"
     file.symlink_to("/dev/full")
     with (
@@ -322,8 +322,8 @@ def test_a_full_disk_is_told(tmp_path):
         column.append(np.zeros((100_000, 3)))
 
 
-def test_not_a_number_names_the_layer_and_the_input(batch_of):
-    """The input itself is finite, and so is the output; the layer's weights make it overflow."""
+def test_nan_names_the_layer_and_the_input(batch_of):
+    """The input and the output are finite; the weights of the layer make it overflow."""
     model = keras.Sequential(
         [
             keras.Input((2,)),
@@ -346,12 +346,12 @@ def test_not_a_number_names_the_layer_and_the_input(batch_of):
         ("", "mean", "names none"),
     ],
 )
-def test_wrong_options_are_refused(tiny_cnn, pixels, batch_of, asked, pooling, message):
+def test_wrong_options_are_rejected(tiny_cnn, pixels, batch_of, asked, pooling, message):
     with pytest.raises(OptionError, match=message):
         collect(tiny_cnn, batch_of(tiny_cnn, pixels), asked, pooling)
 
 
-def test_a_layer_without_a_vector_for_each_input_is_refused(batch_of):
+def test_layer_without_a_vector_for_each_input_is_rejected(batch_of):
     class Total(layers.Layer):
         def call(self, inputs):
             return tf.reduce_sum(inputs)
@@ -371,7 +371,7 @@ def test_a_layer_without_a_vector_for_each_input_is_refused(batch_of):
         collect(model, batch_of(model, inputs), "total")
 
 
-def test_a_model_of_a_head_alone_asks_for_layers(batch_of):
+def test_model_with_only_a_head_needs_layers(batch_of):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, activation="softmax")])
     inputs = np.ones((5, 4), np.float32)
     with pytest.raises(ModelError, match="no layer before its head"):
@@ -379,7 +379,7 @@ def test_a_model_of_a_head_alone_asks_for_layers(batch_of):
     assert list(collect(model, batch_of(model, inputs), "input")[0]) == ["input"]
 
 
-def test_sizes_that_vary_can_be_pooled_and_not_flattened(batch_of):
+def test_varying_sizes_can_be_pooled_but_not_flattened(batch_of):
     model = keras.Sequential(
         [keras.Input((None, None, 3)), layers.Conv2D(4, 3, name="conv"), layers.GlobalMaxPooling2D(),
          layers.Dense(2, activation="softmax")]
@@ -389,7 +389,7 @@ def test_sizes_that_vary_can_be_pooled_and_not_flattened(batch_of):
     assert collect(model, batch_of(model, inputs), "conv", "flatten")[0]["conv"].shape == (5, 7 * 5 * 4)
 
 
-def test_a_store_of_rows_is_pickled_with_its_rows_and_leaves_no_file(tmp_path, monkeypatch):
+def test_row_store_is_pickled_with_its_rows_and_leaves_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = RowStore()
     rows = np.random.default_rng(0).random((5, 3), np.float32)

@@ -1,4 +1,4 @@
-"""The one loop: what the methods share is computed once, and one method's failure is its own."""
+"""The loop over inputs: shared computations run once, and errors of one method do not affect the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STREAMING = ("gradcam", "hirescam", "layercam", "confusion_matrix", "umap")
 
 
 class Counting(layers.Layer):
-    """Counts the inputs that pass through it, forward and backward, whenever the compiled function is run."""
+    """A layer that counts its forward and backward passes, one per input, whenever the function is run."""
 
     def __init__(self, counts, **settings):
         super().__init__(**settings)
@@ -77,13 +77,13 @@ def methods(model, batch, names, *, max_explained=None, **options):
 
 @pytest.fixture
 def many(batch_of):
-    """A function of a model that makes a batch of 23 labelled inputs, in chunks of 5."""
+    """A function of a model that returns a batch of 23 labelled inputs, in chunks of 5."""
     inputs = np.random.default_rng(5).random((23, 8, 8, 3), np.float32)
     labels = np.arange(23) % 3
     return lambda model: batch_of(model, inputs, labels=labels, batch_size=5)
 
 
-def test_five_methods_take_one_forward_and_one_backward_pass_an_input(counting, many):
+def test_five_methods_need_one_forward_and_one_backward_pass_per_input(counting, many):
     model, counts = counting
     batch = many(model)
     options = {name: {"layer": "conv"} for name in ("gradcam", "hirescam", "layercam")}
@@ -93,7 +93,7 @@ def test_five_methods_take_one_forward_and_one_backward_pass_an_input(counting, 
     assert [len(found.parts[name].result().examples) for name in ("gradcam", "umap")] == [23, 23]
 
 
-def test_what_was_accumulated_of_parts_is_merged_into_that_of_the_whole(tiny_cnn, many):
+def test_merged_parts_equal_the_whole(tiny_cnn, many):
     batch = many(tiny_cnn)
     chunks = list(batch.chunks())
     names = ("gradcam", "confusion_matrix")
@@ -108,7 +108,7 @@ def test_what_was_accumulated_of_parts_is_merged_into_that_of_the_whole(tiny_cnn
             np.testing.assert_allclose(merged.parts[name].result().arrays()[key], array, atol=1e-6)
 
 
-def test_a_method_that_failed_on_a_part_has_failed(tiny_cnn, many):
+def test_method_that_failed_on_one_part_has_failed(tiny_cnn, many):
     batch = many(tiny_cnn)
     parts = run(tiny_cnn, batch, methods(tiny_cnn, batch, ["gradcam", "umap"]))
     parts.merge(Parts(errors={"umap": InputsError("one part is damaged")}))
@@ -131,7 +131,7 @@ def test_inputs_are_read_once(tiny_cnn, many):
 
 
 @pytest.mark.parametrize("name", STREAMING)
-def test_a_method_gives_the_same_beside_others_as_alone(tiny_cnn, many, name):
+def test_method_gives_the_same_result_alone_and_with_others(tiny_cnn, many, name):
     alone = run(tiny_cnn, many(tiny_cnn), methods(tiny_cnn, many(tiny_cnn), [name])).parts[name].result()
     together = (
         run(tiny_cnn, many(tiny_cnn), methods(tiny_cnn, many(tiny_cnn), STREAMING)).parts[name].result()
@@ -140,7 +140,7 @@ def test_a_method_gives_the_same_beside_others_as_alone(tiny_cnn, many, name):
         np.testing.assert_allclose(together.arrays()[array], expected, atol=1e-5)
 
 
-def test_methods_may_explain_different_layers_and_classes(tiny_cnn, many):
+def test_methods_can_explain_different_layers_and_classes(tiny_cnn, many):
     batch = many(tiny_cnn)
     asked = {
         "gradcam": {"layer": "first", "target": 0},
@@ -160,7 +160,7 @@ def test_methods_may_explain_different_layers_and_classes(tiny_cnn, many):
         np.testing.assert_allclose(results[name].heatmaps, alone.parts[name].result().heatmaps, atol=1e-6)
 
 
-def test_an_error_of_one_method_is_its_own(tiny_cnn, many):
+def test_error_of_one_method_does_not_affect_others(tiny_cnn, many):
     batch = many(tiny_cnn)
     wrong = {"gradcam": {"layer": "pool"}, "hirescam": {"target": 7}}
     found = run(tiny_cnn, batch, methods(tiny_cnn, batch, STREAMING, **wrong))
@@ -170,7 +170,7 @@ def test_an_error_of_one_method_is_its_own(tiny_cnn, many):
     assert len(found.parts["layercam"].result().heatmaps) == 23
 
 
-def test_an_error_of_the_inputs_is_raised_once(tiny_cnn, batch_of):
+def test_error_of_the_inputs_is_raised_once(tiny_cnn, batch_of):
     inputs = np.ones((6, 8, 8, 3), np.float32)
     inputs[4] = np.nan
     batch = batch_of(tiny_cnn, inputs, labels=[0] * 6, batch_size=2)
@@ -178,7 +178,7 @@ def test_an_error_of_the_inputs_is_raised_once(tiny_cnn, batch_of):
         run(tiny_cnn, batch, methods(tiny_cnn, batch, STREAMING))
 
 
-def test_an_error_of_the_model_is_raised_once(batch_of):
+def test_error_of_the_model_is_raised_once(batch_of):
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(2)])
     model.layers[-1].bias.assign([np.nan, 0])
     batch = batch_of(model, np.ones((6, 8, 8, 3), np.float32), labels=[0] * 6)
@@ -186,7 +186,7 @@ def test_an_error_of_the_model_is_raised_once(batch_of):
         run(model, batch, methods(model, batch, ("gradcam", "confusion_matrix", "saliency")))
 
 
-def test_beside_others_expensive_methods_explain_a_selection_and_alone_all(tiny_cnn, batch_of):
+def test_expensive_methods_explain_a_selection_unless_called_alone(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((80, 8, 8, 3), np.float32)
     quick = {"saliency": {"noise_samples": 1, "path_steps": 1}}
     batch = batch_of(tiny_cnn, inputs, labels=np.arange(80) % 3)
@@ -218,7 +218,7 @@ def test_several_expensive_methods_explain_the_same_selection(tiny_cnn, batch_of
     assert {name: len(part.result().examples) for name, part in found.parts.items()} == limits
 
 
-def test_while_training_the_same_inputs_are_shown_and_explained_whatever_is_predicted(tiny_cnn, batch_of):
+def test_during_training_the_selection_does_not_depend_on_predictions(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((90, 8, 8, 3), np.float32)
     batch = batch_of(tiny_cnn, inputs, labels=np.arange(90) % 3)
     quick = {"saliency": {"noise_samples": 1, "path_steps": 1}}
@@ -237,7 +237,7 @@ def test_while_training_the_same_inputs_are_shown_and_explained_whatever_is_pred
     assert "the same at each epoch" in found.parts["saliency"].notes[0]
 
 
-def test_a_selection_that_prefers_errors_has_no_accuracy(tiny_cnn, batch_of):
+def test_selection_that_prefers_errors_has_no_accuracy(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((90, 8, 8, 3), np.float32)
     batch = batch_of(tiny_cnn, inputs, labels=np.arange(90) % 3)
     quick = {"saliency": {"noise_samples": 1, "path_steps": 1}}
@@ -248,7 +248,7 @@ def test_a_selection_that_prefers_errors_has_no_accuracy(tiny_cnn, batch_of):
     assert metrics["saliency"]["inputs"] == 64
 
 
-def test_errors_and_uncertain_predictions_are_among_those_explained(tiny_cnn, batch_of):
+def test_errors_and_uncertain_predictions_are_explained(tiny_cnn, batch_of):
     inputs = np.random.default_rng(1).random((300, 8, 8, 3), np.float32)
     probabilities = tiny_cnn.predict(inputs, verbose=0)
     labels = probabilities.argmax(axis=1)
@@ -267,7 +267,7 @@ def test_errors_and_uncertain_predictions_are_among_those_explained(tiny_cnn, ba
         )
 
 
-def test_given_predictions_do_not_run_the_model(counting, many):
+def test_predictions_option_does_not_run_the_model(counting, many):
     model, counts = counting
     batch = many(model)
     given = {"confusion_matrix": {"predictions": np.zeros(23, int)}}
@@ -283,7 +283,7 @@ def test_parts_are_pickled_without_the_model(tiny_cnn, many):
         assert b"keras" not in pickle.dumps(part), name
 
 
-def test_a_chunk_is_cut_without_losing_anything(tiny_cnn, many):
+def test_chunk_is_split_without_losing_rows(tiny_cnn, many):
     (chunk, *_) = many(tiny_cnn).chunks()
     parts = list(split(chunk, 2))
     assert [len(part) for part in parts] == [2, 2, 1]

@@ -1,4 +1,4 @@
-"""A real server behind a proxy that can misbehave, and an experiment of each test's own."""
+"""An MLflow server behind a proxy that simulates faults, and a separate experiment for each test."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.faults.proxy import Proxy, fair
 
 @pytest.fixture(scope="package")
 def proxy(tmp_path_factory):
-    """The proxy, in front of a server that keeps its artifacts itself."""
+    """The proxy, in front of a server that stores its artifacts itself."""
     folder, before = tmp_path_factory.mktemp("server"), os.getcwd()
-    os.chdir(folder)  # where the server puts artifacts
+    os.chdir(folder)  # where the server stores artifacts
     try:
         with served(f"sqlite:///{folder / 'mlflow.db'}") as server, Proxy(server).running() as proxy:
             os.chdir(before)
@@ -28,7 +28,7 @@ def proxy(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def through(proxy, tmp_path, monkeypatch):
-    """Everything goes through the proxy, which is fair at first; MLflow's own retries are few and quick."""
+    """Send everything through the proxy, initially without faults; reduce the number of MLflow's retries."""
     before = mlflow.get_tracking_uri()
     proxy.set(fair)
     for name, value in {"REQUEST_MAX_RETRIES": 2, "REQUEST_BACKOFF_FACTOR": 0, "REQUEST_TIMEOUT": 3}.items():
@@ -46,7 +46,7 @@ def through(proxy, tmp_path, monkeypatch):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Each fault and what came of it, as docs/reliability.md has it; only where no other tests were run."""
+    """Print the table of faults and outcomes of docs/reliability.md, if only these tests were run."""
     here = Path(__file__).parent.name
     reports = [
         report
@@ -61,8 +61,8 @@ def pytest_terminal_summary(terminalreporter):
     for name, outcome in sorted(outcomes.items()):
         file, _, what = name.partition("::test_")
         where = "training" if "trainings" in file else "call"
-        told = "nothing lost" if outcome == "passed" else "LOST, or not as promised"
+        result = "nothing lost" if outcome == "passed" else "LOST, or not as documented"
         what = what.replace("_", " ").replace("[", ": ").rstrip("]")
-        terminalreporter.write_line(f"| {where} | {what} | {told} |")
+        terminalreporter.write_line(f"| {where} | {what} | {result} |")
     lost = len(outcomes) - Counter(outcomes.values())["passed"]
     terminalreporter.write_line(f"\nfaults tried: {len(outcomes)}, lost results: {lost}")

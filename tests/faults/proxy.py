@@ -1,4 +1,4 @@
-"""A proxy on loopback that does to requests what networks and servers do to them."""
+"""A proxy on loopback that simulates network and server faults."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a request instead of an answer.
+    """A fault that replaces the response to a request.
 
     Attributes:
-        status: answer with this status; 0 for no answer at all.
+        status: respond with this status; 0 for no response.
         retry_after: seconds in the header of that name.
-        stall: wait so many seconds first.
-        reset: read a part of what is sent and reset the connection.
+        stall: wait this number of seconds first.
+        reset: read a part of the request and reset the connection.
     """
 
     status: int = 0
@@ -33,7 +33,7 @@ class Fault:
     reset: bool = False
 
 
-#: (number of the request, method, path) => what happens to it, None for nothing.
+#: (number of the request, method, path) => its fault, or None.
 Faults = Callable[[int, str, str], Fault | None]
 
 
@@ -46,11 +46,11 @@ def _end_to_end(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]
 
 
 class Proxy:
-    """Passes requests on to a server, or has them meet with a fault.
+    """Forwards requests to a server, or applies a fault to them.
 
     Attributes:
-        faults: says which; it can be changed at any time.
-        writes: how many requests that write have come since the faults were set.
+        faults: selects the fault of each request; can be changed at any time.
+        writes: number of write requests since the faults were set.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -65,7 +65,7 @@ class Proxy:
         self.faults, self.writes = faults, 0
 
     def fault(self, method: str, path: str) -> Fault | None:
-        """What a request meets with; only those that write are counted."""
+        """The fault of a request; only write requests are counted."""
         if path == "/health" or method == "GET":
             return self.faults(-1, method, path)
         with self._lock:
@@ -91,7 +91,7 @@ class Proxy:
 
             def _reset(self) -> None:
                 self.rfile.read(min(100, int(self.headers.get("Content-Length") or 0)))
-                linger = struct.pack("ii", 1, 0)  # no farewell: the other side sees a reset
+                linger = struct.pack("ii", 1, 0)  # no orderly shutdown: the client sees a reset
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 self.connection.close()
                 self.close_connection = True
@@ -129,13 +129,13 @@ class Proxy:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Nothing."""
+                """Log nothing."""
 
         return Handler
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Proxy]:
-        """Serve while the block lasts."""
+        """Serve until the block ends."""
         thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""Runs through a server that fails: what says that it is complete is, and nothing computed is lost."""
+"""Runs on a server that fails: complete runs are complete, and no computed result is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def only_run():
 
 
 def complete(run_id, place="interpretations/gradcam"):
-    """Whether a folder says that it is complete; if so, everything it names must be there, byte for byte."""
+    """Whether a folder claims to be complete; if so, every file it lists must exist, byte for byte."""
     client = mlflow.MlflowClient()
     names = {Path(item.path).name for item in client.list_artifacts(run_id, place)}
     if "manifest.json" not in names:
@@ -47,7 +47,7 @@ def interpret(tiny_cnn, pixels):
 
 
 def resumed(message):
-    """Do what a message says."""
+    """Run the command in a message."""
     folder = re.search(r"mlflow-interp resume (\S+)$", message)[1]
     done = CliRunner().invoke(main, ["resume", folder])
     assert done.exit_code == 0, done.output
@@ -55,8 +55,8 @@ def resumed(message):
     return done.output.split("run: ")[1].strip()
 
 
-#: From which of about twenty requests that write, and what.
-FOREVER = {
+#: By name: the first of about twenty write requests to fail, and how.
+PERMANENT = {
     "connections are reset": (9, Fault(reset=True)),
     "500": (2, Fault(500)),
     "503": (5, Fault(503, retry_after=0)),
@@ -66,9 +66,9 @@ FOREVER = {
 }
 
 
-@pytest.mark.parametrize(("begins", "fault"), FOREVER.values(), ids=FOREVER)
-def test_a_server_that_fails_loses_nothing(begins, fault, through, tiny_cnn, pixels):
-    """One error says what to do; once the server is well, that logs what is missing and mends the status."""
+@pytest.mark.parametrize(("begins", "fault"), PERMANENT.values(), ids=PERMANENT)
+def test_server_failure(begins, fault, through, tiny_cnn, pixels):
+    """One error says what to do. Once the server works, the command uploads the rest and fixes the status."""
     through.set(lambda number, method, path: fault if number >= begins and "tag" not in path else None)
     with pytest.raises(TrackingError, match="They are saved locally") as error:
         interpret(tiny_cnn, pixels)
@@ -88,25 +88,25 @@ def test_a_server_that_fails_loses_nothing(begins, fault, through, tiny_cnn, pix
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_what_passes_is_waited_for(status, through, tiny_cnn, pixels):
-    """MLflow tries again by its own settings; a short storm is not even seen."""
+def test_temporary_failure(status, through, tiny_cnn, pixels):
+    """MLflow retries by its own settings; a short failure has no effect."""
     met = []
 
-    def storm(number, _method, path):
+    def fail_a_few_times(number, _method, path):
         if number > 0 and path not in met and len(met) < 6:
             met.append(path)
             return Fault(status, retry_after=0)
         return None
 
-    through.set(storm)
+    through.set(fail_a_few_times)
     found = interpret(tiny_cnn, pixels)
     assert len(met) == 6
     assert complete(found.run_id)
     assert only_run().info.status == "FINISHED"
 
 
-def test_a_server_that_is_gone_when_results_are_there(through, tiny_cnn, pixels, monkeypatch):
-    """It is seen in seconds, and not after MLflow's minutes of trying."""
+def test_server_unreachable_after_computing(through, tiny_cnn, pixels, monkeypatch):
+    """It is detected within seconds, not after minutes of MLflow's retries."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "7")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "2")
     gone = {}
@@ -117,7 +117,7 @@ def test_a_server_that_is_gone_when_results_are_there(through, tiny_cnn, pixels,
 
     through.set(leave)
     started = time.monotonic()
-    monkeypatch.setattr("mlflow_interp.tracking.destination._end", lambda *_: None)  # which tries too
+    monkeypatch.setattr("mlflow_interp.tracking.destination._end", lambda *_: None)  # which retries, too
     with pytest.raises(TrackingError, match="does not answer") as error:
         interpret(tiny_cnn, pixels)
     assert time.monotonic() - started < 20
@@ -126,7 +126,7 @@ def test_a_server_that_is_gone_when_results_are_there(through, tiny_cnn, pixels,
 
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
-def test_several_methods_are_kept_in_one_folder(through, tiny_cnn, pixels):
+def test_server_failure_with_several_methods(through, tiny_cnn, pixels):
     through.set(lambda number, _method, path: Fault(500) if number > 1 and "tag" not in path else None)
     with pytest.raises(TrackingError) as error:
         mlflow_interp.interpret(tiny_cnn, pixels, "gradcam,saliency", quiet=True)
@@ -153,8 +153,8 @@ mlflow_interp.visualize_gradcam(model, pixels, quiet=True)
     [(signal.SIGKILL, 3), (signal.SIGKILL, 12), (signal.SIGINT, 8)],
     ids=["SIGKILL early", "SIGKILL late", "Ctrl-C"],
 )
-def test_killed_in_the_middle(number, at, through):
-    """A process that is killed can say nothing; what it had computed is there all the same."""
+def test_process_killed(number, at, through):
+    """A killed process can report nothing; the results it had computed are kept."""
     through.set(lambda count, _method, _path: Fault(stall=30) if count == at else None)
     environment = os.environ | {"MLFLOW_TRACKING_URI": through.uri, "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
     process = subprocess.Popen(
@@ -175,11 +175,11 @@ def test_killed_in_the_middle(number, at, through):
     (folder,) = left_behind()
     assert resumed(f"mlflow-interp resume {folder}") == run.info.run_id
     assert complete(run.info.run_id)
-    assert only_run().info.status == "KILLED"  # whatever else it was to do, it did not do
+    assert only_run().info.status == "KILLED"  # its other tasks were not done
 
 
 @pytest.mark.no_fault
-def test_what_cant_be_resumed_is_told(tmp_path, through):
+def test_folder_without_results_cannot_be_resumed(tmp_path, through):
     done = CliRunner().invoke(main, ["resume", str(tmp_path)])
     assert done.exit_code == 2
     assert "holds no results to upload" in done.output
@@ -188,7 +188,7 @@ def test_what_cant_be_resumed_is_told(tmp_path, through):
 
 
 @pytest.mark.no_fault
-def test_a_folder_that_another_process_is_at(tmp_path, through, tiny_cnn, pixels):
+def test_folder_used_by_another_process_is_rejected(tmp_path, through, tiny_cnn, pixels):
     through.set(lambda number, _method, path: Fault(500) if number > 1 and "tag" not in path else None)
     with pytest.raises(TrackingError):
         interpret(tiny_cnn, pixels)

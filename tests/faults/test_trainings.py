@@ -1,4 +1,4 @@
-"""Trainings beside a server that fails: they end well, in time, and the rest can be logged later."""
+"""Trainings while the server fails: they end in time, and the rest can be uploaded later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.training.small import make_small
 
 
 @pytest.fixture(autouse=True)
-def said(caplog):
+def messages(caplog):
     caplog.set_level(logging.WARNING, logger="mlflow_interp")
     yield lambda: [each.getMessage() for each in caplog.records if each.name == "mlflow_interp"]
     mlflow_interp.autolog(disable=True)
@@ -36,8 +36,8 @@ def train(epochs=3, **given):
     )
 
 
-class At(keras.callbacks.Callback):
-    """Changes the faults after an epoch, once what came before is logged; knows when the last ended."""
+class ChangeFaults(keras.callbacks.Callback):
+    """Changes the faults after an epoch, once earlier results are logged; records when it ended."""
 
     def __init__(self, through, changes):
         super().__init__()
@@ -58,11 +58,11 @@ BAD = {
 }
 
 
-def left_to_itself(folder):
-    """Whether the process beside has given up, and not logged the rest once the server was well."""
+def worker_gave_up(folder):
+    """Whether the worker process has given up, without uploading the rest after the server recovered."""
     deadline = time.monotonic() + 90
     while folder.exists() and time.monotonic() < deadline:
-        with contextlib.suppress(InputsError):  # it may just be removed
+        with contextlib.suppress(InputsError):  # it may just have been removed
             if Spool.read(folder).process is None:
                 return True
         time.sleep(0.2)
@@ -70,16 +70,16 @@ def left_to_itself(folder):
 
 
 @pytest.mark.parametrize("fault", BAD.values(), ids=BAD)
-def test_a_server_that_fails_in_the_middle(fault, through, said):
+def test_server_failure(fault, through, messages):
     mlflow_interp.autolog(methods="gradcam,confusion_matrix")
-    own = At(through, {0: lambda *_: fault})
-    told = train(callbacks=[own])
-    # Five seconds, and drawing, which a busy machine is slow at; but not the fault's thirty seconds.
-    assert time.monotonic() - own.ended < 25
-    assert len(told.history["loss"]) == 3
-    (line,) = [each for each in said() if "some interpretations are not logged" in each]
+    callback = ChangeFaults(through, {0: lambda *_: fault})
+    fitted = train(callbacks=[callback])
+    # Five seconds, plus drawing, which is slow on a busy machine; but not the 30 seconds of the fault.
+    assert time.monotonic() - callback.ended < 25
+    assert len(fitted.history["loss"]) == 3
+    (line,) = [each for each in messages() if "some interpretations are not logged" in each]
     through.set(fair)
-    if left_to_itself(Path(re.search(r"resume (\S+)$", line)[1])):
+    if worker_gave_up(Path(re.search(r"resume (\S+)$", line)[1])):
         resumed(line)
     run_id = only_run().info.run_id
     for method in ("gradcam", "confusion_matrix"):
@@ -91,11 +91,11 @@ def test_a_server_that_fails_in_the_middle(fault, through, said):
     assert [each.step for each in history] == [0, 1, 2]
 
 
-def test_a_server_that_is_restarted(through, said):
-    """It is gone for an epoch and there at the end: everything is logged, and nobody is told anything."""
+def test_server_restart(through, messages):
+    """The server is down for an epoch and back at the end: everything is logged, without a warning."""
     mlflow_interp.autolog(methods="gradcam")
-    train(epochs=4, callbacks=[At(through, {0: lambda *_: Fault(reset=True), 2: fair})])
-    assert said() == []
+    train(epochs=4, callbacks=[ChangeFaults(through, {0: lambda *_: Fault(reset=True), 2: fair})])
+    assert messages() == []
     run = only_run()
     assert run.info.status == "FINISHED"
     assert all(complete(run.info.run_id, f"interpretations/gradcam/epoch-000{epoch}") for epoch in range(4))

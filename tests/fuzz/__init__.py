@@ -1,1 +1,1 @@
-"""Fuzzing of what reads files: `make fuzz`."""
+"""Fuzzing of the code that reads files: `make fuzz`."""

@@ -1,7 +1,7 @@
-"""Fuzzes the loaders of pictures, arrays and class names: a result or an InterpretationError, nothing else.
+"""Fuzz the loaders of images, arrays and class names: a result or an InterpretationError, nothing else.
 
 Run as `python -m tests.fuzz.loaders pictures tests/fuzz/corpus/pictures -max_total_time=60`; `make fuzz`
-runs all three. Needs atheris, which has wheels for some versions of Python only.
+runs all three. Needs atheris, which has wheels for some Python versions only.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ FOLDER = Path(tempfile.mkdtemp(prefix="mlflow-interp-fuzz-"))
 
 
 def written(name: str, content: bytes) -> Path:
-    """A file of the content."""
+    """A file with this content."""
     path = FOLDER / name
     path.write_bytes(content)
     return path
 
 
 def pictures(content: bytes) -> None:
-    """Bytes as a picture, as large as it says and resized."""
+    """Read bytes as an image, at its own size and resized."""
     path = written("a.png", content)
     pixels = read_image(path, size=None, channels=3).pixels
     assert pixels.dtype == "uint8"
@@ -47,7 +47,7 @@ def pictures(content: bytes) -> None:
 
 
 def arrays(content: bytes) -> None:
-    """Bytes as an .npy or .npz file of inputs and labels."""
+    """Read bytes as an .npy or .npz file of inputs and labels."""
     suffix = "npz" if content[:2] == b"PK" else "npy"
     source = find_source(str(written(f"a.{suffix}", content)), None, batch_size=8, most=None, takes=None)
     assert isinstance(source, ArrayRows)
@@ -59,7 +59,7 @@ def arrays(content: bytes) -> None:
 
 
 def classes(content: bytes) -> None:
-    """Bytes as class names in JSON and in text, and as labels."""
+    """Read bytes as class names in JSON and in text, and as labels."""
     for name in ("c.json", "c.txt"):
         try:
             names = load_class_names(written(name, content))
@@ -76,7 +76,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {"pictures": pictures, "arrays": a
 
 
 def only_our_errors(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """The target, with the errors that users are told left out: any other is a find."""
+    """The target without the errors meant for users; any other error is a finding."""
 
     def run(content: bytes) -> None:
         try:
@@ -88,7 +88,7 @@ def only_our_errors(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
 
 
 def main() -> None:
-    """Fuzz the target that is named first, with libFuzzer's own options after it."""
+    """Fuzz the target named first, with libFuzzer's own options after it."""
     warnings.simplefilter("ignore")
     name = sys.argv.pop(1)
     atheris.Setup(sys.argv, only_our_errors(TARGETS[name]))

@@ -1,4 +1,4 @@
-"""A model that says what it was fed, the command line in this process, and what every refusal must be."""
+"""A model that returns the pixels it receives, the command line in this process, and checks of errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-#: What a message asks for: one of these stands in each.
+#: Every error message contains one of these, to say what to do.
 FIX = re.compile(
     r"\b(give|save|convert|pass|name|number|clean|resize|set|start|see|shows|lists|there are|there is|ends in"
     r"|nearest|check|leave|join|raise|import|rebuild|use|not one of|has classes|is for|argument"
@@ -23,12 +23,12 @@ FIX = re.compile(
 
 @pytest.fixture(scope="session", autouse=True)
 def _store(store: str) -> None:
-    """Whatever asks MLflow here asks the tests' store."""
+    """Use the tests' store for all calls to MLflow."""
 
 
 @pytest.fixture(scope="session")
-def teller(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A saved model of 8×8 colour pictures whose three logits are the top left pixel: red, green, blue."""
+def rgb_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A saved model of 8×8 colour images whose three logits are the top left pixel: red, green, blue."""
     import keras
 
     kernel = np.zeros((8 * 8 * 3, 3), np.float32)
@@ -41,48 +41,50 @@ def teller(tmp_path_factory: pytest.TempPathFactory) -> str:
             layers.Flatten(),
             layers.Dense(3, use_bias=False, name="head"),
         ],
-        name="teller",
+        name="rgb_model",
     )
     model.set_weights([np.eye(3, dtype=np.float32)[None, None], kernel])
-    # Its loss says that these are logits, which would be a guess with a warning.
+    # Its loss states that these are logits; otherwise this would be a guess with a warning.
     model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    path = tmp_path_factory.mktemp("teller") / "teller.keras"
+    path = tmp_path_factory.mktemp("rgb_model") / "rgb_model.keras"
     model.save(path)
     return str(path)
 
 
 @pytest.fixture(scope="session")
 def command() -> Callable[..., Result]:
-    """Runs the command line in this process, as a shell would."""
+    """Run the command line in this process, as from a shell."""
     from mlflow_interp.cli import main
 
     return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture(scope="session")
-def look(teller: str, command: Callable[..., Result]) -> Callable[..., Result]:
-    """Runs Grad-CAM of the teller on inputs, logging nothing; what it found is printed."""
+def run_gradcam(rgb_model: str, command: Callable[..., Result]) -> Callable[..., Result]:
+    """Run Grad-CAM of the colour model on inputs, without logging, and print the results as JSON."""
     return lambda inputs, *options: command(
-        "gradcam", teller, inputs, "--no-log", "--json", "--quiet", *options
+        "gradcam", rgb_model, inputs, "--no-log", "--json", "--quiet", *options
     )
 
 
 @pytest.fixture(scope="session")
-def told(look: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """What the model was fed: by name of the input, its top left pixel; and what was warned of."""
+def read_pixels(
+    run_gradcam: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Any]:
+    """The top left pixel that the model received, by name of the input; and the warnings."""
 
-    def told(inputs: Any, *options: Any) -> tuple[dict[str, list[int]], list[str]]:
+    def read_pixels(inputs: Any, *options: Any) -> tuple[dict[str, list[int]], list[str]]:
         folder = tmp_path_factory.mktemp("out")
         stated = ("--preprocess", "0..1", "--resize", "crop", "--interpolation", "lanczos")
-        done = look(inputs, *stated, "--target", "0", "--save", folder, *options)
+        done = run_gradcam(inputs, *stated, "--target", "0", "--save", folder, *options)
         assert done.exit_code == 0, done.output
         return pixels_in(folder / "gradcam"), done.stderr.splitlines()
 
-    return told
+    return read_pixels
 
 
 def pixels_in(folder: Path) -> dict[str, list[int]]:
-    """The pixels behind the arrays of a call: the logit of red, and the others by their odds against it."""
+    """Recover pixels from the arrays of a call: the logit of red, and the others from their odds."""
     with np.load(folder / "arrays.npz") as arrays:
         order = np.argsort(arrays["classes"], axis=1)
         logs = np.log(np.take_along_axis(arrays["probabilities"], order, axis=1))
@@ -92,13 +94,13 @@ def pixels_in(folder: Path) -> dict[str, list[int]]:
 
 
 @pytest.fixture(scope="session")
-def refused() -> Callable[..., str]:
-    """Checks that a call was refused as all must be: exit code 2, and one line that says what and how.
+def assert_error() -> Callable[..., str]:
+    """Check the error of a call: exit code 2, and one line that says what is wrong and what to do.
 
     With --json, standard output has one object with the same line, and nothing else.
     """
 
-    def refused(done: Result, *parts: str) -> str:
+    def assert_error(done: Result, *parts: str) -> str:
         assert done.exit_code == 2, (done.output, done.exception)
         lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
         assert len(lines) == 1, done.output
@@ -112,15 +114,15 @@ def refused() -> Callable[..., str]:
             assert lines[0] == f"mlflow-interp: {reason}"
         return lines[0]
 
-    return refused
+    return assert_error
 
 
 @pytest.fixture
-def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Takes away the right to read a file; from root, which no mode keeps out, by the same error."""
+def make_unreadable(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Make a file unreadable; for root, who can read any file, by raising the same error."""
     opened = Path.open
 
-    def forbid(path: Path) -> None:
+    def make_unreadable(path: Path) -> None:
         path.chmod(0)
 
         def refusing(self: Path, *args: Any, **options: Any) -> Any:
@@ -131,4 +133,4 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
         if os.geteuid() == 0:
             monkeypatch.setattr(Path, "open", refusing)
 
-    return forbid
+    return make_unreadable

@@ -1,4 +1,4 @@
-"""Any array at all: the model is fed the numbers that the file holds, or the file is refused."""
+"""Arbitrary arrays: the model receives the numbers in the file, or the file is rejected."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def loaded() -> LoadedModel:
 
 @quietly
 @given(array=arrays.arrays(arrays.scalar_dtypes(), shapes), packed=st.booleans())
-def test_arrays_are_fed_as_they_are_or_refused(
+def test_arrays_are_unchanged_or_rejected(
     array: np.ndarray, packed: bool, loaded: LoadedModel, tmp_path: Path
 ) -> None:
     path = tmp_path / f"a.{'npz' if packed else 'npy'}"
@@ -62,7 +62,7 @@ def test_arrays_are_fed_as_they_are_or_refused(
         st.lists(st.one_of(st.text(), st.integers(), st.floats(), st.none()), max_size=4),
     )
 )
-def test_labels_are_classes_or_unknown_or_refused(labels: Any) -> None:
+def test_labels_are_classes_unknown_or_rejected(labels: Any) -> None:
     total = len(labels) if np.ndim(labels) else 1
     try:
         indices, _ = label_indices(labels, total, ("cat", "dog"))

@@ -1,4 +1,4 @@
-"""Bad and odd arrays, labels and class files on the command line: used right, or refused in one line."""
+"""Unusual and invalid arrays, labels and class files on the command line: read correctly or rejected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def npz(**arrays: Any) -> bytes:
 
 
 def header(shape: str, descr: str = "'<f4'", content: bytes = bytes(64)) -> bytes:
-    """An .npy file that says what its content need not hold."""
+    """An .npy file whose header need not match its content."""
     text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     text += b" " * (-len(text) - 11 % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
@@ -55,7 +55,7 @@ def put(place: tuple[int, ...], value: float) -> np.ndarray:
     return array
 
 
-#: By file name: content that works, and options; each must feed the model the three colours.
+#: By file name: valid content, and options; the model must receive the three colours.
 ODD: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "half.npy": (npy(rows(np.float16)), ()),
     "double.npy": (npy(rows(np.float64)), ()),
@@ -69,7 +69,7 @@ ODD: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "beyond.npy": (npy(rows()), ("--max-inputs", "2000000000")),
 }
 
-#: By file name: content, and what the refusal must say of it beside its name.
+#: By file name: invalid content, and what the error must contain besides the name.
 BAD: dict[str, tuple[bytes, str]] = {
     "empty.npy": (b"", "can't be read"),
     "empty.npz": (b"", "can't be read"),
@@ -121,31 +121,33 @@ BAD: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_odd_arrays_are_used_right(name: str, told: Callable[..., Any], tmp_path: Path) -> None:
+def test_unusual_arrays_are_read_correctly(
+    name: str, read_pixels: Callable[..., Any], tmp_path: Path
+) -> None:
     content, options = ODD[name]
     (tmp_path / name).write_bytes(content)
-    pixels, _ = told(tmp_path / name, *_as_fed(name), *options)
+    pixels, _ = read_pixels(tmp_path / name, *_as_fed(name), *options)
     assert list(pixels.values()) == [pytest.approx(each, abs=1) for each in EXPECTED]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def _as_fed(name: str) -> tuple[str, ...]:
-    """Floats are what the model takes already."""
+    """Floats are model inputs already."""
     return () if name == "bytes.npz" else ("--preprocess", "none")
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_arrays_are_refused(
-    name: str, look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path,
+def test_invalid_arrays_are_rejected(
+    name: str, run_gradcam: Callable[..., Result], assert_error: Callable[..., str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(BAD[name][0])
-    refused(look(name), BAD[name][1])
+    assert_error(run_gradcam(name), BAD[name][1])
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-# Labels: what the option names, and what becomes of it.
+# Labels: the value of the option, and the result.
 
 LABELS: dict[str, tuple[str, bytes | None, str]] = {
     "missing": ("no.txt", None, "labels can't be read from 'no.txt'"),
@@ -166,39 +168,51 @@ LABELS: dict[str, tuple[str, bytes | None, str]] = {
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_bad_labels_are_refused(
-    kind: str, command: Callable[..., Result], teller: str, refused: Callable[..., str], tmp_path: Path,
+def test_invalid_labels_are_rejected(
+    kind: str,
+    command: Callable[..., Result],
+    rgb_model: str,
+    assert_error: Callable[..., str],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     name, content, message = LABELS[kind]
     np.save("in.npy", rows())
     if content is not None:
         Path(name).write_bytes(content)
     for method in ("confusion_matrix", "gradcam"):
-        refused(command(method, teller, "in.npy", "--no-log", "--json", "--quiet", "--labels", name), message)
+        assert_error(
+            command(method, rgb_model, "in.npy", "--no-log", "--json", "--quiet", "--labels", name),
+            message,
+        )
 
 
-def test_labels_that_are_no_classes_of_an_input_are_left_out_with_the_reason(
-    command: Callable[..., Result], teller: str, refused: Callable[..., str], told: Callable[..., Any],
+def test_labels_that_are_not_classes_are_left_out_with_a_reason(
+    command: Callable[..., Result],
+    rgb_model: str,
+    assert_error: Callable[..., str],
+    read_pixels: Callable[..., Any],
     tmp_path: Path,
-) -> None:  # fmt: skip
-    """What needs no label goes on with a warning; a confusion matrix gives it as its reason."""
+) -> None:
+    """Methods that need no labels continue with a warning; a confusion matrix fails with the same reason."""
     np.save(tmp_path / "in.npy", rows())
     np.save(tmp_path / "l.npy", np.zeros((3, 2, 2)))
-    arguments = (teller, tmp_path / "in.npy", "--save", tmp_path, "--no-log", "--quiet", "--labels")
+    arguments = (rgb_model, tmp_path / "in.npy", "--save", tmp_path, "--no-log", "--quiet", "--labels")
     reason = "labels have 2×2 values for each input, so they can't be its class"
-    refused(command("confusion_matrix", *arguments, tmp_path / "l.npy"), reason)
+    assert_error(command("confusion_matrix", *arguments, tmp_path / "l.npy"), reason)
     done = command("gradcam", *arguments, tmp_path / "l.npy")
     assert done.exit_code == 0, done.output
     assert f"warning: {reason}" in done.output
 
 
-def test_labels_of_no_class_are_unknown_and_said_so(told: Callable[..., Any], tmp_path: Path) -> None:
+def test_unknown_class_names_as_labels_give_a_warning(
+    read_pixels: Callable[..., Any], tmp_path: Path
+) -> None:
     np.save(tmp_path / "in.npy", rows())
     (tmp_path / "l.txt").write_text("red\n=cmd()\n<b>\n")
     (tmp_path / "names.txt").write_text("red\ngreen\nblue\n")
-    pixels, warned = told(
+    pixels, warned = read_pixels(
         tmp_path / "in.npy", "--preprocess", "none", "--labels", tmp_path / "l.txt",
         "--class-names", tmp_path / "names.txt",
     )  # fmt: skip
@@ -207,23 +221,29 @@ def test_labels_of_no_class_are_unknown_and_said_so(told: Callable[..., Any], tm
 
 
 @pytest.mark.parametrize("label", ["3", "-7", "inf", "nan", "0.5"])
-def test_labels_outside_the_classes_are_said(
-    label: str, command: Callable[..., Result], teller: str, told: Callable[..., Any], tmp_path: Path
+def test_labels_out_of_range_are_reported(
+    label: str,
+    command: Callable[..., Result],
+    rgb_model: str,
+    read_pixels: Callable[..., Any],
+    tmp_path: Path,
 ) -> None:
-    """What needs no label goes on with a warning; a confusion matrix refuses, or leaves the input out."""
+    """Methods that need no labels continue with a warning; a confusion matrix fails or skips the input."""
     np.save(tmp_path / "in.npy", rows())
     (tmp_path / "l.txt").write_text(f"0\n1\n{label}\n")
     options = ("--labels", tmp_path / "l.txt")
-    _, warned = told(tmp_path / "in.npy", "--preprocess", "none", *options)
+    _, warned = read_pixels(tmp_path / "in.npy", "--preprocess", "none", *options)
     assert label in "".join(line for line in warned if line.startswith("warning: label"))
-    done = command("confusion_matrix", teller, tmp_path / "in.npy", "--no-log", "--json", "--quiet", *options)
+    done = command(
+        "confusion_matrix", rgb_model, tmp_path / "in.npy", "--no-log", "--json", "--quiet", *options
+    )
     if label in ("3", "-7"):
         assert (done.exit_code, "give labels in this range" in done.stderr) == (2, True)
     else:
         assert (done.exit_code, "1 inputs have no label" in done.stderr) == (0, True)
 
 
-# Class names: files that must not be believed.
+# Class names: invalid files.
 
 CLASSES: dict[str, tuple[str, bytes | None, str]] = {
     "missing": ("no.json", None, "class names can't be read from 'no.json'"),
@@ -246,8 +266,8 @@ CLASSES: dict[str, tuple[str, bytes | None, str]] = {
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_bad_class_files_are_refused(
-    kind: str, look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path,
+def test_invalid_class_files_are_rejected(
+    kind: str, run_gradcam: Callable[..., Result], assert_error: Callable[..., str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
@@ -255,32 +275,34 @@ def test_bad_class_files_are_refused(
     np.save("in.npy", rows())
     if content is not None:
         Path(name).write_bytes(content)
-    refused(look("in.npy", "--class-names", name), message)
+    assert_error(run_gradcam("in.npy", "--class-names", name), message)
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_names_for_other_classes_are_said(
-    count: int, command: Callable[..., Result], teller: str, told: Callable[..., Any],
-    refused: Callable[..., str], tmp_path: Path,
+def test_wrong_number_of_class_names_is_reported(
+    count: int, command: Callable[..., Result], rgb_model: str, read_pixels: Callable[..., Any],
+    assert_error: Callable[..., str], tmp_path: Path,
 ) -> None:  # fmt: skip
     np.savez(tmp_path / "in.npz", inputs=rows(), labels=[0, 1, 1])
     (tmp_path / "c.txt").write_text("a\nb\nc\nd\n"[: 2 * count])
     options = ("--class-names", tmp_path / "c.txt")
-    _, warned = told(tmp_path / "in.npz", *options)
+    _, warned = read_pixels(tmp_path / "in.npz", *options)
     assert f"warning: there are {count} class names, but the model has 3 classes; give one for each" in warned
-    done = command("confusion_matrix", teller, tmp_path / "in.npz", "--no-log", "--json", "--quiet", *options)
-    refused(done, f"there are {count} class names")
+    done = command(
+        "confusion_matrix", rgb_model, tmp_path / "in.npz", "--no-log", "--json", "--quiet", *options
+    )
+    assert_error(done, f"there are {count} class names")
 
 
-def test_odd_class_names_are_kept_as_they_are(
-    command: Callable[..., Result], teller: str, tmp_path: Path
+def test_unusual_class_names_are_unchanged(
+    command: Callable[..., Result], rgb_model: str, tmp_path: Path
 ) -> None:
-    """Names alike, formulas and markup: each class keeps its own, and a table's cells can't run."""
+    """Equal names, formulas and markup: each class keeps its name, and cells of tables are not executed."""
     names = ["=HYPERLINK(1)", "<script>alert(1)</script>", "=HYPERLINK(1)"]
     np.savez(tmp_path / "in.npz", inputs=rows(), labels=[0, 1, 2])
     (tmp_path / "c.json").write_text(json.dumps(names))
     done = command(
-        "confusion_matrix", teller, tmp_path / "in.npz", "--no-log", "--quiet", "--save", tmp_path / "out",
+        "confusion_matrix", rgb_model, tmp_path / "in.npz", "--no-log", "--quiet", "--save", tmp_path / "out",
         "--class-names", tmp_path / "c.json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output

@@ -1,4 +1,4 @@
-"""Bad and odd pictures on the command line: read right, or left out with a warning, or one line."""
+"""Unusual and invalid images on the command line: read correctly, left out with a warning, or rejected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-COLOUR = (200, 40, 90)  # of the top left quarter, which tells turned pictures apart
+COLOUR = (200, 40, 90)  # of the top left quarter, which distinguishes rotated images
 OTHER = (10, 220, 60)
 
 
@@ -36,13 +36,13 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png(width: int, height: int, *chunks: bytes) -> bytes:
-    """A PNG whose header says what its data need not hold."""
+    """A PNG whose header need not match its data."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 def turned(kind: str, orientation: int) -> bytes:
-    """A picture stored turned, with the EXIF note on how to turn it back."""
+    """An image stored rotated, with the EXIF orientation that restores it."""
     back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -69,10 +69,10 @@ def jpeg(image: Image.Image, **options: Any) -> bytes:
 
 
 WHITE, GREY = (255, 255, 255), (128, 128, 128)
-PALE = (228, 148, 172)  # COLOUR, half see-through, on white
+PALE = (228, 148, 172)  # COLOUR, half transparent, on white
 TELLTALE = "<img src=x onerror=alert(1)>"
 
-#: By file name: its content, and the top left pixel that the model must be fed.
+#: By file name: its content, and the top left pixel that the model must receive.
 ODD: dict[str, tuple[bytes, tuple[int, int, int]]] = {
     "animated.gif": (
         encoded(palette(), "GIF", save_all=True, append_images=[Image.new("P", (16, 16))]),
@@ -110,7 +110,10 @@ ODD: dict[str, tuple[bytes, tuple[int, int, int]]] = {
     "turned-3.jpg": (turned("JPEG", 3), COLOUR),
     "turned-6.jpg": (turned("JPEG", 6), COLOUR),
     "turned-8.png": (turned("PNG", 8), COLOUR),
-    "turned-6.webp": (turned("WEBP", 6), None),  # lossy: compared below with what Pillow gives upright
+    "turned-6.webp": (
+        turned("WEBP", 6),
+        None,
+    ),  # lossy: compared below with Pillow's result for the upright image
     "one-pixel.png": (encoded(Image.new("RGB", (1, 1), COLOUR), "PNG"), COLOUR),
     "thin.png": (encoded(Image.new("RGB", (1, 5000), COLOUR), "PNG"), COLOUR),
     "flat.png": (encoded(Image.new("RGB", (5000, 1), COLOUR), "PNG"), COLOUR),
@@ -137,7 +140,7 @@ ODD: dict[str, tuple[bytes, tuple[int, int, int]]] = {
 whole = encoded(picture(64, 64), "PNG")
 noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
-#: By file name: its content, and what must be said of it.
+#: By file name: its content, and what the message must contain.
 BAD: dict[str, tuple[bytes, str]] = {
     "empty.png": (b"", "is empty (0 bytes)"),
     "truncated.png": (encoded(noise, "PNG")[:3000], "truncated"),
@@ -178,31 +181,35 @@ def save(folder: Path, files: dict[str, tuple[bytes, Any]]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def read(told: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Any]:
-    """All odd pictures in one folder, through one call."""
-    return told(save(tmp_path_factory.mktemp("odd") / "in", ODD), "--resize", "stretch")
+def read(
+    read_pixels: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Any]:
+    """All unusual images in one folder, in one call."""
+    return read_pixels(save(tmp_path_factory.mktemp("odd") / "in", ODD), "--resize", "stretch")
 
 
 @pytest.mark.parametrize("name", ODD, ids=lambda name: name[:30].encode("unicode_escape").decode())
-def test_odd_pictures_are_read_right(name: str, read: tuple[dict[str, Any], Any]) -> None:
+def test_unusual_images_are_read_correctly(name: str, read: tuple[dict[str, Any], Any]) -> None:
     pixels, warned = read
     assert not [line for line in warned if "left out" in line]
     expected = ODD[name][1]
     if expected is None:
         assert abs(np.subtract(pixels[name], COLOUR)).max() < 60
     else:
-        assert abs(np.subtract(pixels[name], expected)).max() <= 3  # JPEG and the odds round
+        assert abs(np.subtract(pixels[name], expected)).max() <= 3  # JPEG, and rounding of the odds
 
 
 @pytest.fixture(scope="module")
-def beside(told: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Any]:
-    """All bad pictures and a good one in one folder, through one call."""
+def beside(
+    read_pixels: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Any]:
+    """All invalid images and a valid one in one folder, in one call."""
     folder = save(tmp_path_factory.mktemp("bad") / "in", BAD)
     (folder / "good.png").write_bytes(encoded(picture(), "PNG"))
-    return told(folder)
+    return read_pixels(folder)
 
 
-def test_bad_pictures_leave_the_good_ones_be(beside: tuple[dict[str, Any], Any]) -> None:
+def test_invalid_images_do_not_affect_valid_ones(beside: tuple[dict[str, Any], Any]) -> None:
     pixels, warned = beside
     assert list(pixels) == ["good.png"]
     assert pixels["good.png"] == pytest.approx(COLOUR, abs=1)
@@ -211,35 +218,37 @@ def test_bad_pictures_leave_the_good_ones_be(beside: tuple[dict[str, Any], Any])
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_picture_alone(
-    name: str, look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path
+def test_single_invalid_image_is_rejected(
+    name: str, run_gradcam: Callable[..., Result], assert_error: Callable[..., str], tmp_path: Path
 ) -> None:
     folder = save(tmp_path, {name: BAD[name]})
-    refused(look(folder / name), "no input could be read from", name, BAD[name][1])
+    assert_error(run_gradcam(folder / name), "no input could be read from", name, BAD[name][1])
 
 
-def test_what_is_no_file(look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:
-    """Links to nothing and in circles, a folder, a pipe that nobody writes to, a device without an end."""
+def test_links_pipes_and_devices_are_rejected(
+    run_gradcam: Callable[..., Result], assert_error: Callable[..., str], tmp_path: Path
+) -> None:
+    """Broken and circular links, a folder, a pipe without a writer, an endless device."""
     (tmp_path / "broken.png").symlink_to(tmp_path / "nothing.png")
     (tmp_path / "circle.png").symlink_to(tmp_path / "circle.png")
     (tmp_path / "endless.png").symlink_to("/dev/zero")
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
-    line = refused(look(tmp_path), "no input could be read from")
+    line = assert_error(run_gradcam(tmp_path), "no input could be read from")
     assert "broken.png: [Errno 2] No such file" in line
     for name in ("broken", "circle", "pipe", "endless"):
-        refused(look(tmp_path / f"{name}.png"), f"{name}.png")
-    refused(look(tmp_path / "folder.png"), "no images in")
+        assert_error(run_gradcam(tmp_path / f"{name}.png"), f"{name}.png")
+    assert_error(run_gradcam(tmp_path / "folder.png"), "no images in")
 
 
-def test_a_picture_nobody_may_read(
-    look: Callable[..., Result], told: Callable[..., Any], refused: Callable[..., str],
-    forbid: Callable[[Path], None], tmp_path: Path,
+def test_unreadable_image_is_reported(
+    run_gradcam: Callable[..., Result], read_pixels: Callable[..., Any], assert_error: Callable[..., str],
+    make_unreadable: Callable[[Path], None], tmp_path: Path,
 ) -> None:  # fmt: skip
     save(tmp_path, {"secret.png": (whole, None), "good.png": (whole, None)})
-    forbid(tmp_path / "secret.png")
-    refused(look(tmp_path / "secret.png"), "secret.png", "Permission denied")
-    pixels, warned = told(tmp_path)
+    make_unreadable(tmp_path / "secret.png")
+    assert_error(run_gradcam(tmp_path / "secret.png"), "secret.png", "Permission denied")
+    pixels, warned = read_pixels(tmp_path)
     assert list(pixels) == ["good.png"]
     assert "secret.png was left out" in warned[0]
 
@@ -264,20 +273,24 @@ NOWHERE = {
 
 
 @pytest.mark.parametrize("kind", NOWHERE)
-def test_nothing_is_there(kind: str, look: Callable[..., Result], refused: Callable[..., str]) -> None:
-    refused(look(NOWHERE[kind]), repr(NOWHERE[kind][:20]).strip("'"))
-
-
-def test_an_empty_folder(look: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:
-    refused(look(tmp_path), "no images in")
-
-
-def test_nothing_is_written_where_inputs_lie(
-    read: tuple[dict[str, Any], Any], tmp_path: Path, told: Callable[..., Any]
+def test_missing_path_is_rejected(
+    kind: str, run_gradcam: Callable[..., Result], assert_error: Callable[..., str]
 ) -> None:
-    """Names that look like paths or commands stay names."""
+    assert_error(run_gradcam(NOWHERE[kind]), repr(NOWHERE[kind][:20]).strip("'"))
+
+
+def test_empty_folder_is_rejected(
+    run_gradcam: Callable[..., Result], assert_error: Callable[..., str], tmp_path: Path
+) -> None:
+    assert_error(run_gradcam(tmp_path), "no images in")
+
+
+def test_nothing_is_written_to_the_folder_of_inputs(
+    read: tuple[dict[str, Any], Any], tmp_path: Path, read_pixels: Callable[..., Any]
+) -> None:
+    """Names that look like paths or commands are not interpreted."""
     folder = save(tmp_path / "a" / "b" / "in", {name: ODD[name] for name in list(ODD)[-14:]})
     before = sorted(tmp_path.rglob("*"))
-    told(folder)
+    read_pixels(folder)
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("ran").exists()

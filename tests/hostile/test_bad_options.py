@@ -1,4 +1,4 @@
-"""Every numeric option of every method at 0, below, NaN, text and enormous: out of the signatures."""
+"""Every numeric option of every method at 0, below 0, NaN, text and huge values, read from signatures."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from click.testing import Result
 from mlflow_interp.method_registry import method_names
 from mlflow_interp.options import Option, options_of
 
-#: Options that mean something at 0, and at -1; all others must refuse it.
+#: Options that accept 0, and -1; all others must reject it.
 ZERO = {
     "baseline", "cosine_power", "decay_power", "ignore_label", "layer", "layers", "min_dist", "noise",
     "opacity", "output", "runs", "seed", "snapshot_every", "target", "tolerance", "top_k",
 }  # fmt: skip
-NAMES = {"baseline", "layer", "layers", "target"}  # take texts too, which are told by what they name
+NAMES = {"baseline", "layer", "layers", "target"}  # also accept text, which is checked by name
 BELOW = {"baseline", "ignore_label", "layers", "runs"}
 ENORMOUS = {int: "1" + "0" * 30, float: "1e300"}
 
 
 def kinds(annotation: Any) -> list[type]:
-    """The types of number that an option takes."""
+    """The numeric types that an option accepts."""
     if get_origin(annotation) is Annotated:
         return kinds(get_args(annotation)[0])
     members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
@@ -33,7 +33,7 @@ def kinds(annotation: Any) -> list[type]:
 
 
 def numeric_options() -> Iterator[tuple[str, Option]]:
-    """Those of each method, and those that all share once."""
+    """The options of each method; those shared by several methods are listed once."""
     seen = set()
     for method in method_names():
         for option in options_of(method).values():
@@ -49,15 +49,15 @@ ROWS = [
 ]
 
 
-def test_there_are_enough_of_them() -> None:
+def test_enough_options_are_tested() -> None:
     assert len(ROWS) > 150
 
 
 @pytest.fixture(scope="module")
 def call(
-    command: Callable[..., Result], teller: str, tmp_path_factory: pytest.TempPathFactory
+    command: Callable[..., Result], rgb_model: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Result]:
-    """Runs a method with as little work as it can be given."""
+    """Run a method with as little work as possible."""
     inputs = tmp_path_factory.mktemp("in") / "in.npz"
     np.savez(inputs, inputs=np.random.default_rng(0).random((12, 8, 8, 3)), labels=np.arange(12) % 3)
     least = {"ascent_steps": "2", "path_steps": "2", "noise_samples": "1", "n_epochs": "3"}
@@ -65,14 +65,14 @@ def call(
     def call(method: str, option: str, value: str) -> Result:
         few = [f"--{name.replace('_', '-')}={least[name]}" for name in least if name in options_of(method)]
         given = f"--{option.replace('_', '-')}={value}"
-        return command(method, teller, inputs, "--no-log", "--json", "--quiet", *few, given)
+        return command(method, rgb_model, inputs, "--no-log", "--json", "--quiet", *few, given)
 
     return call
 
 
 @pytest.mark.parametrize(("method", "option", "value"), ROWS)
-def test_a_number_works_or_is_refused_in_one_line(
-    method: str, option: Option, value: str, call: Callable[..., Result], refused: Callable[..., str]
+def test_numbers_are_accepted_or_rejected_in_one_line(
+    method: str, option: Option, value: str, call: Callable[..., Result], assert_error: Callable[..., str]
 ) -> None:
     done = call(method, option.name, value)
     if done.exit_code == 0:
@@ -80,7 +80,7 @@ def test_a_number_works_or_is_refused_in_one_line(
         assert means or option.forwarded
         assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
         return
-    line = refused(done)
+    line = assert_error(done)
     if option.name not in NAMES:
         assert option.name in line.replace("-", "_") or option.forwarded, line
         assert value[:8] in line.replace("e+", "e") or option.forwarded, line
@@ -113,17 +113,24 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("method", "given", "message"), TEXTS)
-def test_texts(
-    method: str, given: str, message: str | None, call: Callable[..., Result], refused: Callable[..., str],
-    command: Callable[..., Result], teller: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+def test_text_options_are_accepted_or_rejected(
+    method: str,
+    given: str,
+    message: str | None,
+    call: Callable[..., Result],
+    assert_error: Callable[..., str],
+    command: Callable[..., Result],
+    rgb_model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("in.npz", inputs=np.random.default_rng(0).random((12, 8, 8, 3)), labels=np.arange(12) % 3)
-    done = command(method, teller, "in.npz", "--no-log", "--json", "--quiet", given)
+    done = command(method, rgb_model, "in.npz", "--no-log", "--json", "--quiet", given)
     if message is None:
         assert done.exit_code == 0, done.output
     else:
-        refused(done, message)
+        assert_error(done, message)
 
 
 COMMANDS = [
@@ -141,12 +148,12 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("args", "message"), COMMANDS)
-def test_commands(
-    args: list[str], message: str, command: Callable[..., Result], refused: Callable[..., str]
+def test_invalid_commands_are_rejected(
+    args: list[str], message: str, command: Callable[..., Result], assert_error: Callable[..., str]
 ) -> None:
-    refused(command(*args), message)
+    assert_error(command(*args), message)
 
 
-def test_help_is_still_help(command: Callable[..., Result]) -> None:
+def test_help_is_printed(command: Callable[..., Result]) -> None:
     assert "Usage: " in command().output
     assert command("--help").exit_code == 0

@@ -1,4 +1,4 @@
-"""Hostile names of files, classes, models, runs: through every store, into pages and tables, on no path."""
+"""Hostile names of files, classes, models and runs, in every store: not executed, not used as paths."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = [
     "=1+1",
     "a&b;c=d",
     "two\nlines",
-    f"{SCRIPT[:-9]}&lt;",  # no "/", which no file name holds
+    f"{SCRIPT[:-9]}&lt;",  # no "/", which file names cannot contain
     IMAGE,
     "100% 犬 🙂",
 ]
@@ -44,7 +44,7 @@ CLASSES = [SCRIPT, "=cmd|'/C calc'!A0", "../../" + "x" * 300]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures under every one of the names, in two class folders that have such names as well."""
+    """Images with each of the names, in two class folders with such names."""
     root = tmp_path_factory.mktemp("names") / SCRIPT[:-9]
     for number, name in enumerate(NAMES):
         place = root / ("@class#" if number % 2 else IMAGE)
@@ -61,7 +61,7 @@ def class_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check_complete(run_id: str, folder: Path) -> dict[str, bytes]:
-    """Every file that a manifest names can be had from the run, byte for byte."""
+    """Check that every file listed in a manifest can be downloaded from the run, byte for byte."""
     client, found = MlflowClient(), dict[str, bytes]()
     for method in ("gradcam", "confusion_matrix"):
         root = Path(client.download_artifacts(run_id, f"interpretations/{method}", str(folder)))
@@ -80,7 +80,7 @@ def check_complete(run_id: str, folder: Path) -> dict[str, bytes]:
 def interpreted(
     command: Callable[..., Result], model: str, folder: Path, class_file: Path, run_name: str
 ) -> str:
-    """The id of a run of that name with two methods on the hostile folder."""
+    """The id of a run with this name that interprets the hostile folder with two methods."""
     run = MlflowClient().create_run("0", run_name=run_name)
     labels = class_file.with_name("labels.txt")
     labels.write_text("\n".join(str(number % 3) for number in range(len(NAMES))))
@@ -94,23 +94,23 @@ def interpreted(
 
 @pytest.fixture(scope="module")
 def local(
-    store: str, command: Callable[..., Result], teller: str, folder: Path, class_file: Path,
+    store: str, command: Callable[..., Result], rgb_model: str, folder: Path, class_file: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[str, dict[str, Any]]:  # fmt: skip
     mlflow.set_tracking_uri(store)
-    run_id = interpreted(command, teller, folder, class_file, f"{SCRIPT}../C#?")
+    run_id = interpreted(command, rgb_model, folder, class_file, f"{SCRIPT}../C#?")
     return run_id, check_complete(run_id, tmp_path_factory.mktemp("local"))
 
 
-def test_local_store(local: tuple[str, dict[str, Any]]) -> None:
+def test_hostile_names_in_a_local_store(local: tuple[str, dict[str, Any]]) -> None:
     _, found = local
     table = json.loads(found["gradcam/predictions.json"])
     names = [row[table["columns"].index("input")] for row in table["data"]]
     assert sorted(Path(name).name for name in names) == sorted(f"{name}.png" for name in NAMES)
 
 
-def test_no_script_of_a_name_runs(local: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
-    """In a browser, with the page's own Content-Security-Policy and without it."""
+def test_scripts_in_names_do_not_run(local: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
+    """In a browser, with and without the page's own Content-Security-Policy."""
     from docs.pictures import browser_page
 
     _, found = local
@@ -132,7 +132,7 @@ def test_no_script_of_a_name_runs(local: tuple[str, dict[str, Any]], tmp_path: P
         assert not dialogs
 
 
-def test_no_cell_of_a_table_is_a_formula(local: tuple[str, dict[str, Any]]) -> None:
+def test_table_cells_are_not_formulas(local: tuple[str, dict[str, Any]]) -> None:
     _, found = local
     tables = {name: content for name, content in found.items() if name.endswith(".csv")}
     assert tables
@@ -151,15 +151,15 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def test_saving_leaves_its_folder_to_nothing(
-    command: Callable[..., Result], teller: str, folder: Path, class_file: Path, tmp_path: Path,
+def test_saving_writes_only_to_its_folder(
+    command: Callable[..., Result], rgb_model: str, folder: Path, class_file: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Neither names nor classes nor what an archive calls its arrays take part in a path."""
+    """Neither names, classes nor names of arrays in an archive become part of a path."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     done = command(
-        "gradcam", teller, folder, "--no-log", "--quiet", "--save", "out", "--class-names", class_file,
+        "gradcam", rgb_model, folder, "--no-log", "--quiet", "--save", "out", "--class-names", class_file,
         "--preprocess", "none",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -171,10 +171,10 @@ def test_saving_leaves_its_folder_to_nothing(
     }
 
 
-def test_a_registered_model_of_a_hostile_name(
-    store: str, command: Callable[..., Result], refused: Callable[..., str], folder: Path
+def test_registered_model_with_a_hostile_name(
+    store: str, command: Callable[..., Result], assert_error: Callable[..., str], folder: Path
 ) -> None:
-    """MLflow takes no "/" and ":" in a name, and cuts a URI at "#" and "?": those must end in one line."""
+    """MLflow rejects "/" and ":" in names, and cuts URIs at "#" and "?": these give a one-line error."""
     import keras
 
     mlflow.set_tracking_uri(store)
@@ -195,7 +195,7 @@ def test_a_registered_model_of_a_hostile_name(
     assert run.info.status == "FINISHED"
     for odd in ("C#?", "../../x", "a%2f..%2fb", "/host/x", "x" * 300):
         uri = f"models:/{odd}/1"
-        refused(command("gradcam", uri, folder, "--no-log", "--json", "--quiet"), uri[:40])
+        assert_error(command("gradcam", uri, folder, "--no-log", "--json", "--quiet"), uri[:40])
 
 
 # The same through MLflow's artifact proxy and through S3.
@@ -203,7 +203,7 @@ def test_a_registered_model_of_a_hostile_name(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server on loopback that hands artifacts on."""
+    """An MLflow server on loopback that forwards artifacts."""
     folder = tmp_path_factory.mktemp("server")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -237,25 +237,25 @@ def _answers(address: str) -> bool:
         return False
 
 
-def test_artifact_proxy_and_no_password_anywhere(
-    server: str, store: str, command: Callable[..., Result], teller: str, folder: Path, class_file: Path,
+def test_artifact_proxy_stores_no_password(
+    server: str, store: str, command: Callable[..., Result], rgb_model: str, folder: Path, class_file: Path,
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """Through a tracking URI that carries a user and a password, which must be found nowhere after."""
+    """With a tracking URI that contains a user and a password, which must not be stored anywhere."""
     secret = "hunter2"
     mlflow.set_tracking_uri(server.replace("://", f"://someone:{secret}@"))
     try:
-        run_id = interpreted(command, teller, folder, class_file, f"{SCRIPT}../C#?")
+        run_id = interpreted(command, rgb_model, folder, class_file, f"{SCRIPT}../C#?")
         found = check_complete(run_id, tmp_path)
         run = MlflowClient().get_run(run_id).to_dictionary()
         refusals = [
             command("gradcam", "models:/nothing/1", folder),
-            command("gradcam", teller, "runs:/0123/x"),
-            command("gradcam", teller, folder, "--run-id", "nothing"),
-            command("gradcam", teller, folder, "--tracking-uri", f"http://someone:{secret}@127.0.0.1:9"),
+            command("gradcam", rgb_model, "runs:/0123/x"),
+            command("gradcam", rgb_model, folder, "--run-id", "nothing"),
+            command("gradcam", rgb_model, folder, "--tracking-uri", f"http://someone:{secret}@127.0.0.1:9"),
             command("gradcam", f"http://someone:{secret}@127.0.0.1:9/m.keras", folder),
-            command("gradcam", teller, f"http://someone:{secret}@127.0.0.1:9/a.npy"),
-            command("umap", teller, folder, "--align", f"http://someone:{secret}@127.0.0.1:9/e"),
+            command("gradcam", rgb_model, f"http://someone:{secret}@127.0.0.1:9/a.npy"),
+            command("umap", rgb_model, folder, "--align", f"http://someone:{secret}@127.0.0.1:9/e"),
         ]
     finally:
         mlflow.set_tracking_uri(store)
@@ -267,10 +267,15 @@ def test_artifact_proxy_and_no_password_anywhere(
     assert secret not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_s3(
-    store: str, command: Callable[..., Result], teller: str, folder: Path, class_file: Path, tmp_path: Path,
+def test_hostile_names_in_s3(
+    store: str,
+    command: Callable[..., Result],
+    rgb_model: str,
+    folder: Path,
+    class_file: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """A bucket served on loopback by moto."""
     boto3 = pytest.importorskip("boto3", reason="the client of S3 is an extra of MLflow's users, not ours")
     from moto.server import ThreadedMotoServer
@@ -293,7 +298,7 @@ def test_s3(
         arrays = tmp_path / "in.npz"
         np.savez(arrays, inputs=np.zeros((12, 8, 8, 3), np.float32), labels=np.arange(12) % 3)
         done = command(
-            "interpret", teller, folder, "--methods", "gradcam", "--quiet", "--class-names", class_file,
+            "interpret", rgb_model, folder, "--methods", "gradcam", "--quiet", "--class-names", class_file,
             "--run-id", run.info.run_id, "--preprocess", "none",
         )  # fmt: skip
         assert done.exit_code == 0, done.output
