@@ -1,4 +1,4 @@
-"""Models small enough for hand calculation, one MLflow store a session, one trained model a session."""
+"""Models small enough for hand calculation, and an MLflow store and a trained model for the session."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_run_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests start without the environment that an outer `mlflow run` would leave."""
+    """Remove environment variables that an outer `mlflow run` sets."""
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def tiny_cnn() -> Any:
-    """An untrained network of two convolutions, 8×8 RGB to 3 classes, with random biases."""
+    """An untrained network with two convolutions, from 8×8 RGB to 3 classes, with random biases."""
     import keras
 
     keras.utils.set_random_seed(7)
@@ -49,7 +49,7 @@ def pixels() -> np.ndarray:
 
 @pytest.fixture
 def batch_of() -> Callable[..., Any]:
-    """A function of (model, inputs, options of load_inputs) that makes a Batch."""
+    """A function of (model, inputs, options of load_inputs) that returns a Batch."""
     from mlflow_interp.data.prepare import load_inputs
     from mlflow_interp.models.load import load_model
 
@@ -58,7 +58,7 @@ def batch_of() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a SQLite tracking store with artifacts beside it, in force for the session."""
+    """The URI of a SQLite tracking store, which is set for the session."""
     import mlflow
 
     folder = tmp_path_factory.mktemp("store")
@@ -71,7 +71,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def registered(store: str) -> str:
-    """models:/tiny/1, which has the alias "champion" and names its classes."""
+    """models:/tiny/1, with the alias "champion" and class names."""
     import keras
     import mlflow
     from mlflow.models import infer_signature
@@ -83,7 +83,7 @@ def registered(store: str) -> str:
             keras.layers.Rescaling(1 / 255, name="rescale"),
             keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="ones", name="conv"),
             keras.layers.GlobalAveragePooling2D(name="pool"),
-            # Positive weights, so that every class has something speaking for it.
+            # Positive weights, so that there is evidence for every class.
             keras.layers.Dense(
                 3,
                 activation="softmax",
@@ -109,7 +109,7 @@ def registered(store: str) -> str:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder of four small pictures of one colour each: red, green, blue, grey."""
+    """A folder of four small images of one colour each: red, green, blue, grey."""
     from PIL import Image
 
     folder = tmp_path / "photos"
@@ -122,7 +122,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def digits() -> tuple[Any, np.ndarray, np.ndarray]:
-    """A small network that knows handwritten digits, and 600 of them it has and has not seen, with labels."""
+    """A small network trained on handwritten digits, and 600 of them, seen and unseen, with labels."""
     import keras
 
     from examples import train_digits
@@ -135,7 +135,7 @@ def digits() -> tuple[Any, np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def embedding_of() -> Callable[..., Any]:
-    """A function that makes an EmbeddingResult of clouds of points, one a class, without any UMAP."""
+    """A function that returns an EmbeddingResult with one cluster of points per class, without UMAP."""
     from mlflow_interp.core.chunk import UNKNOWN
     from mlflow_interp.core.examples import Examples
     from mlflow_interp.kinds.embedding.result import EmbeddingResult

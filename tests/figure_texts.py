@@ -1,4 +1,4 @@
-"""Where the texts of a figure stand."""
+"""Positions of the texts of a figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 
 def boxes(figure):
-    """Each text that is drawn, and its (left, low, right, high) in pixels."""
+    """Each text that is drawn, and its (left, bottom, right, top) in pixels."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.canvas.draw()
@@ -18,7 +18,7 @@ def boxes(figure):
 
 
 def check_texts(figure):
-    """No text is cut off, and none lies over another."""
+    """Check that no text is cut off, and none overlaps another."""
     found = boxes(figure)
     width, height = figure.canvas.get_width_height()
     for text, (left, low, right, high) in found:
@@ -26,10 +26,10 @@ def check_texts(figure):
         assert low >= -0.5, text
         assert right <= width + 0.5, text
         assert high <= height + 0.5, text
-    # The box of a slanted text is mostly empty.
+    # The box of rotated text is mostly empty.
     upright = [(text, box) for text, box in found if text.get_rotation() % 90 == 0]
     left, low, right, high = np.array([box for _, box in upright]).T
-    # Text that stands above another may touch it by the pixel that lines are apart.
+    # Text above other text may touch it by one pixel.
     across = np.minimum.outer(right, right) - np.maximum.outer(left, left) > 1
     down = np.minimum.outer(high, high) - np.maximum.outer(low, low) > 1.5
     one, other = np.nonzero(np.triu(across & down, 1))

@@ -1,4 +1,4 @@
-"""One real MLflow store that holds tiny models, for the tests of data and models."""
+"""An MLflow store with tiny models, for the tests of data and models."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def store(filled_store: Store) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def loaded() -> LoadedModel:
-    """Takes (8, 8, 3), says two logits."""
+    """Expects inputs (8, 8, 3), returns two logits."""
     return load_model(small_model())
 
 
 @pytest.fixture
 def trap_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A module `trap_module` that can be imported, and the file it writes when it is."""
+    """A module `trap_module` that can be imported, and the file that it writes when imported."""
     folder, sentinel = tmp_path / "trap", tmp_path / "ran"
     folder.mkdir()
     (folder / "trap_module.py").write_text(

@@ -1,4 +1,4 @@
-"""What an installed copy must hold, run by `make package` with the Python it was installed into."""
+"""Checks of an installed copy, run by `make package` with the Python it was installed into."""
 
 from __future__ import annotations
 

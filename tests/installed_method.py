@@ -1,4 +1,4 @@
-"""A method of another package in an environment that has nothing else, run by `make package`."""
+"""Checks of a method from another package in a clean environment, run by `make package`."""
 
 from __future__ import annotations
 

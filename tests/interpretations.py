@@ -1,4 +1,4 @@
-"""Results of all five methods, made by hand out of real photographs, and what a run holds of them."""
+"""Results of all five methods, built from photographs without running them, and entries of a run's page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIDE = 224
 
 
 def photographs(count):
-    """(count, 224, 224, 3) uint8: crops of five photographs in turn, each from another place."""
+    """(count, 224, 224, 3) uint8: crops of five photographs in turn, each at another position."""
     rng, found = np.random.default_rng(0), []
     for at in range(count):
         with (files_of("skimage") / "data" / PHOTOGRAPHS[at % 5]).open("rb") as file:
@@ -42,7 +42,7 @@ def photographs(count):
 
 
 def examples(count, *, names=None, class_names=CLASSES, pictures=None, wrong=5):
-    """So many inputs of five classes in turn, of which every so many'th is taken for the next class."""
+    """Inputs of five classes in turn; every `wrong`th is predicted as the next class."""
     labels = np.arange(count) % len(class_names)
     said = np.where(np.arange(count) % wrong == wrong - 2, (labels + 1) % len(class_names), labels)
     sure = 0.55 + 0.4 * np.random.default_rng(1).random(count)
@@ -60,7 +60,7 @@ def examples(count, *, names=None, class_names=CLASSES, pictures=None, wrong=5):
 
 
 def results(shown):
-    """By method, what it might have found in these inputs."""
+    """By method, a plausible result for these inputs."""
     rng, count, pictures = np.random.default_rng(2), len(shown), shown.images
     explained = Explained(shown, shown.classes[:, 0], np.ones(count), shown.probabilities[:, 0], "softmax")
     shape, side = pictures.shape, pictures.shape[1]
@@ -96,14 +96,14 @@ MODEL = {
 
 
 def picture():
-    """The smallest PNG, where how a figure looks is of no account."""
+    """The smallest PNG, for tests in which the appearance of the figure does not matter."""
     buffer = io.BytesIO()
     Image.new("RGB", (8, 6), "#3f90da").save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def entry(method, result, *, place=None, given=None, inputs=None, model=None, figure=None, **more):
-    """What a run holds of a result."""
+    """The entry of a result on the run's page."""
     source = {"source": "./photos", "sha256": "d1", "count": len(result.examples), "skipped": {}}
     provenance = Provenance(MODEL | (model or {}), source | (inputs or {}), {"resize": "crop"}, ())
     figure = figure or picture()
@@ -124,6 +124,6 @@ def entry(method, result, *, place=None, given=None, inputs=None, model=None, fi
 
 
 def entries(shown, methods=None):
-    """What a run holds of all methods."""
+    """The entries of all methods on the run's page."""
     found = results(shown)
     return [entry(method, found[method]) for method in methods or found]

@@ -18,9 +18,9 @@ CALIBRATION = Path(__file__).parent / "packages" / "calibration"
 
 
 def install(source: Path, folder: Path) -> Path:
-    """Install a package into a folder that can stand in `sys.path`, and return it."""
+    """Install a package into a folder that can be added to `sys.path`, and return it."""
     copy = folder / "source"
-    shutil.copytree(source, copy)  # building leaves files beside the sources
+    shutil.copytree(source, copy)  # building writes files next to the sources
     target = folder / "installed"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-index", "--no-deps", "--no-build-isolation"]
@@ -29,7 +29,7 @@ def install(source: Path, folder: Path) -> Path:
 
 
 def register(folder: Path, distribution: str, methods: Mapping[str, str], version: str = "1.0") -> None:
-    """Write what is left of an installed package that registers methods, without its code."""
+    """Write the metadata of an installed package that registers methods, without its code."""
     metadata = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
@@ -39,7 +39,7 @@ def register(folder: Path, distribution: str, methods: Mapping[str, str], versio
 
 @contextmanager
 def on_path(folder: Path) -> Iterator[None]:
-    """Have what is installed in a folder found in this process."""
+    """Make the packages installed in a folder available in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         _forget()
@@ -48,7 +48,7 @@ def on_path(folder: Path) -> Iterator[None]:
 
 
 def _forget() -> None:
-    """Have methods looked for again, as in a new process."""
+    """Search for methods again, as in a new process."""
     for module in (method_registry, options, api, method_commands):
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):

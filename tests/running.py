@@ -1,4 +1,4 @@
-"""The methods as functions of a model and a batch that give a result, as the engine runs them."""
+"""Methods as functions of a model and a batch that return a result, as run by the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registered model in, artifacts in its run out: against a real SQLite store."""
+"""From a registered model to the artifacts of its run, in a SQLite store."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fetch(client, run_id, path):
 
 @pytest.fixture(scope="module")
 def logged(client, registered, tmp_path_factory):
-    """One Grad-CAM of four pictures, labels from their folders, looked at by many tests."""
+    """One Grad-CAM of four images with labels from folders, used by many tests."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("pictures")
@@ -69,7 +69,7 @@ def logged(client, registered, tmp_path_factory):
     return mlflow_interp.visualize_gradcam("models:/tiny@champion", folder, target="bee", quiet=True)
 
 
-def test_every_file_of_the_contract_is_there(client, logged):
+def test_every_documented_file_exists(client, logged):
     assert logged.artifact_path == "interpretations/gradcam"
     assert artifacts(client, logged.run_id) == {
         "index.html",
@@ -88,7 +88,7 @@ def test_every_file_of_the_contract_is_there(client, logged):
     }
 
 
-def test_manifest_holds_lineage_parameters_and_true_hashes(client, registered, logged):
+def test_manifest_has_lineage_parameters_and_correct_hashes(client, registered, logged):
     manifest = json.loads(fetch(client, logged.run_id, "gradcam/manifest.json"))
     info = mlflow.models.get_model_info(registered)
     assert manifest["schema_version"] == 2
@@ -108,7 +108,7 @@ def test_manifest_holds_lineage_parameters_and_true_hashes(client, registered, l
     }  # fmt: skip
 
 
-def test_the_manifest_is_enough_to_get_the_same_arrays(client, logged):
+def test_manifest_suffices_to_reproduce_the_arrays(client, logged):
     manifest = json.loads(fetch(client, logged.run_id, "gradcam/manifest.json"))
     again = mlflow_interp.visualize_gradcam(
         manifest["model"]["uri"], manifest["inputs"]["source"], log=False, quiet=True, **manifest["given"]
@@ -141,19 +141,19 @@ def test_run_has_metrics_params_tags_image_table_and_inputs(client, registered, 
     assert any(item.path.endswith(".png") for item in client.list_artifacts(logged.run_id, "images"))
 
 
-def test_model_and_version_lead_to_the_run(client, registered, logged):
+def test_model_and_version_link_to_the_run(client, registered, logged):
     info = mlflow.models.get_model_info(registered)
     assert "mlflow_interp.gradcam.run_id" in client.get_model_version("tiny", "1").tags
     assert "mlflow_interp.gradcam.run_id" in client.get_logged_model(info.model_id).tags
 
 
-def test_metrics_are_metrics_of_the_model(client, registered, logged):
+def test_metrics_are_linked_to_the_model(client, registered, logged):
     info = mlflow.models.get_model_info(registered)
     found = {metric.key for metric in client.get_logged_model(info.model_id).metrics or []}
     assert "interpretations/gradcam/accuracy" in found
 
 
-def test_table_is_what_log_table_writes(client, logged):
+def test_table_has_the_format_of_log_table(client, logged):
     experiment = client.get_run(logged.run_id).info.experiment_id
     table = client.load_table(experiment, "interpretations/gradcam/predictions.json", [logged.run_id])
     assert table["input"].tolist() == ["ant/dark.png", "ant/red.png", "bee/green.png", "cat/blue.png"]
@@ -161,12 +161,12 @@ def test_table_is_what_log_table_writes(client, logged):
     assert set(table["target"]) == {"bee"}
 
 
-def test_new_run_lies_in_the_experiment_of_the_models_run(client, registered, logged):
+def test_new_run_is_in_the_experiment_of_the_models_run(client, registered, logged):
     source = client.get_run(mlflow.models.get_model_info(registered).run_id)
     assert client.get_run(logged.run_id).info.experiment_id == source.info.experiment_id
 
 
-def test_experiment_can_be_told(client, registered, photos, monkeypatch):
+def test_experiment_can_be_set(client, registered, photos, monkeypatch):
     named = mlflow_interp.visualize_gradcam(registered, photos, experiment="elsewhere", quiet=True)
     elsewhere = client.get_experiment_by_name("elsewhere").experiment_id
     assert client.get_run(named.run_id).info.experiment_id == elsewhere
@@ -175,7 +175,7 @@ def test_experiment_can_be_told(client, registered, photos, monkeypatch):
     assert client.get_run(told.run_id).info.experiment_id == elsewhere
 
 
-def test_active_run_is_used_and_left_running(client, registered, photos):
+def test_active_run_is_used_and_stays_open(client, registered, photos):
     with mlflow.start_run() as active:
         first = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
         second = mlflow_interp.visualize_gradcam(registered, photos, target=0, quiet=True)
@@ -191,8 +191,8 @@ def test_active_run_is_used_and_left_running(client, registered, photos):
     assert 'id="section-gradcam-2"' in index
 
 
-def test_what_a_method_fits_is_not_logged_as_a_training(client, tiny_cnn, pixels):
-    """UMAP looks for neighbours with scikit-learn, which MLflow may be logging for the user."""
+def test_estimators_fitted_by_a_method_are_not_autologged(client, tiny_cnn, pixels):
+    """UMAP finds neighbours with scikit-learn, which the user's MLflow autologging may be logging."""
     mlflow.sklearn.autolog()
     try:
         with mlflow.start_run() as run:
@@ -207,7 +207,7 @@ def test_what_a_method_fits_is_not_logged_as_a_training(client, tiny_cnn, pixels
     assert not logged.outputs.model_outputs
 
 
-def test_of_two_interpretations_at_once_the_last_switches_autologging_on_again(client):
+def test_last_of_two_simultaneous_calls_restores_autologging(client):
     def logged():
         with mlflow.start_run() as run:
             LogisticRegression().fit([[0.0], [1.0]], [0, 1])
@@ -225,14 +225,14 @@ def test_of_two_interpretations_at_once_the_last_switches_autologging_on_again(c
         mlflow.sklearn.autolog(disable=True)
 
 
-def test_named_run_is_used_and_keeps_its_status(client, registered, photos):
+def test_given_run_is_used_and_keeps_its_status(client, registered, photos):
     run = client.create_run("0")
     found = mlflow_interp.visualize_gradcam(registered, photos, run_id=run.info.run_id, quiet=True)
     assert found.run_id == run.info.run_id
     assert client.get_run(run.info.run_id).info.status == "RUNNING"
 
 
-def test_run_of_mlflow_run_is_adopted_and_ended(client, registered, photos, monkeypatch):
+def test_run_of_mlflow_run_is_used_and_ended(client, registered, photos, monkeypatch):
     run = client.create_run("0")
     client.log_param(run.info.run_id, "target", "")
     monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
@@ -267,13 +267,13 @@ def test_save_writes_the_same_files(tmp_path, registered, photos):
         assert path.read_bytes() == (tmp_path / "out" / "gradcam" / path.name).read_bytes()
 
 
-def test_it_shows_itself_in_a_notebook(logged):
+def test_result_displays_itself_in_a_notebook(logged):
     assert logged._repr_png_().startswith(b"\x89PNG")
     assert logged._repr_html_().startswith("<img alt=")
 
 
 def failed_run(client, error):
-    """The newest run, which must say why it failed and claim nothing complete."""
+    """The newest run, which must state why it failed and have no complete interpretation."""
     (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1)
     assert run.info.status == "FAILED"
     assert run.data.tags["mlflow_interp.error"] == f"{type(error.value).__name__}: {error.value}"
@@ -287,7 +287,7 @@ def failed_run(client, error):
         ({"target": "dog"}, OptionError, "no class is named 'dog'"),
     ],
 )
-def test_failures_on_the_way_leave_a_failed_run_that_says_why(
+def test_errors_during_work_leave_a_failed_run_with_the_reason(
     client, registered, photos, options, kind, message
 ):
     with pytest.raises(kind, match=message) as error:
@@ -308,16 +308,14 @@ def test_failures_on_the_way_leave_a_failed_run_that_says_why(
         (None, None, {"opacity": 1.5}, OptionError, "opacity is 1.5; give a number from 0 to 1"),
     ],
 )
-def test_failures_before_any_work_make_no_run(
-    client, registered, photos, model, inputs, options, kind, message
-):
+def test_errors_before_work_create_no_run(client, registered, photos, model, inputs, options, kind, message):
     before = len(client.search_runs([e.experiment_id for e in client.search_experiments()]))
     with pytest.raises(kind, match=message):
         mlflow_interp.visualize_gradcam(model or registered, inputs or photos, quiet=True, **options)
     assert len(client.search_runs([e.experiment_id for e in client.search_experiments()])) == before
 
 
-def test_failure_in_an_adopted_run_marks_it_failed(client, photos, monkeypatch):
+def test_error_in_a_run_of_mlflow_run_marks_it_failed(client, photos, monkeypatch):
     run = client.create_run("0")
     monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
     with pytest.raises(ModelError):
@@ -327,7 +325,7 @@ def test_failure_in_an_adopted_run_marks_it_failed(client, photos, monkeypatch):
     assert "nobody" in ended.data.tags["mlflow_interp.error"]
 
 
-def test_interrupt_ends_the_run_killed(client, registered, photos, monkeypatch):
+def test_interrupt_ends_the_run_as_killed(client, registered, photos, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
@@ -338,7 +336,7 @@ def test_interrupt_ends_the_run_killed(client, registered, photos, monkeypatch):
     assert run.info.status == "KILLED"
 
 
-def test_a_failing_upload_leaves_no_manifest(client, registered, photos, monkeypatch):
+def test_failed_upload_leaves_no_manifest(client, registered, photos, monkeypatch):
     def refuse(*_, **__):
         raise OSError("disk full")
 
@@ -351,7 +349,7 @@ def test_a_failing_upload_leaves_no_manifest(client, registered, photos, monkeyp
     failed_run(client, error)
 
 
-def test_unreadable_pictures_are_skipped_named_and_counted(client, registered, photos):
+def test_unreadable_images_are_skipped_named_and_counted(client, registered, photos):
     (photos / "broken.png").write_bytes(b"not a picture")
     (photos / "empty.png").touch()
     with pytest.warns(InterpretationWarning) as caught:
@@ -368,7 +366,7 @@ def test_unreadable_pictures_are_skipped_named_and_counted(client, registered, p
     assert "broken.png" in fetch(client, found.run_id, "index.html").decode()
 
 
-def test_interpret_runs_several_and_routes_options(registered, photos):
+def test_interpret_runs_several_methods_with_their_options(registered, photos):
     found = mlflow_interp.interpret(
         registered, photos, {"gradcam": {"target": "cat"}}, opacity=0.2, log=False, quiet=True
     )
@@ -381,8 +379,8 @@ def test_interpret_runs_several_and_routes_options(registered, photos):
 
 
 @pytest.mark.parametrize("methods", ["all", ["all"], {"all": {}, "gradcam": {}}])
-def test_all_leaves_out_what_these_inputs_can_not_be_used_for(client, registered, photos, methods):
-    """Four pictures are too few for UMAP; asked for by name, that is an error."""
+def test_all_skips_methods_unsuitable_for_the_inputs(client, registered, photos, methods):
+    """Four images are too few for UMAP; if UMAP is requested by name, that is an error."""
     with (
         pytest.warns(InterpretationWarning, match="umap was left out: UMAP needs at least 5 inputs"),
         pytest.warns(InterpretationWarning, match="confusion_matrix was left out: no input has a label"),
@@ -397,13 +395,13 @@ def test_all_leaves_out_what_these_inputs_can_not_be_used_for(client, registered
         pytest.raises(InputsError, match="UMAP needs at least 5 inputs"),
     ):
         mlflow_interp.interpret(registered, photos, ["all", "umap"], log=False, quiet=True)
-    # An error that is not about the inputs stays one.
+    # An error unrelated to the inputs is still raised.
     with pytest.raises(OptionError, match="n_neighbors is 1"):
         mlflow_interp.interpret(registered, photos, n_neighbors=1, log=False, quiet=True)
 
 
-def test_options_of_loading_given_for_one_method_apply_to_all(tiny_cnn, pixels):
-    """Labels given for the confusion matrix are Grad-CAM's too: it reports an accuracy."""
+def test_loading_options_given_for_one_method_apply_to_all(tiny_cnn, pixels):
+    """Labels given for the confusion matrix also apply to Grad-CAM, which reports an accuracy."""
     labels = tiny_cnn.predict(pixels, verbose=0).argmax(axis=1)
     labels[0] = (labels[0] + 1) % 3
     methods = {"gradcam": {}, "confusion_matrix": {"labels": labels, "log": False}}
@@ -425,14 +423,14 @@ def experiment(client):
     return found.experiment_id if found else client.create_experiment("of the run")
 
 
-def test_the_experiment_of_the_active_run_may_be_named(client, tiny_cnn, pixels, experiment):
+def test_experiment_of_the_active_run_can_be_given(client, tiny_cnn, pixels, experiment):
     with mlflow.start_run(experiment_id=experiment) as run:
         found = mlflow_interp.visualize_gradcam(tiny_cnn, pixels, experiment="of the run", quiet=True)
     assert found.run_id == run.info.run_id
 
 
 @pytest.mark.parametrize("log_to", ["active", "run_id", "mlflow run"])
-def test_another_experiment_than_that_of_the_run_is_refused(client, experiment, monkeypatch, log_to):
+def test_experiment_that_contradicts_the_run_is_rejected(client, experiment, monkeypatch, log_to):
     """Before a model is loaded, and without creating the experiment."""
     run_id = client.create_run(experiment).info.run_id
     options = {"experiment": "not there"}
@@ -458,7 +456,7 @@ def test_another_experiment_than_that_of_the_run_is_refused(client, experiment, 
     assert client.get_experiment_by_name("not there") is None
 
 
-def test_hostile_names_stay_text(client, registered, photos):
+def test_hostile_names_are_shown_as_text(client, registered, photos):
     hostile = "<script>alert(1)</script>"
     (photos / "red.png").rename(photos / "<img src=x onerror=alert(1)>.png")
     found = mlflow_interp.visualize_gradcam(
@@ -474,7 +472,7 @@ def test_hostile_names_stay_text(client, registered, photos):
     }  # fmt: skip
 
 
-def test_threads_log_to_runs_of_their_own(registered, photos):
+def test_threads_log_to_separate_runs(registered, photos):
     found = []
 
     def work():
@@ -491,7 +489,7 @@ def test_threads_log_to_runs_of_their_own(registered, photos):
 
 
 def test_threads_that_log_to_one_run_take_turns(client, tiny_cnn, pixels):
-    """Each has a folder of its own, whole, and all are on the run's page."""
+    """Each has a separate, complete folder, and all are on the run's page."""
     with mlflow.start_run() as run:
         pass
 
@@ -514,8 +512,8 @@ def test_threads_that_log_to_one_run_take_turns(client, tiny_cnn, pixels):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted as Linux shows them")
-def test_calls_leave_nothing_behind(client, tiny_cnn, pixels):
-    """No thread, no open file and no open run is left by a call, once the first ones have opened theirs."""
+def test_repeated_calls_leak_no_resources(client, tiny_cnn, pixels):
+    """After the first calls, no threads, open files or open runs are added."""
 
     def held():
         running = client.search_runs([_get_experiment_id()], "attributes.status = 'RUNNING'")

@@ -1,4 +1,4 @@
-"""Benchmarks run: they lean on the package's own parts, and would otherwise break unnoticed."""
+"""Benchmarks run: they use internal parts of the package, and could otherwise break unnoticed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.__main__ import MEASUREMENTS
 ROOT = Path(__file__).parent.parent
 PARTS = {"__init__", "__main__", "running", "timing"}
 FILES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - PARTS
-#: Of those that lean on inner parts; the others call what is public.
+#: Arguments of those that use internal parts; the others use the public API.
 SMALLEST = {
     "gradcam": "--trial --rounds 1 --images 2",
     "saliency": "--trial --rounds 1 --peer-rounds 0 --images 1",
@@ -22,7 +22,7 @@ SMALLEST = {
     "umap": "--rounds 1 --sizes 50",
     "confusion_matrix": "--rounds 1 --count 1000 --classes 10",
 }
-#: Runs each in the same process, as TensorFlow takes longer to import than most of them take.
+#: Runs all in one process, because importing TensorFlow takes longer than most of them.
 ALL = r"""
 import json, runpy, sys
 for name, arguments in json.loads(sys.argv[1]).items():
@@ -33,7 +33,7 @@ for name, arguments in json.loads(sys.argv[1]).items():
 
 
 def run(arguments):
-    """What Python prints in a process of its own."""
+    """The output of Python in a separate process."""
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
@@ -41,12 +41,12 @@ def run(arguments):
     return done.stdout
 
 
-def test_every_benchmark_is_one_of_those_that_are_made_again():
+def test_every_benchmark_is_listed():
     assert {measurement.split()[0] for measurement in MEASUREMENTS} == FILES
 
 
 def test_benchmarks_can_be_imported():
-    """In a process of their own, as they set environment variables."""
+    """In a separate process, because they set environment variables."""
     run(["-c", f"import {', '.join(f'benchmarks.{name}' for name in sorted(FILES))}"])
 
 

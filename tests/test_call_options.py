@@ -8,33 +8,33 @@ import pytest
 from mlflow_interp.call_options import parse_methods, plan_call
 from mlflow_interp.exceptions import OptionError
 
-#: Those that take one pass over the inputs; saliency and caricature take many.
+#: The methods with a single pass over the inputs; saliency and caricature take many.
 CHEAP = ["confusion_matrix", "gradcam", "hirescam", "layercam", "umap"]
 LABELS = [0, 1, 2]
 
 
 @pytest.mark.parametrize("methods", ["all", ["all"], ("all",), iter(["all"]), " all ,", {"all": {}}])
-def test_all_in_every_form_is_what_takes_one_pass(methods):
+def test_all_selects_single_pass_methods_in_every_form(methods):
     plan = plan_call(methods, {})
     assert plan.options == {name: {} for name in CHEAP}
     assert plan.only_by_all == set(CHEAP)
 
 
 @pytest.mark.parametrize("methods", ["all,saliency", ["all", "saliency"], {"all": {}, "saliency": {}}])
-def test_expensive_methods_are_named_beside_all(methods):
+def test_expensive_methods_can_be_added_to_all(methods):
     plan = plan_call(methods, {})
     assert list(plan.options) == [*CHEAP, "saliency"]
     assert plan.only_by_all == set(CHEAP)
 
 
-def test_a_method_named_beside_all_is_run_once_and_not_optional():
+def test_method_added_to_all_runs_once_and_is_required():
     plan = plan_call("saliency,gradcam,all", {})
     assert list(plan.options)[:2] == ["saliency", "gradcam"]
     assert set(plan.options) == {"saliency", *CHEAP}
     assert plan.only_by_all == set(CHEAP) - {"gradcam"}
 
 
-def test_all_keeps_its_options():
+def test_options_for_all_are_kept():
     plan = plan_call(
         {
             "all": {"seed": 3, "opacity": 0.2, "layer": "a"},
@@ -53,8 +53,8 @@ def test_all_keeps_its_options():
     }
 
 
-def test_options_of_loading_and_logging_apply_to_the_whole_call():
-    """Whichever method they are given for, and not only the first."""
+def test_loading_and_logging_options_apply_to_the_whole_call():
+    """Whichever method they are given for, not only the first."""
     plan = plan_call({"gradcam": {}, "confusion_matrix": {"labels": LABELS, "log": False, "top_k": 3}}, {})
     assert plan.shared == {"model": {}, "inputs": {"labels": LABELS}, "run": {"log": False}}
     assert plan.options["gradcam"] == {"labels": LABELS, "log": False}
@@ -62,7 +62,7 @@ def test_options_of_loading_and_logging_apply_to_the_whole_call():
     assert plan.by_stage["confusion_matrix"]["method"] == {"top_k": 3}
 
 
-def test_options_of_a_method_stay_its_own():
+def test_options_of_a_method_apply_to_it_only():
     plan = plan_call(
         {"saliency": {"max_explained": 3}, "caricature": {"seed": 1}}, {"max_explained": 9, "seed": 2}
     )
@@ -72,7 +72,7 @@ def test_options_of_a_method_stay_its_own():
     }
 
 
-def test_the_same_value_twice_is_one_value():
+def test_equal_values_are_accepted():
     methods = {"gradcam": {"labels": np.array(LABELS)}, "umap": {"labels": LABELS, "batch_size": 8}}
     plan = plan_call(methods, {"batch_size": 8})
     assert plan.shared["inputs"]["batch_size"] == 8
@@ -114,13 +114,13 @@ def test_the_same_value_twice_is_one_value():
         ({}, {}, "methods is empty"),
     ],
 )
-def test_what_can_not_be_is_refused(methods, options, message):
+def test_contradictions_are_rejected(methods, options, message):
     with pytest.raises(OptionError) as error:
         plan_call(methods, options)
     assert str(error.value).startswith(message)
 
 
-def test_the_callers_mapping_is_left_as_it_is():
+def test_given_mapping_is_not_modified():
     methods = {"gradcam": {"layer": "a"}, "all": {}}
     parse_methods(methods).options["gradcam"]["target"] = 3
     plan_call(methods, {"batch_size": 3}).options["gradcam"]["target"] = 3

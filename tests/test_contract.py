@@ -1,6 +1,7 @@
-"""What every method owes: finite arrays, the same again, parts that merge to the whole, a user's model and
-inputs and process unchanged.
-"""  # noqa: D205
+"""Requirements of every method.
+
+Finite arrays, reproducible results, parts that merge to the whole; model, inputs and process stay unchanged.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from mlflow_interp.method_registry import find_method, kind_of, method_names
 from mlflow_interp.report.formats import npz, table_json
 from tests.running import run_method
 
-#: Options that keep a method quick enough to run several times; everything else is its default.
+#: Options that make a method fast enough to run several times; all others are defaults.
 QUICK: dict[str, dict[str, object]] = {"caricature": {"ascent_steps": 4}}
 
 pytestmark = pytest.mark.parametrize("method", method_names())
@@ -36,7 +37,7 @@ LABELS = [0, 1, 2, 1, 0]
 
 @pytest.fixture
 def labelled(batch_of, pixels):
-    """A function of a model that makes a batch of the pixels and their labels."""
+    """A function of a model that returns a batch of the pixels and their labels."""
     return lambda model: batch_of(model, pixels, labels=LABELS)
 
 
@@ -45,13 +46,11 @@ def run(method, model, batch):
 
 
 def per_input(result):
-    """Whether a result has a row an input, which its table shows by naming the inputs."""
+    """Whether a result has one row per input: its table then names the inputs."""
     return "input" in result.table()
 
 
-def test_arrays_are_finite_and_plain_and_those_of_inputs_have_a_row_an_input(
-    method, tiny_cnn, pixels, labelled
-):
+def test_arrays_are_finite_and_have_one_row_per_input(method, tiny_cnn, pixels, labelled):
     result = run(method, tiny_cnn, labelled(tiny_cnn))
     for name, array in result.arrays().items():
         assert type(array) is np.ndarray, name
@@ -72,12 +71,12 @@ def test_metrics_are_finite_numbers_and_tables_are_tables(method, tiny_cnn, pixe
     assert len(next(iter(result.table().values()))) == len(pixels) or not per_input(result)
 
 
-def test_the_same_again_is_the_same(method, tiny_cnn, labelled):
+def test_results_are_reproducible(method, tiny_cnn, labelled):
     first, second = (run(method, tiny_cnn, labelled(tiny_cnn)).arrays() for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_figure_and_page_can_be_drawn_twice_alike(method, tiny_cnn, labelled):
+def test_figure_and_page_are_reproducible(method, tiny_cnn, labelled):
     from mlflow_interp.drawing.style import png
 
     result, drawing = run(method, tiny_cnn, labelled(tiny_cnn)), kind_of(method)
@@ -85,7 +84,7 @@ def test_figure_and_page_can_be_drawn_twice_alike(method, tiny_cnn, labelled):
     assert drawing.page(result) == drawing.page(result)
 
 
-def test_model_inputs_and_process_stay_as_they_were(method, tiny_cnn, pixels, labelled):
+def test_model_inputs_and_process_are_unchanged(method, tiny_cnn, pixels, labelled):
     tiny_cnn.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
     tiny_cnn.layers[0].trainable = False
     before, kept = state(tiny_cnn), pixels.copy()
@@ -102,7 +101,7 @@ def test_model_inputs_and_process_stay_as_they_were(method, tiny_cnn, pixels, la
 
 @pytest.fixture(scope="module")
 def parts_of(request):
-    """A function of a method that gives the part of each chunk of twelve inputs, pickled, and the whole.
+    """A function of a method that returns the part of each chunk of twelve inputs, pickled, and the whole.
 
     The parts are computed once for each method.
     """
@@ -129,7 +128,7 @@ def part(method, model, batch):
 
 @pytest.fixture
 def twelve(batch_of):
-    """A function of a model that makes a batch of twelve labelled inputs, three a chunk."""
+    """A function of a model that returns a batch of twelve labelled inputs, in chunks of three."""
     inputs = np.random.default_rng(4).random((12, 8, 8, 3), np.float32)
     return lambda model, **options: batch_of(
         model, inputs, labels=np.arange(12) % 3, **{"batch_size": 3} | options
@@ -150,7 +149,7 @@ def merged(one, other):
 
 
 @pytest.mark.parametrize(("order", "grouping"), zip(ORDERS, GROUPINGS, strict=True))
-def test_parts_in_any_order_and_grouping_merge_to_the_whole(
+def test_parts_merge_to_the_whole_in_any_order_and_grouping(
     method, tiny_cnn, twelve, parts_of, order, grouping
 ):
     pickled, whole = parts_of(method, tiny_cnn, twelve(tiny_cnn))
@@ -158,8 +157,8 @@ def test_parts_in_any_order_and_grouping_merge_to_the_whole(
     assert_equal_results(GROUPINGS[grouping](*parts).result(), whole.result())
 
 
-def test_batch_size_changes_nothing_but_rounding(method, tiny_cnn, twelve):
-    """Of a layout only what it is made of is compared: rounding moves its points."""
+def test_results_do_not_depend_on_batch_size(method, tiny_cnn, twelve):
+    """For a layout, only its activations are compared: rounding moves its points."""
     results = [part(method, tiny_cnn, twelve(tiny_cnn, batch_size=size)).result() for size in (3, 5, 12)]
     for other in results[1:]:
         assert_equal_results(other, results[0], but=LAYOUT)
@@ -185,7 +184,7 @@ def assert_equal_results(result, expected, *, but=()):
         assert one is None or np.array_equal(one, other), name
 
 
-def test_a_result_can_be_pickled(method, tiny_cnn, labelled):
+def test_results_can_be_pickled(method, tiny_cnn, labelled):
     result = run(method, tiny_cnn, labelled(tiny_cnn))
     assert_equal_results(pickle.loads(pickle.dumps(result)), result)
 
@@ -201,7 +200,7 @@ def test_importing_a_method_imports_neither_tensorflow_nor_keras(method):
 
 
 def draws():
-    """What the global random generators give next."""
+    """The next values of the global random generators."""
     return (float(np.random.random()), float(tf.random.uniform(())), float(keras.random.uniform(())))
 
 
@@ -220,7 +219,7 @@ def state(model):
 
 
 def _matplotlib():
-    # Reading "backend" as an item would choose one.
+    # Reading "backend" as an item would select one.
     settings = {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
     return matplotlib.get_backend(auto_select=False), settings
 

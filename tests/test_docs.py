@@ -1,4 +1,4 @@
-"""The docs say what the code does: every option stands there, every code block runs, every link leads on."""
+"""The docs match the code: options are listed, code blocks run, links work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
-#: What the page of a method says, in this order.
+#: The sections of a method's page, in order.
 SECTIONS = [
     "When to use it",
     "How to read it",
@@ -43,7 +43,7 @@ SECTIONS = [
     "Cost",
     "Reference",
 ]
-#: How the title of a block begins that can't be run offline; the rest says why. Other titles are file names.
+#: How titles of blocks begin that can't be run offline; the rest is the reason. Other titles are file names.
 NOT_RUN = "Needs "
 _FENCED = re.compile(
     r'^(?P<fence>```+)(?P<language>python|bash|markdown|toml)(?: title="(?P<title>[^"]*)")?\n'
@@ -66,7 +66,7 @@ def name_of(page):
 
 @pytest.fixture(scope="module")
 def demo_store(tmp_path_factory):
-    """The demo's registered classifier and photographs, and a folder that has them as ./photos."""
+    """The demo's registered classifier and photographs, and a folder that contains them as ./photos."""
     import mlflow
 
     before, folder = mlflow.get_tracking_uri(), tmp_path_factory.mktemp("demo")
@@ -77,7 +77,7 @@ def demo_store(tmp_path_factory):
     yield folder, uri
     mlflow_interp.autolog(disable=True)
     demo.FOLDER = kept
-    # What `set_experiment` pinned would be another experiment in another test's store.
+    # Otherwise the experiment of `set_experiment` would remain set in tests with another store.
     mlflow.tracking.fluent._active_experiment_id = None
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     mlflow.set_tracking_uri(before)
@@ -89,19 +89,19 @@ def in_demo(demo_store, monkeypatch):
 
     folder, uri = demo_store
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # the command line adds to it
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the command line modifies it
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
     yield
     mlflow.set_tracking_uri(before)
 
 
-def test_what_is_made_from_the_methods_is_not_stale():
+def test_generated_files_are_up_to_date():
     stale = [name_of(file) for file, content in generated() if file.read_text(encoding="utf-8") != content]
     assert not stale, "run `make generated`"
 
 
-def test_the_navigation_has_the_page_of_every_method():
+def test_navigation_has_the_page_of_every_method():
     config = mkdocs_config()
     (methods,) = [entry["Methods"] for entry in on_config(config).nav if "Methods" in entry]
     assert [path for entry in methods for path in entry.values()] == [
@@ -112,14 +112,14 @@ def test_the_navigation_has_the_page_of_every_method():
 
 def mkdocs_config():
     class Loader(yaml.SafeLoader):
-        """mkdocs.yml names Python objects, which are of no interest here."""
+        """A loader that ignores Python objects in mkdocs.yml."""
 
     Loader.add_multi_constructor("", lambda *_: None)
     return SimpleNamespace(**yaml.load((PROJECT / "mkdocs.yml").read_text(encoding="utf-8"), Loader))
 
 
 @pytest.mark.parametrize("page", method_pages(), ids=lambda page: page.method)
-def test_every_method_has_a_page_that_says_it_all_and_stands_in_the_readme(page):
+def test_every_method_has_a_complete_page_and_is_in_the_readme(page):
     text = page.path.read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in options_of(page.method))
     assert [each for each in re.findall(r"^## (.+)$", text, re.M) if each in SECTIONS] == SECTIONS
@@ -135,25 +135,25 @@ def test_every_command_is_documented():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_command_that_is_named_exists(page):
+def test_every_command_in_the_docs_exists(page):
     named = re.findall(
         r"^mlflow-interp ([a-z][\w-]*)|`mlflow-interp ([a-z][\w-]*)", page.read_text(encoding="utf-8"), re.M
     )
-    # The methods that this page makes.
+    # The methods created on this page.
     made = {"xgradcam", "activity"} if page.name == "own-method.md" else set()
     assert {one or other for one, other in named} <= {*main.list_commands(None), *made}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_and_pictures_lead_somewhere(page):
+def test_links_and_images_exist(page):
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
 
 
 @pytest.mark.slow
-def test_the_site_needs_no_other_host(tmp_path):
-    """Scripts, styles, fonts and images are part of the site; so are KaTeX's where npm installed it."""
+def test_site_needs_no_other_host(tmp_path):
+    """Scripts, styles, fonts and images are part of the site; so is KaTeX if npm has installed it."""
     pytest.importorskip("material")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
@@ -178,8 +178,8 @@ def _text_of(file):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default::mlflow_interp.exceptions.InterpretationWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
-def test_blocks_run(page, in_demo, monkeypatch):
-    """The blocks of a page one after another, as a reader would run them."""
+def test_code_blocks_run(page, in_demo, monkeypatch):
+    """Run the blocks of a page in order, as a reader would."""
     names: dict[str, object] = {"__name__": "__main__"}
     for language, title, block in blocks(page):
         if title.startswith(NOT_RUN):
@@ -215,7 +215,7 @@ def run_command(line):
 
 
 def check_unrun(language, block):
-    """What needs a network or the reader's own data is at least valid, down to names of options."""
+    """Blocks that need a network or the reader's own data are at least valid, including names of options."""
     if language == "python":
         compile(block, "block", "exec")
     for program, *args in lines(block) if language == "bash" else []:
@@ -225,7 +225,7 @@ def check_unrun(language, block):
 
 
 def check_mlflow_run(args):
-    """`mlflow run` itself is tested elsewhere; here, that entry point and parameters exist."""
+    """`mlflow run` is tested elsewhere; here, check that the entry point and parameters exist."""
     entry = args[args.index("-e") + 1] if "-e" in args else "main"
     project = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
     known = project["entry_points"][entry]["parameters"]
@@ -240,8 +240,8 @@ def own_method_files():
 
 
 @pytest.mark.slow
-def test_own_methods(tmp_path):
-    """The files of that page in a copy of the project pass their own tests and every method's."""
+def test_example_methods_pass_their_tests(tmp_path):
+    """The files of that page, in a copy of the project, pass their own tests and those of every method."""
     for folder in ("mlflow_interp", "docs", "tests"):
         unneeded = shutil.ignore_patterns("__pycache__", "images", "browser")
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=unneeded)
@@ -253,7 +253,7 @@ def test_own_methods(tmp_path):
     tests = [title for title in in_tree if title.startswith("tests/")]
     methods = [Path(title).stem for title in in_tree if title.startswith("mlflow_interp/methods/")]
     assert methods == ["xgradcam", "deviation"]
-    # The page of the second is as that of the first.
+    # The page of the second is like that of the first.
     page = (tmp_path / "docs/methods/xgradcam.md").read_text(encoding="utf-8")
     (tmp_path / "docs/methods/deviation.md").write_text(
         page.replace("xgradcam", "deviation").replace("XGrad-CAM", "Deviation"), encoding="utf-8"
@@ -286,8 +286,8 @@ def test_own_methods(tmp_path):
 
 
 @pytest.mark.slow
-def test_own_package(tmp_path, in_demo):
-    """The package of that page, installed, adds a method to the command line and to Python."""
+def test_example_package_works(tmp_path, in_demo):
+    """The package of that page, once installed, adds a method to the command line and to Python."""
     for title, code in own_method_files().items():
         if title.startswith("interp-"):
             path = tmp_path / title

@@ -1,4 +1,4 @@
-"""`mlflow.models.evaluate` with the evaluator that interprets."""
+"""`mlflow.models.evaluate` with the evaluator `interpretations`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def evaluate(model, data, **given):
     )
 
 
-def test_logs_into_the_evaluations_run_and_returns_what_it_found(registered, pictures):
-    """Grad-CAM of the dataset's rows, with metrics, artifacts and the model's own place in the manifest."""
+def test_results_are_logged_to_the_run_of_the_evaluation(registered, pictures):
+    """Grad-CAM of the rows of the dataset, with metrics, artifacts and the model's URI in the manifest."""
     data = pd.DataFrame(pictures.reshape(6, -1)).rename(columns=str)
     data["label"] = [0, 1, 2, 0, 1, 2]
     with mlflow.start_run() as run:
@@ -48,9 +48,9 @@ def test_logs_into_the_evaluations_run_and_returns_what_it_found(registered, pic
     assert "interpretations/gradcam/manifest.json" in [item.path for item in logged]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")  # of MLflow's own metrics
-def test_beside_mlflows_own_evaluator(registered, pictures):
-    """MLflow's takes classes and no probabilities, so it is given a function; ours is told of which model."""
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")  # metrics of MLflow
+def test_combined_with_mlflows_own_evaluator(registered, pictures):
+    """MLflow's evaluator needs classes, so it is given a function; ours is given the model."""
     keras_model = mlflow_interp.load_model(registered).keras
 
     def classes(frame):
@@ -84,13 +84,13 @@ def rows(pictures, **columns):
 
 
 def evaluate_predictions(pictures, **asked):
-    """An evaluation of predictions, whose model only the configuration names."""
+    """An evaluation of predictions; only the configuration names the model."""
     data = rows(pictures, predicted=[0, 1] * 3)
     with mlflow.start_run():
         return evaluate(None, data, predictions="predicted", evaluator_config={"interpretations": asked})
 
 
-def test_code_of_the_evaluated_model_runs_where_it_is_trusted(pictures, tmp_path):
+def test_code_of_the_evaluated_model_runs_if_trusted(pictures, tmp_path):
     model = keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -111,7 +111,7 @@ def test_code_of_the_evaluated_model_runs_where_it_is_trusted(pictures, tmp_path
 
 
 def test_modules_of_the_evaluated_model_are_imported(pictures, tmp_path, monkeypatch):
-    """Of a layer that only the module registers; the process has forgotten it."""
+    """With a layer that only the module registers, and that the process has forgotten."""
     (tmp_path / "doubling_layer.py").write_text(
         "import keras\n\n"
         "@keras.saving.register_keras_serializable('doubling')\n"
@@ -141,7 +141,7 @@ def test_modules_of_the_evaluated_model_are_imported(pictures, tmp_path, monkeyp
 
 @pytest.fixture
 def two_outputs(store):
-    """The URI of a model with a class and a size of each picture."""
+    """The URI of a model that returns a class and a size for each image."""
     inputs = keras.Input((8, 8, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name="conv")(inputs))
     size = keras.layers.Dense(1, name="size")(pooled)
@@ -150,8 +150,8 @@ def two_outputs(store):
         return mlflow.keras.log_model(keras.Model(inputs, [size, kind]), name="two").model_uri
 
 
-def test_options_of_loading_reach_the_model_that_mlflow_evaluates(two_outputs, pictures, monkeypatch):
-    """All but the output, which `interpret` chooses. Given labels come before the dataset's."""
+def test_loading_options_apply_to_the_evaluated_model(two_outputs, pictures, monkeypatch):
+    """All except the output, which `interpret` selects. Given labels override those of the dataset."""
     loaded, load = [], mlflow_interp.load_model
     monkeypatch.setattr(
         "mlflow_interp.evaluator.load_model",
@@ -167,13 +167,13 @@ def test_options_of_loading_reach_the_model_that_mlflow_evaluates(two_outputs, p
     assert result.metrics["interpretations/gradcam/accuracy"] == (predicted == 2).mean()
 
 
-def test_an_experiment_other_than_that_of_the_evaluation_is_refused(registered, pictures):
+def test_experiment_that_contradicts_the_evaluation_is_rejected(registered, pictures):
     asked = {"methods": ["gradcam"], "experiment": "elsewhere"}
     with mlflow.start_run(), pytest.raises(OptionError, match="experiment is 'elsewhere', but run_id is"):
         evaluate(registered, rows(pictures), evaluator_config={"interpretations": asked})
 
 
-def test_takes_no_part_where_nobody_asked(registered):
+def test_evaluator_is_inactive_without_methods(registered):
     from mlflow_interp.evaluator import InterpretationEvaluator
 
     assert not InterpretationEvaluator.can_evaluate(model_type="classifier", evaluator_config={})
@@ -183,7 +183,7 @@ def test_takes_no_part_where_nobody_asked(registered):
 
 @pytest.fixture(scope="module")
 def image_and_table(store):
-    """A model whose class is the largest of three numbers, an image added to the first; and its URI."""
+    """A model whose class is the largest of three numbers, the first plus an image; and its URI."""
     layers = keras.layers
     image = keras.Input((4, 4, 1), name="image")
     table = keras.Input((3,), name="table")
@@ -198,7 +198,7 @@ def image_and_table(store):
 
 @pytest.fixture
 def patients():
-    """Thirty images of one value, three numbers, and the class by the closed form of the model."""
+    """Thirty constant images, three numbers, and the class in closed form."""
     generator = np.random.default_rng(0)
     values, table = generator.random(30), generator.random((30, 3))
     images = np.broadcast_to(values[:, None, None, None], (30, 4, 4, 1)).astype(np.float32)
@@ -213,8 +213,8 @@ def accuracy(uri, data, **options):
 
 
 @pytest.mark.parametrize("as_column", [list, lambda images: [each.tolist() for each in images]])
-def test_a_column_for_each_input(as_column, image_and_table, patients):
-    """Columns named like the inputs: arrays, nested lists, flattened ones."""
+def test_one_column_per_input(as_column, image_and_table, patients):
+    """Columns named after the inputs: arrays, nested lists, flattened ones."""
     model, uri = image_and_table
     images, table, label = patients
     assert (model.predict({"image": images, "table": table}, verbose=0).argmax(axis=1) == label).all()
@@ -224,7 +224,7 @@ def test_a_column_for_each_input(as_column, image_and_table, patients):
         assert accuracy(uri, data) == 1.0
 
 
-def test_numeric_columns_are_the_input_that_is_left(image_and_table, patients):
+def test_numeric_columns_form_the_remaining_input(image_and_table, patients):
     images, table, label = patients
     data = pd.DataFrame({"image": list(images), "label": label.astype(float)})
     data[["size", "age", "dose"]] = table
@@ -232,7 +232,7 @@ def test_numeric_columns_are_the_input_that_is_left(image_and_table, patients):
         assert accuracy(image_and_table[1], data, methods=["confusion_matrix"]) == 1.0
 
 
-def test_a_number_a_row_and_columns_left_over(store):
+def test_one_number_per_row_and_unused_columns(store):
     inputs = [keras.Input((1,), name=name) for name in ("first", "second")]
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.Concatenate()(inputs)))
     data = pd.DataFrame({"second": [0.0, 1.0, 2.0], "first": [1.0, 0.0, 3.0], "id": list("abc")})
@@ -244,8 +244,8 @@ def test_a_number_a_row_and_columns_left_over(store):
         assert accuracy(uri, data, methods=["confusion_matrix"]) == 1.0
 
 
-def test_inputs_that_only_the_signature_names(patients):
-    """Of a subclassed model, which takes a dict."""
+def test_input_names_from_the_signature(patients):
+    """For a subclassed model that expects a dict."""
     images, table, _ = patients
     loaded = load_model(keras.Sequential([keras.layers.Dense(1)]))
     signature = {"table": (None, 3), "image": (None, 4, 4, 1)}
@@ -255,8 +255,8 @@ def test_inputs_that_only_the_signature_names(patients):
     np.testing.assert_array_equal(inputs["table"], table)
 
 
-def test_names_in_a_signature():
-    """As MLflow writes them, of the tensors of a dict."""
+def test_names_in_a_signature_are_read():
+    """As MLflow writes them for a dict of tensors."""
     given = {"image": np.zeros((1, 4, 4, 1)), "table": np.zeros((1, 3))}
     mlmodel = {"signature": mlflow.models.infer_signature(given).to_dict()}
     assert signature_inputs(mlmodel) == {"image": (None, 4, 4, 1), "table": (None, 3)}
@@ -276,7 +276,7 @@ def test_names_in_a_signature():
         (lambda data: data.assign(image=[[[1], [1, 2]]] * 30), "column 'image' has lists that can't be"),
     ],
 )  # fmt: skip
-def test_columns_that_are_no_inputs_are_named(change, message, image_and_table, patients):
+def test_unused_columns_are_reported(change, message, image_and_table, patients):
     images, table, label = patients
     data = pd.DataFrame({"image": list(images), "label": label})
     data[["size", "age", "dose"]] = table
@@ -284,7 +284,7 @@ def test_columns_that_are_no_inputs_are_named(change, message, image_and_table, 
         accuracy(image_and_table[1], change(data))
 
 
-def test_one_array_is_no_two_inputs(image_and_table, patients):
+def test_one_array_for_two_inputs_is_rejected(image_and_table, patients):
     asked = {"interpretations": {"methods": ["gradcam"]}}
     with (
         mlflow.start_run(),
@@ -302,12 +302,12 @@ def test_one_array_is_no_two_inputs(image_and_table, patients):
 
 @pytest.fixture
 def of_images():
-    """A function that gives what a model of images is fed, whose input has a name."""
+    """A function that returns the inputs of a model of images, whose input has a name."""
     layers = [keras.Input((8, 8, 3), name="pixels"), keras.layers.Conv2D(1, 3)]
     return partial(inputs_of_table, loaded=load_model(keras.Sequential(layers)))
 
 
-def test_rows_become_what_the_model_takes(pictures, of_images):
+def test_rows_are_reshaped_for_the_model(pictures, of_images):
     flat = pictures.reshape(6, -1)
     column = pd.DataFrame({"any": list(pictures)})
     for features in (flat, pd.DataFrame(flat), column, pictures, column.map(np.ravel)):
@@ -317,8 +317,8 @@ def test_rows_become_what_the_model_takes(pictures, of_images):
         of_images(flat[:, :5])
 
 
-def test_a_column_among_others(pictures, of_images):
-    """The one that is named like the input."""
+def test_input_column_among_others(pictures, of_images):
+    """The column named after the input."""
     data = pd.DataFrame({"id": list("abcdef"), "pixels": list(pictures)})
     with pytest.warns(InterpretationWarning, match="columns 'id' are left out"):
         np.testing.assert_array_equal(of_images(data), pictures)

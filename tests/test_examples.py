@@ -1,4 +1,4 @@
-"""The examples, run as they stand."""
+"""Run the examples."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_digits_are_trained_interpreted_and_registered(store):
     assert [each.step for each in accuracies] == list(range(train_digits.EPOCHS))
 
 
-def test_cifar10(store, monkeypatch):
-    """The script itself, with random pictures instead of the download."""
+def test_cifar10_script_runs(store, monkeypatch):
+    """Run the script with random images instead of the download."""
     generator = np.random.default_rng(0)
 
     def pictures(count):

@@ -1,4 +1,4 @@
-"""Warnings point at the line of the caller; messages name what is near."""
+"""Warnings point to the caller's line; messages suggest similar names."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def deep(depth):
 
 @pytest.fixture
 def deep():
-    """A function of the package that warns after so many calls of itself."""
+    """A function of the package that warns after calling itself a given number of times."""
     names = {}
     exec(compile(DEEP, PACKAGE / "engine" / "made_up.py", "exec"), names)
     return names["deep"]
 
 
 @pytest.mark.parametrize("depth", [0, 1, 5])
-def test_a_warning_points_at_the_line_that_called_the_package(deep, tmp_path, depth):
+def test_warning_points_to_the_line_that_called_the_package(deep, tmp_path, depth):
     script = tmp_path / "script.py"
     script.write_text("def call(function, depth):\n    # a comment\n    function(depth)\n")
     spec = importlib.util.spec_from_file_location("script", script)
@@ -42,7 +42,7 @@ def test_a_warning_points_at_the_line_that_called_the_package(deep, tmp_path, de
     assert [(each.filename, each.lineno) for each in caught] == [(str(script), 3)]
 
 
-def test_a_neighbour_with_a_similar_name_is_outside(tmp_path):
+def test_package_with_a_similar_name_is_a_caller(tmp_path):
     names = {}
     neighbour = PACKAGE.with_name(f"{PACKAGE.name}_more") / "module.py"
     exec(compile("def call(function):\n    function('look out')\n", neighbour, "exec"), names)
@@ -51,7 +51,7 @@ def test_a_neighbour_with_a_similar_name_is_outside(tmp_path):
     assert [(each.filename, each.lineno) for each in caught] == [(str(neighbour), 2)]
 
 
-def test_a_warning_at_the_bottom_of_the_stack_is_still_issued(tmp_path):
+def test_warning_without_a_caller_is_issued(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", "from mlflow_interp.exceptions import warn\nwarn('look out')"],
         capture_output=True,
@@ -71,7 +71,7 @@ def test_a_warning_at_the_bottom_of_the_stack_is_still_issued(tmp_path):
         ("zebra", [], ""),
     ],
 )
-def test_names_are_called_nearest_only_where_they_are_near(name, known, tail):
+def test_only_similar_names_are_suggested(name, known, tail):
     assert nearest(name, known) == tail
 
 
@@ -93,12 +93,12 @@ def test_names_are_called_nearest_only_where_they_are_near(name, known, tail):
         ),
     ],
 )
-def test_the_reason_of_an_error_is_the_sentence_that_says_why(message, reason):
+def test_reason_of_an_error_is_extracted(message, reason):
     assert reason_of(ValueError(message)) == reason
 
 
-def test_a_file_with_a_setting_that_keras_does_not_know_says_which(tmp_path):
-    """Keras' message has the reason in its last line."""
+def test_unknown_setting_in_a_keras_file_is_named(tmp_path):
+    """The reason is in the last line of Keras' message."""
     import json
     import zipfile
 

@@ -1,4 +1,4 @@
-"""The public face, and what looking at it costs."""
+"""The public names, and the cost of importing them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_public_names():
     assert all(getattr(mlflow_interp, name) is not None for name in mlflow_interp.__all__)
 
 
-def test_unknown_names_are_refused():
+def test_unknown_names_are_rejected():
     with pytest.raises(AttributeError, match="no attribute 'visualize_nothing'"):
         _ = mlflow_interp.visualize_nothing
 
 
 @pytest.mark.parametrize("method", own_method_names())
-def test_visualizers_carry_the_signature_and_help_of_their_options(method):
+def test_visualize_functions_have_signature_and_help(method):
     function = getattr(mlflow_interp, f"visualize_{method}")
     parameters = inspect.signature(function).parameters
     assert list(parameters) == ["model", "inputs", *options_of(method), "quiet"]
@@ -58,7 +58,7 @@ HEAVY = "tensorflow", "keras", "mlflow", "matplotlib", "umap"
         "from mlflow_interp.cli import main; main(['methods'], standalone_mode=False)",
     ],
 )
-def test_nothing_heavy_is_imported_before_it_is_used(code):
+def test_heavy_libraries_are_imported_only_when_used(code):
     check = f"{code}\nimport sys\nprint('loaded:', [name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded: []"

@@ -1,4 +1,4 @@
-"""Data flows one way: what each room may import, read from the source."""
+"""Data flows one way: which packages each package may import, checked in the source."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mlflow_interp"
 LIBRARIES = {"tensorflow", "keras", "mlflow", "matplotlib", "umap", "click"}
 
-#: Each room with the rooms and the heavy libraries that it may import, at the top of a file or in a function.
-#: What stands above imports what stands below. Only method_registry, and the package's face, import by name:
-#: methods and kinds, which a registry finds and does not know.
+#: The packages and heavy libraries that each package may import, at the top of a file or in a function. Upper
+#: ones import lower ones. Only method_registry and the top-level module import methods and kinds by name,
+#: found through a registry.
 RULES = """
 __main__         cli
 cli              api backend call_options core data engine models options progress method_registry report
@@ -42,16 +42,16 @@ progress
 exceptions
 """
 MAY_IMPORT = {
-    room: set(allowed) - {"|"}
-    for room, *allowed in map(str.split, re.sub(r"\n +", " ", RULES).strip().splitlines())
+    package: set(allowed) - {"|"}
+    for package, *allowed in map(str.split, re.sub(r"\n +", " ", RULES).strip().splitlines())
 }
-#: The package's own face names what it imports when it is asked for it.
+#: The top-level module names what it imports on demand.
 FACE = "__init__"
-#: In a room that may import a library, the only files that do.
+#: The only files of a package that may import a library.
 ONLY = {("models", "mlflow"): {"artifact_store.py", "model_registry.py", "refusals.py"}}
-#: Their classes and decorators are used, so these stand at the top of a file that is imported when needed.
+#: Their classes and decorators are used at the top of a file, which is imported on demand.
 PLUGS_INTO = {"autologging.py": "mlflow", "evaluator.py": "mlflow", "training/callback.py": "keras"}
-#: How the names of the methods of MLflow begin that write.
+#: Prefixes of the names of MLflow methods that write.
 WRITES = (
     "log_",
     "set_tag",
@@ -69,12 +69,12 @@ def parsed(name):
     return ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
 
 
-def room_of(name):
+def package_of(name):
     return name.partition("/")[0].removesuffix(".py")
 
 
 def imports(tree, *, at_top=False):
-    """Names of imported modules; those only for type checkers are left out."""
+    """Names of imported modules, except those imported for type checkers only."""
     for node in tree.body if at_top else _without_type_checking(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -90,8 +90,8 @@ def _without_type_checking(tree):
             yield from _without_type_checking(node)
 
 
-def imported_rooms(name):
-    """The rooms of the package that a file imports, but its own, and the heavy libraries."""
+def imported_packages(name):
+    """The packages of the project that a file imports, except its own, and the heavy libraries."""
     found = set()
     for module in imports(parsed(name)):
         first, _, rest = module.partition(".")
@@ -99,24 +99,24 @@ def imported_rooms(name):
             found.add(rest.partition(".")[0])
         elif first in LIBRARIES:
             found.add(first)
-    return found - {room_of(name), "exceptions", "__version__"}
+    return found - {package_of(name), "exceptions", "__version__"}
 
 
-def test_every_room_has_a_rule():
-    assert {room_of(name) for name in NAMES} == {*MAY_IMPORT, FACE}
+def test_every_package_has_a_rule():
+    assert {package_of(name) for name in NAMES} == {*MAY_IMPORT, FACE}
 
 
-def test_no_room_imports_one_that_imports_it():
-    open_rooms = {room: allowed & set(MAY_IMPORT) for room, allowed in MAY_IMPORT.items()}
-    while ground := [room for room, allowed in open_rooms.items() if not allowed & set(open_rooms)]:
-        for room in ground:
-            del open_rooms[room]
-    assert not open_rooms
+def test_imports_between_packages_have_no_cycles():
+    remaining = {package: allowed & set(MAY_IMPORT) for package, allowed in MAY_IMPORT.items()}
+    while independent := [package for package, allowed in remaining.items() if not allowed & set(remaining)]:
+        for package in independent:
+            del remaining[package]
+    assert not remaining
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if room_of(name) != FACE])
-def test_a_room_imports_what_its_rule_allows(name):
-    assert imported_rooms(name) <= MAY_IMPORT[room_of(name)]
+@pytest.mark.parametrize("name", [name for name in NAMES if package_of(name) != FACE])
+def test_packages_import_what_their_rule_allows(name):
+    assert imported_packages(name) <= MAY_IMPORT[package_of(name)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -125,13 +125,13 @@ def test_heavy_libraries_are_imported_inside_functions(name):
     assert at_top & (LIBRARIES - {"click"}) <= {PLUGS_INTO.get(name)}
 
 
-@pytest.mark.parametrize(("room", "library"), ONLY)
-def test_few_files_of_a_room_import_a_library(room, library):
-    users = {name for name in NAMES if room_of(name) == room and library in imported_rooms(name)}
-    assert users == {f"{room}/{file}" for file in ONLY[room, library]}
+@pytest.mark.parametrize(("package", "library"), ONLY)
+def test_libraries_are_imported_by_the_listed_files_only(package, library):
+    users = {name for name in NAMES if package_of(name) == package and library in imported_packages(name)}
+    assert users == {f"{package}/{file}" for file in ONLY[package, library]}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if room_of(name) != "tracking"])
+@pytest.mark.parametrize("name", [name for name in NAMES if package_of(name) != "tracking"])
 def test_only_tracking_writes_to_mlflow(name):
     calls = [node for node in ast.walk(parsed(name)) if isinstance(node, ast.Call)]
     methods = [call.func.attr for call in calls if isinstance(call.func, ast.Attribute)]

@@ -1,4 +1,4 @@
-"""The MLproject file is what the signatures say, and `mlflow run` works with it."""
+"""The MLproject file matches the signatures, and `mlflow run` works with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("method", own_method_names())
-def test_entry_points_take_every_option_of_the_method(method):
+def test_entry_points_have_every_option_of_the_method(method):
     content = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
     point = content["entry_points"][method]
     expected = {
@@ -30,14 +30,14 @@ def test_entry_points_take_every_option_of_the_method(method):
     assert all(f"--{name}={{{name}}}" in point["command"] for name in expected)
 
 
-def test_conda_yaml_needs_what_setup_needs():
-    """The environments that `mlflow run` builds hold what the package imports, as old as it allows."""
+def test_conda_yaml_matches_setup():
+    """Environments built by `mlflow run` contain what the package needs, in the oldest versions allowed."""
     setup = (PROJECT / "setup.py").read_text(encoding="utf-8")
     needed = setup.partition("install_requires=[")[2].partition("]")[0]
     floors = dict(line.strip().strip('",').split(">=") for line in needed.splitlines() if line.strip())
     pins = yaml.safe_load((PROJECT / "conda.yaml").read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
     built = {name: floor.partition(",")[0] for name, floor in (pin.split(">=") for pin in pins)}
-    # A new environment can have the Keras that carries all fixes; docs/security.md says so.
+    # A new environment can have the Keras version with all security fixes; docs/security.md says so.
     assert built == floors | {"keras": "3.15.1"}
 
 
@@ -50,7 +50,7 @@ def mlflow_run(store, *args, folder):
 
 @pytest.mark.parametrize("entry", [(), ("-e", "gradcam", "-P", "layer=conv", "-P", "target=bee")])
 def test_mlflow_run_from_another_folder(store, registered, photos, entry):
-    """Relative inputs mean the folder that `mlflow run` was called from."""
+    """Relative inputs refer to the folder from which `mlflow run` was called."""
     parameters = ["-P", f"model={registered}", "-P", f"inputs={photos.name}", "-P", "max_inputs=2"]
     if not entry:
         parameters += ["-P", "methods=gradcam"]
@@ -63,7 +63,7 @@ def test_mlflow_run_from_another_folder(store, registered, photos, entry):
     assert run.data.tags["mlflow_interp.model_version"] == "1"
 
 
-def test_mlflow_run_fails_where_a_gate_does(store, registered, photos):
+def test_mlflow_run_fails_if_a_gate_fails(store, registered, photos):
     parameters = ["-P", f"model={registered}", "-P", f"inputs={photos.name}", "-P", "fail_if=inputs < 5"]
     done = mlflow_run(store, "-e", "gradcam", *parameters, folder=photos.parent)
     assert done.returncode != 0
@@ -73,7 +73,7 @@ def test_mlflow_run_fails_where_a_gate_does(store, registered, photos):
     assert run.data.metrics["interpretations/gradcam/inputs"] == 4
 
 
-def test_mlflow_run_takes_paths_relative_to_the_caller(store, photos, tiny_cnn):
+def test_mlflow_run_accepts_paths_relative_to_the_caller(store, photos, tiny_cnn):
     """A model file, a glob and class names, all relative, with spaces and quotes in their names."""
     tiny_cnn.save(photos.parent / "a model.keras")
     (photos.parent / "it's names.txt").write_text("ant\nbee\ncat\n")

@@ -1,6 +1,6 @@
-"""A random walk over models and labels: every number that is logged is the one that Keras and NumPy give.
+"""Randomly built models and labels: every logged number equals that of Keras and NumPy.
 
-More models are tried with `WALK=200`.
+`WALK=200` tests more models.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODELS = int(os.environ.get("WALK", 25))
 
 def found_of(walked, **options):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InterpretationWarning)  # of methods that do not apply
+        warnings.simplefilter("ignore", InterpretationWarning)  # for methods that do not apply
         return interpret(
             walked.model,
             walked.body.arrays,
@@ -38,11 +38,11 @@ def found_of(walked, **options):
     max_examples=MODELS,
     deadline=None,
     derandomize="WALK" not in os.environ,
-    phases=[Phase.generate],  # a recipe is small as it is, and each takes seconds
+    phases=[Phase.generate],  # a recipe is minimal already, and each takes seconds
     suppress_health_check=list(HealthCheck),
 )
 @given(recipe=RECIPES)
-def test_every_number_is_that_of_keras(recipe):
+def test_every_number_equals_keras(recipe):
     walked = build(recipe)
     has_gradient = isinstance(walked.body.arrays, np.ndarray) and walked.body.arrays.dtype == np.float32
     methods = ["all", "saliency"] if has_gradient else ["all"]
@@ -61,7 +61,7 @@ def test_every_number_is_that_of_keras(recipe):
         np.testing.assert_array_equal(result.explained.targets, walked.predicted)
         expected = walked.heatmaps(walked.predicted)
         assert result.heatmaps.shape[0] == COUNT
-        assert_near(result.heatmaps.reshape(expected.shape), expected)  # patches are laid out on their grid
+        assert_near(result.heatmaps.reshape(expected.shape), expected)  # patches are arranged on their grid
     if has_gradient:
         assert_near(found["saliency"].result.gradients, walked.gradients(walked.predicted))
     if is_labelled:
@@ -140,7 +140,7 @@ POSITIONS = st.fixed_dictionaries(
     suppress_health_check=list(HealthCheck),
 )
 @given(drawn=POSITIONS)
-def test_every_position_is_counted_as_keras_does(drawn):
+def test_positions_are_counted_as_in_keras(drawn):
     model, inputs, truth, classes = build_of_positions(drawn["space"], drawn["head"], drawn["seed"])
     weights = np.random.default_rng(drawn["seed"]).integers(0, 2, truth.shape) if drawn["weighted"] else None
     labels = {
@@ -183,7 +183,7 @@ def keras_labels(truth, drawn):
 
 
 def build_of_positions(space, head, seed):
-    """A model with an output for each position, inputs and true classes."""
+    """A model with an output for each position, its inputs and true classes."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     layers = keras.layers

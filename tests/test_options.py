@@ -1,4 +1,4 @@
-"""Options find their way to the functions that declare them, and on to the libraries behind those."""
+"""Options reach the functions that declare them, and the libraries behind those."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlflow_interp.method_registry import own_method_names
 from mlflow_interp.options import distribute, options_of, parameters_of, route
 
 
-def test_options_that_are_passed_on_are_options_of_the_method():
+def test_forwarded_options_are_options_of_the_method():
     option = options_of("umap")["set_op_mix_ratio"]
     assert option.forwarded
     assert (option.stage, option.default) == ("method", None)
@@ -20,14 +20,14 @@ def test_options_that_are_passed_on_are_options_of_the_method():
     assert route("umap", {"set_op_mix_ratio": 0.5, "max_inputs": 3})["method"] == {"set_op_mix_ratio": 0.5}
 
 
-def test_only_those_given_stand_in_a_manifest():
+def test_manifest_has_only_the_given_options():
     known = parameters_of("umap", {"spread": 2.0})
     assert known["spread"] == 2.0
     assert known["min_dist"] == 0.1
     assert "learning_rate" not in known
 
 
-def test_an_option_goes_to_every_method_that_takes_it():
+def test_option_reaches_every_method_that_has_it():
     assert distribute(
         ["caricature", "saliency", "umap"], ["learning_rate", "layers", "path_steps", "seed"]
     ) == {
@@ -38,7 +38,7 @@ def test_an_option_goes_to_every_method_that_takes_it():
     }
 
 
-def test_where_no_option_is_near_all_are_listed():
+def test_all_options_are_listed_if_none_is_similar():
     with pytest.raises(OptionError, match="umap has no option 'zzzz'; available: ") as error:
         route("umap", {"zzzz": 3})
     listed = str(error.value).partition("available: ")[2].split(", ")
@@ -48,7 +48,7 @@ def test_where_no_option_is_near_all_are_listed():
 
 @pytest.mark.parametrize("ask", [lambda: route("umap", {"n_neighbours": 3}),
                                  lambda: distribute(["umap"], ["n_neighbours"])])  # fmt: skip
-def test_an_unknown_option_is_refused_with_the_nearest_ones(ask):
+def test_unknown_option_is_rejected_with_similar_ones(ask):
     with pytest.raises(OptionError, match="umap has no option 'n_neighbours'; nearest: n_neighbors"):
         ask()
 
@@ -93,7 +93,7 @@ RANGES = [
 
 
 @pytest.mark.parametrize(("method", "option", "accepted", "refused"), RANGES)
-def test_ranges_are_those_of_the_signature(method, option, accepted, refused):
+def test_ranges_come_from_the_signature(method, option, accepted, refused):
     for value in accepted:
         route(method, {option: value})
     for value in refused:
@@ -114,7 +114,7 @@ def test_no_model_is_loaded_for_an_option_out_of_range(method, option, _, refuse
         ({"top_k": -1}, "top_k is -1; give 0 or more"),
     ],
 )
-def test_functions_that_users_call_check_likewise(options, message):
+def test_public_functions_check_options(options, message):
     with pytest.raises(OptionError, match=message):
         from_predictions([0, 1], [0, 1], **options)
 
@@ -128,8 +128,8 @@ DIFFERENT = {
 }
 
 
-def test_an_option_that_several_methods_share_has_one_meaning():
-    """Told by its help: the same text, or the same first sentence where a reason is known."""
+def test_shared_options_have_one_meaning():
+    """By its help: the same text, or the same first sentence if a reason is listed."""
     helps = {}
     for method in own_method_names():
         for name, option in options_of(method).items():

@@ -1,4 +1,4 @@
-"""Methods that other packages register, on every surface, and packages that are broken."""
+"""Methods registered by other packages, on every surface, and broken packages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.other_packages import CALIBRATION, install, on_path, register
 
 @pytest.fixture(scope="module")
 def calibration(tmp_path_factory):
-    """A package with a method `calibration`, installed, and found in this process."""
+    """An installed package with a method `calibration`, available in this process."""
     folder = install(CALIBRATION, tmp_path_factory.mktemp("calibration"))
     with on_path(folder):
         yield folder
@@ -39,7 +39,7 @@ def calibration(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sure_model():
-    """A model that gives 0.75 and 0.25, whatever it sees."""
+    """A model that returns 0.75 and 0.25 for any input."""
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")],
         name="sure",
@@ -50,10 +50,10 @@ def sure_model():
 
 
 INPUTS = np.linspace(0, 1, 8 * 64, dtype=np.float32).reshape(8, 8, 8, 1)
-LABELS = np.array([0, 0, 0, 1, 0, 0, 0, 0])  # 7 of 8 right, where 6 of 8 are expected
+LABELS = np.array([0, 0, 0, 1, 0, 0, 0, 0])  # 7 of 8 correct, where 6 of 8 are expected
 
 
-def test_it_is_named_everywhere_but_among_our_own(calibration):
+def test_method_is_listed_but_not_among_the_built_in_ones(calibration):
     assert method_names() == [*own_method_names(), "calibration"]
     assert "visualize_calibration" in dir(mlflow_interp)
     assert "visualize_calibration" not in mlflow_interp.__all__
@@ -66,7 +66,7 @@ def test_it_is_named_everywhere_but_among_our_own(calibration):
 
 @pytest.fixture(scope="module")
 def interpreted(calibration, sure_model, store):
-    """A call of two methods, one of another package."""
+    """A call of two methods, one of them from another package."""
     mlflow.set_tracking_uri(store)
     with mlflow.start_run(experiment_id=mlflow.get_experiment_by_name("models").experiment_id):
         return mlflow_interp.interpret(
@@ -74,15 +74,15 @@ def interpreted(calibration, sure_model, store):
         )
 
 
-def test_python(interpreted):
-    """7/8 right at a probability of 3/4."""
+def test_python_api(interpreted):
+    """7/8 correct at a probability of 3/4."""
     found = interpreted["calibration"]
     assert found.metrics == pytest.approx({"inputs": 8, "calibration_error": 0.125}, abs=1e-6)
     np.testing.assert_array_equal(found.counts, [0, 0, 0, 8])
     np.testing.assert_array_equal(found.right, [0, 0, 0, 7])
 
 
-def test_the_manifest_says_which_package_and_version_a_method_is_from(interpreted):
+def test_manifest_records_the_package_and_its_version(interpreted):
     assert interpreted["calibration"].manifest["package"] == {
         "name": "interp-calibration",
         "version": "1.2.0",
@@ -91,7 +91,7 @@ def test_the_manifest_says_which_package_and_version_a_method_is_from(interprete
     assert interpreted["confusion_matrix"].manifest["package"] == ours
 
 
-def test_its_own_page_figure_and_panel(interpreted):
+def test_page_figure_and_panel_of_the_package(interpreted):
     found = interpreted["calibration"]
     assert found.figure.get_suptitle() == "Calibration"
     folder = mlflow.artifacts.download_artifacts(f"runs:/{found.run_id}/interpretations")
@@ -104,14 +104,14 @@ def test_its_own_page_figure_and_panel(interpreted):
     assert "-P methods=calibration" in page  # MLproject has no entry point for it
 
 
-def test_load(interpreted):
+def test_load_result_of_the_package(interpreted):
     found = interpreted["calibration"]
     loaded = mlflow_interp.load(f"runs:/{found.run_id}/{found.artifact_path}")
     np.testing.assert_array_equal(loaded.right, found.right)
     assert loaded.metrics == found.metrics
 
 
-def test_command_line(calibration, sure_model, tmp_path):
+def test_command_line_has_the_method(calibration, sure_model, tmp_path):
     sure_model.save(tmp_path / "sure.keras")
     np.savez(tmp_path / "inputs.npz", x=INPUTS, y=LABELS)
     arguments = [str(tmp_path / "sure.keras"), str(tmp_path / "inputs.npz")]
@@ -124,8 +124,8 @@ def test_command_line(calibration, sure_model, tmp_path):
     assert manifest["metrics"]["calibration_error"] == pytest.approx(0.125, abs=1e-6)
 
 
-def test_autolog(calibration, sure_model, store, tmp_path):
-    """Also where the process beside an earlier training was started before the package was installed."""
+def test_autolog_has_the_method(calibration, sure_model, store, tmp_path):
+    """Also if the worker process of an earlier training was started before the package was installed."""
     before = [each for each in sys.path if each != str(calibration)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", before)
@@ -150,7 +150,7 @@ def test_autolog(calibration, sure_model, store, tmp_path):
 
 @pytest.fixture
 def broken(tmp_path):
-    """Packages that can't be imported, whose names are taken or reserved, or that are no methods."""
+    """Packages that can't be imported, whose names are in use or reserved, or that are not methods."""
     register(tmp_path, "gone", {"gone": "no_such_module:gone"})
     register(tmp_path, "takes-ours", {"gradcam": "json:loads"})
     register(tmp_path, "reserved", {"all": "json:loads", "Not-A-Name": "json:loads"})
@@ -166,7 +166,7 @@ def broken(tmp_path):
     return tmp_path
 
 
-def test_each_fault_is_one_warning_and_costs_its_own_method(calibration, broken):
+def test_broken_package_gives_one_warning_and_affects_its_method_only(calibration, broken):
     usable = [*own_method_names(), "calibration"]
     with on_path(broken):
         with warnings.catch_warnings(record=True) as warned:
@@ -199,7 +199,7 @@ def test_each_fault_is_one_warning_and_costs_its_own_method(calibration, broken)
         (["gone", "m.keras", "x.npy"], 2, ["mlflow-interp: method 'gone' of gone 1.0 can't be used: "]),
     ],
 )
-def test_the_command_line_goes_on_without_a_package_that_is_broken(tmp_path, arguments, code, lines):
+def test_command_line_works_with_a_broken_package(tmp_path, arguments, code, lines):
     register(tmp_path, "gone", {"gone": "no_such_module:gone"})
     done = subprocess.run(
         [sys.executable, "-m", "mlflow_interp", *arguments],
@@ -214,7 +214,7 @@ def test_the_command_line_goes_on_without_a_package_that_is_broken(tmp_path, arg
     assert all(error.startswith(line) for error, line in zip(errors, lines, strict=True))
 
 
-def test_a_training_goes_on_beside_a_package_that_is_broken(broken, sure_model, store, tmp_path):
+def test_training_works_with_a_broken_package(broken, sure_model, store, tmp_path):
     mlflow.set_tracking_uri(store)
     mlflow.create_experiment("beside", artifact_location=(tmp_path / "artifacts").as_uri())
     experiment = mlflow.get_experiment_by_name("beside").experiment_id

@@ -1,4 +1,4 @@
-"""Tests of the pretrained classifier, its weights reader and its photographs."""
+"""The pretrained classifier, the reader of its weights and its photographs."""
 
 import os
 import pickle
@@ -28,7 +28,7 @@ EXPECTED = {
 
 
 class _Command:
-    """Pickles as a call of os.system, as an attacker's file would."""
+    """Pickles as a call of os.system, as in an attacker's file."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -38,7 +38,7 @@ class _Command:
 
 
 def _legacy_file(path: Path, *objects: Any) -> Path:
-    """Writes pickles after the magic number and version of PyTorch."""
+    """Write pickles after the magic number and version of PyTorch."""
     header = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
     path.write_bytes(b"".join(pickle.dumps(item, 2) for item in (*header, *objects)))
     return path
@@ -92,7 +92,7 @@ def test_class_names() -> None:
     assert not any(" " in name or "," in name for name in names)
 
 
-def test_unpickler_refuses_other_globals(tmp_path: Path) -> None:
+def test_unpickler_rejects_other_globals(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     path = _legacy_file(tmp_path / "evil.pth", {"weight": _Command(f"touch '{trace}'")})
     with pytest.raises(pickle.UnpicklingError, match="system is not allowed"):
@@ -101,19 +101,19 @@ def test_unpickler_refuses_other_globals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [np.ones(2), print, Path()])
-def test_unpickler_refuses_even_harmless_globals(value: Any, tmp_path: Path) -> None:
+def test_unpickler_rejects_harmless_globals(value: Any, tmp_path: Path) -> None:
     with pytest.raises(pickle.UnpicklingError, match="is not allowed"):
         read_torch_weights(_legacy_file(tmp_path / "other.pth", {"weight": value}))
 
 
-def test_reader_refuses_other_formats(tmp_path: Path) -> None:
+def test_reader_rejects_other_formats(tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     path.write_bytes(pickle.dumps(1) * 3)
     with pytest.raises(pickle.UnpicklingError, match="not a legacy PyTorch file"):
         read_torch_weights(path)
 
 
-def test_reader_refuses_a_short_file(tmp_path: Path) -> None:
+def test_reader_rejects_a_truncated_file(tmp_path: Path) -> None:
     path = _legacy_file(tmp_path / "short.pth", {}, [])
     assert read_torch_weights(path) == {}
     path.write_bytes(_packaged_weights().read_bytes()[:-4])
@@ -121,7 +121,7 @@ def test_reader_refuses_a_short_file(tmp_path: Path) -> None:
         read_torch_weights(path)
 
 
-def test_layers_hold_the_tensors_of_their_name(model: keras.Model) -> None:
+def test_layers_have_the_tensors_of_their_name(model: keras.Model) -> None:
     tensors = read_torch_weights(_packaged_weights())
     assert len(tensors) == 296
     (kernel,) = model.get_layer("block3_expand_conv").get_weights()

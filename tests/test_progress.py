@@ -1,4 +1,4 @@
-"""Progress is reported where it is asked for, in lines where nothing can be drawn over."""
+"""Progress is reported if requested; in lines if output is not a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from mlflow_interp import progress
 
 
-def test_nothing_is_reported_unless_asked_for(capsys):
+def test_nothing_is_reported_unless_requested(capsys):
     assert list(progress.track([1, 1], total=2, label="Grad-CAM", unit="pass")) == [1, 1]
     progress.say("unheard")
     assert capsys.readouterr() == ("", "")
@@ -24,7 +24,7 @@ def test_nothing_is_reported_unless_asked_for(capsys):
         ([["a", "b"], ["c"]], None, r"Grad-CAM: 3/\? inputs \[00:00<.*inputs/s\]"),
     ],
 )
-def test_a_line_at_the_end_says_how_many(capsys, items, total, line):
+def test_line_at_the_end_states_the_number(capsys, items, total, line):
     with progress.shown(True):
         assert list(progress.track(items, total=total, label="Grad-CAM", unit="input")) == items
     out, err = capsys.readouterr()
@@ -32,7 +32,7 @@ def test_a_line_at_the_end_says_how_many(capsys, items, total, line):
     assert re.fullmatch(f"{line}\n", err)
 
 
-def test_a_line_now_and_then(capsys, monkeypatch):
+def test_lines_at_intervals(capsys, monkeypatch):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 1e-9)
     with progress.shown(True):
         list(progress.track([1] * 3, total=3, label="Saliency", unit="pass"))
@@ -41,14 +41,14 @@ def test_a_line_now_and_then(capsys, monkeypatch):
     assert lines[-1].startswith("Saliency: 3/3 passes [")
 
 
-def test_what_fails_is_not_reported_as_done(capsys):
+def test_failed_work_is_not_reported_as_done(capsys):
     with progress.shown(True), pytest.raises(ZeroDivisionError):
         [1 / 0 for _ in progress.track([1], total=1, label="Grad-CAM", unit="input")]
     assert capsys.readouterr().err == ""
 
 
-def test_threads_report_in_plain_lines(capsys):
-    """A second bar must not move the cursor of what is no terminal."""
+def test_threads_report_in_lines(capsys):
+    """A second bar must not move the cursor if output is not a terminal."""
 
     def work(label):
         with progress.shown(True):

@@ -1,4 +1,4 @@
-"""What a stranger gets: metadata and README of the package, workflows, notebooks, llms.txt."""
+"""What a release contains: metadata and README of the package, workflows, notebooks, llms.txt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def metadata(monkeypatch):
-    """What setup.py hands to setuptools."""
+    """The arguments that setup.py passes to setuptools."""
     given = {}
     monkeypatch.setattr(setuptools, "setup", lambda **metadata: given.update(metadata))
     runpy.run_path(str(PROJECT / "setup.py"))
@@ -40,8 +40,8 @@ def read_yaml(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def tried_versions():
-    """(Python, TensorFlow, MLflow) of each row of README's table."""
+def readme_versions():
+    """(Python, TensorFlow, MLflow) in each row of README's table."""
     rows = re.findall(r"^\| \w* *\| ([\d.]+) \| ([\d.]+) \| [\d.]+ \| ([\d.]+) \| ", README, re.MULTILINE)
     assert rows
     return rows
@@ -50,22 +50,22 @@ def tried_versions():
 # The package
 
 
-def test_the_version_is_stated_once(metadata):
+def test_version_is_stated_once(metadata):
     assert metadata["version"] == mlflow_interp.__version__
     assert read_yaml(PROJECT / "CITATION.cff")["version"] == mlflow_interp.__version__
     assert mlflow_interp.__version__ in (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_classifiers_exist_and_name_the_versions_of_python_that_were_tried(metadata):
+def test_classifiers_exist_and_list_the_tested_python_versions(metadata):
     assert set(metadata["classifiers"]) <= classifiers
     named = [name for name in metadata["classifiers"] if re.search(r"Python :: 3\.", name)]
-    pythons = sorted({python for python, *_ in tried_versions()})
+    pythons = sorted({python for python, *_ in readme_versions()})
     assert named == [f"Programming Language :: Python :: {python}" for python in pythons]
     assert f"![Python {' | '.join(pythons)}](" in README
     assert f"badge/python-{'_%7C_'.join(pythons)}-blue" in README
 
 
-def test_the_readme_of_the_package_has_absolute_links_to_files_that_exist(metadata):
+def test_package_readme_has_absolute_links_to_existing_files(metadata):
     text = metadata["long_description"]
     here = re.compile(re.escape(release.repository()) + r"/(?:raw|blob)/v[\d.]+/([^#)]+)")
     targets = re.findall(r"\]\(([^)]+)\)", text)
@@ -75,25 +75,25 @@ def test_the_readme_of_the_package_has_absolute_links_to_files_that_exist(metada
     assert all((PROJECT / path).exists() for path in paths)
     images = re.findall(r"!\[[^\]]*\]\((?!https)([^)]+)\)", README)
     assert images
-    for path in images:  # raw, as blob is a page about the image
+    for path in images:  # raw, because blob is a page about the image
         assert f"]({release.repository()}/raw/v{mlflow_interp.__version__}/{path})" in text
 
 
-def test_only_links_differ_in_the_readme_of_the_package(metadata):
+def test_package_readme_differs_in_links_only(metadata):
     def without_links(text):
         return re.sub(r"\]\([^)]+\)", "]()", text)
 
     assert without_links(metadata["long_description"]) == without_links(README)
 
 
-def test_every_file_names_the_repository_as_pyproject_does():
+def test_every_file_has_the_repository_url_of_pyproject():
     if not (PROJECT / ".git").exists():
         pytest.skip("not a clone")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     paths = [PROJECT / name for name in listed.stdout.split("\0") if Path(name).suffix in TEXT]
-    # Not this file, which has other addresses on purpose.
+    # Not this file, which contains other addresses intentionally.
     texts = {
         path: path.read_text(encoding="utf-8") for path in paths if path.exists() and path != Path(__file__)
     }
@@ -135,12 +135,12 @@ def releasable(tmp_path, monkeypatch):
     return tmp_path, f"v{mlflow_interp.__version__}", "https://github.com/a/mlflow-interp"
 
 
-def test_a_release_that_agrees_has_no_problems(releasable):
+def test_consistent_release_has_no_problems(releasable):
     _, tag, origin = releasable
     assert release.problems(tag, origin) == []
 
 
-def test_a_release_that_disagrees_is_refused(releasable):
+def test_inconsistent_release_is_rejected(releasable):
     folder, tag, origin = releasable
     assert "the tag is v9.9" in release.problems("v9.9", origin)[0]
     assert "the repository is" in release.problems(tag, origin.replace("/a/", "/b/"))[0]
@@ -175,8 +175,8 @@ def test_workflows_only_call_the_makefile(path):
                 assert re.search(r"@(v\d+|release/v\d+)$", step["uses"])
 
 
-def test_only_tried_combinations_must_pass(metadata):
-    """The matrix of tests.yml without its experimental combinations is README's table."""
+def test_only_tested_combinations_must_pass(metadata):
+    """The matrix of tests.yml without its experimental combinations equals README's table."""
     matrix = dict(
         read_yaml(PROJECT / ".github/workflows/tests.yml")["jobs"]["versions"]["strategy"]["matrix"]
     )
@@ -185,7 +185,7 @@ def test_only_tried_combinations_must_pass(metadata):
     combinations = [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
     assert len(combinations) == 12
     required = [each for each in combinations if not any(rule.items() <= each.items() for rule in rules)]
-    assert sorted(tuple(each.values()) for each in required) == sorted(tried_versions())
+    assert sorted(tuple(each.values()) for each in required) == sorted(readme_versions())
     floors = dict(need.split(">=") for need in metadata["install_requires"])
     assert matrix["tensorflow"][0] == f"{floors['tensorflow']}.0"
     assert matrix["mlflow"][0] == floors["mlflow"]
@@ -213,8 +213,8 @@ def test_notebooks_are_named_in_the_readme():
     assert all(f"](examples/{path.name})" in README for path in NOTEBOOKS)
 
 
-def test_what_notebooks_import_can_be_installed_without_a_clone():
-    """Modules beside them are in the small package that Colab installs."""
+def test_imports_of_notebooks_can_be_installed_without_a_clone():
+    """Modules next to them are in the small package that Colab installs."""
     beside = {path.stem for path in (PROJECT / "examples").glob("*.py")}
     imported = {
         name
@@ -232,7 +232,7 @@ def test_notebooks_run_without_a_network_and_show_figures(path, tmp_path, monkey
 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROJECT), str(path.parent)]))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing answers there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing responds there
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
@@ -250,7 +250,7 @@ def test_llms_txt_lists_every_page_of_the_navigation(tmp_path):
     config.site_dir, config.docs_dir = str(tmp_path), str(PROJECT / "docs")
     pages = sorted(path.relative_to(config.docs_dir) for path in Path(config.docs_dir).rglob("*.md"))
     for page in pages:
-        (tmp_path / page).parent.mkdir(exist_ok=True)  # as building does
+        (tmp_path / page).parent.mkdir(exist_ok=True)  # as the build does
     llms.write(config)
     text = (tmp_path / "llms.txt").read_text(encoding="utf-8")
     assert text.startswith("# mlflow_interp\n\n> Interpret Keras models, and keep")
@@ -272,7 +272,7 @@ def test_llms_txt_lists_every_page_of_the_navigation(tmp_path):
         ("# Title\n\n## Question?\n\nAn answer.\n", ""),
     ],
 )
-def test_the_first_sentence_of_a_page(page, sentence, tmp_path):
+def test_first_sentence_of_a_page(page, sentence, tmp_path):
     path = tmp_path / "page.md"
     path.write_text(page, encoding="utf-8")
     assert llms.first_sentence(path) == sentence

@@ -1,4 +1,4 @@
-"""Models, pictures and pickles small enough to build in every test."""
+"""Models, images and pickles small enough to create in every test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METADATA = {"class_names": ["cat", "dog"], "preprocess": "-1..1"}
 def small_model(
     size: int | None = 8, channels: int = 3, classes: int = 2, name: str = "small"
 ) -> keras.Model:
-    """A functional classifier of pictures, a few dozen weights."""
+    """A functional image classifier with a few dozen weights."""
     inputs = keras.Input((size, size, channels))
     features = keras.layers.Conv2D(2, 3, activation="relu")(inputs)
     outputs = keras.layers.Dense(classes)(keras.layers.GlobalAveragePooling2D()(features))
@@ -28,7 +28,7 @@ def small_model(
 
 
 def assert_same_weights(model: keras.Model, expected: keras.Model) -> None:
-    """Every weight, in order and to the bit."""
+    """Compare all weights in order, bit for bit."""
     assert len(model.weights) == len(expected.weights) > 0
     for weight, wanted in zip(model.weights, expected.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), np.asarray(wanted))
@@ -36,7 +36,7 @@ def assert_same_weights(model: keras.Model, expected: keras.Model) -> None:
 
 @dataclass(frozen=True)
 class Store:
-    """A tracking store with one model in both flavors, versions 1 and 2 of each under one name."""
+    """A tracking store with one model in both flavors, and versions 1 and 2 of each under one name."""
 
     uri: str
     experiment_id: str
@@ -46,7 +46,7 @@ class Store:
 
 
 def save_images(folder: Path, greys: dict[str, int], size: int = 8) -> Path:
-    """Saves pictures of one colour each, which tell them apart."""
+    """Save images of one colour each, by which they can be distinguished."""
     for name, grey in greys.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (size, size), (grey, grey, grey)).save(folder / name)
@@ -54,7 +54,7 @@ def save_images(folder: Path, greys: dict[str, int], size: int = 8) -> Path:
 
 
 class Trap:
-    """Pickles as a call that writes a file: what an attacker's pickle would do."""
+    """Pickles as a call that writes a file, as in an attacker's pickle."""
 
     def __init__(self, sentinel: Path) -> None:
         self.sentinel = sentinel

@@ -1,4 +1,4 @@
-"""Models of many shapes, drawn at random, with inputs, labels, and what each number about them has to be."""
+"""Randomly built models of many structures, with inputs, labels, and the expected values."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Body:
 
     Attributes:
         inputs: Keras tensors, one, or several by name.
-        features: the feature maps that the last layer with space gives, one for each run.
-        vector: (batch, features), what the head is applied to, computed from the features.
+        features: the feature maps of the last layer that has positions, one for each run.
+        vector: (batch, features), the input of the head, computed from the features.
         arrays: random inputs.
-        interpreted: the vector as the interpreted model computes it, where it does so another way.
+        interpreted: the vector as computed in the interpreted model, if that differs.
     """
 
     inputs: Any
@@ -88,7 +88,7 @@ def _patches() -> Body:
 
 
 def _video() -> Body:
-    """A convolution of each frame, and a recurrent layer over the frames."""
+    """A convolution applied to each frame, and a recurrent layer over the frames."""
     video = keras.Input((3, 8, 8, 3), name="video")
     convolution = layers.Conv2D(4, 3, activation="tanh")
     pooling, recurrent = layers.GlobalAveragePooling2D(), layers.GRU(5)
@@ -143,11 +143,11 @@ class HeadKind:
     """A head of a model.
 
     Attributes:
-        outputs: how many numbers it gives.
-        end: what comes after its dense layer: activations and layers that only reshape.
-        loss: what it is trained with.
-        probabilities: what is shown for the logits of its dense layer, (n, outputs) => (n, classes).
-        labels: what the inputs are labelled with: "class", "classes" (several each) or "value".
+        outputs: the number of its outputs.
+        end: what follows its dense layer: activations and layers that only reshape.
+        loss: the loss of the training.
+        probabilities: the values shown for the logits of its dense layer, (n, outputs) => (n, classes).
+        labels: the kind of labels: "class", "classes" (several each) or "value".
     """
 
     outputs: int
@@ -158,18 +158,18 @@ class HeadKind:
 
 
 def softmax(logits: Array) -> Array:
-    """Probabilities of classes that exclude each other."""
+    """Probabilities of mutually exclusive classes."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def sigmoid(logits: Array) -> Array:
-    """Probabilities of classes of their own."""
+    """Independent probabilities."""
     return 1 / (1 + np.exp(-logits.astype(np.float64)))
 
 
 def both(logits: Array) -> Array:
-    """The probabilities of class 0 and 1 for one logit."""
+    """The probabilities of classes 0 and 1 for one logit."""
     positive = sigmoid(logits)
     return np.concatenate([1 - positive, positive], axis=1)
 
@@ -201,7 +201,7 @@ HEADS: dict[str, HeadKind] = {
     "values": HeadKind(3, _same, "mae", _same, "value"),
 }
 
-#: How labels of one class are given.
+#: The forms of labels of a single class.
 LABEL_FORMS = ("integers", "column", "one-hot", "names", "none")
 
 
@@ -210,12 +210,12 @@ class Walked:
     """A model with inputs and labels.
 
     Attributes:
-        model: compiled with a loss and the accuracy that Keras would take.
+        model: compiled with a loss and the accuracy that Keras would use.
         body: see `Body`.
         kind: see `HeadKind`.
-        logits: a model from the inputs to the feature maps and the dense layer's values.
+        logits: a model from the inputs to the feature maps and the values of the dense layer.
         truth: (n,) classes, (n, classes) zeros and ones, or (n, outputs) values.
-        labels: the labels as they are given; None for none.
+        labels: the labels as given; None for none.
         class_names: None for none.
     """
 
@@ -229,7 +229,7 @@ class Walked:
 
     @property
     def probabilities(self) -> Array:
-        """(n, classes) what is to be shown, from the dense layer's values."""
+        """(n, classes) the expected probabilities, from the values of the dense layer."""
         return self.kind.probabilities(np.asarray(tf.nest.flatten(self.logits(self.body.arrays))[-1]))
 
     @property
@@ -246,10 +246,10 @@ class Walked:
         return self.truth[:, np.newaxis] if self.kind.outputs == 1 else self.truth
 
     def heatmaps(self, targets: Array) -> Array:
-        """Grad-CAM but for the ReLU, by Keras' gradients: (n, …), or (n, runs, …)."""
+        """Grad-CAM without the ReLU, by Keras' gradients: (n, …), or (n, runs, …)."""
         inputs = tf.nest.map_structure(tf.constant, self.body.arrays)
         with tf.GradientTape() as tape:
-            # Watched before the head is applied, as tensors of a model's own call can't be.
+            # Watched before the head is applied, because tensors inside a model's own call can't be.
             *features, _ = self.logits(inputs)
             tape.watch(features)
             logits = self._head_of(features, inputs)
@@ -269,7 +269,7 @@ class Walked:
         return np.asarray(tape.gradient(scores, inputs))
 
     def _head_of(self, features: list[Any], inputs: Any) -> Any:
-        """The dense layer's values, from feature maps."""
+        """The values of the dense layer, from feature maps."""
         rest = keras.Model([*self.body.features, *tf.nest.flatten(self.body.inputs)], self.logits.outputs[-1])
         return rest([*features, *tf.nest.flatten(inputs)])
 
@@ -286,7 +286,7 @@ def _weighted(features: Array, gradients: Array) -> Array:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model is made of, by names."""
+    """The parts of a model, by name."""
 
     body: str
     head: str
@@ -295,7 +295,7 @@ class Recipe:
     form: str = "integers"
 
 
-#: Every combination of a body and a head: functional, nested or subclassed, with labels in any form.
+#: All combinations of a body and a head: functional, nested or subclassed, with labels in any form.
 RECIPES = st.builds(
     Recipe,
     body=st.sampled_from(sorted(BODIES)),
@@ -307,7 +307,7 @@ RECIPES = st.builds(
 
 
 def build(recipe: Recipe) -> Walked:
-    """A model by the names of its parts."""
+    """A model built from its named parts."""
     seed, form = recipe.seed, recipe.form
     keras.utils.set_random_seed(seed)
     body, kind = BODIES[recipe.body](), HEADS[recipe.head]
@@ -342,7 +342,7 @@ def build(recipe: Recipe) -> Walked:
 
 
 def _vary(model: Any, seed: int) -> None:
-    """Give every weight random values, as biases and statistics start with the same for all."""
+    """Give all weights random values, because biases and statistics are initialised to constants."""
     rng = np.random.default_rng(seed)
     model.set_weights(
         [
@@ -362,7 +362,7 @@ class Wrapped(keras.Model):
         self.inner = inner
 
     def call(self, inputs: Any) -> Any:
-        """What the other gives."""
+        """The output of the other model."""
         return self.inner(inputs)
 
 

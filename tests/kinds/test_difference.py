@@ -1,4 +1,4 @@
-"""Differences of results of every kind, computed by hand."""
+"""Differences of results of each kind, compared with hand calculation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.report.test_load import small_pictures, write
 
 
 def examples_of(names, *, digests=None, indices=None, classes=None):
-    """Inputs of two classes, with an image each whose pixels are its position."""
+    """Inputs of two classes, each with an image whose pixels equal its position."""
     count = len(names)
     classes = np.array([0] * count if classes is None else classes)
     images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 8, 8, 3)).copy()
@@ -45,10 +45,10 @@ def explained_of(shown, probabilities, targets=None):
     return Explained(shown, targets, np.ones(count, np.float32), np.float32(probabilities), "softmax")
 
 
-# --- which inputs are the same -----------------------------------------------------------------------
+# --- matching inputs -----------------------------------------------------------------------------------
 
 
-def test_inputs_are_matched_by_digest_whatever_their_names_and_places():
+def test_inputs_are_matched_by_digest_not_by_name_or_position():
     one = examples_of(["a", "b", "c"], digests=[1, 2, 3])
     other = examples_of(["x", "y", "z", "w"], digests=[3, 9, 1, 1])
     found = match(one, other)
@@ -60,21 +60,21 @@ def test_inputs_are_matched_by_digest_whatever_their_names_and_places():
     ]
 
 
-def test_equal_inputs_are_matched_in_their_order():
+def test_equal_inputs_are_matched_in_order():
     found = match(
         examples_of(["a", "b", "c"], digests=[7, 7, 7]), examples_of(["d", "e", "f"], digests=[7, 1, 7])
     )
     assert (found.rows.tolist(), found.other_rows.tolist()) == ([0, 1], [0, 2])
 
 
-def test_without_digests_position_and_name_count():
+def test_without_digests_inputs_are_matched_by_position_and_name():
     one = examples_of(["a", "b", "a"], indices=[0, 1, 5], digests=[1, 2, 3])
     other = examples_of(["a", "a"], indices=[5, 1])
     found = match(one, other)
     assert (found.rows.tolist(), found.other_rows.tolist()) == ([2], [0])
 
 
-def test_results_of_other_inputs_are_refused():
+def test_results_without_common_inputs_are_rejected():
     with pytest.raises(InputsError) as raised:
         match(examples_of(["a"] * 5, digests=[1] * 5), examples_of(["b"], digests=[2]))
     assert str(raised.value) == (
@@ -94,7 +94,7 @@ def heatmaps(names, values, probabilities, **fields):
     return HeatmapResult(explained, np.float32(values), **fields)
 
 
-def test_heatmaps_are_subtracted_signed_input_by_input():
+def test_signed_heatmaps_are_subtracted_by_input():
     one = heatmaps(["a", "b"], [[[3, -1]], [[0, 2]]], [0.75, 0.5], digests=[1, 2], title="LayerCAM")
     other = heatmaps(["b", "c"], [[[1, 5]], [[9, 9]]], [0.25, 1.0], digests=[2, 3], title="LayerCAM")
     found = one.difference(other)
@@ -105,7 +105,7 @@ def test_heatmaps_are_subtracted_signed_input_by_input():
     assert (found.relu, found.title) == (False, "Difference of LayerCAM")
     assert found.metrics()["target_probability"] == pytest.approx(0.25)
     assert found.metrics()["inputs"] == 1
-    # Half of the positive heat of "b" lies on one position of two in either: its focus does not change.
+    # In both, half of the positive heat of "b" is at one position of two, so its focus does not change.
     assert found.metrics()["focus"] == 0
     assert found.table() == {
         "input": ["b"], "label": ["cat"], "target": ["cat"], "other_target": ["cat"], "predicted": ["cat"],
@@ -117,7 +117,7 @@ def test_heatmaps_are_subtracted_signed_input_by_input():
     ]
 
 
-def test_other_targets_are_told():
+def test_different_targets_give_a_warning():
     one = heatmaps(["a", "b"], np.zeros((2, 1, 2)), [0.5, 0.5], targets=[0, 1])
     other = heatmaps(["a", "b"], np.zeros((2, 1, 2)), [0.5, 0.5], targets=[0, 0])
     assert (
@@ -125,14 +125,14 @@ def test_other_targets_are_told():
     )
 
 
-def test_heatmaps_of_other_shapes_are_refused():
+def test_heatmaps_of_different_shapes_are_rejected():
     one = heatmaps(["a"], np.zeros((1, 7, 7)), [0.5])
     other = heatmaps(["a"], np.zeros((1, 14, 14)), [0.5], layer="early")
     with pytest.raises(InputsError, match="heatmaps of 7 × 7 at 'late' and of 14 × 14 at 'early' can't"):
         one.difference(other)
 
 
-def test_saliency_maps_are_subtracted_with_channels_and_signs():
+def test_saliency_maps_are_subtracted_with_channels_and_sign():
     maps = np.float32([[[[1, -2]]], [[[3, 4]]]])  # (2, 1, 1, 2)
     shown = examples_of(["a", "b"], digests=[1, 2])
     one = SaliencyResult(
@@ -162,8 +162,8 @@ def test_caricatures_are_compared_by_their_cosines():
         one.difference(replace(one, layers=("a", "b", "c")))
 
 
-def test_embeddings_are_subtracted_after_one_was_moved_onto_the_other():
-    """A square turned, mirrored, doubled and shifted is the same; one corner moved by (3, 0) is not."""
+def test_embeddings_are_subtracted_after_alignment():
+    """A square rotated, mirrored, doubled and shifted is the same; one corner moved by (3, 0) is not."""
     shown = examples(4, pictures=small_pictures(4))
     before = np.float32([[0, 0], [2, 0], [2, 2], [0, 2]])
     turned = 2 * before[:, ::-1] * np.float32([1, -1]) + np.float32([7, -3])
@@ -185,7 +185,7 @@ def test_embeddings_are_subtracted_after_one_was_moved_onto_the_other():
     np.testing.assert_allclose(found.distances[:, 0], np.float32([1, 1, 1, 3]) / np.sqrt(3.5), rtol=1e-5)
 
 
-def test_counts_are_subtracted_class_by_class_by_name():
+def test_counts_are_subtracted_by_class_name():
     one = from_predictions(["a", "a", "b"], ["a", "b", "b"], class_names=["a", "b"])
     other = from_predictions(["a", "a", "b", "b"], ["a", "a", "a", "b"], class_names=["b", "a"])
     found = one.difference(other)
@@ -203,7 +203,7 @@ def test_classes_without_names_are_matched_by_index():
     np.testing.assert_array_equal(one.difference(other).counts, [[1, -1], [0, 0]])
 
 
-def test_weights_and_several_labels_are_subtracted_too():
+def test_weights_and_several_labels_are_subtracted():
     one = from_predictions([0, 1], [0, 1], weights=[0.5, 2.0])
     other = from_predictions([0, 1], [1, 1], weights=[1.0, 1.0])
     np.testing.assert_array_equal(one.difference(other).weighted, [[0.5, -1.0], [0, 1.0]])
@@ -215,7 +215,7 @@ def test_weights_and_several_labels_are_subtracted_too():
     np.testing.assert_array_equal(counts[2], [[-1, 1], [-1, 1]])
 
 
-def test_other_classes_are_refused_by_name():
+def test_different_classes_are_rejected():
     one = from_predictions(["a", "b"], ["a", "b"], class_names=["a", "b"])
     other = from_predictions(["a", "c"], ["a", "c"], class_names=["a", "c", "d"])
     with pytest.raises(InputsError) as raised:
@@ -230,19 +230,19 @@ def test_other_classes_are_refused_by_name():
         several.difference(one)
 
 
-# --- drawn, by operator, saved -------------------------------------------------------------------------
+# --- drawing, operator, saving ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def pair():
-    """By method two results of twelve inputs."""
+    """By method, two results of twelve inputs."""
     shown = examples(12, pictures=small_pictures(12))
     again = examples(12, pictures=small_pictures(12), wrong=3)
     return {method: (result, results(again)[method]) for method, result in results(shown).items()}
 
 
 @pytest.mark.parametrize("method", ["gradcam", "saliency", "caricature", "umap", "confusion_matrix"])
-def test_differences_are_drawn_whole_and_into_axes(pair, method):
+def test_differences_are_drawn_as_figures_and_into_axes(pair, method):
     from matplotlib.figure import Figure
 
     found = pair[method][0].difference(pair[method][1])
@@ -289,10 +289,10 @@ def test_interpretations_are_subtracted_and_saved(pair, method, tmp_path):
     assert manifest["metrics"] == expected.metrics()
     with pytest.raises(InputsError, match="is a difference of two interpretations; load both, and subtract"):
         mlflow_interp.load(saved)
-    assert read_entries(tmp_path) == []  # the page of a folder is of one model
+    assert read_entries(tmp_path) == []  # a folder's page shows one model
 
 
-def test_warnings_of_a_difference_point_at_the_caller(pair, tmp_path):
+def test_warnings_of_a_difference_point_to_the_caller(pair, tmp_path):
     first, second = pair["gradcam"]
     explained = replace(first.explained, targets=1 - first.explained.targets)
     write(tmp_path / "a", "gradcam", replace(first, explained=explained), with_page=False)
@@ -303,7 +303,7 @@ def test_warnings_of_a_difference_point_at_the_caller(pair, tmp_path):
     assert caught[0].filename == __file__
 
 
-def test_other_kinds_can_not_be_subtracted(pair, tmp_path):
+def test_different_kinds_cannot_be_subtracted(pair, tmp_path):
     for method in ("gradcam", "umap"):
         write(tmp_path / method, method, pair[method][0], with_page=False)
     one, other = (mlflow_interp.load(tmp_path / method) for method in ("gradcam", "umap"))
@@ -313,8 +313,8 @@ def test_other_kinds_can_not_be_subtracted(pair, tmp_path):
         _ = one - 3
 
 
-def test_a_difference_of_selections_has_no_accuracy():
-    """A selection that prefers errors stays one when its inputs are matched with those of another."""
+def test_difference_of_selections_has_no_accuracy():
+    """A selection that prefers errors still does when its inputs are matched with those of another."""
     shown = examples(6, pictures=np.zeros((6, 8, 8, 3), np.uint8))
     selected = replace(shown, is_selection=True)
     assert examples_at(selected, np.array([4, 1])).is_selection

@@ -1,4 +1,4 @@
-"""Of many inputs the engine chooses some: figure, page and view of every kind show those."""
+"""If there are many inputs, figure, page and view of each kind show the selected ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = np.array([3, 70, 71, 499])
 
 
 def colours(count):
-    """(count, 8, 8, 3) uint8, every image of another colour."""
+    """(count, 8, 8, 3) uint8, each image in a different colour."""
     rows = np.arange(count)
     pixels = np.stack([rows % 256, rows // 256 * 100, 255 - rows % 256], axis=1).astype(np.uint8)
     return np.broadcast_to(pixels[:, np.newaxis, np.newaxis], (count, 8, 8, 3)).copy()
@@ -29,7 +29,7 @@ def colours(count):
 
 @pytest.fixture(scope="module")
 def every():
-    """By method a result of 500 inputs, of which four are shown."""
+    """By method, a result of 500 inputs, four of which are shown."""
     found = results(examples(COUNT, pictures=colours(COUNT)))
     chosen = replace(found["umap"].examples, images=colours(COUNT)[SHOWN], shown=SHOWN)
     explained = replace(found["gradcam"].explained, examples=chosen)
@@ -50,7 +50,7 @@ def data_of(page):
 
 
 @pytest.mark.parametrize("method", ["gradcam", "saliency", "caricature"])
-def test_figure_page_and_view_show_the_chosen_inputs_with_their_own_images(every, method):
+def test_figure_page_and_view_show_the_selected_inputs(every, method):
     result, kind = every[method], kind_of(method)
     names = [f"photograph {row}.jpg" for row in SHOWN]
     texts = texts_of(kind.draw(result))
@@ -65,13 +65,13 @@ def test_figure_page_and_view_show_the_chosen_inputs_with_their_own_images(every
     assert len({source for row in rows for _, source in row["tiles"]}) >= len(SHOWN)
 
 
-def test_the_map_on_the_page_of_a_run_holds_every_input_that_is_shown(every):
+def test_embedding_on_the_run_page_has_every_input_shown(every):
     view = kind_of("umap").view(every["umap"])
     assert [row["index"] for row in view.inputs] == SHOWN.tolist()
 
 
-def test_each_tile_is_of_its_own_input(every):
-    """The heat of row 70 lies on the image of row 70."""
+def test_each_tile_belongs_to_its_input(every):
+    """The heat of row 70 is drawn over the image of row 70."""
     tiles = kind_of("gradcam").make_tiles(every["gradcam"])
     assert tiles.rows == tuple(SHOWN)
     for row, (image, _) in zip(tiles.rows, tiles.pixels, strict=True):
@@ -79,14 +79,14 @@ def test_each_tile_is_of_its_own_input(every):
 
 
 @pytest.mark.parametrize("method", ["gradcam", "saliency", "caricature"])
-def test_64_inputs_and_fewer_are_all_shown(method):
+def test_up_to_64_inputs_are_all_shown(method):
     shown = examples(5, pictures=colours(5))
     result, kind = results(shown)[method], kind_of(method)
     assert not any(" of 5 inputs" in text for text in texts_of(kind.draw(result)))
     assert [each["name"] for each in data_of(kind.page(result))] == list(shown.names)
 
 
-def test_of_many_inputs_without_a_choice_the_first_are_shown():
+def test_without_a_selection_the_first_inputs_are_shown():
     shown = examples(70, pictures=colours(70))
     result = results(shown)["gradcam"]
     result = replace(
@@ -96,7 +96,7 @@ def test_of_many_inputs_without_a_choice_the_first_are_shown():
 
 
 @pytest.mark.parametrize("method", ["gradcam", "saliency", "caricature"])
-def test_tiles_are_made_once_for_figure_page_and_view(every, method, monkeypatch):
+def test_tiles_are_drawn_once_for_figure_page_and_view(every, method, monkeypatch):
     from mlflow_interp.report.files import draw_files
 
     made = []
@@ -111,7 +111,7 @@ def test_tiles_are_made_once_for_figure_page_and_view(every, method, monkeypatch
     assert len(made) == 1
 
 
-# --- one input in somebody's axes --------------------------------------------------------------------
+# --- one input in given axes -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["gradcam", "saliency", "caricature"])
@@ -135,7 +135,7 @@ def test_one_input_is_drawn_into_axes(every, method, panel):
         ("photograph 72.jpg", "no shown input 'photograph 72.jpg'; nearest: "),
     ],
 )
-def test_an_input_without_an_image_is_refused(every, panel, said):
+def test_input_without_an_image_is_rejected(every, panel, said):
     from matplotlib.figure import Figure
 
     with pytest.raises(OptionError, match=re.escape(said)):
@@ -154,10 +154,10 @@ def heatmap_of(values, **fields):
 SIGNED = [[[4, -8], [0, 4]], [[-1, -1], [-2, 0]]]
 
 
-def test_what_speaks_against_the_target_is_stored_and_not_drawn():
+def test_negative_evidence_is_stored_but_not_drawn():
     signed, positive = heatmap_of(SIGNED), heatmap_of(np.maximum(SIGNED, 0))
     assert signed.arrays()["heatmaps"].min() == -8
-    # Half of the positive heat, 4 of 8, lies on one position of four; the second map has none.
+    # Half of the positive heat, 4 of 8, is at one position of four; the second map has none.
     assert signed.table()["focus"] == pytest.approx([0.25, np.nan], nan_ok=True)
     assert signed.metrics() == positive.metrics()
     assert signed.metrics()["empty_heatmaps"] == 1
@@ -168,18 +168,18 @@ def test_what_speaks_against_the_target_is_stored_and_not_drawn():
     assert kind.page(signed) == kind.page(positive)
 
 
-def test_a_method_without_a_relu_shows_both_signs():
+def test_method_without_a_relu_shows_both_signs():
     result = heatmap_of([[[8, -8], [0, 0]], [[-1, -1], [-2, 0]]], relu=False, title="Occlusion")
-    # Half of the absolute heat, 8 of 16, lies on one position of four; of the second map 2 of 4.
+    # Half of the absolute heat, 8 of 16, is at one position of four; of the second map at 2 of 4.
     assert result.table()["focus"] == pytest.approx([0.25, 0.25])
     assert result.metrics()["empty_heatmaps"] == 0
     _, heat = kind_of("gradcam").make_tiles(result, opacity=1.0).pixels[0]
-    assert heat[0, 0, 0] > heat[0, 0, 2]  # top left speaks for the class: red
-    assert heat[0, -1, 2] > heat[0, -1, 0]  # top right against it: blue
+    assert heat[0, 0, 0] > heat[0, 0, 2]  # top left supports the class: red
+    assert heat[0, -1, 2] > heat[0, -1, 0]  # top right opposes it: blue
     assert "Occlusion at late" in texts_of(kind_of("gradcam").draw(result))
 
 
-def test_every_method_has_its_own_title():
+def test_every_method_has_its_title():
     result, kind = heatmap_of(SIGNED, title="LayerCAM"), kind_of("gradcam")
     assert "LayerCAM at late" in texts_of(kind.draw(result))
     assert "<h1>LayerCAM at late</h1>" in kind.page(result)

@@ -1,4 +1,4 @@
-"""HiResCAM and LayerCAM against answers known without them."""
+"""HiResCAM and LayerCAM compared with independent results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ layers = keras.layers
 
 
 def features_and_gradients(model, layer, inputs, targets):
-    """The feature map of a Sequential model's layer and the gradient of each target's logit."""
+    """The feature map of a layer of a Sequential model, and the gradient of each target's logit."""
     position = [each.name for each in model.layers].index(layer)
     features = tf.constant(inputs)
     for each in model.layers[: position + 1]:
@@ -37,7 +37,7 @@ PAPERS = {
 
 @pytest.mark.parametrize("layer", ["first", "second"])
 @pytest.mark.parametrize("name", PAPERS)
-def test_equals_the_paper_written_out(tiny_cnn, pixels, batch_of, name, layer):
+def test_equals_the_formula_of_the_paper(tiny_cnn, pixels, batch_of, name, layer):
     method, formula = PAPERS[name]
     targets = [0, 1, 2, 1, 0]
     result = method(tiny_cnn, batch_of(tiny_cnn, pixels), layer=layer, target=targets)
@@ -62,7 +62,7 @@ def one_convolution(kernel):
     return model
 
 
-def test_hirescam_sums_to_the_logit_less_its_bias_where_the_rest_is_linear(batch_of):
+def test_hirescam_sums_to_the_logit_minus_bias_with_a_linear_head(batch_of):
     kernel = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
     inputs = np.random.default_rng(1).normal(size=(3, 2, 2, 1)).astype(np.float32)
     model = one_convolution(kernel)
@@ -70,8 +70,8 @@ def test_hirescam_sums_to_the_logit_less_its_bias_where_the_rest_is_linear(batch
     np.testing.assert_allclose(result.heatmaps.sum(axis=(1, 2)), result.explained.scores - 0.25, atol=1e-5)
 
 
-def test_a_position_without_weight_is_zero_in_hirescam_and_not_in_gradcam(batch_of):
-    """The failure of Grad-CAM that HiResCAM was made for: the head reads the first position only."""
+def test_position_without_weight_is_zero_in_hirescam_but_not_in_gradcam(batch_of):
+    """The failure of Grad-CAM that motivated HiResCAM: the head depends on the first position only."""
     kernel = np.zeros((8, 2), np.float32)
     kernel[:2, 0] = [1.0, 1.0]
     inputs = np.ones((1, 2, 2, 1), np.float32)
@@ -82,8 +82,8 @@ def test_a_position_without_weight_is_zero_in_hirescam_and_not_in_gradcam(batch_
     np.testing.assert_allclose(gradcam(model, batch, target=0).heatmaps[0], np.full((2, 2), 0.75), atol=1e-6)
 
 
-def test_layercam_leaves_out_what_speaks_against_the_class(batch_of):
-    """Weights 1 and -1 on channels 1 and 2 times the input: only the first channel counts."""
+def test_layercam_ignores_negative_gradients(batch_of):
+    """Weights 1 and -1 on channels 1 and 2 times the input: only the first channel contributes."""
     kernel = np.zeros((8, 2), np.float32)
     kernel[0::2, 0] = 1.0
     kernel[1::2, 0] = -1.0
@@ -96,8 +96,8 @@ def test_layercam_leaves_out_what_speaks_against_the_class(batch_of):
     )
 
 
-def test_on_global_average_pooling_hirescam_is_gradcam(tiny_cnn, pixels, batch_of):
-    """There the gradient is the same at every position, and its mean is itself."""
+def test_hirescam_equals_gradcam_with_global_average_pooling(tiny_cnn, pixels, batch_of):
+    """There, the gradient is equal at all positions and equals its mean."""
     batch = batch_of(tiny_cnn, pixels)
     np.testing.assert_allclose(
         hirescam(tiny_cnn, batch).heatmaps, gradcam(tiny_cnn, batch).heatmaps, atol=1e-6

@@ -1,4 +1,4 @@
-"""Caricatures climb, repeat, stand alone, and refuse what they can't draw."""
+"""Caricatures: the objective increases, results are reproducible and independent, errors are clear."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def drawings():
-    """Three pictures with something in them: a disc, a bar, a ramp."""
+    """Three simple images: a disc, a bar, a ramp."""
     down, across = np.mgrid[:24, :20]
     disc = ((down - 12) ** 2 + (across - 10) ** 2 < 36) * 200
     bar = ((across > 6) & (across < 12)) * 180
@@ -41,8 +41,8 @@ def drawings():
     return pixels.astype(np.uint8)
 
 
-def test_it_grows_like_its_input(network, drawings, batch_of):
-    """More steps, a better objective, measured under turns and shifts the ascent has not seen."""
+def test_objective_increases_with_steps(network, drawings, batch_of):
+    """More steps give a better objective, measured on rotated and shifted views not used in optimisation."""
     few, many = (
         caricature(network, batch_of(network, drawings), layers="first", ascent_steps=steps, tolerance=0)
         for steps in (2, 64)
@@ -56,7 +56,7 @@ def test_it_grows_like_its_input(network, drawings, batch_of):
     assert many.curves[..., -1].mean() > many.curves[..., 0].mean()
 
 
-def test_images_are_pictures_of_the_inputs_size_for_each_layer(network, drawings, batch_of):
+def test_images_have_the_size_of_the_input_for_each_layer(network, drawings, batch_of):
     result = caricature(network, batch_of(network, drawings), layers=["first", "second"], ascent_steps=8)
     assert result.images.shape == (3, 2, 24, 20, 3)
     assert result.layers == ("first", "second")
@@ -64,14 +64,14 @@ def test_images_are_pictures_of_the_inputs_size_for_each_layer(network, drawings
     assert result.steps_taken.tolist() == [[8, 8]] * 3
 
 
-def test_alone_it_is_what_it_is_among_others(network, drawings, batch_of):
-    """Noise and views are drawn for each input by itself, so its company makes no difference."""
+def test_result_does_not_depend_on_other_inputs(network, drawings, batch_of):
+    """Noise and views are drawn separately for each input, so other inputs make no difference."""
     together = caricature(network, batch_of(network, drawings), layers="second", ascent_steps=8)
     alone = caricature(network, batch_of(network, drawings[:1]), layers="second", ascent_steps=8)
     np.testing.assert_allclose(alone.images[0], together.images[0], atol=2e-3)
 
 
-def test_baselines_compare_with_all_other_inputs_whatever_the_batch_size(network, drawings, batch_of):
+def test_baselines_do_not_depend_on_batch_size(network, drawings, batch_of):
     features = keras.Model(network.inputs, network.get_layer("second").output)
     rows = features.predict(drawings.astype(np.float32), verbose=0).reshape(3, -1)
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -82,7 +82,7 @@ def test_baselines_compare_with_all_other_inputs_whatever_the_batch_size(network
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_baseline_of_a_single_input_is_itself_upside_down(network, drawings, batch_of):
+def test_baseline_of_a_single_input_is_itself_upside_down(network, drawings, batch_of):
     features = keras.Model(network.inputs, network.get_layer("second").output)
     pair = np.concatenate([drawings[:1], drawings[:1, ::-1]]).astype(np.float32)
     first, second = features.predict(pair, verbose=0).reshape(2, -1)
@@ -93,7 +93,7 @@ def test_the_baseline_of_a_single_input_is_itself_upside_down(network, drawings,
     np.testing.assert_allclose(found, [[expected]], atol=1e-5)
 
 
-def test_the_same_seed_draws_the_same_and_another_another(network, drawings, batch_of):
+def test_result_is_determined_by_the_seed(network, drawings, batch_of):
     first, same, other = (
         caricature(network, batch_of(network, drawings[:1]), layers="first", ascent_steps=8, seed=seed).images
         for seed in (0, 0, 1)
@@ -107,7 +107,7 @@ def test_the_same_seed_draws_the_same_and_another_another(network, drawings, bat
     [{"parametrization": "pixel"}, {"colours": "true"}, {"value_range": "clip"}, {"cosine_power": 0.0}],
     ids=str,
 )
-def test_every_way_of_writing_an_image_down_climbs(network, drawings, batch_of, options):
+def test_objective_increases_with_every_parametrisation(network, drawings, batch_of, options):
     few, many = (
         caricature(
             network,
@@ -123,8 +123,8 @@ def test_every_way_of_writing_an_image_down_climbs(network, drawings, batch_of, 
 
 
 @pytest.mark.parametrize(("preprocess", "channel"), [("vgg16", 0), ("-1..1", 2)])
-def test_grey_images_are_drawn_in_the_models_order_of_channels(batch_of, preprocess, channel):
-    """The layer sees the model's last channel alone: red where the model takes blue first."""
+def test_grey_images_use_the_channel_order_of_the_model(batch_of, preprocess, channel):
+    """The layer depends on the model's last channel only: red if the model takes BGR."""
     model = keras.Sequential(
         [
             keras.Input((12, 10, 3)),
@@ -148,7 +148,7 @@ def last_channel(shape, dtype=None):
 
 
 @pytest.mark.parametrize("shape", [(13, 17, 1), (15, 11, 3)])
-def test_grey_and_odd_sizes(batch_of, shape):
+def test_grey_images_and_odd_sizes(batch_of, shape):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -172,7 +172,7 @@ def test_nested_layers_are_found(network, drawings, batch_of):
     np.testing.assert_allclose(nested.images, flat.images, atol=1e-4)
 
 
-def test_an_ascent_that_gains_nothing_stops_and_says_so(network, drawings, batch_of):
+def test_ascent_without_progress_stops_with_a_warning(network, drawings, batch_of):
     result = caricature(
         network, batch_of(network, drawings[:1]), layers="first", ascent_steps=400, tolerance=0.5
     )
@@ -181,7 +181,7 @@ def test_an_ascent_that_gains_nothing_stops_and_says_so(network, drawings, batch
     assert result.table()["stopped"] == ["converged"]
 
 
-def test_growth_can_be_followed(network, drawings, batch_of):
+def test_progress_is_recorded(network, drawings, batch_of):
     result = caricature(
         network,
         batch_of(network, drawings),
@@ -216,12 +216,12 @@ def test_growth_can_be_followed(network, drawings, batch_of):
         ({"layers": "frist"}, "no layer 'frist'.*nearest: first"),
     ],
 )
-def test_bad_options_say_what_to_do(network, drawings, batch_of, options, message):
+def test_invalid_options_are_rejected(network, drawings, batch_of, options, message):
     with pytest.raises(OptionError, match=message):
         caricature(network, batch_of(network, drawings), **options)
 
 
-def test_inputs_that_are_no_pictures_are_refused(batch_of):
+def test_inputs_that_are_not_images_are_rejected(batch_of):
     model = keras.Sequential(
         [keras.Input((9,)), layers.Dense(3, activation="relu", name="hidden"), layers.Dense(2)]
     )

@@ -1,4 +1,4 @@
-"""The confusion matrix of models and of predictions at hand."""
+"""The confusion matrix of models and of given predictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ layers = keras.layers
 
 
 def passing(columns, activation):
-    """A model that gives what it is fed, through an activation."""
+    """A model that returns its input, through an activation."""
     model = keras.Sequential([keras.Input((columns,)), layers.Dense(columns, use_bias=False)])
     model.layers[0].set_weights([np.eye(columns)])
     model.add(layers.Activation(activation))
@@ -44,7 +44,7 @@ def test_counts_what_the_model_predicts(digits, batch_of):
     assert result.metrics()["accuracy"] == pytest.approx((said == labels).mean())
 
 
-def test_chunks_make_no_difference(digits, batch_of):
+def test_counts_do_not_depend_on_chunks(digits, batch_of):
     model, pixels, labels = digits
     all_at_once, chunked = (
         confusion_matrix(model, batch_of(model, pixels, labels=labels, batch_size=size)) for size in (600, 11)
@@ -55,7 +55,7 @@ def test_chunks_make_no_difference(digits, batch_of):
     np.testing.assert_array_equal(all_at_once.thumbnails, chunked.thumbnails)
 
 
-def test_mistakes_are_kept_the_most_confident_first(digits, batch_of):
+def test_errors_are_kept_in_order_of_confidence(digits, batch_of):
     model, pixels, labels = digits
     result = confusion_matrix(model, batch_of(model, pixels, labels=labels))
     examples = result.examples
@@ -75,7 +75,7 @@ def off_diagonal(counts):
     return counts[~np.eye(len(counts), dtype=bool)].tolist()
 
 
-def test_however_many_mistakes_few_are_kept():
+def test_number_of_errors_kept_is_limited():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 40, 20_000)
     probabilities = rng.dirichlet(np.ones(40), 20_000)
@@ -85,8 +85,8 @@ def test_however_many_mistakes_few_are_kept():
     assert times.max() <= MOST_OF_A_PAIR
 
 
-def test_the_worst_pair_is_shown_though_others_are_surer():
-    """4,000 rare mistakes that are sure, one each, and 50 unsure ones of the same pair."""
+def test_most_confused_pair_is_shown_despite_more_confident_others():
+    """4,000 rare but confident errors, one of each pair, and 50 uncertain ones of the same pair."""
     rare = 4000
     labels = np.concatenate([np.arange(rare) % 100, np.zeros(50, int)])
     found = np.concatenate([(np.arange(rare) // 100 + np.arange(rare) % 100 + 2) % 100, np.ones(50, int)])
@@ -109,7 +109,7 @@ def test_binary_head_and_threshold(batch_of, threshold):
     assert result.head == "binary"
 
 
-def test_labels_may_be_indices_rows_or_names(batch_of):
+def test_labels_can_be_indices_rows_or_names(batch_of):
     model, inputs = passing(3, "softmax"), rows_for([0, 1, 2, 1], 3)
     kinds = ([0, 1, 1, 1], np.eye(3)[[0, 1, 1, 1]], ["ant", "bee", "bee", "bee"])
     for labels in kinds:
@@ -119,7 +119,7 @@ def test_labels_may_be_indices_rows_or_names(batch_of):
         assert result.names == ("ant", "bee", "cat")
 
 
-def test_several_labels(batch_of):
+def test_several_labels_per_input(batch_of):
     model = passing(3, "sigmoid")
     inputs = np.array([[4, -4, 4], [4, 4, -4], [-4, -4, -4]], np.float32)
     labels = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]])
@@ -134,13 +134,13 @@ def test_several_labels(batch_of):
     ]  # fmt: skip
 
 
-def test_sigmoid_outputs_with_class_indices_choose_one(batch_of):
+def test_sigmoid_outputs_with_class_indices_predict_one_class(batch_of):
     model = passing(3, "sigmoid")
     result = confusion_matrix(model, batch_of(model, rows_for([0, 1, 2], 3), labels=[0, 1, 1]))
     assert result.counts.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
 
 
-def test_weights_of_a_dataset_and_as_option(batch_of, tmp_path):
+def test_weights_from_a_dataset_and_as_an_option(batch_of, tmp_path):
     model, inputs = passing(2, "softmax"), rows_for([0, 1, 1, 0], 2)
     labels, weights = np.array([0, 0, 1, 1]), np.array([1.0, 0.5, 2.0, 0.25])
     dataset = tf.data.Dataset.from_tensor_slices((inputs, labels, weights)).batch(3)
@@ -168,7 +168,7 @@ def test_inputs_without_label_are_left_out_and_counted(batch_of):
     assert batch.count == 3
 
 
-def test_one_class_only_is_said(batch_of):
+def test_single_class_gives_a_warning(batch_of):
     model = passing(2, "softmax")
     result = confusion_matrix(model, batch_of(model, rows_for([0, 0], 2), labels=[0, 0]))
     assert "all labels are of one class" in result.warnings()[0]
@@ -185,9 +185,9 @@ PREDICTIONS = {
 
 
 @pytest.mark.parametrize("kind", PREDICTIONS)
-def test_predictions_at_hand_need_no_model(batch_of, kind):
+def test_given_predictions_need_no_model(batch_of, kind):
     model = passing(3, "softmax")
-    model.call = None  # would fail where it is run
+    model.call = None  # would fail if it were run
     batch = batch_of(
         model,
         np.zeros((4, 3), np.float32),
@@ -201,7 +201,7 @@ def test_predictions_at_hand_need_no_model(batch_of, kind):
     json.dumps(result.resolved)
 
 
-def test_predictions_out_of_files(batch_of, tmp_path):
+def test_predictions_from_files(batch_of, tmp_path):
     model = passing(3, "softmax")
     batch = batch_of(model, np.zeros((3, 3), np.float32), labels=[0, 1, 1])
     np.save(tmp_path / "a.npy", np.eye(3)[[0, 1, 2]])
@@ -219,13 +219,13 @@ def test_binary_predictions_are_probabilities_of_class_1():
         assert from_predictions([0, 0, 1], given, threshold=0.65).counts.tolist() == [[2, 0], [0, 1]]
 
 
-def test_classes_absent_from_the_data_are_shown():
+def test_classes_without_inputs_are_shown():
     result = from_predictions(["b", "b"], ["b", "c"], class_names=["a", "b", "c"])
     assert result.counts.tolist() == [[0, 0, 0], [0, 1, 1], [0, 0, 0]]
     assert result.table()["class"] == ["a", "b", "c"]
 
 
-def test_equal_names_stay_apart_and_formulas_are_text():
+def test_equal_names_are_distinguished_and_formulas_are_text():
     names = ["crane", "crane", '=HYPERLINK("http://a")']
     result = from_predictions([0, 1, 2], [0, 0, 2], class_names=names)
     assert result.names[:2] == ("crane (0)", "crane (1)")
@@ -284,13 +284,13 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("given", "options", "error", "says"), REFUSED, ids=[each[3][:30] for each in REFUSED]
 )
-def test_what_does_not_fit_is_refused(batch_of, given, options, error, says):
+def test_unsuitable_labels_and_weights_are_rejected(batch_of, given, options, error, says):
     model = passing(3, "softmax")
     with pytest.raises(error, match=says):
         confusion_matrix(model, batch_of(model, rows_for([0, 1, 2], 3), **given), **options)
 
 
-def test_without_labels_nothing_is_read(batch_of):
+def test_missing_labels_are_reported_before_reading(batch_of):
     model = passing(3, "softmax")
     batch = batch_of(model, rows_for([0], 3))
     batch.read = None
@@ -298,7 +298,7 @@ def test_without_labels_nothing_is_read(batch_of):
         confusion_matrix(model, batch)
 
 
-def test_models_that_predict_no_class_are_refused(batch_of):
+def test_models_without_classes_are_rejected(batch_of):
     one = passing(1, "linear")
     with pytest.raises(ModelError, match="gives values, not classes"):
         confusion_matrix(one, batch_of(one, np.zeros((2, 1), np.float32), labels=[0, 1]))
@@ -322,19 +322,19 @@ def test_models_that_predict_no_class_are_refused(batch_of):
         ([[1, 1], [0, 1]], [[2.0, -1], [0.5, 3]], {}, "apply a sigmoid"),
     ],
 )
-def test_predictions_that_do_not_fit_are_refused(labels, predictions, options, says):
+def test_unsuitable_predictions_are_rejected(labels, predictions, options, says):
     with pytest.raises(InputsError, match=says):
         from_predictions(labels, predictions, **options)
 
 
-def test_with_max_inputs_predictions_stand_for_all_inputs(batch_of):
+def test_max_inputs_accepts_predictions_for_all_inputs(batch_of):
     model = passing(2, "softmax")
     batch = batch_of(model, rows_for([0] * 6, 2), labels=[0, 1, 0, 1, 0, 1], max_inputs=2)
     result = confusion_matrix(model, batch, predictions=[0, 1, 0, 1, 0, 1])
     assert result.counts.tolist() == [[1, 0], [0, 1]]
 
 
-def test_too_many_predictions_for_a_dataset_of_unknown_length(batch_of):
+def test_too_many_predictions_for_a_dataset_are_rejected(batch_of):
     model = passing(2, "softmax")
     dataset = tf.data.Dataset.from_tensor_slices((rows_for([0, 1, 0], 2), [0, 1, 1])).filter(lambda *_: True)
     batch = batch_of(model, dataset.batch(2))
@@ -346,7 +346,7 @@ def test_too_many_predictions_for_a_dataset_of_unknown_length(batch_of):
         confusion_matrix(model, batch, predictions=[0, 1])
 
 
-def test_chunks_can_be_cut_with_labels_and_weights():
+def test_chunks_are_split_with_labels_and_weights():
     from mlflow_interp.core.chunk import some, split
 
     rows = np.arange(5)

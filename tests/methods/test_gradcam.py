@@ -1,4 +1,4 @@
-"""Grad-CAM against answers known without it."""
+"""Grad-CAM compared with independent results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ layers = keras.layers
 
 
 def by_hand(model, layer, inputs, target):
-    """Grad-CAM of a Sequential model as the paper writes it but for the ReLU, input by input, in NumPy."""
+    """Grad-CAM of a Sequential model by the formula of the paper, without the ReLU, in NumPy."""
     maps = []
     position = [each.name for each in model.layers].index(layer)
     for row, wanted in zip(inputs[:, np.newaxis], target, strict=True):
@@ -36,7 +36,7 @@ def by_hand(model, layer, inputs, target):
 
 
 @pytest.mark.parametrize("layer", ["first", "second"])
-def test_equals_the_paper_written_out(tiny_cnn, pixels, batch_of, layer):
+def test_equals_the_formula_of_the_paper(tiny_cnn, pixels, batch_of, layer):
     target = [0, 1, 2, 1, 0]
     result = gradcam(tiny_cnn, batch_of(tiny_cnn, pixels), layer=layer, target=target)
     np.testing.assert_allclose(result.heatmaps, by_hand(tiny_cnn, layer, pixels, target), atol=1e-6)
@@ -45,7 +45,7 @@ def test_equals_the_paper_written_out(tiny_cnn, pixels, batch_of, layer):
 
 
 def test_one_pixel_by_hand(batch_of):
-    """Feature maps 1 and 2 times the input, head weights 3 and -1 over 4 places: (3·1 - 1·2)/4 = 1/4."""
+    """Feature maps 1 and 2 times the input, head weights 3 and -1 over 4 positions: (3·1 - 1·2)/4 = 1/4."""
     model = keras.Sequential(
         [
             keras.Input((2, 2, 1)),
@@ -59,12 +59,12 @@ def test_one_pixel_by_hand(batch_of):
     inputs = np.array([[[[4.0], [0.0]], [[-4.0], [8.0]]]], np.float32)
     result = gradcam(model, batch_of(model, inputs), target=0)
     np.testing.assert_allclose(result.heatmaps[0], [[1, 0], [-1, 2]], atol=1e-6)
-    # Class activation mapping: where nothing is cut, the map sums to the logit less its bias.
+    # Class activation mapping: without the ReLU, the map sums to the logit minus its bias.
     np.testing.assert_allclose(result.explained.scores, [0.5 + (3 - 2) * 2.0], atol=1e-6)
 
 
-def test_sum_of_the_map_is_the_logit_less_its_bias(batch_of):
-    """On global average pooling and a dense head, Grad-CAM is CAM over the number of places."""
+def test_map_sums_to_the_logit_minus_bias(batch_of):
+    """With global average pooling and a dense head, Grad-CAM is CAM over the number of positions."""
     model = keras.Sequential(
         [
             keras.Input((6, 6, 2)),
@@ -80,8 +80,8 @@ def test_sum_of_the_map_is_the_logit_less_its_bias(batch_of):
     np.testing.assert_allclose(result.heatmaps.sum(axis=(1, 2)), result.explained.scores + 0.2, atol=1e-5)
 
 
-def test_logits_even_where_the_model_is_sure(batch_of):
-    """At p = 1 the softmax has no gradient left; the map must be that of the same model without it."""
+def test_logits_are_used_for_confident_predictions(batch_of):
+    """At p = 1, the gradient of the softmax vanishes; the map must be that of the model without it."""
     inputs = np.random.default_rng(5).random((2, 6, 6, 1), dtype=np.float32)
     maps = []
     for activation in ("softmax", None):
@@ -103,7 +103,7 @@ def test_logits_even_where_the_model_is_sure(batch_of):
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-7)
 
 
-def test_a_batch_is_its_inputs_one_by_one(tiny_cnn, pixels, batch_of):
+def test_batch_equals_single_inputs(tiny_cnn, pixels, batch_of):
     together = gradcam(tiny_cnn, batch_of(tiny_cnn, pixels)).heatmaps
     chunked = gradcam(tiny_cnn, batch_of(tiny_cnn, pixels, batch_size=2)).heatmaps
     alone = [gradcam(tiny_cnn, batch_of(tiny_cnn, row[np.newaxis])).heatmaps[0] for row in pixels]
@@ -112,7 +112,7 @@ def test_a_batch_is_its_inputs_one_by_one(tiny_cnn, pixels, batch_of):
 
 
 def test_scales_with_the_head(tiny_cnn, pixels, batch_of):
-    """Twice the head's weights, twice the map: Grad-CAM is linear in the gradient."""
+    """Twice the weights of the head give twice the map: Grad-CAM is linear in the gradient."""
     once = gradcam(tiny_cnn, batch_of(tiny_cnn, pixels), target=1).heatmaps
     kernel, bias = tiny_cnn.layers[-1].get_weights()
     tiny_cnn.layers[-1].set_weights([2 * kernel, bias])
@@ -121,7 +121,7 @@ def test_scales_with_the_head(tiny_cnn, pixels, batch_of):
     )
 
 
-def test_binary_head_explains_both_sides(batch_of):
+def test_binary_head_explains_both_classes(batch_of):
     model = keras.Sequential(
         [
             keras.Input((6, 6, 1)),
@@ -146,7 +146,7 @@ def test_binary_head_explains_both_sides(batch_of):
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-def test_a_nested_model_is_the_flat_one(tiny_cnn, pixels, batch_of, depth):
+def test_nested_model_equals_the_flat_model(tiny_cnn, pixels, batch_of, depth):
     flat = gradcam(tiny_cnn, batch_of(tiny_cnn, pixels))
     inputs = keras.Input((8, 8, 3))
     body = keras.Sequential([keras.Input((8, 8, 3)), *tiny_cnn.layers[:2]], name="body")
@@ -159,7 +159,7 @@ def test_a_nested_model_is_the_flat_one(tiny_cnn, pixels, batch_of, depth):
     np.testing.assert_allclose(nested.heatmaps, flat.heatmaps, atol=1e-6)
 
 
-def test_a_subclassed_model_is_the_flat_one(tiny_cnn, pixels, batch_of):
+def test_subclassed_model_equals_the_flat_model(tiny_cnn, pixels, batch_of):
     class Subclassed(keras.Model):
         def __init__(self):
             super().__init__()
@@ -177,8 +177,8 @@ def test_a_subclassed_model_is_the_flat_one(tiny_cnn, pixels, batch_of):
     np.testing.assert_allclose(subclassed.heatmaps, flat.heatmaps, atol=1e-6)
 
 
-def test_channels_first_is_channels_last_transposed(batch_of):
-    """Where the processor can't convolve channels first, which Keras itself then can't either, it is said."""
+def test_channels_first_equals_channels_last(batch_of):
+    """If neither the processor nor Keras supports channels first, the error says so."""
     inputs = np.random.default_rng(4).random((2, 3, 9, 7), dtype=np.float32)
 
     def build(data_format):
@@ -206,7 +206,7 @@ def test_channels_first_is_channels_last_transposed(batch_of):
     np.testing.assert_allclose(found.heatmaps, expected.heatmaps, atol=1e-6)
 
 
-def test_shared_layer_is_looked_at_where_it_was_used_last(batch_of):
+def test_shared_layer_is_explained_at_its_last_run(batch_of):
     conv = layers.Conv2D(2, 3, padding="same", activation="relu", name="shared")
     inputs = keras.Input((6, 6, 2))
     pooled = layers.GlobalAveragePooling2D()(conv(conv(inputs)))
@@ -218,13 +218,13 @@ def test_shared_layer_is_looked_at_where_it_was_used_last(batch_of):
     np.testing.assert_allclose(result.heatmaps, twice @ weights, atol=1e-6)
 
 
-def test_focus_counts_the_places_that_hold_half_the_heat():
+def test_focus_is_the_share_of_positions_with_half_of_the_heat():
     spot, flat, empty = np.zeros((4, 4)), np.ones((4, 4)), np.zeros((4, 4))
     spot[1, 2] = 5
     np.testing.assert_allclose(focus(np.stack([spot, flat, empty])), [1 / 16, 0.5, np.nan])
 
 
-def test_metrics_and_table_count_right_answers(tiny_cnn, pixels, batch_of):
+def test_metrics_and_table_count_correct_predictions(tiny_cnn, pixels, batch_of):
     predicted = tiny_cnn.predict(pixels, verbose=0).argmax(axis=1)
     labels = predicted.copy()
     labels[0] = (labels[0] + 1) % 3
@@ -250,18 +250,18 @@ def test_metrics_and_table_count_right_answers(tiny_cnn, pixels, batch_of):
         ({"target": [0, 1]}, r"has 2 classes for 5 inputs"),
     ],
 )
-def test_bad_options_say_what_to_do(tiny_cnn, pixels, batch_of, options, message):
+def test_invalid_options_are_rejected(tiny_cnn, pixels, batch_of, options, message):
     with pytest.raises(OptionError, match=message):
         gradcam(tiny_cnn, batch_of(tiny_cnn, pixels), **options)
 
 
-def test_a_model_without_space_is_refused(batch_of):
+def test_model_without_feature_maps_is_rejected(batch_of):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2, activation="softmax")])
     with pytest.raises(ModelError, match="no layer with a spatial feature map"):
         gradcam(model, batch_of(model, np.zeros((1, 4), np.float32)))
 
 
-def test_a_layer_beside_the_way_to_the_score_is_refused(batch_of):
+def test_layer_that_does_not_affect_the_score_is_rejected(batch_of):
     inputs = keras.Input((6, 6, 1))
     main = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3, name="main")(inputs))
     aside = layers.Conv2D(2, 3, name="aside")(inputs)

@@ -1,4 +1,4 @@
-"""Layers that run several times: a map of every frame and every input, the last run of a sequence."""
+"""Layers that run several times: a map for every frame and input; the last run of a sequence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def encoder():
 
 @pytest.fixture(scope="module")
 def video_model(encoder):
-    """An encoder applied to each frame, and a recurrent layer over what it gives."""
+    """An encoder applied to each frame, and a recurrent layer over its outputs."""
     keras.utils.set_random_seed(1)
     return keras.Sequential(
         [
@@ -54,7 +54,7 @@ def video_model(encoder):
 
 
 def maps_by_hand(encoder, model, videos, targets):
-    """Grad-CAM of each frame but for the ReLU: its own feature map, weighted by its own mean gradients."""
+    """Grad-CAM of each frame, without the ReLU: its feature map, weighted by its mean gradients."""
     maps = []
     lstm, head = model.get_layer("lstm"), model.get_layer("head")
     for video, target in zip(videos, targets, strict=True):
@@ -79,7 +79,7 @@ def maps_by_hand(encoder, model, videos, targets):
     return np.array(maps)
 
 
-def test_every_frame_has_the_map_that_it_has_by_hand(encoder, video_model, batch_of):
+def test_every_frame_has_its_heatmap(encoder, video_model, batch_of):
     result = gradcam(video_model, batch_of(video_model, VIDEOS))
     assert result.layer == "td/encoder/c2"
     assert [run.frame for run in result.runs] == [0, 1, 2, 3]
@@ -92,7 +92,7 @@ def test_every_frame_has_the_map_that_it_has_by_hand(encoder, video_model, batch
 @pytest.mark.parametrize(
     ("runs", "frames"), [("all", [0, 1, 2, 3]), ("2", [2]), (1, [1]), ([0, 3], [0, 3]), ("-1", [3])]
 )
-def test_runs_can_be_named(video_model, batch_of, runs, frames):
+def test_runs_can_be_selected(video_model, batch_of, runs, frames):
     every = gradcam(video_model, batch_of(video_model, VIDEOS), target=1).heatmaps
     some = gradcam(video_model, batch_of(video_model, VIDEOS), target=1, runs=runs)
     assert [run.frame for run in some.runs] == frames
@@ -100,14 +100,14 @@ def test_runs_can_be_named(video_model, batch_of, runs, frames):
     np.testing.assert_allclose(some.heatmaps, expected, atol=1e-7)
 
 
-def test_what_is_found_does_not_depend_on_the_batch_size(video_model, batch_of):
+def test_result_does_not_depend_on_batch_size(video_model, batch_of):
     results = [
         layercam(video_model, batch_of(video_model, VIDEOS, batch_size=size)).heatmaps for size in (1, 3)
     ]
     np.testing.assert_allclose(*results, atol=1e-7)
 
 
-def test_a_layer_that_is_applied_to_each_frame_has_the_maps_of_the_layer_inside(batch_of):
+def test_time_distributed_layer_has_the_maps_of_its_inner_layer(batch_of):
     keras.utils.set_random_seed(2)
     model = keras.Sequential(
         [
@@ -133,7 +133,7 @@ def activations(model, inputs, options):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "flatten"])
-def test_umap_takes_every_frame(encoder, video_model, pooling):
+def test_umap_pools_every_frame(encoder, video_model, pooling):
     path = "td/encoder/c2"
     found = activations(video_model, VIDEOS, ActivationOptions([path], None, pooling))[path]
     inner = keras.Model(encoder.inputs, encoder.get_layer("c2").output)
@@ -160,7 +160,7 @@ def test_umap_records_the_runs(video_model, batch_of):
 
 @pytest.fixture(scope="module")
 def siamese():
-    """A shared encoder of two images: the score is 3 times the left one's mean less the right one's."""
+    """A shared encoder of two images: the score is 3 times the left mean minus the right mean."""
     left, right = keras.Input((12, 12, 3), name="left"), keras.Input((12, 12, 3), name="right")
     features = layers.Conv2D(1, 1, use_bias=False, name="conv")
     pool = layers.GlobalAveragePooling2D()
@@ -172,8 +172,8 @@ def siamese():
 
 
 @pytest.mark.parametrize("form", [dict, tuple])
-def test_every_input_of_a_shared_encoder_has_its_own_map(siamese, batch_of, form):
-    """The gradient by each position is 3/144 and -1/144, the feature map the sum of the channels."""
+def test_every_input_of_a_shared_encoder_has_its_heatmap(siamese, batch_of, form):
+    """The gradients at each position are 3/144 and -1/144; the feature map is the sum of the channels."""
     inputs = {"left": LEFT, "right": RIGHT} if form is dict else (LEFT, RIGHT)
     result = gradcam(siamese, batch_of(siamese, inputs))
     expected = np.stack([LEFT.sum(axis=-1) * 3 / 144, -RIGHT.sum(axis=-1) / 144], axis=1)
@@ -182,8 +182,8 @@ def test_every_input_of_a_shared_encoder_has_its_own_map(siamese, batch_of, form
     assert [part.name for part in result.examples.parts] == ["left", "right"]
 
 
-def test_heat_of_a_shared_encoder_lies_over_its_own_image(siamese, batch_of):
-    """Only the left image speaks for the value, so only the left half of the sheet is warm."""
+def test_heat_of_a_shared_encoder_is_over_its_image(siamese, batch_of):
+    """Only the left image supports the value, so only the left half of the figure is warm."""
     inputs = {"left": np.full_like(LEFT, 0.5), "right": np.full_like(RIGHT, 0.5)}
     result = gradcam(siamese, batch_of(siamese, inputs))
     image, heat = make_tiles(result, colormap="hot", opacity=1.0).pixels[0]
@@ -195,7 +195,7 @@ def test_heat_of_a_shared_encoder_lies_over_its_own_image(siamese, batch_of):
 
 
 def two_branches():
-    """Two encoders of their own; the last convolution sees the right image alone."""
+    """Two separate encoders; the last convolution depends on the right image only."""
     keras.utils.set_random_seed(3)
     left, right = keras.Input((12, 12, 3), name="left"), keras.Input((12, 12, 3), name="right")
     pool = layers.GlobalAveragePooling2D()
@@ -207,14 +207,14 @@ def two_branches():
 
 
 @pytest.mark.parametrize("branch", ["left", "right"])
-def test_heat_of_a_branch_lies_over_the_image_that_it_sees(batch_of, branch):
+def test_heat_of_a_branch_is_over_its_image(batch_of, branch):
     model = two_branches()
     result = gradcam(model, batch_of(model, {"left": LEFT, "right": RIGHT}), layer=f"{branch}_conv", target=0)
     opposite = gradcam(
         model, batch_of(model, {"left": LEFT, "right": RIGHT}), layer=f"{branch}_conv", target=1
     )
     warmed = set()
-    for each in (result, opposite):  # what speaks for one class of two speaks against the other
+    for each in (result, opposite):  # evidence for one class of two is evidence against the other
         for image, heat in make_tiles(each, opacity=1.0).pixels:
             columns = np.abs(heat.astype(int) - image).max(axis=(0, 2)).nonzero()[0]
             warmed |= {"left" if column < image.shape[1] / 2 else "right" for column in columns.tolist()}
@@ -222,7 +222,7 @@ def test_heat_of_a_branch_lies_over_the_image_that_it_sees(batch_of, branch):
 
 
 def shared_activation():
-    """A ReLU after each convolution and after a dense layer, one layer for all."""
+    """One ReLU layer, called after each convolution and after a dense layer."""
     keras.utils.set_random_seed(4)
     relu = layers.ReLU(name="relu")
     image = keras.Input((12, 12, 3))
@@ -233,8 +233,8 @@ def shared_activation():
     return keras.Model(image, layers.Dense(2, name="head")(values), name="shared")
 
 
-def test_the_last_of_runs_in_sequence_is_taken_that_has_a_feature_map(batch_of):
-    """The ReLU after the dense layer has none; that of the one after `c` is known in closed form."""
+def test_default_is_the_last_run_with_a_feature_map(batch_of):
+    """The run after the dense layer has no feature map; that after `c` is known in closed form."""
     model = shared_activation()
     result = gradcam(model, batch_of(model, LEFT))
     assert result.layer == "relu"
@@ -251,10 +251,10 @@ def test_the_last_of_runs_in_sequence_is_taken_that_has_a_feature_map(batch_of):
     np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
 
 
-def test_what_a_message_about_runs_advises_works(batch_of):
+def test_remedies_in_messages_about_runs_work(batch_of):
     model = shared_activation()
     batch = batch_of(model, LEFT)
-    with pytest.raises(OptionError, match=r"run 7 of layer 'relu' is out of range: it has runs 0 to 3"):
+    with pytest.raises(OptionError, match=r"runs=7 is out of range: layer 'relu' has runs 0 to 3"):
         gradcam(model, batch, layer="relu", runs=7)
     with pytest.raises(OptionError, match=r"run 3 of layer 'relu' has output shape \(None, 5\)"):
         gradcam(model, batch, layer="relu", runs=3)
@@ -266,7 +266,7 @@ def test_what_a_message_about_runs_advises_works(batch_of):
     assert gradcam(model, batch, layer="relu", runs=[0, 1]).heatmaps.shape == (3, 2, 10, 10)
 
 
-def test_umap_of_a_shared_activation_is_of_its_last_run():
+def test_umap_of_a_shared_activation_uses_its_last_run():
     model = shared_activation()
     found = activations(model, LEFT, ActivationOptions(["relu"]))["relu"]
     expected = keras.Model(model.inputs, model.get_layer("head").input).predict(LEFT, verbose=0)
@@ -278,7 +278,7 @@ def test_umap_of_a_shared_activation_is_of_its_last_run():
 
 
 @pytest.mark.parametrize(("runs", "numbers"), [(None, "1"), ("0", "0"), ("0,1", "0,1")])
-def test_caricatures_are_drawn_of_the_runs_that_are_named(batch_of, runs, numbers):
+def test_caricatures_use_the_selected_runs(batch_of, runs, numbers):
     keras.utils.set_random_seed(5)
     relu = layers.ReLU(name="relu")
     image = keras.Input((12, 12, 3))
@@ -291,7 +291,7 @@ def test_caricatures_are_drawn_of_the_runs_that_are_named(batch_of, runs, number
     assert result.resolved.get("runs", "0") == numbers
     alone = {"0": "a", "1": "b"}.get(numbers)
     if alone is not None:
-        # The activation of a single run is that of a layer of its own.
+        # The activation of a single run equals that of a separate layer.
         outputs = layers.ReLU(name="own")(model.get_layer(alone).output)
         own = keras.Model(model.inputs, outputs)
         drawn = run_method("caricature", own, batch_of(own, LEFT[:2]), layers="own", ascent_steps=16)
@@ -299,13 +299,13 @@ def test_caricatures_are_drawn_of_the_runs_that_are_named(batch_of, runs, number
     assert (result.cosines > 0.2).all()
 
 
-def test_the_table_of_layers_says_how_often_each_is_run(video_model):
+def test_layer_table_shows_the_number_of_runs(video_model):
     shapes = {row[1]: row[3] for row in describe_layers(video_model)[1:]}
     assert shapes["td/encoder/c2"] == "(None, 5, 5, 5) × 4"
     assert shapes["lstm"] == "(None, 6)"
 
 
-def test_runs_are_recorded_and_come_back(video_model, tmp_path):
+def test_runs_are_recorded_and_loaded(video_model, tmp_path):
     found = mlflow_interp.visualize_gradcam(video_model, VIDEOS, runs="1,3", save=tmp_path, log=False)
     loaded = mlflow_interp.load(found.folder)
     assert loaded.result.runs == found.result.runs

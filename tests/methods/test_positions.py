@@ -1,4 +1,4 @@
-"""Confusion matrices of pixels, tokens and other positions, against NumPy's and Keras' own numbers."""
+"""Confusion matrices of pixels, tokens and other positions, compared with NumPy and Keras."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def tagger(*, masked=True, classes=4):
 
 
 def counted(labels, predicted, classes, weights=None):
-    """Counts by hand, a row a true class."""
+    """Counts by hand, one row for each true class."""
     codes = np.asarray(labels, np.int64) * classes + predicted
     weights = None if weights is None else np.asarray(weights).ravel()
     return np.bincount(codes.ravel(), weights, classes**2).reshape(classes, classes)
@@ -66,7 +66,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("batch_size", [2, 9])
-def test_every_pixel_counts_once(batch_of, form, batch_size):
+def test_every_pixel_is_counted_once(batch_of, form, batch_size):
     model = segmenter()
     result = confusion_matrix(model, batch_of(model, IMAGES, labels=FORMS[form], batch_size=batch_size))
     np.testing.assert_array_equal(result.counts, counted(MASKS, predicted_by(model, IMAGES), 3))
@@ -75,7 +75,7 @@ def test_every_pixel_counts_once(batch_of, form, batch_size):
     assert result.metrics()["accuracy"] == pytest.approx((predicted_by(model, IMAGES) == MASKS).mean())
 
 
-def test_the_mean_iou_of_the_counts_is_that_of_keras(batch_of):
+def test_mean_iou_of_the_counts_equals_keras(batch_of):
     model = segmenter()
     counts = confusion_matrix(model, batch_of(model, IMAGES, labels=MASKS)).counts
     metric = keras.metrics.MeanIoU(num_classes=3)
@@ -87,8 +87,8 @@ def test_the_mean_iou_of_the_counts_is_that_of_keras(batch_of):
 
 @pytest.mark.parametrize("weights", [None, "inputs", "tokens", "padding"])
 @pytest.mark.parametrize("masked", [True, False])
-def test_tokens_have_the_accuracy_that_keras_evaluates(batch_of, masked, weights):
-    """As many tokens as tags would be one-hot rows by their shape; with a mask, padding is left out."""
+def test_accuracy_of_tokens_equals_keras(batch_of, masked, weights):
+    """There are as many tokens as tags, the shape of one-hot rows; with a mask, padding is left out."""
     model = tagger(masked=masked)
     model.compile(loss="sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
     given = {
@@ -113,7 +113,7 @@ def test_tokens_have_the_accuracy_that_keras_evaluates(batch_of, masked, weights
     assert dict(result.left_out) == ({reason: (~kept).sum()} if (~kept).any() else {})
 
 
-def test_what_a_masking_layer_masks_is_left_out(batch_of):
+def test_positions_masked_by_a_masking_layer_are_left_out(batch_of):
     keras.utils.set_random_seed(3)
     series = np.where(RNG.random((12, 6, 1)) < 0.3, 0, RNG.random((12, 6, 2))).astype(np.float32)
     model = keras.Sequential(
@@ -135,7 +135,7 @@ def test_what_a_masking_layer_masks_is_left_out(batch_of):
 
 @pytest.mark.parametrize("threshold", [0.5, 0.3])
 @pytest.mark.parametrize("labels", [MASKS > 1, (MASKS > 1)[..., np.newaxis].astype(np.float32)])
-def test_one_sigmoid_a_pixel(batch_of, threshold, labels):
+def test_one_sigmoid_per_pixel(batch_of, threshold, labels):
     model = segmenter(1, "sigmoid")
     metric = keras.metrics.BinaryAccuracy(threshold=threshold)
     metric.update_state((MASKS > 1)[..., np.newaxis], model.predict(IMAGES, verbose=0))
@@ -148,8 +148,8 @@ def test_one_sigmoid_a_pixel(batch_of, threshold, labels):
 @pytest.mark.parametrize(
     "head", [[layers.Softmax(axis=1)], [layers.Permute((2, 3, 1)), layers.Softmax()], []]
 )
-def test_classes_may_come_before_space(batch_of, head):
-    """Other sizes in each axis, so that no order can be mistaken for another."""
+def test_class_axis_can_precede_spatial_axes(batch_of, head):
+    """Each axis has another size, so that their order is unambiguous."""
     keras.utils.set_random_seed(4)
     inputs = np.moveaxis(IMAGES, -1, 1)
     convolution = layers.Conv2D(3, 1, data_format="channels_first", name="conv")
@@ -161,7 +161,7 @@ def test_classes_may_come_before_space(batch_of, head):
         np.testing.assert_array_equal(result.counts, counted(MASKS, found, 3))
 
 
-def test_several_labels_a_pixel(batch_of):
+def test_several_labels_per_pixel(batch_of):
     model = segmenter(3, "sigmoid")
     labels = RNG.integers(0, 2, (*MASKS.shape, 3))
     result = confusion_matrix(model, batch_of(model, IMAGES, labels=labels, batch_size=4), threshold=0.4)
@@ -173,13 +173,13 @@ def test_several_labels_a_pixel(batch_of):
     assert result.head == "multi-label"
 
 
-def test_sigmoids_with_one_class_a_pixel_choose_the_most_probable(batch_of):
+def test_sigmoids_with_one_class_per_pixel_predict_the_most_probable(batch_of):
     model = segmenter(3, "sigmoid")
     result = confusion_matrix(model, batch_of(model, IMAGES, labels=MASKS))
     np.testing.assert_array_equal(result.counts, counted(MASKS, predicted_by(model, IMAGES), 3))
 
 
-def test_tags_by_name(batch_of):
+def test_labels_of_tokens_by_name(batch_of):
     model = tagger()
     names = ["O", "PER", "LOC", "ORG"]
     batch = batch_of(model, TEXTS, labels=np.array(names)[TAGS], class_names=names)
@@ -191,13 +191,13 @@ def test_tags_by_name(batch_of):
         confusion_matrix(model, odd)
 
 
-# Labels that stand for no class.
+# Labels that are not classes.
 
 BORDERED = np.where(RNG.random(MASKS.shape) < 0.2, 255, MASKS).astype(np.uint8)
 
 
 @pytest.mark.parametrize("label", [255, -100])
-def test_a_label_that_is_no_class_is_refused_unless_it_is_to_be_ignored(batch_of, label):
+def test_label_out_of_range_is_rejected_unless_ignored(batch_of, label):
     model = segmenter()
     labels = np.where(BORDERED == 255, label, MASKS)
     batch = batch_of(model, IMAGES, labels=labels)
@@ -213,7 +213,7 @@ def test_a_label_that_is_no_class_is_refused_unless_it_is_to_be_ignored(batch_of
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ""])
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_class_that_the_loss_ignores_is_not_counted(batch_of, suffix, tmp_path):
+def test_ignore_class_of_the_loss_is_not_counted(batch_of, suffix, tmp_path):
     model = segmenter()
     model.compile(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=255))
     named = model
@@ -227,7 +227,7 @@ def test_the_class_that_the_loss_ignores_is_not_counted(batch_of, suffix, tmp_pa
 
 
 @pytest.mark.parametrize("labels", [np.where(BORDERED == 255, -1, MASKS), np.eye(256, 3)[BORDERED]])
-def test_positions_without_label_are_counted_as_such(batch_of, labels):
+def test_positions_without_a_label_are_counted_as_unlabelled(batch_of, labels):
     """-1, or a row of zeros."""
     model = segmenter()
     result = confusion_matrix(model, batch_of(model, IMAGES, labels=labels))
@@ -236,15 +236,15 @@ def test_positions_without_label_are_counted_as_such(batch_of, labels):
     assert result.positions == MASKS.size - missing
 
 
-def test_a_grey_mask_of_two_classes_is_not_ignored_by_mistake(batch_of):
+def test_mask_of_0_and_255_is_rejected_with_a_hint(batch_of):
     model = segmenter(1, "sigmoid")
     batch = batch_of(model, IMAGES, labels=np.where(MASKS > 1, 255, 0).astype(np.uint8))
     with pytest.raises(InputsError, match="divide masks of 0 and 255 by 255"):
         confusion_matrix(model, batch)
 
 
-def test_an_ignored_label_of_inputs(batch_of):
-    """The same option where inputs are counted."""
+def test_ignore_label_for_inputs(batch_of):
+    """The same option if inputs are counted."""
     model = keras.Sequential([keras.Input((2,)), layers.Softmax()])
     inputs = np.eye(2, dtype=np.float32)[[0, 1, 1]]
     result = confusion_matrix(model, batch_of(model, inputs, labels=[0, 1, 0]), ignore_label=1)
@@ -266,13 +266,13 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("given", "options", "error", "says"), REFUSED, ids=[each[3][:30] for each in REFUSED]
 )
-def test_what_does_not_fit_is_refused(batch_of, given, options, error, says):
+def test_unsuitable_labels_are_rejected(batch_of, given, options, error, says):
     model = segmenter()
     with pytest.raises(error, match=says):
         confusion_matrix(model, batch_of(model, IMAGES, **given), **options)
 
 
-def test_labels_of_inputs_are_compared_with_the_mean_over_positions(batch_of):
+def test_labels_of_inputs_are_compared_with_the_mean(batch_of):
     model = segmenter()
     labels = np.arange(9) % 3
     logits = IMAGES @ model.get_weights()[0][0, 0] + model.get_weights()[1]
@@ -282,7 +282,7 @@ def test_labels_of_inputs_are_compared_with_the_mean_over_positions(batch_of):
     assert result.unit == "inputs"
 
 
-def test_pixels_of_a_model_that_gives_values_have_no_classes(batch_of):
+def test_pixels_of_a_regression_have_no_classes(batch_of):
     model = segmenter(3, None)
     model.compile(loss="mse")
     with pytest.raises(InapplicableError, match="gives values, not classes"):
@@ -298,7 +298,7 @@ class Subclassed(keras.Model):
         return self.inner(inputs)
 
 
-def test_the_shape_of_the_output_may_only_show_when_the_model_is_run(batch_of):
+def test_output_shape_can_be_unknown_until_the_model_runs(batch_of):
     keras.utils.set_random_seed(5)
     model = Subclassed(5)
     series = RNG.random((8, 5, 2), dtype=np.float32)
@@ -322,7 +322,7 @@ def test_the_shape_of_the_output_may_only_show_when_the_model_is_run(batch_of):
     ],
     ids=["positions", "none", "without labels"],
 )
-def test_methods_that_go_without_labels_say_so(batch_of, model, labels, says):
+def test_methods_that_ignore_labels_give_a_warning(batch_of, model, labels, says):
     batch = batch_of(model, IMAGES, labels=labels)
     result = umap(model, batch, layers="0")
     assert (result.examples.labels == -1).all()
@@ -331,7 +331,7 @@ def test_methods_that_go_without_labels_say_so(batch_of, model, labels, says):
     assert says is None or re.search(says, warnings[0])
 
 
-def test_labels_of_a_subclassed_model_that_gives_no_positions_are_left_out_with_a_warning(batch_of):
+def test_labels_of_positions_are_ignored_for_a_model_without_positions(batch_of):
     class Pooled(Subclassed):
         def call(self, inputs):
             return keras.ops.mean(super().call(inputs), axis=1)
@@ -347,7 +347,7 @@ def test_labels_of_a_subclassed_model_that_gives_no_positions_are_left_out_with_
         confusion_matrix(model, batch)
 
 
-def test_rows_of_a_dataset_carry_labels_and_weights(batch_of):
+def test_dataset_provides_labels_and_weights(batch_of):
     model = tagger(masked=False)
     weights = RNG.random(TAGS.shape).astype(np.float32)
     dataset = tf.data.Dataset.from_tensor_slices((TEXTS.astype(np.float32), TAGS, weights)).batch(6)
@@ -357,7 +357,7 @@ def test_rows_of_a_dataset_carry_labels_and_weights(batch_of):
     )
 
 
-# However it is cut.
+# For any batch_size.
 
 
 def test_large_inputs_are_counted_in_parts(batch_of, monkeypatch):
@@ -394,7 +394,7 @@ def test_parts_are_merged(batch_of):
     assert first.result().positions == whole.positions
 
 
-def test_behind_a_cell_are_the_inputs_with_the_largest_share_there(batch_of):
+def test_cell_shows_the_inputs_with_the_largest_share(batch_of):
     model = segmenter()
     result = confusion_matrix(model, batch_of(model, IMAGES, labels=BORDERED), ignore_label=255)
     found = predicted_by(model, IMAGES)
@@ -411,7 +411,7 @@ def test_behind_a_cell_are_the_inputs_with_the_largest_share_there(batch_of):
     assert result.thumbnails is not None or result.examples.images is None
 
 
-# Predictions that were given.
+# Given predictions.
 
 PROBABILITIES = RNG.dirichlet(np.ones(3), MASKS.shape)
 FOUND = PROBABILITIES.argmax(axis=-1)
@@ -426,9 +426,9 @@ GIVEN = {
 
 @pytest.mark.parametrize("form", GIVEN)
 @pytest.mark.parametrize("labels", FORMS)
-def test_given_predictions_of_pixels(batch_of, form, labels, tmp_path):
+def test_given_predictions_for_pixels(batch_of, form, labels, tmp_path):
     model = segmenter()
-    model.call = None  # would fail where it is run
+    model.call = None  # would fail if it were run
     np.save(tmp_path / "found.npy", GIVEN[form])
     batch = batch_of(model, IMAGES, labels=FORMS[labels], batch_size=4)
     result = confusion_matrix(model, batch, predictions=tmp_path / "found.npy")
@@ -438,12 +438,12 @@ def test_given_predictions_of_pixels(batch_of, form, labels, tmp_path):
 
 @pytest.mark.parametrize("form", GIVEN)
 @pytest.mark.parametrize("labels", FORMS)
-def test_predictions_of_pixels_without_a_model(form, labels):
+def test_predictions_for_pixels_without_a_model(form, labels):
     result = from_predictions(FORMS[labels], GIVEN[form])
     np.testing.assert_array_equal(result.counts, counted(MASKS, FOUND, 3))
 
 
-def test_given_predictions_of_several_labels_a_pixel(batch_of):
+def test_given_predictions_for_several_labels_per_pixel(batch_of):
     model = segmenter(3, "sigmoid")
     several = RNG.random((*MASKS.shape, 3))
     labels = RNG.integers(0, 2, several.shape)
@@ -454,7 +454,7 @@ def test_given_predictions_of_several_labels_a_pixel(batch_of):
         np.testing.assert_array_equal(counts[label], expected)
 
 
-def test_more_of_predictions_without_a_model():
+def test_further_predictions_without_a_model():
     kept = BORDERED != 255
     result = from_predictions(BORDERED, FOUND, ignore_label=255)
     np.testing.assert_array_equal(result.counts, counted(MASKS[kept], FOUND[kept], 3))

@@ -1,4 +1,4 @@
-"""Regressions: values and their labels in results, tables, figures and pages; no classes anywhere."""
+"""Regressions: values and labels in results, tables, figures and pages, without classes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def embeddings(model):
-    """By whether it has labels, an embedding of the same inputs."""
+    """Embeddings of the same inputs, with and without labels."""
     from mlflow_interp.data.prepare import load_inputs
     from mlflow_interp.models.load import load_model
 
@@ -77,7 +77,7 @@ def test_the_table_has_values_and_labels(model, batch_of, labels):
     assert result.metrics()["target_value"] == pytest.approx(float(np.mean(table["value"])), rel=1e-5)
 
 
-def test_several_values_have_columns_of_their_own(batch_of):
+def test_several_values_have_separate_columns(batch_of):
     model = model_of(2)
     labels = np.stack([TARGETS, -TARGETS], axis=1)
     batch = batch_of(model, INPUTS, labels=labels, class_names=["width", "height"])
@@ -90,7 +90,7 @@ def test_several_values_have_columns_of_their_own(batch_of):
         np.testing.assert_allclose(table[f"label of {name}"], labels[:, output])
 
 
-def test_nothing_of_classes_is_computed_or_warned_of(model, batch_of, embeddings):
+def test_nothing_about_classes_is_computed_or_reported(model, batch_of, embeddings):
     batch = batch_of(model, INPUTS, labels=TARGETS)
     result = gradcam(model, batch)
     assert not batch.warnings
@@ -102,7 +102,7 @@ def test_nothing_of_classes_is_computed_or_warned_of(model, batch_of, embeddings
     assert {"gradcam", "umap"} <= set(found)
 
 
-def test_labels_that_are_fractions_say_that_one_linear_number_is_a_value(batch_of):
+def test_fractional_labels_show_that_a_linear_output_is_a_value(batch_of):
     model = model_of()
     model.compile()
     batch = batch_of(model, INPUTS, labels=TARGETS)
@@ -110,7 +110,7 @@ def test_labels_that_are_fractions_say_that_one_linear_number_is_a_value(batch_o
     assert not batch.warnings
 
 
-def test_a_binary_classifier_with_fractions_as_labels_is_warned_of(batch_of):
+def test_fractional_labels_for_a_binary_classifier_give_a_warning(batch_of):
     model = keras.Sequential([keras.Input((6, 6, 1)), *model_of().layers[:2], layers.Dense(1, "sigmoid")])
     batch = batch_of(model, INPUTS, labels=np.full(16, 0.3))
     assert "accuracy" not in gradcam(model, batch).metrics()
@@ -125,11 +125,11 @@ def colour_bar(figure):
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_points_are_coloured_on_a_scale(model, embeddings, labelled):
+def test_points_are_coloured_by_value(model, embeddings, labelled):
     result = embeddings[labelled]
     numbers = TARGETS if labelled else model.predict(INPUTS, verbose=0)[:, 0]
     figure = draw(result)
-    (points,) = figure.axes[0].collections  # and no rings
+    (points,) = figure.axes[0].collections  # no rings
     shares = (numbers - numbers.min()) / np.ptp(numbers)
     expected = colormaps["viridis"](shares)[:, :3]
     np.testing.assert_allclose(points.get_facecolors()[:, :3], expected, atol=1e-2)
@@ -140,7 +140,7 @@ def test_points_are_coloured_on_a_scale(model, embeddings, labelled):
     assert "ringed" not in " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
 
 
-def test_the_colour_bar_can_be_left_out(embeddings):
+def test_colour_bar_can_be_switched_off(embeddings):
     assert len(draw(embeddings[True], legend="off").axes) == 1
     figure = Figure()
     draw_panel(figure.add_subplot(), embeddings[True], 0)
@@ -156,17 +156,17 @@ def test_points_without_a_label_are_grey(model, batch_of):
     assert colour_bar(figure)[1] == pytest.approx((TARGETS[3:].min(), TARGETS[3:].max()))
 
 
-def test_a_page_has_the_scale_over_all_steps(embeddings):
+def test_page_uses_one_colour_scale_for_all_steps(embeddings):
     single = data_of(page(embeddings[True]))
     assert (single["values"]["title"], single["steps"][0]["lines"][0][0][0]) == ("label", "value")
     assert single["values"]["low"] == pytest.approx(TARGETS.min())
-    # Labels of one step alone would not be comparable with the values of another.
+    # Labels of one step alone would not be comparable with the values of others.
     both = data_of(page_over({0: embeddings[True], 1: embeddings[False]}))
     assert both["values"]["title"] == "predicted value"
     assert "Only wrongly predicted" not in page(embeddings[True])
 
 
-def test_the_page_of_the_run_has_values_as_text(embeddings, model, batch_of):
+def test_run_page_shows_values_as_text(embeddings, model, batch_of):
     shown = view(embeddings[True])
     row = shown.inputs[0]
     assert (row["label"], row["predicted"]) == (None, None)
@@ -177,7 +177,7 @@ def test_the_page_of_the_run_has_values_as_text(embeddings, model, batch_of):
     assert scatter["values"]["scale"].startswith("label, from ")
 
 
-def test_heatmaps_name_value_and_label(model, batch_of):
+def test_heatmaps_show_value_and_label(model, batch_of):
     result = gradcam(model, batch_of(model, INPUTS[:2], labels=TARGETS[:2]))
     texts = [text.get_text() for axes in draw_heatmaps(result).axes for text in axes.texts]
     texts += [text.get_text() for text in draw_heatmaps(result).texts]
@@ -191,7 +191,7 @@ def test_heatmaps_name_value_and_label(model, batch_of):
     assert [name for name, _ in first["predictions"]] == ["value", "label"]
 
 
-def test_heatmaps_of_several_values_name_each_with_its_label(batch_of):
+def test_heatmaps_of_several_values_show_each_with_its_label(batch_of):
     model = model_of(2)
     labels = np.stack([TARGETS, -TARGETS], axis=1)[:2]
     result = gradcam(model, batch_of(model, INPUTS[:2], labels=labels, class_names=["width", "height"]))
@@ -204,7 +204,7 @@ def test_heatmaps_of_several_values_name_each_with_its_label(batch_of):
         assert words == f"{name} · label {value_text(label)}"
 
 
-def test_what_is_stored_comes_back(model, tmp_path):
+def test_stored_results_are_loaded(model, tmp_path):
     for method in ("gradcam", "umap"):
         call = getattr(mlflow_interp, f"visualize_{method}")
         made = call(model, INPUTS, labels=TARGETS, log=False, quiet=True, save=tmp_path)
@@ -224,8 +224,8 @@ def test_regressions_can_be_subtracted(model, batch_of):
     np.testing.assert_allclose(table["target_value_change"], 5, atol=1e-4)
 
 
-def test_labels_may_pull_the_points(model, batch_of):
-    """Near values, not equal ones, are near then: the layout follows them more."""
+def test_supervised_layout_follows_values(model, batch_of):
+    """Similar values count as similar, not only equal ones: the layout follows them more closely."""
     batch = batch_of(model, INPUTS, labels=np.random.default_rng(3).permutation(16) / 3)
     apart = {}
     for supervised in (False, True):

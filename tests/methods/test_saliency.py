@@ -1,4 +1,4 @@
-"""Saliency against analytic gradients, axioms, and models that should look different."""
+"""Saliency compared with analytic gradients, axioms, and models that must differ."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def linear():
 
 @pytest.fixture
 def smooth_cnn():
-    """Smooth everywhere, and with biases: without them completeness would hold at any number of steps."""
+    """Smooth, and with biases: without biases completeness would hold for any number of steps."""
     keras.utils.set_random_seed(5)
     random = keras.initializers.RandomNormal(stddev=0.5)
     return keras.Sequential(
@@ -41,8 +41,8 @@ def smooth_cnn():
     )
 
 
-def test_on_a_linear_model_every_map_is_known(linear, batch_of):
-    """Gradients are the weights; their mean square the weights squared; the integral weights times way."""
+def test_maps_of_a_linear_model_are_known(linear, batch_of):
+    """Gradients are the weights, their mean square the squared weights, the integral weights times path."""
     inputs = np.random.default_rng(0).normal(size=(6, 4, 3)).astype(np.float32)
     weights = linear.get_layer("head").get_weights()[0][:, 1].reshape(4, 3)
     result = saliency(linear, batch_of(linear, inputs), target=1, noise=0, baseline=0.5)
@@ -85,8 +85,8 @@ def test_completeness_gap_is_below_one_percent_at_200_steps(smooth_cnn, pixels, 
     assert result.completeness_gaps.max() < 0.01
 
 
-def test_completeness_is_measured_against_the_model_itself(smooth_cnn, pixels, batch_of):
-    """The gap is what it says: recomputed from the model's own logits."""
+def test_completeness_gap_equals_its_definition(smooth_cnn, pixels, batch_of):
+    """The gap equals its definition, computed from the model's own logits."""
     result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, path_steps=3, baseline=0.2)
     logits = keras.Sequential([*smooth_cnn.layers[:-1]])
     kernel, bias = smooth_cnn.layers[-1].get_weights()
@@ -101,7 +101,7 @@ def test_completeness_is_measured_against_the_model_itself(smooth_cnn, pixels, b
     assert result.metrics()["completeness_gap"] == pytest.approx(float(result.completeness_gaps.mean()))
 
 
-def test_more_steps_come_closer(smooth_cnn, pixels, batch_of):
+def test_more_steps_reduce_the_gap(smooth_cnn, pixels, batch_of):
     gaps = [
         saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, path_steps=steps).completeness_gaps.mean()
         for steps in (2, 8, 32)
@@ -109,8 +109,8 @@ def test_more_steps_come_closer(smooth_cnn, pixels, batch_of):
     assert gaps[0] > gaps[1] > gaps[2]
 
 
-def test_randomised_weights_give_other_maps(pixels, batch_of):
-    """Adebayo et al. 2018: a map that stays the same when the weights are shuffled explains nothing."""
+def test_randomised_weights_change_the_maps(pixels, batch_of):
+    """Adebayo et al. 2018: a map that does not change when the weights are shuffled explains nothing."""
     maps = []
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
@@ -129,8 +129,8 @@ def test_randomised_weights_give_other_maps(pixels, batch_of):
         assert max(similar) < 0.5, name
 
 
-def test_the_class_is_that_of_the_clean_input(batch_of):
-    """At this much noise the copies would be of another class; the target must not follow them."""
+def test_target_is_the_class_of_the_input_without_noise(batch_of):
+    """With this much noise, the copies would have another class; the target must not follow them."""
     inputs = keras.Input((2,))
     model = keras.Model(inputs, layers.Dense(2, use_bias=False, name="head")(inputs))
     model.get_layer("head").set_weights([np.array([[1.0, -1.0], [0.0, 0.0]])])
@@ -140,7 +140,7 @@ def test_the_class_is_that_of_the_clean_input(batch_of):
     np.testing.assert_allclose(result.smooth_gradients[:, 0], [1, -1], atol=1e-6)
 
 
-def test_a_batch_is_its_inputs_one_by_one(smooth_cnn, batch_of):
+def test_batch_equals_single_inputs(smooth_cnn, batch_of):
     inputs = np.random.default_rng(8).random((11, 8, 8, 3), dtype=np.float32)
     together = saliency(smooth_cnn, batch_of(smooth_cnn, inputs), noise_samples=3, path_steps=4)
     alone = [
@@ -152,7 +152,7 @@ def test_a_batch_is_its_inputs_one_by_one(smooth_cnn, batch_of):
         np.testing.assert_allclose(found, getattr(together, name), atol=1e-6, err_msg=name)
 
 
-def test_seed_chooses_the_noise(smooth_cnn, pixels, batch_of):
+def test_seed_determines_the_noise(smooth_cnn, pixels, batch_of):
     first, same, other = (
         saliency(smooth_cnn, batch_of(smooth_cnn, pixels), seed=seed, path_steps=2).smooth_gradients
         for seed in (0, 0, 1)
@@ -162,7 +162,7 @@ def test_seed_chooses_the_noise(smooth_cnn, pixels, batch_of):
 
 
 @pytest.mark.parametrize("given", [0.25, "0.25", np.full((8, 8, 3), 0.25, np.float32), "file"])
-def test_baseline_may_be_a_number_an_array_or_a_file(smooth_cnn, pixels, batch_of, given, tmp_path):
+def test_baseline_can_be_a_number_an_array_or_a_file(smooth_cnn, pixels, batch_of, given, tmp_path):
     if isinstance(given, str) and given == "file":
         given = str(tmp_path / "baseline.npy")
         np.save(given, np.full((8, 8, 3), 0.25, np.float32))
@@ -171,8 +171,8 @@ def test_baseline_may_be_a_number_an_array_or_a_file(smooth_cnn, pixels, batch_o
     np.testing.assert_array_equal(found.integrated_gradients, expected.integrated_gradients)
 
 
-def test_baseline_may_be_a_picture(photos, batch_of):
-    """A picture is made ready as the inputs are: from itself, there is no way to go."""
+def test_baseline_can_be_an_image(photos, batch_of):
+    """An image is preprocessed like the inputs; an image as its own baseline has a path of length zero."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)])
     batch = batch_of(model, str(photos / "red.png"), preprocess="0..1")
@@ -181,7 +181,7 @@ def test_baseline_may_be_a_picture(photos, batch_of):
     assert np.abs(result.gradients).max() > 0
 
 
-def test_signals_tables_and_grey_pictures_have_maps(batch_of):
+def test_signals_tables_and_grey_images_have_maps(batch_of):
     for shape in [(7,), (20, 2), (9, 9, 1), (4, 5, 6, 2)]:
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
@@ -203,17 +203,17 @@ def test_signals_tables_and_grey_pictures_have_maps(batch_of):
         ({"target": 7}, "target 7 is out of range"),
     ],
 )
-def test_bad_options_say_what_to_do(smooth_cnn, pixels, batch_of, options, message):
+def test_invalid_options_are_rejected(smooth_cnn, pixels, batch_of, options, message):
     with pytest.raises(OptionError, match=message):
         saliency(smooth_cnn, batch_of(smooth_cnn, pixels), **options)
 
 
-def test_a_baseline_that_is_no_file_is_named(smooth_cnn, pixels, batch_of):
+def test_missing_baseline_file_is_reported(smooth_cnn, pixels, batch_of):
     with pytest.raises(InputsError, match=r"no/such/baseline\.npy"):
         saliency(smooth_cnn, batch_of(smooth_cnn, pixels), baseline="no/such/baseline.npy")
 
 
-def test_too_many_inputs_for_memory_are_refused_after_the_first_few(batch_of, monkeypatch):
+def test_results_too_large_for_memory_are_rejected_early(batch_of, monkeypatch):
     model = keras.Sequential([keras.Input((64, 64, 3)), layers.Flatten(), layers.Dense(2)])
     monkeypatch.setattr("mlflow_interp.engine.explain.MOST_BYTES", 10**6)
     inputs = np.zeros((10, 64, 64, 3), np.float32)
@@ -222,8 +222,8 @@ def test_too_many_inputs_for_memory_are_refused_after_the_first_few(batch_of, mo
     assert len(saliency(model, batch_of(model, inputs), max_explained=2).gradients) == 2
 
 
-def test_the_memory_of_embedded_inputs_counts(batch_of, monkeypatch):
-    """12 numbers an input, and 12 vectors of 1,000 each in every map."""
+def test_memory_check_counts_embedded_inputs(batch_of, monkeypatch):
+    """12 numbers per input, and 12 vectors of 1,000 each in every map."""
     model = keras.Sequential(
         [keras.Input((12,), dtype="int64"), layers.Embedding(10, 1000), layers.Flatten(), layers.Dense(2)]
     )
@@ -233,8 +233,8 @@ def test_the_memory_of_embedded_inputs_counts(batch_of, monkeypatch):
         saliency(model, batch_of(model, words), noise_samples=1, path_steps=1)
 
 
-def test_inputs_that_are_looked_up_are_explained_by_what_is_found_there(batch_of):
-    """Behind the embedding the model is linear: gradients are its weights, the integral is them times it."""
+def test_integer_inputs_are_explained_by_their_embedding(batch_of):
+    """A linear model after the embedding: gradients are its weights, the integral weights times input."""
     embedding, head = layers.Embedding(10, 4, name="words"), layers.Dense(2)
     model = keras.Sequential([keras.Input((6,), dtype="int64"), embedding, layers.Flatten(), head])
     words = np.random.default_rng(0).integers(0, 10, (3, 6))
@@ -247,7 +247,7 @@ def test_inputs_that_are_looked_up_are_explained_by_what_is_found_there(batch_of
     assert result.resolved["embedding"] == "words"
 
 
-def test_positions_are_no_way_from_the_input(batch_of):
+def test_position_embedding_is_not_an_input_embedding(batch_of):
     words, places = layers.Embedding(10, 4, name="words"), layers.Embedding(6, 4, name="places")
 
     class Text(keras.Model):
@@ -265,7 +265,7 @@ def test_positions_are_no_way_from_the_input(batch_of):
     assert (result.resolved["embedding"], result.gradients.shape) == ("words", (2, 6, 4))
 
 
-def test_two_embeddings_of_one_input_are_refused(batch_of):
+def test_two_embeddings_of_one_input_are_rejected(batch_of):
     ids = keras.Input((2,), dtype="int64")
     found = [layers.Embedding(9, 3, name=name)(ids[:, at]) for at, name in enumerate(("user", "film"))]
     model = keras.Model(ids, layers.Dense(2)(layers.Concatenate()(found)))
@@ -275,14 +275,14 @@ def test_two_embeddings_of_one_input_are_refused(batch_of):
         saliency(model, batch_of(model, np.array([[1, 2], [3, 4]])))
 
 
-def test_flat_scores_are_warned_of(batch_of):
+def test_zero_gradients_give_a_warning(batch_of):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, kernel_initializer="zeros")])
     result = saliency(model, batch_of(model, np.ones((2, 4), np.float32)), path_steps=1)
     assert result.warnings() == ["the gradients of 2 inputs are all zero: the score does not depend on them"]
 
 
-def test_coarse_integrals_are_warned_of(batch_of):
-    """Score = x⁸ from 0 to 1 in one step: the middle's gradient, 8/2⁷, is a sixteenth of the rise."""
+def test_coarse_integrals_give_a_warning(batch_of):
+    """Score = x⁸ from 0 to 1 in one step: the gradient in the middle, 8/2⁷, is a sixteenth of the rise."""
     inputs = keras.Input((1,))
     model = keras.Model(inputs, inputs**8)
     result = saliency(model, batch_of(model, np.ones((1, 1), np.float32)), noise=0, path_steps=1)
@@ -290,8 +290,8 @@ def test_coarse_integrals_are_warned_of(batch_of):
     assert "by 94% (median); use more path_steps" in result.warnings()[0]
 
 
-def test_squares_that_float32_cannot_hold_are_warned_of(batch_of):
-    """Gradients of 1e20 are finite, and their squares are not."""
+def test_overflowing_squares_give_a_warning(batch_of):
+    """Gradients of 1e20 are finite, but their squares are not."""
     model = keras.Sequential(
         [keras.Input((1,)), layers.Dense(2, kernel_initializer=lambda *_, **__: [[1e20, 0]])]
     )

@@ -1,4 +1,4 @@
-"""UMAP shows what a layer knows, stays comparable, repeats, and refuses what it can't lay out."""
+"""UMAP: layouts reflect the layer, are comparable and reproducible; unsuitable inputs are rejected."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def batch_of():
 
 @pytest.fixture(scope="module")
 def found(digits, batch):
-    """Two layers of the digits network, looked at by several tests."""
+    """Two layers of the digits network, used by several tests."""
     return umap(digits[0], batch, layers="input,features", n_epochs=100)
 
 
-def test_classes_lie_apart_at_the_features_and_mix_at_the_input(digits, found):
-    """The mean grey of a digit says little about which it is; the layer before the head nearly all."""
+def test_classes_are_separated_at_the_features_but_not_at_the_input(digits, found):
+    """The mean grey value of a digit says little about its class; the layer before the head, nearly all."""
     at_input, at_features = found.measures["knn_agreement"]
     assert at_features > 0.9
     assert at_input < 0.3
@@ -54,7 +54,7 @@ def test_classes_lie_apart_at_the_features_and_mix_at_the_input(digits, found):
     assert found.warnings() == []
 
 
-def test_results_say_what_they_are(digits, batch, found):
+def test_result_describes_itself(digits, batch, found):
     model, pixels, labels = digits
     assert found.embeddings.shape == (600, 2, 2)
     assert found.layers == ("input", "features")
@@ -73,13 +73,13 @@ def test_results_say_what_they_are(digits, batch, found):
     assert found.thumbnails.shape == (600, 8, 8, 3)
 
 
-def test_the_seed_gives_the_same_picture_and_another_seed_another(digits, batch):
+def test_layout_is_determined_by_the_seed(digits, batch):
     first, again, other = (umap(digits[0], batch, **FEW, seed=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.embeddings, again.embeddings)
     assert not np.allclose(first.embeddings, other.embeddings, atol=0.2)
 
 
-def test_without_a_seed_all_cores_may_work(digits, batch):
+def test_without_a_seed_all_cores_are_used(digits, batch):
     assert umap(digits[0], batch, **FEW, seed=None).measures["trustworthiness"][0] > 0.9
 
 
@@ -90,17 +90,17 @@ def test_one_and_three_components(digits, batch, components):
     assert [name for name in result.table() if name in "xyz"] == list("xyz"[:components])
 
 
-def test_labels_pull_where_that_is_asked_for(digits, batch):
+def test_supervised_layout_separates_labels(digits, batch):
     plain, pulled = (
         umap(digits[0], batch, layers="first", n_epochs=100, supervised=each) for each in (False, True)
     )
     labels = digits[2]
     assert agreement(pulled.embeddings[:, 0], labels) > agreement(plain.embeddings[:, 0], labels) + 0.2
-    # What is said about the layer stays said about the layer.
+    # Metrics of the layer do not change.
     np.testing.assert_array_equal(plain.measures["knn_agreement"], pulled.measures["knn_agreement"])
 
 
-def test_beyond_max_fit_the_rest_is_placed_among_a_share_of_each_class(digits, batch):
+def test_inputs_beyond_max_fit_are_placed_among_a_proportional_sample(digits, batch):
     labels = digits[2]
     result = umap(digits[0], batch, max_fit=200, **FEW)
     assert result.fitted.sum() == 200
@@ -112,7 +112,7 @@ def test_beyond_max_fit_the_rest_is_placed_among_a_share_of_each_class(digits, b
     assert (labels[result.fitted][nearest] == labels[~result.fitted]).mean() > 0.75
 
 
-def test_without_labels_only_the_picture_is_judged(digits, batch_of):
+def test_without_labels_only_the_layout_is_measured(digits, batch_of):
     model, pixels, _ = digits
     result = umap(model, batch_of(model, pixels[:60]), **FEW)
     assert (result.examples.labels == UNKNOWN).all()
@@ -124,19 +124,19 @@ def spread(points):
 
 
 def shift(before, after):
-    """How far points went on the whole, relative to how far they lie apart."""
+    """Mean displacement of the points, relative to their mean distance."""
     return np.sqrt(((before - after) ** 2).sum(axis=1).mean()) / spread(before)
 
 
-def test_aligned_points_stay_where_they_were(digits, batch, batch_of):
-    """And new inputs come to lie among the old ones."""
+def test_aligned_points_keep_their_positions(digits, batch, batch_of):
+    """New inputs are placed among the old ones."""
     model, pixels, labels = digits
     first = umap(model, batch)
     aligned = umap(model, batch, align=first.embeddings, seed=1)
     assert aligned.resolved["n_epochs"] == 100
     assert aligned.resolved["learning_rate"] == 0.25
     near = shift(first.embeddings[:, 0], aligned.embeddings[:, 0])
-    # Left alone, two layouts may by chance lie alike; three don't.
+    # Without alignment, two layouts may be similar by chance; three are not.
     alone = [umap(model, batch, seed=seed).embeddings[:, 0] for seed in (1, 2, 3)]
     assert near < 0.4
     assert near < 0.75 * max(shift(first.embeddings[:, 0], each) for each in alone)
@@ -147,7 +147,7 @@ def test_aligned_points_stay_where_they_were(digits, batch, batch_of):
     assert agreement(more.embeddings[:, 0], labels) > 0.85
 
 
-def test_a_saved_interpretation_can_be_aligned_to(digits, tmp_path, store):
+def test_layout_can_be_aligned_with_a_saved_interpretation(digits, tmp_path, store):
     model, pixels, labels = digits
     given = {"labels": labels[:100], "quiet": True}
     first = mlflow_interp.visualize_umap(model, pixels[:100], **given)
@@ -159,7 +159,7 @@ def test_a_saved_interpretation_can_be_aligned_to(digits, tmp_path, store):
         mlflow_interp.visualize_umap(model, pixels[:100], **given, align=tmp_path / "none", log=False)
 
 
-def test_a_kept_cache_gives_the_same_result(digits, batch, tmp_path, capsys):
+def test_cache_gives_the_same_result(digits, batch, tmp_path, capsys):
     first, second = (umap(digits[0], batch, cache=str(tmp_path), **FEW) for _ in range(2))
     np.testing.assert_array_equal(first.embeddings, second.embeddings)
     with mlflow_interp.progress.shown(True):
@@ -182,26 +182,26 @@ def test_a_kept_cache_gives_the_same_result(digits, batch, tmp_path, capsys):
         ({"pooling": "sum"}, OptionError, "no pooling 'sum'"),
     ],
 )
-def test_wrong_options_are_refused(digits, batch_of, options, error, message):
+def test_invalid_options_are_rejected(digits, batch_of, options, error, message):
     model, pixels, _ = digits
     with pytest.raises(error, match=message):
         umap(model, batch_of(model, pixels[:20]), **options)
 
 
-def test_too_few_inputs_are_refused(digits, batch_of):
+def test_too_few_inputs_are_rejected(digits, batch_of):
     model, pixels, _ = digits
     with pytest.raises(InapplicableError, match="UMAP needs at least 5 inputs, but there are 4"):
         umap(model, batch_of(model, pixels[:4]))
 
 
-def test_inputs_that_are_all_alike_are_refused(digits, batch_of):
+def test_identical_inputs_are_rejected(digits, batch_of):
     model, pixels, _ = digits
     with pytest.raises(InputsError, match="layer 'features' has the same activations for all 20 inputs"):
         umap(model, batch_of(model, np.repeat(pixels[:1], 20, axis=0)))
 
 
-def test_a_picture_that_misleads_is_warned_about(digits, batch_of):
-    """Noise of 64 independent values has no plane to lie in."""
+def test_unreliable_layout_gives_a_warning(digits, batch_of):
+    """Noise of 64 independent values has no faithful layout in the plane."""
     model, _, _ = digits
     noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
     result = umap(model, batch_of(model, noise), layers="input", pooling="flatten", **FEW)
@@ -211,7 +211,7 @@ def test_a_picture_that_misleads_is_warned_about(digits, batch_of):
 
 @pytest.fixture
 def handed_on(monkeypatch):
-    """What `umap.UMAP` was made with, the last time."""
+    """The arguments of the last `umap.UMAP`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import umap as umap_learn
@@ -227,7 +227,7 @@ def handed_on(monkeypatch):
     return made
 
 
-def test_options_of_umap_learn_reach_it_from_the_command_line(digits, tmp_path, handed_on):
+def test_umap_learn_options_are_passed_from_the_command_line(digits, tmp_path, handed_on):
     model, pixels, _ = digits
     model.save(tmp_path / "digits.keras")
     np.save(tmp_path / "pixels.npy", pixels[:60])
@@ -256,7 +256,7 @@ def test_options_of_umap_learn_reach_it_from_the_command_line(digits, tmp_path, 
     assert "learning_rate" not in manifest["parameters"]
 
 
-def test_options_of_umap_learn_reach_it_from_python(digits, batch, handed_on):
+def test_umap_learn_options_are_passed_from_python(digits, batch, handed_on):
     umap(digits[0], batch, **FEW, learning_rate=0.5, spread=2.0, metric_kwds=None)
     assert handed_on["learning_rate"] == 0.5
     assert handed_on["spread"] == 2.0

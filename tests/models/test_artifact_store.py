@@ -1,4 +1,4 @@
-"""What is set for a while is put back, whichever thread was first."""
+"""Temporary settings are restored, whichever thread ends first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlflow_interp.models.artifact_store import without_progress_bar
 NAME = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
-def test_overlapping_threads_hide_the_bar_until_the_last_is_done(monkeypatch):
+def test_progress_bar_is_hidden_until_the_last_thread_is_done(monkeypatch):
     monkeypatch.delenv(NAME, raising=False)
     first, second = without_progress_bar(), without_progress_bar()
     with ThreadPoolExecutor(1) as other:
@@ -22,7 +22,7 @@ def test_overlapping_threads_hide_the_bar_until_the_last_is_done(monkeypatch):
     assert NAME not in os.environ
 
 
-def test_what_was_set_is_put_back(monkeypatch):
+def test_earlier_setting_is_restored(monkeypatch):
     monkeypatch.setenv(NAME, "true")
     with without_progress_bar():
         assert os.environ[NAME] == "false"

@@ -1,4 +1,4 @@
-"""Tests of models made to do harm: nothing of theirs runs, and reading them ends."""
+"""Malicious models: their code does not run, and reading them ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mlflow_interp.models.load import load_model
 from tests.tiny_models import small_model
 
 
-def refusal(path: Path) -> str:
+def error_message(path: Path) -> str:
     with pytest.raises(ModelError) as caught:
         load_model(path)
     assert "\n" not in str(caught.value)
@@ -35,7 +35,7 @@ def folder_with(data: Path, root: Path) -> Path:
 
 
 class Writer(tf.saved_model.experimental.TrackableResource):
-    """A resource of a SavedModel that writes a file when it is initialised, which is when it is loaded."""
+    """A resource of a SavedModel that writes a file when it is initialised, that is, when it is loaded."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Writer(tf.saved_model.experimental.TrackableResource):
         tf.io.write_file(self._path, "ran")
 
 
-def test_a_saved_model_that_writes_when_loaded_is_not_loaded(tmp_path: Path) -> None:
+def test_saved_model_that_writes_a_file_is_not_loaded(tmp_path: Path) -> None:
     sentinel, root = tmp_path / "ran", tmp_path / "model"
     module = tf.Module()
     module.writer = Writer(str(sentinel))
@@ -61,10 +61,10 @@ def test_a_saved_model_that_writes_when_loaded_is_not_loaded(tmp_path: Path) -> 
     tf.saved_model.load(str(root / "data"))
     assert sentinel.exists(), "the trap is no trap"
     sentinel.unlink()
-    assert "contains a SavedModel, which has no layers to interpret" in refusal(
+    assert "contains a SavedModel, which has no layers to interpret" in error_message(
         folder_with(root / "data", root)
     )
-    assert "without an MLmodel file" in refusal(root / "data")
+    assert "without an MLmodel file" in error_message(root / "data")
     assert not sentinel.exists()
 
 
@@ -82,13 +82,13 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "whole.keras"
 
 
-def test_a_packed_archive_is_read(saved: Path, tmp_path: Path) -> None:
-    """What the limits must let through."""
+def test_compressed_archive_is_read(saved: Path, tmp_path: Path) -> None:
+    """A valid compressed archive is within the limits."""
     assert load_model(rezipped(saved, tmp_path / "packed.keras")).keras.name == "small"
 
 
 @pytest.mark.parametrize("member", ["config__json", "metadata__json", "model__weights__h5", "assets__bin"])
-def test_an_archive_that_expands_is_not_unpacked(member: str, saved: Path, tmp_path: Path) -> None:
+def test_zip_bomb_is_not_unpacked(member: str, saved: Path, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.keras"
     rezipped(saved, bomb, **{member: b" " * 110_000_000})
     if member == "assets__bin":
@@ -96,31 +96,31 @@ def test_an_archive_that_expands_is_not_unpacked(member: str, saved: Path, tmp_p
             archive.writestr("assets.bin", bytes(110_000_000))
     assert bomb.stat().st_size < 1_000_000
     started = time.monotonic()
-    message = refusal(bomb)
+    message = error_message(bomb)
     assert "would expand from" in message
     assert "is not loaded" in message
     assert time.monotonic() - started < 2
 
 
-def test_a_deep_configuration(saved: Path, tmp_path: Path) -> None:
+def test_deeply_nested_configuration_is_rejected(saved: Path, tmp_path: Path) -> None:
     bomb = rezipped(saved, tmp_path / "deep.keras", config__json=b"[" * 100_000)
-    assert "'deep.keras' can't be loaded" in refusal(bomb)
+    assert "'deep.keras' can't be loaded" in error_message(bomb)
 
 
-def test_a_module_that_the_configuration_names_is_not_imported(
+def test_module_named_in_the_configuration_is_not_imported(
     saved: Path, tmp_path: Path, trap_module: Path
 ) -> None:
-    """The file's own word on where a class is to be found."""
+    """The module of a class that the file states."""
     with zipfile.ZipFile(saved) as archive:
         config = json.loads(archive.read("config.json"))
     config |= {"module": "trap_module", "class_name": "prepare", "registered_name": "prepare"}
     path = rezipped(saved, tmp_path / "named.keras", config__json=json.dumps(config).encode())
-    assert "named.keras" in refusal(path)
+    assert "named.keras" in error_message(path)
     assert not trap_module.exists()
 
 
 @pytest.mark.parametrize("function", ["os.system", "builtins.exec", "pathlib.Path.touch"])
-def test_a_function_that_the_configuration_names_is_not_called(
+def test_function_named_in_the_configuration_is_not_called(
     function: str, saved: Path, tmp_path: Path
 ) -> None:
     module, _, name = function.rpartition(".")
@@ -131,10 +131,10 @@ def test_a_function_that_the_configuration_names_is_not_called(
         if layer["class_name"] == "Conv2D":
             layer["config"]["activation"] = call
     path = rezipped(saved, tmp_path / "call.keras", config__json=json.dumps(config).encode())
-    assert "call.keras" in refusal(path)
+    assert "call.keras" in error_message(path)
 
 
-# Files that hang the HDF5 library, which hears no signal then.
+# Files that hang the HDF5 library, which ignores signals meanwhile.
 
 
 @pytest.fixture
@@ -142,32 +142,34 @@ def patient_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return lambda seconds: monkeypatch.setattr(sandbox, "SECONDS", seconds)
 
 
-def test_reading_that_does_not_end_is_ended(
+def test_reading_that_hangs_is_stopped(
     tmp_path: Path, patient_for: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patient_for(1)
     monkeypatch.setattr(sandbox, "_SCRIPT", "while True: pass")
     (tmp_path / "endless.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
-    message = refusal(tmp_path / "endless.h5")
+    message = error_message(tmp_path / "endless.h5")
     assert (
         "'endless.h5' is damaged: reading it takes longer than 1 s; save or copy the model again" in message
     )
 
 
-def test_reading_that_crashes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_that_crashes_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "_SCRIPT", "import os; os.abort()")
     (tmp_path / "crash.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
-    assert "'crash.h5' is damaged: reading it crashes" in refusal(tmp_path / "crash.h5")
+    assert "'crash.h5' is damaged: reading it crashes" in error_message(tmp_path / "crash.h5")
 
 
-def test_reading_that_fills_the_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dataset of a terabyte, of which the file holds not one byte."""
+def test_reading_that_exhausts_the_memory_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dataset of a terabyte, of which the file contains nothing."""
     monkeypatch.setattr(sandbox, "MEMORY", 1_500_000_000)
     with h5py.File(tmp_path / "vast.h5", "w") as file:
         file.create_dataset("kernel", (250_000_000_000,), np.float32, chunks=(1000,), compression="gzip")
-    assert "'vast.h5' is damaged: reading it takes too much memory" in refusal(tmp_path / "vast.h5")
+    assert "'vast.h5' is damaged: reading it takes too much memory" in error_message(tmp_path / "vast.h5")
 
 
-def test_a_trusted_file_is_not_looked_at_first(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trusted_file_is_not_checked_first(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "_SCRIPT", "import os; os.abort()")
     assert isinstance(load_model(saved, trust_model_code=True).keras, keras.Model)

@@ -1,7 +1,7 @@
-"""Files that Keras 2 wrote, read by Keras 3.
+"""Files written by Keras 2, read by Keras 3.
 
 The files are nested Sequential models with random weights and partly frozen layers, saved as HDF5 by
-TensorFlow 2.3 and by tf_keras 2.21; what they predicted for the same inputs then stands beside them.
+TensorFlow 2.3 and by tf_keras 2.21, together with their predictions for some inputs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ INPUTS = np.random.default_rng(1).uniform(-1, 1, (4, 96, 96, 3)).astype(np.float
 
 
 @pytest.mark.parametrize("version", ["2_3", "2_21"])
-def test_nested_models_predict_what_they_predicted(version: str) -> None:
+def test_nested_models_give_the_same_predictions(version: str) -> None:
     loaded = load_model(DATA / f"keras_{version}_nested.h5")
     expected = np.load(DATA / f"keras_{version}_nested.npy")
     np.testing.assert_allclose(loaded.keras.predict(INPUTS, verbose=0), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("version", ["2_3", "2_21"])
-def test_gradcam_looks_into_them(version: str) -> None:
+def test_gradcam_of_a_nested_layer(version: str) -> None:
     loaded = load_model(DATA / f"keras_{version}_nested.h5")
     result = gradcam(loaded.keras, load_inputs(INPUTS, loaded), target=0)
     assert "/" in result.layer
@@ -39,12 +39,12 @@ def test_gradcam_looks_into_them(version: str) -> None:
     assert result.heatmaps.max() > 0
 
 
-# Files that tf_keras writes now.
+# Files written by the current tf_keras.
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models as `.keras` and `.h5`, each with inputs and what tf_keras predicts for them."""
+    """A folder of models as `.keras` and `.h5`, each with inputs and the predictions of tf_keras."""
     folder = tmp_path_factory.mktemp("keras2")
     script = Path(__file__).with_name("write_keras2.py")
     subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True)
@@ -61,7 +61,7 @@ def check_predictions(folder: Path, name: str, suffix: str, **options: str) -> N
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("name", ["nested", "mobilenet", "recurrent", "several_inputs", "normalized"])
-def test_what_tf_keras_writes_predicts_the_same(written: Path, name: str, suffix: str) -> None:
+def test_files_of_tf_keras_give_the_same_predictions(written: Path, name: str, suffix: str) -> None:
     check_predictions(written, name, suffix)
 
 
@@ -84,10 +84,10 @@ class {name}(keras.layers.Layer):
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize(("name", "layer"), [("custom", "Scale"), ("registered", "RegisteredScale")])
-def test_a_custom_layer_loads_as_the_message_advises(
+def test_remedy_for_custom_layers_works(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, layer: str, suffix: str
 ) -> None:
-    """The layer is registered today, under another package than then, or then it was not."""
+    """The layer was registered under another package when it was saved, or not at all."""
     with pytest.raises(
         ModelError, match=f"needs a class that is not registered with Keras.*{layer}.*imports="
     ):
@@ -102,7 +102,7 @@ def test_a_custom_layer_loads_as_the_message_advises(
             keras.saving.get_custom_objects().pop(f"mine>{layer}", None)
 
 
-def test_a_keras_2_archive_in_an_mlflow_model(written: Path, tmp_path: Path) -> None:
+def test_keras_2_archive_in_an_mlflow_model(written: Path, tmp_path: Path) -> None:
     """As MLflow logged models before Keras 3."""
     data = tmp_path / "model" / "data"
     data.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Tests of loading models: from everywhere they may be, and without running their code."""
+"""Loading models: from all sources, and without running their code."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from tests.tiny_models import FLAVORS, METADATA, Store, Trap, assert_same_weight
 H5_IS_LEGACY = "ignore:.*HDF5 file.*:UserWarning"
 
 
-def refusal(model: Any, error: type[Exception] = ModelError, **options: Any) -> str:
-    """What `load_model` says when it refuses, which must be one line a user can read."""
+def error_message(model: Any, error: type[Exception] = ModelError, **options: Any) -> str:
+    """The error message of `load_model`, which must be one line."""
     with pytest.raises(error) as caught:
         load_model(model, **options)
     message = str(caught.value)
@@ -42,7 +42,7 @@ def refusal(model: Any, error: type[Exception] = ModelError, **options: Any) -> 
     return message
 
 
-# In memory and in files.
+# In memory and from files.
 
 
 def test_model_in_memory() -> None:
@@ -55,14 +55,14 @@ def test_model_in_memory() -> None:
 
 
 @pytest.mark.parametrize("given", [None, 3, np.zeros(2), keras.layers.Dense(1), ["models:/name/1"]])
-def test_other_objects_are_refused_by_their_type(given: Any) -> None:
-    assert f"model is a {type(given).__name__}; give a keras.Model" in refusal(given)
+def test_other_objects_are_rejected_with_their_type(given: Any) -> None:
+    assert f"model is a {type(given).__name__}; give a keras.Model" in error_message(given)
 
 
 @pytest.mark.filterwarnings(H5_IS_LEGACY)
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".hdf5"])
 @pytest.mark.parametrize("as_type", [str, Path])
-def test_keras_file(suffix: str, as_type: type, tmp_path: Path) -> None:
+def test_load_keras_file(suffix: str, as_type: type, tmp_path: Path) -> None:
     model = small_model()
     path = tmp_path / f"saved{suffix}"
     model.save(path)
@@ -75,7 +75,7 @@ def test_keras_file(suffix: str, as_type: type, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings(H5_IS_LEGACY)
 def test_h5_compiled_with_a_loss_by_its_short_name(tmp_path: Path) -> None:
-    """Keras itself fails on such a file unless told not to compile."""
+    """Keras itself fails on such a file unless compile=False."""
     model = small_model()
     model.compile("adam", loss="mse")
     model.save(tmp_path / "compiled.h5")
@@ -103,7 +103,7 @@ def test_h5_of_transfer_learning(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings(H5_IS_LEGACY)
 def test_h5_that_keras_2_wrote_and_keras_3_cannot_read(tmp_path: Path) -> None:
-    """tf_keras 2.13 and later write a module beside each class, and BatchNormalization's axis as a list."""
+    """tf_keras 2.13 and later write a module for each class, and BatchNormalization's axis as a list."""
     path = tmp_path / "old.h5"
     inputs = keras.Input((8, 8, 3))
     keras.Model(inputs, keras.layers.BatchNormalization()(inputs)).save(path)
@@ -114,13 +114,13 @@ def test_h5_that_keras_2_wrote_and_keras_3_cannot_read(tmp_path: Path) -> None:
         config["config"]["layers"][1]["config"]["axis"] = [3]
         file.attrs["model_config"] = json.dumps(config)
         file.attrs["keras_version"] = "2.15.0"
-    message = refusal(path)
+    message = error_message(path)
     assert "'old.h5' was saved by Keras 2.15.0" in message
     assert "tf_keras" in message
     assert "damaged" not in message
 
 
-# In MLflow.
+# From MLflow.
 
 EVERYWHERE: dict[str, tuple[str, int, str | None]] = {  # URI, version of the weights, version in the origin
     "version": ("models:/net-{flavor}/1", 1, "1"),
@@ -134,7 +134,7 @@ EVERYWHERE: dict[str, tuple[str, int, str | None]] = {  # URI, version of the we
 
 @pytest.mark.parametrize("flavor", FLAVORS)
 @pytest.mark.parametrize("kind", EVERYWHERE)
-def test_mlflow_uri(kind: str, flavor: str, store: Store) -> None:
+def test_load_mlflow_uri(kind: str, flavor: str, store: Store) -> None:
     pattern, which, version = EVERYWHERE[kind]
     model_id = store.model_ids[flavor, which]
     uri = pattern.format(flavor=flavor, model_id=model_id, run_id=store.run_id)
@@ -155,7 +155,7 @@ def test_mlflow_uri(kind: str, flavor: str, store: Store) -> None:
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_local_model_folder(flavor: str, store: Store) -> None:
+def test_load_local_model_folder(flavor: str, store: Store) -> None:
     folder = mlflow.artifacts.download_artifacts(f"models:/{store.model_ids[flavor, 2]}")
     loaded = load_model(folder)
     assert_same_weights(loaded.keras, store.models[flavor, 2])
@@ -165,7 +165,7 @@ def test_local_model_folder(flavor: str, store: Store) -> None:
     assert (loaded.metadata, loaded.input_shape) == (METADATA, (None, 8, 8, 3))
 
 
-def test_an_alias_that_moves_is_followed(store: Store) -> None:
+def test_moved_alias_is_followed(store: Store) -> None:
     client = mlflow.MlflowClient()
     client.set_registered_model_alias("net-keras", "moving", "1")
     assert load_model("models:/net-keras@moving").origin.version == "1"
@@ -189,67 +189,67 @@ ABSENT = {
 
 
 @pytest.mark.parametrize("kind", ABSENT)
-def test_absent_in_mlflow(kind: str, store: Store) -> None:
+def test_missing_in_mlflow(kind: str, store: Store) -> None:
     uri, named = ABSENT[kind]
     uri = uri.format(run_id=store.run_id)
-    message = refusal(uri)
+    message = error_message(uri)
     assert message.startswith(f"nothing found at {uri!r}: ")
     assert named in message.removeprefix(f"nothing found at {uri!r}: ")
 
 
-def test_unreachable_server_is_told_soon(store: Store) -> None:
+def test_unreachable_server_is_reported_quickly(store: Store) -> None:
     mlflow.set_tracking_uri("http://someone:secret@127.0.0.1:9")
     started = time.monotonic()
-    message = refusal("models:/net-keras/1", TrackingError)
+    message = error_message("models:/net-keras/1", TrackingError)
     assert time.monotonic() - started < 15
     assert "the tracking server http://127.0.0.1:9 does not answer" in message
     assert "--tracking-uri" in message
 
 
-def test_password_in_a_uri_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_in_a_uri_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_model().save(tmp_path / "model.keras")
     monkeypatch.setattr(load.artifact_store, "fetch", lambda uri: tmp_path / "model.keras")
     assert load_model("https://me:secret@host/model.keras").origin.uri == "https://host/model.keras"
 
 
-# Nothing there, or nothing that can be read.
+# Missing or unreadable files.
 
 
-def test_missing_path(tmp_path: Path) -> None:
+def test_missing_path_is_rejected(tmp_path: Path) -> None:
     path = str(tmp_path / "missing.keras")
-    message = refusal(path)
+    message = error_message(path)
     assert message.startswith(f"no model at {path!r}; give models:/name/version, runs:/id/path")
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".hdf5"])
-def test_empty_file(suffix: str, tmp_path: Path) -> None:
+def test_empty_file_is_rejected(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"empty{suffix}"
     path.touch()
-    assert f"empty{suffix}' is empty (0 bytes)" in refusal(path)
+    assert f"empty{suffix}' is empty (0 bytes)" in error_message(path)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.98])
-def test_truncated_keras_file(share: float, tmp_path: Path) -> None:
+def test_truncated_keras_file_is_rejected(share: float, tmp_path: Path) -> None:
     path = tmp_path / "cut.keras"
     small_model().save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    message = refusal(path)
+    message = error_message(path)
     assert "'cut.keras' is damaged or truncated" in message
     assert "not found" not in message.lower()
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_garbage(suffix: str, tmp_path: Path) -> None:
+def test_random_bytes_are_rejected(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"garbage{suffix}"
     path.write_bytes(np.random.default_rng(0).bytes(2000))
-    message = refusal(path)
+    message = error_message(path)
     assert f"'garbage{suffix}'" in message
     assert "damaged" in message
 
 
 @pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
-def test_keras_file_without_a_member(member: str, tmp_path: Path) -> None:
+def test_keras_file_without_a_member_is_rejected(member: str, tmp_path: Path) -> None:
     small_model().save(tmp_path / "whole.keras")
     with (
         zipfile.ZipFile(tmp_path / "whole.keras") as whole,
@@ -257,22 +257,22 @@ def test_keras_file_without_a_member(member: str, tmp_path: Path) -> None:
     ):
         for name in set(whole.namelist()) - {member}:
             part.writestr(name, whole.read(name))
-    assert "'part.keras' can't be loaded" in refusal(tmp_path / "part.keras")
+    assert "'part.keras' can't be loaded" in error_message(tmp_path / "part.keras")
 
 
-def test_wrong_suffix(tmp_path: Path) -> None:
+def test_wrong_suffix_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"content")
-    assert "model.onnx' is not a Keras file; give a .keras or .h5 file" in refusal(path)
+    assert "model.onnx' is not a Keras file; give a .keras or .h5 file" in error_message(path)
 
 
-def test_class_that_keras_does_not_know(tmp_path: Path) -> None:
+def test_unknown_class_is_named(tmp_path: Path) -> None:
     class Mine(keras.layers.Layer):
         def call(self, inputs: Any) -> Any:
             return inputs
 
     keras.Sequential([keras.Input((2,)), Mine()]).save(tmp_path / "own.keras")
-    message = refusal(tmp_path / "own.keras")
+    message = error_message(tmp_path / "own.keras")
     assert "'own.keras' needs a class that is not registered with Keras" in message
     assert "register_keras_serializable" in message
 
@@ -282,7 +282,7 @@ def test_class_that_keras_does_not_know(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a model folder as MLflow lays it out, with changes to its MLmodel."""
+    """Create a model folder as MLflow does, with changes to its MLmodel."""
 
     def make(flavor: str = "keras", **changes: Any) -> Path:
         root = tmp_path / "model"
@@ -296,19 +296,19 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("flavor", ["keras", "tensorflow"])
-def test_hand_made_folder(flavor: str, folder: Callable[..., Path]) -> None:
+def test_folder_without_mlflow_metadata(flavor: str, folder: Callable[..., Path]) -> None:
     loaded = load_model(folder(flavor))
     assert loaded.keras.name == "small"
     assert (loaded.input_shape, loaded.metadata, loaded.origin.run_id) == (None, {}, None)
 
 
 def test_folder_without_mlmodel(tmp_path: Path) -> None:
-    assert f"{str(tmp_path)!r} is a folder without an MLmodel file" in refusal(tmp_path)
+    assert f"{str(tmp_path)!r} is a folder without an MLmodel file" in error_message(tmp_path)
 
 
-def test_other_flavor_is_named(folder: Callable[..., Path]) -> None:
+def test_unsupported_flavor_is_named(folder: Callable[..., Path]) -> None:
     root = folder(flavors={"sklearn": {"pickled_model": "model.pkl"}, "python_function": {}})
-    message = refusal(root)
+    message = error_message(root)
     assert "is not a Keras model: its flavors are python_function, sklearn" in message
     assert "mlflow.keras.log_model" in message
 
@@ -316,8 +316,8 @@ def test_other_flavor_is_named(folder: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     "flavors", [None, {}, [], "keras", 3, ["keras"], {1: {}}, {"keras": "data"}, {"keras": None}]
 )
-def test_odd_flavors(flavors: Any, folder: Callable[..., Path]) -> None:
-    assert "is not a Keras model" in refusal(folder(flavors=flavors))
+def test_invalid_flavors(flavors: Any, folder: Callable[..., Path]) -> None:
+    assert "is not a Keras model" in error_message(folder(flavors=flavors))
 
 
 NO_MAPPINGS = {
@@ -334,10 +334,12 @@ NO_MAPPINGS = {
 
 
 @pytest.mark.parametrize("kind", NO_MAPPINGS)
-def test_mlmodel_that_is_no_mapping(kind: str, folder: Callable[..., Path]) -> None:
+def test_mlmodel_that_is_not_a_mapping(kind: str, folder: Callable[..., Path]) -> None:
     root = folder()
     (root / "MLmodel").write_bytes(NO_MAPPINGS[kind])
-    assert re.match(r"the MLmodel file of '.*model' (can't be read \(\w+\)|is not a mapping)", refusal(root))
+    assert re.match(
+        r"the MLmodel file of '.*model' (can't be read \(\w+\)|is not a mapping)", error_message(root)
+    )
 
 
 @pytest.mark.parametrize("data", ["../elsewhere", "../../elsewhere", "data/../../elsewhere", "{absolute}"])
@@ -346,23 +348,23 @@ def test_data_outside_the_folder(data: str, folder: Callable[..., Path], tmp_pat
     elsewhere.mkdir()
     small_model().save(elsewhere / "model.keras")
     root = folder(flavors={"keras": {"data": data.format(absolute=elsewhere)}})
-    assert "names a file outside the model folder; log the model again" in refusal(root)
+    assert "names a file outside the model folder; log the model again" in error_message(root)
 
 
-def test_data_that_is_a_link_out_of_the_folder(folder: Callable[..., Path], tmp_path: Path) -> None:
+def test_data_that_links_out_of_the_folder(folder: Callable[..., Path], tmp_path: Path) -> None:
     root = folder()
     shutil.move(root / "data" / "model.keras", tmp_path / "model.keras")
     (root / "data" / "model.keras").symlink_to(tmp_path / "model.keras")
-    assert "names a file outside the model folder" in refusal(root)
+    assert "names a file outside the model folder" in error_message(root)
 
 
 @pytest.mark.parametrize("data", [[], {"a": 1}, 3, "missing", "\0", "."])
-def test_odd_data(data: Any, folder: Callable[..., Path]) -> None:
+def test_invalid_data(data: Any, folder: Callable[..., Path]) -> None:
     root = folder(flavors={"keras": {"data": data}})
-    if data == []:  # as good as none given
+    if data == []:  # treated like a missing one
         assert load_model(root).keras.name == "small"
     else:
-        assert "has no Keras file" in refusal(root)
+        assert "has no Keras file" in error_message(root)
 
 
 SIGNATURES: dict[str, tuple[Any, Any]] = {
@@ -384,11 +386,11 @@ def test_signature_shape(kind: str, folder: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize("metadata", [None, "text", 3, ["a"]])
-def test_metadata_that_is_no_mapping_is_left_out(metadata: Any, folder: Callable[..., Path]) -> None:
+def test_metadata_that_is_not_a_mapping_is_ignored(metadata: Any, folder: Callable[..., Path]) -> None:
     assert load_model(folder(metadata=metadata)).metadata == {}
 
 
-def test_saved_model(tmp_path: Path) -> None:
+def test_saved_model_is_rejected(tmp_path: Path) -> None:
     root = tmp_path / "exported"
     mlflow.keras.save_model(
         small_model(),
@@ -397,19 +399,19 @@ def test_saved_model(tmp_path: Path) -> None:
         signature=infer_signature(np.zeros((1, 8, 8, 3), np.float32)),
         pip_requirements=["keras"],
     )
-    message = refusal(root)
+    message = error_message(root)
     assert "contains a SavedModel, which has no layers to interpret" in message
     assert "without save_exported_model" in message
-    assert "has no layers; log a keras.Model" in refusal(root, trust_model_code=True)
+    assert "has no layers; log a keras.Model" in error_message(root, trust_model_code=True)
 
 
-# Code that a model carries.
+# Code contained in a model.
 
 
 def test_pickled_custom_objects_do_not_run(folder: Callable[..., Path], tmp_path: Path) -> None:
     root, sentinel = folder("tensorflow"), tmp_path / "ran"
     (root / "data" / "custom_objects.cloudpickle").write_bytes(cloudpickle.dumps({"Mine": Trap(sentinel)}))
-    message = refusal(root)
+    message = error_message(root)
     assert "contains pickled custom objects" in message
     assert "trust_model_code=True (--trust-model-code)" in message
     assert not sentinel.exists()
@@ -424,14 +426,14 @@ def test_pickled_custom_objects_load_when_trusted(tmp_path: Path) -> None:
     mlflow.tensorflow.save_model(
         model, path=str(root), custom_objects={"Twice": Twice}, pip_requirements=["keras"]
     )
-    refusal(root)
+    error_message(root)
     loaded = load_model(root, trust_model_code=True)
     np.testing.assert_array_equal(loaded.keras(np.float32([[1, 2]])), [[2, 4]])
 
 
 @pytest.fixture
 def with_lambda(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
-    """Saves a model whose Lambda writes a file when it is built; gives both paths."""
+    """Save a model with a Lambda layer that writes a file when it is built; return both paths."""
 
     def make(suffix: str) -> tuple[Path, Path]:
         sentinel, path = tmp_path / "ran", tmp_path / f"code{suffix}"
@@ -440,7 +442,7 @@ def with_lambda(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
             lambda inputs: (__import__("pathlib").Path(where).write_text("ran"), inputs * 3)[1]
         )
         keras.Sequential([keras.Input((2,)), trap]).save(path)
-        sentinel.unlink()  # building the model to save ran it once
+        sentinel.unlink()  # building the model to save it has run the Lambda once
         return path, sentinel
 
     return make
@@ -450,7 +452,7 @@ def with_lambda(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_lambda_does_not_run(suffix: str, with_lambda: Callable[[str], tuple[Path, Path]]) -> None:
     path, sentinel = with_lambda(suffix)
-    message = refusal(path)
+    message = error_message(path)
     assert f"'code{suffix}' contains code (a Lambda layer), which is not run" in message
     assert "trust_model_code=True (--trust-model-code)" in message
     assert not sentinel.exists()
@@ -475,7 +477,7 @@ NAMES_A_MODULE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", NAMES_A_MODULE)
-def test_modules_that_an_mlmodel_names_are_not_imported(
+def test_modules_named_in_an_mlmodel_are_not_imported(
     kind: str, folder: Callable[..., Path], trap_module: Path
 ) -> None:
     root = folder(**NAMES_A_MODULE[kind])
@@ -494,21 +496,21 @@ def test_modules_that_an_mlmodel_names_are_not_imported(
 
 @pytest.mark.filterwarnings(H5_IS_LEGACY)
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_digest_survives_saving(suffix: str, tmp_path: Path) -> None:
+def test_digest_is_unchanged_by_saving(suffix: str, tmp_path: Path) -> None:
     model = small_model()
     model.compile("adam", loss="mse")
     model.save(tmp_path / f"model{suffix}")
     assert weights_digest(load_model(tmp_path / f"model{suffix}").keras) == weights_digest(model)
 
 
-def test_digest_survives_mlflow(store: Store) -> None:
+def test_digest_is_unchanged_by_mlflow(store: Store) -> None:
     digests = {weights_digest(model) for model in store.models.values()}
     assert len(digests) == 4
     loaded = load_model("models:/net-tensorflow/2")
     assert weights_digest(loaded.keras) == weights_digest(store.models["tensorflow", 2])
 
 
-def test_digest_sees_one_weight() -> None:
+def test_digest_depends_on_every_weight() -> None:
     model = small_model()
     before = weights_digest(model)
     assert weights_digest(model) == before
@@ -520,7 +522,7 @@ def test_digest_sees_one_weight() -> None:
     assert weights_digest(model) == before
 
 
-def test_digest_sees_the_shape_of_weights() -> None:
+def test_digest_depends_on_the_shape_of_weights() -> None:
     """Equal bytes in other shapes are another model."""
     flat = keras.Sequential(
         [keras.Input((6,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")]

@@ -1,4 +1,4 @@
-"""What a URI names in a registry, and what is near it; Unity Catalog without a network."""
+"""Resolving URIs in a registry, and suggesting similar names; Unity Catalog without a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlflow_interp.models.model_registry import RegisteredVersion, find_version,
 
 
 class Catalog:
-    """A client of a registry, with one model of two versions."""
+    """A registry client with one model of two versions."""
 
     name = "prod.vision.classifier"
     versions: ClassVar[dict[str, tuple[str, ...]]] = {"1": ("champion",), "2": ()}
@@ -27,7 +27,7 @@ class Catalog:
     def get_model_version(self, name: str, version: str) -> Any:
         self.asked.append(f"{name}/{version}")
         if name != self.name or version not in self.versions:
-            raise refusal()
+            raise registry_error()
         return SimpleNamespace(version=int(version), aliases=list(self.versions[version]))
 
     def get_model_version_by_alias(self, name: str, alias: str) -> Any:
@@ -35,11 +35,11 @@ class Catalog:
         for version, aliases in self.versions.items():
             if name == self.name and alias in aliases:
                 return SimpleNamespace(version=version, aliases=list(aliases))
-        raise refusal()
+        raise registry_error()
 
     def get_registered_model(self, name: str) -> Any:
         if name != self.name:
-            raise refusal()
+            raise registry_error()
         return SimpleNamespace(aliases={"champion": "1"})
 
     def get_latest_versions(self, name: str, stages: list[str] | None) -> Any:
@@ -56,7 +56,7 @@ class Catalog:
         return [SimpleNamespace(version=version) for version in self.versions]
 
 
-def refusal(code: str = "RESOURCE_DOES_NOT_EXIST") -> RestException:
+def registry_error(code: str = "RESOURCE_DOES_NOT_EXIST") -> RestException:
     return RestException({"error_code": code, "message": "no such thing\nin many words"})
 
 
@@ -70,7 +70,7 @@ def catalog(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return client
 
 
-def test_names_of_three_parts(catalog: Catalog) -> None:
+def test_names_with_three_parts(catalog: Catalog) -> None:
     name = "prod.vision.classifier"
     assert find_version(f"models:/{name}/1") == RegisteredVersion(name, "1", ("champion",))
     assert find_version(f"models:/{name}/2") == RegisteredVersion(name, "2")
@@ -89,7 +89,7 @@ def test_names_of_three_parts(catalog: Catalog) -> None:
         ),
     ],
 )
-def test_names_that_are_near(catalog: Catalog, uri: str, said: str) -> None:
+def test_similar_names_are_suggested(catalog: Catalog, uri: str, said: str) -> None:
     with pytest.raises(ModelError) as caught:
         find_version(uri)
     message = str(caught.value)
@@ -98,13 +98,13 @@ def test_names_that_are_near(catalog: Catalog, uri: str, said: str) -> None:
     assert message.endswith(f"; the model registry is {mlflow.get_registry_uri()}")
 
 
-def test_a_registry_that_may_not_be_listed(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registry_without_permission_to_list(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Catalog, "lists", False)
     with pytest.raises(ModelError, match=r"there is no registered model 'a.b.c'; the model registry is"):
         find_version("models:/a.b.c/1")
 
 
-def test_of_many_versions_the_latest_is_said(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latest_of_many_versions_is_named(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Catalog, "versions", {str(number): () for number in range(1, 40)})
     with pytest.raises(ModelError, match="has no version 40; the latest is 39;"):
         find_version("models:/prod.vision.classifier/40")
@@ -122,9 +122,9 @@ def test_unity_catalog_has_no_stages(catalog: Catalog, stage: str) -> None:
     assert not catalog.asked
 
 
-def test_what_is_not_allowed_is_not_called_missing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_denied_access_is_not_reported_as_missing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Any:
-        raise refusal("PERMISSION_DENIED")
+        raise registry_error("PERMISSION_DENIED")
 
     monkeypatch.setattr(Catalog, "get_model_version", refuse)
     with pytest.raises(TrackingError, match=r"MLflow could not access 'models:/a.b.c/1': PERMISSION_DENIED"):
@@ -134,11 +134,11 @@ def test_what_is_not_allowed_is_not_called_missing(catalog: Catalog, monkeypatch
 @pytest.mark.parametrize(
     "uri", ["models:/m-0123", "runs:/0/model", "model.keras", "s3://a/b@c", "models:/a/1/b"]
 )
-def test_other_uris_name_no_version(uri: str) -> None:
+def test_other_uris_have_no_version(uri: str) -> None:
     assert find_version(uri) is None
 
 
-def test_registries_are_told_apart() -> None:
+def test_registries_are_distinguished() -> None:
     assert all(map(is_unity_catalog, ("databricks-uc", "databricks-uc://profile", "uc:http://host:8080")))
     others = (
         "databricks",
@@ -152,7 +152,7 @@ def test_registries_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("uri", ["databricks", "databricks://profile", "databricks-uc"])
-def test_databricks_is_elsewhere_and_is_not_asked_by_us(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_databricks_is_not_checked_for_a_reachable_server(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("requests.get", lambda *_, **__: pytest.fail("asked"))
     monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: uri)
     artifact_store.check_reachable()
@@ -160,7 +160,7 @@ def test_databricks_is_elsewhere_and_is_not_asked_by_us(uri: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("scheme", ["http", "uc:http"])
-def test_a_registry_of_its_own_is_asked_too(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_separate_registry_server_is_checked(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow, "get_registry_uri", lambda: f"{scheme}://me:secret@127.0.0.1:9")
     with pytest.raises(
         TrackingError, match=r"registry http://127\.0\.0\.1:9 does not answer .*_REGISTRY_URI"
@@ -168,9 +168,9 @@ def test_a_registry_of_its_own_is_asked_too(scheme: str, monkeypatch: pytest.Mon
         find_version("models:/any/1")
 
 
-def test_the_hint_names_the_registry(catalog: Catalog) -> None:
+def test_hint_names_the_registry(catalog: Catalog) -> None:
     def refuse() -> Any:
-        raise refusal("NOT_FOUND")
+        raise registry_error("NOT_FOUND")
 
     with pytest.raises(ModelError, match=r"and the registry URI \((databricks-uc|uc:)"):
         artifact_store.ask(refuse, "models:/a.b.c/1")

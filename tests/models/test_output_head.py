@@ -1,4 +1,4 @@
-"""What a model's output is: stated, or by its metadata, loss or graph; against Keras' own numbers."""
+"""The meaning of a model's output: stated, or from metadata, loss or graph; compared with Keras."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def model_of(units, loss=None, activation=None, **compiled):
         (["mse"], "auto"),
     ],
 )
-def test_a_loss_tells_what_it_is_computed_of(loss, head):
+def test_loss_determines_the_meaning_of_the_output(loss, head):
     assert head_of_loss(loss) == head
 
 
@@ -65,13 +65,13 @@ def test_a_loss_tells_what_it_is_computed_of(loss, head):
     [("mse", VALUES_BY_LOSS), (losses.BinaryCrossentropy(from_logits=True), "binary_logit"), (None, "auto")],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_loss_in_a_file_is_read_as_data(loss, head, suffix, tmp_path):
+def test_loss_in_a_file_is_read_as_data(loss, head, suffix, tmp_path):
     model_of(1, loss).save(tmp_path / f"net{suffix}")
     assert head_of_loss(stored_loss(tmp_path / f"net{suffix}")) == head
     assert load_model(tmp_path / f"net{suffix}").head == head
 
 
-def test_what_is_stated_comes_before_the_metadata_and_that_before_the_loss():
+def test_option_overrides_metadata_which_overrides_the_loss():
     assert resolve_head("auto", {}, "mse") == VALUES_BY_LOSS
     assert resolve_head("auto", {"head": "logits"}, "mse") == "logits"
     assert resolve_head("sigmoid", {"head": "logits"}, "mse") == "sigmoid"
@@ -90,8 +90,8 @@ def both(model, labels, **options):
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
 @pytest.mark.parametrize("stated", [False, True])
-def test_one_logit_has_the_accuracy_of_keras(stated):
-    """By the loss, or as it is stated: 1 where the logit is above 0."""
+def test_accuracy_of_one_logit_equals_keras(stated):
+    """From the loss or as stated: class 1 if the logit is above 0."""
     loss = losses.BinaryCrossentropy(from_logits=True)
     model = model_of(1, loss, metrics=[keras.metrics.BinaryAccuracy(threshold=0.0)])
     labels = np.random.default_rng(1).integers(0, 2, 40)
@@ -113,8 +113,8 @@ def test_one_logit_has_the_accuracy_of_keras(stated):
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
 @pytest.mark.parametrize("units", [1, 3])
-def test_a_regression_has_no_classes(units):
-    """No accuracy, no confusion matrix, no ring around a point, even where its targets are whole numbers."""
+def test_regression_has_no_classes(units):
+    """No accuracy, no confusion matrix, no rings, even if targets are whole numbers."""
     model = model_of(units, "mse")
     labels = np.random.default_rng(1).integers(0, 2, 40)
     found = mlflow_interp.interpret(model, INPUTS, "gradcam,umap", labels=labels, log=False, quiet=True)
@@ -129,7 +129,7 @@ def test_a_regression_has_no_classes(units):
 
 
 @pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
-def test_the_targets_of_a_regression_are_not_warned_of_as_classes():
+def test_targets_of_a_regression_give_no_warning():
     found = mlflow_interp.visualize_gradcam(
         model_of(1, "mse"), INPUTS, labels=np.arange(40), log=False, quiet=True
     )
@@ -137,7 +137,7 @@ def test_the_targets_of_a_regression_are_not_warned_of_as_classes():
 
 
 @pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
-def test_one_number_of_which_nothing_is_known_leaves_labels_out_with_a_hint():
+def test_single_unknown_output_ignores_labels_with_a_hint():
     labels = np.random.default_rng(1).integers(0, 2, 40)
     with pytest.warns(InterpretationWarning, match="If it is a logit, pass head='binary_logit'"):
         found = mlflow_interp.visualize_gradcam(model_of(1), INPUTS, labels=labels, log=False, quiet=True)
@@ -163,7 +163,7 @@ CLASSES = np.arange(40) % 3
     ids=["head", "values", "loss", "values by loss", "names", "indices", "one-hot", "soft"],
 )
 @pytest.mark.filterwarnings("error")
-def test_what_is_stated_of_several_linear_outputs_is_no_guess(compiled, options):
+def test_stated_meaning_of_linear_outputs_is_not_a_guess(compiled, options):
     found = mlflow_interp.visualize_umap(
         model_of(3, compiled), INPUTS, layers="conv", log=False, quiet=True, **options
     )
@@ -176,7 +176,7 @@ def test_what_is_stated_of_several_linear_outputs_is_no_guess(compiled, options)
     ids=["nothing", "targets", "unknown"],
 )
 @pytest.mark.parametrize("method", ["umap", "saliency"])
-def test_several_linear_outputs_of_which_nothing_is_stated_are_a_guess(method, options):
+def test_unknown_linear_outputs_are_a_guess(method, options):
     call = getattr(mlflow_interp, f"visualize_{method}")
     with pytest.warns(InterpretationWarning, match=f"{GUESSED}.*Pass head='logits', or head='values'"):
         found = call(model_of(3), INPUTS, log=False, quiet=True, **options)
@@ -205,12 +205,12 @@ def test_several_linear_outputs_of_which_nothing_is_stated_are_a_guess(method, o
         (1, None, None, "binary_logit", "the logit of the second of 2 classes (stated by head=)"),
     ],
 )
-def test_the_table_of_layers_says_what_the_output_is_and_why(units, activation, loss, head, expected):
+def test_layer_table_shows_the_meaning_of_the_output_and_its_source(units, activation, loss, head, expected):
     model = model_of(units, loss, activation)
     assert describe_model(model, head=head)[0] == expected
 
 
-def test_the_table_of_layers_says_what_metadata_states():
+def test_layer_table_shows_what_metadata_states():
     origin = Origin("models:/net/1")
     named = LoadedModel(model_of(3), origin, {"class_names": ["a", "b", "c"]})
     assert describe_model(named)[0] == "logits of 3 classes (as its metadata names the classes)"
@@ -222,7 +222,7 @@ def test_the_table_of_layers_says_what_metadata_states():
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
 def test_labels_of_several_logits():
-    """A sigmoid for each label, by the loss of logits."""
+    """One sigmoid for each label, from a loss of logits."""
     model = model_of(3, losses.BinaryCrossentropy(from_logits=True))
     labels = np.random.default_rng(1).integers(0, 2, (40, 3))
     found = both(model, labels)
@@ -238,8 +238,8 @@ def test_labels_of_several_logits():
 
 @pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
 @pytest.mark.parametrize("by_loss", [False, True])
-def test_a_probability_stays_one_where_logits_are_stated(by_loss):
-    """A softmax, trained with a loss that takes logits: a common mistake, which is named."""
+def test_probabilities_are_unchanged_if_logits_are_stated(by_loss):
+    """A softmax trained with a loss that expects logits: a common mistake, which is reported."""
     loss = losses.SparseCategoricalCrossentropy(from_logits=True)
     model = model_of(2, loss if by_loss else None, activation="softmax")
     options = {} if by_loss else {"head": "logits"}
@@ -254,8 +254,8 @@ def test_a_probability_stays_one_where_logits_are_stated(by_loss):
 
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
-def test_saliency_takes_the_score_that_is_stated():
-    """Of values the derivative of the value itself; of a logit for the first class its negative."""
+def test_saliency_uses_the_stated_score():
+    """For values, the derivative of the value; for a logit and the first class, its negative."""
     model = model_of(1)
     options = {"log": False, "quiet": True, "noise": 0, "path_steps": 2}
     values = mlflow_interp.visualize_saliency(model, INPUTS[:4], head="values", **options)
@@ -266,7 +266,7 @@ def test_saliency_takes_the_score_that_is_stated():
 
 
 @pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
-def test_a_classifier_that_was_trained_with_a_squared_error_stays_one():
+def test_classifier_trained_with_squared_error_remains_a_classifier():
     model = model_of(3, "mse", activation="softmax", metrics=["accuracy"])
     labels = np.random.default_rng(1).integers(0, 3, 40)
     accuracy = model.evaluate(INPUTS, np.eye(3)[labels], verbose=0)[1]

@@ -1,4 +1,4 @@
-"""What is said of an answer 401 or 403: who is refused, and what to set or to ask for."""
+"""Messages about responses 401 and 403: which user, and what to set or request."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def http_error(status):
     ],
 )
 @pytest.mark.parametrize("error", [UNKNOWN, http_error(401)])
-def test_an_unknown_user(given, error, uri, credentials, who):
+def test_unknown_user(given, error, uri, credentials, who):
     given(uri, **credentials)
     said = refusal(error, "runs:/0/model")
     assert said.startswith("the server https://mlflow.example.org ")
@@ -66,7 +66,7 @@ def test_an_unknown_user(given, error, uri, credentials, who):
 
 
 @pytest.mark.parametrize("error", [FORBIDDEN, http_error(403)])
-def test_a_user_who_may_not(given, error):
+def test_user_without_permission(given, error):
     given(USERNAME="bob", PASSWORD="hidden")
     assert refusal(error, "models:/m/1") == (
         "user 'bob' may not read 'models:/m/1' on https://mlflow.example.org, or it does not exist; check "
@@ -79,15 +79,15 @@ def test_a_user_who_may_not(given, error):
     assert refusal(error, "experiment e", CREATE).endswith("administrator for permission to create it")
 
 
-def test_the_owner_of_a_token_may_not(given):
+def test_token_without_permission(given):
     given(TOKEN="hidden")
     assert refusal(FORBIDDEN, "run 0").startswith(
         "the owner of the token in MLFLOW_TRACKING_TOKEN may not read"
     )
 
 
-def test_a_refusal_that_mlflow_hides(given):
-    """As of the experiment that is set, which it says does not exist."""
+def test_missing_permission_hidden_by_mlflow(given):
+    """Such as for the current experiment, which MLflow reports as missing."""
     given(USERNAME="bob", PASSWORD="hidden")
     hidden = MlflowException("does not exist", error_code=1000)
     hidden.__cause__ = FORBIDDEN
@@ -100,19 +100,19 @@ def test_a_refusal_that_mlflow_hides(given):
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
-def test_other_errors_are_no_refusals(given, status):
+def test_other_errors_are_not_permission_errors(given, status):
     given()
     assert refusal(http_error(status), "runs:/0/model") is None
     assert in_words(http_error(status), "runs:/0/model") == "refused"
 
 
 @pytest.mark.parametrize("about", ["s3://bucket/model", "gs://bucket/model"])
-def test_a_bucket_knows_other_users(given, about):
+def test_bucket_has_other_users(given, about):
     given()
     assert refusal(http_error(403), about) is None
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "databricks", "./mlruns"])
-def test_only_servers_of_mlflow_have_these_variables(given, uri):
+def test_variables_apply_to_mlflow_servers_only(given, uri):
     given(uri)
     assert refusal(FORBIDDEN, "run 0") is None

@@ -1,4 +1,4 @@
-"""Writes models with tf_keras, which is Keras 2, and what they predict: `python write_keras2.py FOLDER`."""
+"""Write models with tf_keras, which is Keras 2, and their predictions: `python write_keras2.py FOLDER`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Scale(layers.Layer):
 
 @keras.saving.register_keras_serializable("old")
 class RegisteredScale(Scale):
-    """The same, registered."""
+    """The same layer, registered."""
 
 
 def nested():

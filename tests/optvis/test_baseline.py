@@ -1,4 +1,4 @@
-"""Baseline cosines are the means over all other inputs, however these are cut into batches and parts."""
+"""Baseline cosines are means over all other inputs, for any batches and parts."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def part(activations):
 
 @pytest.fixture(params=[baseline.MOST_MEMORY, 100], ids=["in memory", "on disk"])
 def most_memory(request, monkeypatch):
-    """100 bytes are two inputs."""
+    """100 bytes hold two inputs."""
     monkeypatch.setattr(baseline, "MOST_MEMORY", request.param)
 
 
 @pytest.mark.usefixtures("most_memory")
 @pytest.mark.parametrize("cuts", [[], [1], [3], [2, 4], [1, 2, 3, 4, 5, 6]], ids=str)
-def test_batches_and_parts_make_no_difference(cuts):
+def test_result_does_not_depend_on_batches_or_parts(cuts):
     pieces = np.split(ACTIVATIONS, cuts)
     in_batches, in_parts = BaselineCosines(), BaselineCosines()
     for piece in pieces:
@@ -52,19 +52,19 @@ def test_parts_merge_in_any_order():
     np.testing.assert_allclose(second.result(), np.roll(by_hand(ACTIVATIONS), 3), atol=1e-7)
 
 
-def test_inputs_may_be_added_after_a_result():
+def test_inputs_can_be_added_after_a_result():
     accumulator = part(ACTIVATIONS[:4])
     np.testing.assert_allclose(accumulator.result(), by_hand(ACTIVATIONS[:4]), atol=1e-7)
     accumulator.update(ACTIVATIONS[4:])
     np.testing.assert_allclose(accumulator.result(), by_hand(ACTIVATIONS), atol=1e-7)
 
 
-def test_an_input_without_activations_has_no_cosine_with_others():
+def test_input_without_activations_has_cosine_zero():
     activations = np.stack([ACTIVATIONS[0], 0 * ACTIVATIONS[0], ACTIVATIONS[0]])
     np.testing.assert_allclose(part(activations).result(), [0.5, 0, 0.5], atol=1e-7)
 
 
-def test_a_single_input_is_compared_with_itself_upside_down():
+def test_single_input_is_compared_with_itself_upside_down():
     one = ACTIVATIONS[:1]
     expected = by_hand(np.concatenate([one, one[:, ::-1]]))[:1]
     alone = part(one)

@@ -15,7 +15,7 @@ layers = keras.layers
 
 @pytest.fixture
 def model():
-    """A convolution and a BatchNorm that has seen something."""
+    """A convolution and a BatchNorm with non-trivial statistics."""
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [
@@ -46,7 +46,7 @@ def gradient_of(model, *, freezing):
     return tf.function(gradient, autograph=False).get_concrete_function(tf.TensorSpec([None, 8, 8, 3]))
 
 
-def test_gradients_are_the_same_and_no_variable_is_read(model):
+def test_gradients_are_equal_and_no_variable_is_read(model):
     inputs = tf.constant(np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32))
     bare, constant = gradient_of(model, freezing=False), gradient_of(model, freezing=True)
     np.testing.assert_allclose(constant(inputs), bare(inputs), rtol=1e-4, atol=1e-6)
@@ -54,7 +54,7 @@ def test_gradients_are_the_same_and_no_variable_is_read(model):
     assert ["ReadVariableOp" in types for types in reads] == [True, False]
 
 
-def test_the_model_is_left_as_it_was(model):
+def test_model_is_unchanged(model):
     before = model.get_weights()
     gradient_of(model, freezing=True)
     for was, value in zip(before, model.get_weights(), strict=True):

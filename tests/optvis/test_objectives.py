@@ -1,4 +1,4 @@
-"""How a layer is shown its target."""
+"""How the target activations of a layer are computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlflow_interp.optvis.transform import crop
 
 
 def settings(**options):
-    """The defaults, but for what is given."""
+    """The defaults, except for the given settings."""
     defaults = {
         "ascent_steps": 512,
         "ascent_rate": 0.05,
@@ -46,8 +46,8 @@ def model():
     return keras.Model(inputs, keras.layers.ReLU()(inputs))
 
 
-def test_targets_are_of_the_inputs_seen_as_images_are(model, subject):
-    """Grey beyond the edges, 0.5 in a picture, is what the model is fed for it: here 0."""
+def test_targets_are_computed_from_views_of_the_inputs(model, subject):
+    """Grey beyond the edges, 0.5 in an image, becomes the model's input for grey: here 0."""
     objective = LayerObjective(model, model, subject, settings())
     targets = objective._targets(subject)
     assert targets.shape == (2, objectives.VIEWS, 12, 10, 3)
@@ -56,14 +56,14 @@ def test_targets_are_of_the_inputs_seen_as_images_are(model, subject):
         np.testing.assert_allclose(targets[:, number], np.maximum(seen, 0), atol=1e-5)
 
 
-def test_targets_stay_within_the_memory_they_are_given(model, subject, monkeypatch):
+def test_targets_stay_within_the_memory_limit(model, subject, monkeypatch):
     monkeypatch.setattr(objectives, "MOST_TARGET_BYTES", 3 * subject.inputs[:1].nbytes)
     assert LayerObjective(model, model, subject, settings())._targets(subject).shape[1] == 3
     monkeypatch.setattr(objectives, "MOST_TARGET_BYTES", 1)
     assert LayerObjective(model, model, subject, settings())._targets(subject).shape[1] == 1
 
 
-def test_both_parts_of_a_frequency_share_their_squared_gradients(model, subject):
+def test_both_parts_of_a_frequency_share_squared_gradients(model, subject):
     objective = LayerObjective(model, model, subject, settings())
     start = noise(objective.param, [0, 1], stddev=0.01, seed=0)
     optimization = objective.optimization(subject, start)

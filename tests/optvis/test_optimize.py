@@ -1,4 +1,4 @@
-"""Steps that are Keras' own Adam's, each image on its own."""
+"""Optimisation steps equal those of Keras' Adam, separately for each image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mlflow_interp.optvis.optimize import (
 
 
 def hill(variable, view, constants):
-    """A hill of height 0 at the given peak, seen a little to the side."""
+    """An objective with height 0 at the given peak, seen slightly shifted."""
     return -tf.reduce_sum((variable - constants[0] - view) ** 2, axis=1)
 
 
@@ -37,8 +37,8 @@ def optimize(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, vie
     return optimization, list(optimization.run(steps, tolerance))
 
 
-def test_steps_are_those_of_keras_grow_and_their_mean_counts():
-    # Far enough for no peak to be reached, where rounding would decide which way steps go.
+def test_steps_equal_keras_adam_with_warm_up_and_averaging():
+    # Far enough that no peak is reached, where rounding would decide the direction.
     start, peak = [[0.0, 3.0], [5.0, -1.0]], [[40.0, 90.0], [-40.0, 50.0]]
     variable = tf.Variable(start)
     optimizer = keras.optimizers.Adam(0.1, beta_1=0.7, beta_2=0.9)
@@ -54,7 +54,7 @@ def test_steps_are_those_of_keras_grow_and_their_mean_counts():
     np.testing.assert_allclose(found.variable, average, rtol=1e-4)
 
 
-def test_it_climbs():
+def test_objective_increases():
     found, taken = optimize([[0.0, 3.0]], [[1.0, 1.0]], 100)
     assert sum(taken) == 100
     assert found.curve[0] < found.curve[2] < found.curve[-1]
@@ -64,14 +64,14 @@ def test_it_climbs():
 
 
 @pytest.mark.parametrize("steps", [1, 7, STEPS_A_POINT, 20])
-def test_as_many_steps_as_asked_for(steps):
+def test_number_of_steps(steps):
     found, taken = optimize([[0.0]], [[1.0]], steps)
     assert sum(taken) == found.steps_taken[0] == steps
     assert len(found.curve) == -(-steps // STEPS_A_POINT)
 
 
-def test_who_has_arrived_stops_and_the_others_go_on():
-    """One starts on its peak of 1, the other far below."""
+def test_converged_images_stop_and_others_continue():
+    """One image starts at its peak of 1, the other far below."""
 
     def bounded(variable, view, constants):
         return 1 / (1 + tf.reduce_sum((variable - constants[0]) ** 2, axis=1))
@@ -83,7 +83,7 @@ def test_who_has_arrived_stops_and_the_others_go_on():
     assert found.curve[-1][0] == found.curve[found.steps_taken[0] // STEPS_A_POINT][0]
 
 
-def test_the_same_alone_and_in_company():
+def test_result_does_not_depend_on_other_images():
     start = np.random.default_rng(0).normal(size=(3, 4))
     peak = np.random.default_rng(1).normal(size=(3, 4))
     together, _ = optimize(start, peak, 60, tolerance=0.05)
@@ -93,20 +93,20 @@ def test_the_same_alone_and_in_company():
         assert together.steps_taken[row] == alone.steps_taken[0]
 
 
-def test_every_step_has_a_view_of_its_own():
+def test_every_step_uses_another_view():
     views = [np.float32(0.5), np.float32(-0.5)] * 50
     found, _ = optimize([[0.0]], [[1.0]], 100, views=views)
     np.testing.assert_allclose(found.variable, 1, atol=0.1)
     assert found.curve[-1] == pytest.approx(-0.25, abs=0.05)
 
 
-def test_each_value_may_have_a_rate_of_its_own():
+def test_each_value_can_have_its_own_rate():
     found, _ = optimize([[0.0, 0.0]], [[9.0, 9.0]], 1, rate=np.array([0.1, 0.4], np.float32))
     np.testing.assert_allclose(found.variable, [[0.1, 0.4]], rtol=1e-3)
 
 
-def test_pooled_values_move_in_proportion_to_their_gradients():
-    """Of four and one away, with the mean square of both under each."""
+def test_pooled_values_change_in_proportion_to_their_gradients():
+    """Of values four and one away, each divided by the mean square of both."""
     found, _ = optimize(
         [[0.0, 0.0]], [[4.0, 1.0]], 1, pooled=lambda squares: tf.reduce_mean(squares, axis=1, keepdims=True)
     )
@@ -114,8 +114,8 @@ def test_pooled_values_move_in_proportion_to_their_gradients():
     np.testing.assert_allclose(found.variable, [[0.1 * 8 / mean, 0.1 * 2 / mean]], rtol=1e-3)
 
 
-def test_what_stands_out_in_a_view_is_cut():
-    """Of ten and eight times one away, their root mean square is 2 √12: the first is cut to twice that."""
+def test_outliers_in_a_view_are_clipped():
+    """One value ten, eight values one away: the root mean square is 2 √12; ten is clipped to twice that."""
     found, _ = optimize(
         [[0.0] * 9],
         [[10.0] + [1.0] * 8],

@@ -1,4 +1,4 @@
-"""Images written down as spectra and pixels, against the formulas written out in NumPy."""
+"""Images parametrised by spectra and pixels, compared with the formulas in NumPy."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SIZES = [(16, 16), (15, 17), (16, 13), (9, 24)]
 
 
 def flat(size, **options):
-    """A parametrisation whose values show as they are: grey, unsquashed but for (value + 1) / 2."""
+    """A parametrisation that shows its values: grey, without a sigmoid, only (value + 1) / 2."""
     return ImageParam(size, 1, value_range="clip", **options)
 
 
 def values(param, variable):
-    """What the image is before it is brought into 0..1."""
+    """The image before it is mapped to 0..1."""
     return 2 * to_image(param, variable).numpy() - 1
 
 
@@ -36,7 +36,7 @@ def small_noise(param):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("decay_power", [0.0, 1.0, 1.5])
-def test_a_spectrum_becomes_the_image_of_the_formula(size, decay_power):
+def test_spectrum_gives_the_image_of_the_formula(size, decay_power):
     param = flat(size, decay_power=decay_power)
     height, width = size
     variable = small_noise(param)
@@ -50,8 +50,8 @@ def test_a_spectrum_becomes_the_image_of_the_formula(size, decay_power):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_energy_falls_with_the_square_of_the_frequency(size):
-    """White noise in the variable is natural in the image: power times frequency² is flat."""
+def test_energy_decreases_with_the_square_of_the_frequency(size):
+    """White noise in the variable has a natural spectrum in the image: power times frequency² is flat."""
     param = flat(size)
     variable = noise(param, range(400), stddev=1e-4, seed=0)
     power = (np.abs(np.fft.fft2(values(param, variable)[..., 0])) ** 2).mean(axis=0)
@@ -62,7 +62,7 @@ def test_energy_falls_with_the_square_of_the_frequency(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_low_frequencies_move_further(size):
+def test_low_frequencies_change_more(size):
     param = ImageParam(size, 3)
     scale = learning_rate_scale(param)
     assert scale.shape == param.shape[1:]
@@ -71,7 +71,7 @@ def test_low_frequencies_move_further(size):
     assert learning_rate_scale(ImageParam(size, 3, "pixel")) == 1
 
 
-def test_fine_colour_moves_less_than_fine_brightness_and_coarse_colour_as_much():
+def test_high_frequency_colour_changes_less_than_brightness():
     size = (40, 40)
     light, *colours = learning_rate_scale(ImageParam(size, 3))
     frequency = np.hypot(np.fft.fftfreq(40)[:, np.newaxis], np.fft.rfftfreq(40))
@@ -83,8 +83,8 @@ def test_fine_colour_moves_less_than_fine_brightness_and_coarse_colour_as_much()
         np.testing.assert_array_equal(learning_rate_scale(other), [light] * other.channels)
 
 
-def test_a_neighbourhood_is_of_both_parts_and_of_three_rows_and_columns():
-    """Rows are periodic; the lowest column has neighbours on one side alone."""
+def test_neighbourhood_covers_both_parts_and_three_rows_and_columns():
+    """Rows are periodic; the lowest column has neighbours on one side only."""
     param = ImageParam((30, 26), 3)
     squares = np.random.default_rng(0).random((2, *param.shape), np.float32)
     found = neighbourhood_mean(param, squares).numpy()
@@ -100,15 +100,15 @@ def test_pixels_have_no_neighbourhood_mean():
 
 
 @pytest.mark.parametrize("size", [(5, 6), (2, 9), (9, 2), (1, 1)])
-def test_a_small_spectrum_has_neighbourhoods_too(size):
+def test_small_spectrum_has_neighbourhoods(size):
     param = ImageParam(size, 1)
     squares = np.full((1, *param.shape), 3, np.float32)
     expected = np.full((1, 1, *param.shape[1:]), 3)
     np.testing.assert_allclose(neighbourhood_mean(param, squares), expected, rtol=1e-6)
 
 
-def test_colours_are_correlated_as_imagenets_are():
-    """Lucid's numbers: the square root of the covariance over its largest column's length."""
+def test_colours_are_correlated_as_in_imagenet():
+    """Lucid's numbers: the square root of the covariance, divided by the length of its largest column."""
     root = np.array([[0.26, 0.09, 0.02], [0.27, 0, -0.05], [0.27, -0.09, 0.03]])
     expected = root / np.sqrt(0.26**2 + 0.27**2 + 0.27**2)
     np.testing.assert_allclose(COLOUR_CORRELATION, expected, rtol=1e-6)
@@ -121,7 +121,7 @@ def test_colours_are_correlated_as_imagenets_are():
     np.testing.assert_allclose(values(true, variable), variable, atol=1e-6)
 
 
-def test_ranges():
+def test_image_values_stay_within_range():
     variable = np.array([-40.0, -1, 0, 0.5, 40], np.float32).reshape(5, 1, 1, 1)
     clipped = to_image(ImageParam((1, 1), 1, "pixel", value_range="clip"), variable).numpy().ravel()
     np.testing.assert_allclose(clipped, [0, 0, 0.5, 0.75, 1])
@@ -130,7 +130,7 @@ def test_ranges():
 
 
 @pytest.mark.parametrize("parametrization", ["fourier", "pixel"])
-def test_noise_is_an_inputs_own(parametrization):
+def test_noise_is_drawn_separately_for_each_input(parametrization):
     param = ImageParam((7, 6), 3, parametrization)
     together, alone = noise(param, [4, 9], stddev=0.5, seed=1), noise(param, [9], stddev=0.5, seed=1)
     np.testing.assert_array_equal(together[1], alone[0])

@@ -1,4 +1,4 @@
-"""Views that move as they say, and mappings found for every way an image can be prepared."""
+"""Random views transform images as specified; the mapping to model inputs is found for any preprocessing."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def shifted(down, across):
     return view
 
 
-def test_the_view_straight_on_changes_nothing():
+def test_identity_view_changes_nothing():
     images = np.random.default_rng(0).random((2, 7, 9, 3), dtype=np.float32)
     np.testing.assert_allclose(warp(images, pixel_transforms(IDENTITY, (7, 9))), images, atol=1e-6)
 
 
-def test_a_shift_is_a_share_of_the_longer_side_at_every_size():
+def test_shift_is_a_fraction_of_the_longer_side():
     images = np.random.default_rng(0).random((1, 8, 16, 1), dtype=np.float32)
     seen = warp(images, pixel_transforms(shifted(2 / 16, -3 / 16), (8, 16))).numpy()
     np.testing.assert_allclose(seen[:, :-2, 3:], images[:, 2:, :-3], atol=1e-5)
@@ -39,7 +39,7 @@ def test_a_shift_is_a_share_of_the_longer_side_at_every_size():
     np.testing.assert_allclose(half[:, :-1], images[:, 2::2, ::2], atol=1e-5)
 
 
-def test_a_crop_shows_what_is_in_its_box_and_grey_beyond():
+def test_crop_shows_its_box_and_grey_outside():
     images = np.random.default_rng(0).random((2, 9, 5, 3), dtype=np.float32)
     whole = np.array([[0, 0, 1, 1]], np.float32)
     np.testing.assert_allclose(crop(images, whole, outside=0.5), images, atol=1e-6)
@@ -57,7 +57,7 @@ def test_crops_stay_within_their_bounds():
         assert 0.9 * most < measured.max() <= most * 1.001
 
 
-def test_turns_and_zooms_leave_the_centre():
+def test_rotation_and_zoom_keep_the_centre():
     views = draw_views(np.random.default_rng(0), 5, rotation=20, zoom=0.3, shift=0)
     images = np.zeros((5, 9, 9, 1), np.float32)
     images[:, 4, 4] = 1
@@ -75,15 +75,15 @@ def test_views_stay_within_their_bounds():
 
 
 def fed_back(pictures, inputs, **options):
-    """The pictures, fed again through the mapping that was found."""
+    """The images, passed through the mapping that was found."""
     mapping = find_mapping(pictures, inputs, **({"channels_first": False} | options))
     images = pictures[..., : mapping.span.shape[1]] / np.float32(255)
     return np.asarray(feed(images, mapping.span, mapping.black, mapping)), mapping
 
 
 @pytest.mark.parametrize("name", ["none", "0..1", "-1..1", "mobilenet_v2", "densenet", "vgg16", "resnet"])
-def test_a_mapping_is_found_for_every_preprocessing(name):
-    """vgg16 and resnet take blue first, densenet has another line for each channel."""
+def test_mapping_is_found_for_every_preprocessing(name):
+    """vgg16 and resnet take BGR images, densenet scales each channel differently."""
     pictures = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 3)).astype(np.uint8)
     inputs = np.asarray(find_function(name)(pictures.astype(np.float32)))
     again, mapping = fed_back(pictures, inputs)
@@ -92,7 +92,7 @@ def test_a_mapping_is_found_for_every_preprocessing(name):
 
 
 @pytest.mark.parametrize("blue_first", [False, True])
-def test_the_order_of_the_channels_is_taken_where_grey_images_do_not_show_it(blue_first):
+def test_given_channel_order_is_used_for_grey_images(blue_first):
     grey = np.repeat(np.random.default_rng(0).integers(0, 256, (2, 6, 5, 1)), 3, axis=-1).astype(np.uint8)
     inputs = np.asarray(find_function("vgg16")(grey.astype(np.float32)))
     again, mapping = fed_back(grey, inputs, blue_first=blue_first)
@@ -110,7 +110,7 @@ def test_grey_and_channels_first():
     np.testing.assert_allclose(again, inputs, atol=0.01)
 
 
-def test_floats_of_any_range_are_found_row_by_row():
+def test_mapping_of_floats_is_found_row_by_row():
     inputs = np.random.default_rng(0).normal(size=(2, 6, 5, 3)).astype(np.float32)
     inputs[1] = 7 * inputs[1] + 20
     again, mapping = fed_back(shown_as_images(inputs), inputs)
@@ -120,7 +120,7 @@ def test_floats_of_any_range_are_found_row_by_row():
 
 
 @pytest.mark.parametrize("colour", [(200, 0, 0), (0, 0, 0), (90, 90, 90)])
-def test_a_picture_of_one_colour_tells_no_slope_and_is_fed_all_the_same(colour):
+def test_image_of_one_colour_is_mapped(colour):
     pictures = np.full((1, 4, 4, 3), colour, np.uint8)
     again, mapping = fed_back(pictures, pictures / np.float32(255))
     np.testing.assert_allclose(again, pictures / 255, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Interpretations come back from their artifacts: what this version writes, and what contract 1 wrote."""
+"""Loading interpretations from artifacts, those of this version and of schema version 1."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.training import epoch_summary
 from tests.interpretations import MODEL, examples, results
 
-#: A method of each kind of result.
+#: One method for each kind of result.
 RESULTS = ("caricature", "confusion_matrix", "gradcam", "saliency", "umap")
 CONTRACT_1 = Path(__file__).parent / "contract_1"
 COUNT = 12
@@ -36,7 +36,7 @@ def small_pictures(count):
 
 @pytest.fixture(scope="module")
 def found():
-    """By method, what it might have found in twelve small inputs."""
+    """By method, a result for twelve small inputs."""
     shown = examples(COUNT, pictures=small_pictures(COUNT))
     shown = replace(shown, digests=np.arange(COUNT * 16, dtype=np.uint8).reshape(COUNT, 16))
     return results(shown)
@@ -64,7 +64,7 @@ def write(folder, method, result, *, given=None, with_page=True, **more):
 
 
 def assert_equal(one, other):
-    """The same arrays, metrics, tables, and values that were resolved."""
+    """Compare arrays, metrics, tables and resolved values."""
     assert set(one.arrays()) == set(other.arrays())
     for name, array in one.arrays().items():
         np.testing.assert_array_equal(array, other.arrays()[name], err_msg=name)
@@ -76,22 +76,22 @@ def assert_equal(one, other):
 
 
 @pytest.mark.parametrize("method", RESULTS)
-def test_what_was_written_comes_back(found, tmp_path, method):
+def test_saved_results_are_loaded(found, tmp_path, method):
     write(tmp_path / method, method, found[method])
     loaded = mlflow_interp.load(tmp_path / method)
     assert_equal(loaded.result, found[method])
     assert loaded.metrics == found[method].metrics()
     assert loaded.manifest == json.loads((tmp_path / method / "manifest.json").read_bytes())
-    # Images of 32 pixels and less are stored without losses, so that the figure is the same to the pixel.
+    # Images of up to 32 pixels are stored without loss, so that the figure is equal to the pixel.
     assert png(loaded.figure) == (tmp_path / method / "figure.png").read_bytes()
-    if method == "umap":  # whose thumbnails are made again from the images
+    if method == "umap":  # its thumbnails are computed again from the images
         assert loaded.thumbnails.shape == found[method].thumbnails.shape
     else:
         page = (tmp_path / method / "figure.html").read_text(encoding="utf-8")
         assert kind_of(method).page(loaded.result) == page
 
 
-def test_photographs_come_back_as_near_as_they_are_stored(tmp_path):
+def test_photographs_are_loaded_with_storage_precision(tmp_path):
     shown = examples(3)
     for method, result in results(shown).items():
         write(tmp_path / method, method, result, with_page=False)
@@ -103,14 +103,14 @@ def test_photographs_come_back_as_near_as_they_are_stored(tmp_path):
         assert np.abs(images.astype(int) - shown.images).mean() < 6
 
 
-def test_the_figure_is_drawn_with_the_options_it_had(found, tmp_path):
+def test_figure_is_drawn_with_the_original_options(found, tmp_path):
     write(tmp_path / "gradcam", "gradcam", found["gradcam"], given={"colormap": "viridis", "opacity": 0.3})
     loaded = mlflow_interp.load(tmp_path / "gradcam")
     assert png(loaded.figure) == (tmp_path / "gradcam/figure.png").read_bytes()
     assert png(loaded.draw(opacity=0.9)) != png(loaded.figure)
 
 
-def test_many_inputs_come_back_with_those_that_are_shown(tmp_path):
+def test_selection_of_many_inputs_is_loaded(tmp_path):
     rows = np.array([1, 66, 69])
     result = results(examples(70, pictures=small_pictures(70)))["gradcam"]
     chosen = replace(result.examples, images=small_pictures(70)[rows], shown=rows)
@@ -121,7 +121,7 @@ def test_many_inputs_come_back_with_those_that_are_shown(tmp_path):
     assert png(loaded.figure) == (tmp_path / "gradcam/figure.png").read_bytes()
 
 
-def test_signals_come_back_with_their_values(tmp_path):
+def test_signals_are_loaded_with_their_values(tmp_path):
     signals = np.random.default_rng(0).random((4, 40, 2), np.float32)
     shown = replace(examples(4, pictures=small_pictures(4)), images=None, values=signals)
     result = results(replace(shown, images=small_pictures(4)))["gradcam"]
@@ -135,7 +135,7 @@ def test_signals_come_back_with_their_values(tmp_path):
 
 
 @pytest.mark.parametrize("weights", [None, [0.5, 1.0, 2.0, 4.0]])
-def test_several_labels_and_weights_come_back(tmp_path, weights):
+def test_several_labels_and_weights_are_loaded(tmp_path, weights):
     labels = [[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]]
     result = from_predictions(labels, np.float32([[0.9, 0.8, 0.1]] * 4), weights=weights)
     write(tmp_path / "confusion_matrix", "confusion_matrix", result)
@@ -144,7 +144,7 @@ def test_several_labels_and_weights_come_back(tmp_path, weights):
     assert loaded.result.tables() == result.tables()
 
 
-def test_counts_of_pixels_come_back(tmp_path):
+def test_counts_of_pixels_are_loaded(tmp_path):
     rng = np.random.default_rng(0)
     labels, found = rng.integers(-1, 3, (2, 5, 4, 6))
     result = from_predictions(labels, np.maximum(found, 0), class_names=["sky", "road", "tree"])
@@ -155,7 +155,7 @@ def test_counts_of_pixels_come_back(tmp_path):
     assert loaded.result.left_out == {"without label": (labels < 0).sum()}
 
 
-def test_a_run_an_epoch_and_the_last_epoch(store, found, tmp_path):
+def test_load_from_a_run_an_epoch_and_the_last_epoch(store, found, tmp_path):
     import mlflow
 
     folder = tmp_path / "gradcam"
@@ -178,7 +178,7 @@ def test_a_run_an_epoch_and_the_last_epoch(store, found, tmp_path):
     assert mlflow_interp.load(place).artifact_path == "interpretations/gradcam/epoch-0011"
 
 
-def test_what_is_saved_again_is_the_same(found, tmp_path):
+def test_saving_a_loaded_result_gives_the_same_files(found, tmp_path):
     write(tmp_path / "a", "umap", found["umap"])
     saved = mlflow_interp.load(tmp_path / "a").save(tmp_path / "b")
     assert saved == tmp_path / "b/umap"
@@ -187,10 +187,10 @@ def test_what_is_saved_again_is_the_same(found, tmp_path):
     assert_equal(mlflow_interp.load(saved).result, found["umap"])
 
 
-# --- one panel in somebody's axes --------------------------------------------------------------------
+# --- one panel in given axes -------------------------------------------------------------------------
 
 
-def test_a_panel_is_drawn_into_axes(found, tmp_path):
+def test_panel_is_drawn_into_axes(found, tmp_path):
     from matplotlib.figure import Figure
 
     axes = Figure().subplots(1, 4)
@@ -220,7 +220,7 @@ def test_a_panel_is_drawn_into_axes(found, tmp_path):
         loaded["confusion_matrix"].draw(ax=axes[2], panel=1)
 
 
-def test_three_components_need_axes_of_three_dimensions(found):
+def test_three_components_need_3d_axes(found):
     from matplotlib.figure import Figure
 
     points = np.concatenate([found["umap"].embeddings, found["umap"].embeddings[..., :1]], axis=2)
@@ -230,12 +230,12 @@ def test_three_components_need_axes_of_three_dimensions(found):
         kind_of("umap").draw_panel(Figure().subplots(), result, 0)
 
 
-# --- what contract 1 wrote -----------------------------------------------------------------------------
+# --- schema version 1 --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", RESULTS)
-def test_what_contract_1_wrote_comes_back(method):
-    """All but the number of unlabelled inputs; these files were written before there was result.json."""
+def test_schema_version_1_is_loaded(method):
+    """Everything except the number of unlabelled inputs: these files have no result.json."""
     folder = CONTRACT_1 / method
     loaded = mlflow_interp.load(folder)
     manifest = json.loads((folder / "manifest.json").read_bytes())
@@ -255,8 +255,8 @@ def test_what_contract_1_wrote_comes_back(method):
     assert loaded.figure.get_figwidth() > 1
 
 
-def test_contract_1_had_the_same_figure(found):
-    """But for where the colour bar of now stands nothing changed: as large, and as dark, within a percent."""
+def test_figure_of_schema_version_1_is_the_same(found):
+    """Except for the new colour bar, nothing changed: the same size and brightness, within a percent."""
     from io import BytesIO
 
     from PIL import Image
@@ -269,7 +269,7 @@ def test_contract_1_had_the_same_figure(found):
         assert abs(old.mean() - new.mean()) < 2.5
 
 
-# --- what can't be loaded ------------------------------------------------------------------------------
+# --- errors ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def refusal(source):
     return said
 
 
-def test_no_interpretation_there(folder, tmp_path):
+def test_folder_without_an_interpretation(folder, tmp_path):
     assert refusal(tmp_path / "nothing") == (
         f"there is no interpretation at '{tmp_path}/nothing': no manifest.json; give the folder of an "
         "interpretation, such as runs:/<run_id>/interpretations/gradcam"
@@ -299,47 +299,47 @@ def test_no_interpretation_there(folder, tmp_path):
     assert refusal(folder.parent).endswith("no manifest.json; available: gradcam")
 
 
-def test_a_blank_name():
+def test_blank_name():
     with pytest.raises(OptionError, match="is not a path; give"):
         mlflow_interp.load(" ")
 
 
-def test_no_such_run(store):
+def test_missing_run(store):
     said = refusal("runs:/abc/interpretations/gradcam")
     assert said.startswith("there is no interpretation at 'runs:/abc/interpretations/gradcam': ")
     assert "Run with id=abc not found; check its name and the tracking URI" in said
 
 
-def test_a_missing_file(folder):
+def test_missing_file(folder):
     (folder / "arrays.npz").unlink()
     assert refusal(folder).endswith("is incomplete: arrays.npz is missing")
 
 
-def test_a_damaged_file(folder):
+def test_damaged_file(folder):
     (folder / "arrays.npz").write_bytes((folder / "arrays.npz").read_bytes()[:-9])
     assert "arrays.npz at " in refusal(folder)
     assert refusal(folder).endswith("is damaged: its sha256 differs from the one in manifest.json")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"schema_version": 1}', b"{" * 9000])
-def test_a_damaged_manifest(folder, content):
+def test_damaged_manifest(folder, content):
     (folder / "manifest.json").write_bytes(content)
     assert "is damaged" in refusal(folder)
 
 
-def test_a_later_version(folder):
+def test_later_schema_version(folder):
     edited(folder, schema_version=3)
     assert "has schema version 3, but only versions up to 2 can be loaded; update mlflow_interp" in refusal(
         folder
     )
 
 
-def test_an_unknown_method(folder):
+def test_unknown_method(folder):
     edited(folder, method="os.path")
     assert "can't be loaded: no method 'os.path'" in refusal(folder)
 
 
-def test_a_manifest_that_names_files_elsewhere(folder):
+def test_manifest_with_files_outside_the_folder(folder):
     (folder.parent / "secret").write_text("x")
     edited(folder, files={"../secret": "0" * 64})
     assert refusal(folder).endswith("is incomplete: ../secret is missing")

@@ -1,4 +1,4 @@
-"""Files of an interpretation: what a spreadsheet must not run, and tables that come back as they were."""
+"""Files of an interpretation: no formulas for spreadsheets, and tables that are read back unchanged."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def rows(columns):
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("x")'])
-def test_text_that_looks_like_a_formula_is_made_text(text):
+def test_text_that_looks_like_a_formula_is_escaped(text):
     assert rows({text: [text]}) == [[f"'{text}"], [f"'{text}"]]
 
 
-def test_numbers_and_other_text_stay_as_they_are():
+def test_numbers_and_other_text_are_unchanged():
     columns = {"class": ["a,b", 'say "x"', "two\nlines", "a=b"], "recall": [0.5, -1, None, float("nan")]}
     assert rows(columns) == [
         ["class", "recall"], ["a,b", "0.5"], ['say "x"', "-1"], ["two\nlines", ""], ["a=b", ""],
     ]  # fmt: skip
 
 
-def test_names_are_those_of_all_inputs_and_not_of_a_results_examples(digits, batch_of):
+def test_names_are_those_of_all_inputs(digits, batch_of):
     model, pixels, labels = digits
     batch = batch_of(model, pixels, labels=labels)
     result = confusion_matrix(model, batch)

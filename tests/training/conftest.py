@@ -1,4 +1,4 @@
-"""A model that trains in a second, and a store for each test's runs."""
+"""A model that trains in a second, and a separate store for each test's runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.training.small import make_small
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path, store):
-    """Each test in an experiment of its own, with autologging off before and after."""
+    """Each test uses a separate experiment, with autologging off before and after."""
     mlflow.set_tracking_uri(store)
     name = tmp_path.name
     mlflow.create_experiment(name, artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment(name)
-    with mock.patch.dict(AUTOLOGGING_INTEGRATIONS):  # each test may say `mlflow.autolog(disable=True)`
+    with mock.patch.dict(AUTOLOGGING_INTEGRATIONS):  # any test may call `mlflow.autolog(disable=True)`
         yield
     import mlflow_interp
 
@@ -38,8 +38,8 @@ def alone(tmp_path, store):
 
 
 @pytest.fixture
-def pictures():
-    """Forty bright and dark 8×8 pictures, and which they are."""
+def images():
+    """Forty bright and dark 8×8 images, and their labels."""
     generator = np.random.default_rng(5)
     labels = np.arange(40) % 2
     inputs = generator.random((40, 8, 8, 1), dtype=np.float32) * 0.5 + labels[:, None, None, None] * 0.5
@@ -48,12 +48,12 @@ def pictures():
 
 @pytest.fixture
 def small():
-    """A compiled network with dropout, whose weights are the same each time."""
+    """A compiled network with dropout and the same weights each time."""
     return make_small()
 
 
 @pytest.fixture
-def said(caplog):
-    """A function that gives what the package has warned about."""
+def logged_warnings(caplog):
+    """A function that returns the package's warnings."""
     caplog.set_level(logging.WARNING, logger="mlflow_interp")
     return lambda: [each.getMessage() for each in caplog.records if each.name == "mlflow_interp"]

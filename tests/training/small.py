@@ -1,4 +1,4 @@
-"""A small network, and what a training left in the store."""
+"""A small network, and helpers that read the results of a training from the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_small():
 
 
 def runs():
-    """Every run of the test's experiment, the oldest first."""
+    """All runs of the test's experiment, the oldest first."""
     client = mlflow.MlflowClient()
     experiment = mlflow.tracking.fluent._get_experiment_id()
     return client.search_runs([experiment], order_by=["attributes.start_time ASC"])
@@ -35,7 +35,7 @@ def only_run():
     return run
 
 
-def places(run, folder="interpretations"):
-    """The names of what lies in a folder of a run."""
+def artifact_names(run, folder="interpretations"):
+    """The names of the artifacts in a folder of a run."""
     listed = mlflow.MlflowClient().list_artifacts(run.info.run_id, folder)
     return sorted(item.path.removeprefix(f"{folder}/") for item in listed)

@@ -1,4 +1,4 @@
-"""Autologging: where things land, who owns the run, and that training is never touched."""
+"""Autologging: where results are logged, which run is used, and that the training is unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import tensorflow as tf
 
 import mlflow_interp
 from mlflow_interp.exceptions import OptionError
-from tests.training.small import make_small, only_run, places, runs
+from tests.training.small import artifact_names, make_small, only_run, runs
 
 CLIENT = mlflow.MlflowClient
 
@@ -28,14 +28,14 @@ def history(run, metric):
     return [(each.step, each.value) for each in CLIENT().get_metric_history(run.info.run_id, metric)]
 
 
-def test_each_epoch_lands_in_a_run_of_its_own(small, pictures, said):
-    """Folders, metrics and images by epoch, a page over all, tags, and a run that is FINISHED."""
-    inputs, labels = pictures
+def test_each_epoch_is_logged_to_a_new_run(small, images, logged_warnings):
+    """Folders, metrics and images for each epoch, one page for all, tags, and a run that is FINISHED."""
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam,confusion_matrix", class_names=["dark", "bright"], samples=12)
     small.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=3, verbose=0)
     run = only_run()
     assert run.info.status == "FINISHED"
-    assert places(run) == ["confusion_matrix", "gradcam", "index.html"]
+    assert artifact_names(run) == ["confusion_matrix", "gradcam", "index.html"]
     for method in ("gradcam", "confusion_matrix"):
         assert {
             "epoch-0000",
@@ -45,10 +45,10 @@ def test_each_epoch_lands_in_a_run_of_its_own(small, pictures, said):
             "figure.png",
             "index.json",
             "manifest.json",
-        } == set(places(run, f"interpretations/{method}"))
+        } == set(artifact_names(run, f"interpretations/{method}"))
     assert [step for step, _ in history(run, "interpretations/gradcam/focus")] == [0, 1, 2]
     assert run.data.metrics["interpretations/gradcam/inputs"] == 12
-    images = [path for path in places(run, "images") if path.startswith("interpretations~gradcam")]
+    images = [path for path in artifact_names(run, "images") if path.startswith("interpretations~gradcam")]
     assert {path.split("step")[1][1] for path in images} == {"0", "1", "2"}
     assert run.data.tags["mlflow_interp.method"] in ("gradcam", "confusion_matrix")
     manifest = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/interpretations/gradcam/manifest.json")
@@ -60,12 +60,14 @@ def test_each_epoch_lands_in_a_run_of_its_own(small, pictures, said):
         "gradcam": [0, 1, 2],
     }
     assert "at epoch 0" in page
-    assert not [line for line in said() if "without" in line or "ignored" in line or "not logged" in line]
+    assert not [
+        line for line in logged_warnings() if "without" in line or "ignored" in line or "not logged" in line
+    ]
 
 
-def test_confusion_matrix_of_the_whole_validation_set_equals_what_keras_says(small, pictures):
-    """The counts come out of fit's own validation pass: their accuracy is val_accuracy, epoch by epoch."""
-    inputs, labels = pictures
+def test_confusion_matrix_of_the_validation_set_equals_keras(small, images):
+    """Counts come from the validation pass of fit: their accuracy equals val_accuracy in each epoch."""
+    inputs, labels = images
     mlflow_interp.autolog(methods="confusion_matrix", samples=4)
     history_ = small.fit(inputs, labels, validation_data=(inputs[:30], labels[:30]), epochs=3, verbose=0)
     found = [value for _, value in history(only_run(), "interpretations/confusion_matrix/accuracy")]
@@ -73,10 +75,10 @@ def test_confusion_matrix_of_the_whole_validation_set_equals_what_keras_says(sma
 
 
 @pytest.mark.parametrize("first", ["mlflow.tensorflow", "mlflow.keras", "ours"])
-def test_beside_mlflows_own_autologging_in_either_order(first, small, pictures, monkeypatch):
-    """One run holds losses, the model and interpretations, which point at each other."""
-    inputs, labels = pictures
-    # MLflow would spend half a minute finding out what the model requires.
+def test_combined_with_mlflow_autologging_in_either_order(first, small, images, monkeypatch):
+    """One run has the losses, the model and the interpretations, with links between them."""
+    inputs, labels = images
+    # MLflow would take half a minute to infer the requirements of the model.
     monkeypatch.setenv("MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT", "1")
 
     def autolog_of_mlflow():
@@ -107,13 +109,20 @@ TRAINED = """
         def trained(**given):
             mlflow_interp.autolog(**given)
             model, mine = make_small(), [keras.callbacks.EarlyStopping(patience=9)]
-            told = model.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=2, verbose=0,
-                             batch_size=8, callbacks=mine)
+            fitted = model.fit(
+                inputs,
+                labels,
+                validation_data=(inputs[:20], labels[:20]),
+                epochs=2,
+                verbose=0,
+                batch_size=8,
+                callbacks=mine,
+            )
             mlflow_interp.autolog(disable=True)
             weights = hashlib.sha256(b"".join(each.tobytes() for each in model.get_weights())).hexdigest()
             draws = float(np.random.random()), float(tf.random.uniform(())), float(keras.random.uniform(()))
             public = sorted(name for name in vars(model) if not name.startswith("_"))
-            return weights, told.history, draws, public, len(mine), len(model.metrics)
+            return weights, fitted.history, draws, public, len(mine), len(model.metrics)
         tf.config.experimental.enable_op_determinism()
         plain = trained(disable=True)
         watched = trained(methods="gradcam,saliency,confusion_matrix", samples=6)
@@ -121,15 +130,15 @@ TRAINED = """
         """
 
 
-def test_training_is_the_same_bit_for_bit(tmp_path):
-    """Weights, losses, what the random generators give next, attributes, callbacks: with and without."""
+def test_training_is_identical_bit_for_bit(tmp_path):
+    """Weights, losses, state of random generators, attributes and callbacks: equal with and without."""
     process = in_a_process(TRAINED, tmp_path)
     assert process.stdout.endswith("the same\n"), process.stdout + process.stderr[-3000:]
-    assert places(only_run()) == ["confusion_matrix", "gradcam", "index.html", "saliency"]
+    assert artifact_names(only_run()) == ["confusion_matrix", "gradcam", "index.html", "saliency"]
 
 
-def test_in_the_users_run_which_stays_open(small, pictures):
-    inputs, labels = pictures
+def test_active_run_is_used_and_stays_open(small, images):
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam")
     with mlflow.start_run() as run:
         for _ in range(2):
@@ -137,22 +146,22 @@ def test_in_the_users_run_which_stays_open(small, pictures):
         assert CLIENT().get_run(run.info.run_id).info.status == "RUNNING"
         with mlflow.start_run(nested=True) as child:
             small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
-    assert places(run) == ["gradcam", "gradcam-2", "index.html"]
-    assert places(child) == ["gradcam", "index.html"]
+    assert artifact_names(run) == ["gradcam", "gradcam-2", "index.html"]
+    assert artifact_names(child) == ["gradcam", "index.html"]
     assert {each.info.status for each in runs()} == {"FINISHED"}
 
 
-def test_exclusive_leaves_the_users_run_alone(small, pictures):
-    inputs, labels = pictures
+def test_exclusive_leaves_the_active_run_unchanged(small, images):
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam", exclusive=True)
     with mlflow.start_run() as run:
         small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
-    assert places(run) == []
+    assert artifact_names(run) == []
     assert len(runs()) == 1
 
 
-def test_disabled_or_outside_fit_nothing_is_logged(small, pictures):
-    inputs, labels = pictures
+def test_nothing_is_logged_if_disabled_or_outside_fit(small, images):
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam")
     small.evaluate(inputs, labels, verbose=0)
     small.predict(inputs, verbose=0)
@@ -161,11 +170,11 @@ def test_disabled_or_outside_fit_nothing_is_logged(small, pictures):
     mlflow_interp.autolog(methods="gradcam")
     mlflow.autolog(disable=True)
     small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
-    assert not [run for run in runs() if places(run)]
+    assert not [run for run in runs() if artifact_names(run)]
 
 
 def datasets(inputs, labels):
-    """The same validation data in every form that fit takes."""
+    """The same validation data in every form that fit accepts."""
 
     class Sequence(keras.utils.PyDataset):
         def __len__(self):
@@ -194,29 +203,29 @@ def datasets(inputs, labels):
 @pytest.mark.parametrize(
     "kind", ["arrays", "split", "dataset", "endless", "generator", "sequence", "every other"]
 )
-def test_validation_data_of_every_kind(kind, small, pictures, said):
-    """Twenty inputs are counted in each validation pass, ten looked at, and fit sees what it would see."""
-    given = datasets(*pictures)[kind]
+def test_every_form_of_validation_data(kind, small, images, logged_warnings):
+    """Each validation pass counts twenty inputs and interprets ten; the results of fit do not change."""
+    given = datasets(*images)[kind]
     mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
-    told = small.fit(*pictures, epochs=2, verbose=0, **given)
+    fitted = small.fit(*images, epochs=2, verbose=0, **given)
     run = only_run()
     assert run.data.metrics["interpretations/gradcam/inputs"] == 10
     counted = history(run, "interpretations/confusion_matrix/accuracy")
     if kind == "every other":
-        assert counted[-1] == (1, pytest.approx(told.history["val_accuracy"][-1]))
+        assert counted[-1] == (1, pytest.approx(fitted.history["val_accuracy"][-1]))
     else:
-        np.testing.assert_allclose([value for _, value in counted], told.history["val_accuracy"], rtol=1e-6)
+        np.testing.assert_allclose([value for _, value in counted], fitted.history["val_accuracy"], rtol=1e-6)
     assert run.info.status == "FINISHED"
-    assert not [line for line in said() if "without" in line or "ignored" in line]
+    assert not [line for line in logged_warnings() if "without" in line or "ignored" in line]
 
 
-def test_an_epoch_without_validation_is_not_given_the_counts_of_another(small, pictures):
-    """With validation every other epoch, each matrix is that of its own epoch's weights."""
-    inputs, _ = pictures
+def test_epoch_without_validation_has_no_counts_of_another_epoch(small, images):
+    """With validation in every other epoch, each matrix belongs to the weights of its own epoch."""
+    inputs, _ = images
     labels = (np.arange(40) < 30).astype(int)
 
     def turn(epoch, logs=None):
-        """Have the model say bright after even epochs and dark after odd ones."""
+        """Make the model predict bright after even epochs and dark after odd ones."""
         small.layers[-1].bias.assign([50.0 * (epoch % 2), 50.0 * (1 - epoch % 2)])
 
     small.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
@@ -228,8 +237,8 @@ def test_an_epoch_without_validation_is_not_given_the_counts_of_another(small, p
     assert found == [(0, 0.75), (1, 0.25), (2, 0.75), (3, 0.25)]
 
 
-def test_weights_of_the_validation_data_count(small, pictures):
-    inputs, labels = pictures
+def test_weights_of_the_validation_data_are_used(small, images):
+    inputs, labels = images
     weights = np.where(labels == 1, 3.0, 1.0)
     mlflow_interp.autolog(methods="confusion_matrix")
     small.fit(inputs, labels, validation_data=(inputs, labels, weights), epochs=1, verbose=0)
@@ -238,15 +247,15 @@ def test_weights_of_the_validation_data_count(small, pictures):
     assert found == pytest.approx(float(right @ weights / weights.sum()))
 
 
-def test_without_validation_data_a_sample_of_the_training_data_with_a_warning(small, pictures, said):
+def test_training_data_is_sampled_without_validation_data(small, images, logged_warnings):
     mlflow_interp.autolog(methods="gradcam", samples=10)
-    small.fit(*pictures, epochs=1, verbose=0)
+    small.fit(*images, epochs=1, verbose=0)
     assert only_run().data.metrics["interpretations/gradcam/inputs"] == 10
-    assert any("sample of the training data" in line for line in said())
+    assert any("sample of the training data" in line for line in logged_warnings())
 
 
-def test_training_data_that_would_be_used_up_are_left_alone(small, pictures, said):
-    inputs, labels = pictures
+def test_generators_of_training_data_are_not_consumed(small, images, logged_warnings):
+    inputs, labels = images
     taken = []
 
     def generator():
@@ -256,13 +265,13 @@ def test_training_data_that_would_be_used_up_are_left_alone(small, pictures, sai
 
     mlflow_interp.autolog(methods="gradcam")
     small.fit(generator(), steps_per_epoch=3, epochs=1, verbose=0, shuffle=False)
-    # Keras itself fetches a few more than the three it trains on; a sample of 500 would take sixty.
+    # Keras itself reads a few more than the three batches it trains on; a sample of 500 would need sixty.
     assert len(taken) < 12
-    assert any("nothing is interpreted" in line for line in said())
+    assert any("nothing is interpreted" in line for line in logged_warnings())
 
 
-def test_data_of_ones_own_and_fewer_epochs(small, pictures):
-    inputs, labels = pictures
+def test_data_option_and_every_n_epochs(small, images):
+    inputs, labels = images
     mlflow_interp.autolog(methods="saliency", data=(inputs, labels), samples=6, every_n_epochs=2)
     small.fit(inputs, labels, epochs=5, verbose=0)
     run = only_run()
@@ -271,18 +280,18 @@ def test_data_of_ones_own_and_fewer_epochs(small, pictures):
     assert manifest["inputs"]["source"] == "data"
 
 
-def test_a_shuffled_dataset_is_read_once(small, pictures):
-    dataset = tf.data.Dataset.from_tensor_slices(pictures).shuffle(len(pictures[0]))
+def test_shuffled_dataset_is_read_once(small, images):
+    dataset = tf.data.Dataset.from_tensor_slices(images).shuffle(len(images[0]))
     mlflow_interp.autolog(methods="saliency", data=dataset, samples=6)
-    small.fit(*pictures, epochs=2, verbose=0)
+    small.fit(*images, epochs=2, verbose=0)
     base = f"{only_run().info.artifact_uri}/interpretations/saliency"
     first, second = (mlflow.artifacts.load_dict(f"{base}/epoch-000{epoch}/manifest.json") for epoch in (0, 1))
     assert first["inputs"]["digest"] == second["inputs"]["digest"]
     assert not [warning for warning in second["warnings"] if "read again" in warning]
 
 
-def test_the_same_inputs_throughout_unless_resampled(small, pictures):
-    inputs, labels = pictures
+def test_inputs_stay_the_same_unless_resampled(small, images):
+    inputs, labels = images
     names = {}
     for resample in (False, True):
         mlflow_interp.autolog(methods="gradcam", samples=6, resample=resample, exclusive=True)
@@ -295,12 +304,12 @@ def test_the_same_inputs_throughout_unless_resampled(small, pictures):
         ]
     assert names[False][0] == names[False][1]
     assert names[True][0] != names[True][1]
-    # Every class in its share.
+    # Proportional to the classes.
     assert sum(int(name) % 2 for name in names[False][0]) == 3
 
 
-class Stumbles(keras.callbacks.Callback):
-    """Raises in the middle of a training."""
+class FailingCallback(keras.callbacks.Callback):
+    """Raises an exception during a training."""
 
     def __init__(self, error):
         super().__init__()
@@ -311,8 +320,8 @@ class Stumbles(keras.callbacks.Callback):
             raise self.error
 
 
-def test_the_users_exception_passes_and_the_run_has_failed(small, pictures):
-    inputs, labels = pictures
+def test_user_exception_is_raised_and_the_run_fails(small, images):
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam")
     with pytest.raises(RuntimeError, match="mine"):
         small.fit(
@@ -321,21 +330,21 @@ def test_the_users_exception_passes_and_the_run_has_failed(small, pictures):
             validation_data=(inputs[:8], labels[:8]),
             epochs=3,
             verbose=0,
-            callbacks=[Stumbles(RuntimeError("mine"))],
+            callbacks=[FailingCallback(RuntimeError("mine"))],
         )
     assert ended().info.status == "FAILED"
 
 
-def test_an_exception_during_validation_leaves_the_model_as_it_was(small, pictures):
-    class StumblesInValidation(keras.callbacks.Callback):
+def test_exception_during_validation_leaves_the_model_unchanged(small, images):
+    class FailingInValidation(keras.callbacks.Callback):
         def on_test_batch_end(self, batch, logs=None):
             raise RuntimeError("mine")
 
-    inputs, labels = pictures
+    inputs, labels = images
     mlflow_interp.autolog(methods="confusion_matrix")
     with pytest.raises(RuntimeError, match="mine"):
         small.fit(
-            inputs, labels, validation_data=(inputs, labels), verbose=0, callbacks=[StumblesInValidation()]
+            inputs, labels, validation_data=(inputs, labels), verbose=0, callbacks=[FailingInValidation()]
         )
     assert ended().info.status == "FAILED"
     assert "compute_metrics" not in vars(small)
@@ -343,7 +352,7 @@ def test_an_exception_during_validation_leaves_the_model_as_it_was(small, pictur
 
 
 def ended():
-    """The only run, once it has ended: nobody waits for what an exception has left."""
+    """The only run, once it has ended; after an exception, nothing waits for it."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if runs() and only_run().info.status != "RUNNING":
@@ -360,7 +369,7 @@ mlflow.set_tracking_uri({uri!r})
 mlflow.set_experiment({experiment!r})
 import numpy as np, tensorflow as tf, keras, mlflow_interp
 from tests.training.small import make_small
-from tests.training.test_autolog import Stumbles
+from tests.training.test_autolog import FailingCallback
 generator = np.random.default_rng(0)
 inputs, labels = generator.random((40, 8, 8, 1), dtype=np.float32), np.arange(40) % 2
 mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
@@ -369,7 +378,7 @@ mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
 
 
 def in_a_process(body, tmp_path, **settings):
-    """Run a training in a process of its own."""
+    """Run a training in a separate process."""
     text = SCRIPT.format(
         root=os.getcwd(), uri=mlflow.get_tracking_uri(), experiment=tmp_path.name, body=textwrap.dedent(body)
     )
@@ -378,11 +387,11 @@ def in_a_process(body, tmp_path, **settings):
     )
 
 
-def test_ctrl_c_kills_the_run(tmp_path):
+def test_ctrl_c_ends_the_run_as_killed(tmp_path):
     process = in_a_process(
         """
         make_small().fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=3, verbose=0,
-                         callbacks=[Stumbles(KeyboardInterrupt())])
+                         callbacks=[FailingCallback(KeyboardInterrupt())])
         """,
         tmp_path,
     )
@@ -390,8 +399,8 @@ def test_ctrl_c_kills_the_run(tmp_path):
     assert ended().info.status == "KILLED"
 
 
-def test_a_program_that_does_not_wait_loses_nothing(tmp_path):
-    """More than a pipe holds is still to be sent when the training is over and the program ends."""
+def test_program_that_ends_early_loses_nothing(tmp_path):
+    """When the program ends, more data than fits in a pipe remains to be sent."""
     process = in_a_process(
         """
         inputs, labels = np.tile(inputs, (20, 1, 1, 1)), np.tile(labels, 20)
@@ -403,9 +412,9 @@ def test_a_program_that_does_not_wait_loses_nothing(tmp_path):
     assert "continues in the background" in process.stderr
     assert ended().info.status == "FINISHED"
     epochs = [f"epoch-000{epoch}" for epoch in range(4)]
-    assert set(epochs) < set(places(only_run(), "interpretations/gradcam"))
+    assert set(epochs) < set(artifact_names(only_run(), "interpretations/gradcam"))
     for each in ["interpretations/gradcam", *(f"interpretations/gradcam/{epoch}" for epoch in epochs)]:
-        assert "manifest.json" in places(only_run(), each)
+        assert "manifest.json" in artifact_names(only_run(), each)
 
 
 def test_two_replicas(tmp_path):
@@ -417,8 +426,8 @@ def test_two_replicas(tmp_path):
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
         with strategy.scope():
             model = make_small()
-        told = model.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=2, verbose=0)
-        print("accuracy", told.history["val_accuracy"][-1])
+        fitted = model.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=2, verbose=0)
+        print("accuracy", fitted.history["val_accuracy"][-1])
         """,
         tmp_path,
     )
@@ -429,9 +438,9 @@ def test_two_replicas(tmp_path):
     assert run.info.status == "FINISHED"
 
 
-def test_two_threads_train_at_once(pictures):
-    """Each training has a run of its own, and both end."""
-    inputs, labels = pictures
+def test_two_threads_train_simultaneously(images):
+    """Each training has a separate run, and both end."""
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
     models = [make_small(), make_small()]
     threads = [
@@ -447,24 +456,24 @@ def test_two_threads_train_at_once(pictures):
     for thread in threads:
         thread.join()
     assert [run.info.status for run in runs()] == ["FINISHED", "FINISHED"]
-    assert all(places(run) == ["confusion_matrix", "gradcam", "index.html"] for run in runs())
+    assert all(artifact_names(run) == ["confusion_matrix", "gradcam", "index.html"] for run in runs())
 
 
-def test_a_method_that_can_not_be_used_is_left_out_with_one_warning(pictures, said):
+def test_inapplicable_method_is_skipped_with_one_warning(images, logged_warnings):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
     )
     model.compile("sgd", "sparse_categorical_crossentropy")
-    inputs, labels = pictures
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam,saliency")
     model.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=3, verbose=0)
-    assert len([line for line in said() if "without gradcam" in line]) == 1
-    assert places(only_run()) == ["index.html", "saliency"]
+    assert len([line for line in logged_warnings() if "without gradcam" in line]) == 1
+    assert artifact_names(only_run()) == ["index.html", "saliency"]
 
 
-def test_mixed_precision_and_regression(pictures, said):
-    inputs, labels = pictures
+def test_mixed_precision_and_regression(images, logged_warnings):
+    inputs, labels = images
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         model = make_small()
@@ -472,7 +481,7 @@ def test_mixed_precision_and_regression(pictures, said):
         keras.mixed_precision.set_global_policy("float32")
     mlflow_interp.autolog(methods="gradcam,confusion_matrix")
     model.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
-    assert places(only_run()) == ["confusion_matrix", "gradcam", "index.html"]
+    assert artifact_names(only_run()) == ["confusion_matrix", "gradcam", "index.html"]
 
 
 @pytest.mark.parametrize(
@@ -501,18 +510,18 @@ def test_mixed_precision_and_regression(pictures, said):
         ({"every_n_epochs": -1}, "every_n_epochs is -1"),
     ],
 )
-def test_what_can_not_be_done_is_refused_at_once(given, message):
+def test_invalid_arguments_are_rejected_immediately(given, message):
     with pytest.raises(OptionError, match=message):
         mlflow_interp.InterpretationCallback(**given)
 
 
 @pytest.mark.parametrize("methods", ["all", ["all"], {"all": {}}])
-def test_all_is_what_takes_one_pass(methods):
+def test_all_selects_methods_with_a_single_pass(methods):
     options = mlflow_interp.InterpretationCallback(methods).options
     assert sorted(options.by_method) == ["confusion_matrix", "gradcam", "hirescam", "layercam", "umap"]
 
 
-def test_class_names_given_for_one_method_are_those_of_the_training():
+def test_class_names_for_one_method_apply_to_all():
     methods = {"gradcam": {"class_names": ["dark", "bright"], "layer": "conv"}, "all": {"n_neighbors": 5}}
     options = mlflow_interp.InterpretationCallback(methods).options
     assert options.class_names == ["dark", "bright"]
@@ -522,12 +531,12 @@ def test_class_names_given_for_one_method_are_those_of_the_training():
     )
 
 
-def test_autolog_refuses_a_run_that_all_trainings_would_share():
+def test_autolog_rejects_run_id():
     with pytest.raises(OptionError, match="autolog has no option 'run_id'"):
         mlflow_interp.autolog(run_id="r")
 
 
-def test_autolog_and_the_callback_take_the_same():
+def test_autolog_and_the_callback_have_the_same_options():
     ours, own = (
         inspect.signature(each).parameters
         for each in (mlflow_interp.autolog, mlflow_interp.InterpretationCallback)
@@ -539,8 +548,8 @@ def test_autolog_and_the_callback_take_the_same():
         assert ours[name].annotation == own[name].annotation, name
 
 
-def test_the_callback_alone(small, pictures):
-    inputs, labels = pictures
+def test_callback_without_autolog(small, images):
+    inputs, labels = images
     callback = mlflow_interp.InterpretationCallback({"gradcam": {"layer": "conv"}}, samples=5)
     small.fit(
         inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=2, verbose=0, callbacks=[callback]
@@ -554,7 +563,7 @@ def test_the_callback_alone(small, pictures):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_masks_cost_the_labels_and_not_the_interpretation(in_memory):
+def test_masks_do_not_stop_the_interpretation(in_memory):
     """A segmentation, whose labels are a class for each pixel."""
     keras.utils.set_random_seed(0)
     inputs = np.random.default_rng(0).random((20, 8, 8, 1), np.float32)
@@ -573,6 +582,6 @@ def test_masks_cost_the_labels_and_not_the_interpretation(in_memory):
     mlflow_interp.autolog(methods="gradcam,umap", samples=10)
     model.fit(inputs, masks, validation_data=validation, epochs=1, verbose=0)
     run = only_run()
-    assert set(places(run)) >= {"gradcam", "umap"}
+    assert set(artifact_names(run)) >= {"gradcam", "umap"}
     assert run.data.metrics["interpretations/gradcam/inputs"] == 10
     assert "interpretations/gradcam/accuracy" not in run.data.metrics

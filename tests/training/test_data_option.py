@@ -1,4 +1,4 @@
-"""A folder of images as the data to interpret: prepared as the options say, which the manifest records."""
+"""A folder of images as data=: prepared as stated by the options, which the manifest records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AS_KERAS_LOADS = {"preprocess": "0..1", "resize": "stretch", "interpolation": "t
 
 @pytest.fixture
 def folder(tmp_path):
-    """Forty noisy images of another size than the model's, half of them bright, in class folders."""
+    """Forty noisy images of another size than the model's input, half of them bright, in class folders."""
     rng = np.random.default_rng(0)
     for index in range(40):
         name = ("bright", "dark")[index % 2]
@@ -38,7 +38,7 @@ def dataset_of(folder):
 
 
 @pytest.mark.parametrize("given_for", ["the training", "a method"])
-def test_images_are_prepared_as_the_options_say(small, folder, said, given_for):
+def test_images_are_prepared_as_stated(small, folder, logged_warnings, given_for):
     methods = {"gradcam": AS_KERAS_LOADS if given_for == "a method" else {}, "confusion_matrix": {}}
     options = AS_KERAS_LOADS if given_for == "the training" else {}
     callback = InterpretationCallback(methods, data=str(folder), **options)
@@ -46,7 +46,7 @@ def test_images_are_prepared_as_the_options_say(small, folder, said, given_for):
     small.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
     with mlflow.start_run():
         small.fit(data, epochs=4, verbose=0, shuffle=False, callbacks=[callback])
-    assert not [text for text in said() if "resize" in text or "preprocess" in text]
+    assert not [text for text in logged_warnings() if "resize" in text or "preprocess" in text]
     run = only_run()
     _, accuracy = small.evaluate(data, verbose=0)
     assert 0.5 < accuracy <= 1
@@ -61,10 +61,10 @@ def test_images_are_prepared_as_the_options_say(small, folder, said, given_for):
     assert {name: parameters[name] for name in AS_KERAS_LOADS} == AS_KERAS_LOADS
 
 
-def test_without_the_options_a_guess_is_warned_of(small, folder, said):
+def test_without_options_a_guess_gives_a_warning(small, folder, logged_warnings):
     data = dataset_of(folder)
     with mlflow.start_run():
         callbacks = [InterpretationCallback(["gradcam"], data=str(folder))]
         small.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
-    (warning,) = [text for text in said() if "interpolation" in text]
+    (warning,) = [text for text in logged_warnings() if "interpolation" in text]
     assert "Pass resize=" in warning

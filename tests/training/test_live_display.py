@@ -1,4 +1,4 @@
-"""What is seen as training goes: in TensorBoard, in a notebook, on the terminal."""
+"""Live output during training: in TensorBoard, in a notebook, on the terminal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import mlflow_interp
 from mlflow_interp.exceptions import OptionError
 
 
-def test_figures_for_tensorboard(small, pictures, tmp_path):
-    inputs, labels = pictures
+def test_figures_for_tensorboard(small, images, tmp_path):
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam", samples=2, tensorboard=str(tmp_path / "logs"))
     small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=2, verbose=0)
     (file,) = (tmp_path / "logs").rglob("events*")
@@ -27,9 +27,9 @@ def test_figures_for_tensorboard(small, pictures, tmp_path):
     assert steps == [0, 1]
 
 
-def test_figures_in_a_notebook(small, pictures, monkeypatch):
-    """The first figure is displayed, the next ones take its place."""
-    inputs, labels = pictures
+def test_figures_in_a_notebook(small, images, monkeypatch):
+    """The first figure is displayed, later ones replace it."""
+    inputs, labels = images
     shown = []
 
     class Handle:
@@ -48,8 +48,8 @@ def test_figures_in_a_notebook(small, pictures, monkeypatch):
     assert all(data.startswith(b"\x89PNG") for _, data in shown)
 
 
-def test_the_confusion_matrix_as_text(small, pictures, capsys):
-    inputs, labels = pictures
+def test_confusion_matrix_as_text(small, images, capsys):
+    inputs, labels = images
     mlflow_interp.autolog(methods="confusion_matrix", class_names=["dark", "bright"], verbose=True)
     small.fit(inputs, labels, validation_data=(inputs, labels), epochs=1, verbose=0)
     printed = capsys.readouterr().out
@@ -63,7 +63,7 @@ def test_the_confusion_matrix_as_text(small, pictures, capsys):
 @pytest.mark.parametrize(
     ("given", "package"), [({"display": True}, "IPython"), ({"tensorboard": "logs"}, "tensorboard")]
 )
-def test_what_is_not_installed_is_told_at_once(given, package, monkeypatch):
+def test_missing_packages_are_reported_at_the_start(given, package, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *more: None if name == package else find(name, *more)

@@ -1,4 +1,4 @@
-"""A random walk over models in training: what is logged after an epoch is what Keras itself measures then."""
+"""Randomly built models in training: logged values after an epoch equal those measured by Keras."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mlflow_interp import InterpretationCallback
-from tests.training.small import only_run, places
+from tests.training.small import artifact_names, only_run
 from tests.walked_models import Recipe, build
 
 RECIPES = [
@@ -25,7 +25,7 @@ RECIPES = [
 
 @pytest.mark.parametrize("container", ["arrays", "dataset"])
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.body}, {recipe.head}")
-def test_what_is_logged_after_an_epoch_is_what_keras_measures(recipe, container):
+def test_logged_values_after_an_epoch_equal_keras(recipe, container):
     walked = build(recipe)
     inputs, labels = walked.body.arrays, walked.truth
     if recipe.form == "one-hot":
@@ -43,12 +43,12 @@ def test_what_is_logged_after_an_epoch_is_what_keras_measures(recipe, container)
         )
     run = only_run()
     found = {name.removeprefix("interpretations/"): value for name, value in run.data.metrics.items()}
-    methods = set(places(run))
+    methods = set(artifact_names(run))
     has_classes = walked.kind.labels != "value"
     assert "umap" in methods
     assert ("gradcam" in methods) == bool(walked.body.features)
     assert ("confusion_matrix" in methods) == has_classes
-    probabilities = walked.probabilities  # of the weights after the epoch, as the layers are the same
+    probabilities = walked.probabilities  # of the weights after the epoch, since the layers are the same
     if "gradcam" in methods:
         name = "target_probability" if has_classes else "target_value"
         assert found[f"gradcam/{name}"] == pytest.approx(probabilities.max(axis=1).mean(), abs=1e-5)

@@ -1,4 +1,4 @@
-"""Models with several outputs: one is chosen, and its labels and weights are counted as Keras counts them."""
+"""Models with several outputs: one is selected; its labels and weights are counted as in Keras."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import tensorflow as tf
 
 import mlflow_interp
 from mlflow_interp.exceptions import OptionError
-from tests.training.small import only_run, places, runs
+from tests.training.small import artifact_names, only_run, runs
 
 COUNT = 30
 
 
 @pytest.fixture
-def data(pictures):
+def data(images):
     """Inputs; labels and weights of each output."""
     generator = np.random.default_rng(1)
     labels = {"kind": generator.integers(0, 3, COUNT), "size": generator.random((COUNT, 1), np.float32)}
     weights = {"kind": generator.random(COUNT).astype(np.float32), "size": np.ones(COUNT, np.float32)}
-    return pictures[0][:COUNT], labels, weights
+    return images[0][:COUNT], labels, weights
 
 
 def heads(inputs, *, kind="kind", size="size"):
@@ -31,7 +31,7 @@ def heads(inputs, *, kind="kind", size="size"):
 
 
 class Subclassed(keras.Model):
-    """With a dict of outputs, of which nothing is known before the model runs."""
+    """Returns a dict of outputs, unknown before the model runs."""
 
     def __init__(self):
         super().__init__()
@@ -46,7 +46,7 @@ class Subclassed(keras.Model):
 
 
 def built(form):
-    """A model whose outputs have some form, compiled."""
+    """A compiled model whose outputs are a dict, a list, or another structure."""
     keras.utils.set_random_seed(4)
     inputs = keras.Input((8, 8, 1))
     if form == "subclassed":
@@ -80,72 +80,74 @@ def metric(run, name):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_values_of_the_chosen_output_are_those_of_keras(form, in_memory, data):
-    """The matrix with the weights of the output, and Grad-CAM's accuracy without, as Keras has them."""
+def test_values_of_the_selected_output_equal_keras(form, in_memory, data):
+    """The matrix with the weights of the output, and Grad-CAM's accuracy without, as in Keras."""
     training = FORMS[form](*data)
     validation = training if in_memory else dataset(training).batch(8)
     mlflow_interp.autolog(methods="gradcam,confusion_matrix", output="kind", samples=COUNT)
-    told = built(form).fit(*training[:2], validation_data=validation, epochs=1, verbose=0).history
+    fitted = built(form).fit(*training[:2], validation_data=validation, epochs=1, verbose=0).history
     run = only_run()
-    weighted = told["val_kind_weighted_accuracy"][-1]
+    weighted = fitted["val_kind_weighted_accuracy"][-1]
     assert metric(run, "confusion_matrix/accuracy") == pytest.approx(weighted, rel=1e-5)
-    assert metric(run, "gradcam/accuracy") == pytest.approx(told["val_kind_accuracy"][-1], rel=1e-5)
-    assert told["val_kind_accuracy"][-1] != pytest.approx(weighted, rel=1e-3)
+    assert metric(run, "gradcam/accuracy") == pytest.approx(fitted["val_kind_accuracy"][-1], rel=1e-5)
+    assert fitted["val_kind_accuracy"][-1] != pytest.approx(weighted, rel=1e-3)
 
 
 def dataset(structure):
-    """A dataset, whose elements have tuples where Keras takes lists."""
+    """A dataset whose elements have tuples where Keras accepts lists."""
     as_tuples = tuple(tuple(each) if isinstance(each, list) else each for each in structure)
     return tf.data.Dataset.from_tensor_slices(as_tuples)
 
 
 @pytest.mark.parametrize("output", ["kind", 1, "1"])
-def test_an_output_is_named_or_counted(output, data):
+def test_output_is_selected_by_name_or_position(output, data):
     callback = mlflow_interp.InterpretationCallback("confusion_matrix", output=output)
-    told = built("names").fit(*data[:2], validation_data=data[:2], verbose=0, callbacks=[callback]).history
+    fitted = built("names").fit(*data[:2], validation_data=data[:2], verbose=0, callbacks=[callback]).history
     run = only_run()
     assert run.info.run_id == callback.run_id
-    accuracy = told["val_kind_accuracy"][-1]
+    accuracy = fitted["val_kind_accuracy"][-1]
     assert metric(run, "confusion_matrix/accuracy") == pytest.approx(accuracy, rel=1e-6)
 
 
-def test_one_weight_for_each_input_counts_for_every_output(data):
+def test_one_weight_per_input_applies_to_every_output(data):
     inputs, labels, weights = data
     mlflow_interp.autolog(methods="confusion_matrix", output="kind")
     validation = (inputs, in_order(labels), weights["kind"])
-    told = built("lists").fit(inputs, in_order(labels), validation_data=validation, verbose=0).history
-    accuracy = told["val_kind_weighted_accuracy"][-1]
+    fitted = built("lists").fit(inputs, in_order(labels), validation_data=validation, verbose=0).history
+    accuracy = fitted["val_kind_weighted_accuracy"][-1]
     assert metric(only_run(), "confusion_matrix/accuracy") == pytest.approx(accuracy, rel=1e-5)
 
 
 @pytest.mark.parametrize("form", ["keys", "names", "subclassed"])
-def test_without_a_choice_the_outputs_are_named(form, data, said):
+def test_without_output_the_available_outputs_are_named(form, data, logged_warnings):
     mlflow_interp.autolog(methods="gradcam,confusion_matrix")
-    told = built(form).fit(*data[:2], validation_data=data[:2], epochs=2, verbose=0).history
-    assert len(told["val_loss"]) == 2
+    fitted = built(form).fit(*data[:2], validation_data=data[:2], epochs=2, verbose=0).history
+    assert len(fitted["val_loss"]) == 2
     names = "('size' or 'kind')" if form == "names" else "('kind' or 'size')"
     assert [
-        line for line in said() if f"has 2 outputs; choose the one to interpret with output= {names}" in line
+        line
+        for line in logged_warnings()
+        if f"has 2 outputs; choose the one to interpret with output= {names}" in line
     ]
-    assert not [run for run in runs() if places(run)]
+    assert not [run for run in runs() if artifact_names(run)]
 
 
-def test_an_output_that_does_not_exist(data, said):
+def test_missing_output_is_rejected(data, logged_warnings):
     for form in ("keys", "subclassed"):
         mlflow_interp.autolog(methods="gradcam", output="kinds")
         built(form).fit(*data[:2], validation_data=data[:2], verbose=0)
-        assert "has no output 'kinds'; nearest: kind" in said()[-1]
+        assert "has no output 'kinds'; nearest: kind" in logged_warnings()[-1]
 
 
-def test_an_output_of_values_has_no_accuracy(data):
+def test_regression_output_has_no_accuracy(data):
     mlflow_interp.autolog(methods="gradcam,umap", output="size", samples=20)
     built("keys").fit(*data[:2], validation_data=data[:2], verbose=0)
     assert metric(only_run(), "gradcam/inputs") == 20
     assert "interpretations/gradcam/accuracy" not in only_run().data.metrics
 
 
-def test_the_loss_of_the_chosen_output_says_what_it_is(data):
-    """A logit beside a regression: two classes, and the accuracy that Keras has above zero."""
+def test_loss_of_the_selected_output_determines_its_meaning(data):
+    """A logit next to a regression: two classes, and the accuracy of Keras above zero."""
     inputs = keras.Input((8, 8, 1))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(6, 3, name="conv")(inputs))
     outputs = {"flag": keras.layers.Dense(1)(pooled), "size": keras.layers.Dense(1)(pooled)}
@@ -154,15 +156,15 @@ def test_the_loss_of_the_chosen_output_says_what_it_is(data):
     model.compile("sgd", losses, metrics={"flag": keras.metrics.BinaryAccuracy(threshold=0.0, name="hits")})
     labels = {"flag": np.arange(COUNT) % 2, "size": data[1]["size"]}
     mlflow_interp.autolog(methods="confusion_matrix", output="flag")
-    told = model.fit(data[0], labels, validation_data=(data[0], labels), verbose=0).history
+    fitted = model.fit(data[0], labels, validation_data=(data[0], labels), verbose=0).history
     assert metric(only_run(), "confusion_matrix/accuracy") == pytest.approx(
-        told["val_flag_hits"][-1], rel=1e-6
+        fitted["val_flag_hits"][-1], rel=1e-6
     )
 
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")
-def test_labels_of_the_only_output_with_a_loss_belong_to_no_other(data):
-    """Keras takes one array where one output has a loss."""
+def test_labels_belong_to_the_only_output_with_a_loss(data):
+    """Keras accepts a single array if only one output has a loss."""
     inputs, labels, _ = data
     model = built("names")
     model.compile("sgd", [None, "sparse_categorical_crossentropy"])
@@ -177,7 +179,7 @@ def test_labels_of_the_only_output_with_a_loss_belong_to_no_other(data):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_data_of_ones_own_may_have_labels_of_all_outputs(in_memory, data):
+def test_data_option_can_have_labels_of_all_outputs(in_memory, data):
     inputs, labels, _ = data
     own = (inputs, labels) if in_memory else tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(8)
     mlflow_interp.autolog(methods={"confusion_matrix": {"output": "kind"}}, data=own, samples=COUNT)
@@ -189,8 +191,8 @@ def test_data_of_ones_own_may_have_labels_of_all_outputs(in_memory, data):
 
 @pytest.mark.parametrize("wrapped", [lambda y: {"only": y}, lambda y: [y]])
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_the_only_output_may_stand_in_a_structure(wrapped, in_memory, pictures):
-    inputs, labels = pictures[0], pictures[1].astype(np.int64)
+def test_single_output_can_be_in_a_structure(wrapped, in_memory, images):
+    inputs, labels = images[0], images[1].astype(np.int64)
     image = keras.Input((8, 8, 1))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3, name="conv")(image))
     model = keras.Model(image, wrapped(keras.layers.Dense(2, "softmax", name="only")(pooled)))
@@ -198,21 +200,21 @@ def test_the_only_output_may_stand_in_a_structure(wrapped, in_memory, pictures):
     validation = (inputs, wrapped(labels))
     mlflow_interp.autolog(methods="confusion_matrix")
     given = validation if in_memory else dataset(validation).batch(8)
-    told = model.fit(inputs, wrapped(labels), validation_data=given, verbose=0).history
+    fitted = model.fit(inputs, wrapped(labels), validation_data=given, verbose=0).history
     accuracy = next(
-        value[-1] for name, value in told.items() if name.startswith("val_") and "accuracy" in name
+        value[-1] for name, value in fitted.items() if name.startswith("val_") and "accuracy" in name
     )
     assert metric(only_run(), "confusion_matrix/accuracy") == pytest.approx(accuracy, rel=1e-6)
 
 
-def test_the_training_is_the_same(data):
-    """Cutting the model down to an output changes neither its weights nor what the generators give next."""
+def test_training_is_unchanged(data):
+    """Selecting an output changes neither the model's weights nor the state of random generators."""
     found = []
     for options in ({"disable": True}, {"methods": "gradcam,confusion_matrix", "output": "kind"}):
         mlflow_interp.autolog(**options)
         model = built("keys")
-        told = model.fit(*data[:2], validation_data=data[:2], epochs=2, verbose=0).history
-        found.append((model.get_weights(), told, float(keras.random.uniform(())), sorted(vars(model))))
+        fitted = model.fit(*data[:2], validation_data=data[:2], epochs=2, verbose=0).history
+        found.append((model.get_weights(), fitted, float(keras.random.uniform(())), sorted(vars(model))))
     (weights, *others), (watched_weights, *watched) = found
     assert others == watched
     for plain, seen in zip(weights, watched_weights, strict=True):
@@ -220,8 +222,8 @@ def test_the_training_is_the_same(data):
 
 
 @pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
-def test_outside_a_training_too(data, tmp_path):
-    """`interpret` of a file: the loss of the output, and its labels in a dataset."""
+def test_output_outside_a_training(data, tmp_path):
+    """`interpret` with a file: the loss of the output, and its labels in a dataset."""
     inputs, labels, _ = data
     model = built("keys")
     file = tmp_path / "two.keras"
@@ -242,7 +244,7 @@ def test_outside_a_training_too(data, tmp_path):
         mlflow_interp.load_inputs(inputs, mlflow_interp.load_model(built("keys")), labels=labels)
 
 
-def test_a_subclassed_model_outside_a_training(data):
+def test_output_of_a_subclassed_model_outside_a_training(data):
     inputs, labels, _ = data
     model = built("subclassed")
     accuracy = model.evaluate(inputs, labels, verbose=0, return_dict=True)["kind_accuracy"]

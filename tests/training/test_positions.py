@@ -1,4 +1,4 @@
-"""Trainings of models that give classes for tokens and pixels, and of regressions: what their pass counts."""
+"""Training models with classes for tokens and pixels, and regressions: what the validation pass counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import mlflow_interp
-from tests.training.small import only_run, places
+from tests.training.small import artifact_names, only_run
 
 layers = keras.layers
 RNG = np.random.default_rng(0)
@@ -59,41 +59,41 @@ TRAININGS = {
 
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("name", TRAININGS)
-def test_the_accuracy_over_positions_is_that_of_keras(name, in_memory, said):
+def test_accuracy_over_positions_equals_keras(name, in_memory, logged_warnings):
     make, inputs, labels, weights = TRAININGS[name]
     model = make()
     validation = (inputs, labels) if weights is None else (inputs, labels, weights)
     data = validation if in_memory else tf.data.Dataset.from_tensor_slices(validation).batch(10)
     mlflow_interp.autolog(methods="confusion_matrix")
-    told = model.fit(inputs, labels, epochs=2, verbose=0, validation_data=data)
+    fitted = model.fit(inputs, labels, epochs=2, verbose=0, validation_data=data)
     metrics = only_run().data.metrics
     found = metrics["interpretations/confusion_matrix/accuracy"]
-    assert found == pytest.approx(told.history["val_accuracy"][-1], abs=1e-6)
+    assert found == pytest.approx(fitted.history["val_accuracy"][-1], abs=1e-6)
     expected = (TEXTS > 0).sum() if make is tagger else MASKS.size
     assert metrics["interpretations/confusion_matrix/positions"] == expected
-    assert not [line for line in said() if "without" in line or "ignored" in line]
+    assert not [line for line in logged_warnings() if "without" in line or "ignored" in line]
 
 
-def test_masks_don_t_cost_the_other_methods():
+def test_masks_do_not_affect_other_methods():
     model = segmenter(2)
     mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=8)
     model.fit(IMAGES, MASKS, epochs=1, verbose=0, validation_data=(IMAGES, MASKS))
     run = only_run()
-    assert places(run) == ["confusion_matrix", "gradcam", "index.html"]
+    assert artifact_names(run) == ["confusion_matrix", "gradcam", "index.html"]
     assert run.data.metrics["interpretations/gradcam/inputs"] == 8
     assert "interpretations/gradcam/accuracy" not in run.data.metrics
 
 
-def test_where_the_pass_can_t_be_captured_masks_in_memory_are_counted():
+def test_masks_in_memory_are_counted_if_the_pass_is_not_captured():
     model = segmenter(2)
     model.compile("adam", "sparse_categorical_crossentropy", weighted_metrics=["accuracy"], run_eagerly=True)
     mlflow_interp.autolog(methods="confusion_matrix")
-    told = model.fit(IMAGES, MASKS, epochs=1, verbose=0, validation_data=(IMAGES, MASKS))
+    fitted = model.fit(IMAGES, MASKS, epochs=1, verbose=0, validation_data=(IMAGES, MASKS))
     found = only_run().data.metrics["interpretations/confusion_matrix/accuracy"]
-    assert found == pytest.approx(told.history["val_accuracy"][-1], abs=1e-6)
+    assert found == pytest.approx(fitted.history["val_accuracy"][-1], abs=1e-6)
 
 
-def test_the_targets_of_a_regression_stay_beside_its_inputs(said):
+def test_targets_of_a_regression_stay_with_their_inputs(logged_warnings):
     keras.utils.set_random_seed(2)
     features = [layers.Conv2D(3, 3, activation="relu", name="conv"), layers.GlobalAveragePooling2D()]
     model = keras.Sequential([keras.Input((8, 8, 1)), *features, layers.Dense(1)])
@@ -112,4 +112,4 @@ def test_the_targets_of_a_regression_stay_beside_its_inputs(said):
         .data.metrics.keys()
         .isdisjoint({"interpretations/gradcam/accuracy", "interpretations/gradcam/target_probability"})
     )
-    assert not said()
+    assert not logged_warnings()

@@ -1,4 +1,4 @@
-"""Validation passes that can't be captured: each cause in its own words, and what they advise works."""
+"""Validation passes that can't be captured: each cause has its own message with a remedy that works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import mlflow_interp
 from mlflow_interp.backend.untapped import obstacle
-from tests.training.small import only_run, places, runs
+from tests.training.small import artifact_names, only_run, runs
 
 OWN = (
     "step, which does not call compute_metrics; call self.compute_metrics(x, y, y_pred, sample_weight) in it"
@@ -19,7 +19,7 @@ OWN = (
 
 
 class OwnTestStep(keras.Model):
-    """As the guides of Keras write it."""
+    """As in the Keras guides."""
 
     def test_step(self, data):
         x, y = data
@@ -32,7 +32,7 @@ class OwnTestStep(keras.Model):
 
 
 class CallsComputeMetrics(keras.Model):
-    """What is advised."""
+    """The suggested remedy."""
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -72,8 +72,8 @@ def classifier(kind=keras.Model, **options):
     return model
 
 
-def dataset(pictures):
-    return tf.data.Dataset.from_tensor_slices(pictures).batch(16)
+def dataset(images):
+    return tf.data.Dataset.from_tensor_slices(images).batch(16)
 
 
 @pytest.fixture
@@ -83,10 +83,10 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-def trained(model, pictures, validation, **options):
-    """The history, after a training whose validation is counted and looked at."""
+def trained(model, images, validation, **options):
+    """The history of a training whose validation pass is counted and interpreted."""
     mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10, **options)
-    return model.fit(*pictures, validation_data=validation, epochs=1, verbose=0).history
+    return model.fit(*images, validation_data=validation, epochs=1, verbose=0).history
 
 
 CAUSES = [
@@ -108,32 +108,32 @@ CAUSES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "said_of_it"), CAUSES)
-def test_each_cause_is_named_and_data_helps(make, said_of_it, pictures, said):
-    trained(make(), pictures, dataset(pictures))
-    assert not places(only_run())
-    (line,) = said()
-    assert said_of_it in line
+@pytest.mark.parametrize(("make", "cause"), CAUSES)
+def test_each_cause_is_reported_and_data_option_works(make, cause, images, logged_warnings):
+    trained(make(), images, dataset(images))
+    assert not artifact_names(only_run())
+    (line,) = logged_warnings()
+    assert cause in line
     assert line.endswith("pass data=")
     model = make()
-    trained(model, pictures, dataset(pictures), data=pictures)
-    assert said() == [line]
+    trained(model, images, dataset(images), data=images)
+    assert logged_warnings() == [line]
     found = runs()[-1]
     assert found.data.metrics["interpretations/gradcam/inputs"] == 10
     assert "interpretations/confusion_matrix/accuracy" in found.data.metrics
 
 
-@pytest.mark.parametrize(("make", "said_of_it"), CAUSES)
-def test_validation_data_in_memory_needs_no_capturing(make, said_of_it, pictures, said):
-    """It is predicted once more, all of it, without a word."""
+@pytest.mark.parametrize(("make", "cause"), CAUSES)
+def test_validation_data_in_memory_is_predicted_again(make, cause, images, logged_warnings):
+    """All of it is predicted once more, without a message."""
     model = make()
-    trained(model, pictures, pictures)
-    predicted = model.predict(pictures[0], verbose=0).argmax(axis=1)
+    trained(model, images, images)
+    predicted = model.predict(images[0], verbose=0).argmax(axis=1)
     metrics = only_run().data.metrics
-    assert metrics["interpretations/confusion_matrix/inputs"] == len(pictures[0])
-    assert metrics["interpretations/confusion_matrix/accuracy"] == (predicted == pictures[1]).mean()
+    assert metrics["interpretations/confusion_matrix/inputs"] == len(images[0])
+    assert metrics["interpretations/confusion_matrix/accuracy"] == (predicted == images[1]).mean()
     assert metrics["interpretations/gradcam/inputs"] == 10
-    assert not said()
+    assert not logged_warnings()
 
 
 @pytest.mark.parametrize(
@@ -142,37 +142,37 @@ def test_validation_data_in_memory_needs_no_capturing(make, said_of_it, pictures
         lambda: classifier(run_eagerly=False),
         lambda: classifier(jit_compile=False),
         lambda: classifier(CallsComputeMetrics),
-        lambda: classifier(steps_per_execution=2),  # no cause at all
+        lambda: classifier(steps_per_execution=2),  # no cause
     ],
 )
-def test_what_else_is_advised_helps(advised, pictures, said):
-    told = trained(advised(), pictures, dataset(pictures))
+def test_other_suggested_remedies_work(advised, images, logged_warnings):
+    fitted = trained(advised(), images, dataset(images))
     found = only_run().data.metrics["interpretations/confusion_matrix/accuracy"]
-    assert found == pytest.approx(told["val_accuracy"][-1])
-    assert only_run().data.metrics["interpretations/confusion_matrix/inputs"] == len(pictures[0])
-    assert not said()
+    assert found == pytest.approx(fitted["val_accuracy"][-1])
+    assert only_run().data.metrics["interpretations/confusion_matrix/inputs"] == len(images[0])
+    assert not logged_warnings()
 
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
-def test_functions_that_run_eagerly(eagerly, pictures, said):
-    trained(classifier(), pictures, dataset(pictures))
-    (line,) = said()
+def test_eager_functions_are_reported(eagerly, images, logged_warnings):
+    trained(classifier(), images, dataset(images))
+    (line,) = logged_warnings()
     assert "while TensorFlow runs functions eagerly; call tf.config.run_functions_eagerly(False)" in line
     tf.config.run_functions_eagerly(False)
-    told = trained(classifier(), pictures, dataset(pictures))
+    fitted = trained(classifier(), images, dataset(images))
     found = runs()[-1].data.metrics["interpretations/confusion_matrix/accuracy"]
-    assert found == pytest.approx(told["val_accuracy"][-1])
+    assert found == pytest.approx(fitted["val_accuracy"][-1])
 
 
-def test_a_pass_that_never_begins_is_not_missed(pictures, said):
+def test_missing_validation_pass_gives_no_warning(images, logged_warnings):
     for kind in (keras.Model, OwnTestStep):
         mlflow_interp.autolog(methods="gradcam")
         model = classifier(kind)
-        model.fit(*pictures, validation_data=dataset(pictures), validation_freq=3, epochs=2, verbose=0)
-    assert not said()
+        model.fit(*images, validation_data=dataset(images), validation_freq=3, epochs=2, verbose=0)
+    assert not logged_warnings()
 
 
-def test_tpus_can_not_copy_batches_out():
+def test_tpus_are_reported():
     model = SimpleNamespace(
         name="m",
         run_eagerly=False,
@@ -195,25 +195,25 @@ class NoLabels(keras.Model):
         return {"loss": tf.constant(0.0)}
 
 
-def test_validation_data_without_labels(pictures, said):
+def test_validation_data_without_labels(images, logged_warnings):
     inputs = keras.Input((8, 8, 1))
     conv = keras.layers.Conv2D(1, 3, padding="same", name="conv")(inputs)
     model = NoLabels(inputs, conv)
     model.compile("sgd")
-    unlabelled = tf.data.Dataset.from_tensor_slices(pictures[0]).batch(16)
+    unlabelled = tf.data.Dataset.from_tensor_slices(images[0]).batch(16)
     mlflow_interp.autolog(methods="umap,confusion_matrix", samples=20, head="values", layers="conv")
     model.fit(unlabelled, validation_data=unlabelled, shuffle=False, epochs=1, verbose=0)
     assert only_run().data.metrics["interpretations/umap/inputs"] == 20
-    (line,) = said()
+    (line,) = logged_warnings()
     assert line.startswith("training continues without confusion_matrix: ")
 
 
-def test_replicas_have_no_order(small, pictures, said, monkeypatch):
-    """Values that are given for each input can't be joined to what comes in any order."""
+def test_values_for_each_input_are_rejected_with_replicas(small, images, logged_warnings, monkeypatch):
+    """Values given for each input can't be matched with inputs in arbitrary order."""
     monkeypatch.setattr("mlflow_interp.training.session._has_replicas", lambda model: True)
     mlflow_interp.autolog(methods={"confusion_matrix": {"sample_weight": np.ones(40)}})
-    small.fit(*pictures, validation_data=pictures, epochs=1, verbose=0)
+    small.fit(*images, validation_data=images, epochs=1, verbose=0)
     assert any(
         "weights are given for each input, but the order of a validation dataset is not known" in line
-        for line in said()
+        for line in logged_warnings()
     )

@@ -1,4 +1,4 @@
-"""Counts of a validation pass, batch by batch, against counts made by hand."""
+"""Counts of a validation pass, batch by batch, compared with counts by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS = np.array([0, 1, 0, -1, 1, 0, 1])
 
 @pytest.fixture
 def counted(small):
-    """A function that passes seven inputs in batches of three, and gives the part and what was given up."""
+    """A function that passes seven inputs in batches of three; returns the part, and what was given up."""
 
     def count(options=(), *, in_order=True, labels=LABELS, weights=None, passes=1):
         failures = []
@@ -53,26 +53,26 @@ def test_inputs_without_a_label_are_left_out(counted):
     assert (provenance.inputs["count"], provenance.inputs["names"]) == (7, list("0123456"))
 
 
-def test_mistakes_have_their_position_in_the_whole_pass(counted):
+def test_errors_have_their_position_in_the_whole_pass(counted):
     parts, _, _ = counted()
     examples = parts["confusion_matrix"].result().examples
     assert sorted(examples.indices.tolist()) == [2, 5, 6]
     assert sorted(examples.names) == ["2", "5", "6"]
 
 
-def test_given_weights_are_those_of_the_inputs_in_order(counted):
+def test_sample_weight_is_matched_by_order(counted):
     weights = np.arange(1.0, 8.0)
     parts, _, failures = counted({"sample_weight": weights})
     assert not failures
     assert parts["confusion_matrix"].result().weighted.tolist() == [[1, 3 + 6], [7, 2 + 5]]
 
 
-def test_given_predictions_are_counted_instead_of_the_models(counted):
+def test_predictions_replace_those_of_the_model(counted):
     parts, _, _ = counted({"predictions": np.zeros(7, int)})
     assert parts["confusion_matrix"].result().counts.tolist() == [[3, 0], [3, 0]]
 
 
-def test_weights_of_the_validation_data_count(counted):
+def test_weights_of_the_validation_data_are_used(counted):
     parts, _, _ = counted(weights=np.arange(1.0, 8.0))
     assert parts["confusion_matrix"].result().weighted.tolist() == [[1, 9], [7, 7]]
 
@@ -85,7 +85,7 @@ def test_values_for_each_input_need_an_order(counted):
     assert "the order of a validation dataset is not known" in reason
 
 
-def test_too_few_weights_are_refused(counted):
+def test_too_few_weights_are_rejected(counted):
     _, _, failures = counted({"sample_weight": np.ones(4)})
     assert "there are 4 weights for 6 or more inputs of the validation data" in failures[0][1]
 

@@ -1,7 +1,7 @@
-"""Runs every architecture through every method, and writes what came out into docs/models.md.
+"""Run every method on every architecture, and write the results into docs/models.md.
 
-`python -m tests.zoo [NAME …]`: each in a process of its own; what has been run stays in build/zoo and
-is not run again, so an interrupted run goes on where it was.
+`python -m tests.zoo [NAME …]`: each in a separate process. Results are kept in build/zoo and not
+computed again, so an interrupted run can be continued.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIMIT = 3600  # seconds for one architecture
 
 
 def run(name: str, file: Path) -> None:
-    """Try one architecture in a process of its own, whose memory goes when it ends."""
+    """Test one architecture in a separate process, which frees its memory at the end."""
     command = [sys.executable, "-m", "tests.zoo.trial", name, str(file)]
     try:
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
@@ -31,7 +31,7 @@ def run(name: str, file: Path) -> None:
 
 
 def main() -> int:
-    """Run what has not been run, print each row, and write the table of all so far into the docs."""
+    """Test the remaining architectures, print each row, and write the whole table into the docs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="architectures; all by default")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "zoo", help="where results stay")

@@ -1,4 +1,4 @@
-"""Every architecture of `keras.applications`, as the package itself lists them."""
+"""Every architecture that `keras.applications` provides."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ CLASSES = 10
 
 
 def names() -> list[str]:
-    """What `keras.applications` can build: new ones come by themselves."""
+    """The architectures of `keras.applications` in the installed version, including future ones."""
     import keras
 
     return sorted(name for name in dir(keras.applications) if name[0].isupper())
 
 
 def smallest_side(name: str) -> int:
-    """The smallest square input an architecture takes, as its own refusal of a smaller one says."""
+    """The smallest square input of an architecture, read from its error for a smaller one."""
     import keras
 
     try:
@@ -30,7 +30,7 @@ def smallest_side(name: str) -> int:
 
 
 def build(name: str) -> Any:
-    """The architecture with random weights, the same at each call, for its smallest input and ten classes."""
+    """The architecture with reproducible random weights, for its smallest input and ten classes."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -39,9 +39,10 @@ def build(name: str) -> Any:
 
 
 def settle(model: Any, inputs: Any) -> None:
-    """Let batch normalisation take the statistics of these inputs, as a training would.
+    """Let batch normalisation compute the statistics of these inputs, as in training.
 
-    Without, random weights let what deep networks say fade until float32 can't hold its gradients' squares.
+    Otherwise, activations in deep networks with random weights vanish until the squares of their gradients
+    exceed the range of float32.
     """
     import keras
 
@@ -58,7 +59,7 @@ def settle(model: Any, inputs: Any) -> None:
 
 
 def preprocessing(name: str) -> str:
-    """The module of `keras.applications` that an architecture comes from, which prepares its inputs."""
+    """The module of `keras.applications` of an architecture, which preprocesses its inputs."""
     import keras
 
     return str(getattr(keras.applications, name).__module__.rpartition(".")[2])

@@ -1,4 +1,4 @@
-"""The table of what came out: a row an architecture, a column a method."""
+"""The table of results: one row per architecture, one column per method."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Trial = dict[str, Any]
 
 
 def row(trial: Trial) -> str:
-    """An architecture, its input, its size, how each method fared, and how long all took."""
+    """An architecture, its input, its size, the outcome of each method, and the total time."""
     methods = trial["methods"]
     fared = [methods[name]["outcome"] for name in method_names()]
     side = trial["side"]
@@ -25,7 +25,7 @@ def row(trial: Trial) -> str:
 
 
 def table(trials: Sequence[Trial]) -> str:
-    """All of it in Markdown, with what users are told where a method does not pass."""
+    """The whole table in Markdown, with the message for users if a method does not pass."""
     head = ["architecture", "input", "parameters", *method_names(), "time"]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *map(row, trials)]
     told = [
@@ -38,7 +38,7 @@ def table(trials: Sequence[Trial]) -> str:
 
 
 def summary(trials: Sequence[Trial]) -> str:
-    """How many of how many passed, when, and with what."""
+    """The number of passes, the date and the versions."""
     outcomes = [each["outcome"] for trial in trials for each in trial["methods"].values()]
     counts = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in ("pass", "not applicable", "fail"))
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "umap-learn"))
@@ -47,10 +47,10 @@ def summary(trials: Sequence[Trial]) -> str:
 
 
 def failed(trials: Sequence[Trial]) -> bool:
-    """Whether anything failed."""
+    """Whether any method failed."""
     return any(each["outcome"] == "fail" for trial in trials for each in trial["methods"].values())
 
 
 def filled(page: str, trials: Sequence[Trial]) -> str:
-    """A page with the marked table made anew."""
+    """A page with its marked table replaced."""
     return _BLOCK.sub(lambda _: f"<!-- zoo -->\n{table(trials)}\n<!-- end -->", page)

@@ -1,4 +1,4 @@
-"""A small part of the zoo, and that the table in the docs has all of it."""
+"""A small part of the zoo, and a check that the table in the docs is complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_architectures_come_from_the_package():
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_small_architecture_passes(small):
-    """UMAP has its own tests; here it would compile for half a minute."""
+    """UMAP has separate tests; here it would compile for half a minute."""
     methods = [name for name in method_names() if name != "umap"]
     found = trial.attempt(methods, small, "mobilenet_v3")
     assert found == {name: {"outcome": "pass", "told": ""} for name in methods}
@@ -45,7 +45,7 @@ def small():
         (np.zeros((12, 2, 2)), "all maps are empty"),
     ],
 )
-def test_what_is_flat_or_not_finite_does_not_pass(values, told):
+def test_constant_or_non_finite_results_do_not_pass(values, told):
     class Result:
         heatmaps = values
 
@@ -53,7 +53,7 @@ def test_what_is_flat_or_not_finite_does_not_pass(values, told):
         trial.check_heatmaps(Result(), (12, 32, 32, 3))
 
 
-def test_the_table_tells_of_every_architecture_and_of_no_failure():
+def test_table_has_every_architecture_and_no_failure():
     text = DOCS.read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ") and "×" in line]
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows]
@@ -64,7 +64,7 @@ def test_the_table_tells_of_every_architecture_and_of_no_failure():
     assert not [row for row in rows if "fail" in row]
 
 
-def test_the_table_says_what_users_are_told():
+def test_table_shows_the_messages_for_users():
     fared = {name: {"outcome": "pass", "told": ""} for name in method_names()}
     fared["gradcam"] = {"outcome": "not applicable", "told": "no space"}
     made = {"name": "Net", "side": 32, "parameters": 1_250_000, "methods": fared, "seconds": 6.2}

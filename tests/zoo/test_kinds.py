@@ -1,4 +1,4 @@
-"""Kinds of models: what a method finds in each, and what is said where one does not apply."""
+"""Kinds of models: results of each method, and messages if a method does not apply."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def seeded():
 
 
 class ClassToken(layers.Layer):
-    """Puts a class token before the others, and adds a position to all."""
+    """Prepends a class token to the others, and adds position embeddings."""
 
     def build(self, shape):
         self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer="random_normal", name="token")
@@ -43,7 +43,7 @@ class ClassToken(layers.Layer):
 
 
 def transformer(*, class_token):
-    """Two blocks of attention on 4×6 patches of a 16×24 picture."""
+    """Two attention blocks on 4×6 patches of a 16×24 image."""
     pixels = keras.Input((16, 24, 3))
     value = layers.Reshape((24, 8), name="tokens")(layers.Conv2D(8, 4, 4, name="patches")(pixels))
     value = ClassToken(name="classed")(value) if class_token else value
@@ -68,8 +68,8 @@ def convolutional(head=layers.GlobalAveragePooling2D, classes=3, activation="sof
     )
 
 
-def test_tokens_are_laid_out_on_their_patches(batch_of):
-    """On pooled tokens and a dense head Grad-CAM is CAM over the number of patches, patch by patch."""
+def test_heat_of_tokens_is_on_the_grid_of_patches(batch_of):
+    """With pooled tokens and a dense head, Grad-CAM is CAM over the number of patches, patch by patch."""
     model, inputs = transformer(class_token=False), random(16, 24, 3)
     result = gradcam(model, batch_of(model, inputs), target=1)
     tokens = keras.Model(model.input, model.get_layer("last").output)(inputs).numpy()
@@ -78,8 +78,8 @@ def test_tokens_are_laid_out_on_their_patches(batch_of):
     np.testing.assert_allclose(result.heatmaps, expected.reshape(4, 4, 6), atol=1e-5)
 
 
-def test_a_class_token_is_left_out_and_the_last_patches_that_count_are_taken(batch_of):
-    """After the last attention only the class token goes on, so its patches have no gradient."""
+def test_class_token_is_left_out_and_the_last_relevant_patches_are_used(batch_of):
+    """After the last attention only the class token is used, so the patches have no gradient."""
     model, inputs = transformer(class_token=True), random(16, 24, 3)
     result = gradcam(model, batch_of(model, inputs), target=0)
     before, after = model.get_layer("a_add").output, model.get_layer("b_norm")
@@ -109,7 +109,7 @@ def before_of(model, inputs):
     ],
 )
 def test_signals_and_volumes(batch_of, rank, convolution, pooling, shape):
-    """Grad-CAM on pooling and a dense head is CAM over the number of places, in any number of axes."""
+    """With pooling and a dense head, Grad-CAM is CAM over the number of positions, for any number of axes."""
     conv, head = convolution(3, 3, activation="relu"), layers.Dense(2)
     model, inputs = keras.Sequential([keras.Input(shape), conv, pooling(), head]), random(*shape)
     result = gradcam(model, batch_of(model, inputs), target=1)
@@ -123,7 +123,7 @@ def test_signals_and_volumes(batch_of, rank, convolution, pooling, shape):
     )
 
 
-def test_words_are_looked_at_where_they_are_found(batch_of):
+def test_text_is_explained_by_token(batch_of):
     embedding, head = layers.Embedding(20, 6, name="words"), layers.Dense(2)
     ids = keras.Input((8,), dtype="int32")
     model = keras.Model(ids, head(layers.GlobalAveragePooling1D()(embedding(ids))))
@@ -133,14 +133,14 @@ def test_words_are_looked_at_where_they_are_found(batch_of):
     np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
 
 
-def test_recurrent_layers_count_whole(batch_of):
+def test_recurrent_layers_are_explained_as_a_whole(batch_of):
     both = layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="both")
     model = keras.Sequential([keras.Input((9, 2)), both, layers.GlobalAveragePooling1D(), layers.Dense(2)])
     result = gradcam(model, batch_of(model, random(9, 2)), target=0)
     assert (result.layer, result.heatmaps.shape) == ("both", (4, 9))
 
 
-def test_a_segmentation_is_explained_by_its_mean(batch_of):
+def test_segmentation_is_explained_by_its_mean(batch_of):
     conv, head = layers.Conv2D(3, 3, padding="same", activation="relu", name="conv"), layers.Conv2D(2, 1)
     model = keras.Sequential([keras.Input((8, 8, 3)), conv, head, layers.Softmax()])
     inputs = random(8, 8, 3)
@@ -154,7 +154,7 @@ def test_precisions_agree_with_float32(batch_of, dtype):
     inputs, plain = random(12, 12, 3), convolutional()
     other = convolutional(dtype=dtype)
     other.set_weights(plain.get_weights())
-    # A bfloat16 has eight bits of precision, and a ReLU near zero falls to either side.
+    # bfloat16 has eight bits of precision, so a ReLU near zero may differ.
     least = 0.9 if "bf" in dtype else 0.999
     integrated = {"noise_samples": 1, "noise": 0, "path_steps": 3}
     for method, name, options in (gradcam, "heatmaps", {}), (saliency, "integrated_gradients", integrated):
@@ -164,7 +164,7 @@ def test_precisions_agree_with_float32(batch_of, dtype):
         assert expected @ found > least * np.linalg.norm(expected) * np.linalg.norm(found) > 0
 
 
-def test_a_dictionary_of_inputs(batch_of):
+def test_dict_of_inputs(batch_of):
     pixels, facts = keras.Input((8, 8, 3), name="pixels"), keras.Input((2,), name="facts")
     conv, head = layers.Conv2D(3, 3, activation="relu"), layers.Dense(2)
     joined = layers.Concatenate()([layers.GlobalAveragePooling2D()(conv(pixels)), facts])
@@ -187,11 +187,11 @@ def two_outputs():
 
 
 @pytest.mark.parametrize(("output", "shape"), [("kind", 3), ("size", 1), (1, 1), ("0", 3)])
-def test_one_of_several_outputs(output, shape):
+def test_selected_output_is_explained(output, shape):
     assert load_model(two_outputs(), output=output).keras.output_shape == (None, shape)
 
 
-def test_several_outputs_are_named(batch_of):
+def test_available_outputs_are_named(batch_of):
     model = two_outputs()
     with pytest.raises(
         ModelError, match=r"has 2 outputs; choose the one to interpret with output= \('kind' or 'size'\)"
@@ -201,7 +201,7 @@ def test_several_outputs_are_named(batch_of):
         load_model(model, output="sise")
 
 
-def test_a_random_augmentation_inside_is_still(batch_of):
+def test_random_augmentation_in_the_model_is_inactive(batch_of):
     model = convolutional(first=[layers.RandomFlip(), layers.RandomRotation(0.3)])
     plain, inputs = convolutional(), random(12, 12, 3)
     plain.set_weights([each for each in model.get_weights() if each.ndim > 0 and each.shape != (2,)])
@@ -219,8 +219,8 @@ class Twice(keras.layers.Layer):
 """
 
 
-def test_layers_of_ones_own_are_imported(tmp_path):
-    """In a process of its own, where nothing has registered them yet, from the folder it is called in."""
+def test_custom_layers_are_imported(tmp_path):
+    """In a separate process, where nothing has registered them yet, from the current folder."""
     (tmp_path / "own_layers.py").write_text(MODULE)
     saved = (
         "import keras, own_layers; layers = [keras.Input((4,)), own_layers.Twice(), keras.layers.Dense(2)]; "
@@ -237,7 +237,7 @@ def test_layers_of_ones_own_are_imported(tmp_path):
     assert "Twice" in told.stdout
 
 
-def test_imports_that_fail_say_so():
+def test_failed_imports_are_reported():
     with pytest.raises(OptionError, match="'no_such_module', which can't be imported: No module"):
         load_model(convolutional(), imports="no_such_module")
 
@@ -261,30 +261,30 @@ def tabular(*end):
         (lambda: tabular(layers.Rescaling(0), layers.Dense(1)), (5,), False, ["saliency", "umap"]),
     ],
 )
-def test_usable_methods(batch_of, model, inputs, labels, usable):
+def test_applicable_methods(batch_of, model, inputs, labels, usable):
     model = model()
     batch = batch_of(model, random(*inputs, count=6), labels=[0, 1, 0, 1, 0, 1] if labels else None)
     assert usable_methods(model, batch) == usable
 
 
-def test_a_layout_is_not_advised_for_few_inputs(batch_of):
+def test_umap_is_not_suggested_for_few_inputs(batch_of):
     model = convolutional()
     four, five = (batch_of(model, random(12, 12, 3, count=count)) for count in (4, 5))
     assert set(usable_methods(model, five)) - set(usable_methods(model, four)) == {"umap"}
 
 
-def test_every_method_needs_what_is_known():
+def test_requirements_of_every_method_are_known():
     assert {name: requirements_of(name) for name in method_names()}["gradcam"] == {"feature map"}
 
 
-def test_the_message_says_which_methods_can_be_used():
+def test_message_lists_the_applicable_methods():
     tail = "spatial feature map.*; methods that can be used here: saliency, umap$"
     with pytest.raises(InapplicableError, match=tail):
         interpret(tabular(layers.Dense(2)), random(5, count=6), "gradcam", log=False, quiet=True)
 
 
 @pytest.mark.filterwarnings("ignore:.*cam was left out")
-def test_all_goes_without_what_does_not_apply():
+def test_all_skips_methods_that_do_not_apply():
     with pytest.warns(InterpretationWarning, match="(gradcam|umap) was left out"):
         found = interpret(
             tabular(layers.Dense(2)), random(5), "all,saliency", labels=[0, 1, 0, 1],
@@ -293,12 +293,12 @@ def test_all_goes_without_what_does_not_apply():
     assert sorted(found) == ["confusion_matrix", "saliency"]
 
 
-def test_the_list_of_layers_ends_with_the_model():
+def test_layer_table_ends_with_the_model():
     whole = ("", "table", "Sequential", "(None, 1)", "saliency")
     assert describe_layers(tabular(layers.Dense(1)))[-1] == whole
 
 
-def test_the_only_output_of_a_sequential_model_may_be_named_by_its_position():
+def test_output_of_a_sequential_model_can_be_selected_by_position():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     inputs = np.ones((1, 3), np.float32)
     chosen = load_model(model, output=0).keras
@@ -322,7 +322,7 @@ def ensemble():
 
 
 @pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning")
-def test_an_ensembles_probabilities_and_accuracy_are_those_of_keras():
+def test_probabilities_and_accuracy_of_an_ensemble_equal_keras():
     model = ensemble()
     rng = np.random.default_rng(0)
     inputs = rng.normal(0, 3, (30, 8, 8, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""One architecture through every method, judged by what comes out: `python -m tests.zoo.trial NAME FILE`."""
+"""Run every method on one architecture and check the results: `python -m tests.zoo.trial NAME FILE`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.models.load import load_model
 from tests.zoo import architectures
 
-INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which takes long
+INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which is slow
 OPTIONS: dict[str, dict[str, Any]] = {
-    # Gradients of random weights reach 1e19, whose squares float32 can't hold.
+    # Gradients of random weights reach 1e19, whose squares exceed the range of float32.
     "saliency": {"noise_samples": 2, "path_steps": 3, "average": "mean"},
     "caricature": {"ascent_steps": 3},
 }
 
 
 def photographs(side: int) -> np.ndarray:
-    """Twelve different squares of real photographs, (12, side, side, 3) uint8."""
+    """Twelve different square crops of photographs, (12, side, side, 3) uint8."""
     from PIL import Image
     from skimage import data
 
@@ -43,7 +43,7 @@ def photographs(side: int) -> np.ndarray:
 
 
 def batch_for(model: Any, preprocess: str) -> Batch:
-    """The first photographs for a model, each labelled with what it predicts, but the first wrongly."""
+    """The first photographs for a model, each labelled with its prediction, but the first one wrongly."""
     loaded, pixels = load_model(model), photographs(model.input_shape[1])
     unlabelled = load_inputs(pixels, loaded, preprocess=preprocess)
     predicted = model.predict(next(unlabelled.chunks()).inputs, verbose=0).argmax(axis=1)
@@ -52,9 +52,9 @@ def batch_for(model: Any, preprocess: str) -> Batch:
 
 
 def check_heatmaps(result: Any, shape: tuple[int, ...]) -> None:
-    """A map for each input, finite; some with heat, and most of those not the same everywhere.
+    """One finite map per input; some not zero, and most of those not constant.
 
-    With random weights nothing may speak for a class, so maps may well be empty.
+    With random weights there may be no evidence for a class, so maps can be zero.
     """
     maps = result.heatmaps
     assert maps.ndim == 3, f"maps have shape {maps.shape}"
@@ -68,7 +68,7 @@ def check_heatmaps(result: Any, shape: tuple[int, ...]) -> None:
 
 
 def check_saliency(result: Any, shape: tuple[int, ...]) -> None:
-    """Three maps as large as the input, finite, none of them zero everywhere."""
+    """Three finite maps in the size of the input, none of them all zero."""
     for name in ("gradients", "smooth_gradients", "integrated_gradients"):
         maps = getattr(result, name)
         assert maps.shape == shape, f"{name} have shape {maps.shape}"
@@ -77,7 +77,7 @@ def check_saliency(result: Any, shape: tuple[int, ...]) -> None:
 
 
 def check_caricature(result: Any, shape: tuple[int, ...]) -> None:
-    """An image for each input, in colours, not of one colour, judged by finite measures."""
+    """One image in colour per input, not constant, with finite metrics."""
     images = result.images
     assert images.shape == (DRAWN, 1, *shape[1:]), f"images have shape {images.shape}"
     assert ((images >= 0) & (images <= 1)).all(), "images leave 0..1"
@@ -86,7 +86,7 @@ def check_caricature(result: Any, shape: tuple[int, ...]) -> None:
 
 
 def check_umap(result: Any, shape: tuple[int, ...]) -> None:
-    """Finite points, all of them different."""
+    """Finite and distinct points."""
     points = result.embeddings[:, 0]
     assert points.shape == (shape[0], 2), f"points have shape {points.shape}"
     assert np.isfinite(points).all(), "points are not finite"
@@ -94,7 +94,7 @@ def check_umap(result: Any, shape: tuple[int, ...]) -> None:
 
 
 def check_confusion_matrix(result: Any, shape: tuple[int, ...]) -> None:
-    """Every input in its cell: all on the diagonal but the one with a wrong label."""
+    """Every input in its cell: all on the diagonal except the one with a wrong label."""
     counts = result.counts
     assert counts.sum() == shape[0], f"{counts.sum()} inputs are counted"
     assert np.trace(counts) == shape[0] - 1, f"{np.trace(counts)} lie on the diagonal"
@@ -112,7 +112,7 @@ CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
 
 
 def attempt(methods: Sequence[str], model: Any, preprocess: str) -> dict[str, dict[str, str]]:
-    """How each method of one call fared: pass, not applicable (with what the user is told), or fail."""
+    """The outcome of each method of a call: pass, not applicable (with the message for users), or fail."""
     batch = batch_for(model, preprocess)
     called = {name: find_method(name)(model, batch, **OPTIONS.get(name, {})) for name in methods}
     if "caricature" in called:
@@ -140,7 +140,7 @@ def _failure(error: Exception) -> dict[str, str]:
 
 
 def trial(name: str) -> dict[str, Any]:
-    """One architecture through every method, all in one call."""
+    """Run every method on one architecture, in one call."""
     model = architectures.build(name)
     preprocess = architectures.preprocessing(name)
     seen = load_inputs(photographs(model.input_shape[1]), load_model(model), preprocess=preprocess)

@@ -1,4 +1,4 @@
-"""Counting chunk by chunk against counting at once."""
+"""Counting chunk by chunk compared with counting at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlflow_interp.kinds.confusion_matrix.counters import Counter, LabelCounter
 
 @settings(deadline=None)
 @given(st.integers(2, 9), st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=60), st.data())
-def test_chunks_count_as_all_at_once(classes, pairs, data):
+def test_counts_do_not_depend_on_chunks(classes, pairs, data):
     labels, predictions = np.array(pairs or [(0, 0)]).T % classes
     expected = np.zeros((classes, classes), int)
     np.add.at(expected, (labels, predictions), 1)
@@ -28,7 +28,7 @@ def test_chunks_count_as_all_at_once(classes, pairs, data):
     np.testing.assert_array_equal(counter.counts, expected)
 
 
-def test_buffers_that_fill_up_lose_nothing(monkeypatch):
+def test_full_buffers_lose_no_counts(monkeypatch):
     monkeypatch.setattr(counters, "_SMALLEST_BUFFER", 7)
     monkeypatch.setattr(counters, "_LARGEST_BUFFER", 11)
     rng = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def test_buffers_that_fill_up_lose_nothing(monkeypatch):
     assert counter.counts.sum() == 500
 
 
-def test_reading_in_between_changes_nothing_and_weights_may_come_late():
+def test_counts_can_be_read_at_any_time_and_weights_can_start_later():
     counter = Counter(2)
     counter.add(np.array([0, 1]), np.array([0, 0]))
     assert counter.counts.tolist() == [[1, 0], [1, 0]]
@@ -53,7 +53,7 @@ def test_reading_in_between_changes_nothing_and_weights_may_come_late():
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.uint64, np.int64])
-def test_any_integers(kind):
+def test_any_integer_type_is_counted(kind):
     counter = Counter(3)
     counter.add(np.array([2, 2, 0], kind), np.array([1, 1, 0], kind))
     assert counter.counts.tolist() == [[1, 0, 0], [0, 0, 0], [0, 2, 0]]
@@ -68,14 +68,14 @@ def test_any_integers(kind):
         ([0, 1], [0, 1], [1.0], "2 labels and 2 predictions and 1 weights don't match"),
     ],
 )
-def test_what_is_no_class_is_refused_and_not_counted(labels, predictions, weights, says):
+def test_values_out_of_range_are_rejected_and_not_counted(labels, predictions, weights, says):
     counter = Counter(3)
     with pytest.raises(InputsError, match=says):
         counter.add(np.array(labels), np.array(predictions), weights)
     assert counter.counts.sum() == 0
 
 
-def test_labels_are_counted_each_for_itself():
+def test_several_labels_are_counted_separately():
     counter = LabelCounter(2)
     rows, found = np.array([[1, 0], [1, 1], [0, 0]], bool), np.array([[1, 1], [0, 1], [0, 0]], bool)
     counter.add(rows, found)

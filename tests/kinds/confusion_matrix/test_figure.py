@@ -51,7 +51,7 @@ def texts(figure):
 
 @pytest.fixture(scope="module")
 def pixels():
-    """Four classes at 20×15 positions of 8 images, with more labels of the first than 32 bits can count."""
+    """Four classes at 20×15 positions of 8 images; the first class has more labels than 32 bits can count."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, (8, 20, 15))
     found = np.where(rng.random(labels.shape) < 0.8, labels, rng.integers(0, 4, labels.shape))
@@ -65,7 +65,7 @@ def words_of(figure):
     return " ".join([*(text.get_text() for text in texts_of), *labels])
 
 
-def test_a_figure_says_that_pixels_are_counted(pixels):
+def test_figure_states_that_pixels_are_counted(pixels):
     shown = words_of(draw(pixels, normalize="none"))
     assert "2,400 pixels of 8 inputs" in shown
     assert shown.endswith("pixels")
@@ -74,7 +74,7 @@ def test_a_figure_says_that_pixels_are_counted(pixels):
     assert "2,400 pixels of 8 inputs" in as_text(pixels)
 
 
-def test_a_page_says_that_pixels_are_counted(pixels):
+def test_page_states_that_pixels_are_counted(pixels):
     html = page(pixels)
     assert '<option value="none">pixels</option>' in html
     (step,) = data_of(html)["steps"]
@@ -86,7 +86,7 @@ def test_a_page_says_that_pixels_are_counted(pixels):
         page_over({0: pixels, 1: replace(pixels, unit="tokens")})
 
 
-def test_more_pixels_than_32_bits_can_count(pixels):
+def test_counts_exceed_32_bits(pixels):
     many = pixels.counts.copy()
     many[0, 0] = 5 * 2**32
     (step,) = data_of(page(replace(pixels, counts=many)))["steps"]
@@ -96,14 +96,14 @@ def test_more_pixels_than_32_bits_can_count(pixels):
     assert "21.5G" in words_of(draw(replace(pixels, counts=many), normalize="none"))
 
 
-def test_on_the_page_of_a_run_pixels_are_no_predictions_of_inputs(pixels):
+def test_run_page_shows_no_predictions_of_inputs_for_pixels(pixels):
     shown = view(pixels)
     assert shown.inputs == []
     assert shown.panel is not None
     assert "pixels" in shown.headline
 
 
-def test_pixels_and_inputs_are_not_subtracted(pixels):
+def test_counts_of_pixels_and_inputs_are_not_subtracted(pixels):
     with pytest.raises(InputsError, match="one confusion matrix counts pixels and the other inputs"):
         pixels.difference(replace(pixels, unit="inputs"))
 
@@ -135,19 +135,19 @@ def test_up_to_20_classes_have_numbers():
 
 def test_numbers_are_counts_or_shares():
     result = from_predictions([0, 0, 0, 1], [0, 0, 1, 1], class_names=["cat", "dog"])
-    told = {
+    numbers = {
         how: [text.get_text() for text in texts(draw(result, normalize=how))]
         for how in ("none", "true", "all")
     }
-    assert told["none"] == ["2", "1", "1"]
-    assert told["true"] == ["67%", "2", "33%", "1", "100%", "1"]
-    assert told["all"] == ["50%", "2", "25%", "1", "25%", "1"]
-    assert "75%" not in told["true"]
+    assert numbers["none"] == ["2", "1", "1"]
+    assert numbers["true"] == ["67%", "2", "33%", "1", "100%", "1"]
+    assert numbers["all"] == ["50%", "2", "25%", "1", "25%", "1"]
+    assert "75%" not in numbers["true"]
     precision = [text.get_text() for text in texts(draw(result, normalize="predicted"))]
     assert precision == ["100%", "2", "50%", "1", "50%", "1"]
 
 
-def test_order_moves_rows_and_columns_alike():
+def test_order_applies_to_rows_and_columns():
     result = from_predictions([0, 1, 1, 1, 2, 2], [0, 1, 1, 0, 2, 2], class_names=["a", "b", "c"])
     axes = draw(result, order="support", normalize="none").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c", "a"]
@@ -157,7 +157,7 @@ def test_order_moves_rows_and_columns_alike():
     }  # fmt: skip
 
 
-def test_no_cell_is_lost_where_there_are_more_than_pixels():
+def test_every_cell_is_visible_with_more_cells_than_pixels():
     labels = np.array([*range(2500), 7])
     result = from_predictions(labels, np.array([*range(2500), 2301]))
     pixels = draw(result).axes[0].images[0].get_array()
@@ -174,7 +174,7 @@ def test_a_thousand_classes_are_drawn_in_seconds():
     assert time.perf_counter() - started < 5
 
 
-def test_several_labels_are_a_grid(several):
+def test_several_labels_are_drawn_as_a_grid(several):
     figure = draw(several)
     assert len(figure.axes) == 48
     assert "48 of 60 labels" in figure.texts[1].get_text()
@@ -185,7 +185,7 @@ def test_several_labels_are_a_grid(several):
         draw(several, order="cluster")
 
 
-def test_page_holds_what_is_not_empty():
+def test_page_contains_nonempty_cells():
     result = result_of(50, count=300)
     data = data_of(page(result))
     step = data["steps"][0]
@@ -198,7 +198,7 @@ def test_page_holds_what_is_not_empty():
     assert sorted(data["cluster"]) == list(range(50))
 
 
-def test_page_is_closed_to_what_data_says():
+def test_page_escapes_data():
     names = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "c"]
     html = page(result_of(3, names=names))
     assert "<script>alert(1)" not in html
@@ -208,7 +208,7 @@ def test_page_is_closed_to_what_data_says():
     assert data_of(html)["names"] == names
 
 
-def test_page_over_steps_keeps_each_picture_once():
+def test_page_over_steps_stores_each_image_once():
     results = {step: result_of(4, right=right, pictures=True) for step, right in enumerate((0.3, 0.5, 0.8))}
     html = page_over(results, order="cluster", normalize="none")
     data = data_of(html)
@@ -220,7 +220,7 @@ def test_page_over_steps_keeps_each_picture_once():
     assert (data["order"], data["normalize"]) == ("cluster", "none")
 
 
-def test_page_over_one_step_is_the_page():
+def test_page_over_one_step_equals_the_page():
     result = result_of(4)
     assert page(result) == page_over({0: result})
     assert 'id="step"' not in page(result)
@@ -233,14 +233,14 @@ def test_page_over_many_steps_stays_small():
     assert all(40 <= len(step["mistakes"]) <= 60 for step in data["steps"])
 
 
-def test_steps_of_different_classes_are_refused():
+def test_steps_with_different_classes_are_rejected():
     with pytest.raises(InputsError, match="2 steps with different classes"):
         page_over({0: result_of(3), 1: result_of(4)})
     with pytest.raises(InputsError, match="0 steps"):
         page_over({})
 
 
-def test_text_for_a_console(several):
+def test_text_for_the_console(several):
     result = from_predictions([0, 0, 1], [0, 1, 1], class_names=["cat\x1b[31m", "犬"])
     lines = as_text(result).splitlines()
     assert lines[0] == "Confusion matrix · accuracy 66.7% · 3 inputs"

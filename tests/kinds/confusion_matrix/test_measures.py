@@ -1,4 +1,4 @@
-"""Measures against scikit-learn, whatever is absent, weighted or never predicted."""
+"""Metrics compared with scikit-learn, including absent, weighted and never predicted classes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sklearn_says(labels, predictions, weights=None):
 
 @settings(deadline=None)
 @given(PAIRS, st.none() | st.lists(st.sampled_from([0.0, 0.5, 1.0, 3.0]), min_size=40, max_size=40))
-def test_measures_are_scikit_learns(pairs, weights):
+def test_metrics_equal_scikit_learn(pairs, weights):
     labels, predictions = np.array(pairs).T
     weights = None if weights is None else np.array(weights[: len(labels)])
     assume(weights is None or weights.sum() > 0)
@@ -56,7 +56,7 @@ def test_measures_are_scikit_learns(pairs, weights):
 
 @settings(deadline=None)
 @given(PAIRS)
-def test_each_class_is_scikit_learns(pairs):
+def test_metrics_of_each_class_equal_scikit_learn(pairs):
     labels, predictions = np.array(pairs).T
     indices = list(range(CLASSES))
     each = per_class(metrics.confusion_matrix(labels, predictions, labels=indices))
@@ -67,7 +67,7 @@ def test_each_class_is_scikit_learns(pairs):
 
 @settings(deadline=None)
 @given(PAIRS)
-def test_shares_are_scikit_learns(pairs):
+def test_shares_equal_scikit_learn(pairs):
     labels, predictions = np.array(pairs).T
     indices = list(range(CLASSES))
     counts = metrics.confusion_matrix(labels, predictions, labels=indices)
@@ -86,7 +86,7 @@ def test_shares_are_scikit_learns(pairs):
         max_size=20,
     )
 )
-def test_several_labels_are_scikit_learns(rows):
+def test_several_labels_equal_scikit_learn(rows):
     labels, found = (np.array(part, int) for part in zip(*rows, strict=True))
     assume((labels.sum(axis=1) != 1).any())
     result = from_predictions(labels, found.astype(float))
@@ -100,8 +100,8 @@ def test_several_labels_are_scikit_learns(rows):
     assert {name: result.metrics()[name] for name in expected} == pytest.approx(expected)
 
 
-def test_by_hand():
-    """Three cats, one taken for a dog; one dog, rightly found; nobody is or becomes a bird."""
+def test_metrics_equal_hand_calculation():
+    """Three cats, one predicted as a dog; one dog, predicted correctly; no bird is labelled or predicted."""
     result = from_predictions([0, 0, 0, 1], [0, 0, 1, 1], class_names=["cat", "dog", "bird"])
     assert result.counts.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
     found = result.metrics()
@@ -116,13 +116,13 @@ def test_by_hand():
     assert result.highlights() == {"most_confused": [{"label": "cat", "predicted": "dog", "count": 1}]}
 
 
-def test_confused_pairs_are_sorted_and_ties_stand_in_order():
+def test_confused_pairs_are_sorted_with_ties_in_class_order():
     counts = np.array([[9, 2, 5], [2, 9, 0], [1, 5, 9]])
     assert confused_pairs(counts, 3) == [(0, 2, 5), (2, 1, 5), (0, 1, 2)]
     assert counts[0, 0] == 9
 
 
-def test_orders():
+def test_orders_of_classes():
     counts = np.array([[8, 0, 2, 0], [0, 20, 0, 0], [4, 0, 6, 0], [0, 0, 0, 0]])
     assert class_order(counts, "given").tolist() == [0, 1, 2, 3]
     assert class_order(counts, "support").tolist() == [1, 0, 2, 3]
@@ -134,7 +134,7 @@ def test_orders():
         class_order(np.zeros((3, 2, 2)), "cluster")
 
 
-def test_clusters_find_blocks_that_were_shuffled():
+def test_clustering_recovers_shuffled_blocks():
     rng = np.random.default_rng(0)
     block = np.repeat(np.arange(30), 4)
     counts = np.where(block[:, None] == block, rng.integers(3, 9, (120, 120)), 0) + 40 * np.eye(

@@ -1,4 +1,4 @@
-"""The embedding's figure and page: every point, colour and ring is where the result says."""
+"""The figure and page of an embedding: positions, colours and rings of all points."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
-def test_points_lie_where_the_result_says_in_their_classes_colours(embedding_of):
+def test_points_have_the_positions_and_colours_of_the_result(embedding_of):
     from matplotlib.colors import to_hex
 
     result = embedding_of(classes=3)
@@ -62,7 +62,7 @@ def test_each_layer_has_a_panel_within_the_figure(embedding_of, layers):
 
 @pytest.mark.parametrize("components", [1, 2, 3])
 @pytest.mark.parametrize("labelled", [True, False])
-def test_every_number_of_components_can_be_drawn_again_alike(embedding_of, components, labelled):
+def test_drawing_is_repeatable_for_any_number_of_components(embedding_of, components, labelled):
     result = embedding_of(components=components, labelled=labelled)
     assert png(draw(result)) == png(draw(result))
     assert page(result) == page(result)
@@ -85,22 +85,22 @@ def test_no_text_is_cut_off(embedding_of, classes):
     assert len(shown) == classes if not more else more == [f"… {classes - len(shown)} more"]
 
 
-def test_wide_letters_are_cut_to_the_room_there_is(embedding_of):
+def test_wide_text_is_shortened_to_the_available_width(embedding_of):
     check_texts(draw(embedding_of(names=("W" * 60, "b", "c"), layers=("W" * 60, "b"))))
 
 
-def test_names_stay_text(embedding_of):
+def test_names_are_shown_as_text(embedding_of):
     names = ("$x^2$", "_hidden", "two\nlines")
     assert {"$x^2$", "_hidden", "two·lines"} <= set(texts(draw(embedding_of(names=names))))
 
 
-def test_without_labels_there_is_neither_legend_nor_ring(embedding_of):
+def test_without_labels_there_are_no_legend_and_no_rings(embedding_of):
     figure = draw(embedding_of(labelled=False))
     assert set(texts(figure)) == {"UMAP of 60 inputs", "features"}
     assert len(figure.axes[0].collections) == 1
 
 
-def test_legend_can_be_each_panels_own_or_off(embedding_of):
+def test_legend_can_be_per_panel_or_off(embedding_of):
     result = embedding_of(layers=("a", "b"))
     assert all(axes.get_legend() is not None for axes in draw(result, legend="each").axes)
     assert draw(result, legend="off").legends == []
@@ -121,7 +121,7 @@ def test_page_holds_every_point_label_and_prediction(embedding_of):
     assert (inputs["sprite"]["side"], inputs["sprite"]["columns"]) == (8, 8)
 
 
-def test_a_page_of_steps_holds_each(embedding_of):
+def test_page_contains_every_step(embedding_of):
     first, second = (embedding_of(seed=seed) for seed in (0, 1))
     held = data(page_over({3: first, 9: second}))
     assert [each["step"] for each in held["steps"]] == [3, 9]
@@ -131,7 +131,7 @@ def test_a_page_of_steps_holds_each(embedding_of):
 
 
 def other_inputs(result, seed):
-    """The same number of other inputs, in another order of classes."""
+    """The same number of different inputs, with classes in another order."""
     examples = result.examples
     shown = replace(
         examples,
@@ -142,8 +142,8 @@ def other_inputs(result, seed):
     return replace(result, examples=shown, thumbnails=255 - result.thumbnails)
 
 
-def test_each_step_has_its_own_names_labels_and_thumbnails_where_inputs_are_others(embedding_of):
-    """As with `resample`: they were those of the first step at every step."""
+def test_each_step_shows_its_inputs_if_they_differ(embedding_of):
+    """As with `resample=True`; the inputs of the first step used to be shown at every step."""
     first, second = embedding_of(seed=0), other_inputs(embedding_of(seed=1), 1)
     held = data(page_over({0: first, 1: second, 2: embedding_of(seed=2)}))
     assert [step["inputs"] for step in held["steps"]] == [0, 1, 0]
@@ -154,7 +154,7 @@ def test_each_step_has_its_own_names_labels_and_thumbnails_where_inputs_are_othe
     assert one["sprite"]["source"] != other["sprite"]["source"]
 
 
-def test_thumbnails_of_many_steps_of_other_inputs_are_smaller(embedding_of, monkeypatch):
+def test_thumbnails_are_smaller_with_many_steps_of_different_inputs(embedding_of, monkeypatch):
     monkeypatch.setattr("mlflow_interp.kinds.embedding.page.MOST_PIXELS", 60 * 4 * 14**2)
     results = {step: other_inputs(embedding_of(seed=step), step) for step in range(4)}
     results = {
@@ -164,14 +164,14 @@ def test_thumbnails_of_many_steps_of_other_inputs_are_smaller(embedding_of, monk
     assert {each["sprite"]["side"] for each in data(page_over(results))["inputs"]} == {14}
 
 
-def test_beyond_what_a_page_can_show_a_share_of_each_class_is_shown(embedding_of, monkeypatch):
+def test_large_pages_show_a_proportional_sample(embedding_of, monkeypatch):
     monkeypatch.setattr("mlflow_interp.kinds.embedding.page.MOST_POINTS", 30)
     html = page(embedding_of(300))
     assert np.bincount(unpacked(data(html)["inputs"][0]["labels"], "<i4")).tolist() == [10, 10, 10]
     assert "270 more inputs are not shown here" in html
 
 
-def test_unknown_labels_are_grey_and_named_so(embedding_of):
+def test_unknown_labels_are_grey_and_named_unknown(embedding_of):
     result = embedding_of()
     result.examples.labels[:5] = UNKNOWN
     assert data(page(result))["classes"][-1] == {
@@ -180,6 +180,6 @@ def test_unknown_labels_are_grey_and_named_so(embedding_of):
     assert "no label" in texts(draw(result))
 
 
-def test_colours_of_classes_differ():
+def test_classes_have_different_colours():
     for count in (2, 10, 11, 40):
         assert len(set(class_colours(count))) == count

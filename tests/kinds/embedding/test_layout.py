@@ -1,4 +1,4 @@
-"""The layout is umap-learn's own, with its own defaults, and what it refuses is one clean line."""
+"""Layouts equal those of umap-learn with its defaults; its errors become one-line errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS = {
     "random_state": 0,
 }
 
-#: What umap-learn takes and the method does not offer, and why.
+#: Options of umap-learn that the method does not offer, and why.
 LEFT_OUT = {
     "verbose": "prints where progress is reported already",
     "tqdm_kwds": "of that same printing",
@@ -54,7 +54,7 @@ def rows():
     return (rng.normal(size=(3, 8))[np.arange(90) % 3] * 3 + rng.normal(size=(90, 8))).astype(np.float32)
 
 
-def test_every_option_of_umap_learn_is_offered_or_left_out_for_a_reason(umap_learn):
+def test_every_umap_learn_option_is_offered_or_excluded(umap_learn):
     theirs = set(inspect.signature(umap_learn.UMAP).parameters)
     own = set(inspect.signature(method).parameters) & theirs | {"random_state"}
     passed_on = set(get_type_hints(UmapOptions))
@@ -63,7 +63,7 @@ def test_every_option_of_umap_learn_is_offered_or_left_out_for_a_reason(umap_lea
     assert len(own) + len(passed_on) + len(LEFT_OUT) == len(theirs)
 
 
-def test_it_is_what_umap_learn_gives_by_itself(umap_learn, rows):
+def test_layout_equals_that_of_umap_learn(umap_learn, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         bare = umap_learn.UMAP(random_state=0).fit_transform(rows)
@@ -72,7 +72,7 @@ def test_it_is_what_umap_learn_gives_by_itself(umap_learn, rows):
     assert ours.dtype == np.float32
 
 
-def test_what_is_not_chosen_is_placed_among_the_others(rows):
+def test_remaining_inputs_are_placed_among_the_fitted_ones(rows):
     chosen = np.arange(60)
     settings = complete_settings(SETTINGS, 60, aligned=False)
     found = lay_out(rows, chosen, settings, None)
@@ -82,7 +82,7 @@ def test_what_is_not_chosen_is_placed_among_the_others(rows):
     assert (nearest == np.arange(60, 90) % 3).mean() > 0.9
 
 
-def test_what_none_leaves_to_the_number_of_inputs():
+def test_defaults_depend_on_the_number_of_inputs():
     few = complete_settings(SETTINGS, 8, aligned=False)
     assert (few["n_neighbors"], few["n_epochs"]) == (7, 500)
     many = complete_settings(SETTINGS, 20_000, aligned=False)
@@ -105,12 +105,12 @@ def test_very_few_inputs_can_be_laid_out(count, rows):
         ({"min_dist": 0.6, "spread": 0.5}, "give a number from 0 to 0.5"),
     ],
 )
-def test_a_distance_above_the_spread_is_refused(changed, message):
+def test_min_dist_above_spread_is_rejected(changed, message):
     with pytest.raises(OptionError, match=message):
         check_settings(SETTINGS | changed, None)
 
 
-def test_too_few_inputs_are_refused():
+def test_too_few_inputs_are_rejected():
     with pytest.raises(InputsError, match=r"n_neighbors is 30, but there are 20 inputs.*at most 19"):
         check_settings(SETTINGS | {"n_neighbors": 30}, 20)
     with pytest.raises(InapplicableError, match="UMAP needs at least 5 inputs, but there are 4"):
@@ -129,12 +129,12 @@ def test_too_few_inputs_are_refused():
         {"output_metric": "nonsense"},
     ],
 )
-def test_what_umap_learn_refuses_is_told_before_the_model_runs(wrong):
+def test_umap_learn_errors_are_raised_before_the_model_runs(wrong):
     with pytest.raises(OptionError, match="umap-learn rejects "):
         try_out(SETTINGS | wrong)
 
 
-def test_points_without_neighbours_are_told(rows):
+def test_points_without_neighbours_give_a_warning(rows):
     far = rows.copy()
     far[7] += 1000
     settings = complete_settings(SETTINGS | {"disconnection_distance": 50.0}, 90, aligned=False)
@@ -142,7 +142,7 @@ def test_points_without_neighbours_are_told(rows):
         lay_out(far, np.arange(90), settings, None)
 
 
-def test_arguments_of_a_metric_are_a_dict_or_json():
+def test_metric_arguments_are_a_dict_or_json():
     assert plain_option("metric_kwds", '{"p": 3}') == {"p": 3}
     assert plain_option("metric_kwds", {"p": 3}) == {"p": 3}
     assert plain_option("init", "random") == "random"

@@ -1,4 +1,4 @@
-"""The measures, against hand calculation and scikit-learn."""
+"""Quality metrics compared with hand calculation and scikit-learn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def agreement(rows, labels, metric="euclidean"):
 
 
 def by_hand(rows, labels):
-    """The same, one input after the other."""
+    """The same calculation, one input at a time."""
     shares = []
     for at, row in enumerate(rows):
         possible = min(10, int((labels == labels[at]).sum()) - 1)
@@ -37,7 +37,7 @@ def cloud():
     return rows.astype(np.float32), labels
 
 
-def test_agreement_is_the_share_of_nearest_with_the_same_label(cloud):
+def test_agreement_is_the_share_of_neighbours_with_the_same_label(cloud):
     assert agreement(*cloud) == pytest.approx(by_hand(*cloud))
 
 
@@ -45,24 +45,24 @@ def test_agreement_of_small_classes_can_reach_one():
     assert agreement([0, 1, 2, 50, 51], [7, 7, 7, 8, 8]) == 1.0
 
 
-def test_agreement_by_hand_of_five_points():
-    # The nearest of 0 is 1 (of the same label), that of 1 is 0; 10's two are 11 (other) and 1 (other).
+def test_agreement_of_five_points_by_hand():
+    # The nearest of 0 is 1 (same label), that of 1 is 0; 10's two are 11 (other) and 1 (other).
     assert agreement([0, 1, 10, 11], [0, 0, 1, 1]) == 1.0
     assert agreement([0, 1, 10, 11], [0, 1, 0, 1]) == 0.0
 
 
-def test_inputs_exactly_alike_do_not_count_themselves():
-    """The input itself need not come first among equals, and is never its own neighbour."""
+def test_identical_inputs_do_not_count_themselves():
+    """An input need not be the first among equals, and is never its own neighbour."""
     assert agreement([3, 3, 3, 3], [0, 1, 0, 1]) <= 0.5
     assert agreement([3] * 30, [0] * 30) == 1.0
 
 
-def test_unknown_labels_and_the_only_one_of_a_class_do_not_count():
+def test_unknown_labels_and_single_members_of_a_class_are_ignored():
     assert agreement([0, 0.1, 1, 9], [2, UNKNOWN, 2, 3]) == 1.0
     assert agreement([0, 1], [2, 3]) == 0.0
 
 
-def test_metric_decides_who_is_near():
+def test_metric_determines_the_neighbours():
     rows, labels = [[1, 0], [10, 0], [0, 1], [0, 10]], [0, 0, 1, 1]
     assert agreement(np.reshape(rows, (4, 2)), labels, "cosine") == 1.0
     assert agreement(np.reshape(rows, (4, 2)), labels) == 0.5
@@ -73,7 +73,7 @@ def judge_all(rows, points, labels, *, metric):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "correlation", "manhattan"])
-def test_the_rest_is_scikit_learns(cloud, metric):
+def test_other_metrics_equal_scikit_learn(cloud, metric):
     rows, labels = cloud
     points = rows[:, :2]
     found = judge_all(rows, points, labels, metric=metric)
@@ -84,14 +84,14 @@ def test_the_rest_is_scikit_learns(cloud, metric):
     assert found["silhouette"] == pytest.approx(silhouette_score(rows, labels, metric=metric), abs=1e-6)
 
 
-def test_a_faithful_picture_is_trusted_and_a_shuffled_one_is_not(cloud):
+def test_trustworthiness_is_high_for_faithful_and_low_for_shuffled_layouts(cloud):
     rows, labels = cloud
     shuffled = np.random.default_rng(1).permutation(rows)
     assert judge_all(rows, rows, labels, metric="euclidean")["trustworthiness"] == 1.0
     assert judge_all(rows, shuffled, labels, metric="euclidean")["trustworthiness"] < 0.7
 
 
-def test_metrics_that_scikit_learn_lacks_count_as_euclidean(cloud):
+def test_metrics_missing_in_scikit_learn_fall_back_to_euclidean(cloud):
     rows, labels = cloud
     points = rows[:, :2]
     plain = judge_all(rows, points, labels, metric="euclidean")
@@ -99,12 +99,12 @@ def test_metrics_that_scikit_learn_lacks_count_as_euclidean(cloud):
 
 
 @pytest.mark.parametrize("labels", [np.full(20, UNKNOWN), np.zeros(20, int), np.arange(20)])
-def test_without_two_classes_of_inputs_only_the_picture_is_judged(labels):
+def test_without_two_classes_only_the_layout_is_measured(labels):
     rows = np.random.default_rng(0).random((20, 3), np.float32)
     assert set(judge_all(rows, rows, labels, metric="euclidean")) == {"trustworthiness"}
 
 
-def test_many_are_judged_by_a_sample():
+def test_many_inputs_are_measured_by_a_sample():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 5000)
     rows = (labels[:, np.newaxis] + rng.normal(0, 0.3, (5000, 2))).astype(np.float32)

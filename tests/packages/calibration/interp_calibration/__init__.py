@@ -1,1 +1,1 @@
-"""A method for mlflow_interp that another package brings: whether probabilities can be believed."""
+"""A method for mlflow_interp from another package: whether probabilities are reliable."""

@@ -1,4 +1,4 @@
-"""Calibration: whether a model is right as often as its probabilities say."""
+"""Calibration: whether a model is right as often as its probabilities state."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ REQUIRES = ("classes", "labels")
 def calibration(
     model: Any, batch: Batch, *, bins: Annotated[int, Range(least=1)] = 10
 ) -> Streaming[ReliabilityResult]:
-    """Whether a model is right as often as its probabilities say (Guo et al. 2017).
+    """Whether a model is right as often as its probabilities state (Guo et al. 2017).
 
-    The probabilities of the predicted classes are sorted into bins of equal width. In each bin the mean
-    probability is compared with the share of right predictions.
+    The probabilities of the predicted classes are grouped into bins of equal width. In each bin the mean
+    probability is compared with the share of correct predictions.
 
     Args:
         bins: Number of bins from 0 to 1.
@@ -49,7 +49,7 @@ class _CalibrationMethod(Streaming[ReliabilityResult]):
 
 
 class CalibrationAccumulator:
-    """Counts predictions, right predictions and the sum of probabilities in each bin.
+    """Counts predictions, correct predictions and the sum of probabilities in each bin.
 
     Args:
         bins: the number of bins.

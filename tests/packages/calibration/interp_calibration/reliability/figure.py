@@ -12,7 +12,7 @@ from .result import ReliabilityResult
 
 
 def draw(result: ReliabilityResult, *, colour: str = "#0969da") -> Any:
-    """Draw the share of right predictions in each bin.
+    """Draw the share of correct predictions in each bin.
 
     Args:
         result: The counts.

@@ -17,7 +17,7 @@ def page(result: ReliabilityResult, *, colour: str = "#0969da") -> str:
 
 
 def facts_of(result: ReliabilityResult) -> dict[str, object]:
-    """The error, and of each bin its lower end, its predictions and the right ones."""
+    """The error, and for each bin its lower bound, its number of predictions and of correct ones."""
     bins = len(result.counts)
     rows = zip(result.counts.tolist(), result.right.tolist(), strict=True)
     return {"error": result.error, "bins": [[index / bins, *row] for index, row in enumerate(rows)]}

@@ -1,4 +1,4 @@
-"""The result of calibration: predictions by their probability."""
+"""The result of calibration: predictions grouped by probability."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mlflow_interp.core.examples import Examples
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityResult:
-    """Predictions by their probability.
+    """Predictions grouped by probability.
 
     Attributes:
         examples: the inputs and their predictions.
         counts: (bins,) int64, the number of predictions.
-        right: (bins,) int64, of these the right ones.
+        right: (bins,) int64, the number of correct predictions.
         sums: (bins,) float64, the sum of their probabilities.
     """
 
@@ -33,12 +33,12 @@ class ReliabilityResult:
 
     @property
     def error(self) -> float:
-        """The expected calibration error: the mean difference of probability and accuracy, by bin."""
+        """The expected calibration error: the mean difference between probability and accuracy over bins."""
         return float(np.abs(self.sums - self.right).sum() / self.counts.sum())
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """Nothing was left to the method."""
+        """No option was chosen by the method."""
         return {}
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -54,5 +54,5 @@ class ReliabilityResult:
         return self.examples.table()
 
     def warnings(self) -> list[str]:
-        """Nothing to warn of."""
+        """No warnings."""
         return []

@@ -1,4 +1,4 @@
-"""What is stored of a reliability diagram, and one from it."""
+"""Store and restore a reliability diagram."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .result import ReliabilityResult
 
 
 def facts(result: ReliabilityResult) -> dict[str, Any]:
-    """What the arrays don't hold."""
+    """The data that the arrays do not contain."""
     return example_facts(result.examples)
 
 
