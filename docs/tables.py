@@ -11,7 +11,7 @@ import yaml
 from docs import mlproject
 from docs.described import command_reference, python_reference
 from docs.method_pages import DOCS, method_pages
-from mlflow_interp.call_options import METHODS_HELP
+from mlflow_interp.call_options import methods_help
 from mlflow_interp.options import options_of, shared_options
 
 #: Every page that may hold such a block.
@@ -84,7 +84,7 @@ def _parameters(entry: str) -> str:
 _OWN = {
     "model": "The model; see [loading](loading.md).",
     "inputs": "The inputs; see [loading](loading.md).",
-    "methods": METHODS_HELP,
+    "methods": methods_help(),
     "fail_if": "Fail if a metric meets this condition, such as `accuracy < 0.9`.",
     "relative_to": "The folder that relative paths start from; MLflow makes `.` the folder you call from.",
 }

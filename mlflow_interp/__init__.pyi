@@ -56,7 +56,7 @@ def visualize_caricature(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """What a layer detects in an input: an image optimised from noise to activate the layer in the same way, drawn and logged to MLflow."""
+    """What a layer responds to in an image, exaggerated, drawn and logged to MLflow."""
 
 def visualize_confusion_matrix(
     model: Any,
@@ -87,7 +87,7 @@ def visualize_confusion_matrix(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Which classes a model confuses: counts of true against predicted classes, drawn and logged to MLflow."""
+    """Which classes a model confuses, and in which inputs, drawn and logged to MLflow."""
 
 def visualize_gradcam(
     model: Any,
@@ -115,7 +115,7 @@ def visualize_gradcam(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Which regions of an input a convolutional model bases a class on (Grad-CAM, Selvaraju et al. 2017), drawn and logged to MLflow."""
+    """Coarse regions of an input that raise a class score, drawn and logged to MLflow."""
 
 def visualize_hirescam(
     model: Any,
@@ -143,7 +143,7 @@ def visualize_hirescam(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Which positions of a feature map raise a class score (HiResCAM, Draelos and Carin 2020), drawn and logged to MLflow."""
+    """Like Grad-CAM, but with the gradient at each position instead of its mean, drawn and logged to MLflow."""
 
 def visualize_layercam(
     model: Any,
@@ -171,7 +171,7 @@ def visualize_layercam(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Where a layer holds evidence for a class, in fine detail at any depth (LayerCAM, Jiang et al. 2021), drawn and logged to MLflow."""
+    """Like Grad-CAM, but finer, and also at early layers, drawn and logged to MLflow."""
 
 def visualize_saliency(
     model: Any,
@@ -204,7 +204,7 @@ def visualize_saliency(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """Which pixels a class score depends on: gradients, SmoothGrad and integrated gradients, side by side, drawn and logged to MLflow."""
+    """The pixels that a class score depends on, drawn and logged to MLflow."""
 
 def visualize_umap(
     model: Any,

@@ -19,11 +19,6 @@ from mlflow_interp.options import distribute, listed_methods, options_of, route
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
 ALL = "all"
-METHODS_HELP = (
-    "Method names, separated by commas. all selects the methods that share one pass over the inputs; add "
-    "methods that need many passes by name, as in all,saliency."
-)
-
 #: The stages whose options apply to a whole call, whichever method's mapping they are given in.
 CALL_STAGES = ("model", "inputs", "run")
 
@@ -129,6 +124,15 @@ def methods_of_all() -> list[str]:
     They cost at most two passes per input. Other methods need many, and run only if they are named.
     """
     return [name for name in listed_methods() if issubclass(class_of(name), Streaming)]
+
+
+def methods_help() -> str:
+    """The help of the option that names methods."""
+    return (
+        f"Methods to run, separated by commas. all stands for {', '.join(methods_of_all())}, which share one "
+        "pass over the inputs; those that don't apply to the model or the inputs are left out. Add others by "
+        "name, as in all,saliency."
+    )
 
 
 def _options_of_all(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

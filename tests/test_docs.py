@@ -25,8 +25,8 @@ from docs.method_pages import method_pages
 from examples import demo
 from examples.pretrained import save_photographs
 from mlflow_interp.cli import main
-from mlflow_interp.method_registry import own_method_names
-from mlflow_interp.options import options_of
+from mlflow_interp.method_registry import find_method, own_method_names
+from mlflow_interp.options import options_of, summary
 from tests.other_packages import install
 
 PROJECT = Path(__file__).parent.parent
@@ -125,6 +125,8 @@ def test_every_method_has_a_complete_page_and_is_in_the_readme(page):
     assert [each for each in re.findall(r"^## (.+)$", text, re.M) if each in SECTIONS] == SECTIONS
     reading = text.partition("## How to read it")[2].partition("## When it misleads")[0]
     assert re.search(rf"images/{page.method}-annotated\.webp\)\n\n1\. ", reading)
+    said = summary(find_method(page.method)).rstrip(".")
+    assert page.shows == said[0].lower() + said[1:]
     row = f"| [{page.title}](docs/methods/{page.method}.md) | {page.shows} |"
     assert row in (PROJECT / "README.md").read_text(encoding="utf-8")
 

@@ -99,11 +99,11 @@ def test_mlflow_run_fails_with_one_line_and_a_failed_run(store, registered, phot
         "-P",
         "inputs=photos",
         "-P",
-        "max_inputs=none",
+        "max_inputs=few",
         folder=photos.parent,
     )
     assert done.returncode != 0
-    assert "'none' is not a valid integer" in done.stderr
+    assert "'few' is not a valid integer" in done.stderr
     (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
     assert run.info.status == "FAILED"
-    assert "'none' is not a valid integer" in run.data.tags["mlflow_interp.error"]
+    assert "'few' is not a valid integer" in run.data.tags["mlflow_interp.error"]

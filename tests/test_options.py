@@ -15,7 +15,7 @@ def test_forwarded_options_are_options_of_the_method():
     option = options_of("umap")["set_op_mix_ratio"]
     assert option.forwarded
     assert (option.stage, option.default) == ("method", None)
-    assert option.help.startswith("From intersection (0) to union")
+    assert option.help.startswith("How the neighbourhoods of single points")
     assert not options_of("umap")["n_neighbors"].forwarded
     assert route("umap", {"set_op_mix_ratio": 0.5, "max_inputs": 3})["method"] == {"set_op_mix_ratio": 0.5}
 

@@ -15,7 +15,7 @@ from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.startup import import_quietly
 from mlflow_interp.cli.group import MethodGroup
 from mlflow_interp.cli.interpreting import use_uri
-from mlflow_interp.cli.options import Command, json_option
+from mlflow_interp.cli.options import Command, NamedChoice, json_option
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.options import listed_methods, summary
 
@@ -33,7 +33,7 @@ _SETTINGS = {
 @click.group(cls=MethodGroup, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="mlflow-interp")
 def main() -> None:
-    """See what a Keras model looks at, and keep it with the MLflow run.
+    """Interpret Keras models, and store the results in MLflow.
 
     MODEL is models:/name/version, models:/name@alias, runs:/id/path, a model folder, or a .keras or .h5
     file. INPUTS is an image, a folder, a glob pattern, a .npy or .npz file, an artifact URI, or
@@ -56,9 +56,10 @@ def methods_command(as_json: bool) -> None:
 @click.argument("folder", required=False)
 @click.option("--tracking-uri", help="Tracking server or store to upload to, if it has moved.")
 def resume_command(folder: str | None, tracking_uri: str | None) -> None:
-    """Upload results left behind by a failed server or a killed process.
+    """Upload results that could not be logged.
 
-    FOLDER is the folder named in the error or warning. Without it, list all such folders on this machine.
+    A failed server or a killed process leaves them behind. FOLDER is the folder named in the error or
+    warning. Without it, list all such folders on this machine.
     """
     from mlflow_interp.tracking.resume import resume
     from mlflow_interp.tracking.spool import left_behind
@@ -77,15 +78,16 @@ def resume_command(folder: str | None, tracking_uri: str | None) -> None:
 @click.option("--output", help="Output to inspect, if the model has several: its name or position.")
 @click.option(
     "--head",
-    type=click.Choice(get_args(Head)),
+    type=NamedChoice(get_args(Head)),
     default="auto",
     help="What the output represents, if the model does not show it.",
 )
 @click.option("--tracking-uri", help="Tracking server or store that holds the model.")
 def layers_command(model: str, tracking_uri: str | None, as_json: bool, **options: Any) -> None:
-    """List a model's layers: index, path, type, output shape, and the methods that can use each.
+    """List a model's layers and the methods for each.
 
-    The first line says how the model's output is interpreted, and why.
+    A row holds a layer's index, path, type, output shape and methods; the last row, the methods that need no
+    layer. The first line says how the model's output is interpreted, and why.
     """
     from mlflow_interp.engine.layer_table import describe_model
     from mlflow_interp.models.artifact_store import is_uri

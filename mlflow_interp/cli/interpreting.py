@@ -25,7 +25,7 @@ def interpret_from_shell(
     inputs: str,
     methods: Any,
     *,
-    tracking_uri: str | None,
+    tracking_uri: str | None = None,
     as_json: bool,
     fail_if: Sequence[str],
     **options: Any,
@@ -34,7 +34,7 @@ def interpret_from_shell(
     from mlflow_interp.api import interpret
     from mlflow_interp.cli.preflight import find_here, find_in_mlflow
 
-    given = {name: value for name, value in options.items() if value is not None}
+    given = dict(options)
     quiet = given.pop("quiet", False)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         conditions = [parse_condition(text) for text in fail_if]

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from mlflow_interp.call_options import METHODS_HELP
+from mlflow_interp.call_options import methods_help
+from mlflow_interp.cli.help import combined, with_flags
 from mlflow_interp.cli.interpreting import interpret_from_shell
 from mlflow_interp.cli.options import parameters
 from mlflow_interp.cli.outcome import InterpretingCommand, Outcome
 from mlflow_interp.method_registry import find_method
-from mlflow_interp.options import Option, listed_methods, options_of, summary
+from mlflow_interp.options import listed_methods, options_of, summary
 
 
 @functools.cache
@@ -28,11 +29,12 @@ def method_command(method: str) -> click.Command:
     def run(model: str, inputs: str, **options: Any) -> Outcome:
         return interpret_from_shell(model, inputs, {method: {}}, **options)
 
-    text = (inspect.getdoc(function) or "").partition("\nArgs:")[0]
+    options = options_of(method)
+    text = with_flags((inspect.getdoc(function) or "").partition("\nArgs:")[0], options)
     return InterpretingCommand(
         method,
         callback=run,
-        params=parameters(options_of(method)),
+        params=parameters(options),
         help="\n".join(line.strip() for line in text.splitlines()),
         short_help=summary(function),
     )
@@ -40,23 +42,29 @@ def method_command(method: str) -> click.Command:
 
 @functools.cache
 def interpret_command() -> click.Command:
-    """Run several methods on the same model and inputs, in one run.
+    """Run several methods on the same model and inputs.
 
-    Each option goes to every method that takes it.
+    All results are logged to one run. Each option goes to every method that takes it; where only some methods
+    take an option, they are named in brackets. See the help of a method for the defaults that are each
+    method's own, and the help of umap for the options of umap-learn, which are accepted here too.
     """
-    all_options: dict[str, Option] = {}
-    for method in listed_methods():
-        for name, option in options_of(method).items():
-            if not option.forwarded:
-                all_options.setdefault(name, option)  # where methods share a name: the help of the first
+    by_method = {method: options_of(method) for method in listed_methods()}
+    names = dict.fromkeys(name for options in by_method.values() for name in options)
+    options = {
+        name: {method: options[name] for method, options in by_method.items() if name in options}
+        for name in names
+    }
+    takers = {name: found.keys() for name, found in options.items() if len(found) < len(by_method)}
 
     def run(model: str, inputs: str, methods: str, **options: Any) -> Outcome:
         return interpret_from_shell(model, inputs, methods, **options)
 
-    methods = click.Option(["--methods"], default="all", show_default=True, help=METHODS_HELP)
+    methods = click.Option(["--methods"], default="all", show_default=True, help=methods_help())
+    doc = interpret_command.__doc__ or ""
     return InterpretingCommand(
         "interpret",
         callback=run,
-        params=[*parameters(all_options), methods],
-        help="\n".join(line.strip() for line in (interpret_command.__doc__ or "").splitlines()),
+        params=[methods, *parameters({name: combined(found) for name, found in options.items()}, takers)],
+        help="\n".join(line.strip() for line in doc.splitlines()),
+        short_help=doc.partition("\n")[0],
     )

@@ -6,13 +6,13 @@ import contextlib
 import os
 import signal
 import sys
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import IO, Any, Literal, get_args, get_origin
 
 import click
 
-from mlflow_interp.core.accepted import check, range_of
+from mlflow_interp.cli.help import facts, flag, shell_help
+from mlflow_interp.core.accepted import check, types_of
 from mlflow_interp.exceptions import InterpretationError, OptionError, without_password
 from mlflow_interp.options import Option
 from mlflow_interp.tracking.destination import note_failure
@@ -86,20 +86,24 @@ def is_on(flag: str, args: Sequence[str]) -> bool:
     return any(arg == flag or arg.lower() in [f"{flag}={yes}" for yes in _YES] for arg in args)
 
 
-def _parameter(option: Option) -> click.Option:
-    """The command line's form of an option."""
-    name = f"--{option.name.replace('_', '-')}"
+def _parameter(option: Option, names: Collection[str], methods: Collection[str]) -> click.Option:
+    """The command line's form of an option.
+
+    Args:
+        option: the option.
+        names: the names of all options of the command.
+        methods: the methods that take it, if not all methods of the command do.
+    """
+    name = flag(option.name)
+    common: dict[str, Any] = {
+        "default": None,
+        "help": shell_help(option, names) + facts(option, methods),
+        "hidden": option.forwarded and bool(methods),
+    }
     if option.annotation is bool:
-        return click.Option([f"{name}/--no-{name[2:]}", option.name], default=None, help=option.help)
-    default = None if option.default is None else f"default: {option.default}"
-    facts = "; ".join(str(fact) for fact in (default, range_of(option.annotation)) if fact is not None)
-    return click.Option(
-        [name, option.name],
-        type=_click_type(option.annotation),
-        default=None,
-        callback=_checked(option),
-        help=f"{option.help} [{facts}]" if facts else option.help,
-    )
+        return click.Option([f"{name}/--no-{name[2:]}", option.name], **common)
+    type_ = _click_type(option.annotation)
+    return click.Option([name, option.name], type=type_, callback=_checked(option), **common)
 
 
 def _checked(option: Option) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -117,15 +121,39 @@ def _checked(option: Option) -> Callable[[click.Context, click.Parameter, Any], 
 
 
 def _click_type(annotation: Any) -> click.ParamType[Any, Any]:
-    """The first type in a union that Click can check; text for all others."""
-    if get_origin(annotation) is Annotated:
-        return _click_type(get_args(annotation)[0])
-    if get_origin(annotation) is Literal:
-        return click.Choice(get_args(annotation))
-    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    if str in members:
+    """The type in a union that Click can check; text for all others."""
+    types = set(types_of(annotation))
+    choices = [choice for each in types if get_origin(each) is Literal for choice in get_args(each)]
+    if choices and not types - {type(None)} - {each for each in types if get_origin(each) is Literal}:
+        return NamedChoice(choices)
+    number = next((kind for each, kind in _NUMBERS.items() if each in types and str not in types), None)
+    if number is None:
         return click.STRING
-    return next((_NUMBERS[member] for member in members if member in _NUMBERS), click.STRING)
+    return _NumberOrNone(number) if type(None) in types else number
+
+
+class NamedChoice(click.Choice[str]):
+    """A choice that is shown with its own spelling; any spelling of dashes and underscores is accepted."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """All choices."""
+        return f"[{'|'.join(self.choices)}]"
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Names all choices."""
+        return f"{value!r} is not one of {', '.join(map(repr, self.choices))}"
+
+
+class _NumberOrNone(click.ParamType[Any, Any]):
+    """A number, or "none" for Python's None."""
+
+    def __init__(self, number: click.ParamType[Any, Any]) -> None:
+        self.name = number.name
+        self._number = number
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; None for "none"."""
+        return None if str(value).lower() == "none" else self._number.convert(value, param, ctx)
 
 
 def _change_folder(_ctx: click.Context, _param: click.Parameter, folder: str | None) -> None:
@@ -133,10 +161,17 @@ def _change_folder(_ctx: click.Context, _param: click.Parameter, folder: str | N
         os.chdir(folder)
 
 
-def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
-    """The parameters of a command that interprets: model, inputs, its options, the tracking URI."""
+def parameters(
+    options: Mapping[str, Option], takers: Mapping[str, Collection[str]] | None = None
+) -> list[click.Parameter]:
+    """The parameters of a command that interprets: model, inputs, its options, the tracking URI.
+
+    Args:
+        options: its options by name.
+        takers: the methods that take an option, for the options that not all methods of the command take.
+    """
     tracking_uri = click.Option(
-        ["--tracking-uri"], help="The tracking server or store. By default MLFLOW_TRACKING_URI."
+        ["--tracking-uri"], help="Tracking server or store. By default, the one in MLFLOW_TRACKING_URI."
     )
     fail_if = click.Option(
         ["--fail-if"],
@@ -155,7 +190,10 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
     return [
         click.Argument(["model"]),
         click.Argument(["inputs"]),
-        *(_parameter(option) for option in (*options.values(), _QUIET)),
+        *(
+            _parameter(option, options.keys(), (takers or {}).get(option.name, ()))
+            for option in (*options.values(), _QUIET)
+        ),
         json_option("one JSON object"),
         fail_if,
         tracking_uri,
@@ -166,7 +204,9 @@ def parameters(options: Mapping[str, Option]) -> list[click.Parameter]:
 def json_option(what: str) -> click.Option:
     """The option --json of a command."""
     return click.Option(
-        ["--json/--no-json", "as_json"], default=False, help=f"Print {what} on standard output, for scripts."
+        ["--json/--no-json", "as_json"],
+        default=False,
+        help=f"Print {what} on standard output, for scripts. [default: no-json]",
     )
 
 

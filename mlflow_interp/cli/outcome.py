@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from mlflow_interp.cli.options import Command, OneLineUsageError, is_on
 from mlflow_interp.exceptions import InterpretationError
@@ -81,6 +82,12 @@ class InterpretingCommand(Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, print the outcome as JSON if requested, and exit with its code."""
+        # An option that is given as none is passed on; one that is not given is left out.
+        ctx.params = {
+            name: value
+            for name, value in ctx.params.items()
+            if value is not None or ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        }
         outcome: Outcome = super().invoke(ctx)
         _print(ctx, outcome)
         sys.exit(outcome.code)

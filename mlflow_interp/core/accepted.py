@@ -78,7 +78,7 @@ def check(name: str, annotation: Any, value: Any) -> None:
         OptionError: a number that is not finite or out of range, a value that should be a number, or a text
             that is not one of the choices.
     """
-    members = set(_members(annotation))
+    members = set(types_of(annotation))
     if value is None and type(None) in members:
         return
     _check_choice(name, members, value)
@@ -109,13 +109,13 @@ def range_of(annotation: Any) -> Range | None:
     return next((each for each in _metadata(annotation) if isinstance(each, Range)), None)
 
 
-def _members(annotation: Any) -> Iterator[Any]:
+def types_of(annotation: Any) -> Iterator[Any]:
     """The types of a union, without metadata."""
     if get_origin(annotation) is Annotated:
-        yield from _members(get_args(annotation)[0])
+        yield from types_of(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, types.UnionType):
         for member in get_args(annotation):
-            yield from _members(member)
+            yield from types_of(member)
     else:
         yield annotation
 

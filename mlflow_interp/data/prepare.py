@@ -46,11 +46,12 @@ def load_inputs(
             file, an artifact URI such as runs:/id/photos, keras:cifar10, an array, a tf.data.Dataset, or a
             keras.utils.PyDataset such as an iterator of an ImageDataGenerator.
         loaded: The model with the metadata it was logged with.
-        class_names: Names of the model's classes: a JSON or text file, JSON text, a list, or a mapping from
-            index to name. By default, the names in the model's metadata, else the class folders.
-        labels: True classes of the inputs or of each of their positions: indices, one-hot rows or names, or
-            a .npy or text file of them; for a regression, the true values. By default, the labels that come
-            with the inputs.
+        class_names: Names of the model's classes: a JSON or text file, or JSON text. In Python, also a list,
+            or a mapping from index to name. By default, the names in the model's metadata, else the class
+            folders.
+        labels: True classes of the inputs or of each of their positions, as a .npy, .csv or text file:
+            indices, one-hot rows or names; for a regression, the true values. In Python, also an array or a
+            list. By default, the labels that come with the inputs.
         preprocess: How to turn pixels 0..255 into model inputs: auto, none, 0..1, -1..1, a
             keras.applications module such as mobilenet_v2, or module:function. Float arrays are used
             unchanged unless this is given.
@@ -61,7 +62,8 @@ def load_inputs(
             tf.image.resize without antialiasing, as in keras.utils.image_dataset_from_directory. By
             default, what the model's metadata states, else lanczos with a warning.
         batch_size: Number of inputs in one batch; a few batches are in memory at a time.
-        max_inputs: Maximum number of inputs, evenly spaced if the total is known.
+        max_inputs: Maximum number of inputs. If their total number is known, they are evenly spaced over all
+            inputs; otherwise, they are the first ones.
 
     Raises:
         InputsError: inputs that do not exist, can't be read, or don't fit the model.

@@ -1,4 +1,4 @@
-"""Caricature: an image that exaggerates what a layer detects in an input."""
+"""Caricature: what a layer responds to in an image, exaggerated."""
 
 from __future__ import annotations
 
@@ -47,12 +47,13 @@ def caricature(
     snapshot_every: Annotated[int, Range(least=0)] = 0,
     seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[CaricatureResult]:
-    """What a layer detects in an input: an image optimised from noise to activate the layer in the same way.
+    """What a layer responds to in an image, exaggerated.
 
-    Lucid's caricature (Olah et al. 2018, "The Building Blocks of Interpretability"): starting from noise,
-    find an image whose activations at a layer point in the same direction as the input's, and further. What
-    the layer ignores is missing; what it detects is exaggerated. Adam maximises the dot product times a power
-    of the cosine, under small zooms and shifts, in a Fourier parametrisation with decorrelated colours.
+    A caricature, as in Lucid (Olah et al. 2018, "The Building Blocks of Interpretability"), is an image that
+    is optimised from noise until its activations at a layer point in the same direction as the input's, and
+    further. What the layer responds to is exaggerated; what it ignores is missing. Adam maximises the dot
+    product times a power of the cosine, under small zooms and shifts, in a Fourier parametrisation with
+    decorrelated colours.
 
     Eight inputs are optimised at a time, which bounds memory: a forward and a backward pass, and the
     activations of up to 32 views, at most 64 MB for each input. Compiled steps hold copies of the weights

@@ -40,22 +40,24 @@ def confusion_matrix(
     ignore_label: int | None = None,
     top_k: TopK = 5,
 ) -> Predicting[ConfusionMatrixResult]:
-    """Which classes a model confuses: counts of true against predicted classes.
+    """Which classes a model confuses, and in which inputs.
 
-    Counts are exact and accumulated chunk by chunk, so that memory grows with the number of classes, not of
-    inputs. The most confident errors of each pair of classes are kept for inspection. A multi-label model
-    (several sigmoid outputs, labels as rows of 0 and 1) gets a 2×2 matrix for each label. For a model that
-    predicts a class at each position of an input, such as a pixel or token, positions are counted if the
-    labels are given for positions; positions that Keras masks or that have weight 0 are left out.
+    A confusion matrix counts true against predicted classes. Counts are exact and accumulated chunk by chunk,
+    so that memory grows with the number of classes, not of inputs. The most confident errors of each pair of
+    classes are kept for inspection. A multi-label model (several sigmoid outputs, labels as rows of 0 and 1)
+    gets a 2×2 matrix for each label. For a model that predicts a class at each position of an input, such as
+    a pixel or token, positions are counted if the labels are given for positions; positions that Keras masks
+    or that have weight 0 are left out.
 
     Args:
-        predictions: Predictions to use instead of running the model: an array or a .npy, .csv or text
-            file of classes, class names, probabilities or logits, for each input or each of its positions.
+        predictions: Predictions to use instead of running the model, as a .npy, .csv or text file: classes,
+            class names, probabilities or logits, for each input or each of its positions. In Python, also an
+            array.
         threshold: Probability above which class 1 of a binary model, or a label of a multi-label model,
             counts as predicted.
-        sample_weight: Weight of each input or each of its positions: an array, or a .npy or text file.
-            By default, the third element of a dataset. Counts stay unweighted; weights are summed in a second
-            matrix, which the metrics are computed from.
+        sample_weight: Weight of each input or each of its positions, as a .npy, .csv or text file. In Python,
+            also an array; by default, the third element of a dataset. Counts stay unweighted; weights are
+            summed in a second matrix, which the metrics are computed from.
         ignore_label: Label that marks inputs or positions to leave out, such as 255 in segmentation masks.
             By default, the `ignore_class` of the model's loss. -1 is never counted.
         top_k: Number of most confused pairs of classes to report as metrics and highlights.

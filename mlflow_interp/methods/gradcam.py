@@ -1,4 +1,4 @@
-"""Grad-CAM: which regions of an input a convolutional model bases a class on."""
+"""Grad-CAM: coarse regions of an input that raise a class score."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ REQUIRES = ("feature map",)
 
 @attribution(title="Grad-CAM")
 def gradcam(features: Any, score: Any) -> Any:
-    """Which regions of an input a convolutional model bases a class on (Grad-CAM, Selvaraju et al. 2017).
+    """Coarse regions of an input that raise a class score.
 
-    The channels of a feature map are weighted by the mean gradient of the class score over space, and summed.
-    The score is the logit if the model ends in a softmax or sigmoid. Prediction and heatmap come from one
-    compiled function, so that Grad-CAM costs little more than the prediction alone.
+    Grad-CAM (Selvaraju et al. 2017) weights each channel of a feature map by the gradient of the class score,
+    averaged over all positions, and sums the channels. The score is the logit if the model ends in a softmax
+    or sigmoid. Prediction and heatmap come from one compiled function, so that Grad-CAM costs little more
+    than the prediction alone.
 
     The tokens of a vision transformer are arranged on their grid of patches, without the class token. By
-    default the layer is the last one whose patches the class score still depends on, as in pytorch-grad-cam
+    default, the layer is the last one with patches that the class score depends on, as in pytorch-grad-cam
     (Gildenblat et al. 2021). The score of a segmentation model is the mean over the image.
     """
     weights = ops.mean(ops.gradient(score, features), over=ops.SPACE)

@@ -1,4 +1,4 @@
-"""HiResCAM: which positions of a feature map contribute to a class score."""
+"""HiResCAM: like Grad-CAM, but with the gradient at each position instead of its mean."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ REQUIRES = ("feature map",)
 
 @attribution(title="HiResCAM")
 def hirescam(features: Any, score: Any) -> Any:
-    """Which positions of a feature map raise a class score (HiResCAM, Draelos and Carin 2020).
+    """Like Grad-CAM, but with the gradient at each position instead of its mean.
 
-    The feature map is multiplied, position by position, by the gradient of the class score with respect to
-    it, and summed over channels. Grad-CAM averages the gradient over space first and may therefore highlight
-    positions that do not contribute; here every position is weighted by its own gradient. If everything after
-    the layer is linear, the map sums to the class score minus its bias.
+    HiResCAM (Draelos and Carin 2020) multiplies the feature map, position by position, by the gradient of the
+    class score with respect to it, and sums over channels. Grad-CAM averages the gradient over all positions
+    first and may therefore highlight positions that do not contribute. If everything after the layer is
+    linear, the map sums to the class score minus its bias.
     """
     return ops.sum(ops.gradient(score, features) * features, over=ops.CHANNELS)

@@ -1,4 +1,4 @@
-"""LayerCAM: fine heatmaps, also at early layers."""
+"""LayerCAM: like Grad-CAM, but finer, and also at early layers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ REQUIRES = ("feature map",)
 
 @attribution(title="LayerCAM")
 def layercam(features: Any, score: Any) -> Any:
-    """Where a layer holds evidence for a class, in fine detail at any depth (LayerCAM, Jiang et al. 2021).
+    """Like Grad-CAM, but finer, and also at early layers.
 
-    Each value of a feature map is multiplied by its own gradient of the class score if that is positive, and
-    the products are summed over channels. As every position has its own weight, the method also works at
-    early layers, whose maps are finer.
+    LayerCAM (Jiang et al. 2021) multiplies each value of a feature map by the gradient of the class score
+    with respect to it, if that is positive, and sums over channels. As every position has its own weight, the
+    method also works at early layers, whose maps are finer.
     """
     weights = ops.relu(ops.gradient(score, features))
     return ops.sum(weights * features, over=ops.CHANNELS)

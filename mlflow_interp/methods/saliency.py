@@ -1,4 +1,4 @@
-"""Saliency: which pixels a class score depends on, computed in three ways."""
+"""Saliency: the pixels that a class score depends on, computed in three ways."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def saliency(
     baseline: float | str | np.ndarray = 0.0,
     seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[SaliencyResult]:
-    """Which pixels a class score depends on: gradients, SmoothGrad and integrated gradients, side by side.
+    """The pixels that a class score depends on.
 
-    Gradients (Simonyan et al. 2014) are the derivatives of the class score with respect to each value of
-    the input. SmoothGrad (Smilkov et al. 2017) averages them over noisy copies. Integrated gradients
-    (Sundararajan et al. 2017) average them along the path from a baseline to the input and multiply by the
-    difference between the two; here the path ends at each noisy copy in turn. The score is the logit if the
-    model ends in a softmax or sigmoid, and the class is always that of the clean input. Integers that are
-    looked up in an embedding, such as words, have no gradient; gradients are then taken with respect to the
-    embedded vectors.
+    Three methods are drawn side by side. Gradients (Simonyan et al. 2014) are the derivatives of the class
+    score with respect to each value of the input. SmoothGrad (Smilkov et al. 2017) averages them over noisy
+    copies. Integrated gradients (Sundararajan et al. 2017) average them along the path from a baseline to the
+    input and multiply by the difference between the two; here the path ends at each noisy copy in turn. The
+    score is the logit if the model ends in a softmax or sigmoid, and the class is always that of the clean
+    input. Integers that are looked up in an embedding, such as words, have no gradient; gradients are then
+    taken with respect to the embedded vectors.
 
     Args:
         target: The class to explain: an index, a class name, "label" for the true label, or one of these
@@ -68,8 +68,8 @@ def saliency(
         average: What SmoothGrad averages: squared gradients, or signed gradients (mean).
         path_steps: Number of points on the path from the baseline to the input at which integrated
             gradients are evaluated.
-        baseline: Start of the path of integrated gradients, preprocessed like the model's input: a number,
-            an array, or the path of an image or array file.
+        baseline: Start of the path of integrated gradients, preprocessed like the model's input: a number, or
+            the path of an image or array file. In Python, also an array.
         seed: Random seed: the same seed gives the same result.
 
     Returns:

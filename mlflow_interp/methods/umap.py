@@ -73,36 +73,38 @@ def umap(
     """A map of a layer's activations: inputs that the layer represents alike lie close together.
 
     Activations are embedded in one to three dimensions with UMAP (McInnes, Healy and Melville 2018). If
-    classes form separate clusters, the layer separates them; if they overlap, later layers can hardly
-    separate them. Distances between distant clusters mean little.
+    classes form separate clusters, the layer separates them. If they overlap, inputs of different classes are
+    neighbours at this layer; later layers may still separate them. Distances between distant clusters mean
+    little. Compare layers only with the same pooling.
 
     Memory is bounded by what umap-learn needs for `max_fit` points; activations are stored on disk.
 
     Args:
-        layers: Layers to interpret, separated by commas: indices, names, or paths into nested models
-            such as mobilenetv2/out_relu. By default, the last layer before the head; input stands for the
-            model's input.
+        layers: Layers to interpret, separated by commas: indices, names, or paths into nested models such as
+            mobilenetv2/out_relu. The name input stands for the model's input. By default, the last layer
+            before the head.
         runs: Runs to use of layers that run several times: all, or positions separated by commas. By
             default, the runs that no later run depends on: every frame of TimeDistributed, every input of a
             shared encoder, the last of a sequence.
-        pooling: How the positions of a feature map, and several runs, are reduced to one vector: mean, max,
-            or flatten, which keeps all values.
+        pooling: How the positions of a feature map, and several runs, are reduced to one vector: mean or max,
+            which leave one number for each channel, or flatten, which keeps all values.
         n_neighbors: Number of neighbours that determine the position of a point: small values preserve local
             detail, large values the overall structure. By default, 15, or fewer if there are fewer inputs.
         min_dist: Minimum distance between points in the embedding.
         n_components: Number of dimensions of the embedding: 1, 2 or 3.
         metric: Distance between activations: euclidean, cosine, manhattan, correlation or any other metric
             of umap-learn.
-        n_epochs: Number of epochs to optimise the layout. By default, chosen by umap-learn, 100 with align.
-        supervised: Use the labels in the layout too. The map then no longer shows the layer alone.
-        max_fit: Maximum number of inputs to fit, sampled in proportion to the classes; the rest are
-            transformed afterwards.
+        n_epochs: Number of epochs to optimise the layout. By default, chosen by umap-learn, or 100 with
+            `align`.
+        supervised: Use the labels for the layout too. The map then no longer shows the layer alone.
+        max_fit: Maximum number of inputs that the layout is computed from, sampled in proportion to the
+            classes; the others are placed in it afterwards.
         align: Earlier embedding to start from, so that points stay in place: the folder or URI of an earlier
-            UMAP such as runs:/id/interpretations/umap, or an array (n, components).
-        cache: Folder to store activations in. Later calls with the same model, inputs, layers and pooling
-            read them instead of running the model.
-        seed: Random seed: the same seed gives the same result. With None, umap-learn uses all cores, which
-            is faster.
+            UMAP such as runs:/id/interpretations/umap. In Python, also an array (n, components).
+        cache: Folder to store predictions and activations in. Later calls with the same model, layers and
+            pooling look up each input there, and run the model only for batches with a new one.
+        seed: Random seed: the same seed gives the same result. With None, umap-learn uses all cores, which is
+            faster.
 
     Returns:
         Points (n, layers, components), float32.

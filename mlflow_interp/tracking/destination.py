@@ -68,9 +68,9 @@ def open_run(
 
     Args:
         log: Log to MLflow.
-        experiment: The name of the experiment for a new run. By default, the experiment of the model's own
-            run, unless another is set with `mlflow.set_experiment` or in the environment. For an existing
-            run, it must be the experiment of that run.
+        experiment: The name of the experiment for a new run. By default, the one set in the environment
+            (MLFLOW_EXPERIMENT_NAME), else that of the model's own run. In Python, one that is set with
+            `mlflow.set_experiment` is used too. For an existing run, it must be the experiment of that run.
         run_id: An existing run to log to.
         save: A folder to save the files to as well.
 

@@ -25,34 +25,39 @@ class UmapOptions(TypedDict, total=False):
     """Options that are passed unchanged to `umap.UMAP`; see its documentation. None is its own default.
 
     Attributes:
-        metric_kwds: Arguments of the metric: a dict in Python, otherwise JSON such as {"p": 3}.
+        metric_kwds: Arguments of the metric, as JSON such as {"p": 3}. In Python, also a dict.
         output_metric: Metric of the embedding space, euclidean by default.
         output_metric_kwds: Arguments of that metric, like `metric_kwds`.
         learning_rate: Initial learning rate of the optimisation, 1.0 by default, 0.25 with `align`.
         init: Initial positions of points: spectral (the default), random, pca, tswspectral.
-        spread: Distance between clusters, on the scale of `min_dist`, 1.0 by default.
+        spread: Scale of the whole map, 1.0 by default. Together with `min_dist`, it determines how clumped
+            points are.
         low_memory: Whether to search for neighbours with less memory but more slowly, true by default.
         n_jobs: Number of threads, -1 (all) by default; a seed allows only one.
-        set_op_mix_ratio: From intersection (0) to union (1, the default) of local neighbourhoods.
+        set_op_mix_ratio: How the neighbourhoods of single points are combined: from 0, their intersection, to
+            1 (the default), their union.
         local_connectivity: Number of neighbours that a point is certain to be connected to, 1 by default.
         repulsion_strength: Weight of repulsion between points, 1.0 by default.
         negative_sample_rate: Number of points to repel for each one attracted, 5 by default.
-        transform_queue_size: How widely to search for the neighbours of transformed points, 4.0 by default.
-        a: First parameter of the distance curve, instead of `min_dist` and `spread`.
-        b: Second parameter of the distance curve.
+        transform_queue_size: How widely to search for the neighbours of points that are placed afterwards,
+            4.0 by default.
+        a: First parameter of the distance curve, by default from `min_dist` and `spread`.
+        b: Second parameter of the distance curve, likewise.
         angular_rp_forest: Whether to search for neighbours by angle first, false by default.
         target_n_neighbors: Number of neighbours among labels, with `supervised`; -1 means `n_neighbors`.
         target_metric: Metric of labels, with `supervised`: categorical by default.
         target_metric_kwds: Arguments of that metric, like `metric_kwds`.
-        target_weight: From inputs alone (0) to labels alone (1), with `supervised`; 0.5 by default.
-        transform_seed: Seed for transforming points that were not fitted, 42 by default.
-        force_approximation_algorithm: Whether to approximate neighbours for few points too.
-        unique: Whether to embed equal points only once.
+        target_weight: Weight of the labels, with `supervised`: from 0, inputs alone, to 1, mostly labels; 0.5
+            by default.
+        transform_seed: Seed for placing points that were not fitted, 42 by default.
+        force_approximation_algorithm: Whether to approximate neighbours for few points too, false by default.
+        unique: Whether to embed equal points only once, false by default.
         densmap: Whether to preserve local density (Narayan et al. 2021), false by default.
         dens_lambda: Weight of the density term, 2.0 by default.
         dens_frac: Fraction of epochs that use the density term, 0.3 by default.
         dens_var_shift: Constant that keeps the density variance above zero, 0.1 by default.
-        disconnection_distance: Distance beyond which points are not neighbours.
+        disconnection_distance: Distance beyond which points are not neighbours, infinite by default for most
+            metrics.
     """
 
     metric_kwds: dict[str, Any] | str | None
