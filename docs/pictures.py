@@ -218,7 +218,7 @@ def images_of_confusion_matrix(demo: Demo) -> None:
 
 
 def images_of_umap(demo: Demo) -> None:
-    """Handwritten digits at four layers of a small network, and the last one annotated."""
+    """Handwritten digits at four layers of a small network, all values kept, and the last one annotated."""
     model, pixels, labels = trained_on_digits(6)
     found = mlflow_interp.visualize_umap(
         model,
@@ -226,6 +226,7 @@ def images_of_umap(demo: Demo) -> None:
         labels=labels,
         class_names=[f"digit {digit}" for digit in range(10)],
         layers="input,first,second,features",
+        pooling="flatten",  # the mean of an image of one channel is one number
         **_SILENT,
     )
     figure = panels(found, found.layers, columns=2, height=3.9, point_size=5)

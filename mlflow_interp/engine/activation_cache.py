@@ -22,8 +22,7 @@ from mlflow_interp.core.chunk import Arrays, Chunk
 from mlflow_interp.core.digests import row_digests
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.paths import local_path
-from mlflow_interp.core.runs import Run
-from mlflow_interp.engine.activations import ActivationOptions, trace_activations
+from mlflow_interp.engine.activations import ActivationOptions, TracedActivations, trace_activations
 from mlflow_interp.engine.growing_array import GrowingArray, has_rows
 from mlflow_interp.engine.row_store import RowStore
 from mlflow_interp.engine.trace import Trace
@@ -79,7 +78,7 @@ class ActivationCache:
         head: str = "auto",
     ) -> None:
         self.paths = list(options.paths or ())
-        self.runs: dict[str, tuple[Run, ...]] = {}
+        self.traced = TracedActivations()
         self.is_complete = True
         self._head = ""
         self._keys: list[bytes] = []
@@ -87,10 +86,10 @@ class ActivationCache:
 
         def traced(inputs: Arrays) -> Any:
             trace = Trace(model, inputs, {}, head=head)
-            tensors, self.runs = trace_activations(trace, options)
-            self.paths = list(tensors)
+            self.traced = trace_activations(trace, options)
+            self.paths = list(self.traced.tensors)
             self._head = trace.scores.head
-            return trace.scores.probabilities, list(tensors.values())
+            return trace.scores.probabilities, list(self.traced.tensors.values())
 
         self._folder = folder / graph_digest(compile_for(traced, chunk.inputs))
         names = (PREDICTIONS, *(f"{options.pooling} {path}" for path in self.paths))

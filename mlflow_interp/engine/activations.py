@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, OptionError
 
 INPUT = "input"  # as a layer: the model's input
+MOST_FEW = 3  # features: as many as the channels of an image, whose mean is only its colour
 
 
 def find_paths(model: Any, layers: Layers) -> list[str] | None:
@@ -50,10 +51,36 @@ class ActivationOptions:
     pooling: Pooling = "mean"
 
 
-def trace_activations(
-    trace: Trace, options: ActivationOptions
-) -> tuple[dict[str, Any], dict[str, tuple[Run, ...]]]:
-    """By path, the output of each layer as (batch, features) float32, traced; and its runs.
+@dataclass(frozen=True)
+class TracedActivations:
+    """The outputs of layers, traced; all by the path of the layer.
+
+    Attributes:
+        tensors: (batch, features) float32.
+        runs: the runs of each layer, except for the input.
+        reduced: the number of features of each layer that pooling leaves few of.
+    """
+
+    tensors: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, tuple[Run, ...]] = field(default_factory=dict)
+    reduced: dict[str, int] = field(default_factory=dict)
+
+    def add(self, path: str, pooled_: Any, values: Sequence[Any]) -> None:
+        """Add a layer.
+
+        Args:
+            path: its path.
+            pooled_: (batch, features) float32.
+            values: its outputs, one for each run, before pooling.
+        """
+        self.tensors[path] = pooled_
+        features, sizes = pooled_.shape[1], [each.shape[1:].num_elements() for each in values]
+        if features is not None and features <= MOST_FEW and (None in sizes or sum(sizes) > features):
+            self.reduced[path] = features
+
+
+def trace_activations(trace: Trace, options: ActivationOptions) -> TracedActivations:
+    """The output of each layer, traced.
 
     Raises:
         OptionError: a layer without a vector for each input, or runs that do not exist.
@@ -61,20 +88,20 @@ def trace_activations(
     """
     model, pooling = trace.model, options.pooling
     paths = [layer_before_head(model, trace.passed)] if options.paths is None else options.paths
-    tensors: dict[str, Any] = {}
-    runs: dict[str, tuple[Run, ...]] = {}
+    traced = TracedActivations()
     for path in paths:
         if path == INPUT:
-            tensors[path] = _input_activations(trace, pooling)
+            traced.add(path, _input_activations(trace, pooling), [trace.inputs])
             continue
         all_runs = layer_runs(model, trace.passed, path)
         chosen = choose_runs(
             path, all_runs, options.runs, refusal=lambda run: _refusal(run.values(run.tensor))
         )
-        values = [pooled(model, run.values(run.tensor), pooling, path) for run in chosen]
-        tensors[path] = pooled_runs(values, pooling, path)
-        runs[path] = tuple(run.run for run in chosen)
-    return tensors, runs
+        values = [run.values(run.tensor) for run in chosen]
+        each_pooled = [pooled(model, each, pooling, path) for each in values]
+        traced.add(path, pooled_runs(each_pooled, pooling, path), values)
+        traced.runs[path] = tuple(run.run for run in chosen)
+    return traced
 
 
 def _input_activations(trace: Trace, pooling: Pooling) -> Any:

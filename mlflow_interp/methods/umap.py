@@ -18,11 +18,12 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.core.runs import Run, several_runs_text
+from mlflow_interp.core.runs import several_runs_text
 from mlflow_interp.engine.activation_cache import ActivationCache, writable_folder
 from mlflow_interp.engine.activations import (
     ActivationOptions,
     Activations,
+    TracedActivations,
     find_paths,
     trace_activations,
 )
@@ -166,13 +167,13 @@ class _UmapMethod(Streaming[EmbeddingResult]):
         self._head = head
         self._cache: ActivationCache | None = None
         self._paths: Sequence[str] = ()
-        self._runs: Mapping[str, Sequence[Run]] = {}
+        self._traced = TracedActivations()
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The activations of each layer."""
-        tensors, self._runs = trace_activations(trace, self._activations)
-        self._paths = list(tensors)
-        return tensors
+        self._traced = trace_activations(trace, self._activations)
+        self._paths = list(self._traced.tensors)
+        return self._traced.tensors
 
     def recall(self, chunk: Chunk) -> Passed | None:
         """Predictions and activations from the cache."""
@@ -183,7 +184,7 @@ class _UmapMethod(Streaming[EmbeddingResult]):
                 self._folder, self._model, self._activations, chunk, head=self._head
             )
             self._paths = self._cache.paths
-            self._runs = self._cache.runs
+            self._traced = self._cache.traced
         return self._cache.recall(chunk)
 
     def remember(self, chunk: Chunk, passed: Passed) -> None:
@@ -193,7 +194,8 @@ class _UmapMethod(Streaming[EmbeddingResult]):
 
     def accumulator(self) -> EmbeddingAccumulator:
         """Accumulates the activations."""
-        return EmbeddingAccumulator(Activations(self._paths), self._layout, several_runs_text(self._runs))
+        runs = several_runs_text(self._traced.runs)
+        return EmbeddingAccumulator(Activations(self._paths), self._layout, runs, self._traced.reduced)
 
     def finish(self) -> None:
         """Add new activations to the cache."""
@@ -210,12 +212,16 @@ class EmbeddingAccumulator:
         activations: accumulates them.
         layout: how they are embedded.
         runs: the runs of the layers, as text; empty if no layer runs several times.
+        reduced: of layers that pooling leaves few features of, see `EmbeddingResult`.
     """
 
-    def __init__(self, activations: Activations, layout: _Layout, runs: str) -> None:
+    def __init__(
+        self, activations: Activations, layout: _Layout, runs: str, reduced: Mapping[str, int]
+    ) -> None:
         self._activations = activations
         self._layout = layout
         self._runs = runs
+        self._reduced = reduced
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add the activations of a chunk."""
@@ -266,6 +272,7 @@ class EmbeddingAccumulator:
             thumbnails=examples.thumbnails,
             chosen={name: settings[name] for name in _AUTOMATIC if name in settings}
             | ({"runs": self._runs} if self._runs else {}),
+            reduced=self._reduced,
         )
 
 

@@ -127,7 +127,7 @@ def test_time_distributed_layer_has_the_maps_of_its_inner_layer(batch_of):
 
 def activations(model, inputs, options):
     def traced(values):
-        return trace_activations(Trace(model, values, {}), options)[0]
+        return trace_activations(Trace(model, values, {}), options).tensors
 
     return {name: each.numpy() for name, each in compile_for(traced, inputs)(inputs).items()}
 

@@ -51,7 +51,25 @@ def test_classes_are_separated_at_the_features_but_not_at_the_input(digits, foun
     assert agreement(found.embeddings[:, 1], digits[2]) > 0.85
     assert agreement(found.embeddings[:, 0], digits[2]) < 0.3
     assert found.measures["trustworthiness"][1] > 0.95
-    assert found.warnings() == []
+    assert found.warnings() == [
+        "At layer 'input', pooling leaves 1 number for each input, so the map shows little of what the layer "
+        "represents. Use pooling='flatten' to keep all values"
+    ]
+
+
+def test_flattened_pixels_keep_what_their_mean_loses(digits, batch):
+    result = umap(digits[0], batch, layers="input", pooling="flatten", **FEW)
+    assert result.measures["knn_agreement"][0] > 0.9
+    assert result.warnings() == []
+
+
+def test_few_features_are_warned_of_only_where_pooling_leaves_them(tiny_cnn, batch_of, tmp_path):
+    """The colour channels of an image are few; so are three outputs, but they are all there are."""
+    pixels = np.random.default_rng(0).random((12, 8, 8, 3), dtype=np.float32)
+    options = {"layers": "input,first,head", "n_neighbors": 5, "cache": str(tmp_path), **FEW}
+    first, cached = (umap(tiny_cnn, batch_of(tiny_cnn, pixels), **options) for _ in range(2))
+    assert dict(first.reduced) == dict(cached.reduced) == {"input": 3}
+    assert "pooling leaves 3 numbers for each input" in first.warnings()[0]
 
 
 def test_result_describes_itself(digits, batch, found):

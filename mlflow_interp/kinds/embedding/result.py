@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class EmbeddingResult:
         thumbnails: (n, side, side, 3) uint8, or None where inputs aren't images.
         chosen: the values of options that the method chose.
         title: the name of the method in titles and captions.
+        reduced: by layer, the number of features where pooling leaves few.
     """
 
     examples: Examples
@@ -37,6 +39,7 @@ class EmbeddingResult:
     thumbnails: np.ndarray | None
     chosen: dict[str, Any]
     title: str = "UMAP"
+    reduced: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -72,13 +75,19 @@ class EmbeddingResult:
         return rows
 
     def warnings(self) -> list[str]:
-        """Warnings about layers where neighbours in the plot are often not neighbours in activation space."""
-        return [
+        """Warnings about layers of which pooling leaves too little, or whose plot is unreliable."""
+        few = [
+            f"At layer {layer!r}, pooling leaves {count} number{'s' if count > 1 else ''} for each input, so "
+            "the map shows little of what the layer represents. Use pooling='flatten' to keep all values"
+            for layer, count in self.reduced.items()
+        ]
+        unreliable = [
             f"The layout of layer {layer!r} is unreliable (trustworthiness {value:.2f}): points close in the "
             "plot are often not neighbours in activation space. Try a larger n_neighbors or n_components=3"
             for layer, value in zip(self.layers, self.measures.get("trustworthiness", ()), strict=False)
             if value < 0.8
         ]
+        return few + unreliable
 
     def difference(self, other: EmbeddingResult) -> EmbeddingDifference:
         """The distance of each input from its point in another embedding, after alignment.
