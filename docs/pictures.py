@@ -186,6 +186,21 @@ def images_of_saliency(demo: Demo) -> None:
     keep_figure(figure, "saliency-annotated")
 
 
+def images_of_errors(demo: Demo) -> None:
+    """The saliency of the first wrong predictions of the tutorial's network."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    (pixels, labels), model = train_digits.digits(), train_digits.network()
+    model.fit(pixels[:1400], labels[:1400], epochs=3, verbose=0)
+    tested, answers = pixels[1400:], labels[1400:]
+    wrong = model.predict(tested, verbose=0).argmax(axis=1) != answers
+    found = mlflow_interp.visualize_saliency(
+        model, tested[wrong][:4], labels=answers[wrong][:4], noise=0, **_SILENT
+    )
+    keep_figure(panels(found, range(4), columns=1, height=2.05), "errors")
+
+
 def images_of_caricature(demo: Demo) -> None:
     """Caricatures at three layers, and annotated."""
     found = mlflow_interp.visualize_caricature(
@@ -275,6 +290,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "hirescam": partial(images_of_map, method="hirescam", layer="block11_add", photo="motorcycle.png"),
     "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,
+    "errors": images_of_errors,
     "umap": images_of_umap,
     "confusion_matrix": images_of_confusion_matrix,
     "caricature": images_of_caricature,
