@@ -10,8 +10,8 @@ import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.regression import value_name
-from mlflow_interp.drawing.palette import UNKNOWN_COLOUR, class_colours
-from mlflow_interp.drawing.style import find_colormap
+from mlflow_interp.drawing.palette import MARKERS, UNKNOWN_COLOUR, class_colours, class_markers
+from mlflow_interp.drawing.style import counted, find_colormap
 
 if TYPE_CHECKING:
     from mlflow_interp.core.examples import Examples
@@ -23,7 +23,7 @@ VALUE_COLORMAP = "viridis"  # of continuous values: from dark to light, also for
 
 def title_of(result: EmbeddingResult) -> str:
     """The title of figure and page."""
-    return f"{result.title} of {len(result.examples):,} inputs"
+    return f"{result.title} of {counted(len(result.examples))}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def _numbers(examples: Examples, *, by_label: bool) -> np.ndarray:
 
 
 class ClassColours:
-    """The classes of points: their indices as in labels, their names and colours."""
+    """The classes of points: their indices as in labels, their names, colours and markers."""
 
     def __init__(self, indices: Sequence[int], names: Sequence[str]) -> None:
         self.indices = list(indices)
@@ -91,6 +91,13 @@ class ClassColours:
         known = [index for index in indices if index != UNKNOWN]
         colours = dict(zip(known, class_colours(len(known)), strict=True))
         self.colours = [colours.get(index, UNKNOWN_COLOUR) for index in indices]
+        markers = dict(zip(known, class_markers(len(known)), strict=True))
+        self.markers = [markers.get(index, MARKERS[0]) for index in indices]
+
+    def markers_of(self, result: EmbeddingResult) -> np.ndarray:
+        """(n,) the marker of each point; a figure needs them if there are more classes than colours."""
+        marker_of = dict(zip(self.indices, self.markers, strict=True))
+        return np.array([marker_of[label] for label in result.examples.labels.tolist()])
 
     def of_points(self, result: EmbeddingResult) -> np.ndarray:
         """(n,) the colour of each point."""
