@@ -13,7 +13,8 @@ import numpy as np
 import mlflow_interp
 from docs.figures import WIDTH, badge, badge_at_text, badge_on_tile, panels
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import Strip, draw_strip
+from mlflow_interp.drawing.grid import draw_strip
+from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.kinds.heatmap.tiles import make_tiles
 
 

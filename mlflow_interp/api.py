@@ -6,15 +6,18 @@ import inspect
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from mlflow_interp import progress
 from mlflow_interp.call_options import CallPlan, Methods, plan_call
 from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.model_record import ModelRecord, with_record
 from mlflow_interp.core.result import HasHistory
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.data.sources import find_inputs
+from mlflow_interp.drawing.style import svg
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.parts import Part, Parts
@@ -156,8 +159,10 @@ def _conclude(method: str, part: Part, call: _Call) -> Interpretation:
     """Draw the result of a method, and write it."""
     started = time.perf_counter()
     options = call.plan.options[method]
-    result = part.result()
+    today = datetime.now(UTC).date().isoformat()
+    result = with_record(part.result(), ModelRecord.of(call.loaded.origin.as_dict(), today))
     figure, files = draw_files(method, result, call.plan.by_stage[method]["figure"])
+    files["figure.svg"] = svg(figure)
     described = describe(
         method,
         result,

@@ -14,7 +14,8 @@ def boxes(figure):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.canvas.draw()
         texts = [each for each in figure.findobj(Text) if each.get_visible() and each.get_text().strip()]
-        return [(text, text.get_window_extent().extents) for text in dict.fromkeys(texts)]
+        # That of an annotation itself holds its line too.
+        return [(text, Text.get_window_extent(text).extents) for text in dict.fromkeys(texts)]
 
 
 def check_texts(figure):
@@ -29,8 +30,8 @@ def check_texts(figure):
     # The box of rotated text is mostly empty.
     upright = [(text, box) for text, box in found if text.get_rotation() % 90 == 0]
     left, low, right, high = np.array([box for _, box in upright]).T
-    # Text above other text may touch it by one pixel.
-    across = np.minimum.outer(right, right) - np.maximum.outer(left, left) > 1
-    down = np.minimum.outer(high, high) - np.maximum.outer(low, low) > 1.5
+    # Text that stands above another may touch it by the hundredth of an inch that lines are apart.
+    across = np.minimum.outer(right, right) - np.maximum.outer(left, left) > 0.01 * figure.dpi
+    down = np.minimum.outer(high, high) - np.maximum.outer(low, low) > 0.015 * figure.dpi
     one, other = np.nonzero(np.triu(across & down, 1))
     assert not len(one), [(upright[a][0], upright[b][0]) for a, b in zip(one, other, strict=True)]

@@ -48,7 +48,15 @@ with tempfile.TemporaryDirectory() as folder:
     manifest = json.loads((place / "manifest.json").read_text())
     assert manifest["method"] == "gradcam"
     assert set(manifest["files"]) == {
-        *("figure.png", "figure.html", "predictions.json", "arrays.npz", "index.json", "result.json")
+        *(
+            "figure.png",
+            "figure.svg",
+            "figure.html",
+            "predictions.json",
+            "arrays.npz",
+            "index.json",
+            "result.json",
+        )
     }
     assert "Content-Security-Policy" in (place / "figure.html").read_text()
 print(f"mlflow_interp {mlflow_interp.__version__}, Python {sys.version.split()[0]}")

@@ -77,6 +77,7 @@ def test_every_documented_file_exists(client, logged):
             f"gradcam/{name}"
             for name in (
                 "figure.png",
+                "figure.svg",
                 "figure.html",
                 "predictions.json",
                 "arrays.npz",
@@ -104,7 +105,8 @@ def test_manifest_has_lineage_parameters_and_correct_hashes(client, registered, 
     for name, digest in manifest["files"].items():
         assert hashlib.sha256(fetch(client, logged.run_id, f"gradcam/{name}")).hexdigest() == digest
     assert set(manifest["files"]) == {
-        "figure.png", "figure.html", "predictions.json", "arrays.npz", "index.json", "result.json",
+        "figure.png", "figure.svg", "figure.html", "predictions.json", "arrays.npz", "index.json",
+        "result.json",
     }  # fmt: skip
 
 
@@ -258,7 +260,8 @@ def test_save_writes_the_same_files(tmp_path, registered, photos):
     found = mlflow_interp.visualize_gradcam(registered, photos, log=False, save=tmp_path / "out", quiet=True)
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
     assert names == {
-        "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
+        "index.html", "gradcam/figure.png", "gradcam/figure.svg", "gradcam/figure.html",
+        "gradcam/predictions.json",
         "gradcam/arrays.npz", "gradcam/index.json", "gradcam/result.json", "gradcam/manifest.json",
     }  # fmt: skip
     again = found.save(tmp_path / "out")
@@ -462,12 +465,13 @@ def test_hostile_names_are_shown_as_text(client, registered, photos):
     found = mlflow_interp.visualize_gradcam(
         registered, photos, class_names=[hostile, "=HYPERLINK()", "../../etc"], quiet=True
     )
-    for page in ("index.html", "gradcam/figure.html"):
+    for page in ("index.html", "gradcam/figure.html", "gradcam/figure.svg"):
         text = fetch(client, found.run_id, page).decode()
         assert "<script>alert" not in text
         assert "<img src=x" not in text
     assert artifacts(client, found.run_id) == artifacts(client, found.run_id) & {
-        "index.html", "gradcam/figure.png", "gradcam/figure.html", "gradcam/predictions.json",
+        "index.html", "gradcam/figure.png", "gradcam/figure.svg", "gradcam/figure.html",
+        "gradcam/predictions.json",
         "gradcam/arrays.npz", "gradcam/index.json", "gradcam/result.json", "gradcam/manifest.json",
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.core.image_arrays import ImagePart, thumbnails
+from mlflow_interp.core.model_record import ModelRecord
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.regression import value_columns, value_labels, value_name
 from mlflow_interp.core.rows import Rows
@@ -51,6 +52,7 @@ class Examples:
         has_classes: false for a regression: `probabilities` are then the first k values of the model, in the
             order of its outputs, and `classes` their positions.
         true_values: (n, k) float64, the labels of a regression, NaN where not known; None without labels.
+        model_record: which model predicted, and when, for captions; None if not known.
     """
 
     indices: np.ndarray
@@ -68,6 +70,7 @@ class Examples:
     parts: tuple[ImagePart, ...] = ()
     has_classes: bool = True
     true_values: np.ndarray | None = None
+    model_record: ModelRecord | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,34 +12,21 @@ from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Explained
 from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import MARGIN, SMALL_SIZE, FigureLayout, fitted, fitted_line
+from mlflow_interp.drawing.colour_bar import ColourBar, draw_colour_bar
+from mlflow_interp.drawing.embedded_image import draw_image
+from mlflow_interp.drawing.fonts import use_fonts
+from mlflow_interp.drawing.grid_sizes import TITLE_HEIGHT, GridSizes, Strip
+from mlflow_interp.drawing.layout import SMALL_SIZE, FigureLayout, fitted, fitted_line
 
 if TYPE_CHECKING:
-    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
     from mlflow_interp.drawing.tiles import Tiles
 
 Lines = list[tuple[str, str]]  # lines of text with their colours
 
-TITLE_HEIGHT = 0.42  # inches
-HEADING_HEIGHT = 0.2
-GUTTER = 0.2  # inches between inputs
-COLOUR_BAR_WIDTH = 0.7  # inches, with its numbers and label
-MOST_COLUMNS = 8
 SMALLEST = 224  # pixels: smaller images are enlarged, pixel by pixel, before an overlay
 LARGEST = 256  # pixels that a tile or a page shows; images at least twice as large are reduced
-_TILE_SIDES = {2: 3.4, 4: 2.7, 6: 2.2, 8: 1.9}  # inches, by the maximum number of tiles side by side
-_SMALLEST_TILE_SIDE = 1.3
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One input: its name, tiles (h, w, 3) uint8 of one size, and lines of text with their colours."""
-
-    name: str
-    tiles: Sequence[np.ndarray]
-    lines: Sequence[tuple[str, str]]
 
 
 def make_strips(names: Sequence[str], tiles: Tiles, lines: Callable[[int], Lines]) -> list[Strip]:
@@ -57,87 +42,14 @@ def make_strips(names: Sequence[str], tiles: Tiles, lines: Callable[[int], Lines
     ]
 
 
-@dataclass(frozen=True)
-class ColourBar:
-    """A colour bar: its colormap, its label, and whether values are signed (-100 % to 100 %)."""
-
-    colours: Colormap
-    label: str
-    signed: bool = False
-
-    @property
-    def width(self) -> float:
-        """In inches, with its numbers and label: "-100%" is wider than "100%"."""
-        return COLOUR_BAR_WIDTH + 0.1 * self.signed
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """The sizes of a grid, in inches, and its positions from the top left."""
-
-    columns: int
-    rows: int
-    tiles: int
-    tile: tuple[float, float]  # width, height
-    top: float
-    lines: int  # of text below a strip
-
-    @classmethod
-    def of(cls, strips: Sequence[Strip], headings: Sequence[str]) -> _Grid:
-        """A grid for the strips that is about square."""
-        count = len(strips)
-        tiles = len(strips[0].tiles)
-        height, width = strips[0].tiles[0].shape[:2]
-        # A strip is `tiles` tiles wide and about one and a half high, including its text.
-        columns = max(1, min(MOST_COLUMNS, count, round(math.sqrt(count * 2 / tiles) + 0.25)))
-        sides = (side for most, side in _TILE_SIDES.items() if columns * tiles <= most)
-        side = next(sides, _SMALLEST_TILE_SIDE)
-        return cls(
-            columns=columns,
-            rows=math.ceil(count / columns),
-            tiles=tiles,
-            tile=(side * min(1, width / height), side * min(1, height / width)),
-            top=TITLE_HEIGHT + (HEADING_HEIGHT if headings else 0),
-            lines=max(len(strip.lines) for strip in strips),
-        )
-
-    @property
-    def strip_width(self) -> float:
-        """Width of an input's tiles."""
-        return self.tiles * self.tile[0]
-
-    @property
-    def cell(self) -> tuple[float, float]:
-        """Width and height of an input: its tiles, a name above, lines below, a gap."""
-        return self.strip_width + GUTTER, self.tile[1] + (self.lines + 3.5) * self.font_size / 72
-
-    @property
-    def font_size(self) -> float:
-        """Font size of a name, in points."""
-        return max(6.0, min(9.0, 4 * max(self.tile)))
-
-    @property
-    def width(self) -> float:
-        """Width of the cells, and a margin on either side."""
-        return self.columns * self.cell[0] - GUTTER + 2 * MARGIN
-
-    @property
-    def height(self) -> float:
-        """Height of the figure: title, headings, and the cells."""
-        return self.rows * self.cell[1] + self.top
-
-    def corner(self, index: int) -> tuple[float, float]:
-        """The upper left corner of an input's tiles."""
-        row, column = divmod(index, self.columns)
-        return MARGIN + column * self.cell[0], self.top + row * self.cell[1] + self.font_size * 1.5 / 72
-
-
 def draw_grid(
     title: str,
     strips: Sequence[Strip],
     *,
     headings: Sequence[str] = (),
     bar: ColourBar | None = None,
+    caption: str = "",
+    names: Sequence[str] = (),
 ) -> Figure:
     """Draw strips in a grid.
 
@@ -146,9 +58,11 @@ def draw_grid(
         strips: At least one, all with the same number and size of tiles.
         headings: A heading for each tile of a strip, written above the topmost strips.
         bar: The colour bar.
+        caption: The text below the figure.
+        names: Names of classes that the lines of strips may contain.
     """
-    grid = _Grid.of(strips, headings)
-    layout = FigureLayout.of(grid.width + (bar.width if bar else 0), grid.height)
+    grid = GridSizes.of(strips, headings, bar.width if bar else 0)
+    layout = FigureLayout.of(grid.width + (bar.width if bar else 0), grid.height, caption)
     layout.title(title)
     # One for all images: separate axes take longer to create than the images to draw.
     canvas = _canvas(layout)
@@ -160,8 +74,9 @@ def draw_grid(
             text = fitted(heading, grid.tile[0] - 0.06, grid.font_size)
             layout.write(left, TITLE_HEIGHT - 0.02, text, size=grid.font_size, colour=style.FAINT)
     if bar is not None:
-        _colour_bar(layout, grid, bar)
-    return layout.figure
+        height = min(max(grid.tile[1], 1.4), 2.4, layout.bottom - grid.corner(0)[1] - 0.1)
+        draw_colour_bar(layout, (grid.width, grid.corner(0)[1], 0.14, height), bar)
+    return layout.finished([*(strip.name for strip in strips), *names])
 
 
 def _canvas(layout: FigureLayout) -> Any:
@@ -173,15 +88,21 @@ def _canvas(layout: FigureLayout) -> Any:
     return axes
 
 
-def _draw_strip(layout: FigureLayout, canvas: Any, grid: _Grid, index: int, strip: Strip) -> None:
+def _draw_strip(layout: FigureLayout, canvas: Any, grid: GridSizes, index: int, strip: Strip) -> None:
     left, top = grid.corner(index)
     size = grid.font_size
-    extent = (left, left + grid.strip_width, top + grid.tile[1], top)
-    canvas.imshow(_side_by_side(strip.tiles), interpolation="antialiased", aspect="auto", extent=extent)
+    draw_image(canvas, _side_by_side(strip.tiles), (left, top, grid.strip_width, grid.tile[1]))
     layout.write(left, top - 0.04, fitted(strip.name, grid.strip_width, size), size=size, va="bottom")
+    below = top + grid.tile[1] + 0.04
+    for tile, lines in enumerate(strip.captions):
+        for row, (text, colour) in enumerate(lines):
+            line = fitted_line(text, grid.tile[0] - 0.04, size)
+            tile_left = left + tile * grid.tile[0]
+            layout.write(tile_left, below + row * grid.line_height, line, size=size, colour=colour)
+    below += grid.captions * grid.line_height
     for row, (text, colour) in enumerate(strip.lines):
-        line_top = top + grid.tile[1] + 0.04 + row * size * 1.25 / 72
-        layout.write(left, line_top, fitted_line(text, grid.strip_width, size), size=size, colour=colour)
+        line = fitted_line(text, grid.strip_width, size)
+        layout.write(left, below + row * grid.line_height, line, size=size, colour=colour)
 
 
 def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
@@ -190,30 +111,39 @@ def _side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(columns[1:], axis=1)
 
 
-def _colour_bar(layout: FigureLayout, grid: _Grid, bar: ColourBar) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-    from matplotlib.ticker import PercentFormatter
+def draw_strip(axes: Any, strip: Strip, headings: Sequence[str] = (), names: Sequence[str] = ()) -> None:
+    """Draw one input into the user's axes: its tiles side by side, its name above, text below.
 
-    box = (grid.width, grid.corner(0)[1], 0.14, min(max(grid.tile[1], 1.4), 2.4))
-    mappable = ScalarMappable(Normalize(-1 if bar.signed else 0, 1), bar.colours)
-    ticks = [-1, 0, 1] if bar.signed else [0, 0.5, 1]
-    layout.colour_bar(box, mappable, bar.label, ticks=ticks, format=PercentFormatter(1))
-
-
-def draw_strip(axes: Any, strip: Strip, headings: Sequence[str] = ()) -> None:
-    """Draw one input into the user's axes: its tiles side by side, its name above, its first line below."""
+    Args:
+        axes: the axes.
+        strip: the input; of its lines only the first is written.
+        headings: a heading for each tile.
+        names: names of classes that the lines may contain.
+    """
     pixels = _side_by_side(strip.tiles)
     axes.imshow(pixels, interpolation="antialiased")
     axes.set_title(style.shorten(strip.name, 60), size=9, color=style.INK, parse_math=False)
     axes.set_yticks([])
-    centres = (np.arange(len(headings)) + 0.5) * pixels.shape[1] / max(1, len(headings))
-    axes.set_xticks(centres, headings, size=SMALL_SIZE, color=style.FAINT, parse_math=False)
+    centres = (np.arange(len(strip.tiles)) + 0.5) * pixels.shape[1] / len(strip.tiles)
+    axes.set_xticks(centres[: len(headings)], headings, size=SMALL_SIZE, color=style.FAINT, parse_math=False)
     axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
+    for centre, lines in zip(centres, strip.captions, strict=False):
+        _write_below(axes, float(centre), pixels.shape[0], lines)
     for text, colour in strip.lines[:1]:
         axes.set_xlabel(style.shorten(text, 60), size=SMALL_SIZE, color=colour, parse_math=False)
+    use_fonts(axes, [strip.name, *names])
+
+
+def _write_below(axes: Any, centre: float, height: int, lines: Sequence[tuple[str, str]]) -> None:
+    """Write lines below a tile, as a text of several lines in the colour of the first."""
+    if lines:
+        axes.annotate(
+            "\n".join(text for text, _ in lines), (centre, height), (0, -3), textcoords="offset points",
+            ha="center", va="top", size=SMALL_SIZE, color=lines[0][1], annotation_clip=False,
+            parse_math=False,
+        )  # fmt: skip
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:

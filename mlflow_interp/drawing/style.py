@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
+import threading
 import warnings
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -23,7 +26,9 @@ INK = "#1b1f24"
 FAINT = "#667079"
 RIGHT = "#1a7f37"
 WRONG = "#b42318"
-DPI = 100
+DPI = 200  # pixels an inch of a PNG
+SMALLEST_TEXT = 7.0  # points
+_lock = threading.Lock()
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -98,11 +103,40 @@ def with_count(title: str, examples: Examples) -> str:
 def png(figure: Figure) -> bytes:
     """A figure as PNG bytes; equal figures give equal bytes."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # The figure shows a box for a character that no installed font has; the page shows the full name.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+    with _without_glyph_warnings():
+        figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
+
+
+def svg(figure: Figure) -> bytes:
+    """A figure as SVG bytes, with text as text; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None}
+    with _without_glyph_warnings(), _settings({"svg.fonttype": "none", "svg.hashsalt": "mlflow_interp"}):
+        figure.savefig(buffer, format="svg", metadata=metadata)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # `fonts.use_fonts` has warned about all of them at once.
+        warnings.filterwarnings("ignore", "(?s)Glyph .* missing from font")
+        yield
+
+
+@contextlib.contextmanager
+def _settings(values: Mapping[str, str]) -> Iterator[None]:
+    """Matplotlib's settings that no argument of `savefig` has; one thread at a time, as they are global."""
+    import matplotlib
+
+    with _lock:
+        before = {name: matplotlib.rcParams[name] for name in values}
+        matplotlib.rcParams.update(values)
+        try:
+            yield
+        finally:
+            matplotlib.rcParams.update(before)
 
 
 def data_uri(pixels: np.ndarray, *, lossless: bool = False, most: int = 320, quality: int = 85) -> str:

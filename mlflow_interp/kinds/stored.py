@@ -15,6 +15,7 @@ from PIL import Image
 
 from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.image_arrays import ImagePart
+from mlflow_interp.core.model_record import ModelRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class Stored:
             parts=tuple(_part(*each) for each in self.facts.get("image_parts", ())),
             has_classes=bool(self.facts.get("has_classes", True)),
             true_values=self.arrays.get("true_values"),
+            model_record=ModelRecord.restored(self.facts.get("model")),
         )
 
     def explained(self) -> Explained:
@@ -79,8 +81,10 @@ class Stored:
 
 def example_facts(examples: Examples) -> dict[str, Any]:
     """The facts of examples that are not in their arrays."""
+    record = examples.model_record
     return {
         "names": list(examples.names),
+        "model": None if record is None else record.as_dict(),
         "is_selection": examples.is_selection,
         "has_classes": examples.has_classes,
         "class_names": None if examples.class_names is None else list(examples.class_names),

@@ -42,6 +42,9 @@ def write_whole(
     else:
         page = epoch_slider.page(method, figures, {step: manifests[step]["metrics"] for step in shown})
     files = {"figure.png": figures[last], PAGE: page.encode()} | _view_file(folder, manifests, figures[last])
+    vectors = folder / f"epoch-{last:04d}" / "figure.svg"
+    if vectors.is_file():  # not where an earlier version of this package wrote the epoch
+        files["figure.svg"] = vectors.read_bytes()
     for name, content in files.items():
         (folder / name).write_bytes(content)
     last_manifest = {

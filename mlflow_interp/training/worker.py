@@ -13,12 +13,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from mlflow_interp.core.model_record import ModelRecord, with_record
 from mlflow_interp.exceptions import InterpretationError, first_line, without_password
 from mlflow_interp.models.artifact_store import is_local
 from mlflow_interp.models.refusals import LOG, refusal
@@ -105,6 +107,7 @@ class Worker:
         self._online(self._upload)
 
     def _write(self, message: Step) -> None:
+        from mlflow_interp.drawing.style import svg
         from mlflow_interp.report.files import draw_files
         from mlflow_interp.report.folder import write_folder
         from mlflow_interp.report.manifest import complete_manifest, describe
@@ -112,8 +115,11 @@ class Worker:
 
         series = self.series.setdefault(message.method, _Series())
         previous = series.results[max(series.results)] if series.results else None
-        result = message.part.result(previous)
-        _, files = draw_files(message.method, result, message.figure, with_page=False)
+        today = datetime.now(UTC).date().isoformat()
+        record = ModelRecord.of(message.provenance.model, today, step=message.step)
+        result = with_record(message.part.result(previous), record)
+        figure, files = draw_files(message.method, result, message.figure, with_page=False)
+        files["figure.svg"] = svg(figure)
         described = describe(
             message.method,
             result,

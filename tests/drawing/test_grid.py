@@ -20,6 +20,7 @@ NAMES = (
 )
 
 
+@pytest.mark.filterwarnings("ignore:the figure shows boxes in '犬")
 @pytest.mark.parametrize(("count", "tiles"), [(1, 2), (1, 5), (2, 2), (2, 5), (16, 1), (16, 2), (64, 5)])
 @pytest.mark.parametrize("shape", [(32, 32), (64, 32), (32, 64)])
 def test_text_neither_overlaps_nor_is_cut_off(count, shape, tiles):

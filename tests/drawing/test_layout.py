@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from mlflow_interp.drawing.layout import MARGIN, FigureLayout, fitted, fitted_line, width_of
+from mlflow_interp.drawing.style import DPI
 
 TEXTS = ("plain words", "W" * 50, "i" * 50, "AVAVAVAV To Ty", "two  blanks ", "$x^2$", "é" * 20)
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize(("size", "bold"), [(6, False), (9, False), (11, True)])
+@pytest.mark.parametrize(("size", "bold"), [(7, False), (9, False), (11, True)])
 def test_text_has_the_measured_width(text, size, bold):
     paper = FigureLayout.of(20, 1)
     paper.write(0, 0, text, size=size, weight="bold" if bold else "normal")
     paper.figure.canvas.draw()
-    drawn = paper.figure.texts[0].get_window_extent().width / 100
+    drawn = paper.figure.texts[0].get_window_extent().width / DPI
     # Letters with kerning, such as AV, are narrower than the sum of both.
     assert drawn - 0.02 <= width_of(text, size, bold=bold) <= 1.1 * drawn + 0.02
 
@@ -49,4 +50,4 @@ def test_titles_have_the_same_position():
     title, below = paper.figure.texts
     for text in (title, below):
         assert text.get_position()[0] * 4 == pytest.approx(MARGIN)
-        assert text.get_window_extent().x1 <= 400 - 100 * MARGIN + 1
+        assert text.get_window_extent().x1 <= DPI * (4 - MARGIN) + 1

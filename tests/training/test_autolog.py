@@ -43,6 +43,7 @@ def test_each_epoch_is_logged_to_a_new_run(small, images, logged_warnings):
             "epoch-0002",
             "figure.html",
             "figure.png",
+            "figure.svg",
             "index.json",
             "manifest.json",
         } == set(artifact_names(run, f"interpretations/{method}"))

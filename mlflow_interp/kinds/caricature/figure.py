@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import Strip, draw_grid, draw_strip, make_strips
+from mlflow_interp.drawing.captions import caption, names_of
+from mlflow_interp.drawing.grid import draw_grid, draw_strip
+from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.drawing.panels import find_shown
 from mlflow_interp.kinds.caricature.difference import CaricatureDifference
-from mlflow_interp.kinds.caricature.tiles import make_tiles, notes_of
+from mlflow_interp.kinds.caricature.tiles import make_tiles, measures_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +30,13 @@ def draw(result: CaricatureResult | CaricatureDifference, tiles: Tiles | None = 
     """
     tiles = tiles or make_tiles(result)
     title = style.with_count(result.title, result.examples)
-    return draw_grid(title, _strips(result, tiles), headings=tiles.headings)
+    return draw_grid(
+        title,
+        _strips(result, tiles),
+        headings=tiles.headings,
+        caption=caption(_meaning(result), result),
+        names=names_of(result.examples),
+    )
 
 
 def draw_panel(axes: Any, result: CaricatureResult | CaricatureDifference, panel: int | str) -> None:
@@ -36,5 +45,28 @@ def draw_panel(axes: Any, result: CaricatureResult | CaricatureDifference, panel
     draw_strip(axes, _strips(result, tiles)[0], tiles.headings)
 
 
+def _meaning(result: CaricatureResult | CaricatureDifference) -> str:
+    """What is drawn, in a sentence or two."""
+    if isinstance(result, CaricatureDifference):
+        return (
+            "Caricatures by two models at the same layers, with the cosine of the activations of caricature "
+            "and input, and in brackets the first cosine minus the second."
+        )
+    others = np.isfinite(result.baseline_cosines).any()
+    return (
+        f"Caricatures at {', '.join(result.layers)}: images that are optimised to exaggerate what the layer "
+        "holds of the input, with the cosine of the activations of caricature and input"
+        f"{' (and the mean cosine of other inputs)' if others else ''}."
+    )
+
+
 def _strips(result: CaricatureResult | CaricatureDifference, tiles: Tiles) -> list[Strip]:
-    return make_strips(result.examples.names, tiles, partial(notes_of, result))
+    names = result.examples.names
+    strips = []
+    for row, pixels in zip(tiles.rows, tiles.pixels, strict=True):
+        measures = measures_of(result, row)
+        # Those of a layer stand below its own tile; an image has none.
+        captions: list[list[tuple[str, str]]] = [[]] * (len(pixels) - len(measures))
+        captions += measures
+        strips.append(Strip(names[row], pixels, [], captions))
+    return strips

@@ -76,3 +76,23 @@ def notes_of(result: CaricatureResult | CaricatureDifference, index: int) -> lis
         comparison = f" (other inputs {baseline:.2f})" if np.isfinite(baseline) else ""
         lines.append((f"{layer}: cosine {cosine:.2f}{comparison}", style.FAINT))
     return lines
+
+
+def measures_of(result: CaricatureResult | CaricatureDifference, index: int) -> list[list[tuple[str, str]]]:
+    """For each caricature of an input, lines of text with their colours: its cosine, and one to compare."""
+    if isinstance(result, CaricatureDifference):
+        pairs = zip(result.minuend.cosines[index], result.subtrahend.cosines[index], strict=True)
+        return [
+            [
+                (f"cosine {cosine:.2f}", style.FAINT),
+                (f"({first - second:+.2f})" if at == 0 else "", style.FAINT),
+            ]
+            for first, second in pairs
+            for at, cosine in enumerate((first, second))
+        ]
+    pairs = zip(result.cosines[index].tolist(), result.baseline_cosines[index].tolist(), strict=True)
+    return [
+        [(f"cosine {cosine:.2f}", style.FAINT)]
+        + [(f"(others {others:.2f})", style.FAINT)] * bool(np.isfinite(others))
+        for cosine, others in pairs
+    ]

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import MARGIN, TITLE_SIZE, FigureLayout, fitted, width_of
+from mlflow_interp.drawing.captions import caption
+from mlflow_interp.drawing.fonts import use_fonts
+from mlflow_interp.drawing.layout import MARGIN, TITLE_SIZE, WIDTH, FigureLayout, fitted, width_of
+from mlflow_interp.kinds.confusion_matrix.cell_numbers import CellNumbers
 from mlflow_interp.kinds.confusion_matrix.measures import normalized
 from mlflow_interp.kinds.confusion_matrix.text import amount
 
@@ -20,6 +23,7 @@ MOST_WITH_NUMBERS = 20  # classes
 MOST_NAMES = 60
 _TOP = 0.72  # inches
 _NAME_WIDTH = 1.8
+_RIGHT = 1.2  # of the cells, with the colour bar
 _CELLS_OF_A_LABEL = ("true negatives", "false positives", "false negatives", "true positives")
 
 
@@ -27,25 +31,44 @@ def draw_difference(
     result: ConfusionMatrixDifference, normalize: str, order: np.ndarray, colours: Any
 ) -> Figure:
     """Draw the difference of shares or counts; for several labels, a row with four cells for each."""
+    from matplotlib.ticker import FuncFormatter
+
     names = [fitted(result.names[index], _NAME_WIDTH, 8) for index in order.tolist()]
     rows = len(names)
     columns = 4 if result.multi_label else rows
-    cell = min(1.0, max(0.17, 5.6 / rows)) if rows <= MOST_NAMES else 6.0 / rows
-    width = cell * columns if not result.multi_label else max(cell, 0.9) * columns
     longest = max(width_of(name, 8) for name in names)
     left = MARGIN + 0.4 + longest
+    cell = _cell(WIDTH - left - _RIGHT, rows, _numbers(result, normalize, order))
+    width = cell * columns if not result.multi_label else max(cell, 0.9) * columns
     title, measures = titles(result)
-    wide = max(left + width + 1.2, width_of(title, TITLE_SIZE, bold=True) + 2 * MARGIN + 0.1)
+    wide = max(left + width + _RIGHT, width_of(title, TITLE_SIZE, bold=True) + 2 * MARGIN + 0.1)
     slanted = max(longest, width_of(_CELLS_OF_A_LABEL[1], 8)) if result.multi_label else longest
-    layout = FigureLayout.of(wide, _TOP + cell * rows + 0.75 + 0.71 * slanted)
+    meaning = caption(_caption(result, normalize), result)
+    layout = FigureLayout.of(wide, _TOP + cell * rows + 0.75 + 0.71 * slanted, meaning)
     layout.title(title, measures)
     axes = layout.axes((left, _TOP, width, cell * rows))
     mappable = draw_difference_cells(axes, result, normalize, order, colours)
     axes.set_aspect("auto")
     axes.set_title("")
     box = (left + width + 0.2, _TOP, 0.14, min(cell * rows, 4.0))
-    layout.colour_bar(box, mappable, _meaning(normalize))
-    return layout.figure
+    written = FuncFormatter(lambda value, _: f"{100 * value:+.3g}%" if value else "0%")
+    layout.colour_bar(box, mappable, _meaning(normalize), format=None if normalize == "none" else written)
+    return layout.finished(result.names)
+
+
+def _cell(room: float, rows: int, numbers: CellNumbers) -> float:
+    """The side of a cell in inches, for `rows` of them in this room."""
+    if rows > MOST_NAMES:
+        return 6.0 / rows
+    narrowest = numbers.narrowest if rows <= MOST_WITH_NUMBERS else 8 * 1.25 / 72
+    return max(narrowest, min(1.0, room / rows))
+
+
+def _caption(result: ConfusionMatrixDifference, normalize: str) -> str:
+    rows = "label" if result.multi_label else "true and a column for each predicted class"
+    return (
+        f"Difference of confusion matrices, first minus second: a row for each {rows}; {_meaning(normalize)}."
+    )
 
 
 def titles(result: ConfusionMatrixDifference) -> tuple[str, str]:
@@ -64,21 +87,32 @@ def draw_difference_cells(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    values = _values(result, normalize)
-    values = values[order].reshape(len(order), 4) if result.multi_label else values[np.ix_(order, order)]
+    values = _ordered(result, normalize, order)
     most = float(np.abs(values).max() or 1)
     mappable = ScalarMappable(Normalize(-most, most), colours)
     pixels = mappable.to_rgba(values, bytes=True)
     axes.imshow(pixels, interpolation="nearest")
     if len(order) <= MOST_WITH_NUMBERS:
-        for row, column in zip(*np.nonzero(values), strict=True):
-            red, green, blue = (float(part) / 255 for part in pixels[row, column, :3])
-            ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else style.INK
-            text = _text(float(values[row, column]), normalize)
-            axes.text(column, row, text, ha="center", va="center", size=7.5, color=ink)
+        width, height = axes.get_window_extent().size / axes.figure.dpi
+        cell = min(width / values.shape[1], max(height / values.shape[0], 1.25 * style.SMALLEST_TEXT / 72))
+        _numbers(result, normalize, order).write(axes, pixels, float(cell))
     _ticks(axes, [result.names[index] for index in order.tolist()], multi_label=result.multi_label)
     axes.set_title(titles(result)[0], size=9, color=style.INK, parse_math=False)
+    use_fonts(axes, result.names)
     return mappable
+
+
+def _ordered(result: ConfusionMatrixDifference, normalize: str, order: np.ndarray) -> np.ndarray:
+    """The values of the drawn cells."""
+    values = _values(result, normalize)
+    values = values[order].reshape(len(order), 4) if result.multi_label else values[np.ix_(order, order)]
+    return np.asarray(values)
+
+
+def _numbers(result: ConfusionMatrixDifference, normalize: str, order: np.ndarray) -> CellNumbers:
+    values = _ordered(result, normalize, order)
+    cells = zip(*(each.tolist() for each in np.nonzero(values)), strict=True)
+    return CellNumbers({cell: _text(float(values[cell]), normalize) for cell in cells})
 
 
 def _values(result: ConfusionMatrixDifference, normalize: str) -> np.ndarray:
@@ -94,7 +128,13 @@ def _text(value: float, normalize: str) -> str:
 
 
 def _meaning(normalize: str) -> str:
-    return "difference of counts" if normalize == "none" else "difference of shares"
+    meanings = {
+        "none": "difference of counts",
+        "true": "difference of shares of the true class",
+        "predicted": "difference of shares of the predicted class",
+        "all": "difference of shares of all inputs",
+    }
+    return meanings[normalize]
 
 
 def _ticks(axes: Any, names: list[str], *, multi_label: bool) -> None:

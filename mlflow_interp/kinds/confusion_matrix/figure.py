@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mlflow_interp.drawing import style
+from mlflow_interp.drawing.captions import caption
+from mlflow_interp.drawing.fonts import use_fonts
 from mlflow_interp.drawing.layout import (
     MARGIN,
     SMALL_SIZE,
     SUBTITLE_SIZE,
     TITLE_SIZE,
+    WIDTH,
     Box,
     FigureLayout,
     fitted,
     width_of,
 )
 from mlflow_interp.drawing.panels import find_panel
+from mlflow_interp.kinds.confusion_matrix.cell_numbers import CellNumbers
 from mlflow_interp.kinds.confusion_matrix.difference import ConfusionMatrixDifference
 from mlflow_interp.kinds.confusion_matrix.difference_figure import draw_difference, draw_difference_cells
 from mlflow_interp.kinds.confusion_matrix.labels_figure import draw_label, draw_labels_grid
@@ -46,9 +51,12 @@ _MEANING = {
 _MATRIX_TOP = 0.72  # inches
 _GAP = 0.2
 _BAR_WIDTH = 0.14
-_PAIRS_WIDTH = 2.7
+_RIGHT = _GAP + _BAR_WIDTH + 0.7  # of the matrix, with the numbers and the label of the colour bar
+_LARGEST_CELL = 1.1
+_PAIR_HEIGHT = 0.34
 _NAME_WIDTH = 1.8  # of a class, beside and below the matrix
-_PAIR_NAME_WIDTH = 1.15  # of a class in a confused pair
+_PAIR_NAME_WIDTH = 0.95  # of a class in a confused pair
+MOST_PAIRS = 9
 
 
 def draw(
@@ -118,7 +126,7 @@ def _drawing(result: ConfusionMatrixResult, normalize: str, classes: np.ndarray,
     return _Drawing(result, values, classes, normalize, colours)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Drawing:
     """The drawing of a matrix.
 
@@ -140,14 +148,41 @@ class _Drawing:
     def classes(self) -> int:
         return len(self.values)
 
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the classes, in the drawn order, cut to the available width."""
+        return [fitted(self.result.names[index], _NAME_WIDTH, self.font_size) for index in self.order]
+
+    @cached_property
+    def longest(self) -> float:
+        """The width in inches of the longest name that is drawn."""
+        return max(width_of(name, self.font_size) for name in self._tick_names().values())
+
+    @cached_property
+    def left(self) -> float:
+        """The width in inches of what stands left of the matrix."""
+        return math.ceil(100 * (MARGIN + 0.3 + self.longest)) / 100
+
     @property
     def cell(self) -> float:
-        """The side of a cell in inches: a whole number of pixels, so that all have the same size."""
-        if self.classes <= MOST_WITH_NUMBERS:
-            return round(min(1.1, max(0.46, 5.6 / self.classes)), 2)
-        if self.classes <= MOST_WITH_ALL_NAMES:
-            return 0.17
-        return max(1, MOST_PIXELS // self._blocks) / style.DPI
+        """The side of a cell in inches: a whole number of pixels, so that all have the same size.
+
+        As large as a figure's width allows, but large enough for numbers and names.
+        """
+        if self.classes > MOST_WITH_ALL_NAMES:
+            return max(1, MOST_PIXELS // self._blocks) / style.DPI
+        room = (WIDTH - self.left - _RIGHT - MARGIN) / self.classes
+        if self.classes > MOST_WITH_NUMBERS:
+            side = max(self.font_size * 1.25 / 72, min(0.17, room))
+        else:
+            side = max(self.numbers.narrowest, min(_LARGEST_CELL, room))
+        return math.ceil(style.DPI * side) / style.DPI
+
+    @cached_property
+    def numbers(self) -> CellNumbers:
+        """The numbers in the cells."""
+        matrix = self.result.matrix[np.ix_(self.order, self.order)]
+        return CellNumbers.of(self.values, matrix, are_counts=self.normalize == "none")
 
     @property
     def _blocks(self) -> int:
@@ -160,45 +195,53 @@ class _Drawing:
         return 9 if self.classes <= 10 else 8 if self.classes <= MOST_WITH_NUMBERS else 7
 
     def figure(self) -> Figure:
-        """The figure: names left and below, the colour bar on the right, then the most confused pairs."""
-        names = [fitted(self.result.names[index], _NAME_WIDTH, self.font_size) for index in self.order]
-        longest = max(width_of(name, self.font_size) for name in self._tick_names(names).values())
-        horizontal = longest < self.cell * 0.95
-        left = MARGIN + 0.3 + longest
-        bottom = 0.5 + (0.15 if horizontal else 0.71 * longest + 0.1)
-        layout, box = self._layout(math.ceil(100 * left) / 100, bottom)
-        axes = layout.axes(box)
-        mappable = self._matrix(axes)
-        self._ticks(axes, names, horizontal=horizontal)
-        side = box[2]
-        bar_left = box[0] + side + _GAP
-        self._colour_bar(layout, (bar_left, _MATRIX_TOP, _BAR_WIDTH, min(side, 4.0)), mappable)
-        self._write_pairs(layout, bar_left + _BAR_WIDTH + 0.75, self._pairs(side))
-        return layout.figure
+        """The figure: names left and below, the colour bar on the right, the most confused pairs below."""
+        side = round(self.cell * self._blocks, 3)
+        angle = self._angle(side)
+        names_height = {0: 0.15, 45: 0.71 * self.longest + 0.1, 90: self.longest + 0.1}[angle]
+        bottom = _MATRIX_TOP + max(side, 1.6) + 0.5 + names_height
+        layout, pairs = self._layout(side, round(bottom, 2))
+        axes = layout.axes((self.left, _MATRIX_TOP, side, side))
+        mappable = self._matrix(axes, self.cell)
+        self._ticks(axes, angle)
+        self._colour_bar(layout, (self.left + side + _GAP, _MATRIX_TOP, _BAR_WIDTH, min(side, 4.0)), mappable)
+        self._write_pairs(layout, round(bottom, 2), pairs)
+        return layout.finished(self.result.names)
 
     def panel(self, axes: Any) -> None:
         """The matrix alone, in the user's axes."""
-        names = [fitted(self.result.names[index], _NAME_WIDTH, self.font_size) for index in self.order]
-        cell = axes.get_window_extent().width / axes.figure.dpi / self.classes
-        longest = max(width_of(name, self.font_size) for name in self._tick_names(names).values())
-        self._matrix(axes)
-        self._ticks(axes, names, horizontal=longest < 0.95 * cell)
+        cell = min(axes.get_window_extent().size) / axes.figure.dpi / self.classes
+        self._matrix(axes, cell)
+        self._ticks(axes, self._angle(cell * self.classes))
         axes.set_aspect("equal")
         axes.set_title(headline(self.result)[0], size=9, color=style.INK, parse_math=False)
+        use_fonts(axes, self.result.names)
 
-    def _layout(self, left: float, bottom: float) -> tuple[FigureLayout, Box]:
-        """A figure with its title, and the box of the matrix, with these margins in inches."""
+    def _layout(self, side: float, bottom: float) -> tuple[FigureLayout, list[tuple[str, str]]]:
+        """A figure with its title, for a matrix of this side in inches, and the pairs to write below it."""
         facts, measures = headline(self.result)
         title = f"{self.result.title} · {facts}"
-        side = round(self.cell * self._blocks, 2)
-        width = left + side + _GAP + _BAR_WIDTH + 0.65 + (_PAIRS_WIDTH if self._pairs(side) else 0)
         text_width = max(width_of(title, TITLE_SIZE, bold=True), width_of(measures, SUBTITLE_SIZE))
-        width = round(max(width, text_width + 2 * MARGIN + 0.01), 2)
-        layout = FigureLayout.of(width, round(_MATRIX_TOP + max(side, 1.6) + bottom, 2))
+        width = round(max(self.left + side + _RIGHT, text_width + 2 * MARGIN + 0.01), 2)
+        pairs = self._pairs()
+        height = 0.3 + math.ceil(len(pairs) / _pair_columns(width)) * _PAIR_HEIGHT if pairs else 0
+        layout = FigureLayout.of(width, round(bottom + height, 2), caption(self._meaning(), self.result))
         layout.title(title, measures)
-        return layout, (left, _MATRIX_TOP, side, side)
+        return layout, pairs
 
-    def _matrix(self, axes: Any) -> Any:
+    def _meaning(self) -> str:
+        """What is drawn, in a sentence or two."""
+        share = _MEANING[self.normalize].format(unit=self.result.unit)
+        shown = f"number of {share}" if self.normalize == "none" else share
+        few = self.classes <= MOST_WITH_NUMBERS
+        bare = few and self.normalize != "none" and self.numbers.are_bare(self.cell)
+        numbers = f"colour and number{' in %' if bare else ''}" if few else "colour"
+        return (
+            "Confusion matrix: a row for each true class and a column for each predicted class; "
+            f"{numbers}: {shown}."
+        )
+
+    def _matrix(self, axes: Any, cell: float) -> Any:
         """Draw the cells; only empty cells are white, so that one input among thousands stays visible."""
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import LinearSegmentedColormap, PowerNorm
@@ -213,7 +256,7 @@ class _Drawing:
         pixels[pooled == 0] = 255
         axes.imshow(pixels, interpolation="nearest", aspect="auto")
         if few:
-            self._numbers(axes, pixels)
+            self.numbers.write(axes, pixels, cell)
         return mappable
 
     def _pooled(self) -> np.ndarray:
@@ -222,33 +265,29 @@ class _Drawing:
         padded = np.pad(self.values, (0, -self.classes % block))
         return np.asarray(padded.reshape(self._blocks, block, self._blocks, block).max(axis=(1, 3)))
 
-    def _numbers(self, axes: Any, pixels: np.ndarray) -> None:
-        counts = self.result.matrix[np.ix_(self.order, self.order)]
-        with_counts = self.normalize != "none" and self.classes <= 10
-        size = 8.5 if self.classes <= 10 else 7.5
-        shift = 0.1 if with_counts else 0
-        for row, column in zip(*np.nonzero(self.values), strict=True):
-            value = self.values[row, column]
-            text = amount(value) if self.normalize == "none" else percent(value)
-            settings = {"ha": "center", "va": "center", "color": _readable(pixels[row, column])}
-            axes.text(column, row - shift, text, size=size, **settings)
-            if with_counts:
-                axes.text(column, row + 0.22, amount(counts[row, column]), size=6.5, alpha=0.75, **settings)
-
-    def _tick_names(self, names: list[str]) -> dict[int, str]:
+    def _tick_names(self) -> dict[int, str]:
         """The names that fit, by position."""
         step = 1 if self.classes <= MOST_WITH_ALL_NAMES else math.ceil(self.classes / 40)
-        return {index: names[index] for index in range(0, self.classes, step)}
+        return {index: self.names[index] for index in range(0, self.classes, step)}
 
-    def _ticks(self, axes: Any, names: list[str], *, horizontal: bool) -> None:
+    def _angle(self, side: float) -> int:
+        """The angle of the names below a matrix of this side in inches: the first at which none overlap."""
+        apart = side / len(self._tick_names())
+        if self.longest < 0.88 * apart:
+            return 0
+        return 45 if 0.71 * apart > 1.05 * self.font_size / 72 else 90
+
+    def _ticks(self, axes: Any, angle: int) -> None:
         from matplotlib.ticker import FixedLocator
 
-        tick_names = self._tick_names(names)
+        tick_names = self._tick_names()
         labels = list(tick_names.values())
         scale = self._blocks / self.classes
         positions = [(index + 0.5) * scale - 0.5 for index in tick_names]
         settings: dict[str, Any] = {"fontsize": self.font_size, "parse_math": False, "color": style.INK}
-        rotation = {} if horizontal else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        rotation: dict[str, Any] = {"rotation": angle}
+        if angle == 45:
+            rotation |= {"ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(positions, labels, **settings, **rotation)
         axes.set_yticks(positions, labels, **settings)
         axes.set_xlabel("predicted class", size=9, color=style.FAINT)
@@ -272,29 +311,32 @@ class _Drawing:
         meaning = _MEANING[self.normalize].format(unit=self.result.unit)
         layout.colour_bar(box, mappable, meaning, format=formatter, ticks=ticks)
 
-    def _pairs(self, side: float) -> list[tuple[str, str]]:
-        """The names and counts of the most confused pairs, as many as fit beside a matrix of this height."""
+    def _pairs(self) -> list[tuple[str, str]]:
+        """The names and counts of the most confused pairs."""
         if self.classes < 4:
             return []
         support = self.result.counts.sum(axis=1)
-        most = min(12, int((max(side, 1.6) - 0.3) / 0.4))
         pairs = []
-        for label, predicted, times in self.result.confused(most):
+        for label, predicted, times in self.result.confused(MOST_PAIRS):
             names = [fitted(self.result.names[index], _PAIR_NAME_WIDTH, 8) for index in (label, predicted)]
             count = f"{amount(times)} of {amount(support[label])} ({percent(times / support[label])})"
             pairs.append((" → ".join(names), count))
         return pairs
 
-    def _write_pairs(self, layout: FigureLayout, left: float, pairs: list[tuple[str, str]]) -> None:
+    def _write_pairs(self, layout: FigureLayout, top: float, pairs: list[tuple[str, str]]) -> None:
+        """Write the pairs in columns, the most confused ones in the first row."""
         if pairs:
-            layout.write(left, _MATRIX_TOP, "most confused", size=9, weight="bold")
-        for row, (names, count) in enumerate(pairs):
-            top = _MATRIX_TOP + 0.26 + 0.4 * row
-            layout.write(left, top, names, size=8)
-            layout.write(left, top + 0.15, count, size=SMALL_SIZE, colour=style.FAINT)
+            layout.write(MARGIN, top, "Most confused", size=8.5, weight="bold")
+        columns = _pair_columns(layout.width)
+        width = (layout.width - 2 * MARGIN) / columns
+        for index, (names, count) in enumerate(pairs):
+            row, column = divmod(index, columns)
+            left = MARGIN + column * width
+            layout.write(left, top + 0.22 + _PAIR_HEIGHT * row, names, size=8)
+            below = top + 0.22 + _PAIR_HEIGHT * row + 0.14
+            layout.write(left, below, count, size=SMALL_SIZE, colour=style.FAINT)
 
 
-def _readable(pixel: np.ndarray) -> str:
-    """A text colour that is readable on this pixel's colour."""
-    red, green, blue = (float(part) / 255 for part in pixel[:3])
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else style.INK
+def _pair_columns(width: float) -> int:
+    """The number of columns of pairs in a figure of this width in inches."""
+    return max(1, int((width - 2 * MARGIN) / (2 * _PAIR_NAME_WIDTH + 0.2)))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.drawing import style
+from mlflow_interp.drawing.captions import caption
+from mlflow_interp.drawing.fonts import use_fonts
 from mlflow_interp.drawing.layout import FigureLayout, fitted
 from mlflow_interp.kinds.confusion_matrix.measures import normalized
 from mlflow_interp.kinds.confusion_matrix.text import amount, headline, percent
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult
 
 MOST_LABELS = 48
-_MATRIX_SIDE = 1.3  # inches
-_CELL_WIDTH = 1.75  # of a matrix with its name and ticks
+_MATRIX_SIDE = 1.25  # inches
+_CELL_WIDTH = 1.55  # of a matrix with its name and ticks
+_MOST_COLUMNS = 4
 _CELL_HEIGHT = 2.15
 _TITLE_HEIGHT = 0.75
 _LEFT = 0.6
@@ -30,10 +33,11 @@ def draw_labels_grid(
 ) -> Figure:
     """Draw a matrix for each label, the first 48 in this order."""
     order = order[:MOST_LABELS]
-    columns = min(8, max(3, math.ceil(math.sqrt(1.6 * len(order)))), len(order))
+    columns = min(_MOST_COLUMNS, len(order))
     rows = math.ceil(len(order) / columns)
     width = max(5.2, _LEFT + columns * _CELL_WIDTH)
-    layout = FigureLayout.of(width, _TITLE_HEIGHT + rows * _CELL_HEIGHT + 0.1)
+    height = _TITLE_HEIGHT + rows * _CELL_HEIGHT + 0.1
+    layout = FigureLayout.of(width, height, _caption(result, normalize))
     _title(layout, result, len(order))
     shades = _shades(result, normalize)
     for index, label in enumerate(order.tolist()):
@@ -44,7 +48,7 @@ def draw_labels_grid(
         _panel_title(axes, result, label)
         axes.set_yticks([0, 1], ["absent", "present"] if column == 0 else ["", ""], size=7)
         axes.set_xticks([0, 1], ["not found", "found"], size=7)
-    return layout.figure
+    return layout.finished(result.names)
 
 
 def draw_label(axes: Any, result: ConfusionMatrixResult, label: int, normalize: str, colours: Any) -> None:
@@ -54,6 +58,21 @@ def draw_label(axes: Any, result: ConfusionMatrixResult, label: int, normalize: 
     axes.set_yticks([0, 1], ["absent", "present"], size=7)
     axes.set_xticks([0, 1], ["not found", "found"], size=7)
     axes.set_aspect("equal")
+    use_fonts(axes, result.names)
+
+
+def _caption(result: ConfusionMatrixResult, normalize: str) -> str:
+    shades = {
+        "none": "number of inputs",
+        "true": "share of the row",
+        "predicted": "share of the column",
+        "all": "share of all inputs",
+    }
+    return caption(
+        "Confusion matrix of each label: whether it is present (rows) and found (columns), as the number of "
+        f"inputs and below it as % of the row; colour: {shades[normalize]}.",
+        result,
+    )
 
 
 def _shades(result: ConfusionMatrixResult, normalize: str) -> np.ndarray:
@@ -79,7 +98,7 @@ def _panel(axes: Any, result: ConfusionMatrixResult, label: int, values: np.ndar
         settings = {"ha": "center", "va": "center", "color": colour}
         share = percent(float(shares[row, column]), zero="0%")
         axes.text(column, row - 0.08, amount(matrix[row, column]), size=8.5, **settings)
-        axes.text(column, row + 0.22, share, size=6, alpha=0.75, **settings)
+        axes.text(column, row + 0.24, share, size=style.SMALLEST_TEXT, alpha=0.75, **settings)
 
 
 def _panel_title(axes: Any, result: ConfusionMatrixResult, label: int) -> None:

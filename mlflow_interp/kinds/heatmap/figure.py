@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, make_strips, prediction_lines
+from mlflow_interp.drawing.captions import caption, names_of
+from mlflow_interp.drawing.colour_bar import GREY, WHITE, ColourBar
+from mlflow_interp.drawing.grid import draw_grid, draw_strip, make_strips, prediction_lines
+from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.drawing.panels import find_shown
+from mlflow_interp.kinds.heatmap.difference import HeatmapDifference
 from mlflow_interp.kinds.heatmap.tiles import make_tiles
 
 if TYPE_CHECKING:
@@ -42,8 +46,21 @@ def draw(
     tiles = tiles or make_tiles(result, colormap=colormap, opacity=opacity)
     title = style.with_count(title_of(result), result.examples)
     colours = style.find_colormap(colormap) if result.relu else style.diverging_colormap(colormap)
-    bar = ColourBar(colours, "share of strongest heat", signed=not result.relu)
-    return draw_grid(title, _strips(result, tiles), bar=bar)
+    # Heat over an image is more opaque the stronger it is; the background of signals and texts is white.
+    bar = ColourBar(
+        colours,
+        "heat, % of the input's strongest",
+        signed=not result.relu,
+        opacity=opacity,
+        background=GREY if len(tiles.headings) > 1 else WHITE,
+    )
+    return draw_grid(
+        title,
+        _strips(result, tiles),
+        bar=bar,
+        caption=caption(_meaning(result), result),
+        names=names_of(result.examples),
+    )
 
 
 def draw_panel(
@@ -57,7 +74,18 @@ def draw_panel(
     """Draw one input, given by its row or name, into axes: without and with its heatmap."""
     position = find_shown(panel, result.examples)
     tiles = make_tiles(result, [position], colormap=colormap, opacity=opacity)
-    draw_strip(axes, _strips(result, tiles)[0], tiles.headings)
+    draw_strip(axes, _strips(result, tiles)[0], tiles.headings, names_of(result.examples))
+
+
+def _meaning(result: HeatmapResult) -> str:
+    """What is drawn, in a sentence."""
+    if isinstance(result, HeatmapDifference):
+        return f"{title_of(result)}: evidence for the explained class, the first result's minus the second's."
+    explained = "class" if result.examples.has_classes else "value"
+    evidence = "evidence for" if result.relu else "evidence for (positive) and against (negative)"
+    return (
+        f"{title_of(result)}: {evidence} the explained {explained}, relative to the strongest of the input."
+    )
 
 
 def _strips(result: HeatmapResult, tiles: Tiles) -> list[Strip]:

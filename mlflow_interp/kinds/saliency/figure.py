@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, draw_strip, make_strips, prediction_lines
+from mlflow_interp.drawing.captions import caption, names_of
+from mlflow_interp.drawing.colour_bar import ColourBar
+from mlflow_interp.drawing.grid import draw_grid, draw_strip, make_strips, prediction_lines
+from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.drawing.panels import find_shown
-from mlflow_interp.kinds.saliency.tiles import make_tiles
+from mlflow_interp.kinds.saliency.difference import SaliencyDifference
+from mlflow_interp.kinds.saliency.tiles import PRODUCT, PRODUCT_PERCENTILE, make_tiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,8 +44,15 @@ def draw(
     """
     tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
     title = style.with_count(result.title, result.examples)
-    bar = ColourBar(style.find_colormap(colormap), f"share of {percentile:g}th percentile")
-    return draw_grid(title, _strips(result, tiles), headings=tiles.headings, bar=bar)
+    bar = ColourBar(style.find_colormap(colormap), f"% of the map's {_ordinal(percentile)} percentile")
+    return draw_grid(
+        title,
+        _strips(result, tiles),
+        headings=tiles.headings,
+        bar=bar,
+        caption=caption(_meaning(result, tiles, percentile), result),
+        names=names_of(result.examples),
+    )
 
 
 def draw_panel(
@@ -55,7 +66,28 @@ def draw_panel(
     """Draw one input, given by its row or name, into axes: its image and its maps."""
     position = find_shown(panel, result.examples)
     tiles = make_tiles(result, [position], colormap=colormap, percentile=percentile)
-    draw_strip(axes, _strips(result, tiles)[0], tiles.headings)
+    draw_strip(axes, _strips(result, tiles)[0], tiles.headings, names_of(result.examples))
+
+
+def _ordinal(number: float) -> str:
+    """A number such as 99th, 92.5th, 1st."""
+    tail = {1: "st", 2: "nd", 3: "rd"}.get(int(number) % 10 if number % 1 == 0 else 0, "th")
+    return f"{number:g}{'th' if 10 < number % 100 < 14 else tail}"
+
+
+def _meaning(result: SaliencyResult, tiles: Tiles, percentile: float) -> str:
+    """What is drawn, in a sentence or two."""
+    explained = "score of the explained class" if result.examples.has_classes else "explained value"
+    if isinstance(result, SaliencyDifference):
+        maps = f"Saliency of the {explained}: the first result's maps minus the second's."
+    else:
+        maps = f"Saliency: how much each position of the input changes the {explained}."
+    scale = f"Each map is drawn up to its {_ordinal(percentile)} percentile."
+    # With a space at which no line ends.
+    product = PRODUCT.replace(" ", "\N{NO-BREAK SPACE}")
+    product = f"{product}: the image times the map, clipped at its {_ordinal(PRODUCT_PERCENTILE)} percentile."
+    product = product if PRODUCT in tiles.headings else ""
+    return " ".join(filter(None, (maps, scale, product)))
 
 
 def _strips(result: SaliencyResult, tiles: Tiles) -> list[Strip]:

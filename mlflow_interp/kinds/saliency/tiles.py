@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 MAPS = ("gradients", "SmoothGrad", "integrated gradients")
+PRODUCT = "× SmoothGrad"  # the heading of the image times this map
+PRODUCT_PERCENTILE = 90.0  # of the map, from which on the product shows the image as it is
 
 
 def make_tiles(
@@ -41,7 +43,7 @@ def make_tiles(
         OptionError: no such colormap.
     """
     colours = style.find_colormap(colormap)
-    headings = MAPS if result.examples.images is None else ("image", "× SmoothGrad", *MAPS)
+    headings = MAPS if result.examples.images is None else ("image", PRODUCT, *MAPS)
     make = partial(_tiles, result, colours=colours, percentile=percentile)
     return Tiles.of(result.examples.shown_rows, positions, headings, make)
 
@@ -66,10 +68,19 @@ def strength(values: np.ndarray, percentile: float) -> np.ndarray:
     return np.asarray(np.clip(summed / peak, 0, 1))
 
 
+def times(image: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """An image (h, w, 3) uint8 that is darker the lower a map (h, w) in 0..1 is.
+
+    The map is clipped at its `PRODUCT_PERCENTILE`: an image times the map itself would be nearly black.
+    """
+    peak = np.percentile(plane, PRODUCT_PERCENTILE) or plane.max() or 1.0
+    return np.asarray(np.rint(image * np.clip(plane / peak, 0, 1)[..., np.newaxis]).astype(np.uint8))
+
+
 def _on_image(image: np.ndarray, maps: list[np.ndarray], colours: Any, percentile: float) -> list[np.ndarray]:
     planes = [reduced(strength(_channels_last(values, image), percentile)) for values in maps]
     image = reduced(image)
-    filtered = np.rint(image * planes[1][..., np.newaxis]).astype(np.uint8)
+    filtered = times(image, planes[1])
     tiles = [enlarged(np.asarray(colours(plane, bytes=True)[..., :3])) for plane in planes]
     return [enlarged(image), enlarged(filtered), *tiles]
 
@@ -80,7 +91,7 @@ def _on_sheet(
     """Maps (frames, height, width, channels) of a video or volume, next to its frames."""
     strengths = [strength(values, percentile) for values in maps]
     planes = [lay_heat([(Run(), each)], parts, sheet.shape[:2])[0] for each in strengths]
-    filtered = np.rint(sheet * planes[1][..., np.newaxis]).astype(np.uint8)
+    filtered = times(sheet, planes[1])
     tiles = [sheet, filtered, *(np.asarray(colours(plane, bytes=True)[..., :3]) for plane in planes)]
     return [labelled(enlarged(tile), scaled_parts(parts, len(enlarged(tile)) // len(tile))) for tile in tiles]
 
