@@ -70,7 +70,8 @@ def test_names_whose_letters_no_font_has_are_reported_once():
     assert warning.category is InterpretationWarning
     assert str(warning.message) == (
         f"the figure shows boxes in '{DOG}0.png', '{DOG}1.png', '{DOG}2.png' and 2 more: no installed "
-        "font has these characters. Install a font that has them, such as Noto Sans CJK or Noto Emoji, and draw again"
+        "font has these characters. Install a font that has them, such as Noto Sans CJK or Noto Emoji, and "
+        "draw again"
     )
 
 

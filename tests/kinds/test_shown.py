@@ -62,7 +62,10 @@ def test_figure_page_and_view_show_the_selected_inputs(every, method):
     rows = kind.view(result).inputs
     assert [row["index"] for row in rows] == SHOWN.tolist()
     assert [row["picture"] for row in rows] == [tile(image) for image in colours(COUNT)[SHOWN]]
-    assert len({source for row in rows for _, source in row["tiles"]}) >= len(SHOWN)
+    if method == "gradcam":
+        assert set(SHOWN.tolist()) <= set(kind.view(result).heat["indices"])
+    else:
+        assert len({source for row in rows for _, source in row["tiles"]}) >= len(SHOWN)
 
 
 def test_embedding_on_the_run_page_has_every_input_shown(every):
@@ -184,4 +187,5 @@ def test_every_method_has_its_title():
     assert "LayerCAM at late" in texts_of(kind.draw(result))
     assert "<h1>LayerCAM at late</h1>" in kind.page(result)
     view = kind.view(result)
-    assert (view.title, view.inputs[0]["tiles"][0][0]) == ("LayerCAM at late", "LayerCAM")
+    assert view.title == "LayerCAM at late"
+    assert view.heat["size"] == [2, 2]

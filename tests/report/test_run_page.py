@@ -412,7 +412,7 @@ def parsed(monkeypatch):
     """A function that gives the command line words and gets what its own parser made of them."""
     seen = []
 
-    def interpret(model, inputs, methods, *, tracking_uri, as_json, fail_if, **given):
+    def interpret(model, inputs, methods, *, tracking_uri=None, as_json, fail_if, **given):
         options = {name: value for name, value in given.items() if value is not None}
         seen.append((model, inputs, list(methods), options))
         return Outcome()
