@@ -231,6 +231,24 @@ def _static(tensor: Any) -> np.ndarray | None:
     return None if any(each is None for each in inputs) else np.asarray(compute(*inputs))
 
 
+def other_classes(scores: ClassScores, chosen: Any, most: int) -> list[Any]:
+    """The most probable classes other than the explained one, best first: at most `most` tensors (batch,).
+
+    None for values, which are not alternatives to each other.
+    """
+    import tensorflow as tf
+
+    count = min(most + 1, int(scores.probabilities.shape[-1]))
+    if scores.head == "values" or count < 2:
+        return []
+    top = tf.math.top_k(scores.probabilities, count).indices
+    is_chosen = tf.cast(tf.equal(tf.cast(top, chosen.dtype), chosen[:, tf.newaxis]), tf.int32)
+    # The explained class goes last; the others keep their order.
+    order = tf.argsort(is_chosen * count + tf.range(count), axis=1)
+    others = tf.cast(tf.gather(top, order, batch_dims=1), chosen.dtype)
+    return [others[:, rank] for rank in range(count - 1)]
+
+
 def choose_targets(scores: ClassScores, targets: Any) -> tuple[Any, Any, Any]:
     """The class to explain (the most probable for `PREDICTED`), its score, its probability, all (batch,)."""
     import tensorflow as tf

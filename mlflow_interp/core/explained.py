@@ -27,6 +27,11 @@ class ExplainedAccumulator:
         self._head = self._head or other._head
         self._rows.merge(other._rows)
 
+    def drop(self, *names: str) -> None:
+        """Forget some arrays of the method."""
+        for name in names:
+            self._rows.drop(name)
+
     def result(self, examples: Examples) -> tuple[Explained, dict[str, np.ndarray]]:
         """The explained classes, and all arrays."""
         arrays = self._rows.arrays()

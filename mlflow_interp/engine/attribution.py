@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from mlflow_interp.backend import ops
 from mlflow_interp.backend.layer_runs import RunChoice, Runs, parse_runs
@@ -18,7 +21,13 @@ from mlflow_interp.core.runs import Run
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
-from mlflow_interp.kinds.heatmap.result import HeatmapResult
+from mlflow_interp.exceptions import InapplicableError
+from mlflow_interp.kinds.heatmap.result import HeatmapResult, OtherClasses
+
+OTHER_CLASSES = 2  # the classes after the explained one whose maps are kept
+MOST_WITH_OTHERS = 20_000  # inputs; of more, only the maps of the explained class are kept
+OTHER_TARGETS = "other_targets"
+OTHER_MAPS = "other_maps"
 
 #: (feature map (batch, *space, channels), class score (batch,)) => signed map (batch, *space), all traced.
 Attribution = Callable[[Any, Any], Any]
@@ -87,12 +96,31 @@ class _AttributionMethod(Streaming[HeatmapResult]):
         runs, feature_maps = trace.feature_maps(self._layer, self._choice)
         self._runs = tuple(runs)
         maps = [self._function(features, explained.score) for features in feature_maps]
-        return {
+        tensors = {
             "targets": explained.targets,
             "scores": explained.score,
             "probabilities": explained.probability,
             "maps": maps[0] if len(maps) == 1 else ops.stack(maps),
         }
+        return {**tensors, **self._others(trace, feature_maps)}
+
+    def _others(self, trace: Trace, feature_maps: Sequence[Any]) -> Mapping[str, Any]:
+        """Maps of the next most probable classes at the last spatial layer, where they cost very little."""
+        if len(feature_maps) > 1 or not self._is_last_layer(trace):
+            return {}
+        others = trace.other_classes(self.targets[0], OTHER_CLASSES)
+        if not others:
+            return {}
+        return {
+            OTHER_TARGETS: ops.stack([other.targets for other in others]),
+            OTHER_MAPS: ops.stack([self._function(feature_maps[0], other.score) for other in others]),
+        }
+
+    def _is_last_layer(self, trace: Trace) -> bool:
+        try:
+            return self._layer == trace.spatial_layer(None, trace.explained(self.targets[0]).score)
+        except InapplicableError:
+            return False
 
     def accumulator(self) -> HeatmapAccumulator:
         """Accumulates the maps."""
@@ -113,16 +141,32 @@ class HeatmapAccumulator:
         self.title = title
         self.runs = runs
         self._explained = ExplainedAccumulator()
+        self._count = 0
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add the maps of a chunk."""
+        self._count += len(chunk)
+        if self._count > MOST_WITH_OTHERS:
+            passed = replace(passed, arrays=_without_others(passed.arrays))
+            self._explained.drop(OTHER_TARGETS, OTHER_MAPS)
         self._explained.update(chunk, passed)
 
     def merge(self, other: HeatmapAccumulator) -> None:
         """Add the maps of other inputs."""
+        self._count += other._count
         self._explained.merge(other._explained)
+        if self._count > MOST_WITH_OTHERS:
+            self._explained.drop(OTHER_TARGETS, OTHER_MAPS)
 
     def result(self, examples: Examples, previous: HeatmapResult | None = None) -> HeatmapResult:
         """All maps so far."""
         explained, arrays = self._explained.result(examples)
-        return HeatmapResult(explained, arrays["maps"], self.layer, self.title, runs=self.runs)
+        others = None
+        if OTHER_MAPS in arrays:
+            shown = examples.shown_rows
+            others = OtherClasses(arrays[OTHER_TARGETS][shown], arrays[OTHER_MAPS][shown])
+        return HeatmapResult(explained, arrays["maps"], self.layer, self.title, runs=self.runs, others=others)
+
+
+def _without_others(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array for name, array in arrays.items() if name not in (OTHER_TARGETS, OTHER_MAPS)}

@@ -9,7 +9,13 @@ from typing import Any
 
 from mlflow_interp.backend.feature_maps import feature_maps, last_spatial_layer
 from mlflow_interp.backend.forward import forward
-from mlflow_interp.backend.heads import ClassScores, choose_targets, class_scores, position_tensors
+from mlflow_interp.backend.heads import (
+    ClassScores,
+    choose_targets,
+    class_scores,
+    other_classes,
+    position_tensors,
+)
 from mlflow_interp.backend.layer_runs import RunChoice
 from mlflow_interp.backend.layer_tree import find_layer
 from mlflow_interp.core.chunk import Arrays
@@ -52,6 +58,7 @@ class Trace:
         self._targets = targets
         self._head = head
         self._explained: dict[str, Explained] = {}
+        self._others: dict[str, list[Explained]] = {}
         self._feature_maps: dict[tuple[str, RunChoice], tuple[list[Run], list[Any]]] = {}
         self._default_layer: str | None = None
 
@@ -70,6 +77,14 @@ class Trace:
         if key not in self._explained:
             self._explained[key] = Explained(*choose_targets(self.scores, self._targets[key]))
         return self._explained[key]
+
+    def other_classes(self, target: Target, most: int) -> list[Explained]:
+        """The most probable classes other than the explained one, best first; at most `most`."""
+        key = target_key(target)
+        if key not in self._others:
+            others = other_classes(self.scores, self.explained(target).targets, most)
+            self._others[key] = [Explained(*choose_targets(self.scores, each)) for each in others]
+        return self._others[key]
 
     def spatial_layer(self, layer: str | int | None, score: Any) -> str:
         """The path of a layer; for None, of the last layer with a spatial feature map.

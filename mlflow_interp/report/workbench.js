@@ -117,10 +117,13 @@
   }
 
   // web/src/workbench/heat.ts
-  function mapAt(heat, position) {
+  function mapAt(heat, { rank, position }) {
     const [height, width] = heat.size;
-    const all = bytes(heat.maps);
-    const raw = all.subarray(position * height * width, (position + 1) * height * width);
+    const size = height * width;
+    const { others } = heat;
+    const text = rank && others ? others.maps : heat.maps;
+    const at = rank && others ? (rank - 1) * others.indices.length + position : position;
+    const raw = bytes(text).subarray(at * size, (at + 1) * size);
     const values = Float32Array.from(raw, (value) => heat.signed ? (value - 128) / 127 : value / 255);
     return { values, height, width };
   }
@@ -158,9 +161,9 @@
     });
     return pixels;
   }
-  function drawHeat(canvas, heat, position, opacity) {
+  function drawHeat(canvas, heat, place, opacity) {
     const { width, height } = canvas;
-    const values = resample(mapAt(heat, position), height, width);
+    const values = resample(mapAt(heat, place), height, width);
     const layer = new OffscreenCanvas(width, height);
     const pen = layer.getContext("2d");
     pen.putImageData(new ImageData(colourise(heat, values, opacity), width, height), 0, 0);
@@ -169,13 +172,32 @@
 
   // web/src/workbench/looks.ts
   var positions = /* @__PURE__ */ new WeakMap();
-  function positionOf(heat, index) {
-    let known = positions.get(heat);
+  function positionOf(indices, index) {
+    let known = positions.get(indices);
     if (!known) {
-      known = new Map(heat.indices.map((each, at) => [each, at]));
-      positions.set(heat, known);
+      known = new Map(indices.map((each, at) => [each, at]));
+      positions.set(indices, known);
     }
     return known.get(index);
+  }
+  function targetsOf({ heat, key }, index) {
+    if (!heat) return [];
+    const { others, indices, targets } = heat.heat;
+    const base = key.replace(/#\d+$/, "");
+    const first = positionOf(indices, index);
+    const at = others ? positionOf(others.indices, index) : void 0;
+    return [
+      ...first === void 0 ? [] : [{ key: base, target: targets[first] ?? "" }],
+      ...others && at !== void 0 ? others.targets.map((names, rank) => ({ key: `${base}#${rank + 1}`, target: names[at] ?? "" })) : []
+    ];
+  }
+  function withTarget(look, key, index) {
+    const rank = Number(key.match(/#(\d+)$/)?.[1] ?? 0);
+    const others = look.heat?.heat.others;
+    const position = others && rank ? positionOf(others.indices, index) : void 0;
+    if (!look.heat || position === void 0) return look;
+    const target = others?.targets[rank - 1]?.[position] ?? "";
+    return { ...look, key, target, heat: { heat: look.heat.heat, place: { rank, position } } };
   }
   function looksOf(methods, stepOf, index) {
     return methods.flatMap((method) => {
@@ -188,14 +210,14 @@
         target: row?.target ?? "",
         tile
       }));
-      const position = step.heat ? positionOf(step.heat, index) : void 0;
+      const position = step.heat ? positionOf(step.heat.indices, index) : void 0;
       if (step.heat && position !== void 0)
         looks.unshift({
           key: method.place,
           method,
           caption: method.title,
           target: step.heat.targets[position] ?? "",
-          heat: { heat: step.heat, position }
+          heat: { heat: step.heat, place: { rank: 0, position } }
         });
       return looks;
     });
@@ -289,7 +311,9 @@
       if (!input) return;
       const looks = looksOf(this.bench.methods, (method) => this.bench.step(method), input.index);
       const { look: key } = this.bench.state;
-      const look = key === "" ? void 0 : looks.find((each) => each.key === key) ?? looks[0];
+      const base = key?.replace(/#\d+$/, "");
+      const found = base === "" ? void 0 : looks.find((each) => each.key === base) ?? looks[0];
+      const look = found && withTarget(found, key ?? "", input.index);
       this.showFacts(input, look);
       this.showLarge(input, look);
       this.showLooks(input, looks, look);
@@ -302,13 +326,28 @@
       const isKnown = input.label !== null && input.predicted !== null;
       verdict.className = `verdict ${isKnown ? input.wrong ? "wrong" : "right" : ""}`;
       verdict.textContent = verdictOf(input);
-      find("target").textContent = look?.target ? `Explains ${look.target}` : "";
+      this.showTargets(input, look);
       find("predictions").replaceChildren(...predictionsOf(input, row).map(predictionLine));
       find("notes").replaceChildren(
         ...this.bench.methods.flatMap(
           (method) => (this.bench.step(method).rows[input.index]?.notes ?? []).map((note) => make("div", note))
         )
       );
+    }
+    /** Which class is explained, and the others whose maps are kept. */
+    showTargets(input, look) {
+      const targets = look ? targetsOf(look, input.index) : [];
+      const lead = look?.target ? [make("span", "Explains ")] : [];
+      if (targets.length < 2) {
+        find("target").replaceChildren(...lead, look?.target ?? "");
+        return;
+      }
+      const buttons = targets.map(({ key, target }) => {
+        const button = makeButton(target, () => this.bench.change({ look: key }), "small");
+        button.setAttribute("aria-pressed", String(key === look?.key));
+        return button;
+      });
+      find("target").replaceChildren(...lead, ...buttons);
     }
     showLarge(input, look) {
       const opacity = this.opacity(look);
@@ -343,7 +382,7 @@
         pen.fillStyle = "#808080";
         pen.fillRect(0, 0, canvas.width, canvas.height);
       }
-      if (look?.heat) drawHeat(canvas, look.heat.heat, look.heat.position, opacity);
+      if (look?.heat) drawHeat(canvas, look.heat.heat, look.heat.place, opacity);
       canvas.dataset.drawn = `${input.index} ${look?.key ?? ""}`;
     }
     showLooks(input, looks, chosen) {
@@ -353,7 +392,8 @@
       find("looks").replaceChildren(
         ...choices.map((look) => {
           const button = makeButton("", () => this.bench.change({ look: look?.key ?? "" }), "look");
-          button.setAttribute("aria-pressed", String(look?.key === chosen?.key));
+          const base = chosen?.key.replace(/#\d+$/, "");
+          button.setAttribute("aria-pressed", String(look?.key === base));
           if (look) button.dataset.place = look.method.place;
           const canvas = make("canvas");
           canvas.setAttribute("aria-hidden", "true");
@@ -386,7 +426,7 @@
   };
   function captionOf(look) {
     if (!look) return "image";
-    const isEmpty = look.heat && mapAt(look.heat.heat, look.heat.position).values.every((value) => !value);
+    const isEmpty = look.heat && mapAt(look.heat.heat, look.heat.place).values.every((value) => !value);
     return isEmpty ? `${look.caption}: no heat, as no value is positive at this layer` : look.caption;
   }
   function attempt(place, make2) {

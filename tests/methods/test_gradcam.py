@@ -269,3 +269,40 @@ def test_layer_that_does_not_affect_the_score_is_rejected(batch_of):
     model = keras.Model(inputs, out)
     with pytest.raises(OptionError, match="does not depend on layer 'aside'"):
         gradcam(model, batch_of(model, np.zeros((1, 6, 6, 1), np.float32)), layer="aside")
+
+
+@pytest.mark.parametrize("target", [None, [0, 1, 2, 1, 0]])
+def test_maps_of_the_next_most_probable_classes(tiny_cnn, pixels, batch_of, target):
+    """They are those that a call with these classes as target gives, without the explained class."""
+    batch = batch_of(tiny_cnn, pixels)
+    result = gradcam(tiny_cnn, batch, target=target)
+    ranked = np.argsort(-tiny_cnn.predict(pixels, verbose=0), axis=1, kind="stable")
+    explained = ranked[:, 0] if target is None else np.array(target)
+    # The three most probable ones, the explained class taken out.
+    expected = [
+        [each for each in row[:3] if each != at][:2] for row, at in zip(ranked, explained, strict=True)
+    ]
+    assert result.others.targets.tolist() == expected
+    for rank in range(2):
+        of_class = gradcam(tiny_cnn, batch, target=[row[rank] for row in expected])
+        np.testing.assert_allclose(result.others.heatmaps[:, rank], of_class.heatmaps, atol=1e-6)
+
+
+def test_earlier_layers_have_no_maps_of_other_classes(tiny_cnn, pixels, batch_of):
+    """There, each would cost a backward pass."""
+    assert gradcam(tiny_cnn, batch_of(tiny_cnn, pixels), layer="first").others is None
+
+
+def test_two_classes_have_one_other(batch_of):
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(3, 3, activation="relu", name="conv"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    inputs = np.random.default_rng(1).random((4, 6, 6, 2), dtype=np.float32)
+    result = gradcam(model, batch_of(model, inputs))
+    assert result.others.targets[:, 0].tolist() == (1 - result.explained.targets).tolist()
+    np.testing.assert_allclose(result.others.heatmaps[:, 0], -result.heatmaps, atol=1e-6)

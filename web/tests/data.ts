@@ -14,6 +14,7 @@ export const heat: Heat = {
   colours: base64(Array.from({ length: 256 }, (_, at) => [at, 0, 255 - at]).flat()),
   signed: false,
   opacity: 0.5,
+  others: { indices: [3], maps: base64([255, 0, 0, 102]), targets: [["dog"], ["eel"]] },
 };
 
 export function step(changes: Partial<Step>): Step {

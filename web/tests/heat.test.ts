@@ -4,14 +4,19 @@ import { base64, heat } from "./data";
 
 describe("maps", () => {
   it("are relative to their strongest heat", () => {
-    expect([...mapAt(heat, 0).values]).toEqual([0, 1]);
-    expect(mapAt(heat, 1).values[0]).toBeCloseTo(0.2);
+    expect([...mapAt(heat, { rank: 0, position: 0 }).values]).toEqual([0, 1]);
+    expect(mapAt(heat, { rank: 0, position: 1 }).values[0]).toBeCloseTo(0.2);
   });
   it("have their middle at 128 if signed", () => {
     const signed = { ...heat, signed: true, maps: base64([1, 255, 128, 128]) };
-    expect([...mapAt(signed, 0).values]).toEqual([-1, 1]);
-    expect([...mapAt(signed, 1).values]).toEqual([0, 0]);
+    expect([...mapAt(signed, { rank: 0, position: 0 }).values]).toEqual([-1, 1]);
+    expect([...mapAt(signed, { rank: 0, position: 1 }).values]).toEqual([0, 0]);
   });
+});
+
+it("maps of other classes come rank by rank", () => {
+  expect([...mapAt(heat, { rank: 1, position: 0 }).values]).toEqual([1, 0]);
+  expect(mapAt(heat, { rank: 2, position: 0 }).values[1]).toBeCloseTo(0.4);
 });
 
 describe("resampling", () => {

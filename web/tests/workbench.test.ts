@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { findingsOf } from "../src/workbench/findings";
-import { looksOf, withoutLook } from "../src/workbench/looks";
+import { looksOf, targetsOf, withoutLook, withTarget } from "../src/workbench/looks";
 import { Workbench } from "../src/workbench/workbench";
 import { page } from "./data";
 
@@ -67,7 +67,19 @@ describe("looks", () => {
       ["gradcam", "dog"],
       ["saliency/gradients", ""],
     ]);
-    expect(looksOf(methods, last, 0).map((look) => look.heat?.position)).toEqual([0]);
+    expect(looksOf(methods, last, 0).map((look) => look.heat?.place.position)).toEqual([0]);
+  });
+  it("of heat have the maps of other classes", () => {
+    const [look] = looksOf(methods, last, 3);
+    if (!look) throw new Error();
+    expect(targetsOf(look, 3).map(({ key, target }) => [key, target])).toEqual([
+      ["gradcam", "dog"],
+      ["gradcam#1", "dog"],
+      ["gradcam#2", "eel"],
+    ]);
+    expect(withTarget(look, "gradcam#2", 3)).toMatchObject({ target: "eel", heat: { place: { rank: 2 } } });
+    // Where there is no such map, that of the explained class is shown.
+    expect(withTarget(look, "gradcam#2", 0)).toBe(look);
   });
   it("name the methods that show nothing of an input", () => {
     const missing = (index: number) =>

@@ -15,6 +15,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class OtherClasses:
+    """Heatmaps of the most probable classes other than the explained one, of the m inputs that are shown.
+
+    Attributes:
+        targets: (m, k) int64, the classes, the most probable first; k is at most 2.
+        heatmaps: (m, k, height, width) float32, like `HeatmapResult.heatmaps`.
+    """
+
+    targets: np.ndarray
+    heatmaps: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class HeatmapResult:
     """One heatmap per input.
 
@@ -28,6 +41,8 @@ class HeatmapResult:
         relu: whether only positive values count, as the method's paper defines it: negative values are drawn
             as no heat, and `focus` and warnings ignore them. If false, both signs are drawn.
         runs: the runs of the layer, with one map each; maps have a runs axis only if there are several.
+        others: heatmaps of the next most probable classes; None if they were not computed, as at earlier
+            layers or for several runs.
     """
 
     explained: Explained
@@ -36,6 +51,7 @@ class HeatmapResult:
     title: str = "Grad-CAM"
     relu: bool = True
     runs: tuple[Run, ...] = (Run(),)
+    others: OtherClasses | None = None
 
     @property
     def examples(self) -> Examples:
@@ -61,7 +77,12 @@ class HeatmapResult:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Heatmaps, targets and predictions, by name."""
-        return {"heatmaps": self.heatmaps} | self.explained.arrays()
+        others = (
+            {}
+            if self.others is None
+            else {"other_targets": self.others.targets, "other_heatmaps": self.others.heatmaps}
+        )
+        return {"heatmaps": self.heatmaps} | others | self.explained.arrays()
 
     def metrics(self) -> dict[str, float]:
         """Mean probability, accuracy, and how much of an image its heat covers."""

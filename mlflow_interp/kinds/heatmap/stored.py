@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.runs import Run
-from mlflow_interp.kinds.heatmap.result import HeatmapResult
+from mlflow_interp.kinds.heatmap.result import HeatmapResult, OtherClasses
 from mlflow_interp.kinds.stored import Stored, example_facts
 
 
@@ -41,7 +41,15 @@ def restored(
         title=str(stored.facts["title"]),
         relu=bool(stored.facts["relu"]),
         runs=_runs(stored.facts.get("runs")),
+        others=_others(stored.arrays),
     )
+
+
+def _others(arrays: Mapping[str, np.ndarray]) -> OtherClasses | None:
+    """None in files of earlier versions."""
+    if "other_heatmaps" not in arrays:
+        return None
+    return OtherClasses(arrays["other_targets"], arrays["other_heatmaps"])
 
 
 def _runs(rows: Sequence[tuple[int, Sequence[int], int | None]] | None) -> tuple[Run, ...]:

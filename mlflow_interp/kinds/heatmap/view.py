@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mlflow_interp.core.findings import find
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.heat import make_heat
+from mlflow_interp.drawing.heat import make_heat, make_others
 from mlflow_interp.drawing.overview import make_overview
 from mlflow_interp.drawing.view import View, rows, target_name
 from mlflow_interp.kinds.heatmap.figure import title_of
@@ -48,6 +50,11 @@ def _heat(result: HeatmapResult, colormap: str, opacity: float) -> dict[str, Any
         return None
     colours = style.find_colormap(colormap) if result.relu else style.diverging_colormap(colormap)
     targets = [target_name(examples, int(target)) for target in result.explained.targets]
-    return make_heat(
+    heat = make_heat(
         examples, result.drawn, colours, signed=not result.relu, targets=targets, opacity=opacity
     )
+    if heat is not None and result.others is not None:
+        maps = np.maximum(result.others.heatmaps, 0) if result.relu else result.others.heatmaps
+        names = [[target_name(examples, each) for each in row] for row in result.others.targets.tolist()]
+        heat["others"] = make_others(heat, examples, maps, names)
+    return heat

@@ -84,4 +84,6 @@ export interface Heat {
   colours: string;
   signed: boolean;
   opacity: number;
+  /** Maps of the next most probable classes, rank by rank, of the inputs that are shown. */
+  others: { indices: number[]; maps: string; targets: string[][] } | null;
 }

@@ -10,11 +10,19 @@ export interface HeatMap {
   width: number;
 }
 
-/** The map of the input at a position in `heat.indices`. */
-export function mapAt(heat: Heat, position: number): HeatMap {
+/** Which map: that of the explained class (rank 0) or of the next most probable ones, and the input's place. */
+export interface Place {
+  rank: number;
+  position: number;
+}
+
+export function mapAt(heat: Heat, { rank, position }: Place): HeatMap {
   const [height, width] = heat.size;
-  const all = bytes(heat.maps);
-  const raw = all.subarray(position * height * width, (position + 1) * height * width);
+  const size = height * width;
+  const { others } = heat;
+  const text = rank && others ? others.maps : heat.maps;
+  const at = rank && others ? (rank - 1) * others.indices.length + position : position;
+  const raw = bytes(text).subarray(at * size, (at + 1) * size);
   const values = Float32Array.from(raw, (value) => (heat.signed ? (value - 128) / 127 : value / 255));
   return { values, height, width };
 }
@@ -61,9 +69,9 @@ export function colourise(heat: Heat, values: Float32Array, opacity: number): Ui
 }
 
 /** Draw the heat of an input over what a canvas shows. */
-export function drawHeat(canvas: HTMLCanvasElement, heat: Heat, position: number, opacity: number): void {
+export function drawHeat(canvas: HTMLCanvasElement, heat: Heat, place: Place, opacity: number): void {
   const { width, height } = canvas;
-  const values = resample(mapAt(heat, position), height, width);
+  const values = resample(mapAt(heat, place), height, width);
   const layer = new OffscreenCanvas(width, height);
   const pen = layer.getContext("2d") as OffscreenCanvasRenderingContext2D;
   pen.putImageData(new ImageData(colourise(heat, values, opacity), width, height), 0, 0);

@@ -1,6 +1,7 @@
 /** What the methods show of one input: heat over its image, or tiles that they drew themselves. */
 
 import type { Heat, Method, Step } from "./data";
+import type { Place } from "./heat";
 
 export interface Look {
   /** The same for the same look of another input or epoch. */
@@ -8,21 +9,46 @@ export interface Look {
   method: Method;
   caption: string;
   target: string;
-  /** A heatmap, and the position of the input in it. */
-  heat?: { heat: Heat; position: number };
+  /** Heatmaps, and which of them. */
+  heat?: { heat: Heat; place: Place };
   /** The index of a tile among the images of the page. */
   tile?: number;
 }
 
-const positions = new WeakMap<Heat, Map<number, number>>();
+const positions = new WeakMap<number[], Map<number, number>>();
 
-function positionOf(heat: Heat, index: number): number | undefined {
-  let known = positions.get(heat);
+function positionOf(indices: number[], index: number): number | undefined {
+  let known = positions.get(indices);
   if (!known) {
-    known = new Map(heat.indices.map((each, at) => [each, at]));
-    positions.set(heat, known);
+    known = new Map(indices.map((each, at) => [each, at]));
+    positions.set(indices, known);
   }
   return known.get(index);
+}
+
+/** The classes of which a method has a map of an input, the explained one first. */
+export function targetsOf({ heat, key }: Look, index: number): { key: string; target: string }[] {
+  if (!heat) return [];
+  const { others, indices, targets } = heat.heat;
+  const base = key.replace(/#\d+$/, "");
+  const first = positionOf(indices, index);
+  const at = others ? positionOf(others.indices, index) : undefined;
+  return [
+    ...(first === undefined ? [] : [{ key: base, target: targets[first] ?? "" }]),
+    ...(others && at !== undefined
+      ? others.targets.map((names, rank) => ({ key: `${base}#${rank + 1}`, target: names[at] ?? "" }))
+      : []),
+  ];
+}
+
+/** The same look with the map of another class, for a key that ends in its rank. */
+export function withTarget(look: Look, key: string, index: number): Look {
+  const rank = Number(key.match(/#(\d+)$/)?.[1] ?? 0);
+  const others = look.heat?.heat.others;
+  const position = others && rank ? positionOf(others.indices, index) : undefined;
+  if (!look.heat || position === undefined) return look;
+  const target = others?.targets[rank - 1]?.[position] ?? "";
+  return { ...look, key, target, heat: { heat: look.heat.heat, place: { rank, position } } };
 }
 
 /** The looks of an input, method by method. */
@@ -37,14 +63,14 @@ export function looksOf(methods: Method[], stepOf: (method: Method) => Step, ind
       target: row?.target ?? "",
       tile,
     }));
-    const position = step.heat ? positionOf(step.heat, index) : undefined;
+    const position = step.heat ? positionOf(step.heat.indices, index) : undefined;
     if (step.heat && position !== undefined)
       looks.unshift({
         key: method.place,
         method,
         caption: method.title,
         target: step.heat.targets[position] ?? "",
-        heat: { heat: step.heat, position },
+        heat: { heat: step.heat, place: { rank: 0, position } },
       });
     return looks;
   });

@@ -6,7 +6,7 @@ import { shared } from "../common/globals";
 import type { Page } from "../common/panels";
 import type { Row } from "./data";
 import { drawHeat, mapAt } from "./heat";
-import { type Look, looksOf, withoutLook } from "./looks";
+import { type Look, looksOf, targetsOf, withoutLook, withTarget } from "./looks";
 import { FEW, load, type Thumbnails } from "./pictures";
 import type { TableInput } from "./table";
 import type { Workbench } from "./workbench";
@@ -31,7 +31,9 @@ export class Stage {
     if (!input) return;
     const looks = looksOf(this.bench.methods, (method) => this.bench.step(method), input.index);
     const { look: key } = this.bench.state;
-    const look = key === "" ? undefined : (looks.find((each) => each.key === key) ?? looks[0]);
+    const base = key?.replace(/#\d+$/, "");
+    const found = base === "" ? undefined : (looks.find((each) => each.key === base) ?? looks[0]);
+    const look = found && withTarget(found, key ?? "", input.index);
     this.showFacts(input, look);
     this.showLarge(input, look);
     this.showLooks(input, looks, look);
@@ -45,13 +47,29 @@ export class Stage {
     const isKnown = input.label !== null && input.predicted !== null;
     verdict.className = `verdict ${isKnown ? (input.wrong ? "wrong" : "right") : ""}`;
     verdict.textContent = verdictOf(input);
-    find("target").textContent = look?.target ? `Explains ${look.target}` : "";
+    this.showTargets(input, look);
     find("predictions").replaceChildren(...predictionsOf(input, row).map(predictionLine));
     find("notes").replaceChildren(
       ...this.bench.methods.flatMap((method) =>
         (this.bench.step(method).rows[input.index]?.notes ?? []).map((note) => make("div", note)),
       ),
     );
+  }
+
+  /** Which class is explained, and the others whose maps are kept. */
+  private showTargets(input: TableInput, look: Look | undefined): void {
+    const targets = look ? targetsOf(look, input.index) : [];
+    const lead = look?.target ? [make("span", "Explains ")] : [];
+    if (targets.length < 2) {
+      find("target").replaceChildren(...lead, look?.target ?? "");
+      return;
+    }
+    const buttons = targets.map(({ key, target }) => {
+      const button = makeButton(target, () => this.bench.change({ look: key }), "small");
+      button.setAttribute("aria-pressed", String(key === look?.key));
+      return button;
+    });
+    find("target").replaceChildren(...lead, ...buttons);
   }
 
   private showLarge(input: TableInput, look: Look | undefined): void {
@@ -96,7 +114,7 @@ export class Stage {
       pen.fillStyle = "#808080";
       pen.fillRect(0, 0, canvas.width, canvas.height);
     }
-    if (look?.heat) drawHeat(canvas, look.heat.heat, look.heat.position, opacity);
+    if (look?.heat) drawHeat(canvas, look.heat.heat, look.heat.place, opacity);
     canvas.dataset.drawn = `${input.index} ${look?.key ?? ""}`;
   }
 
@@ -107,7 +125,8 @@ export class Stage {
     find("looks").replaceChildren(
       ...choices.map((look) => {
         const button = makeButton("", () => this.bench.change({ look: look?.key ?? "" }), "look");
-        button.setAttribute("aria-pressed", String(look?.key === chosen?.key));
+        const base = chosen?.key.replace(/#\d+$/, "");
+        button.setAttribute("aria-pressed", String(look?.key === base));
         if (look) button.dataset.place = look.method.place;
         const canvas = make("canvas");
         canvas.setAttribute("aria-hidden", "true");
@@ -144,7 +163,7 @@ export class Stage {
 
 function captionOf(look: Look | undefined): string {
   if (!look) return "image";
-  const isEmpty = look.heat && mapAt(look.heat.heat, look.heat.position).values.every((value) => !value);
+  const isEmpty = look.heat && mapAt(look.heat.heat, look.heat.place).values.every((value) => !value);
   return isEmpty ? `${look.caption}: no heat, as no value is positive at this layer` : look.caption;
 }
 
