@@ -22,7 +22,7 @@ class Chunk:
 
     Attributes:
         indices: (n,) int64, their positions in the inputs as given.
-        names: n display names: file names, or the positions.
+        names: n display names: file names, or the positions as in "#62".
         inputs: the model's inputs, n rows: an array, or a tuple or dict of arrays.
         labels: (n,) int64 class indices, `UNKNOWN` (-1) where not given.
         images: (n, height, width, 3) uint8 to show, or None if inputs aren't images.
@@ -55,6 +55,11 @@ class Chunk:
     def copy(self) -> Chunk:
         """A copy that shares no memory."""
         return join([self])
+
+
+def position_names(positions: np.ndarray) -> tuple[str, ...]:
+    """Display names of inputs without names: "#62" for position 62, as "62" may be the name of a class."""
+    return tuple(f"#{position}" for position in positions.tolist())
 
 
 def join(chunks: Sequence[Chunk]) -> Chunk:

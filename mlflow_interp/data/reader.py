@@ -14,7 +14,7 @@ from mlflow_interp.backend.heads import VALUES_BY_LOSS
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.annotations import Annotations, annotate
 from mlflow_interp.core.batch import Batch, closed_at_end
-from mlflow_interp.core.chunk import Arrays, Chunk, flatten
+from mlflow_interp.core.chunk import Arrays, Chunk, flatten, position_names
 from mlflow_interp.data.array_files import StreamedRows, open_rows
 from mlflow_interp.data.datasets import Blocks
 from mlflow_interp.data.elements import check_takes_text
@@ -224,17 +224,13 @@ def _array_facts(preparation: Preparation, inputs: Arrays | StreamedRows) -> dic
 
 
 def _read_rows(take: Callable[[np.ndarray], Arrays], positions: np.ndarray, preparation: Preparation) -> Rows:
-    return preparation.rows(positions, _as_names(positions), take(positions))
+    return preparation.rows(positions, position_names(positions), take(positions))
 
 
 def _read_block(
     indices: np.ndarray, values: Arrays, labels: Any, weights: Any, preparation: Preparation
 ) -> tuple[Rows, Any, Any]:
-    return preparation.rows(indices, _as_names(indices), values), labels, weights
-
-
-def _as_names(positions: np.ndarray) -> list[str]:
-    return list(map(str, positions.tolist()))
+    return preparation.rows(indices, position_names(indices), values), labels, weights
 
 
 def _chunk(preparation: Preparation, rows: Rows, annotations: Annotations) -> Chunk:

@@ -11,7 +11,7 @@ import numpy as np
 from mlflow_interp.backend.heads import VALUES_BY_LOSS
 from mlflow_interp.backend.validation_tap import ValidationBatch
 from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays
+from mlflow_interp.core.chunk import Arrays, Chunk, flatten, map_arrays, position_names
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.training.fit_data import AsArrays, FitData
@@ -153,6 +153,6 @@ def _numbered(batch: Batch, rows: np.ndarray) -> Batch:
     def read() -> Iterator[Chunk]:
         for chunk in batch.read():
             positions: Any = rows[chunk.indices]
-            yield replace(chunk, indices=positions, names=tuple(map(str, positions.tolist())))
+            yield replace(chunk, indices=positions, names=position_names(positions))
 
     return replace(batch, read=read)

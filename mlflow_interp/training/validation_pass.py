@@ -10,7 +10,7 @@ import numpy as np
 
 from mlflow_interp.backend.validation_tap import ValidationBatch
 from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import Chunk, map_arrays
+from mlflow_interp.core.chunk import Chunk, map_arrays, position_names
 from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.data.prepare import load_inputs
@@ -64,7 +64,7 @@ class ValidationPass:
         chunk = next(batch.read())
         weights = None if captured.weights is None else np.array(captured.weights)
         indices = chunk.indices + self._inputs.count
-        chunk = replace(chunk, weights=weights, indices=indices, names=tuple(map(str, indices.tolist())))
+        chunk = replace(chunk, weights=weights, indices=indices, names=position_names(indices))
         # Copies: TensorFlow reuses the memory for the next batch.
         positions = {name: np.array(array) for name, array in captured.positions.items()}
         passed = Passed(np.array(captured.probabilities), head, positions)

@@ -49,7 +49,7 @@ def test_rows_without_a_class_are_unlabelled_with_a_warning(tiny_cnn, pixels, ba
     result = gradcam(tiny_cnn, batch)
     assert result.examples.labels.tolist() == [0, UNKNOWN, UNKNOWN, 2, 1]
     (warning,) = batch.warnings
-    assert "[0, 1, 1] of input '1' is not a distribution over the model's 3 classes" in warning
+    assert "[0, 1, 1] of input '#1' is not a distribution over the model's 3 classes" in warning
     known = np.array([0, 3, 4])
     right = result.examples.classes[known, 0] == [0, 2, 1]
     assert result.metrics()["accuracy"] == right.mean()

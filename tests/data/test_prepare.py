@@ -442,7 +442,7 @@ def test_non_finite_values_are_reported(value: float, loaded: LoadedModel) -> No
     given = np.zeros((5, 8, 8, 3), np.float32)
     given[3, 4, 4, 1] = value
     message = error_message(given, loaded, batch_size=3)
-    assert "input '3' contains NaN or infinite values (1 of 2 in its batch do)" in message
+    assert "input '#3' contains NaN or infinite values (1 of 2 in its batch do)" in message
 
 
 def two_inputs() -> LoadedModel:
@@ -485,7 +485,7 @@ def test_batched_and_unbatched_datasets(batched: int | None, with_labels: bool, 
     assert [len(chunk) for chunk in batch.chunks()] == [4, 4, 2]
     assert firsts(batch) == list(range(10))
     assert labels(batch) == ([0, 1] * 5 if with_labels else [UNKNOWN] * 10)
-    assert names(batch) == [str(index) for index in range(10)]
+    assert names(batch) == [f"#{index}" for index in range(10)]
     assert batch.total == (10 if batched is None else None)  # unbatch() loses the length
 
 

@@ -267,7 +267,7 @@ FAULTS = {
         "return pixels[:, :4]",
         "inputs, as preprocess 'users:prepare' returns them, have shape (4, 8, 3) each, and model",
     ),
-    "returns NaN": ("return pixels * float('nan')", "input '0' contains NaN or infinite values"),
+    "returns NaN": ("return pixels * float('nan')", "input '#0' contains NaN or infinite values"),
 }
 
 
@@ -295,7 +295,7 @@ def test_failing_user_function_is_named_in_one_line(
     with pytest.raises(InputsError) as caught:
         list(load_inputs(inputs, load_model(small_model()), preprocess="users:prepare").chunks())
     message = str(caught.value)
-    assert expected.replace("'0'", "'0.png'" if given == "images" else "'0'") in message
+    assert expected.replace("'#0'", "'0.png'" if given == "images" else "'#0'") in message
     assert "\n" not in message
     if "failed" in expected:
         assert type(caught.value.__cause__).__name__ in message

@@ -188,7 +188,7 @@ def test_values_are_checked_like_those_of_arrays(loaded: LoadedModel) -> None:
     def with_nan(rows: slice) -> Any:
         return np.where(ROWS[rows] == 9, np.nan, ROWS[rows])
 
-    assert "input '9' contains NaN or infinite values" in error_message(Batches(with_nan), loaded)
+    assert "input '#9' contains NaN or infinite values" in error_message(Batches(with_nan), loaded)
     assert "inputs have shape (9, 9, 3) each" in error_message(
         Batches(lambda rows: np.zeros((2, 9, 9, 3), np.float32)), loaded
     )

@@ -334,7 +334,7 @@ def test_nan_names_the_layer_and_the_input(batch_of):
     )
     inputs = np.zeros((6, 2), np.float32)
     inputs[3] = 1000
-    with pytest.raises(InputsError, match=r"layer 'hidden' gives NaN or infinite values for input '3'"):
+    with pytest.raises(InputsError, match=r"layer 'hidden' gives NaN or infinite values for input '#3'"):
         collect(model, batch_of(model, inputs, batch_size=2), "hidden")
 
 

@@ -174,7 +174,7 @@ def test_error_of_the_inputs_is_raised_once(tiny_cnn, batch_of):
     inputs = np.ones((6, 8, 8, 3), np.float32)
     inputs[4] = np.nan
     batch = batch_of(tiny_cnn, inputs, labels=[0] * 6, batch_size=2)
-    with pytest.raises(InputsError, match=r"^input '4' contains NaN"):
+    with pytest.raises(InputsError, match=r"^input '#4' contains NaN"):
         run(tiny_cnn, batch, methods(tiny_cnn, batch, STREAMING))
 
 
@@ -182,7 +182,7 @@ def test_error_of_the_model_is_raised_once(batch_of):
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(2)])
     model.layers[-1].bias.assign([np.nan, 0])
     batch = batch_of(model, np.ones((6, 8, 8, 3), np.float32), labels=[0] * 6)
-    with pytest.raises(InputsError, match="the model gives NaN or infinite values for input '0'"):
+    with pytest.raises(InputsError, match="the model gives NaN or infinite values for input '#0'"):
         run(model, batch, methods(model, batch, ("gradcam", "confusion_matrix", "saliency")))
 
 

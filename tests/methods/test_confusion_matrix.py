@@ -197,7 +197,7 @@ def test_given_predictions_need_no_model(batch_of, kind):
     )
     result = confusion_matrix(model, batch, predictions=PREDICTIONS[kind])
     assert result.counts.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
-    assert result.examples.names == ("2",)
+    assert result.examples.names == ("#2",)
     json.dumps(result.resolved)
 
 
@@ -236,7 +236,7 @@ def test_equal_names_are_distinguished_and_formulas_are_text():
 
 
 REFUSED = [
-    ({"labels": [0, 1, 5]}, {}, InputsError, "input '2' has label 5, but the classes are 0–2"),
+    ({"labels": [0, 1, 5]}, {}, InputsError, "input '#2' has label 5, but the classes are 0–2"),
     ({"labels": [0, 1, -2]}, {}, InputsError, "has label -2"),
     ({"labels": np.eye(4)[[0, 1, 2]]}, {}, InputsError, "labels are rows of 4, but there are 3 classes"),
     (
@@ -253,7 +253,7 @@ REFUSED = [
     ({"labels": [0, 1, 2]}, {"threshold": 1.0}, OptionError, "threshold is 1.0"),
     ({"labels": [0, 1, 2]}, {"top_k": -1}, OptionError, "top_k is -1"),
     ({"labels": [0, 1, 2]}, {"sample_weight": [1, 2]}, InputsError, "there are 2 weights for 3 inputs"),
-    ({"labels": [0, 1, 2]}, {"sample_weight": [1, 2, np.nan]}, InputsError, "input '2' has weight nan"),
+    ({"labels": [0, 1, 2]}, {"sample_weight": [1, 2, np.nan]}, InputsError, "input '#2' has weight nan"),
     ({"labels": [0, 1, 2]}, {"sample_weight": [0, 0, 0]}, InputsError, "all weights are 0"),
     ({"labels": [0, 1, 2]}, {"sample_weight": "no.npy"}, InputsError, "sample_weight can't be read"),
     ({"labels": [0, 1, 2]}, {"predictions": [0, 1]}, InputsError, "there are 2 predictions for 3 inputs"),
@@ -304,7 +304,7 @@ def test_models_without_classes_are_rejected(batch_of):
         confusion_matrix(one, batch_of(one, np.zeros((2, 1), np.float32), labels=[0, 1]))
     broken = passing(2, "softmax")
     broken.layers[0].set_weights([np.full((2, 2), np.nan)])
-    with pytest.raises(InputsError, match="NaN or infinite values for input '0'"):
+    with pytest.raises(InputsError, match="NaN or infinite values for input '#0'"):
         confusion_matrix(broken, batch_of(broken, rows_for([0, 1], 2), labels=[0, 1]))
 
 

@@ -254,8 +254,8 @@ def test_ignore_label_for_inputs(batch_of):
 REFUSED = [
     ({"labels": MASKS[:, :4]}, {}, InapplicableError, "labels have 4×5 values .* classes at 6×5 positions"),
     ({"labels": np.eye(4)[MASKS]}, {}, InputsError, "labels are rows of 4, but there are 3 classes"),
-    ({"labels": np.eye(3)[MASKS] + 0.2}, {}, InputsError, "input '0' are not distributions over 3 classes"),
-    ({"labels": MASKS + 0.5}, {}, InputsError, "labels of input '0' contain"),
+    ({"labels": np.eye(3)[MASKS] + 0.2}, {}, InputsError, "input '#0' are not distributions over 3 classes"),
+    ({"labels": MASKS + 0.5}, {}, InputsError, "labels of input '#0' contain"),
     ({"labels": np.full(MASKS.shape, -1)}, {}, InputsError, "all pixels are left out .270 without label"),
     ({"labels": MASKS}, {"sample_weight": np.zeros(9)}, InputsError, "all pixels are left out"),
     ({"labels": MASKS}, {"sample_weight": np.ones((9, 5))}, InputsError, "or for each of its 6×5 positions"),

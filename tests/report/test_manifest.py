@@ -38,6 +38,6 @@ def test_names_are_those_of_all_inputs(digits, batch_of):
     assert len(result.examples) < len(pixels)
     provenance = Provenance.of(LoadedModel(model, Origin("m")), batch)
     inputs = describe("confusion_matrix", result, {}, provenance, parameters={}, seconds=1)["inputs"]
-    assert inputs["names"] == [str(index) for index in np.arange(len(pixels))]
+    assert inputs["names"] == [f"#{index}" for index in range(len(pixels))]
     assert (inputs["digest"], inputs["count"]) == (batch.record().digest, len(pixels))
     assert "sha256" not in inputs

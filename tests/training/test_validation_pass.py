@@ -50,14 +50,17 @@ def test_inputs_without_a_label_are_left_out(counted):
     assert not failures
     assert result.counts.tolist() == [[1, 2], [1, 2]]
     assert result.unlabelled == 1
-    assert (provenance.inputs["count"], provenance.inputs["names"]) == (7, list("0123456"))
+    assert (provenance.inputs["count"], provenance.inputs["names"]) == (
+        7,
+        [f"#{index}" for index in range(7)],
+    )
 
 
 def test_errors_have_their_position_in_the_whole_pass(counted):
     parts, _, _ = counted()
     examples = parts["confusion_matrix"].result().examples
     assert sorted(examples.indices.tolist()) == [2, 5, 6]
-    assert sorted(examples.names) == ["2", "5", "6"]
+    assert sorted(examples.names) == ["#2", "#5", "#6"]
 
 
 def test_sample_weight_is_matched_by_order(counted):

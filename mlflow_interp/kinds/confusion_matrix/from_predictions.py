@@ -10,7 +10,7 @@ import numpy as np
 
 from mlflow_interp.core.accepted import checked
 from mlflow_interp.core.annotations import class_indices
-from mlflow_interp.core.chunk import UNKNOWN, Chunk, some
+from mlflow_interp.core.chunk import UNKNOWN, Chunk, position_names, some
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.data.labels import Column, read_column
 from mlflow_interp.exceptions import InapplicableError, InputsError
@@ -99,7 +99,7 @@ def _chunk_of_positions(labels: Any, weights: Any, images: np.ndarray | None) ->
     rows = np.arange(len(values))
     return Chunk(
         indices=rows,
-        names=tuple(map(str, rows)),
+        names=position_names(rows),
         inputs=images,
         labels=np.full(len(values), UNKNOWN),
         images=images,
@@ -174,7 +174,7 @@ def _chunk(labels: Any, names: tuple[str, ...] | None, weights: Any, images: np.
             raise InputsError(f"there are {count} {what} for {total} labels; give one for each")
     positions = np.arange(total)
     weights = None if weights is None else np.asarray(weights)
-    return Chunk(positions, tuple(map(str, positions)), positions, indices, images, rows, weights)
+    return Chunk(positions, position_names(positions), positions, indices, images, rows, weights)
 
 
 def _class_indices(values: np.ndarray, names: tuple[str, ...] | None) -> tuple[np.ndarray, list[str]]:
