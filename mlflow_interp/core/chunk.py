@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.image_arrays import ImagePart
+from mlflow_interp.core.whole_image import WholeImage
 
 UNKNOWN = -1  # the label of an input whose class is not known
 
@@ -34,6 +35,8 @@ class Chunk:
         columns: further values of the inputs by name, n rows each, such as given predictions.
         given_labels: (n, …) labels as given: numbers that may be values or rows of values, or numbers or
             names for each position of an input; None without such labels.
+        wholes: n whole images of which `images` are crops, None for images that are not cropped; empty if
+            none is.
     """
 
     indices: np.ndarray
@@ -48,6 +51,7 @@ class Chunk:
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     parts: tuple[ImagePart, ...] = ()
     given_labels: np.ndarray | None = None
+    wholes: tuple[WholeImage | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -90,7 +94,14 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
         blue_first=chunks[0].blue_first,
         parts=chunks[0].parts,
         given_labels=joined([chunk.given_labels for chunk in chunks]),
+        wholes=_joined_wholes(chunks),
     )
+
+
+def _joined_wholes(chunks: Sequence[Chunk]) -> tuple[WholeImage | None, ...]:
+    if not any(chunk.wholes for chunk in chunks):
+        return ()
+    return tuple(whole for chunk in chunks for whole in chunk.wholes or (None,) * len(chunk))
 
 
 def split(chunk: Chunk, rows: int) -> Iterator[Chunk]:
@@ -119,6 +130,7 @@ def some(chunk: Chunk, rows: np.ndarray) -> Chunk:
         columns={name: values[part] for name, values in chunk.columns.items()},
         parts=chunk.parts,
         given_labels=given,
+        wholes=tuple(chunk.wholes[row] for row in rows.tolist()) if chunk.wholes else (),
     )
 
 

@@ -17,6 +17,7 @@ from mlflow_interp.core.regression import value_columns, value_labels, value_nam
 from mlflow_interp.core.rows import Rows
 from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
 from mlflow_interp.core.selection import Selection
+from mlflow_interp.core.whole_image import WholeImage
 
 MOST_IMAGES = 64  # a person can't read more in one figure; pages and figures show a sample of this size
 TOP_CLASSES = 5  # the most probable classes of an input
@@ -52,6 +53,7 @@ class Examples:
         has_classes: false for a regression: `probabilities` are then the first k values of the model, in the
             order of its outputs, and `classes` their positions.
         true_values: (n, k) float64, the labels of a regression, NaN where not known; None without labels.
+        wholes: m whole images of which `images` are crops; see `Chunk`.
         model_record: which model predicted, and when, for captions; None if not known.
     """
 
@@ -71,6 +73,7 @@ class Examples:
     has_classes: bool = True
     true_values: np.ndarray | None = None
     model_record: ModelRecord | None = None
+    wholes: tuple[WholeImage | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -286,6 +289,7 @@ class ExampleAccumulator:
             parts=() if shown is None else shown.parts,
             has_classes=self._has_classes,
             true_values=rows.get("true_values"),
+            wholes=() if shown is None else shown.wholes,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,8 @@ def read_files(
         digests=np.stack([np.frombuffer(image.digest, np.uint8) for image in images.values()]),
         pixels=as_bytes(pixels),
     )
+    wholes = tuple(image.whole for image in images.values())
+    rows = replace(rows, wholes=wholes if any(wholes) else ())
     return rows, any(image.is_resized for image in images.values()), skipped
 
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mlflow_interp.backend.tensorflow_images import decode_jpeg
 from mlflow_interp.core.digests import file_digest
+from mlflow_interp.core.whole_image import LARGEST, WholeImage, crop_box, leaves_out
 from mlflow_interp.data import tiff
 from mlflow_interp.data.resizing import Resizing
 from mlflow_interp.exceptions import InputsError, first_line
@@ -34,11 +35,13 @@ class ReadImage:
         pixels: (height, width, channels) uint8, or float32 where TensorFlow resized it.
         digest: of its file.
         is_resized: whether it was resized.
+        whole: the whole image for display if a crop leaves out much of it; else None.
     """
 
     pixels: np.ndarray
     digest: bytes
     is_resized: bool
+    whole: WholeImage | None = None
 
 
 def read_image(
@@ -72,13 +75,24 @@ def read_image(
                 upright = _to_mode(ImageOps.exif_transpose(_to_eight_bits(image)), _MODES[channels])
                 pixels = np.asarray(upright) if size is None else resizing.fit(upright, size)
                 is_resized = pixels.shape[:2] != (upright.height, upright.width)
+                whole = None if size is None or resizing.resize != "crop" else _whole(upright, size)
             digest = file_digest(file)
     except _DECODING_ERRORS as error:
         if isinstance(error, InputsError):
             raise
         reason = "is empty (0 bytes)" if path.exists() and path.stat().st_size == 0 else _first_line(error)
         raise InputsError(reason) from error
-    return ReadImage(pixels[..., np.newaxis] if channels == 1 else pixels, digest, is_resized)
+    return ReadImage(pixels[..., np.newaxis] if channels == 1 else pixels, digest, is_resized, whole)
+
+
+def _whole(image: Image.Image, size: tuple[int, int]) -> WholeImage | None:
+    """The whole image for display, None if a crop to the shape of `size` leaves out nearly nothing."""
+    box = crop_box((image.height, image.width), size)
+    if not leaves_out(box):
+        return None
+    reduced = image.copy()
+    reduced.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX, reducing_gap=None)
+    return WholeImage(np.asarray(_to_mode(reduced, "RGB")), box)
 
 
 def _open(file: BinaryIO) -> Image.Image:

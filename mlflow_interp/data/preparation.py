@@ -11,6 +11,7 @@ import numpy as np
 from mlflow_interp.core.chunk import Arrays, flatten, map_arrays
 from mlflow_interp.core.digests import row_digests
 from mlflow_interp.core.image_arrays import ImagePart, show
+from mlflow_interp.core.whole_image import WholeImage
 from mlflow_interp.data.preprocessing import Preprocess, is_users, takes_blue_first
 from mlflow_interp.exceptions import InputsError, OptionError
 
@@ -27,6 +28,7 @@ class Rows:
         digests: (n, 16) uint8, the digest of each input as given.
         selected: for several arrays, whether each is preprocessed.
         parts: what `images` are composed of; see `core.image_arrays.show`.
+        wholes: see `Chunk`.
     """
 
     indices: np.ndarray
@@ -36,6 +38,7 @@ class Rows:
     digests: np.ndarray
     selected: Sequence[bool] = ()
     parts: tuple[ImagePart, ...] = ()
+    wholes: tuple[WholeImage | None, ...] = ()
 
 
 def is_pixels(array: np.ndarray) -> bool:

@@ -247,4 +247,5 @@ def _chunk(preparation: Preparation, rows: Rows, annotations: Annotations) -> Ch
         digests=rows.digests,
         blue_first=preparation.takes_blue_first(rows),
         parts=rows.parts,
+        wholes=rows.wholes,
     )

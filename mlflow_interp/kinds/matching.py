@@ -96,4 +96,5 @@ def examples_at(examples: Examples, rows: np.ndarray) -> Examples:
         thumbnails=None if examples.thumbnails is None else examples.thumbnails[rows],
         digests=None if examples.digests is None else examples.digests[rows],
         true_values=None if examples.true_values is None else examples.true_values[rows],
+        wholes=tuple(examples.wholes[position] for position in positions) if examples.wholes else (),
     )

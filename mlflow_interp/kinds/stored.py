@@ -6,6 +6,8 @@ there were facts, and `restored(arrays, facts, pictures)`.
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,10 @@ from PIL import Image
 from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.image_arrays import ImagePart
 from mlflow_interp.core.model_record import ModelRecord
+from mlflow_interp.core.whole_image import LARGEST, WholeImage
+from mlflow_interp.drawing import style
+
+_LOSSLESS = 32  # pixels of the longer side
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +57,7 @@ class Stored:
             parts=tuple(_part(*each) for each in self.facts.get("image_parts", ())),
             has_classes=bool(self.facts.get("has_classes", True)),
             true_values=self.arrays.get("true_values"),
+            wholes=tuple(map(_whole, self.facts.get("whole_images") or ())),
             model_record=ModelRecord.restored(self.facts.get("model")),
         )
 
@@ -84,6 +91,7 @@ def example_facts(examples: Examples) -> dict[str, Any]:
     record = examples.model_record
     return {
         "names": list(examples.names),
+        "whole_images": [None if whole is None else _packed(whole) for whole in examples.wholes],
         "model": None if record is None else record.as_dict(),
         "is_selection": examples.is_selection,
         "has_classes": examples.has_classes,
@@ -93,6 +101,32 @@ def example_facts(examples: Examples) -> dict[str, Any]:
             [part.input, part.name, list(part.box), part.frame, part.frames] for part in examples.parts
         ],
     }
+
+
+def _packed(whole: WholeImage) -> dict[str, Any]:
+    """A whole image as JSON; one that is hardly larger than an icon without losses, as the images are."""
+    lossless = max(whole.pixels.shape) <= _LOSSLESS
+    return {
+        "image": style.data_uri(whole.pixels, lossless=lossless, most=LARGEST, quality=80),
+        "box": list(whole.box),
+    }
+
+
+def _whole(packed: Mapping[str, Any] | None) -> WholeImage | None:
+    """A whole image from JSON.
+
+    Raises:
+        ValueError: it is larger than this package writes.
+    """
+    if packed is None:
+        return None
+    content = base64.b64decode(str(packed["image"]).partition(",")[2])
+    with Image.open(io.BytesIO(content), formats=["PNG", "JPEG"]) as image:
+        if max(image.size) > LARGEST:
+            raise ValueError(f"an image has {image.size[0]} × {image.size[1]} pixels")
+        pixels = np.asarray(image.convert("RGB"))
+    top, left, height, width = (min(max(float(each), 0.0), 1.0) for each in packed["box"])
+    return WholeImage(pixels, (top, left, height, width))
 
 
 def _part(input_: int, name: str, box: Sequence[int], frame: int | None, frames: int) -> ImagePart:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv as csv_format
 import io
 
-import numpy as np
 import pytest
 
 from mlflow_interp.models.origin import LoadedModel, Origin

@@ -11,6 +11,7 @@ from mlflow_interp.drawing.captions import caption, names_of
 from mlflow_interp.drawing.grid import draw_grid, draw_strip
 from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.drawing.panels import find_shown
+from mlflow_interp.drawing.whole import frame_note, within_wholes
 from mlflow_interp.kinds.caricature.difference import CaricatureDifference
 from mlflow_interp.kinds.caricature.tiles import make_tiles, measures_of
 
@@ -30,18 +31,21 @@ def draw(result: CaricatureResult | CaricatureDifference, tiles: Tiles | None = 
     """
     tiles = tiles or make_tiles(result)
     title = style.with_count(result.title, result.examples)
+    framed = within_wholes(tiles, result.examples.wholes, ("image",))
     return draw_grid(
         title,
-        _strips(result, tiles),
+        _strips(result, framed),
         headings=tiles.headings,
-        caption=caption(_meaning(result), result),
+        caption=caption(_meaning(result) + frame_note(result.examples.wholes), result),
         names=names_of(result.examples),
     )
 
 
 def draw_panel(axes: Any, result: CaricatureResult | CaricatureDifference, panel: int | str) -> None:
     """Draw one input, given by its row or name, into axes: its image and its caricatures."""
-    tiles = make_tiles(result, [find_shown(panel, result.examples)])
+    position = find_shown(panel, result.examples)
+    tiles = make_tiles(result, [position])
+    tiles = within_wholes(tiles, result.examples.wholes, ("image",), positions=[position])
     draw_strip(axes, _strips(result, tiles)[0], tiles.headings)
 
 

@@ -12,6 +12,7 @@ from mlflow_interp.drawing.colour_bar import GREY, WHITE, ColourBar
 from mlflow_interp.drawing.grid import draw_grid, draw_strip, make_strips, prediction_lines
 from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.drawing.panels import find_shown
+from mlflow_interp.drawing.whole import frame_note, within_wholes
 from mlflow_interp.kinds.heatmap.difference import HeatmapDifference
 from mlflow_interp.kinds.heatmap.tiles import make_tiles
 
@@ -54,11 +55,12 @@ def draw(
         opacity=opacity,
         background=GREY if len(tiles.headings) > 1 else WHITE,
     )
+    framed = within_wholes(tiles, result.examples.wholes, tiles.headings)
     return draw_grid(
         title,
-        _strips(result, tiles),
+        _strips(result, framed),
         bar=bar,
-        caption=caption(_meaning(result), result),
+        caption=caption(_meaning(result) + frame_note(result.examples.wholes), result),
         names=names_of(result.examples),
     )
 
@@ -74,6 +76,7 @@ def draw_panel(
     """Draw one input, given by its row or name, into axes: without and with its heatmap."""
     position = find_shown(panel, result.examples)
     tiles = make_tiles(result, [position], colormap=colormap, opacity=opacity)
+    tiles = within_wholes(tiles, result.examples.wholes, tiles.headings, positions=[position])
     draw_strip(axes, _strips(result, tiles)[0], tiles.headings, names_of(result.examples))
 
 

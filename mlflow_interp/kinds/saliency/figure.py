@@ -12,6 +12,7 @@ from mlflow_interp.drawing.colour_bar import ColourBar
 from mlflow_interp.drawing.grid import draw_grid, draw_strip, make_strips, prediction_lines
 from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.drawing.panels import find_shown
+from mlflow_interp.drawing.whole import frame_note, within_wholes
 from mlflow_interp.kinds.saliency.difference import SaliencyDifference
 from mlflow_interp.kinds.saliency.tiles import PRODUCT, PRODUCT_PERCENTILE, make_tiles
 
@@ -45,12 +46,13 @@ def draw(
     tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
     title = style.with_count(result.title, result.examples)
     bar = ColourBar(style.find_colormap(colormap), f"% of the map's {_ordinal(percentile)} percentile")
+    framed = within_wholes(tiles, result.examples.wholes, ("image",))
     return draw_grid(
         title,
-        _strips(result, tiles),
+        _strips(result, framed),
         headings=tiles.headings,
         bar=bar,
-        caption=caption(_meaning(result, tiles, percentile), result),
+        caption=caption(_meaning(result, tiles, percentile) + frame_note(result.examples.wholes), result),
         names=names_of(result.examples),
     )
 
@@ -66,6 +68,7 @@ def draw_panel(
     """Draw one input, given by its row or name, into axes: its image and its maps."""
     position = find_shown(panel, result.examples)
     tiles = make_tiles(result, [position], colormap=colormap, percentile=percentile)
+    tiles = within_wholes(tiles, result.examples.wholes, ("image",), positions=[position])
     draw_strip(axes, _strips(result, tiles)[0], tiles.headings, names_of(result.examples))
 
 
