@@ -139,6 +139,9 @@ class Selection:
         # As large as the input, but not shown.
         if chunk.given_labels is not None and chunk.given_labels.ndim > 2:
             single = replace(single, given_labels=None)
+        if single.wholes:
+            wholes = (None if whole is None else whole.reduced() for whole in single.wholes)
+            single = replace(single, wholes=tuple(wholes))
         single = single if self.with_inputs or single.images is None else replace(single, inputs=None)
         return single.copy()
 

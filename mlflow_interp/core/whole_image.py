@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
 LARGEST = 320  # pixels of the longer side
 _NOTHING = 0.02  # of a side, which may be left out without notice
@@ -15,13 +16,19 @@ class WholeImage:
     """An image as it is in its file, for display.
 
     Attributes:
-        pixels: (height, width, 3) uint8, upright, reduced to at most `LARGEST` pixels.
+        pixels: (height, width, 3) uint8, upright; less than twice as large as `LARGEST`.
         box: (top, left, height, width) of what the model takes, each as a fraction of the image's height
             or width.
     """
 
     pixels: np.ndarray
     box: tuple[float, float, float, float]
+
+    def reduced(self) -> WholeImage:
+        """The image with at most `LARGEST` pixels on its longer side."""
+        image = Image.fromarray(self.pixels)
+        image.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX, reducing_gap=None)
+        return replace(self, pixels=np.asarray(image))
 
 
 def crop_box(size: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -47,10 +47,11 @@ def test_the_box_holds_what_the_crop_holds(portrait, interpolation):
     """Read as the model takes it: only green. In the whole image, all colours, and green in the box."""
     read = read_image(portrait, size=(64, 64), channels=3, resizing=Resizing("crop", interpolation))
     assert read.pixels[2:-2, :, 1].min() > 250
-    assert read.whole.pixels.shape == (LARGEST, LARGEST // 2, 3)
-    top, left, height, width = (round(LARGEST * each) for each in read.whole.box)
+    whole = read.whole.reduced()
+    assert whole.pixels.shape == (LARGEST, LARGEST // 2, 3)
+    top, left, height, width = (round(LARGEST * each) for each in whole.box)
     assert (top, left, height, width) == (80, 0, 160, LARGEST)
-    column = read.whole.pixels[:, 80]
+    column = whole.pixels[:, 80]
     assert column[78].tolist() == [255, 0, 0]
     assert column[82].tolist() == column[237].tolist() == [0, 255, 0]
     assert column[242].tolist() == [0, 0, 255]
@@ -69,7 +70,7 @@ def test_a_photograph_that_was_turned_is_shown_upright(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(tmp_path / "turned.jpg", exif=exif)
-    whole = read_image(tmp_path / "turned.jpg", size=(64, 64), channels=1).whole
+    whole = read_image(tmp_path / "turned.jpg", size=(64, 64), channels=1).whole.reduced()
     with Image.open(tmp_path / "turned.jpg") as stored:
         assert ImageOps.exif_transpose(stored).size == (200, 400)
     assert whole.pixels.shape == (LARGEST, LARGEST // 2, 3)
@@ -172,3 +173,24 @@ def test_a_difference_keeps_the_whole_images():
     result = with_wholes()["gradcam"]
     found = result.difference(result)
     assert found.examples.wholes == result.examples.wholes
+
+
+def test_a_selection_holds_small_images_only():
+    """However large files are: what is read is less than twice as large, what is kept at most `LARGEST`."""
+    from mlflow_interp.core.passed import Passed
+    from mlflow_interp.core.selection import Selection
+
+    numbers = np.arange(5)
+    wholes = tuple(whole_of(600, 300, (0.25, 0, 0.5, 1)) for _ in numbers)
+    images = np.zeros((5, 8, 8, 3), np.uint8)
+    chunk = Chunk(numbers, tuple("abcde"), numbers, numbers, images, wholes=wholes)
+    selection = Selection(2)
+    selection.update(chunk, Passed())
+    kept = selection.chunk()
+    assert [whole.pixels.shape for whole in kept.wholes] == [(LARGEST, LARGEST // 2, 3)] * 2
+
+
+def test_a_large_file_is_reduced_while_it_is_read(tmp_path):
+    Image.fromarray(np.zeros((3000, 1000, 3), np.uint8)).save(tmp_path / "large.png")
+    whole = read_image(tmp_path / "large.png", size=(64, 64), channels=3).whole
+    assert LARGEST <= max(whole.pixels.shape) < 2 * LARGEST
