@@ -25,8 +25,12 @@ def annotated_heatmap(found: Any) -> Any:
     rows, columns = heat.shape
     hot = np.unravel_index(heat.argmax(), heat.shape)
     cold = np.unravel_index(heat.argmin(), heat.shape)
-    badge_on_tile(figure, 1, (1, 2), ((hot[1] + 0.5) / columns, (hot[0] + 0.5) / rows))
-    badge_on_tile(figure, 2, (1, 2), ((cold[1] + 0.5) / columns, (cold[0] + 0.5) / rows))
+    # The tile shows the whole image, and the heat lies within the frame.
+    whole = found.examples.wholes[0] if found.examples.wholes else None
+    top, left, height, width = (0, 0, 1, 1) if whole is None else whole.box
+    for number, (row, column) in enumerate((hot, cold), 1):
+        at = left + width * (column + 0.5) / columns, top + height * (row + 0.5) / rows
+        badge_on_tile(figure, number, (1, 2), at)
     badge_at_text(figure, 3, "explains")
     badge_at_text(figure, 4, f"{found.examples.probabilities[0, 0]:.1%}", distance=60)
     badge_at_text(figure, 5, found.title)

@@ -69,10 +69,11 @@ def draw_grid(
     for index, strip in enumerate(strips):
         _draw_strip(layout, canvas, grid, index, strip)
     for column in range(grid.columns):
-        for tile, heading in enumerate(headings):
+        for tile, lines in enumerate(grid.headings):
             left = grid.corner(column)[0] + tile * grid.tile[0]
-            text = fitted(heading, grid.tile[0] - 0.06, grid.font_size)
-            layout.write(left, TITLE_HEIGHT - 0.02, text, size=grid.font_size, colour=style.FAINT)
+            for row, line in enumerate(lines):
+                top = TITLE_HEIGHT - 0.02 + row * grid.line_height
+                layout.write(left, top, line, size=grid.font_size, colour=style.FAINT)
     if bar is not None:
         height = min(max(grid.tile[1], 1.4), 2.4, layout.bottom - grid.corner(0)[1] - 0.1)
         draw_colour_bar(layout, (grid.width, grid.corner(0)[1], 0.14, height), bar)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import MARGIN, WIDTH
+from mlflow_interp.drawing.layout import MARGIN, WIDTH, wrapped
 
 TITLE_HEIGHT = 0.42  # inches
 HEADING_HEIGHT = 0.2
@@ -18,6 +18,7 @@ _LARGEST_SIDE = 3.2  # inches of a tile
 _SMALLEST_SIDE = 0.55
 _SMALLEST_STRIP = 1.25  # inches, for names and classes below it
 _LINE = 1.25  # height of a line, relative to the font size
+_HEADING_LINES = 2
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class GridSizes:
     rows: int
     tiles: int
     tile: tuple[float, float]  # width, height
-    top: float
+    headings: tuple[tuple[str, ...], ...]  # lines above each tile of the topmost strips
     captions: int  # lines of text below the tiles
     lines: int  # and below those
 
@@ -71,7 +72,10 @@ class GridSizes:
             rows=math.ceil(count / columns),
             tiles=tiles,
             tile=(side, side * height / width),
-            top=TITLE_HEIGHT + (HEADING_HEIGHT if headings else 0),
+            headings=tuple(
+                tuple(wrapped(heading, side - 0.03, _font_size(side, height / width)))[:_HEADING_LINES]
+                for heading in headings
+            ),
             captions=max(strip.caption_lines for strip in strips),
             lines=max(len(strip.lines) for strip in strips),
         )
@@ -95,7 +99,13 @@ class GridSizes:
     @property
     def font_size(self) -> float:
         """Font size of a name, in points."""
-        return max(style.SMALLEST_TEXT, min(8.5, 4 * max(self.tile)))
+        return _font_size(self.tile[0], self.tile[1] / self.tile[0])
+
+    @property
+    def top(self) -> float:
+        """The top of the names of the topmost strips."""
+        lines = max((len(heading) for heading in self.headings), default=0)
+        return TITLE_HEIGHT + (HEADING_HEIGHT + (lines - 1) * self.line_height if lines else 0)
 
     @property
     def width(self) -> float:
@@ -111,3 +121,8 @@ class GridSizes:
         """The upper left corner of an input's tiles."""
         row, column = divmod(index, self.columns)
         return MARGIN + column * self.cell[0], self.top + row * self.cell[1] + self.font_size * 1.5 / 72
+
+
+def _font_size(side: float, proportion: float) -> float:
+    """The font size of names in points, for tiles of this width in inches, and height relative to it."""
+    return max(style.SMALLEST_TEXT, min(8.5, 4 * side * max(1.0, proportion)))

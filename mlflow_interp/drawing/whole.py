@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from mlflow_interp.core.whole_image import LARGEST, WholeImage
 from mlflow_interp.drawing.tiles import Tiles
 
-_FRAME = ("#1b1f24", "white")  # of the frame: its outer and its inner line, visible on any image
+_FRAME = ("#1b1f24", "white")  # the outer and the inner line of the frame, visible on any image
+_LINE = 1 / 140  # width of either, as a share of a tile's
 
 
 def within_wholes(
@@ -89,9 +90,11 @@ def _fitted(tile: np.ndarray, whole: WholeImage | None, size: tuple[int, int]) -
         top, left, tall, wide = frame_of(whole, (height, width))
         image.paste(_resized(tile, (tall, wide)), (left, top))
         draw = ImageDraw.Draw(image)
-        for inset, colour in enumerate(_FRAME):
+        line = max(1, round(_LINE * max(size)))
+        for inset, colour in zip((0, line), _FRAME, strict=True):
             corner = left + inset, top + inset
-            draw.rectangle((*corner, left + wide - 1 - inset, top + tall - 1 - inset), outline=colour)
+            opposite = left + wide - 1 - inset, top + tall - 1 - inset
+            draw.rectangle((*corner, *opposite), outline=colour, width=line)
     canvas = Image.new("RGB", (size[1], size[0]), "white")
     canvas.paste(image, ((size[1] - width) // 2, (size[0] - height) // 2))
     return np.asarray(canvas)

@@ -118,11 +118,11 @@ def test_heat_is_drawn_within_the_frame_only():
     assert (heat[:, 240:] == 255).all()
     assert (portrait[:80] == 200).all()
     assert (portrait[240:] == 200).all()
-    assert np.ptp(portrait[82:238, 2:-2].astype(int)) > 60  # heat
-    assert (image[82:238, 82:238] == 100).all()
-    for row in (80, 239):  # the frame's outer line is dark, the inner one white
+    assert np.ptp(portrait[84:236, 4:-4].astype(int)) > 60  # heat
+    assert (image[84:236, 84:236] == 100).all()
+    for row in (80, 81, 238, 239):  # the frame's outer line is dark, the inner one white
         assert (portrait[row] == (0x1B, 0x1F, 0x24)).all()
-    assert (portrait[81, 1:-1] == 255).all()
+    assert (portrait[[82, 83, 236, 237], 2:-2] == 255).all()
     # An image that is not cropped is as large as it can be.
     assert (framed.pixels[1][0] == 100).all()
 
