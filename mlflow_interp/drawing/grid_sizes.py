@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.layout import MARGIN, WIDTH, wrapped
+from mlflow_interp.drawing.layout import MARGIN, WIDTH, width_of, wrapped
 
 TITLE_HEIGHT = 0.42  # inches
 HEADING_HEIGHT = 0.2
@@ -73,8 +74,7 @@ class GridSizes:
             tiles=tiles,
             tile=(side, side * height / width),
             headings=tuple(
-                tuple(wrapped(heading, side - 0.03, _font_size(side, height / width)))[:_HEADING_LINES]
-                for heading in headings
+                _heading_lines(heading, side - 0.03, _font_size(side, height / width)) for heading in headings
             ),
             captions=max(strip.caption_lines for strip in strips),
             lines=max(len(strip.lines) for strip in strips),
@@ -121,6 +121,13 @@ class GridSizes:
         """The upper left corner of an input's tiles."""
         row, column = divmod(index, self.columns)
         return MARGIN + column * self.cell[0], self.top + row * self.cell[1] + self.font_size * 1.5 / 72
+
+
+def _heading_lines(heading: str, width: float, size: float) -> tuple[str, ...]:
+    """A heading in at most two lines; a word such as SmoothGrad is divided where it is too long."""
+    if any(width_of(word, size) > width for word in heading.split()):
+        heading = re.sub("(?<=[a-z])(?=[A-Z])", " ", heading)
+    return tuple(wrapped(heading, width, size)[:_HEADING_LINES])
 
 
 def _font_size(side: float, proportion: float) -> float:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from mlflow_interp.core.examples import Examples, Explained
-from mlflow_interp.drawing.grid import ColourBar, Strip, draw_grid, prediction_lines, reduced
+from mlflow_interp.drawing import style
+from mlflow_interp.drawing.colour_bar import ColourBar
+from mlflow_interp.drawing.grid import draw_grid, prediction_lines, reduced
+from mlflow_interp.drawing.grid_sizes import Strip
 from tests.figure_texts import check_texts
 
 NAMES = (
@@ -47,6 +50,19 @@ def test_grid_is_no_larger_than_its_content():
     bar = ColourBar(matplotlib.colormaps["gray"], "share")
     assert draw_grid("title", short).get_figheight() < draw_grid("title", long).get_figheight()
     assert draw_grid("title", short).get_figwidth() < draw_grid("title", short, bar=bar).get_figwidth()
+
+
+def test_headings_of_narrow_tiles_are_readable():
+    """Five tiles of seven inputs side by side: no heading is shortened."""
+    tile = np.zeros((32, 32, 3), np.uint8)
+    headings = ("image", "× SmoothGrad", "gradients", "SmoothGrad", "integrated gradients")
+    bar = ColourBar(style.find_colormap("gray"), "share")
+    strips = [Strip(str(at), [tile] * 5, []) for at in range(7)]
+    figure = draw_grid("title", strips, headings=headings, bar=bar)
+    check_texts(figure)
+    texts = [text.get_text() for text in figure.texts]
+    assert not [text for text in texts if "…" in text]
+    assert {"× Smooth", "Grad", "Smooth", "gradients", "integrated"} <= set(texts)
 
 
 def test_only_large_images_are_reduced():
