@@ -58,10 +58,11 @@ def annotated_comparison(model: str, photo: Path, methods: tuple[str, str], laye
 
 
 def mark_tiles(axes: Any, count: int) -> None:
-    """Draw a badge below each tile of a strip."""
+    """Draw a badge below each tile of a strip, and below the lines of text of a tile."""
     height, width = axes.images[0].get_array().shape[:2]
+    below = -38 if axes.texts else -14
     for tile in range(count):
-        badge(axes, tile + 1, ((tile + 0.5) * width / count, height), offset=(0, -14))
+        badge(axes, tile + 1, ((tile + 0.5) * width / count, height), offset=(0, below))
     axes.set_xlabel("")
 
 

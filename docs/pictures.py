@@ -152,10 +152,10 @@ def images_of_gradcam(demo: Demo) -> None:
     """Grad-CAM as it is logged, in the UI, on its page, of another class, and annotated."""
     found = demo.gradcam
     keep_figure(found.draw(), "gradcam-figure")
-    keep_figure(panels(found, SHOWN, columns=2, height=2.6), "gradcam")
+    keep_figure(panels(found, SHOWN, columns=2, height=2.0), "gradcam")
     picture_of_page(found.save(demo.folder) / "figure.html")
     cup = mlflow_interp.visualize_gradcam(demo.model, demo.photos, target="cup", **_SILENT)
-    keep_figure(panels(cup, SHOWN, columns=2, height=2.6), "gradcam-target")
+    keep_figure(panels(cup, SHOWN, columns=2, height=2.0), "gradcam-target")
     one = mlflow_interp.visualize_gradcam(demo.model, demo.photos / "palace.jpg", **_SILENT)
     keep_figure(annotated_heatmap(one), "gradcam-annotated")
 
@@ -172,7 +172,7 @@ def images_of_ui(demo: Demo) -> None:
 def images_of_map(demo: Demo, *, method: str, layer: str, photo: str) -> None:
     """A method at a layer where it differs from Grad-CAM, and both compared."""
     found = mlflow_interp.interpret(demo.model, demo.photos, {method: {"layer": layer}}, **_SILENT)[method]
-    keep_figure(panels(found, SHOWN, columns=2, height=2.6), method)
+    keep_figure(panels(found, SHOWN, columns=2, height=2.0), method)
     compared = annotated_comparison(demo.model, demo.photos / photo, ("gradcam", method), layer)
     keep_figure(compared, f"{method}-annotated")
 
