@@ -58,11 +58,12 @@ def annotated_comparison(model: str, photo: Path, methods: tuple[str, str], laye
 
 
 def mark_tiles(axes: Any, count: int) -> None:
-    """Draw a badge below each tile of a strip, and below the lines of text of a tile."""
+    """Draw a badge below each tile of a strip; within it where there is text below."""
     height, width = axes.images[0].get_array().shape[:2]
-    below = -38 if axes.texts else -14
+    has_text = bool(axes.texts)
+    share, down, offset = (0.1, 0.9 * height, (0, 0)) if has_text else (0.5, height, (0, -14))
     for tile in range(count):
-        badge(axes, tile + 1, ((tile + 0.5) * width / count, height), offset=(0, below))
+        badge(axes, tile + 1, ((tile + share) * width / count, down), offset=offset)
     axes.set_xlabel("")
 
 
