@@ -1,1 +1,1 @@
-"""One file a question: what does it cost over the least anybody has to do?"""
+"""One file per question: how much does it cost compared with the minimum necessary work?"""

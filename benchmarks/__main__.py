@@ -1,11 +1,11 @@
-"""Every measurement of docs/performance.md and docs/reliability.md: `make bench`, or `python -m benchmarks`.
+"""Run all measurements of docs/performance.md and docs/reliability.md: `make bench`.
 
     python -m benchmarks                     # all, one after another
-    python -m benchmarks --list              # what there is, and about how many minutes each takes
-    python -m benchmarks gradcam umap        # those of some files
+    python -m benchmarks --list              # what is available, and about how many minutes each takes
+    python -m benchmarks gradcam umap        # only these files
 
-Each is a process of its own and prints its tables. Minutes are those of two cores with nothing else running;
-what other work the machine has while it measures, the tables can't tell.
+Each runs in a separate process and prints its tables. Minutes are those of two cores without other load;
+the tables do not show whether the machine was busy with other work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-#: By file and arguments, about how many minutes each takes.
+#: By file and arguments, the approximate number of minutes.
 MEASUREMENTS = {
     "gradcam": 2,
     "gradcam --pretrained": 2,
@@ -35,7 +35,7 @@ MEASUREMENTS = {
 
 
 def main() -> None:
-    """Run them; exit code 1 where one fails."""
+    """Run the measurements; exit code 1 if one fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def done(measurement: str, minutes: int, listed: bool) -> bool:
-    """Run a measurement, or only list it; whether it went well."""
+    """Run a measurement, or only list it; return whether it succeeded."""
     command = f"python -m benchmarks.{measurement}"
     if listed:
         print(f"{minutes:4} min  {command}")

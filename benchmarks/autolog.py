@@ -1,9 +1,9 @@
 """What `autolog` adds to a training: `python -m benchmarks.autolog`.
 
-LeNet on 50,000 + 10,000 random pictures of CIFAR-10's shape, batches of 32, with a UMAP of 500 points and a
-confusion matrix of the whole validation set after each epoch, against the bare `fit`. All trainings run
-in this process, bare and watched ones in turn; the first watched one is cold, as Numba compiles for it in the
-process beside.
+LeNet on 50,000 + 10,000 random images in the shape of CIFAR-10, batches of 32, with a UMAP of 500 points and
+a confusion matrix of the whole validation set after each epoch, compared with the bare `fit`. All trainings
+run in this process, with and without interpretation in turn. The first one with interpretation is cold,
+because Numba compiles in the worker process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLASSES = 10
 
 
 def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (count, 32, 32, 3) float32 that can be told apart a little, and their classes."""
+    """Inputs (count, 32, 32, 3) float32 that are slightly distinguishable, and their classes."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, CLASSES, count)
     inputs = generator.random((count, 32, 32, 3), dtype=np.float32)
@@ -32,7 +32,7 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit(data: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray], epochs: int) -> None:
-    """Train a fresh LeNet."""
+    """Train a new LeNet."""
     import keras
 
     from examples.train_cifar10 import lenet
@@ -42,7 +42,7 @@ def fit(data: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarra
 
 
 def timed(watched: bool, *arguments: object) -> float:
-    """Seconds of one training, all that is waited for at its end among them."""
+    """Seconds of one training, including all waiting at its end."""
     import mlflow_interp
 
     mlflow_interp.autolog(methods="umap,confusion_matrix", disable=not watched)
@@ -65,7 +65,7 @@ def main() -> None:
         mlflow.create_experiment("benchmark", artifact_location=(Path(folder) / "artifacts").as_uri())
         mlflow.set_experiment("benchmark")
         arguments = (pictures(asked.inputs, 0), pictures(asked.inputs // 5, 1), asked.epochs)
-        fit(*arguments[:2], 1)  # so that TensorFlow itself is warm for both
+        fit(*arguments[:2], 1)  # TensorFlow itself is then warm for both
         cold = timed(True, *arguments)
         rounds = [(timed(False, *arguments), timed(True, *arguments)) for _ in range(asked.rounds)]
     bare, watched = np.median(np.array(rounds), axis=0)

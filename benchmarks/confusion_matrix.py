@@ -3,8 +3,8 @@
     python -m benchmarks.confusion_matrix                  # a million predictions over 1,000 classes
     python -m benchmarks.confusion_matrix --classes 10 --rounds 21
 
-The floor is one `np.bincount` of everything at once, which needs all predictions in memory. Ours counts
-chunk by chunk; scikit-learn and TensorFlow count at once.
+The baseline is one `np.bincount` over everything, which needs all predictions in memory. We count chunk by
+chunk; scikit-learn and TensorFlow count everything at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHUNKS = (1_000_000, 10_000, 1_000, 256)
 
 
 def main() -> None:
-    """Time, compare, print."""
+    """Time, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--classes", type=int, default=1_000)
@@ -40,14 +40,14 @@ def main() -> None:
 
 
 def drawn(count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and predictions, of which seven of ten are right."""
+    """Labels and predictions; seven of ten are correct."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, count)
     return labels, np.where(rng.random(count) < 0.7, labels, rng.integers(0, classes, count))
 
 
 def candidates(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dict[str, Candidate]:
-    """The floor twice, ours in chunks of several sizes, and the peers."""
+    """The baseline twice, our counter with several chunk sizes, and other packages."""
     import tensorflow as tf
     from sklearn.metrics import confusion_matrix
 
@@ -71,7 +71,7 @@ def candidates(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dic
 def in_chunks(
     labels: np.ndarray, predictions: np.ndarray, classes: int, size: int
 ) -> Callable[[], np.ndarray]:
-    """Ours, fed so many at a time."""
+    """Our counter, with chunks of a given size."""
 
     def count() -> np.ndarray:
         counter = Counter(classes)
@@ -83,10 +83,10 @@ def in_chunks(
 
 
 def print_drawing(labels: np.ndarray, predictions: np.ndarray, classes: int, *, rounds: int) -> None:
-    """How long figure and page take."""
+    """Print the time to draw figure and page."""
     names = [f"class {index}" for index in range(classes)]
     result = from_predictions(labels, predictions, class_names=names)
-    png(draw(from_predictions([0, 1], [0, 1])))  # matplotlib finds its fonts
+    png(draw(from_predictions([0, 1], [0, 1])))  # matplotlib searches its fonts
     print(f"\n### Drawing {classes:,} classes\n\n| | seconds |\n|---|--:|")
     works: dict[str, Candidate] = {
         "figure, classes as given": lambda: png(draw(result)),

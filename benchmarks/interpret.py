@@ -1,15 +1,15 @@
-"""What does each image of a folder cost, over Keras' own reading and predicting, and what does a call cost?
+"""What does each image of a folder cost, over reading and predicting with Keras, and what does a call cost?
 
     python -m benchmarks.interpret                                # 1,000 and 3,000 JPEGs of 500×375, 5 rounds
     python -m benchmarks.interpret --sizes 40 80 --rounds 1 --trial   # three convolutions: does it run?
-    python -m benchmarks.interpret --methods gradcam umap         # another set of methods in one call
+    python -m benchmarks.interpret --methods gradcam umap         # other methods in one call
 
-MobileNetV2 with seeded weights at 224×224, JPEGs cut out of photographs in a folder for each class. The floor
+MobileNetV2 with seeded weights at 224×224, JPEGs cropped from photographs, one folder per class. The baseline
 reads the same folder with `keras.utils.image_dataset_from_directory` and runs `model.predict`; ours are whole
-calls, `visualize_gradcam` alone and `interpret` with several methods, with figures, pages and logging to a
-store on disk. What an image costs is the slope between the two sizes; the fixed part is what the line through
-them has at no image at all: tracing, figures, pages and logging. UMAP's layout, which is umap-learn's own
-work, is measured by itself and not counted. Needs the photographs of `pip install -e .[demo]`.
+calls, `visualize_gradcam` alone and `interpret` with several methods, including figures, pages and logging to
+a store on disk. The cost of an image is the slope between the two sizes. The fixed part is the intercept:
+tracing, figures, pages and logging. UMAP's layout, which is the work of umap-learn, is measured separately
+and not included. Needs the photographs of `pip install -e .[demo]`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WIDTH, HEIGHT = 500, 375
 
 
 def main() -> None:
-    """Time, compare, print."""
+    """Time, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs=2, default=[1_000, 3_000], metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=5)
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def network(classes: int) -> Any:
-    """MobileNetV2 with seeded weights whose activations are alive."""
+    """MobileNetV2 with seeded weights and non-vanishing activations."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -80,10 +80,10 @@ def network(classes: int) -> Any:
 
 
 def write_pictures(folders: Mapping[int, Path]) -> None:
-    """JPEGs of 500×375 cut out of photographs at random, no two alike, in a subfolder for each photograph.
+    """JPEGs of 500×375 cropped from photographs at random, all different, one subfolder per photograph.
 
     Args:
-        folders: by the number of images in it; a smaller folder has the first of those in the largest.
+        folders: by number of images; a smaller folder has the first images of the largest.
     """
     from PIL import Image, ImageOps
 
@@ -112,7 +112,7 @@ def write_pictures(folders: Mapping[int, Path]) -> None:
 
 
 def candidates(model: Any, folder: Path, methods: Sequence[str]) -> dict[str, Candidate]:
-    """The floor, twice to show the noise, and ours, for one folder."""
+    """The baseline, twice to show the noise, and our calls, for one folder."""
     import mlflow_interp
 
     floor = partial(read_and_predict, model, folder)
@@ -127,7 +127,7 @@ def candidates(model: Any, folder: Path, methods: Sequence[str]) -> dict[str, Ca
 
 
 def read_and_predict(model: Any, folder: Path) -> np.ndarray:
-    """The probabilities of all images, as Keras' documentation reads and predicts them."""
+    """The probabilities of all images, read and predicted as in Keras' documentation."""
     import keras
 
     images = keras.utils.image_dataset_from_directory(
@@ -139,7 +139,7 @@ def read_and_predict(model: Any, folder: Path) -> np.ndarray:
 
 @dataclass
 class Layouts:
-    """What UMAP's layouts have taken so far: seconds, wall and CPU."""
+    """The total time of UMAP layouts so far: seconds, wall and CPU."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -147,7 +147,7 @@ class Layouts:
 
 @contextmanager
 def layouts_timed() -> Iterator[Layouts]:
-    """While it lasts, what umap-learn computes is timed."""
+    """A context in which the computations of umap-learn are timed."""
     from umap import UMAP
 
     spent = Layouts()
@@ -181,7 +181,7 @@ def layouts_timed() -> Iterator[Layouts]:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One candidate, with a number of images.
+    """One candidate with one number of images.
 
     Attributes:
         timing: without UMAP's layout.
@@ -193,7 +193,7 @@ class Measured:
 
 
 def measure(work: Mapping[int, Mapping[str, Candidate]], rounds: int) -> dict[str, dict[int, Measured]]:
-    """By candidate and number of images, what each took, all in turn."""
+    """The timings by candidate and number of images, measured in turn."""
     turns = [(name, count) for count, by_name in work.items() for name in by_name]
     seconds: dict[tuple[str, int], list[tuple[tuple[float, float], tuple[float, float]]]] = {}
     with layouts_timed() as spent:
@@ -216,7 +216,7 @@ def measure(work: Mapping[int, Mapping[str, Candidate]], rounds: int) -> dict[st
 
 
 def line(by_count: Mapping[int, Measured]) -> tuple[Timing, Timing]:
-    """What an image costs, and what a call costs without any, from the same rounds' two sizes."""
+    """The cost per image, and the cost of a call without images, from the two sizes of the same rounds."""
     few, many = sorted(by_count)
     slopes, fixed = [], []
     for clock in ("wall", "cpu"):
@@ -227,7 +227,7 @@ def line(by_count: Mapping[int, Measured]) -> tuple[Timing, Timing]:
 
 
 def print_lines(measured: Mapping[str, Mapping[int, Measured]], rounds: int) -> None:
-    """What an image costs, over the floor, and the fixed part."""
+    """Print the cost per image, relative to the baseline, and the fixed part."""
     few, many = sorted(measured[FLOOR])
     lines = {name: line(by_count) for name, by_count in measured.items()}
     floor, _ = lines[FLOOR]
@@ -246,7 +246,7 @@ def print_lines(measured: Mapping[str, Mapping[int, Measured]], rounds: int) -> 
 
 
 def print_calls(measured: Mapping[str, Mapping[int, Measured]]) -> None:
-    """The calls themselves, and the layouts that are not counted in them."""
+    """Print the calls themselves, and the layouts that are not included."""
     print("\n| whole call | images | CPU | wall | UMAP's layout, CPU | wall |\n|---|--:|--:|--:|--:|--:|")
     for name, by_count in measured.items():
         for count, found in sorted(by_count.items()):

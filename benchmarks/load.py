@@ -1,9 +1,9 @@
-"""What many inputs, many callers and many calls cost: `make load`, or `python -m benchmarks.load [PART …]`.
+"""The cost of many inputs, many callers and many calls: `make load`, or `python -m benchmarks.load [PART …]`.
 
-- folder: Grad-CAM of a folder of 20,000 pictures, and of a tenth of it. Each in a process of its own, so that
-  its peak is its own; what the second has more than the first is what an input costs.
-- together: two processes with four threads each log to one server at once, to runs of their own; and then the
-  four threads of one process to one and the same run.
+- folder: Grad-CAM of a folder of 20,000 images, and of a tenth of it, each in a separate process with its
+  own peak memory. The difference is the cost of the additional inputs.
+- together: two processes with four threads each log to one server simultaneously, to separate runs; then the
+  four threads of one process log to the same run.
 - soak: 200 calls in one process, which is measured after every 20 of them.
 """
 
@@ -33,7 +33,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-SIDE = 64  # of a picture, in pixels
+SIDE = 64  # side of an image, in pixels
 PROCESSES, THREADS = 2, 4
 METHOD = "interpretations/gradcam"
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 def network(classes: int = 6) -> Any:
-    """A small convolutional network for pictures of 64×64, with random weights."""
+    """A small convolutional network for 64×64 images, with random weights."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -59,7 +59,7 @@ def pixels(count: int) -> np.ndarray:
 
 
 def write_pictures(folder: Path, count: int) -> None:
-    """JPEGs of 64×64 cut out of photographs at random, a folder for each photograph."""
+    """JPEGs of 64×64 cropped from photographs at random, one folder per photograph."""
     from PIL import Image
 
     from examples.pretrained import save_photographs
@@ -80,7 +80,7 @@ def write_pictures(folder: Path, count: int) -> None:
 
 @contextmanager
 def local_store() -> Iterator[str]:
-    """An experiment in a store on disk that is removed afterwards; gives the experiment's id."""
+    """An experiment in a temporary store on disk; yields the id of the experiment."""
     import mlflow
 
     with tempfile.TemporaryDirectory() as folder:
@@ -92,16 +92,16 @@ def local_store() -> Iterator[str]:
 
 
 def in_process_of_its_own(function: Callable[..., T], *arguments: Any) -> T:
-    """What a function of this module gives in a fresh process."""
+    """The result of a function of this module in a new process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def resident(key: str = "VmRSS") -> float:
-    """MiB of this process in memory; "VmHWM" for the most it has ever had.
+    """MiB of this process in memory; "VmHWM" for its peak.
 
-    Not `getrusage`: its peak begins with that of the process which started this one.
+    Not `getrusage`: its peak includes that of the parent process.
     """
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{key}:"):
@@ -110,7 +110,7 @@ def resident(key: str = "VmRSS") -> float:
 
 
 def broken(run_id: str, place: str = METHOD) -> str:
-    """What is wrong with an interpretation in a run; nothing where all its manifest names is there."""
+    """The problem of an interpretation in a run; empty if all files in its manifest exist."""
     from mlflow import MlflowClient
 
     client = MlflowClient()
@@ -128,16 +128,16 @@ def broken(run_id: str, place: str = METHOD) -> str:
 
 @dataclass(frozen=True)
 class Folder:
-    """What a call on a folder took, and left.
+    """The cost and the files of a call on a folder.
 
     Attributes:
-        inputs: how many pictures.
-        seconds: of the call.
+        inputs: number of images.
+        seconds: duration of the call.
         before: MiB resident before it, with TensorFlow and the model.
-        peak: MiB resident at most.
-        sizes: bytes of each file it logged.
-        sampled: whether figure and pages say that they show some of the inputs.
-        opened: what Chromium took to open the pages, in seconds; None without one.
+        peak: peak MiB resident.
+        sizes: bytes of each file that it logged.
+        sampled: whether figure and pages state that they show a selection.
+        opened: seconds for Chromium to open the pages; None without Chromium.
     """
 
     inputs: int
@@ -150,7 +150,7 @@ class Folder:
 
 
 def folder_of(pictures: str, kept: str) -> Folder:
-    """Grad-CAM of a folder of pictures; its artifacts are copied to `kept`."""
+    """Grad-CAM of a folder of images; its artifacts are copied to `kept`."""
     import mlflow
     from matplotlib.text import Text
 
@@ -179,7 +179,7 @@ def folder_of(pictures: str, kept: str) -> Folder:
 
 
 def opened(kept: Path) -> float | None:
-    """Seconds that Chromium takes to open both pages, which must say how many they show; None without it."""
+    """Seconds for Chromium to open both pages, which must state the number of inputs; None without it."""
     if shutil.which("chromium") is None:
         return None
     from docs.pictures import browser_page
@@ -195,7 +195,7 @@ def opened(kept: Path) -> float | None:
 
 
 def folder(count: int) -> bool:
-    """Print what a folder of `count` pictures takes, and a tenth of it; whether all say that they sample."""
+    """Print the cost of a folder of `count` images and of a tenth; return whether pages state the selection."""
     rows = []
     for inputs in (count // 10, count):
         with tempfile.TemporaryDirectory() as place:
@@ -220,7 +220,7 @@ def folder(count: int) -> bool:
 
 
 def logging_threads(uri: str, calls: int, run_id: str | None) -> list[tuple[str, str, str]]:
-    """Four threads log one model at once, `calls` times each: run, place, and error of each call."""
+    """Four threads log one model simultaneously, `calls` times each: run, folder and error of each call."""
     import mlflow
 
     import mlflow_interp
@@ -234,7 +234,7 @@ def logging_threads(uri: str, calls: int, run_id: str | None) -> list[tuple[str,
             ready.wait()
         try:
             found = mlflow_interp.visualize_gradcam(model, inputs, run_id=run_id, quiet=True)
-        except Exception as error:  # it is counted, and told at the end
+        except Exception as error:  # counted, and reported at the end
             return "", "", f"{type(error).__name__}: {error}"
         return str(found.run_id), str(found.artifact_path), ""
 
@@ -243,7 +243,7 @@ def logging_threads(uri: str, calls: int, run_id: str | None) -> list[tuple[str,
 
 
 def together(calls: int) -> bool:
-    """Print how eight threads fare that log at once, `calls` times each; whether all is well."""
+    """Print the results of eight threads that log simultaneously; return whether there was no problem."""
     import mlflow
 
     from docs.pictures import served
@@ -275,7 +275,7 @@ def together(calls: int) -> bool:
 
 
 def judged(name: str, done: Sequence[tuple[str, str, str]], seconds: float, *, runs: int) -> list[str]:
-    """Print a row, and give what is wrong: errors, incomplete interpretations, and runs."""
+    """Print a row; return the number of problems: errors, incomplete interpretations, and runs."""
     from mlflow import MlflowClient
 
     failed = [error for _, _, error in done if error]
@@ -283,10 +283,10 @@ def judged(name: str, done: Sequence[tuple[str, str, str]], seconds: float, *, r
     incomplete = [
         f"{run_id}/{place}: {why}" for run_id, place in sorted(logged) if (why := broken(run_id, place))
     ]
-    lost = len(done) - len(failed) - len(logged)  # two calls that were told the same place
+    lost = len(done) - len(failed) - len(logged)  # two calls that were given the same folder
     print(f"| {name} | {len(done)} | {len(failed)} | {len(incomplete) + lost} | {seconds:.0f} s |")
     found = sorted({run_id for run_id, _ in logged})
-    wanted = "FINISHED" if runs > 1 else "RUNNING"  # the caller's own run is left to the caller
+    wanted = "FINISHED" if runs > 1 else "RUNNING"  # the caller's own run is not ended
     unended = [run_id for run_id in found if MlflowClient().get_run(run_id).info.status != wanted]
     wrong = failed + incomplete + [f"{run_id} is not {wanted}" for run_id in unended]
     return wrong + ([f"{lost} calls share a place, {len(found)} runs"] if lost or len(found) != runs else [])
@@ -294,7 +294,7 @@ def judged(name: str, done: Sequence[tuple[str, str, str]], seconds: float, *, r
 
 @dataclass(frozen=True)
 class Sample:
-    """What a process holds after some calls: MiB, and how many of each."""
+    """The resources of a process after some calls: MiB, and numbers of the others."""
 
     calls: int
     memory: float
@@ -304,7 +304,7 @@ class Sample:
 
     @classmethod
     def now(cls, calls: int, experiment_id: str) -> Sample:
-        """Of this process, and the runs of an experiment that have not ended."""
+        """The current values of this process, and the runs of an experiment that have not ended."""
         from mlflow import MlflowClient
 
         running = MlflowClient().search_runs([experiment_id], "attributes.status = 'RUNNING'")
@@ -313,7 +313,7 @@ class Sample:
 
 
 def soaked(calls: int, every: int) -> list[Sample]:
-    """Samples of a process that makes `calls` calls, one after `every` of them."""
+    """Samples of a process during `calls` calls, one after each `every`."""
     import mlflow_interp
 
     model, inputs, samples = network(), pixels(4), list[Sample]()
@@ -326,7 +326,7 @@ def soaked(calls: int, every: int) -> list[Sample]:
 
 
 def soak(calls: int, every: int = 20) -> bool:
-    """Print what a process holds on its way through `calls` calls; whether nothing but memory grows."""
+    """Print the resources of a process during `calls` calls; return whether only memory grows."""
     samples = in_process_of_its_own(soaked, calls, every)
     print("\n### One call after another\n\n| calls | resident memory | threads | open files | open runs |")
     print("|--:|--:|--:|--:|--:|")
@@ -344,7 +344,7 @@ def soak(calls: int, every: int = 20) -> bool:
 
 
 def main() -> None:
-    """Measure each part; exit code 1 where something is not as promised."""
+    """Measure each part; exit code 1 if a result differs from the documentation."""
     from benchmarks.timing import machine
 
     parser = argparse.ArgumentParser(

@@ -1,4 +1,4 @@
-"""One method on a model and a batch, as the engine runs it, without drawing and logging."""
+"""Run one method on a model and a batch, as the engine does, without drawing and logging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlflow_interp.method_registry import find_method
 
 
 def result_of(method: str, model: Any, batch: Batch, **options: Any) -> Any:
-    """The result of a method; its first error is raised."""
+    """The result of a method; raises its first error."""
     found = run(model, batch, {method: find_method(method)(model, batch, **options)})
     for error in found.errors.values():
         raise error

