@@ -195,7 +195,7 @@ def opened(kept: Path) -> float | None:
 
 
 def folder(count: int) -> bool:
-    """Print the cost of a folder of `count` images and of a tenth; return whether pages state the selection."""
+    """Print the cost of `count` images and of a tenth; return whether the pages state the selection."""
     rows = []
     for inputs in (count // 10, count):
         with tempfile.TemporaryDirectory() as place:
