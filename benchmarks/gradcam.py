@@ -194,8 +194,8 @@ def our_candidates(work: Work) -> dict[str, Candidate]:
         FLOOR: lambda: forward(pictures).numpy(),
         "the floor again (noise)": lambda: forward(pictures).numpy(),
         "ours, compiled": lambda: compiled_pass(chunk),
-        "bare forward, traced anew": lambda: compiled_forward(work)(pictures).numpy(),
-        "ours, gradcam(), traced anew": lambda: result_of("gradcam", work.model, as_batch(work.pictures)),
+        "bare forward, traced again": lambda: compiled_forward(work)(pictures).numpy(),
+        "ours, gradcam(), traced again": lambda: result_of("gradcam", work.model, as_batch(work.pictures)),
     }
 
 

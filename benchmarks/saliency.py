@@ -155,7 +155,7 @@ def whole_calls(work: Work) -> dict[str, Candidate]:
     """`saliency` including tracing and all maps, without noise: 1 + 1 + 25 passes."""
     batch = as_batch(work.pictures)
     return {
-        "ours, saliency(noise=0): 27 passes, traced anew": lambda: result_of(
+        "ours, saliency(noise=0): 27 passes, traced again": lambda: result_of(
             "saliency", work.model, batch, noise=0, path_steps=PASSES
         )
     }

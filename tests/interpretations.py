@@ -44,14 +44,14 @@ def photographs(count):
 def examples(count, *, names=None, class_names=CLASSES, pictures=None, wrong=5):
     """Inputs of five classes in turn; every `wrong`th is predicted as the next class."""
     labels = np.arange(count) % len(class_names)
-    said = np.where(np.arange(count) % wrong == wrong - 2, (labels + 1) % len(class_names), labels)
+    predicted = np.where(np.arange(count) % wrong == wrong - 2, (labels + 1) % len(class_names), labels)
     sure = 0.55 + 0.4 * np.random.default_rng(1).random(count)
     images = photographs(count) if pictures is None else pictures
     return Examples(
         indices=np.arange(count),
         names=tuple(names or (f"photograph {at}.jpg" for at in range(count))),
         labels=labels,
-        classes=np.stack([said, (said + 1) % len(class_names)], axis=1),
+        classes=np.stack([predicted, (predicted + 1) % len(class_names)], axis=1),
         probabilities=np.stack([sure, 1 - sure], axis=1).astype(np.float32),
         class_names=class_names,
         images=images,

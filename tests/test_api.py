@@ -173,8 +173,8 @@ def test_experiment_can_be_set(client, registered, photos, monkeypatch):
     elsewhere = client.get_experiment_by_name("elsewhere").experiment_id
     assert client.get_run(named.run_id).info.experiment_id == elsewhere
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
-    told = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
-    assert client.get_run(told.run_id).info.experiment_id == elsewhere
+    result = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    assert client.get_run(result.run_id).info.experiment_id == elsewhere
 
 
 def test_active_run_is_used_and_stays_open(client, registered, photos):

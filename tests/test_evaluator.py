@@ -73,10 +73,10 @@ def test_combined_with_mlflows_own_evaluator(registered, pictures):
 
 
 def test_predictions_alone_need_a_model(pictures):
-    data = pd.DataFrame({"pixels": list(pictures), "label": [0, 1] * 3, "said": [0, 1] * 3})
+    data = pd.DataFrame({"pixels": list(pictures), "label": [0, 1] * 3, "predicted": [0, 1] * 3})
     asked = {"interpretations": {"methods": ["gradcam"]}}
     with pytest.raises(ModelError, match="only predictions are given; pass the Keras model"):
-        evaluate(None, data, predictions="said", evaluator_config=asked)
+        evaluate(None, data, predictions="predicted", evaluator_config=asked)
 
 
 def rows(pictures, **columns):

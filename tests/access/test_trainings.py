@@ -32,8 +32,8 @@ def test_rejected_training_continues_and_is_logged_later(user, why, as_user, pix
     inputs = pixels[..., :1]
     trained = model.fit(inputs, labels, validation_data=(inputs, labels), epochs=2, verbose=0)
     assert len(trained.history["val_loss"]) == 2
-    said = [each.getMessage() for each in caplog.records if each.name == "mlflow_interp"]
-    first, last = said
+    messages = [each.getMessage() for each in caplog.records if each.name == "mlflow_interp"]
+    first, last = messages
     assert first.startswith("nothing is logged during training: ")
     assert why in first
     assert "They are saved locally; upload them with: mlflow-interp resume " in last

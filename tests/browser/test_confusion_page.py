@@ -23,8 +23,8 @@ def made(right=0.7, classes=4, names=None, count=800):
     labels = rng.integers(0, classes, count)
     found = np.where(rng.random(count) < right, labels, (labels + 1) % classes)
     pictures = rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
-    said = 0.7 * np.eye(classes)[found] + 0.3 / classes
-    return from_predictions(labels, said, class_names=names or NAMES, images=pictures)
+    probabilities = 0.7 * np.eye(classes)[found] + 0.3 / classes
+    return from_predictions(labels, probabilities, class_names=names or NAMES, images=pictures)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,9 @@ def opened(tmp_path_factory):
         file.write_text(html, encoding="utf-8")
         problems = []
         with browser_page(width, height) as tab:
-            tab.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+            tab.on(
+                "console", lambda message: problems.append(message.text) if message.type == "error" else None
+            )
             tab.on("pageerror", lambda error: problems.append(str(error)))
             tab.on("request", lambda each: problems.append(each.url) if each.url.startswith("http") else None)
             tab.goto(file.as_uri())
@@ -66,11 +68,11 @@ def test_hover_shows_the_numbers_of_a_cell(opened):
         tab.mouse.move(x - 3, y)
         tab.mouse.move(x, y)
         tab.wait_for_selector("#card.shown")
-        said = tab.text_content("#card")
-        assert f"{NAMES[1]} taken for {NAMES[2]}" in said
-        assert f"{result.counts[1, 2]} inputs" in said
-        assert f"{result.counts[1, 2] / result.counts[1].sum():.1%} of true" in said
-        assert f"{result.counts[1, 2] / result.counts[:, 2].sum():.1%} of predicted" in said
+        card = tab.text_content("#card")
+        assert f"{NAMES[1]} taken for {NAMES[2]}" in card
+        assert f"{result.counts[1, 2]} inputs" in card
+        assert f"{result.counts[1, 2] / result.counts[1].sum():.1%} of true" in card
+        assert f"{result.counts[1, 2] / result.counts[:, 2].sum():.1%} of predicted" in card
 
 
 def frames(tab):
@@ -249,8 +251,8 @@ def test_thousand_classes_remain_usable(opened):
 def test_several_labels_are_shown_one_at_a_time(opened):
     rng = np.random.default_rng(0)
     labels = (rng.random((200, 4)) < 0.4).astype(int)
-    said = np.clip(0.5 * labels + 0.7 * rng.random(labels.shape), 0, 1)
-    result = from_predictions(labels, said, class_names=NAMES)
+    probabilities = np.clip(0.5 * labels + 0.7 * rng.random(labels.shape), 0, 1)
+    result = from_predictions(labels, probabilities, class_names=NAMES)
     with opened(page(result)) as tab:
         tab.fill("#find", NAMES[1])
         tab.mouse.click(*middle_of(tab, 0, 1, 2))

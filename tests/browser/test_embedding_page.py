@@ -27,7 +27,9 @@ def opened(tmp_path):
         (tmp_path / "figure.html").write_text(html, encoding="utf-8")
         contexts.append(browser_page(width, height))
         page = contexts[-1].__enter__()
-        page.on("console", lambda told: problems.append(told.text) if told.type != "warning" else None)
+        page.on(
+            "console", lambda message: problems.append(message.text) if message.type != "warning" else None
+        )
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:", "blob:"))
                 else problems.append(asked.url))  # fmt: skip

@@ -60,7 +60,7 @@ def opened(run, server, keep, tab):
     def failed(error):
         problems.append(str(error))
 
-    def said(message):
+    def collect_error(message):
         if is_our_error(message):
             problems.append(message.text)
 
@@ -70,17 +70,17 @@ def opened(run, server, keep, tab):
         return tab
 
     tab.on("pageerror", failed)
-    tab.on("console", said)
+    tab.on("console", collect_error)
     yield open_place
     keep(tab)
     tab.remove_listener("pageerror", failed)
-    tab.remove_listener("console", said)
+    tab.remove_listener("console", collect_error)
     assert problems == []
 
 
-def is_our_error(said):
+def is_our_error(message):
     """MLflow shows our pages as blobs; errors from elsewhere are those of the UI."""
-    return said.type == "error" and said.location["url"].startswith("blob:")
+    return message.type == "error" and message.location["url"].startswith("blob:")
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def settle(page, frame, tries=20):
         if before is not None:
             return
         page.wait_for_timeout(500)
-    raise AssertionError("the frame is put anew again and again")
+    raise AssertionError("the frame is reloaded again and again")
 
 
 def test_tree_lists_every_file_of_every_method(opened):
@@ -183,8 +183,8 @@ def test_predictions_are_shown_as_a_table(opened):
     page = opened("artifacts/interpretations/gradcam/predictions.json")
     cells = page.get_by_role("cell")
     cells.first.wait_for(timeout=FIRST_TIME)
-    said = cells.all_text_contents()
-    assert "ant/<b>00.png" in said
+    texts = cells.all_text_contents()
+    assert "ant/<b>00.png" in texts
     for column in ("input", "target", "predicted", "label"):
         expect(page.get_by_text(column, exact=True).first).to_be_visible()
 

@@ -58,15 +58,15 @@ def tab():
 def opened(tab, tmp_path):
     """A function that opens a page, with what went wrong in it on `problems`, all of which must be none."""
     problems = []
-    heard = {
+    listeners = {
         "console": lambda message: problems.append(message.text) if message.type == "error" else None,
         "pageerror": lambda error: problems.append(str(error)),
         "request": lambda request: (
             None if request.url.startswith(("file:", "data:", "blob:")) else problems.append(request.url)
         ),
     }
-    for event, hear in heard.items():
-        tab.on(event, hear)
+    for event, listener in listeners.items():
+        tab.on(event, listener)
 
     def opening(html, width=1200, scheme="light"):
         (tmp_path / "index.html").write_text(html, encoding="utf-8")
@@ -76,8 +76,8 @@ def opened(tab, tmp_path):
         return tab
 
     yield opening
-    for event, hear in heard.items():
-        tab.remove_listener(event, hear)
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
     assert problems == []
 
 

@@ -100,12 +100,12 @@ def test_feature_maps_are_pooled(tiny_cnn, pixels, batch_of, pooling, pooled):
 
 def test_sequences_are_pooled_over_time(batch_of):
     model = keras.Sequential(
-        [keras.Input((6, 3)), layers.LSTM(4, return_sequences=True, name="told"), layers.Flatten(),
+        [keras.Input((6, 3)), layers.LSTM(4, return_sequences=True, name="lstm"), layers.Flatten(),
          layers.Dense(2, activation="softmax")]
     )  # fmt: skip
     inputs = np.random.default_rng(0).random((5, 6, 3), np.float32)
-    rows, _ = collect(model, batch_of(model, inputs), "told", "max")
-    np.testing.assert_allclose(rows["told"], truncated(model, "told", inputs).max(axis=1), atol=1e-6)
+    rows, _ = collect(model, batch_of(model, inputs), "lstm", "max")
+    np.testing.assert_allclose(rows["lstm"], truncated(model, "lstm", inputs).max(axis=1), atol=1e-6)
 
 
 def test_layers_of_a_nested_model(tiny_cnn, pixels, batch_of):
@@ -261,7 +261,7 @@ print("reused" if method._cache.is_complete else "computed")
 def test_another_process_reads_the_cache(tmp_path, runs, batch_of):
     """Keras numbers swish gradients and recurrent functions differently in each process."""
     model = keras.Sequential(
-        [keras.Input((5, 4)), layers.Dense(4, activation="silu"), layers.GRU(4, name="told"),
+        [keras.Input((5, 4)), layers.Dense(4, activation="silu"), layers.GRU(4, name="recurrent"),
          layers.Dense(2, activation="softmax")]
     )  # fmt: skip
     inputs = np.random.default_rng(0).random((6, 5, 4), np.float32)

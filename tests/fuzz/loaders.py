@@ -54,8 +54,8 @@ def arrays(content: bytes) -> None:
     assert source.inputs.dtype.kind in "biuf"
     with open_rows(source.inputs) as take:
         assert len(take(np.arange(min(8, len(source.inputs))))) == min(8, len(source.inputs))
-    told, _ = annotate(source.labels, len(source.inputs), None)
-    assert len(told.labels) == len(source.inputs)
+    annotations, _ = annotate(source.labels, len(source.inputs), None)
+    assert len(annotations.labels) == len(source.inputs)
 
 
 def classes(content: bytes) -> None:

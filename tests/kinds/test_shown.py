@@ -131,17 +131,17 @@ def test_one_input_is_drawn_into_axes(every, method, panel):
 
 
 @pytest.mark.parametrize(
-    ("panel", "said"),
+    ("panel", "message"),
     [
         (4, "input 4 is not shown: 4 of 500 inputs are; see examples.shown_rows"),
         (500, "panel 500 is out of range: there are inputs 0–499"),
         ("photograph 72.jpg", "no shown input 'photograph 72.jpg'; nearest: "),
     ],
 )
-def test_input_without_an_image_is_rejected(every, panel, said):
+def test_input_without_an_image_is_rejected(every, panel, message):
     from matplotlib.figure import Figure
 
-    with pytest.raises(OptionError, match=re.escape(said)):
+    with pytest.raises(OptionError, match=re.escape(message)):
         kind_of("gradcam").draw_panel(Figure().subplots(), every["gradcam"], panel)
 
 

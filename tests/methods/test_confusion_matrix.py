@@ -35,13 +35,13 @@ def rows_for(classes, total):
 def test_counts_what_the_model_predicts(digits, batch_of):
     model, pixels, labels = digits
     result = confusion_matrix(model, batch_of(model, pixels, labels=labels, batch_size=7))
-    said = model.predict(pixels, verbose=0).argmax(axis=1)
+    predicted = model.predict(pixels, verbose=0).argmax(axis=1)
     expected = np.zeros((10, 10), int)
-    np.add.at(expected, (labels, said), 1)
+    np.add.at(expected, (labels, predicted), 1)
     np.testing.assert_array_equal(result.counts, expected)
     assert result.metrics()["inputs"] == len(pixels) == result.inputs
     assert result.head == "softmax"
-    assert result.metrics()["accuracy"] == pytest.approx((said == labels).mean())
+    assert result.metrics()["accuracy"] == pytest.approx((predicted == labels).mean())
 
 
 def test_counts_do_not_depend_on_chunks(digits, batch_of):
@@ -59,14 +59,14 @@ def test_errors_are_kept_in_order_of_confidence(digits, batch_of):
     model, pixels, labels = digits
     result = confusion_matrix(model, batch_of(model, pixels, labels=labels))
     examples = result.examples
-    said = model.predict(pixels, verbose=0)
+    predicted = model.predict(pixels, verbose=0)
     assert len(examples) == min(MOST_OF_ALL, sum(min(6, count) for count in off_diagonal(result.counts)))
     np.testing.assert_array_equal(result.cells[:, 0], labels[examples.indices])
-    np.testing.assert_array_equal(result.cells[:, 1], said[examples.indices].argmax(axis=1))
+    np.testing.assert_array_equal(result.cells[:, 1], predicted[examples.indices].argmax(axis=1))
     np.testing.assert_array_equal(result.cells[:, 1], examples.classes[:, 0])
     sure = examples.probabilities[:, 0]
     assert (np.diff(sure) <= 0).all()
-    np.testing.assert_allclose(sure, said[examples.indices].max(axis=1), atol=1e-5)
+    np.testing.assert_allclose(sure, predicted[examples.indices].max(axis=1), atol=1e-5)
     assert result.thumbnails.shape == (len(examples), 8, 8, 3)
     np.testing.assert_array_equal(result.thumbnails[..., 0], pixels[examples.indices, ..., 0])
 
@@ -102,9 +102,9 @@ def test_binary_head_and_threshold(batch_of, threshold):
     logits = np.linspace(-3, 3, 21, dtype=np.float32)[:, np.newaxis]
     labels = np.arange(21) % 2
     result = confusion_matrix(model, batch_of(model, logits, labels=labels), threshold=threshold)
-    said = (1 / (1 + np.exp(-logits[:, 0])) > threshold).astype(int)
+    predicted = (1 / (1 + np.exp(-logits[:, 0])) > threshold).astype(int)
     expected = np.zeros((2, 2), int)
-    np.add.at(expected, (labels, said), 1)
+    np.add.at(expected, (labels, predicted), 1)
     np.testing.assert_array_equal(result.counts, expected)
     assert result.head == "binary"
 

@@ -296,6 +296,6 @@ def test_overflowing_squares_give_a_warning(batch_of):
         [keras.Input((1,)), layers.Dense(2, kernel_initializer=lambda *_, **__: [[1e20, 0]])]
     )
     batch = batch_of(model, np.ones((2, 1), np.float32))
-    told = "SmoothGrad of 2 inputs overflows float32; use average='mean', without squares"
-    assert saliency(model, batch, path_steps=1).warnings() == [told]
+    message = "SmoothGrad of 2 inputs overflows float32; use average='mean', without squares"
+    assert saliency(model, batch, path_steps=1).warnings() == [message]
     assert saliency(model, batch, path_steps=1, average="mean").warnings() == []

@@ -79,7 +79,7 @@ def test_names_with_three_parts(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"),
+    ("uri", "expected"),
     [
         ("models:/prod.vision.classifier/7", "has no version 7; available: 1, 2;"),
         ("models:/prod.vision.classifier@champoin", "has no alias 'champoin'; nearest: champion;"),
@@ -89,12 +89,12 @@ def test_names_with_three_parts(catalog: Catalog) -> None:
         ),
     ],
 )
-def test_similar_names_are_suggested(catalog: Catalog, uri: str, said: str) -> None:
+def test_similar_names_are_suggested(catalog: Catalog, uri: str, expected: str) -> None:
     with pytest.raises(ModelError) as caught:
         find_version(uri)
     message = str(caught.value)
     assert message.startswith(f"nothing found at {uri!r}: ")
-    assert said in message
+    assert expected in message
     assert message.endswith(f"; the model registry is {mlflow.get_registry_uri()}")
 
 

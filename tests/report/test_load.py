@@ -284,9 +284,9 @@ def edited(folder, **changes):
 def refusal(source):
     with pytest.raises(InputsError) as raised:
         mlflow_interp.load(source)
-    said = str(raised.value)
-    assert "\n" not in said
-    return said
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
 
 
 def test_folder_without_an_interpretation(folder, tmp_path):
@@ -303,9 +303,9 @@ def test_blank_name():
 
 
 def test_missing_run(store):
-    said = refusal("runs:/abc/interpretations/gradcam")
-    assert said.startswith("there is no interpretation at 'runs:/abc/interpretations/gradcam': ")
-    assert "Run with id=abc not found; check its name and the tracking URI" in said
+    message = refusal("runs:/abc/interpretations/gradcam")
+    assert message.startswith("there is no interpretation at 'runs:/abc/interpretations/gradcam': ")
+    assert "Run with id=abc not found; check its name and the tracking URI" in message
 
 
 def test_missing_file(folder):

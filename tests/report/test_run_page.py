@@ -56,13 +56,13 @@ def text_of(page):
 
 def test_the_page_says_which_model_and_what_was_found(run):
     text = text_of(run_page.page(run, "run-7"))
-    for said in (
+    for expected in (
         "sights version 3 @champion", "input 224 × 224 × 3", "4,694,024 parameters",
         "Loaded from models:/sights/3", "Trained in run abc", "Logged model m-1", "Interpreted in run run-7",
         "12 inputs of ./photos", "half of the heat lies on", "trustworthiness 0.97",
         "accuracy 83.3% · 12 inputs · most confused", "cosine 0.70 to their input, 0.23 to other inputs",
     ):  # fmt: skip
-        assert said in text, said
+        assert expected in text, expected
 
 
 def test_one_input_is_the_same_in_every_method(run):
@@ -295,13 +295,13 @@ def test_what_does_not_fit_is_left_out_and_said(many):
     noted = re.findall(
         r'data-page="([^/"]+)/figure.html">[^<]+</span>.*?\. (\d+) of its images are not on this page', page
     )
-    said = {place: int(number) for place, number in noted}
+    numbers = {place: int(number) for place, number in noted}
     data = data_of(page)
     for method in data["methods"]:
         rows = method["steps"][0]["rows"]
         expected = {"saliency": 3, "caricature": 3}.get(method["place"].split("-")[0], 0)
         missing = sum(expected - len(row["tiles"]) for row in rows.values())
-        assert said.get(method["place"], 0) >= missing
+        assert numbers.get(method["place"], 0) >= missing
         if expected:
             assert missing
             assert len(rows["0"]["tiles"]) == expected

@@ -23,11 +23,11 @@ def run(name: str, file: Path) -> None:
     command = [sys.executable, "-m", "tests.zoo.trial", name, str(file)]
     try:
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
-        told = "" if file.exists() else (ended.stderr.strip().splitlines() or [str(ended.returncode)])[-1]
+        message = "" if file.exists() else (ended.stderr.strip().splitlines() or [str(ended.returncode)])[-1]
     except subprocess.TimeoutExpired:
-        told = f"took more than {LIMIT} seconds"
+        message = f"took more than {LIMIT} seconds"
     if not file.exists():
-        print(f"{name}: {told}", file=sys.stderr)
+        print(f"{name}: {message}", file=sys.stderr)
 
 
 def main() -> int:

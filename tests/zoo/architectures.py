@@ -22,9 +22,9 @@ def smallest_side(name: str) -> int:
     try:
         getattr(keras.applications, name)(weights=None, classes=CLASSES, input_shape=(1, 1, 3))
     except ValueError as error:
-        told = re.search(r"at least (\d+)x\1", str(error))
-        if told:
-            return int(told[1])
+        match = re.search(r"at least (\d+)x\1", str(error))
+        if match:
+            return int(match[1])
         raise
     return 1
 

@@ -28,13 +28,13 @@ def table(trials: Sequence[Trial]) -> str:
     """The whole table in Markdown, with the message for users if a method does not pass."""
     head = ["architecture", "input", "parameters", *method_names(), "time"]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *map(row, trials)]
-    told = [
-        f"- {trial['name']}, {name}, {each['outcome']}: {each['told']}"
+    messages = [
+        f"- {trial['name']}, {name}, {each['outcome']}: {each['message']}"
         for trial in trials
         for name, each in trial["methods"].items()
-        if each["told"]
+        if each["message"]
     ]
-    return "\n".join([summary(trials), "", *lines, *(["", *told] if told else [])])
+    return "\n".join([summary(trials), "", *lines, *(["", *messages] if messages else [])])
 
 
 def summary(trials: Sequence[Trial]) -> str:

@@ -27,7 +27,7 @@ def test_a_small_architecture_passes(small):
     """UMAP has separate tests; here it would compile for half a minute."""
     methods = [name for name in method_names() if name != "umap"]
     found = trial.attempt(methods, small, "mobilenet_v3")
-    assert found == {name: {"outcome": "pass", "told": ""} for name in methods}
+    assert found == {name: {"outcome": "pass", "message": ""} for name in methods}
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +38,18 @@ def small():
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         (np.full((12, 2, 2), np.nan), "not finite"),
         (np.ones((12, 2, 2)), "only 0% of the maps with heat vary"),
         (np.zeros((12, 2, 2)), "all maps are empty"),
     ],
 )
-def test_constant_or_non_finite_results_do_not_pass(values, told):
+def test_constant_or_non_finite_results_do_not_pass(values, message):
     class Result:
         heatmaps = values
 
-    with pytest.raises(AssertionError, match=told):
+    with pytest.raises(AssertionError, match=message):
         trial.check_heatmaps(Result(), (12, 32, 32, 3))
 
 
@@ -65,8 +65,8 @@ def test_table_has_every_architecture_and_no_failure():
 
 
 def test_table_shows_the_messages_for_users():
-    fared = {name: {"outcome": "pass", "told": ""} for name in method_names()}
-    fared["gradcam"] = {"outcome": "not applicable", "told": "no space"}
+    fared = {name: {"outcome": "pass", "message": ""} for name in method_names()}
+    fared["gradcam"] = {"outcome": "not applicable", "message": "no space"}
     made = {"name": "Net", "side": 32, "parameters": 1_250_000, "methods": fared, "seconds": 6.2}
     text = table.filled("before\n<!-- zoo -->\n<!-- end -->\nafter", [json.loads(json.dumps(made))])
     assert "architectures: 6 pass, 1 not applicable, 0 fail" in text

@@ -228,13 +228,13 @@ def test_custom_layers_are_imported(tmp_path):
     )
     subprocess.run([sys.executable, "-c", saved], cwd=tmp_path, check=True)
     layers_of = [sys.executable, "-m", "mlflow_interp", "layers", "model.keras"]
-    refused, told = (
+    failed, imported = (
         subprocess.run([*layers_of, *more], cwd=tmp_path, capture_output=True, text=True)
         for more in ([], ["--imports", "own_layers"])
     )
-    assert (refused.returncode, told.returncode) == (2, 0), told.stderr
-    assert "imports=" in refused.stderr
-    assert "Twice" in told.stdout
+    assert (failed.returncode, imported.returncode) == (2, 0), imported.stderr
+    assert "imports=" in failed.stderr
+    assert "Twice" in imported.stdout
 
 
 def test_failed_imports_are_reported():

@@ -127,16 +127,16 @@ def attempt(methods: Sequence[str], model: Any, preprocess: str) -> dict[str, di
 
 def _judged(name: str, parts: Parts, shape: tuple[int, ...]) -> dict[str, str]:
     if name in parts.errors:
-        return {"outcome": "not applicable", "told": str(parts.errors[name])}
+        return {"outcome": "not applicable", "message": str(parts.errors[name])}
     try:
         CHECKS[name](parts.parts[name].result(), shape)
     except Exception as error:
         return _failure(error)
-    return {"outcome": "pass", "told": ""}
+    return {"outcome": "pass", "message": ""}
 
 
 def _failure(error: Exception) -> dict[str, str]:
-    return {"outcome": "fail", "told": f"{type(error).__name__}: {error}".splitlines()[0]}
+    return {"outcome": "fail", "message": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 
 def trial(name: str) -> dict[str, Any]:

@@ -27,8 +27,8 @@ def result_of(classes, *, count=2000, names=None, right=0.8, seed=0, pictures=Fa
     found = np.where(rng.random(count) < right, labels, (labels + rng.integers(1, 3, count)) % classes)
     names = [f"class {index}" for index in range(classes)] if names is None else names
     shown = rng.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8) if pictures else None
-    said = 0.7 * np.eye(classes)[found] + 0.3 / classes
-    return from_predictions(labels, said, class_names=names, images=shown, **options)
+    probabilities = 0.7 * np.eye(classes)[found] + 0.3 / classes
+    return from_predictions(labels, probabilities, class_names=names, images=shown, **options)
 
 
 @pytest.fixture(scope="module")
