@@ -88,7 +88,7 @@ def main() -> None:
     if options.only in (None, "quality"):
         print_quality(tasks, settings, options.seeds)
     if options.picture:
-        paint_looks(tasks, settings, options.picture)
+        draw_comparison(tasks, settings, options.picture)
 
 
 def pretrained(names: list[str], count: int) -> list[Task]:
@@ -274,7 +274,7 @@ def _now() -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def reference_way(reference: Reference, judge: Judge) -> list[Mark]:
+def reference_progress(reference: Reference, judge: Judge) -> list[Mark]:
     """The reference from the start to 512 steps; evaluation and compilation are not timed."""
     reference.step()  # TensorFlow optimises its graph
     spent, marks = np.zeros(2), []
@@ -287,7 +287,7 @@ def reference_way(reference: Reference, judge: Judge) -> list[Mark]:
     return marks
 
 
-def our_way(
+def our_progress(
     subject: Subject, settings: CaricatureOptions, judge: Judge, renderer: Renderer
 ) -> Iterator[Mark]:
     """Our method, checkpoint by checkpoint, including the forward passes for the targets."""
@@ -331,9 +331,9 @@ def _compare(task: Task, number: int, settings: CaricatureOptions) -> np.ndarray
         measures = renderer._measures(subject, images)
         return float(measures["objectives"][0]), float(measures["cosines"][0])
 
-    theirs = reference_way(Reference(task, task.photographs[number], settings.seed), judge)
+    theirs = reference_progress(Reference(task, task.photographs[number], settings.seed), judge)
     enough = ENOUGH * theirs[-1].objective
-    ours = list(_until(our_way(subject, settings, judge, renderer), enough))[-1]
+    ours = list(_until(our_progress(subject, settings, judge, renderer), enough))[-1]
     itself = next(mark.steps for mark in theirs if mark.objective >= enough)
     ratio, missed = theirs[-1].time / ours.time, "" if ours.objective >= enough else ", not reached"
     cells = (
@@ -351,7 +351,7 @@ def _until(marks: Iterator[Mark], enough: float) -> Iterator[Mark]:
             return
 
 
-def paint_looks(tasks: list[Task], settings: CaricatureOptions, file: str) -> None:
+def draw_comparison(tasks: list[Task], settings: CaricatureOptions, file: str) -> None:
     """Draw a row for each layer and photograph: the photograph, our result and the reference's."""
     from PIL import Image
 

@@ -95,7 +95,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def make_model(options: argparse.Namespace) -> tuple[Any, np.ndarray]:
     """The model selected on the command line, with the requested number of images."""
     if options.trial:
-        return load.network(), smooth_pictures(options.images, load.SIDE)
+        return load.network(), smooth_images(options.images, load.SIDE)
     return (pretrained if options.pretrained else seeded)(options.images)
 
 
@@ -105,8 +105,8 @@ def seeded(count: int) -> tuple[Any, np.ndarray]:
 
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(weights=None, input_shape=(SIZE, SIZE, 3))
-    pictures = smooth_pictures(count)
-    enliven(model, pictures, np.random.default_rng(1))
+    pictures = smooth_images(count)
+    set_batch_statistics(model, pictures, np.random.default_rng(1))
     return model, pictures
 
 
@@ -126,7 +126,7 @@ def pretrained(count: int) -> tuple[Any, np.ndarray]:
     return example["efficientnet_lite0"](), np.ascontiguousarray(np.resize(views, (count, *views.shape[1:])))
 
 
-def smooth_pictures(count: int, side: int = SIZE) -> np.ndarray:
+def smooth_images(count: int, side: int = SIZE) -> np.ndarray:
     """Random images in -1..1 with structure at every scale, (count, side, side, 3), unlike noise."""
     import tensorflow as tf
 
@@ -139,7 +139,7 @@ def smooth_pictures(count: int, side: int = SIZE) -> np.ndarray:
     return np.asarray(pictures / np.abs(pictures).max(axis=(1, 2, 3), keepdims=True), np.float32)
 
 
-def enliven(model: Any, pictures: np.ndarray, rng: np.random.Generator) -> None:
+def set_batch_statistics(model: Any, pictures: np.ndarray, rng: np.random.Generator) -> None:
     """Give BatchNorm the statistics of these images, slightly perturbed, and random scales and shifts.
 
     With initial statistics (mean 0, variance 1), the signal of a random network vanishes layer by layer: all

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import load
-from benchmarks.gradcam import enliven, smooth_pictures
+from benchmarks.gradcam import set_batch_statistics, smooth_images
 from benchmarks.timing import Candidate, Timing, machine, once
 
 FLOOR = "image_dataset_from_directory + predict (floor)"
@@ -54,7 +54,7 @@ def main() -> None:
     missing = [name for name in options.methods if name not in methods]
     with tempfile.TemporaryDirectory() as place, load.local_store():
         folders = {count: Path(place) / str(count) for count in (options.warmup, *options.sizes)}
-        write_pictures(folders)
+        write_images(folders)
         warmup = folders[options.warmup]
         classes = len(list(warmup.iterdir()))
         model = load.network(classes) if options.trial else network(classes)
@@ -75,11 +75,11 @@ def network(classes: int) -> Any:
 
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(weights=None, classes=classes, input_shape=(SIZE, SIZE, 3))
-    enliven(model, smooth_pictures(32), np.random.default_rng(1))
+    set_batch_statistics(model, smooth_images(32), np.random.default_rng(1))
     return model
 
 
-def write_pictures(folders: Mapping[int, Path]) -> None:
+def write_images(folders: Mapping[int, Path]) -> None:
     """JPEGs of 500×375 cropped from photographs at random, all different, one subfolder per photograph.
 
     Args:

@@ -58,7 +58,7 @@ def pixels(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3)).astype(np.float32)
 
 
-def write_pictures(folder: Path, count: int) -> None:
+def write_images(folder: Path, count: int) -> None:
     """JPEGs of 64×64 cropped from photographs at random, one folder per photograph."""
     from PIL import Image
 
@@ -91,7 +91,7 @@ def local_store() -> Iterator[str]:
         yield experiment_id
 
 
-def in_process_of_its_own(function: Callable[..., T], *arguments: Any) -> T:
+def in_new_process(function: Callable[..., T], *arguments: Any) -> T:
     """The result of a function of this module in a new process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -109,7 +109,7 @@ def resident(key: str = "VmRSS") -> float:
     raise SystemExit(f"no {key} in /proc/self/status; this benchmark needs Linux")
 
 
-def broken(run_id: str, place: str = METHOD) -> str:
+def find_problem(run_id: str, place: str = METHOD) -> str:
     """The problem of an interpretation in a run; empty if all files in its manifest exist."""
     from mlflow import MlflowClient
 
@@ -163,7 +163,7 @@ def folder_of(pictures: str, kept: str) -> Folder:
         started = time.perf_counter()
         found = mlflow_interp.visualize_gradcam(model, pictures, quiet=True)
         seconds, peak = time.perf_counter() - started, resident("VmHWM")
-        assert not broken(str(found.run_id)), broken(str(found.run_id))
+        assert not find_problem(str(found.run_id)), find_problem(str(found.run_id))
         mlflow.artifacts.download_artifacts(
             run_id=found.run_id, artifact_path="interpretations", dst_path=kept
         )
@@ -199,8 +199,8 @@ def folder(count: int) -> bool:
     rows = []
     for inputs in (count // 10, count):
         with tempfile.TemporaryDirectory() as place:
-            write_pictures(Path(place) / "pictures", inputs)
-            rows.append(in_process_of_its_own(folder_of, f"{place}/pictures", f"{place}/kept"))
+            write_images(Path(place) / "pictures", inputs)
+            rows.append(in_new_process(folder_of, f"{place}/pictures", f"{place}/kept"))
             rows[-1] = replace(rows[-1], opened=opened(Path(place) / "kept"))
     few, many = rows
     print("\n### Grad-CAM of a folder\n")
@@ -263,25 +263,25 @@ def together(calls: int) -> bool:
             done = [call for job in jobs for call in job.result()]
         seconds = time.perf_counter() - started
         name = f"{PROCESSES} processes with {THREADS} threads, each call to its own run"
-        problems += judged(name, done, seconds, runs=len(done))
+        problems += report_calls(name, done, seconds, runs=len(done))
         shared = mlflow.MlflowClient().create_run(mlflow.get_experiment_by_name("load").experiment_id)
         started = time.perf_counter()
-        done = in_process_of_its_own(logging_threads, server, calls, shared.info.run_id)
+        done = in_new_process(logging_threads, server, calls, shared.info.run_id)
         seconds = time.perf_counter() - started
         name = f"1 process with {THREADS} threads, all calls to one run"
-        problems += judged(name, done, seconds, runs=1)
+        problems += report_calls(name, done, seconds, runs=1)
     print("\n" + "\n".join(problems[:5]) if problems else "\nEvery run has the status it should have.")
     return not problems
 
 
-def judged(name: str, done: Sequence[tuple[str, str, str]], seconds: float, *, runs: int) -> list[str]:
+def report_calls(name: str, done: Sequence[tuple[str, str, str]], seconds: float, *, runs: int) -> list[str]:
     """Print a row; return the number of problems: errors, incomplete interpretations, and runs."""
     from mlflow import MlflowClient
 
     failed = [error for _, _, error in done if error]
     logged = {(run_id, place) for run_id, place, error in done if not error}
     incomplete = [
-        f"{run_id}/{place}: {why}" for run_id, place in sorted(logged) if (why := broken(run_id, place))
+        f"{run_id}/{place}: {why}" for run_id, place in sorted(logged) if (why := find_problem(run_id, place))
     ]
     lost = len(done) - len(failed) - len(logged)  # two calls that were given the same folder
     print(f"| {name} | {len(done)} | {len(failed)} | {len(incomplete) + lost} | {seconds:.0f} s |")
@@ -312,7 +312,7 @@ class Sample:
         return cls(calls, resident(), threads, files, len(running))
 
 
-def soaked(calls: int, every: int) -> list[Sample]:
+def measure_calls(calls: int, every: int) -> list[Sample]:
     """Samples of a process during `calls` calls, one after each `every`."""
     import mlflow_interp
 
@@ -327,7 +327,7 @@ def soaked(calls: int, every: int) -> list[Sample]:
 
 def soak(calls: int, every: int = 20) -> bool:
     """Print the resources of a process during `calls` calls; return whether only memory grows."""
-    samples = in_process_of_its_own(soaked, calls, every)
+    samples = in_new_process(measure_calls, calls, every)
     print("\n### One call after another\n\n| calls | resident memory | threads | open files | open runs |")
     print("|--:|--:|--:|--:|--:|")
     for each in samples:

@@ -16,7 +16,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def no_run_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_outer_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove environment variables that an outer `mlflow run` sets."""
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)

@@ -7,7 +7,7 @@ import mlflow
 import numpy as np
 
 from examples import train_cifar10, train_digits
-from tests.training.conftest import alone  # noqa: F401 - an experiment of its own for each
+from tests.training.conftest import separate_experiment  # noqa: F401 - for each test
 
 
 def test_digits_are_trained_interpreted_and_registered(store):

@@ -38,7 +38,7 @@ def calibration(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def sure_model():
+def confident_model():
     """A model that returns 0.75 and 0.25 for any input."""
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")],
@@ -65,12 +65,12 @@ def test_method_is_listed_but_not_among_the_built_in_ones(calibration):
 
 
 @pytest.fixture(scope="module")
-def interpreted(calibration, sure_model, store):
+def interpreted(calibration, confident_model, store):
     """A call of two methods, one of them from another package."""
     mlflow.set_tracking_uri(store)
     with mlflow.start_run(experiment_id=mlflow.get_experiment_by_name("models").experiment_id):
         return mlflow_interp.interpret(
-            sure_model, INPUTS, ["confusion_matrix", "calibration"], labels=LABELS, bins=4, quiet=True
+            confident_model, INPUTS, ["confusion_matrix", "calibration"], labels=LABELS, bins=4, quiet=True
         )
 
 
@@ -111,8 +111,8 @@ def test_load_result_of_the_package(interpreted):
     assert loaded.metrics == found.metrics
 
 
-def test_command_line_has_the_method(calibration, sure_model, tmp_path):
-    sure_model.save(tmp_path / "sure.keras")
+def test_command_line_has_the_method(calibration, confident_model, tmp_path):
+    confident_model.save(tmp_path / "sure.keras")
     np.savez(tmp_path / "inputs.npz", x=INPUTS, y=LABELS)
     arguments = [str(tmp_path / "sure.keras"), str(tmp_path / "inputs.npz")]
     done = CliRunner().invoke(
@@ -124,7 +124,7 @@ def test_command_line_has_the_method(calibration, sure_model, tmp_path):
     assert manifest["metrics"]["calibration_error"] == pytest.approx(0.125, abs=1e-6)
 
 
-def test_autolog_has_the_method(calibration, sure_model, store, tmp_path):
+def test_autolog_has_the_method(calibration, confident_model, store, tmp_path):
     """Also if the worker process of an earlier training was started before the package was installed."""
     before = [each for each in sys.path if each != str(calibration)]
     with pytest.MonkeyPatch.context() as patch:
@@ -137,7 +137,7 @@ def test_autolog_has_the_method(calibration, sure_model, store, tmp_path):
     mlflow_interp.autolog(methods={"calibration": {"bins": 4}}, wait=300)
     try:
         with mlflow.start_run(experiment_id=experiment) as run:
-            sure_model.fit(INPUTS, LABELS, validation_data=(INPUTS, LABELS), epochs=1, verbose=0)
+            confident_model.fit(INPUTS, LABELS, validation_data=(INPUTS, LABELS), epochs=1, verbose=0)
     finally:
         mlflow_interp.autolog(disable=True)
     metrics = mlflow.get_run(run.info.run_id).data.metrics
@@ -214,7 +214,7 @@ def test_command_line_works_with_a_broken_package(tmp_path, arguments, code, lin
     assert all(error.startswith(line) for error, line in zip(errors, lines, strict=True))
 
 
-def test_training_works_with_a_broken_package(broken, sure_model, store, tmp_path):
+def test_training_works_with_a_broken_package(broken, confident_model, store, tmp_path):
     mlflow.set_tracking_uri(store)
     mlflow.create_experiment("beside", artifact_location=(tmp_path / "artifacts").as_uri())
     experiment = mlflow.get_experiment_by_name("beside").experiment_id
@@ -223,7 +223,7 @@ def test_training_works_with_a_broken_package(broken, sure_model, store, tmp_pat
         mlflow_interp.autolog(methods="confusion_matrix", wait=300)
         try:
             with mlflow.start_run(experiment_id=experiment) as run:
-                sure_model.fit(INPUTS, LABELS, validation_data=(INPUTS, LABELS), epochs=1, verbose=0)
+                confident_model.fit(INPUTS, LABELS, validation_data=(INPUTS, LABELS), epochs=1, verbose=0)
         finally:
             mlflow_interp.autolog(disable=True)
     metrics = mlflow.get_run(run.info.run_id).data.metrics

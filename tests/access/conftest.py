@@ -25,9 +25,9 @@ def credentials(user):
 
 
 @pytest.fixture(scope="package")
-def guarded(tmp_path_factory):
+def auth_server(tmp_path_factory):
     """The server: `uri`, ids of `experiments` (team, own, secret) and of `runs` (in team and secret)."""
-    folder = tmp_path_factory.mktemp("guarded")
+    folder = tmp_path_factory.mktemp("auth_server")
     (folder / "auth.ini").write_text(
         "[mlflow]\n"
         "default_permission = READ\n"
@@ -91,10 +91,10 @@ def _log(name, experiment):
 
 
 @pytest.fixture
-def as_user(guarded, monkeypatch):
+def as_user(auth_server, monkeypatch):
     """A function that sets this process's credentials to those of a user, or removes them."""
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(guarded.uri)
+    mlflow.set_tracking_uri(auth_server.uri)
 
     def become(user):
         for name in _VARIABLES:

@@ -56,14 +56,14 @@ def environment_of(user, uri):
     return {"MLFLOW_TRACKING_URI": uri} | dict.fromkeys(credentials(("", ""))) | credentials(user)
 
 
-def test_missing_permission_is_reported_before_tensorflow_is_imported(guarded, photos, monkeypatch):
+def test_missing_permission_is_reported_before_tensorflow_is_imported(auth_server, photos, monkeypatch):
     monkeypatch.chdir(photos.parent)
     (photos.parent / "here.keras").write_bytes(b"never read")
     names = {
         "PHOTOS": str(photos),
-        "TEAM": guarded.runs["team"],
-        "SECRET": guarded.runs["secret"],
-        "ID": guarded.experiments["secret"],
+        "TEAM": auth_server.runs["team"],
+        "SECRET": auth_server.runs["secret"],
+        "ID": auth_server.experiments["secret"],
     }
 
     def filled(text):
@@ -71,7 +71,7 @@ def test_missing_permission_is_reported_before_tensorflow_is_imported(guarded, p
             text = text.replace(name, value)
         return text
 
-    commands = [(environment_of(user, guarded.uri), list(map(filled, args))) for user, args, _ in CASES]
+    commands = [(environment_of(user, auth_server.uri), list(map(filled, args))) for user, args, _ in CASES]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], input=json.dumps(commands), capture_output=True, text=True, check=True
     )
@@ -80,16 +80,16 @@ def test_missing_permission_is_reported_before_tensorflow_is_imported(guarded, p
         assert code == 2, (args, stderr)
         (line,) = [each for each in stderr.splitlines() if not each.startswith("Downloading")]
         assert filled(message) in line, args
-        assert guarded.uri in line, args
+        assert auth_server.uri in line, args
         assert loaded == [], args
 
 
-def test_credentials_in_the_suggested_variables_work(guarded, photos):
+def test_credentials_in_the_suggested_variables_work(auth_server, photos):
     """For a user who may read the model and write to her own experiment."""
     command = [sys.executable, "-m", "mlflow_interp", "gradcam", "models:/team/1", str(photos), "--json"]
     done = subprocess.run(
         [*command, "--experiment", "own"],
-        env=os.environ | {"MLFLOW_TRACKING_URI": guarded.uri} | credentials(READER),
+        env=os.environ | {"MLFLOW_TRACKING_URI": auth_server.uri} | credentials(READER),
         capture_output=True,
         text=True,
         check=False,
@@ -101,12 +101,12 @@ def test_credentials_in_the_suggested_variables_work(guarded, photos):
 
 
 @pytest.fixture
-def unloaded(monkeypatch):
+def forbid_loading(monkeypatch):
     """Fail if a model is loaded."""
     monkeypatch.setattr("mlflow_interp.models.keras_files.read", lambda *_, **__: pytest.fail("loaded"))
 
 
-def test_python_call_is_rejected_before_the_model_is_loaded(guarded, as_user, unloaded, pixels):
+def test_python_call_is_rejected_before_the_model_is_loaded(auth_server, as_user, forbid_loading, pixels):
     as_user(None)
     with pytest.raises(TrackingError, match="neither is given; set MLFLOW_TRACKING_USERNAME"):
         mlflow_interp.visualize_gradcam("models:/team/1", pixels, log=False)
@@ -117,10 +117,10 @@ def test_python_call_is_rejected_before_the_model_is_loaded(guarded, as_user, un
     with pytest.raises(TrackingError, match=r"may not log to 'experiment team' .* EDIT permission on it"):
         mlflow_interp.visualize_gradcam("models:/team/1", pixels)
     with pytest.raises(TrackingError, match="may not log to 'experiment team'"):
-        mlflow_interp.visualize_gradcam("models:/team/1", pixels, run_id=guarded.runs["team"])
+        mlflow_interp.visualize_gradcam("models:/team/1", pixels, run_id=auth_server.runs["team"])
 
 
-def test_suggested_permission_is_sufficient(guarded, as_user, tiny_cnn, pixels):
+def test_suggested_permission_is_sufficient(auth_server, as_user, tiny_cnn, pixels):
     """With EDIT permission on the experiment, as the message suggests, results are logged there."""
     as_user(ADMIN)
     experiment = mlflow.create_experiment("asked for")
@@ -128,7 +128,7 @@ def test_suggested_permission_is_sufficient(guarded, as_user, tiny_cnn, pixels):
     with pytest.raises(TrackingError, match=r"EDIT permission on it \(now READ\)"):
         mlflow_interp.visualize_gradcam(tiny_cnn, pixels, experiment="asked for")
     as_user(ADMIN)
-    guarded.users.grant_user_permission("reader", "experiment", experiment, "EDIT")
+    auth_server.users.grant_user_permission("reader", "experiment", experiment, "EDIT")
     as_user(READER)
     logged = mlflow_interp.visualize_gradcam(tiny_cnn, pixels, experiment="asked for")
     run = mlflow.get_run(logged.run_id)
@@ -141,7 +141,7 @@ def test_every_user_can_create_an_experiment(as_user, tiny_cnn, pixels):
     assert mlflow.get_run(logged.run_id).info.status == "FINISHED"
 
 
-def test_read_only_model_is_interpreted_without_links(guarded, as_user, pixels):
+def test_read_only_model_is_interpreted_without_links(auth_server, as_user, pixels):
     """Everything is logged except what is written to the model, with one warning."""
     as_user(READER)
     with pytest.warns(InterpretationWarning, match="the model could not be tagged with run .* may not tag"):
@@ -155,7 +155,7 @@ def test_read_only_model_is_interpreted_without_links(guarded, as_user, pixels):
     np.testing.assert_array_equal(again.heatmaps, logged.result.heatmaps)
 
 
-def test_model_is_linked_with_write_permission(guarded, as_user, pixels):
+def test_model_is_linked_with_write_permission(auth_server, as_user, pixels):
     as_user(ADMIN)
     logged = mlflow_interp.visualize_gradcam("models:/team/1", pixels)
     version = mlflow.MlflowClient().get_model_version("team", "1")

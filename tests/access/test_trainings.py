@@ -12,7 +12,7 @@ from tests.training.small import make_small
 
 
 @pytest.fixture(autouse=True)
-def off_afterwards():
+def disable_autolog_afterwards():
     yield
     mlflow_interp.autolog(disable=True)
 

@@ -51,7 +51,7 @@ def opened(tmp_path_factory):
     return opening
 
 
-def says(tab, selector, text):
+def wait_for_text(tab, selector, text):
     """Wait for the effect of a click or a key."""
     expect(tab.locator(selector)).to_have_text(text)
 
@@ -97,7 +97,7 @@ def test_cell_of_two_hidden_classes_is_brought_into_view(opened):
         tab.fill("#find", "class 3")
         expect(tab.locator("#shown")).to_contain_text("class 3 and the 2 classes")
         tab.locator("#pairs button", has_text="class 40 → class 10").click()
-        says(tab, "#cell", "class 40 taken for class 10")
+        wait_for_text(tab, "#cell", "class 40 taken for class 10")
         frame, across, down = frames(tab)
         assert frame is not None
         assert min(across) <= frame[0] < frame[1] <= max(across)
@@ -122,7 +122,7 @@ def test_click_shows_the_errors_behind_a_cell(opened):
     result = made()
     with opened(page(result)) as tab:
         tab.mouse.click(*middle_of(tab, 0, 1))
-        says(tab, "#cell", f"{NAMES[0]} taken for {NAMES[1]}")
+        wait_for_text(tab, "#cell", f"{NAMES[0]} taken for {NAMES[1]}")
         expect(tab.locator("#mistakes figure")).to_have_count(6)
         tab.wait_for_function("[...document.images].every((image) => image.naturalWidth === 8)")
         behind = [
@@ -159,10 +159,10 @@ def test_arrow_keys_move_between_cells(opened):
         tab.focus("#plot")
         for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
             tab.keyboard.press(key)
-        says(tab, "#cell", f"{NAMES[1]}, rightly found")
+        wait_for_text(tab, "#cell", f"{NAMES[1]}, rightly found")
         for _ in range(9):
             tab.keyboard.press("ArrowLeft")
-        says(tab, "#cell", f"{NAMES[1]} taken for {NAMES[0]}")
+        wait_for_text(tab, "#cell", f"{NAMES[1]} taken for {NAMES[0]}")
 
 
 def test_colours_and_order_can_be_changed(opened):
@@ -197,8 +197,8 @@ def numbers(tab):
 def test_class_search_and_sorting_of_the_table(opened):
     with opened(page(made())) as tab:
         tab.fill("#find", "=cow")
-        says(tab, "#cell", f"=cow taken for {NAMES[0]}")
-        says(tab, "#classes tr[aria-current=true] td >> nth=0", "=cow")
+        wait_for_text(tab, "#cell", f"=cow taken for {NAMES[0]}")
+        wait_for_text(tab, "#classes tr[aria-current=true] td >> nth=0", "=cow")
         tab.click("#classes th:nth-child(5) button")
         recalls = [
             float(text[:-1]) for text in tab.locator("#classes tbody td:nth-child(5)").all_text_contents()
@@ -212,10 +212,10 @@ def test_class_search_and_sorting_of_the_table(opened):
 def test_slider_changes_the_step(opened):
     html = page_over({3: made(0.3), 6: made(0.6), 9: made(0.9)})
     with opened(html) as tab:
-        says(tab, "#at", "9")
+        wait_for_text(tab, "#at", "9")
         last = tab.text_content("#headline")
         tab.fill("#step", "0")
-        says(tab, "#at", "3")
+        wait_for_text(tab, "#at", "3")
         expect(tab.locator("#headline")).not_to_have_text(last)
 
 
@@ -256,7 +256,7 @@ def test_several_labels_are_shown_one_at_a_time(opened):
     with opened(page(result)) as tab:
         tab.fill("#find", NAMES[1])
         tab.mouse.click(*middle_of(tab, 0, 1, 2))
-        says(tab, "#cell", f"{NAMES[1]}: absent, found")
+        wait_for_text(tab, "#cell", f"{NAMES[1]}: absent, found")
         expect(tab.locator("#facts")).to_contain_text(f"{result.counts[1, 0, 1]} inputs")
         expect(tab.locator("#mistakes figure")).to_have_count(6)
 

@@ -91,13 +91,13 @@ def framed(opened):
         page = opened(f"artifacts/interpretations/{method}/figure.html")
         frame = page.frame_locator("iframe").first
         frame.locator("body").wait_for(timeout=FIRST_TIME)
-        settle(page, frame)
+        wait_until_stable(page, frame)
         return frame
 
     return open_page
 
 
-def settle(page, frame, tries=20):
+def wait_until_stable(page, frame, tries=20):
     """Wait until the document is stable; on a busy machine the UI may reload the frame and lose clicks."""
     for _ in range(tries):
         before = frame.locator("body").evaluate(

@@ -25,7 +25,7 @@ LABELS = np.arange(7) % 2
 SIZES = np.random.default_rng(1).normal(size=(7, 2)).astype(np.float32)
 
 
-def fed(batch: Batch) -> Any:
+def prepared_inputs(batch: Batch) -> Any:
     return np.concatenate([chunk.inputs for chunk in batch.chunks()])
 
 
@@ -65,7 +65,7 @@ forms = pytest.mark.parametrize("form", FORMS)
 )
 def test_images_and_labels_by_key(form: str, keys: tuple[str, str], loaded: LoadedModel) -> None:
     batch = load_inputs(FORMS[form]({keys[0]: IMAGES, keys[1]: LABELS}), loaded, batch_size=4)
-    np.testing.assert_allclose(fed(batch), IMAGES / 255, rtol=1e-6)
+    np.testing.assert_allclose(prepared_inputs(batch), IMAGES / 255, rtol=1e-6)
     assert labels(batch) == LABELS.tolist()
     assert batch.preparation["preprocess"] == "0..1"
     np.testing.assert_array_equal(next(batch.chunks()).images, IMAGES[:4])
@@ -91,7 +91,7 @@ def test_other_keys_are_left_out_with_a_warning(form: str, loaded: LoadedModel) 
         "segmentation_mask": IMAGES[..., :1],
     }
     batch = load_inputs(FORMS[form](content), loaded, preprocess="none")
-    np.testing.assert_array_equal(fed(batch), IMAGES)
+    np.testing.assert_array_equal(prepared_inputs(batch), IMAGES)
     assert labels(batch) == LABELS.tolist()
     (warning,) = batch.warnings
     assert warning.startswith("keys of the ")
@@ -112,7 +112,7 @@ def test_other_keys_may_vary_in_shape(loaded: LoadedModel) -> None:
     batch = load_inputs(
         tf.data.Dataset.from_generator(rows, output_signature=spec), loaded, preprocess="none"
     )
-    np.testing.assert_array_equal(fed(batch), IMAGES[:5])
+    np.testing.assert_array_equal(prepared_inputs(batch), IMAGES[:5])
     assert labels(batch) == [0, 1, 0, 1, 0]
     assert any("'objects'" in warning for warning in batch.warnings)
 
@@ -130,7 +130,7 @@ def test_labels_next_to_a_mapping(loaded: LoadedModel) -> None:
     batch = load_inputs(slices(({"image": IMAGES, "label": 1 - LABELS}, LABELS)), loaded, preprocess="none")
     assert labels(batch) == LABELS.tolist()
     assert "nor labels: 'label'" in batch.warnings[0]
-    np.testing.assert_array_equal(fed(batch), IMAGES)
+    np.testing.assert_array_equal(prepared_inputs(batch), IMAGES)
 
 
 def test_labels_option_overrides_labels_of_a_mapping(loaded: LoadedModel) -> None:
@@ -197,7 +197,7 @@ class Subclassed(keras.Model):  # type: ignore[misc]
 @pytest.mark.parametrize("form", ["single", "batched"])
 def test_model_of_unknown_input_shape(form: str) -> None:
     batch = load_inputs(FORMS[form]({"image": IMAGES, "label": LABELS}), load_model(Subclassed()))
-    np.testing.assert_allclose(fed(batch), IMAGES / 255, rtol=1e-6)
+    np.testing.assert_allclose(prepared_inputs(batch), IMAGES / 255, rtol=1e-6)
     assert labels(batch) == LABELS.tolist()
 
 
@@ -234,7 +234,7 @@ def test_axis_of_length_one_may_be_missing_or_extra(
     dataset = tf.data.Dataset.from_tensor_slices(values)
     dataset = dataset if size is None else dataset.batch(size)
     batch = load_inputs(dataset, of_shape(*taken), batch_size=4)
-    np.testing.assert_array_equal(fed(batch), values.reshape(7, *taken))
+    np.testing.assert_array_equal(prepared_inputs(batch), values.reshape(7, *taken))
 
 
 @pytest.mark.parametrize("size", [None, 3])
@@ -331,7 +331,7 @@ def test_digest_of_text_depends_on_its_characters(text_model: LoadedModel) -> No
 
 def test_trailing_zeros_of_a_text_are_kept(text_model: LoadedModel) -> None:
     for inputs in (["a\0"], slices(["a\0"])):
-        (text,) = fed(load_inputs(inputs, text_model)).reshape(-1).tolist()
+        (text,) = prepared_inputs(load_inputs(inputs, text_model)).reshape(-1).tolist()
         assert text in ("a\0", b"a\0")
 
 
@@ -339,7 +339,7 @@ def test_text_from_a_file(tmp_path: Any, text_model: LoadedModel) -> None:
     np.save(tmp_path / "texts.npy", TEXTS[:6])
     np.savez_compressed(tmp_path / "texts.npz", text=TEXTS[:6], label=LABELS[:6])
     for name in ("texts.npy", "texts.npz"):
-        rows = fed(load_inputs(tmp_path / name, text_model, batch_size=4))
+        rows = prepared_inputs(load_inputs(tmp_path / name, text_model, batch_size=4))
         assert rows.reshape(-1).tolist() == TEXTS[:6]
     assert labels(load_inputs(tmp_path / "texts.npz", text_model)) == LABELS[:6].tolist()
 

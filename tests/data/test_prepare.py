@@ -33,7 +33,7 @@ from tests.tiny_models import Store, Trap, save_images, small_model
 layers = keras.layers
 
 
-def fed(batch: Batch) -> np.ndarray:
+def prepared_inputs(batch: Batch) -> np.ndarray:
     return np.concatenate([chunk.inputs for chunk in batch.chunks()])
 
 
@@ -45,9 +45,9 @@ def labels(batch: Batch) -> list[int]:
     return np.concatenate([chunk.labels for chunk in batch.chunks()]).tolist()
 
 
-def greys(batch: Batch) -> list[int]:
+def grey_values(batch: Batch) -> list[int]:
     """The first pixel of each input, as it was before division by 255."""
-    return np.rint(fed(batch)[:, 0, 0, 0] * 255).astype(int).tolist()
+    return np.rint(prepared_inputs(batch)[:, 0, 0, 0] * 255).astype(int).tolist()
 
 
 def error_message(
@@ -96,7 +96,7 @@ def test_one_image(folder: Callable[..., Path], loaded: LoadedModel) -> None:
 def test_folder_without_subfolders(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     batch = load_inputs(str(folder(b=20, a=10, c=30)), loaded)
     assert names(batch) == ["a.png", "b.png", "c.png"]
-    assert greys(batch) == [10, 20, 30]
+    assert grey_values(batch) == [10, 20, 30]
     assert labels(batch) == [UNKNOWN] * 3
 
 
@@ -196,8 +196,8 @@ def test_metadata_cannot_name_a_file_to_read(declared: Any, tmp_path: Path) -> N
 def test_glob_pattern(folder: Callable[..., Path], loaded: LoadedModel) -> None:
     path = folder(a1=1, a2=2, b1=3)
     (path / "a3.txt").write_text("no picture")
-    assert greys(load_inputs(f"{path}/a*", loaded)) == [1, 2]
-    assert greys(load_inputs(f"{path.parent}/**/*1.png", loaded)) == [1, 3]
+    assert grey_values(load_inputs(f"{path}/a*", loaded)) == [1, 2]
+    assert grey_values(load_inputs(f"{path.parent}/**/*1.png", loaded)) == [1, 3]
     assert "nothing found" in error_message(f"{path}/z*", loaded)
     assert "no images in" in error_message(f"{path}/*.txt", loaded)
 
@@ -205,7 +205,7 @@ def test_glob_pattern(folder: Callable[..., Path], loaded: LoadedModel) -> None:
 def test_mlflow_artifact(store: Store, loaded: LoadedModel) -> None:
     uri = f"runs:/{store.run_id}/photos"
     batch = load_inputs(uri, loaded)
-    assert (names(batch), greys(batch), labels(batch)) == (["cat/a.png", "dog/b.png"], [10, 20], [0, 1])
+    assert (names(batch), grey_values(batch), labels(batch)) == (["cat/a.png", "dog/b.png"], [10, 20], [0, 1])
     assert batch.source == uri
     assert "nothing found at" in error_message(f"runs:/{store.run_id}/nothing", loaded)
 
@@ -223,7 +223,7 @@ def test_damaged_image_is_skipped_with_a_warning(folder: Callable[..., Path], lo
     path = folder(cat__a=1, cat__b=2, dog__c=3)
     (path / "cat" / "b.png").write_bytes(b"no picture")
     batch = load_inputs(path, loaded, batch_size=2)
-    assert (greys(batch), names(batch), labels(batch)) == ([1, 3], ["cat/a.png", "dog/c.png"], [0, 1])
+    assert (grey_values(batch), names(batch), labels(batch)) == ([1, 3], ["cat/a.png", "dog/c.png"], [0, 1])
     assert [chunk.indices.tolist() for chunk in batch.chunks()] == [[0], [2]]
     assert batch.skipped == {"cat/b.png": "is not an image"}
 
@@ -239,9 +239,9 @@ def test_only_damaged_images_are_an_error(folder: Callable[..., Path], loaded: L
 
 def test_images_are_resized_for_the_model(tmp_path: Path, loaded: LoadedModel) -> None:
     save_images(tmp_path, {"a.png": 7}, size=40)
-    assert fed(load_inputs(tmp_path, loaded)).shape == (1, 8, 8, 3)
+    assert prepared_inputs(load_inputs(tmp_path, loaded)).shape == (1, 8, 8, 3)
     free = load_model(small_model(size=None))
-    assert fed(load_inputs(tmp_path, free)).shape == (1, 40, 40, 3)
+    assert prepared_inputs(load_inputs(tmp_path, free)).shape == (1, 40, 40, 3)
     save_images(tmp_path, {"a.png": 7}, size=700)
     assert load_inputs(tmp_path, free).preparation["size"] == [512, 512]
 
@@ -249,7 +249,7 @@ def test_images_are_resized_for_the_model(tmp_path: Path, loaded: LoadedModel) -
 def test_colour_images_for_a_grey_model(folder: Callable[..., Path]) -> None:
     grey = load_model(small_model(channels=1))
     batch = load_inputs(folder(a=51), grey, preprocess="none")
-    np.testing.assert_array_equal(fed(batch), np.full((1, 8, 8, 1), 51))
+    np.testing.assert_array_equal(prepared_inputs(batch), np.full((1, 8, 8, 1), 51))
     (chunk,) = batch.chunks()
     np.testing.assert_array_equal(chunk.images, grey_rows(51))
 
@@ -257,7 +257,7 @@ def test_colour_images_for_a_grey_model(folder: Callable[..., Path]) -> None:
 def test_grey_arrays_without_channels() -> None:
     grey = load_model(small_model(channels=1))
     np.testing.assert_array_equal(
-        fed(load_inputs(np.ones((2, 8, 8), np.float32), grey)), np.ones((2, 8, 8, 1))
+        prepared_inputs(load_inputs(np.ones((2, 8, 8), np.float32), grey)), np.ones((2, 8, 8, 1))
     )
 
 
@@ -273,10 +273,10 @@ def test_channels_first_model(tmp_path: Path) -> None:
     expected = np.moveaxis(pixels[..., ::-1] - np.float32([103.939, 116.779, 123.68]), -1, 1)
     for given in (pixels, np.moveaxis(pixels, -1, 1)):
         batch = load_inputs(given, channels_first())
-        np.testing.assert_allclose(fed(batch), expected, rtol=1e-5)
+        np.testing.assert_allclose(prepared_inputs(batch), expected, rtol=1e-5)
         np.testing.assert_array_equal(next(batch.chunks()).images, pixels)
     save_images(tmp_path, {"a.png": 9})
-    assert fed(load_inputs(tmp_path, channels_first(), preprocess="none")).shape == (1, 3, 8, 6)
+    assert prepared_inputs(load_inputs(tmp_path, channels_first(), preprocess="none")).shape == (1, 3, 8, 6)
 
 
 # Memory.
@@ -322,7 +322,7 @@ def test_images_do_not_depend_on_batch_size(batch_size: int, tmp_path: Path, loa
         (tmp_path / name).write_bytes(b"no picture")
     batch = load_inputs(tmp_path, loaded, batch_size=batch_size, labels=range(20))
     kept = [index for index in range(20) if index not in (3, 4, 5, 19)]
-    assert greys(batch) == kept
+    assert grey_values(batch) == kept
     assert labels(batch) == kept
     assert list(batch.skipped) == ["03.png", "04.png", "05.png", "19.png"]
     assert batch.record().digest == load_inputs(tmp_path, loaded).record().digest
@@ -351,15 +351,17 @@ def test_uint8_is_preprocessed_and_floats_are_not(loaded: LoadedModel) -> None:
     pixels = grey_rows(0, 51, 255)
     for given in (pixels, list(pixels), tf.constant(pixels)):
         batch = load_inputs(given, loaded, preprocess="-1..1")
-        np.testing.assert_allclose(fed(batch)[:, 0, 0, 0], [-1, -0.6, 1], atol=1e-6)
+        np.testing.assert_allclose(prepared_inputs(batch)[:, 0, 0, 0], [-1, -0.6, 1], atol=1e-6)
     assert load_inputs(pixels, loaded).preparation["preprocess"] == "0..1"
     for dtype in (np.float16, np.float32, np.float64, np.int32):
         batch = load_inputs(pixels.astype(dtype), loaded)
-        np.testing.assert_array_equal(fed(batch), pixels)
-        assert fed(batch).dtype == np.float32
+        np.testing.assert_array_equal(prepared_inputs(batch), pixels)
+        assert prepared_inputs(batch).dtype == np.float32
         assert batch.preparation["preprocess"] == "none"
     np.testing.assert_allclose(
-        fed(load_inputs(pixels.astype(np.float32), loaded, preprocess="0..1")), pixels / 255, atol=1e-6
+        prepared_inputs(load_inputs(pixels.astype(np.float32), loaded, preprocess="0..1")),
+        pixels / 255,
+        atol=1e-6,
     )
 
 
@@ -375,7 +377,7 @@ def test_given_arrays_are_not_modified(loaded: LoadedModel) -> None:
 def test_npy_file(name: str, tmp_path: Path, loaded: LoadedModel) -> None:
     with (tmp_path / name).open("wb") as file:
         np.save(file, grey_rows(3, 4))
-    assert greys(load_inputs(tmp_path / name, loaded, labels=[1, 0])) == [3, 4]
+    assert grey_values(load_inputs(tmp_path / name, loaded, labels=[1, 0])) == [3, 4]
     assert labels(load_inputs(tmp_path / name, loaded, labels=[1, 0])) == [1, 0]
 
 
@@ -387,7 +389,7 @@ def test_npz_file(name: str, keys: tuple[str, str], tmp_path: Path, loaded: Load
     with (tmp_path / name).open("wb") as file:
         np.savez(file, **{keys[0]: grey_rows(3, 4), keys[1]: [1, 0]})
     batch = load_inputs(tmp_path / name, loaded)
-    assert (greys(batch), labels(batch)) == ([3, 4], [1, 0])
+    assert (grey_values(batch), labels(batch)) == ([3, 4], [1, 0])
     assert labels(load_inputs(tmp_path / name, loaded, labels=[0, 0])) == [0, 0]
 
 
@@ -473,8 +475,8 @@ def rows_of(count: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((pixels, np.arange(count) % 2))
 
 
-def firsts(batch: Batch) -> list[int]:
-    return fed(batch)[:, 0, 0, 0].astype(int).tolist()
+def first_values(batch: Batch) -> list[int]:
+    return prepared_inputs(batch)[:, 0, 0, 0].astype(int).tolist()
 
 
 @pytest.mark.parametrize("batched", [None, 1, 3, 50])
@@ -483,7 +485,7 @@ def test_batched_and_unbatched_datasets(batched: int | None, with_labels: bool, 
     dataset = rows_of(10) if with_labels else rows_of(10).map(lambda row, _: row)
     batch = load_inputs(dataset if batched is None else dataset.batch(batched), loaded, batch_size=4)
     assert [len(chunk) for chunk in batch.chunks()] == [4, 4, 2]
-    assert firsts(batch) == list(range(10))
+    assert first_values(batch) == list(range(10))
     assert labels(batch) == ([0, 1] * 5 if with_labels else [UNKNOWN] * 10)
     assert names(batch) == [f"#{index}" for index in range(10)]
     assert batch.total == (10 if batched is None else None)  # unbatch() loses the length
@@ -496,7 +498,7 @@ def test_dataset_with_one_hot_labels_and_weights(loaded: LoadedModel) -> None:
 
 def test_dataset_of_uint8_is_preprocessed(loaded: LoadedModel) -> None:
     batch = load_inputs(tf.data.Dataset.from_tensor_slices(grey_rows(0, 51, 255)).batch(2), loaded)
-    assert greys(batch) == [0, 51, 255]
+    assert grey_values(batch) == [0, 51, 255]
     assert batch.preparation["preprocess"] == "0..1"
 
 
@@ -516,7 +518,7 @@ def test_dataset_for_a_model_of_unknown_shape() -> None:
             return inputs
 
     for dataset in (rows_of(5), rows_of(5).batch(2)):
-        assert firsts(load_inputs(dataset, load_model(Own()))) == [0, 1, 2, 3, 4]
+        assert first_values(load_inputs(dataset, load_model(Own()))) == [0, 1, 2, 3, 4]
 
 
 def test_dataset_is_read_lazily(loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -551,24 +553,24 @@ def test_dataset_is_read_in_the_calling_thread(loaded: LoadedModel) -> None:
             yield block
 
     one = reader.Reader(loaded, (None, 8, 8, 3), None, "auto", Resizing(), 2, None, [])
-    assert firsts(one.batch(replace(blocks, read=read))) == list(range(9))
+    assert first_values(one.batch(replace(blocks, read=read))) == list(range(9))
     assert threads == {threading.get_ident()}
 
 
 def test_reshuffled_dataset_gives_a_warning(loaded: LoadedModel) -> None:
     batch = load_inputs(rows_of(64).shuffle(64, seed=1), loaded, batch_size=8)
-    first = firsts(batch)
+    first = first_values(batch)
     assert sorted(first) == list(range(64))
     assert batch.warnings == []
-    assert firsts(batch) != first
+    assert first_values(batch) != first
     (warning,) = batch.warnings
     assert "reshuffle_each_iteration=False" in warning
 
 
 def test_dataset_shuffled_once_is_equal_on_each_pass(loaded: LoadedModel) -> None:
     batch = load_inputs(rows_of(64).shuffle(64, reshuffle_each_iteration=False), loaded, batch_size=8)
-    first = firsts(batch)
-    assert firsts(batch) == first
+    first = first_values(batch)
+    assert first_values(batch) == first
     assert labels(batch) == [index % 2 for index in first]
     assert batch.warnings == []
 
@@ -581,8 +583,8 @@ def test_dataset_of_random_inputs_gives_a_warning(loaded: LoadedModel) -> None:
         return row + tf.numpy_function(lambda: np.float32(next(shifts)), [], tf.float32)
 
     batch = load_inputs(rows_of(3).map(shifted), loaded)
-    firsts(batch)
-    firsts(batch)
+    first_values(batch)
+    first_values(batch)
     (warning,) = batch.warnings
     assert "yield the same inputs each time" in warning
 
@@ -599,7 +601,7 @@ def test_endless_dataset_needs_max_inputs(loaded: LoadedModel) -> None:
             dataset, loaded
         )
         batch = load_inputs(dataset, loaded, max_inputs=5, batch_size=2)
-        assert firsts(batch) == [0, 1, 2, 0, 1]
+        assert first_values(batch) == [0, 1, 2, 0, 1]
 
 
 def test_empty_dataset_is_rejected(loaded: LoadedModel) -> None:
@@ -678,7 +680,9 @@ def test_values_for_a_dataset_of_unknown_length(count: int, loaded: LoadedModel)
     with pytest.raises(InputsError, match=f"there are {count} weights for 10"):
         list(batch.with_columns({"weights": np.ones(count)}).chunks())
     joined = load_inputs(rows_of(10).batch(3), loaded, batch_size=4).with_columns({"weights": np.arange(10)})
-    assert np.concatenate([chunk.columns["weights"] for chunk in joined.chunks()]).tolist() == firsts(joined)
+    assert np.concatenate([chunk.columns["weights"] for chunk in joined.chunks()]).tolist() == first_values(
+        joined
+    )
 
 
 def test_values_with_max_inputs(loaded: LoadedModel) -> None:

@@ -326,9 +326,9 @@ def test_user_function_runs_in_the_calling_thread(
     elif given == "dataset":
         inputs = tf.data.Dataset.from_tensor_slices(inputs)
     batch = load_inputs(inputs, load_model(small_model()), preprocess="users:prepare", batch_size=2)
-    fed = np.concatenate([chunk.inputs for chunk in batch.chunks()])
-    assert (fed == threading.get_ident() % 2**20).all()
-    assert fed.dtype == np.float32
+    prepared_inputs = np.concatenate([chunk.inputs for chunk in batch.chunks()])
+    assert (prepared_inputs == threading.get_ident() % 2**20).all()
+    assert prepared_inputs.dtype == np.float32
 
 
 # Order of precedence: what the author states, what the model does, guesses.

@@ -54,12 +54,12 @@ class Endless(keras.utils.PyDataset):  # type: ignore[misc]
         return ROWS[:4], LABELS[:4]
 
 
-def fed(batch: Batch) -> np.ndarray:
+def prepared_inputs(batch: Batch) -> np.ndarray:
     return np.concatenate([chunk.inputs for chunk in batch.chunks()])
 
 
-def firsts(batch: Batch) -> list[int]:
-    return fed(batch)[:, 0, 0, 0].astype(int).tolist()
+def first_values(batch: Batch) -> list[int]:
+    return prepared_inputs(batch)[:, 0, 0, 0].astype(int).tolist()
 
 
 def labels(batch: Batch) -> list[int]:
@@ -81,7 +81,7 @@ def test_py_dataset_is_read_once(batch_size: int, loaded: LoadedModel) -> None:
     sizes = [len(chunk) for chunk in batch.chunks()]
     assert sizes == [batch_size] * (COUNT // batch_size) + [COUNT % batch_size] * (COUNT % batch_size > 0)
     assert dataset.taken == [0, 1, 2]
-    assert firsts(batch) == list(range(COUNT))
+    assert first_values(batch) == list(range(COUNT))
     assert labels(batch) == LABELS.tolist()
     assert batch.source == "keras.utils.PyDataset"
     assert batch.preparation["preprocess"] == "none"
@@ -106,7 +106,7 @@ FORMS: dict[str, tuple[Callable[[slice], Any], list[int]]] = {
 def test_accepted_contents_of_a_batch(form: str, loaded: LoadedModel) -> None:
     make, expected = FORMS[form]
     batch = load_inputs(Batches(make), loaded, batch_size=3)
-    assert firsts(batch) == list(range(COUNT))
+    assert first_values(batch) == list(range(COUNT))
     assert labels(batch) == expected
     assert batch.labelled == (expected[0] != UNKNOWN)
     weights = [chunk.weights for chunk in batch.chunks()]
@@ -141,16 +141,16 @@ def test_several_inputs_and_ignored_keys() -> None:
 def test_uint8_is_preprocessed_and_floats_are_not(loaded: LoadedModel) -> None:
     pixels = ROWS.astype(np.uint8)
     batch = load_inputs(Batches(lambda rows: pixels[rows]), loaded, preprocess="auto")
-    np.testing.assert_allclose(fed(batch), pixels / 255, rtol=1e-6)
+    np.testing.assert_allclose(prepared_inputs(batch), pixels / 255, rtol=1e-6)
     assert batch.preparation["preprocess"] == "0..1"
     batch = load_inputs(Batches(lambda rows: ROWS[rows]), loaded, preprocess="-1..1")
-    np.testing.assert_allclose(fed(batch), ROWS / 127.5 - 1, atol=1e-6)
+    np.testing.assert_allclose(prepared_inputs(batch), ROWS / 127.5 - 1, atol=1e-6)
 
 
 def test_max_inputs_limits_the_inputs_read(loaded: LoadedModel) -> None:
     dataset = Batches(lambda rows: (ROWS[rows], LABELS[rows]))
     batch = load_inputs(dataset, loaded, max_inputs=6, batch_size=4)
-    assert firsts(batch) == list(range(6))
+    assert first_values(batch) == list(range(6))
     assert dataset.taken == [0, 1]
 
 
@@ -158,7 +158,7 @@ def test_endless_dataset_needs_max_inputs(loaded: LoadedModel) -> None:
     assert error_message(Endless(), loaded) == (
         "the PyDataset is infinite; limit the number of inputs with max_inputs="
     )
-    assert firsts(load_inputs(Endless(), loaded, max_inputs=6, batch_size=5)) == [0, 1, 2, 3, 0, 1]
+    assert first_values(load_inputs(Endless(), loaded, max_inputs=6, batch_size=5)) == [0, 1, 2, 3, 0, 1]
 
 
 def test_dataset_without_batches_is_rejected(loaded: LoadedModel) -> None:
@@ -244,7 +244,7 @@ def test_iterator_over_a_folder(mode: str, shuffle: bool, photographs: Path, cla
     assert result.examples.class_names == batch.class_names == ("cat", "dog", "emu")
     # Inputs already scaled to 0..1 are not scaled again.
     assert batch.preparation["preprocess"] == "none"
-    assert 0.9 < fed(batch).max() <= 1
+    assert 0.9 < prepared_inputs(batch).max() <= 1
     assert len(batch.warnings) == shuffle
     assert not shuffle or "create it with shuffle=False" in batch.warnings[0]
 
@@ -256,7 +256,7 @@ def test_digest_does_not_depend_on_the_order(photographs: Path, classifier: Load
     assert ordered.record().digest == shuffled.record().digest
     assert ordered.record().order != shuffled.record().order
     # Each pass has the same order, because only `fit` shuffles again, at the end of an epoch.
-    np.testing.assert_array_equal(fed(shuffled), fed(shuffled))
+    np.testing.assert_array_equal(prepared_inputs(shuffled), prepared_inputs(shuffled))
     assert not any("another order" in warning for warning in shuffled.warnings)
 
 
@@ -272,7 +272,7 @@ def test_iterator_over_arrays_with_weights(loaded: LoadedModel) -> None:
     )
     batch = load_inputs(iterator, loaded)
     (chunk,) = batch.chunks()
-    assert (firsts(batch), labels(batch)) == (list(range(COUNT)), LABELS.tolist())
+    assert (first_values(batch), labels(batch)) == (list(range(COUNT)), LABELS.tolist())
     assert chunk.weights is not None
     assert chunk.weights.tolist() == list(range(COUNT))
 
@@ -281,8 +281,8 @@ def test_random_augmentation_gives_a_warning(photographs: Path, classifier: Load
     generator = tf.keras.preprocessing.image.ImageDataGenerator(rescale=1 / 255, horizontal_flip=True)
     iterator = generator.flow_from_directory(photographs, target_size=(8, 8), shuffle=False, batch_size=4)
     batch = load_inputs(iterator, classifier)
-    fed(batch)
-    fed(batch)
+    prepared_inputs(batch)
+    prepared_inputs(batch)
     assert any("no random augmentation" in warning for warning in batch.warnings)
 
 

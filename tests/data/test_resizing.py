@@ -69,7 +69,7 @@ def dataset_of_keras(folder: Path, **options: Any) -> Any:
     )
 
 
-def fed(batch: Batch) -> np.ndarray:
+def prepared_inputs(batch: Batch) -> np.ndarray:
     return np.concatenate([chunk.inputs for chunk in batch.chunks()])
 
 
@@ -91,9 +91,9 @@ def test_folder_equals_that_of_keras(
     interpolation: Any = f"tf-{method}"
     batch = load_inputs(photographs, classifier, resize=mode, interpolation=interpolation)
     # TensorFlow's Lanczos is not exact for images that have the right size already.
-    np.testing.assert_allclose(fed(batch), expected, atol=1e-3 if "lanczos" in method else 0)
+    np.testing.assert_allclose(prepared_inputs(batch), expected, atol=1e-3 if "lanczos" in method else 0)
     # The images shown have the pixels that the model sees, so that heatmaps are aligned with them.
-    np.testing.assert_array_equal(shown(batch), np.rint(np.clip(fed(batch), 0, 255)))
+    np.testing.assert_array_equal(shown(batch), np.rint(np.clip(prepared_inputs(batch), 0, 255)))
     assert batch.warnings == []
 
 
@@ -107,7 +107,7 @@ def test_accuracy_and_predictions_equal_those_of_keras(
     accuracy = classifier.keras.evaluate(dataset, verbose=0, return_dict=True)["accuracy"]
     assert result.metrics()["accuracy"] == pytest.approx(accuracy)
     np.testing.assert_allclose(
-        classifier.keras.predict(fed(batch), verbose=0),
+        classifier.keras.predict(prepared_inputs(batch), verbose=0),
         classifier.keras.predict(dataset, verbose=0),
         atol=1e-6,
     )
@@ -116,7 +116,7 @@ def test_accuracy_and_predictions_equal_those_of_keras(
 def test_default_guess_differs_from_keras(photographs: Path, classifier: LoadedModel) -> None:
     """Without this, the tests above could not fail."""
     expected = np.concatenate([images for images, _ in dataset_of_keras(photographs)])
-    assert np.abs(fed(load_inputs(photographs, classifier)) - expected).max() > 30
+    assert np.abs(prepared_inputs(load_inputs(photographs, classifier)) - expected).max() > 30
 
 
 @pytest.mark.parametrize("method", PILLOW)
@@ -129,7 +129,7 @@ def test_folder_equals_that_of_an_image_data_generator(
         photographs, target_size=SIZE, shuffle=False, class_mode="sparse", **options
     )
     batch = load_inputs(photographs, classifier, resize="stretch", interpolation=method)
-    np.testing.assert_array_equal(fed(batch), iterator[0][0])
+    np.testing.assert_array_equal(prepared_inputs(batch), iterator[0][0])
 
 
 def test_jpegs_are_decoded_as_by_keras_and_rotated_upright(tmp_path: Path) -> None:
@@ -145,8 +145,10 @@ def test_jpegs_are_decoded_as_by_keras_and_rotated_upright(tmp_path: Path) -> No
     (image,) = next(expected.as_numpy_iterator())
     options = {"resize": "stretch", "interpolation": "tf-bilinear", "preprocess": "none"}
     model = load_model(small_model())
-    np.testing.assert_array_equal(fed(load_inputs(tmp_path / "plain", model, **options))[0], image)
-    turned = fed(load_inputs(tmp_path / "turned", model, **options))[0]
+    np.testing.assert_array_equal(
+        prepared_inputs(load_inputs(tmp_path / "plain", model, **options))[0], image
+    )
+    turned = prepared_inputs(load_inputs(tmp_path / "turned", model, **options))[0]
     np.testing.assert_allclose(turned, np.rot90(image, -1), atol=1e-3)
 
 
@@ -155,7 +157,7 @@ def test_damaged_jpeg_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(whole)
     (tmp_path / "cut.jpg").write_bytes(whole.read_bytes()[:1000])
     batch = load_inputs(tmp_path, load_model(small_model()), interpolation="tf-bilinear", resize="stretch")
-    assert len(fed(batch)) == 1
+    assert len(prepared_inputs(batch)) == 1
     assert list(batch.skipped) == ["cut.jpg"]
     assert "\n" not in batch.skipped["cut.jpg"]
     assert "node" not in batch.skipped["cut.jpg"]
@@ -173,7 +175,7 @@ def test_grey_and_transparent_images(channels: int, tmp_path: Path) -> None:
     )
     model = load_model(small_model(channels=channels))
     batch = load_inputs(tmp_path, model, resize="stretch", interpolation="tf-bilinear", preprocess="none")
-    np.testing.assert_array_equal(fed(batch), next(expected.as_numpy_iterator()))
+    np.testing.assert_array_equal(prepared_inputs(batch), next(expected.as_numpy_iterator()))
 
 
 def test_colour_jpegs_in_grey(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_colour_jpegs_in_grey(tmp_path: Path) -> None:
     )
     model = load_model(small_model(channels=1))
     batch = load_inputs(tmp_path, model, resize="stretch", interpolation="tf-bilinear", preprocess="none")
-    np.testing.assert_array_equal(fed(batch), next(expected.as_numpy_iterator()))
+    np.testing.assert_array_equal(prepared_inputs(batch), next(expected.as_numpy_iterator()))
 
 
 # How the method is determined.
@@ -227,7 +229,7 @@ def test_metadata_of_a_model_is_used(photographs: Path, classifier: LoadedModel)
     stated = replace(classifier, metadata={"resize": "stretch", "interpolation": "tf-bilinear"})
     batch = load_inputs(photographs, stated)
     np.testing.assert_array_equal(
-        fed(batch), np.concatenate([images for images, _ in dataset_of_keras(photographs)])
+        prepared_inputs(batch), np.concatenate([images for images, _ in dataset_of_keras(photographs)])
     )
     assert batch.warnings == []
 
@@ -238,12 +240,12 @@ def test_guess_gives_one_warning_only_if_an_image_is_resized(
     batch = load_inputs(photographs, classifier, batch_size=2)
     assert batch.warnings == []
     for _ in range(2):
-        fed(batch)
+        prepared_inputs(batch)
     (warning,) = batch.warnings
     assert warning.startswith("images of other sizes than 12×16 are resized; assuming resize='crop' and")
     folder = save_images(tmp_path, {"a.png": 1, "b.png": 2})
     fits = load_inputs(folder, load_model(small_model()), preprocess="0..1")
-    fed(fits)
+    prepared_inputs(fits)
     assert fits.warnings == []
 
 
@@ -255,7 +257,7 @@ def test_method_is_recorded_in_the_manifest(
     options: dict[str, Any], expected: tuple[str, str], photographs: Path, classifier: LoadedModel
 ) -> None:
     batch = load_inputs(photographs, classifier, **options)
-    fed(batch)
+    prepared_inputs(batch)
     assert (batch.preparation["resize"], batch.preparation["interpolation"]) == expected
     assert batch.preparation["size"] == list(SIZE)
 

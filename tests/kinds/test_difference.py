@@ -19,7 +19,7 @@ from mlflow_interp.kinds.saliency.result import SaliencyResult
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report.folder import read_entries
 from tests.interpretations import examples, results
-from tests.report.test_load import small_pictures, write
+from tests.report.test_load import small_images, write
 
 
 def examples_of(names, *, digests=None, indices=None, classes=None):
@@ -150,7 +150,7 @@ def test_saliency_maps_are_subtracted_with_channels_and_sign():
 
 
 def test_caricatures_are_compared_by_their_cosines():
-    shown = examples(3, pictures=small_pictures(3))
+    shown = examples(3, pictures=small_images(3))
     one = results(shown)["caricature"]
     cosines = one.cosines - np.float32([[0.5, 0, 0.25], [0.5, 0, 0.25], [0.5, 0, -0.5]])
     found = one.difference(replace(one, cosines=cosines))
@@ -164,7 +164,7 @@ def test_caricatures_are_compared_by_their_cosines():
 
 def test_embeddings_are_subtracted_after_alignment():
     """A square rotated, mirrored, doubled and shifted is the same; one corner moved by (3, 0) is not."""
-    shown = examples(4, pictures=small_pictures(4))
+    shown = examples(4, pictures=small_images(4))
     before = np.float32([[0, 0], [2, 0], [2, 2], [0, 2]])
     turned = 2 * before[:, ::-1] * np.float32([1, -1]) + np.float32([7, -3])
     base = replace(results(shown)["umap"], layers=("late",), measures={"trustworthiness": np.array([0.75])})
@@ -236,8 +236,8 @@ def test_different_classes_are_rejected():
 @pytest.fixture(scope="module")
 def pair():
     """By method, two results of twelve inputs."""
-    shown = examples(12, pictures=small_pictures(12))
-    again = examples(12, pictures=small_pictures(12), wrong=3)
+    shown = examples(12, pictures=small_images(12))
+    again = examples(12, pictures=small_images(12), wrong=3)
     return {method: (result, results(again)[method]) for method, result in results(shown).items()}
 
 

@@ -228,7 +228,7 @@ def test_unreliable_layout_gives_a_warning(digits, batch_of):
 
 
 @pytest.fixture
-def handed_on(monkeypatch):
+def umap_arguments(monkeypatch):
     """The arguments of the last `umap.UMAP`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -245,7 +245,7 @@ def handed_on(monkeypatch):
     return made
 
 
-def test_umap_learn_options_are_passed_from_the_command_line(digits, tmp_path, handed_on):
+def test_umap_learn_options_are_passed_from_the_command_line(digits, tmp_path, umap_arguments):
     model, pixels, _ = digits
     model.save(tmp_path / "digits.keras")
     np.save(tmp_path / "pixels.npy", pixels[:60])
@@ -267,15 +267,15 @@ def test_umap_learn_options_are_passed_from_the_command_line(digits, tmp_path, h
         "min_dist": 0.1,
         "n_components": 2,
     }
-    assert handed_on == expected
+    assert umap_arguments == expected
     manifest = json.loads((tmp_path / "out" / "umap" / "manifest.json").read_text())
     assert manifest["parameters"]["set_op_mix_ratio"] == 0.5
     assert manifest["given"]["metric_kwds"] == '{"p": 3}'
     assert "learning_rate" not in manifest["parameters"]
 
 
-def test_umap_learn_options_are_passed_from_python(digits, batch, handed_on):
+def test_umap_learn_options_are_passed_from_python(digits, batch, umap_arguments):
     umap(digits[0], batch, **FEW, learning_rate=0.5, spread=2.0, metric_kwds=None)
-    assert handed_on["learning_rate"] == 0.5
-    assert handed_on["spread"] == 2.0
-    assert "metric_kwds" not in handed_on
+    assert umap_arguments["learning_rate"] == 0.5
+    assert umap_arguments["spread"] == 2.0
+    assert "metric_kwds" not in umap_arguments

@@ -20,7 +20,7 @@ from mlflow_interp.optvis.optimize import (
 )
 
 
-def hill(variable, view, constants):
+def peak_objective(variable, view, constants):
     """An objective with height 0 at the given peak, seen slightly shifted."""
     return -tf.reduce_sum((variable - constants[0] - view) ** 2, axis=1)
 
@@ -28,7 +28,7 @@ def hill(variable, view, constants):
 STILL = np.float32(0)
 
 
-def optimize(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=hill, views=None, **more):
+def optimize(start, peak, steps, *, tolerance=0.0, rate=0.1, objective=peak_objective, views=None, **more):
     start = np.array(start, np.float32)
     constants = (np.array(peak, np.float32),)
     step = compile_step(objective, State.start(start), STILL, constants, learning_rate=rate, **more)

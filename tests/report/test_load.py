@@ -32,14 +32,14 @@ CONTRACT_1 = Path(__file__).parent / "contract_1"
 COUNT = 12
 
 
-def small_pictures(count):
+def small_images(count):
     return np.random.default_rng(4).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
 def found():
     """By method, a result for twelve small inputs."""
-    shown = examples(COUNT, pictures=small_pictures(COUNT))
+    shown = examples(COUNT, pictures=small_images(COUNT))
     shown = replace(shown, digests=np.arange(COUNT * 16, dtype=np.uint8).reshape(COUNT, 16))
     return results(shown)
 
@@ -114,8 +114,8 @@ def test_figure_is_drawn_with_the_original_options(found, tmp_path):
 
 def test_selection_of_many_inputs_is_loaded(tmp_path):
     rows = np.array([1, 66, 69])
-    result = results(examples(70, pictures=small_pictures(70)))["gradcam"]
-    chosen = replace(result.examples, images=small_pictures(70)[rows], shown=rows)
+    result = results(examples(70, pictures=small_images(70)))["gradcam"]
+    chosen = replace(result.examples, images=small_images(70)[rows], shown=rows)
     result = replace(result, explained=replace(result.explained, examples=chosen))
     write(tmp_path / "gradcam", "gradcam", result)
     loaded = mlflow_interp.load(tmp_path / "gradcam")
@@ -125,8 +125,8 @@ def test_selection_of_many_inputs_is_loaded(tmp_path):
 
 def test_signals_are_loaded_with_their_values(tmp_path):
     signals = np.random.default_rng(0).random((4, 40, 2), np.float32)
-    shown = replace(examples(4, pictures=small_pictures(4)), images=None, values=signals)
-    result = results(replace(shown, images=small_pictures(4)))["gradcam"]
+    shown = replace(examples(4, pictures=small_images(4)), images=None, values=signals)
+    result = results(replace(shown, images=small_images(4)))["gradcam"]
     explained = replace(result.explained, examples=shown)
     result = replace(result, explained=explained, heatmaps=result.heatmaps[:, 0], title="Ours", relu=False)
     write(tmp_path / "gradcam", "gradcam", result)

@@ -34,14 +34,14 @@ PROJECT = Path(__file__).parents[2] / "MLproject"
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
 
 
-def small_pictures(count):
+def small_images(count):
     return np.random.default_rng(4).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
 def run():
-    """Twelve small inputs, all methods."""
-    return entries(examples(12, pictures=small_pictures(12)))
+    """All methods for twelve small inputs."""
+    return entries(examples(12, pictures=small_images(12)))
 
 
 def data_of(page):
@@ -89,8 +89,8 @@ def test_one_input_is_the_same_in_every_method(run):
     assert not any(cell[:2] == [3, 3] for cell in matrix["cells"])
 
 
-def test_other_inputs_are_another_set(run):
-    shown = examples(2, pictures=small_pictures(2))
+def test_different_inputs_are_a_separate_set(run):
+    shown = examples(2, pictures=small_images(2))
     other = entry(
         "gradcam", results(shown)["gradcam"], place="gradcam-2", inputs={"sha256": "d2", "source": "b"}
     )
@@ -112,15 +112,15 @@ def test_inputs_are_the_same_where_their_digests_are(run):
     assert [method["set"] for method in data["methods"]] == [0, 0, 1, 2]
 
 
-def test_each_picture_stands_there_once(run):
+def test_each_image_is_stored_once(run):
     data = data_of(run_page.page(run, None))
     assert len(data["images"]) == len(set(data["images"]))
     # An image, three maps and three caricatures for each, and all thumbnails in one.
     assert len(data["images"]) == 12 * (1 + 3 + 3) + 1
 
 
-def test_places_on_the_map_are_those_of_the_embedding():
-    shown = examples(6, pictures=small_pictures(6))
+def test_positions_equal_those_of_the_embedding():
+    shown = examples(6, pictures=small_images(6))
     result = replace(
         results(shown)["umap"],
         embeddings=np.float32([[[0, 0]], [[4, 0]], [[4, 2]], [[0, 2]], [[1, 1]], [[3, 1]]]),
@@ -139,7 +139,7 @@ def test_hostile_names_stay_text():
         5,
         names=[HOSTILE] * 5,
         class_names=tuple(f"{HOSTILE}{at}" for at in range(5)),
-        pictures=small_pictures(5),
+        pictures=small_images(5),
     )
     inputs = {"source": HOSTILE, "skipped": {HOSTILE: HOSTILE}}
     found = [
@@ -356,12 +356,12 @@ def test_room_goes_to_the_last_step_and_the_first_inputs():
 # --- over epochs -----------------------------------------------------------------------------------
 
 
-def test_epochs_become_steps_and_metrics_charts():
-    shown = examples(5, pictures=small_pictures(5))
+def test_epochs_are_steps_and_metrics_are_charts():
+    shown = examples(5, pictures=small_images(5))
     content = view_file.as_json(kind_of("gradcam").view(results(shown)["gradcam"]))
     series = {"accuracy": [(0, 0.2), (1, 0.6), (3, 1.0)]}
     whole = json.loads(
-        view_file.over_steps({0: content, 1: content, 3: content}, series, mosaic(small_pictures(64)))
+        view_file.over_steps({0: content, 1: content, 3: content}, series, mosaic(small_images(64)))
     )
     assert [step["step"] for step in whole["steps"]] == [0, 1, 3]
     # The pictures of the inputs are the same at every step, and stand at the last.
@@ -376,9 +376,7 @@ def test_epochs_that_have_no_room_are_spaced_evenly():
     content = json.dumps(
         {"title": "t", "steps": [{"inputs": [], "fill": "x" * (view_file.MOST_OF_STEPS // 4)}]}
     ).encode()
-    whole = json.loads(
-        view_file.over_steps(dict.fromkeys(range(30), content), {}, mosaic(small_pictures(64)))
-    )
+    whole = json.loads(view_file.over_steps(dict.fromkeys(range(30), content), {}, mosaic(small_images(64))))
     assert [step["step"] for step in whole["steps"]] == [9, 19, 29]
 
 

@@ -15,7 +15,7 @@ from tests.training.small import make_small
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path, store):
+def separate_experiment(tmp_path, store):
     """Each test uses a separate experiment, with autologging off before and after."""
     mlflow.set_tracking_uri(store)
     name = tmp_path.name

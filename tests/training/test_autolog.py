@@ -49,8 +49,8 @@ def test_each_epoch_is_logged_to_a_new_run(small, images, logged_warnings):
         } == set(artifact_names(run, f"interpretations/{method}"))
     assert [step for step, _ in history(run, "interpretations/gradcam/focus")] == [0, 1, 2]
     assert run.data.metrics["interpretations/gradcam/inputs"] == 12
-    images = [path for path in artifact_names(run, "images") if path.startswith("interpretations~gradcam")]
-    assert {path.split("step")[1][1] for path in images} == {"0", "1", "2"}
+    paths = [path for path in artifact_names(run, "images") if path.startswith("interpretations~gradcam")]
+    assert {path.split("step")[1][1] for path in paths} == {"0", "1", "2"}
     assert run.data.tags["mlflow_interp.method"] in ("gradcam", "confusion_matrix")
     manifest = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/interpretations/gradcam/manifest.json")
     assert manifest["steps"] == [0, 1, 2]
@@ -133,7 +133,7 @@ TRAINED = """
 
 def test_training_is_identical_bit_for_bit(tmp_path):
     """Weights, losses, state of random generators, attributes and callbacks: equal with and without."""
-    process = in_a_process(TRAINED, tmp_path)
+    process = run_in_process(TRAINED, tmp_path)
     assert process.stdout.endswith("the same\n"), process.stdout + process.stderr[-3000:]
     assert artifact_names(only_run()) == ["confusion_matrix", "gradcam", "index.html", "saliency"]
 
@@ -378,7 +378,7 @@ mlflow_interp.autolog(methods="gradcam,confusion_matrix", samples=10)
 """
 
 
-def in_a_process(body, tmp_path, **settings):
+def run_in_process(body, tmp_path, **settings):
     """Run a training in a separate process."""
     text = SCRIPT.format(
         root=os.getcwd(), uri=mlflow.get_tracking_uri(), experiment=tmp_path.name, body=textwrap.dedent(body)
@@ -389,7 +389,7 @@ def in_a_process(body, tmp_path, **settings):
 
 
 def test_ctrl_c_ends_the_run_as_killed(tmp_path):
-    process = in_a_process(
+    process = run_in_process(
         """
         make_small().fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=3, verbose=0,
                          callbacks=[FailingCallback(KeyboardInterrupt())])
@@ -402,7 +402,7 @@ def test_ctrl_c_ends_the_run_as_killed(tmp_path):
 
 def test_program_that_ends_early_loses_nothing(tmp_path):
     """When the program ends, more data than fits in a pipe remains to be sent."""
-    process = in_a_process(
+    process = run_in_process(
         """
         inputs, labels = np.tile(inputs, (20, 1, 1, 1)), np.tile(labels, 20)
         mlflow_interp.autolog(methods="gradcam", samples=800, wait=0)
@@ -420,7 +420,7 @@ def test_program_that_ends_early_loses_nothing(tmp_path):
 
 def test_two_replicas(tmp_path):
     """MirroredStrategy: every input of the validation pass is counted once."""
-    process = in_a_process(
+    process = run_in_process(
         """
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -38,7 +38,7 @@ def build(name: str) -> Any:
     return getattr(keras.applications, name)(weights=None, classes=CLASSES, input_shape=(side, side, 3))
 
 
-def settle(model: Any, inputs: Any) -> None:
+def set_batch_statistics(model: Any, inputs: Any) -> None:
     """Let batch normalisation compute the statistics of these inputs, as in training.
 
     Otherwise, activations in deep networks with random weights vanish until the squares of their gradients

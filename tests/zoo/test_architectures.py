@@ -33,7 +33,7 @@ def test_a_small_architecture_passes(small):
 @pytest.fixture(scope="module")
 def small():
     model = architectures.build("MobileNetV3Small")
-    architectures.settle(model, trial.photographs(32).astype(np.float32))
+    architectures.set_batch_statistics(model, trial.photographs(32).astype(np.float32))
     return model
 
 

@@ -144,7 +144,7 @@ def trial(name: str) -> dict[str, Any]:
     model = architectures.build(name)
     preprocess = architectures.preprocessing(name)
     seen = load_inputs(photographs(model.input_shape[1]), load_model(model), preprocess=preprocess)
-    architectures.settle(model, next(seen.chunks()).inputs)
+    architectures.set_batch_statistics(model, next(seen.chunks()).inputs)
     started = time.perf_counter()
     methods = attempt(method_names(), model, preprocess)
     return {

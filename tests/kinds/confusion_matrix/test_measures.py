@@ -19,7 +19,7 @@ CLASSES = 5
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40)
 
 
-def sklearn_says(labels, predictions, weights=None):
+def sklearn_metrics(labels, predictions, weights=None):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {
@@ -40,7 +40,7 @@ def test_metrics_equal_scikit_learn(pairs, weights):
     assume(weights is None or weights.sum() > 0)
     names = [str(index) for index in range(CLASSES)]
     result = from_predictions(labels, predictions, class_names=names, weights=weights)
-    expected, found = sklearn_says(labels, predictions, weights), result.metrics()
+    expected, found = sklearn_metrics(labels, predictions, weights), result.metrics()
     if np.isnan(expected["kappa"]):
         assert "kappa" not in found
         del expected["kappa"]

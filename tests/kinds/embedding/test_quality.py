@@ -68,7 +68,7 @@ def test_metric_determines_the_neighbours():
     assert agreement(np.reshape(rows, (4, 2)), labels) == 0.5
 
 
-def judge_all(rows, points, labels, *, metric):
+def measure(rows, points, labels, *, metric):
     return judge(rows, points, labels, sample=np.arange(len(rows)), metric=metric)
 
 
@@ -76,7 +76,7 @@ def judge_all(rows, points, labels, *, metric):
 def test_other_metrics_equal_scikit_learn(cloud, metric):
     rows, labels = cloud
     points = rows[:, :2]
-    found = judge_all(rows, points, labels, metric=metric)
+    found = measure(rows, points, labels, metric=metric)
     assert set(found) == {"trustworthiness", "knn_agreement", "silhouette"}
     assert found["trustworthiness"] == pytest.approx(
         trustworthiness(rows, points, n_neighbors=10, metric=metric)
@@ -87,21 +87,21 @@ def test_other_metrics_equal_scikit_learn(cloud, metric):
 def test_trustworthiness_is_high_for_faithful_and_low_for_shuffled_layouts(cloud):
     rows, labels = cloud
     shuffled = np.random.default_rng(1).permutation(rows)
-    assert judge_all(rows, rows, labels, metric="euclidean")["trustworthiness"] == 1.0
-    assert judge_all(rows, shuffled, labels, metric="euclidean")["trustworthiness"] < 0.7
+    assert measure(rows, rows, labels, metric="euclidean")["trustworthiness"] == 1.0
+    assert measure(rows, shuffled, labels, metric="euclidean")["trustworthiness"] < 0.7
 
 
 def test_metrics_missing_in_scikit_learn_fall_back_to_euclidean(cloud):
     rows, labels = cloud
     points = rows[:, :2]
-    plain = judge_all(rows, points, labels, metric="euclidean")
-    assert judge_all(rows, points, labels, metric="ll_dirichlet") == plain
+    plain = measure(rows, points, labels, metric="euclidean")
+    assert measure(rows, points, labels, metric="ll_dirichlet") == plain
 
 
 @pytest.mark.parametrize("labels", [np.full(20, UNKNOWN), np.zeros(20, int), np.arange(20)])
 def test_without_two_classes_only_the_layout_is_measured(labels):
     rows = np.random.default_rng(0).random((20, 3), np.float32)
-    assert set(judge_all(rows, rows, labels, metric="euclidean")) == {"trustworthiness"}
+    assert set(measure(rows, rows, labels, metric="euclidean")) == {"trustworthiness"}
 
 
 def test_many_inputs_are_measured_by_a_sample():
