@@ -25,7 +25,7 @@ def interpret_from_shell(
     inputs: str,
     methods: Any,
     *,
-    tracking_uri: str | None = None,
+    tracking_uri: str | None,
     as_json: bool,
     fail_if: Sequence[str],
     **options: Any,

@@ -26,8 +26,8 @@ def method_command(method: str) -> click.Command:
     """
     function = find_method(method)
 
-    def run(model: str, inputs: str, **options: Any) -> Outcome:
-        return interpret_from_shell(model, inputs, {method: {}}, **options)
+    def run(model: str, inputs: str, tracking_uri: str | None = None, **options: Any) -> Outcome:
+        return interpret_from_shell(model, inputs, {method: {}}, tracking_uri=tracking_uri, **options)
 
     options = options_of(method)
     text = with_flags((inspect.getdoc(function) or "").partition("\nArgs:")[0], options)
@@ -56,8 +56,10 @@ def interpret_command() -> click.Command:
     }
     takers = {name: found.keys() for name, found in options.items() if len(found) < len(by_method)}
 
-    def run(model: str, inputs: str, methods: str, **options: Any) -> Outcome:
-        return interpret_from_shell(model, inputs, methods, **options)
+    def run(
+        model: str, inputs: str, methods: str, tracking_uri: str | None = None, **options: Any
+    ) -> Outcome:
+        return interpret_from_shell(model, inputs, methods, tracking_uri=tracking_uri, **options)
 
     methods = click.Option(["--methods"], default="all", show_default=True, help=methods_help())
     doc = interpret_command.__doc__ or ""
