@@ -201,16 +201,16 @@ def renderer_of(task: Task, settings: CaricatureOptions) -> Renderer:
     """The renderer of a task, as created by `caricature`."""
     import tensorflow as tf
 
-    runs: list[int] = []
+    calls: list[int] = []
 
     def look(inputs: Any) -> Any:
         passed = forward(task.model, inputs)
-        runs.append(len(passed.runs[task.layer]) - 1)
+        calls.append(len(passed.calls[task.layer]) - 1)
         return passed.outputs
 
     spec = tf.TensorSpec([None, *task.photographs.shape[1:]], tf.float32)
     tf.function(look, autograph=False).get_concrete_function(spec)
-    return Renderer(task.model, task.layer, runs, settings)
+    return Renderer(task.model, task.layer, calls, settings)
 
 
 def time_steps(task: Task, settings: CaricatureOptions, rounds: int, steps: int = 16) -> None:

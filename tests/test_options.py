@@ -123,7 +123,7 @@ def test_public_functions_check_options(options, message):
 DIFFERENT = {
     "colormap": "what else a colormap has to be depends on what is drawn",
     "layers": "the default layer depends on the method",
-    "runs": "which runs stand side by side depends on the inputs that a method takes",
+    "calls": "which calls stand side by side depends on the inputs that a method takes",
     "seed": "umap-learn uses all cores without one",
 }
 

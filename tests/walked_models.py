@@ -246,7 +246,7 @@ class Walked:
         return self.truth[:, np.newaxis] if self.kind.outputs == 1 else self.truth
 
     def heatmaps(self, targets: Array) -> Array:
-        """Grad-CAM without the ReLU, by Keras' gradients: (n, …), or (n, runs, …)."""
+        """Grad-CAM without the ReLU, by Keras' gradients: (n, …), or (n, calls, …)."""
         inputs = tf.nest.map_structure(tf.constant, self.body.arrays)
         with tf.GradientTape() as tape:
             # Watched before the head is applied, because tensors inside a model's own call can't be.

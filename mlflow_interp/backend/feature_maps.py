@@ -16,9 +16,9 @@ from mlflow_interp.backend import ops
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import Forward, forward
 from mlflow_interp.backend.graph import dependencies
-from mlflow_interp.backend.layer_runs import LayerRun, RunChoice, choose_runs, layer_runs
+from mlflow_interp.backend.layer_calls import CallChoice, LayerCall, choose_calls, layer_calls
 from mlflow_interp.backend.layer_tree import is_channels_first, leaf_paths, walk
-from mlflow_interp.core.runs import Run, numbers_text
+from mlflow_interp.core.calls import Call, numbers_text
 from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
 
 Pooling = Literal["mean", "max", "flatten"]
@@ -97,28 +97,28 @@ def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
 
 
 def feature_maps(
-    model: Any, passed: Forward, path: str, score: Any, choice: RunChoice = None
-) -> tuple[list[Run], list[Any]]:
-    """Runs of a layer, and the feature map of each, which `ops.gradient` accepts.
+    model: Any, passed: Forward, path: str, score: Any, choice: CallChoice = None
+) -> tuple[list[Call], list[Any]]:
+    """Calls of a layer, and the feature map of each, which `ops.gradient` accepts.
 
     Args:
         model: the Keras model.
         passed: a traced pass.
         path: the path of the layer.
-        score: only runs that it depends on have a map that explains it.
-        choice: which runs to use.
+        score: only calls that it depends on have a map that explains it.
+        choice: which calls to use.
 
     Returns:
-        The runs, and maps (batch, *space, channels) float32, all of the same shape except for the channels.
+        The calls, and maps (batch, *space, channels) float32, all of the same shape except for the channels.
 
     Raises:
-        OptionError: the layer has no spatial feature map, or the score does not depend on it; runs that do
+        OptionError: the layer has no spatial feature map, or the score does not depend on it; calls that do
             not exist, or have different shapes.
     """
     used = dependencies(score)
     layouts: dict[int, SpatialLayout] = {}
 
-    def refusal(each: LayerRun) -> str | None:
+    def refusal(each: LayerCall) -> str | None:
         values = each.values(each.tensor)
         layout = find_layout(model, passed, values)
         if layout is None:
@@ -128,25 +128,25 @@ def feature_maps(
             )
         if each.tensor.op.name not in used:
             return "has no influence on the class score; choose a layer that the score depends on"
-        layouts[each.run.number] = layout
+        layouts[each.call.number] = layout
         return None
 
-    runs = choose_runs(path, layer_runs(model, passed, path), choice, refusal=refusal)
-    sizes = {layouts[each.run.number].sizes for each in runs}
+    calls = choose_calls(path, layer_calls(model, passed, path), choice, refusal=refusal)
+    sizes = {layouts[each.call.number].sizes for each in calls}
     if len(sizes) > 1:
-        numbers = numbers_text([each.run for each in runs])
+        numbers = numbers_text([each.call for each in calls])
         raise OptionError(
-            f"runs {numbers} of layer {path!r} have feature maps of different sizes; choose runs of one size "
-            f"with runs=, such as runs={runs[-1].run.number}"
+            f"calls {numbers} of layer {path!r} have feature maps of different sizes; choose calls of one "
+            f"size with calls=, such as calls={calls[-1].call.number}"
         )
-    lay_outs = [_lay_out(each, layouts[each.run.number]) for each in runs]
-    maps = [lay_out(ops.as_float(each.tensor)) for each, lay_out in zip(runs, lay_outs, strict=True)]
-    ops.declare_feature_maps(maps, [each.tensor for each in runs], lay_outs, path)
-    return [each.run for each in runs], maps
+    lay_outs = [_lay_out(each, layouts[each.call.number]) for each in calls]
+    maps = [lay_out(ops.as_float(each.tensor)) for each, lay_out in zip(calls, lay_outs, strict=True)]
+    ops.declare_feature_maps(maps, [each.tensor for each in calls], lay_outs, path)
+    return [each.call for each in calls], maps
 
 
-def _lay_out(run: LayerRun, layout: SpatialLayout) -> Callable[[Any], Any]:
-    return lambda tensor: layout.lay_out(run.values(tensor))
+def _lay_out(call: LayerCall, layout: SpatialLayout) -> Callable[[Any], Any]:
+    return lambda tensor: layout.lay_out(call.values(tensor))
 
 
 def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
@@ -176,7 +176,7 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
 def spatial_layers(model: Any, traced: Forward, upto: Any) -> dict[str, SpatialLayout]:
     """By path in order of completion, the layers with a spatial feature map that `upto` depends on.
 
-    For a layer that runs several times, the last run with a feature map counts.
+    For a layer that is called several times, the last call with a feature map counts.
     """
     return {path: layout for path, (layout, _) in _spatial_tensors(model, traced, upto).items()}
 
@@ -269,11 +269,11 @@ def pooled(model: Any, tensor: Any, pooling: Pooling, path: str) -> Any:
     return tf.reduce_mean(tensor, axes) if pooling == "mean" else tf.reduce_max(tensor, axes)
 
 
-def pooled_runs(values: Sequence[Any], pooling: Pooling, path: str) -> Any:
-    """The outputs of several runs of a layer, each (batch, features), pooled over runs as over positions.
+def pooled_calls(values: Sequence[Any], pooling: Pooling, path: str) -> Any:
+    """The outputs of several calls of a layer, each (batch, features), pooled over calls as over positions.
 
     Raises:
-        OptionError: runs with different numbers of features.
+        OptionError: calls with different numbers of features.
     """
     import tensorflow as tf
 
@@ -283,8 +283,8 @@ def pooled_runs(values: Sequence[Any], pooling: Pooling, path: str) -> Any:
         return tf.concat(values, axis=1)
     if len({each.shape[1] for each in values}) > 1:
         raise OptionError(
-            f"the runs of layer {path!r} have {', '.join(str(each.shape[1]) for each in values)} features, "
-            "which can't be pooled; choose runs of one size with runs=, or pass pooling='flatten'"
+            f"the calls of layer {path!r} have {', '.join(str(each.shape[1]) for each in values)} features, "
+            "which can't be pooled; choose calls of one size with calls=, or pass pooling='flatten'"
         )
     stacked = tf.stack(values)
     return tf.reduce_mean(stacked, axis=0) if pooling == "mean" else tf.reduce_max(stacked, axis=0)

@@ -31,8 +31,8 @@ class Forward:
     Attributes:
         inputs: the model's inputs.
         outputs: the model's output tensor.
-        completed: the path and the output tensor of each run of each layer, in order of completion. A layer
-            runs several times where it is shared, or applied to each time step.
+        completed: the path and the output tensor of each call of each layer, in order of completion. A layer
+            is called several times where it is shared, or applied to each time step.
     """
 
     inputs: Arrays
@@ -40,16 +40,16 @@ class Forward:
     completed: Sequence[tuple[str, Any]] = field(default_factory=list)
 
     @cached_property
-    def runs(self) -> dict[str, list[Any]]:
-        """By path, the output tensor of each run of a layer."""
-        runs: dict[str, list[Any]] = {}
+    def calls(self) -> dict[str, list[Any]]:
+        """By path, the output tensor of each call of a layer."""
+        calls: dict[str, list[Any]] = {}
         for path, tensor in self.completed:
-            runs.setdefault(path, []).append(tensor)
-        return runs
+            calls.setdefault(path, []).append(tensor)
+        return calls
 
     @cached_property
     def tapped(self) -> dict[str, Any]:
-        """By path in order of completion, the output tensor of the last run of each layer."""
+        """By path in order of completion, the output tensor of the last call of each layer."""
         tapped: dict[str, Any] = {}
         for path, tensor in self.completed:
             tapped.pop(path, None)
@@ -88,8 +88,8 @@ def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None =
     return Forward(inputs, choose(known, None, model.name).of(outputs), completed)
 
 
-def forward_to(model: Any, inputs: Arrays, path: str, runs: Sequence[int]) -> list[Any]:
-    """The outputs of some runs of one layer; nothing after them is run. For use inside a `tf.function`.
+def forward_to(model: Any, inputs: Arrays, path: str, calls: Sequence[int]) -> list[Any]:
+    """The outputs of some calls of one layer; nothing after them is run. For use inside a `tf.function`.
 
     A functional model's own check of its input size is skipped, so that images of other sizes can be used as
     far as the layers themselves accept them.
@@ -98,16 +98,16 @@ def forward_to(model: Any, inputs: Arrays, path: str, runs: Sequence[int]) -> li
         model: the Keras model.
         inputs: the model's inputs.
         path: the layer's path.
-        runs: their positions in `Forward.runs`.
+        calls: their positions in `Forward.calls`.
 
     Raises:
-        ModelError: the model can't take the inputs, or never runs the layer.
+        ModelError: the model can't take the inputs, or never calls the layer.
     """
     outputs: list[Any] = []
 
     def record(_: str, output: Any) -> Any:
         outputs.append(output)
-        if len(outputs) > max(runs):
+        if len(outputs) > max(calls):
             raise _LayerReached
         return output
 
@@ -119,8 +119,8 @@ def forward_to(model: Any, inputs: Arrays, path: str, runs: Sequence[int]) -> li
         try:
             _call(model, inputs)
         except _LayerReached:
-            return [outputs[run] for run in runs]
-    raise ModelError(f"model {model.name!r} ran layer {path!r} {len(outputs)} times, not {max(runs) + 1}")
+            return [outputs[call] for call in calls]
+    raise ModelError(f"model {model.name!r} called layer {path!r} {len(outputs)} times, not {max(calls) + 1}")
 
 
 class _LayerReached(BaseException):

@@ -39,7 +39,7 @@ def differentiable_input(model: Any, passed: Forward, score: Any) -> str:
         path: tensor for path, tensor in passed.tapped.items() if path in leaves and tensor.dtype.is_floating
     }
     embeddings = [path for path in tensors if _is_first_continuous(path, passed, tensors, score)]
-    if len(embeddings) == 1 and len(passed.runs[embeddings[0]]) == 1:
+    if len(embeddings) == 1 and len(passed.calls[embeddings[0]]) == 1:
         return embeddings[0]
     reason = (
         f"which is looked up in {', '.join(embeddings)}"

@@ -20,10 +20,10 @@ _GRADIENTS = "mlflow_interp/gradients"  # (score, tensor, gradient)
 def declare_feature_maps(
     features: Sequence[Any], tensors: Sequence[Any], lay_outs: Sequence[Callable[[Any], Any]], path: str
 ) -> None:
-    """Declare that `features` are the outputs `tensors` of runs of the layer at `path`, as feature maps.
+    """Declare that `features` are the outputs `tensors` of calls of the layer at `path`, as feature maps.
 
     `gradient` with respect to one of them is then the gradient with respect to the layer, in the same layout;
-    the gradients of all runs are computed in one backward pass.
+    the gradients of all calls are computed in one backward pass.
     """
     group = list(zip(features, tensors, lay_outs, strict=True))
     features[0].graph.get_collection_ref(_FEATURE_MAPS).append((group, path))
@@ -46,15 +46,15 @@ def gradient(score: Any, tensor: Any) -> Any:
             return known_gradient
     for group, path in score.graph.get_collection_ref(_FEATURE_MAPS):
         if any(features is tensor for features, _, _ in group):
-            computed += [(score, *each) for each in _gradients_of_runs(score, group, path)]
+            computed += [(score, *each) for each in _gradients_of_calls(score, group, path)]
             return gradient(score, tensor)
     result = tf.gradients(score, tensor)[0]
     computed.append((score, tensor, result))
     return result
 
 
-def _gradients_of_runs(score: Any, group: Sequence[Any], path: str) -> Iterator[tuple[Any, Any]]:
-    """The feature map of each run, and the gradient with respect to it."""
+def _gradients_of_calls(score: Any, group: Sequence[Any], path: str) -> Iterator[tuple[Any, Any]]:
+    """The feature map of each call, and the gradient with respect to it."""
     import tensorflow as tf
 
     outputs = list({id(output): output for _, output, _ in group}.values())

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mlflow_interp.core.calls import Call
 from mlflow_interp.core.image_arrays import ImagePart
-from mlflow_interp.core.runs import Run
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.input_tiles import font_of
 from mlflow_interp.drawing.overlay import plane_at, resize_map
 
-#: The heat of each run of a layer.
-Heats = Sequence[tuple[Run, np.ndarray]]
+#: The heat of each call of a layer.
+Heats = Sequence[tuple[Call, np.ndarray]]
 
 _LABEL_SHARE = 0.1  # height of a caption as a fraction of a part's height
 _LABEL_SIZES = 10, 22  # pixels, least and most
@@ -24,12 +24,12 @@ _LABEL_SIZES = 10, 22  # pixels, least and most
 def lay_heat(heats: Heats, parts: Sequence[ImagePart], size: tuple[int, int]) -> list[np.ndarray]:
     """Heat at its position on the images of an input, in layers of (height, width) in -1..1.
 
-    Heat belongs on the inputs and the frame that its run is computed from. If several runs belong on one
+    Heat belongs on the inputs and the frame that its call is computed from. If several calls belong on one
     image, such as crops of it, each has a separate layer. There are no layers if no heat is a plane or a
     volume.
 
     Args:
-        heats: (h, w) of an image, or (depth, h, w) of frames or slices; the heat of each run.
+        heats: (h, w) of an image, or (depth, h, w) of frames or slices; the heat of each call.
         parts: see `Examples.parts`.
         size: (height, width) in pixels of the images.
     """
@@ -49,19 +49,19 @@ def count_layers(heats: Heats, parts: Sequence[ImagePart]) -> int:
 
 def _whole(heats: Heats, size: tuple[int, int]) -> ImagePart:
     """The image of a model with one input."""
-    return ImagePart(next((run.inputs[0] for run, _ in heats if run.inputs), 0), "", (0, 0, *size))
+    return ImagePart(next((call.inputs[0] for call, _ in heats if call.inputs), 0), "", (0, 0, *size))
 
 
 def _on(heats: Heats, part: ImagePart) -> list[np.ndarray]:
-    return [heat for run, heat in heats if _belongs(run, heat, part)]
+    return [heat for call, heat in heats if _belongs(call, heat, part)]
 
 
-def _belongs(run: Run, heat: np.ndarray, part: ImagePart) -> bool:
-    if run.inputs and part.input not in run.inputs:
+def _belongs(call: Call, heat: np.ndarray, part: ImagePart) -> bool:
+    if call.inputs and part.input not in call.inputs:
         return False
     # A volume belongs over slices, not over an image of another input.
     is_drawable = heat.ndim == 2 or (heat.ndim == 3 and part.frame is not None)
-    return is_drawable and (run.frame is None or run.frame == part.frame)
+    return is_drawable and (call.frame is None or call.frame == part.frame)
 
 
 def scaled_parts(parts: Sequence[ImagePart], times: float) -> list[ImagePart]:

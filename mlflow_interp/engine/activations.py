@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.backend.feature_maps import Pooling, layer_before_head, pooled, pooled_runs
-from mlflow_interp.backend.layer_runs import RunChoice, choose_runs, layer_runs
+from mlflow_interp.backend.feature_maps import Pooling, layer_before_head, pooled, pooled_calls
+from mlflow_interp.backend.layer_calls import CallChoice, choose_calls, layer_calls
 from mlflow_interp.backend.layer_tree import Layers, check_named_once, find_layer, split_layers
+from mlflow_interp.core.calls import Call
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.core.runs import Run
 from mlflow_interp.engine.row_store import RowStore
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, OptionError
@@ -42,12 +42,12 @@ class ActivationOptions:
 
     Attributes:
         paths: the paths of the layers; None for the last layer before the head.
-        runs: the runs to use of layers that run several times.
-        pooling: how the axes between batch and channels, and several runs, are reduced.
+        calls: the calls to use of layers that are called several times.
+        pooling: how the axes between batch and channels, and several calls, are reduced.
     """
 
     paths: Sequence[str] | None
-    runs: RunChoice = None
+    calls: CallChoice = None
     pooling: Pooling = "mean"
 
 
@@ -57,12 +57,12 @@ class TracedActivations:
 
     Attributes:
         tensors: (batch, features) float32.
-        runs: the runs of each layer, except for the input.
+        calls: the calls of each layer, except for the input.
         reduced: the number of features of each layer that pooling leaves few of.
     """
 
     tensors: dict[str, Any] = field(default_factory=dict)
-    runs: dict[str, tuple[Run, ...]] = field(default_factory=dict)
+    calls: dict[str, tuple[Call, ...]] = field(default_factory=dict)
     reduced: dict[str, int] = field(default_factory=dict)
 
     def add(self, path: str, pooled_: Any, values: Sequence[Any]) -> None:
@@ -71,7 +71,7 @@ class TracedActivations:
         Args:
             path: its path.
             pooled_: (batch, features) float32.
-            values: its outputs, one for each run, before pooling.
+            values: its outputs, one for each call, before pooling.
         """
         self.tensors[path] = pooled_
         features, sizes = pooled_.shape[1], [each.shape[1:].num_elements() for each in values]
@@ -83,7 +83,7 @@ def trace_activations(trace: Trace, options: ActivationOptions) -> TracedActivat
     """The output of each layer, traced.
 
     Raises:
-        OptionError: a layer without a vector for each input, or runs that do not exist.
+        OptionError: a layer without a vector for each input, or calls that do not exist.
         ModelError: no layer before the head.
     """
     model, pooling = trace.model, options.pooling
@@ -93,14 +93,14 @@ def trace_activations(trace: Trace, options: ActivationOptions) -> TracedActivat
         if path == INPUT:
             traced.add(path, _input_activations(trace, pooling), [trace.inputs])
             continue
-        all_runs = layer_runs(model, trace.passed, path)
-        chosen = choose_runs(
-            path, all_runs, options.runs, refusal=lambda run: _refusal(run.values(run.tensor))
+        all_calls = layer_calls(model, trace.passed, path)
+        chosen = choose_calls(
+            path, all_calls, options.calls, refusal=lambda call: _refusal(call.values(call.tensor))
         )
-        values = [run.values(run.tensor) for run in chosen]
+        values = [call.values(call.tensor) for call in chosen]
         each_pooled = [pooled(model, each, pooling, path) for each in values]
-        traced.add(path, pooled_runs(each_pooled, pooling, path), values)
-        traced.runs[path] = tuple(run.run for run in chosen)
+        traced.add(path, pooled_calls(each_pooled, pooling, path), values)
+        traced.calls[path] = tuple(call.call for call in chosen)
     return traced
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.backend import ops
-from mlflow_interp.backend.layer_runs import RunChoice, Runs, parse_runs
+from mlflow_interp.backend.layer_calls import CallChoice, Calls, parse_calls
 from mlflow_interp.backend.layer_tree import SpatialLayer, find_layer
 from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.calls import Call
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.explained import ExplainedAccumulator
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.core.runs import Run
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
@@ -36,26 +36,26 @@ _ARGUMENTS = """
 Args:
     layer: Layer whose feature map is used: an index, a name, or a path into nested models such as
         mobilenetv2/out_relu. By default, the last layer with a spatial feature map.
-    runs: Runs to use of layers that run several times: all, or positions separated by commas. By
-        default, the runs that no later run depends on: every frame of TimeDistributed, every input of a
+    calls: For a layer that is called several times, the calls to use: all, or positions separated by commas.
+        By default, the calls that no later call depends on: every frame of TimeDistributed, every input of a
         shared encoder, the last of a sequence.
     target: The class to explain: an index, a class name, "label" for the true label, or one of these
         for each input, separated by commas. By default, the predicted class.
 
 Returns:
     Signed heatmaps (n, height, width), float32, unscaled, at the resolution of the feature map; for signals
-    and text (n, length), for volumes (n, depth, height, width), for several runs (n, runs, …). Figures
+    and text (n, length), for volumes (n, depth, height, width), for several calls (n, calls, …). Figures
     show positive values only.
 
 Raises:
-    OptionError: no such layer or run, a layer without a spatial feature map, a class out of range.
+    OptionError: no such layer or call, a layer without a spatial feature map, a class out of range.
     InapplicableError: the model has no spatial feature map at all.
     ModelError: the model can't take the inputs.
 """
 
 
 def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streaming[HeatmapResult]]]:
-    """Turn a function (features, score) => map into a method with the options `layer`, `runs`, `target`.
+    """Turn a function (features, score) => map into a method with the options `layer`, `calls`, `target`.
 
     Args:
         title: the display name of the method.
@@ -63,10 +63,15 @@ def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streamin
 
     def declare(function: Attribution) -> Callable[..., Streaming[HeatmapResult]]:
         def method(
-            model: Any, batch: Batch, *, layer: SpatialLayer = None, runs: Runs = None, target: Target = None
+            model: Any,
+            batch: Batch,
+            *,
+            layer: SpatialLayer = None,
+            calls: Calls = None,
+            target: Target = None,
         ) -> Streaming[HeatmapResult]:
             path = None if layer is None else find_layer(model, layer).path
-            return _AttributionMethod(function, title, path, parse_runs(runs), target)
+            return _AttributionMethod(function, title, path, parse_calls(calls), target)
 
         method.__name__ = method.__qualname__ = function.__name__
         method.__module__ = function.__module__
@@ -80,21 +85,21 @@ class _AttributionMethod(Streaming[HeatmapResult]):
     """An attribution method with its options."""
 
     def __init__(
-        self, function: Attribution, title: str, path: str | None, runs: RunChoice, target: Target
+        self, function: Attribution, title: str, path: str | None, calls: CallChoice, target: Target
     ) -> None:
         self.title = title
         self.targets = (target,)
         self._function = function
         self._layer = path
-        self._choice = runs
-        self._runs: tuple[Run, ...] = ()
+        self._choice = calls
+        self._calls: tuple[Call, ...] = ()
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The explained class of each input, and the map of each run."""
+        """The explained class of each input, and the map of each call."""
         explained = trace.explained(self.targets[0])
         self._layer = trace.spatial_layer(self._layer, explained.score)
-        runs, feature_maps = trace.feature_maps(self._layer, self._choice)
-        self._runs = tuple(runs)
+        calls, feature_maps = trace.feature_maps(self._layer, self._choice)
+        self._calls = tuple(calls)
         maps = [self._function(features, explained.score) for features in feature_maps]
         tensors = {
             "targets": explained.targets,
@@ -124,7 +129,7 @@ class _AttributionMethod(Streaming[HeatmapResult]):
 
     def accumulator(self) -> HeatmapAccumulator:
         """Accumulates the maps."""
-        return HeatmapAccumulator(str(self._layer), self.title, self._runs)
+        return HeatmapAccumulator(str(self._layer), self.title, self._calls)
 
 
 class HeatmapAccumulator:
@@ -133,13 +138,13 @@ class HeatmapAccumulator:
     Args:
         layer: the path of the layer.
         title: the name of the method.
-        runs: the runs of the layer, with one map each.
+        calls: the calls of the layer, with one map each.
     """
 
-    def __init__(self, layer: str, title: str, runs: tuple[Run, ...]) -> None:
+    def __init__(self, layer: str, title: str, calls: tuple[Call, ...]) -> None:
         self.layer = layer
         self.title = title
-        self.runs = runs
+        self.calls = calls
         self._explained = ExplainedAccumulator()
         self._count = 0
 
@@ -165,7 +170,9 @@ class HeatmapAccumulator:
         if OTHER_MAPS in arrays:
             shown = examples.shown_rows
             others = OtherClasses(arrays[OTHER_TARGETS][shown], arrays[OTHER_MAPS][shown])
-        return HeatmapResult(explained, arrays["maps"], self.layer, self.title, runs=self.runs, others=others)
+        return HeatmapResult(
+            explained, arrays["maps"], self.layer, self.title, calls=self.calls, others=others
+        )
 
 
 def _without_others(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

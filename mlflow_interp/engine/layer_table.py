@@ -45,8 +45,10 @@ def describe_model(model: Any, **options: Any) -> tuple[str, list[tuple[str, ...
     rows = []
     for located in walk(loaded.keras):
         tensor = traced.tapped.get(located.path)
-        runs = len(traced.runs.get(located.path, ()))
-        layer_shape = "" if tensor is None else str(tuple(tensor.shape)) + (f" × {runs}" if runs > 1 else "")
+        calls = len(traced.calls.get(located.path, ()))
+        layer_shape = (
+            "" if tensor is None else str(tuple(tensor.shape)) + (f" × {calls}" if calls > 1 else "")
+        )
         usable = [name for name in possible if _can_use(name, loaded.keras, traced, located.path, used)]
         rows.append(
             (located.index, located.path, type(located.layer).__name__, layer_shape, ", ".join(usable))
@@ -111,11 +113,11 @@ def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability], Cl
 def _can_use(method: str, model: Any, traced: Forward, path: str, used: set[str]) -> bool:
     """Whether a method that takes a layer accepts this one, by the kind that its signature states."""
     kind = layer_kind(method)
-    runs = traced.runs.get(path, ())
+    calls = traced.calls.get(path, ())
     if kind is None:
         return False
     if kind == "spatial":
         return any(
-            tensor.op.name in used and find_layout(model, traced, tensor) is not None for tensor in runs
+            tensor.op.name in used and find_layout(model, traced, tensor) is not None for tensor in calls
         )
-    return any(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2 for tensor in runs)
+    return any(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2 for tensor in calls)

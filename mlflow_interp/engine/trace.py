@@ -16,10 +16,10 @@ from mlflow_interp.backend.heads import (
     other_classes,
     position_tensors,
 )
-from mlflow_interp.backend.layer_runs import RunChoice
+from mlflow_interp.backend.layer_calls import CallChoice
 from mlflow_interp.backend.layer_tree import find_layer
+from mlflow_interp.core.calls import Call
 from mlflow_interp.core.chunk import Arrays
-from mlflow_interp.core.runs import Run
 from mlflow_interp.engine.targets import Target, target_key
 
 
@@ -59,7 +59,7 @@ class Trace:
         self._head = head
         self._explained: dict[str, Explained] = {}
         self._others: dict[str, list[Explained]] = {}
-        self._feature_maps: dict[tuple[str, RunChoice], tuple[list[Run], list[Any]]] = {}
+        self._feature_maps: dict[tuple[str, CallChoice], tuple[list[Call], list[Any]]] = {}
         self._default_layer: str | None = None
 
     @cached_property
@@ -99,23 +99,23 @@ class Trace:
             self._default_layer = last_spatial_layer(self.model, self.passed, score)
         return self._default_layer
 
-    def feature_maps(self, path: str, runs: RunChoice = None) -> tuple[list[Run], list[Any]]:
-        """Runs of a layer that the scores depend on, and the feature map of each, (batch, *space, channels).
+    def feature_maps(self, path: str, calls: CallChoice = None) -> tuple[list[Call], list[Any]]:
+        """Calls of a layer that the scores depend on, and the feature map of each, (batch, *space, channels).
 
         Args:
             path: the path of the layer.
-            runs: the runs; None for those that no later run depends on.
+            calls: the calls; None for those that no later call depends on.
 
         Raises:
-            OptionError: the layer has no feature map, or no such run.
+            OptionError: the layer has no feature map, or no such call.
         """
-        key = path, runs
+        key = path, calls
         if key not in self._feature_maps:
-            self._feature_maps[key] = feature_maps(self.model, self.passed, path, self.scores.scores, runs)
+            self._feature_maps[key] = feature_maps(self.model, self.passed, path, self.scores.scores, calls)
         return self._feature_maps[key]
 
     def feature_map(self, path: str) -> Any:
-        """The feature map of the last run of a layer, (batch, *space, channels).
+        """The feature map of the last call of a layer, (batch, *space, channels).
 
         Raises:
             OptionError: the layer has no feature map.

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from mlflow_interp.backend.layer_runs import LayerRun, RunChoice, Runs, parse_runs
+from mlflow_interp.backend.layer_calls import CallChoice, Calls, LayerCall, parse_calls
 from mlflow_interp.backend.layer_tree import GradientLayers, find_layers
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.calls import several_calls_text
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
-from mlflow_interp.core.runs import several_runs_text
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.kinds.caricature.result import CaricatureResult
@@ -34,7 +34,7 @@ def caricature(
     batch: Batch,
     *,
     layers: GradientLayers = None,
-    runs: Runs = None,
+    calls: Calls = None,
     ascent_steps: Annotated[int, Range(least=1)] = 512,
     ascent_rate: Annotated[float, Range(above=0)] = 0.05,
     tolerance: Annotated[float, Range(least=0)] = 0.02,
@@ -62,9 +62,9 @@ def caricature(
     Args:
         layers: Layers to interpret, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default, the last layer with a spatial feature map.
-        runs: Runs to use of layers that run several times: all, or positions separated by commas. By
-            default, the runs that no later run depends on: the last of a sequence, each of several parallel
-            runs.
+        calls: For a layer that is called several times, the calls to use: all, or positions separated by
+            commas. By default, the calls that no later call depends on: the last of a sequence, each of
+            several parallel calls.
         ascent_steps: Maximum number of gradient ascent steps for each input and layer.
         ascent_rate: Adam's learning rate: roughly how far the first step moves each coefficient. Low
             frequencies move further, and over the first 96 steps the step size grows by a factor of 2.5.
@@ -86,7 +86,7 @@ def caricature(
         An image for each input and layer, of the input's size, float32 in 0..1.
 
     Raises:
-        OptionError: no such layer or run, or one without a gradient with respect to the input.
+        OptionError: no such layer or call, or one without a gradient with respect to the input.
         InapplicableError: inputs that are not grey or colour images, or no spatial feature map.
         ModelError: the model can't take the inputs.
     """
@@ -95,7 +95,7 @@ def caricature(
         stddev, colours, value_range, snapshot_every, seed,
     )  # fmt: skip
     paths = () if layers is None else tuple(layer.path for layer in find_layers(model, layers))
-    return _CaricatureMethod(model, paths, parse_runs(runs), settings)
+    return _CaricatureMethod(model, paths, parse_calls(calls), settings)
 
 
 class _CaricatureMethod(Explaining[CaricatureResult]):
@@ -105,13 +105,13 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
     unit = "step"
 
     def __init__(
-        self, model: Any, layers: tuple[str, ...], choice: RunChoice, settings: CaricatureOptions
+        self, model: Any, layers: tuple[str, ...], choice: CallChoice, settings: CaricatureOptions
     ) -> None:
         self._model = model
         self._layers = layers
         self._choice = choice
         self._settings = settings
-        self._runs: Mapping[str, Sequence[LayerRun]] = {}
+        self._calls: Mapping[str, Sequence[LayerCall]] = {}
         self._renderers: dict[str, Renderer] = {}
 
     def work(self, inputs: int) -> int:
@@ -121,7 +121,7 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The activations at each layer of each input, and of the first one upside down."""
         self._layers = self._layers or (trace.spatial_layer(None, trace.scores.scores),)
-        tensors, self._runs = reference_activations(trace.model, trace.passed, self._layers, self._choice)
+        tensors, self._calls = reference_activations(trace.model, trace.passed, self._layers, self._choice)
         return tensors
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
@@ -130,15 +130,16 @@ class _CaricatureMethod(Explaining[CaricatureResult]):
         columns = []
         for path in self._layers:
             if path not in self._renderers:
-                calls = [each.call for each in self._runs[path]]
-                self._renderers[path] = Renderer(self._model, path, calls, self._settings)
+                positions = [each.position for each in self._calls[path]]
+                self._renderers[path] = Renderer(self._model, path, positions, self._settings)
             columns.append((yield from self._renderers[path].draw(chunk)))
         return {name: _stacked([column[name] for column in columns]) for name in columns[0]}
 
     def accumulator(self) -> CaricatureAccumulator:
         """Accumulates the caricatures."""
-        runs = several_runs_text({path: [each.run for each in runs] for path, runs in self._runs.items()})
-        return CaricatureAccumulator(self._layers, self._settings.snapshot_every, runs)
+        calls = {path: [each.call for each in calls] for path, calls in self._calls.items()}
+        text = several_calls_text(calls)
+        return CaricatureAccumulator(self._layers, self._settings.snapshot_every, text)
 
 
 class CaricatureAccumulator:
@@ -147,13 +148,13 @@ class CaricatureAccumulator:
     Args:
         layers: the paths of the layers.
         snapshot_every: the number of steps between snapshots.
-        runs: of the layers, see `CaricatureResult`.
+        calls: of the layers, see `CaricatureResult`.
     """
 
-    def __init__(self, layers: tuple[str, ...], snapshot_every: int, runs: str) -> None:
+    def __init__(self, layers: tuple[str, ...], snapshot_every: int, calls: str) -> None:
         self._layers = layers
         self._snapshot_every = snapshot_every
-        self._layer_runs = runs
+        self._layer_calls = calls
         self._rows = Rows(_joined)
         self._baselines = [BaselineCosines() for _ in layers]
         self._indices: list[int] = []
@@ -187,7 +188,7 @@ class CaricatureAccumulator:
             curve_every=STEPS_A_POINT,
             baseline_cosines=baselines,
             title=_CaricatureMethod.title,
-            runs=self._layer_runs,
+            calls=self._layer_calls,
             **arrays,
         )
 

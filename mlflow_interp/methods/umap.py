@@ -11,14 +11,14 @@ import numpy as np
 from typing_extensions import Unpack
 
 from mlflow_interp.backend.feature_maps import Pooling
-from mlflow_interp.backend.layer_runs import Runs, parse_runs
+from mlflow_interp.backend.layer_calls import Calls, parse_calls
 from mlflow_interp.backend.layer_tree import VectorLayers
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.calls import several_calls_text
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.core.runs import several_runs_text
 from mlflow_interp.engine.activation_cache import ActivationCache, writable_folder
 from mlflow_interp.engine.activations import (
     ActivationOptions,
@@ -57,7 +57,7 @@ def umap(
     batch: Batch,
     *,
     layers: VectorLayers = None,
-    runs: Runs = None,
+    calls: Calls = None,
     pooling: Pooling = "mean",
     n_neighbors: Annotated[int | None, Range(least=2)] = None,
     min_dist: Annotated[float, Range(least=0)] = 0.1,
@@ -84,11 +84,11 @@ def umap(
         layers: Layers to interpret, separated by commas: indices, names, or paths into nested models such as
             mobilenetv2/out_relu. The name input stands for the model's input. By default, the last layer
             before the head.
-        runs: Runs to use of layers that run several times: all, or positions separated by commas. By
-            default, the runs that no later run depends on: every frame of TimeDistributed, every input of a
-            shared encoder, the last of a sequence.
-        pooling: How the positions of a feature map, and several runs, are reduced to one vector: mean or max,
-            which leave one number for each channel, or flatten, which keeps all values.
+        calls: For a layer that is called several times, the calls to use: all, or positions separated by
+            commas. By default, the calls that no later call depends on: every frame of TimeDistributed, every
+            input of a shared encoder, the last of a sequence.
+        pooling: How the positions of a feature map, and several calls, are reduced to one vector: mean or
+            max, which leave one number for each channel, or flatten, which keeps all values.
         n_neighbors: Number of neighbours that determine the position of a point: small values preserve local
             detail, large values the overall structure. By default, 15, or fewer if there are fewer inputs.
         min_dist: Minimum distance between points in the embedding.
@@ -111,7 +111,7 @@ def umap(
         Points (n, layers, components), float32.
 
     Raises:
-        OptionError: no such layer or run, a layer without a vector for each input, or options that
+        OptionError: no such layer or call, a layer without a vector for each input, or options that
             umap-learn rejects.
         InputsError: fewer inputs than neighbours, or activations that are not finite or all equal.
     """
@@ -128,7 +128,7 @@ def umap(
     earlier = read_earlier(align, batch, n_components)
     if forwarded or metric != "euclidean":
         try_out(settings)
-    activations = ActivationOptions(find_paths(model, layers), parse_runs(runs), pooling)
+    activations = ActivationOptions(find_paths(model, layers), parse_calls(calls), pooling)
     folder = None if cache is None else writable_folder(cache)
     layout = _Layout(settings, earlier, max_fit, supervised)
     return _UmapMethod(model, activations, folder, layout, head=batch.head)
@@ -194,8 +194,8 @@ class _UmapMethod(Streaming[EmbeddingResult]):
 
     def accumulator(self) -> EmbeddingAccumulator:
         """Accumulates the activations."""
-        runs = several_runs_text(self._traced.runs)
-        return EmbeddingAccumulator(Activations(self._paths), self._layout, runs, self._traced.reduced)
+        calls = several_calls_text(self._traced.calls)
+        return EmbeddingAccumulator(Activations(self._paths), self._layout, calls, self._traced.reduced)
 
     def finish(self) -> None:
         """Add new activations to the cache."""
@@ -211,16 +211,16 @@ class EmbeddingAccumulator:
     Args:
         activations: accumulates them.
         layout: how they are embedded.
-        runs: the runs of the layers, as text; empty if no layer runs several times.
+        calls: the calls of the layers, as text; empty if no layer is called several times.
         reduced: of layers that pooling leaves few features of, see `EmbeddingResult`.
     """
 
     def __init__(
-        self, activations: Activations, layout: _Layout, runs: str, reduced: Mapping[str, int]
+        self, activations: Activations, layout: _Layout, calls: str, reduced: Mapping[str, int]
     ) -> None:
         self._activations = activations
         self._layout = layout
-        self._runs = runs
+        self._calls = calls
         self._reduced = reduced
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
@@ -271,7 +271,7 @@ class EmbeddingAccumulator:
             measures={name: np.array([each[name] for each in measures]) for name in measures[0]},
             thumbnails=examples.thumbnails,
             chosen={name: settings[name] for name in _AUTOMATIC if name in settings}
-            | ({"runs": self._runs} if self._runs else {}),
+            | ({"calls": self._calls} if self._calls else {}),
             reduced=self._reduced,
         )
 

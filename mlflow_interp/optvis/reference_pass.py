@@ -8,29 +8,29 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.backend.forward import Forward, forward
-from mlflow_interp.backend.layer_runs import LayerRun, RunChoice, choose_runs, layer_runs
+from mlflow_interp.backend.layer_calls import CallChoice, LayerCall, choose_calls, layer_calls
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.exceptions import InapplicableError
 
 
 def reference_activations(
-    model: Any, passed: Forward, layers: Sequence[str], choice: RunChoice
-) -> tuple[dict[str, Any], dict[str, list[LayerRun]]]:
+    model: Any, passed: Forward, layers: Sequence[str], choice: CallChoice
+) -> tuple[dict[str, Any], dict[str, list[LayerCall]]]:
     """By name, the traced activations of each input, and of the first one upside down, at each layer.
 
     Args:
         model: the Keras model.
         passed: a traced pass over the inputs.
         layers: the paths of the layers.
-        choice: which runs to use of layers that run several times.
+        choice: which calls to use of layers that are called several times.
 
     Returns:
-        The activations, concatenated over several runs; and by path the runs.
+        The activations, concatenated over several calls; and by path the calls.
 
     Raises:
         InapplicableError: the inputs are not grey or colour images.
-        OptionError: a layer without a gradient with respect to the input, or runs that do not exist.
+        OptionError: a layer without a gradient with respect to the input, or calls that do not exist.
     """
     import tensorflow as tf
 
@@ -39,8 +39,8 @@ def reference_activations(
     height_axis = 2 if is_channels_first(model) else 1
     flipped = forward(model, tf.reverse(passed.inputs, [height_axis]))
 
-    def refusal(run: LayerRun) -> str | None:
-        if tf.gradients(run.tensor, passed.inputs)[0] is not None:
+    def refusal(call: LayerCall) -> str | None:
+        if tf.gradients(call.tensor, passed.inputs)[0] is not None:
             return None
         return (
             "has no output that changes smoothly with the input, so no caricature can be drawn; "
@@ -48,18 +48,18 @@ def reference_activations(
         )
 
     tensors = {}
-    runs = {}
+    calls = {}
     for path in layers:
-        all_runs = layer_runs(model, passed, path, by_frame=False)
-        chosen = choose_runs(path, all_runs, choice, refusal=refusal)
-        runs[path] = chosen
+        all_calls = layer_calls(model, passed, path, by_frame=False)
+        chosen = choose_calls(path, all_calls, choice, refusal=refusal)
+        calls[path] = chosen
         for name, tapped in (("activations", passed), ("upside_down", flipped)):
-            tensors[f"{name}/{path}"] = joined([tapped.runs[path][each.call] for each in chosen])
-    return tensors, runs
+            tensors[f"{name}/{path}"] = joined([tapped.calls[path][each.position] for each in chosen])
+    return tensors, calls
 
 
 def joined(activations: Sequence[Any]) -> Any:
-    """The activations of several runs as one (n, features) float32; those of a single run unchanged."""
+    """The activations of several calls as one (n, features) float32; those of a single call unchanged."""
     import tensorflow as tf
 
     if len(activations) == 1:

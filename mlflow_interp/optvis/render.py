@@ -27,14 +27,14 @@ class Renderer:
     Args:
         model: The Keras model.
         path: The path of the layer.
-        runs: Its runs; see `forward_to`.
+        calls: Its calls; see `forward_to`.
         settings: The options.
     """
 
-    def __init__(self, model: Any, path: str, runs: Sequence[int], settings: CaricatureOptions) -> None:
+    def __init__(self, model: Any, path: str, calls: Sequence[int], settings: CaricatureOptions) -> None:
         self.model = model
         self.path = path
-        self.runs = runs
+        self.calls = calls
         self.settings = settings
         self._objectives: dict[tuple[Size, bool], LayerObjective] = {}
         self._compiled_similarity: Any = None
@@ -54,7 +54,7 @@ class Renderer:
         return snapshots.layer_result(optimization, images) | self._measures(subject, images)
 
     def _activations(self, inputs: Any) -> Any:
-        return joined(forward_to(self.model, inputs, self.path, self.runs))
+        return joined(forward_to(self.model, inputs, self.path, self.calls))
 
     def _objective(self, subject: Subject) -> LayerObjective:
         """The objective for subjects of this size and channel order."""

@@ -17,10 +17,10 @@ from mlflow_interp.options import Option, options_of
 #: Options that accept 0, and -1; all others must reject it.
 ZERO = {
     "baseline", "cosine_power", "decay_power", "ignore_label", "layer", "layers", "min_dist", "noise",
-    "opacity", "output", "runs", "seed", "snapshot_every", "target", "tolerance", "top_k",
+    "calls", "opacity", "output", "seed", "snapshot_every", "target", "tolerance", "top_k",
 }  # fmt: skip
 NAMES = {"baseline", "layer", "layers", "target"}  # also accept text, which is checked by name
-BELOW = {"baseline", "ignore_label", "layers", "runs"}
+BELOW = {"baseline", "ignore_label", "layers", "calls"}
 ENORMOUS = {int: "1" + "0" * 30, float: "1e300"}
 
 

@@ -1,4 +1,4 @@
-"""Layers that run several times: a map for every frame and input; the last run of a sequence."""
+"""Layers that call several times: a map for every frame and input; the last call of a sequence."""
 
 from __future__ import annotations
 
@@ -82,20 +82,20 @@ def maps_by_hand(encoder, model, videos, targets):
 def test_every_frame_has_its_heatmap(encoder, video_model, batch_of):
     result = gradcam(video_model, batch_of(video_model, VIDEOS))
     assert result.layer == "td/encoder/c2"
-    assert [run.frame for run in result.runs] == [0, 1, 2, 3]
-    assert result.resolved["runs"] == "0,1,2,3"
+    assert [call.frame for call in result.calls] == [0, 1, 2, 3]
+    assert result.resolved["calls"] == "0,1,2,3"
     expected = maps_by_hand(encoder, video_model, VIDEOS, result.explained.targets)
     assert np.abs(expected).max() > 1e-4
     np.testing.assert_allclose(result.heatmaps, expected, atol=1e-7)
 
 
 @pytest.mark.parametrize(
-    ("runs", "frames"), [("all", [0, 1, 2, 3]), ("2", [2]), (1, [1]), ([0, 3], [0, 3]), ("-1", [3])]
+    ("calls", "frames"), [("all", [0, 1, 2, 3]), ("2", [2]), (1, [1]), ([0, 3], [0, 3]), ("-1", [3])]
 )
-def test_runs_can_be_selected(video_model, batch_of, runs, frames):
+def test_runs_can_be_selected(video_model, batch_of, calls, frames):
     every = gradcam(video_model, batch_of(video_model, VIDEOS), target=1).heatmaps
-    some = gradcam(video_model, batch_of(video_model, VIDEOS), target=1, runs=runs)
-    assert [run.frame for run in some.runs] == frames
+    some = gradcam(video_model, batch_of(video_model, VIDEOS), target=1, calls=calls)
+    assert [call.frame for call in some.calls] == frames
     expected = every[:, frames[0]] if len(frames) == 1 else every[:, frames]
     np.testing.assert_allclose(some.heatmaps, expected, atol=1e-7)
 
@@ -121,7 +121,7 @@ def test_time_distributed_layer_has_the_maps_of_its_inner_layer(batch_of):
     videos = VIDEOS[:, :, :8, :8]
     inner, outer = (gradcam(model, batch_of(model, videos), layer=name) for name in ("td/conv", "td"))
     assert outer.heatmaps.shape == (3, FRAMES, 6, 6)
-    assert outer.runs == inner.runs
+    assert outer.calls == inner.calls
     np.testing.assert_allclose(outer.heatmaps, inner.heatmaps, atol=1e-7)
 
 
@@ -151,11 +151,11 @@ def test_umap_pools_every_frame(encoder, video_model, pooling):
 def test_umap_records_the_runs(video_model, batch_of):
     videos = np.random.default_rng(5).random((8, FRAMES, 16, 16, 3), dtype=np.float32)
     result = run_method("umap", video_model, batch_of(video_model, videos), layers="td/encoder/c2,lstm")
-    assert result.resolved["runs"] == "td/encoder/c2: 0,1,2,3; lstm: 0"
+    assert result.resolved["calls"] == "td/encoder/c2: 0,1,2,3; lstm: 0"
     result = run_method(
-        "umap", video_model, batch_of(video_model, videos), layers="td/encoder/c2", runs="1,2"
+        "umap", video_model, batch_of(video_model, videos), layers="td/encoder/c2", calls="1,2"
     )
-    assert result.resolved["runs"] == "1,2"
+    assert result.resolved["calls"] == "1,2"
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_every_input_of_a_shared_encoder_has_its_heatmap(siamese, batch_of, form
     result = gradcam(siamese, batch_of(siamese, inputs))
     expected = np.stack([LEFT.sum(axis=-1) * 3 / 144, -RIGHT.sum(axis=-1) / 144], axis=1)
     np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
-    assert [run.inputs for run in result.runs] == [(0,), (1,)]
+    assert [call.inputs for call in result.calls] == [(0,), (1,)]
     assert [part.name for part in result.examples.parts] == ["left", "right"]
 
 
@@ -238,9 +238,9 @@ def test_default_is_the_last_run_with_a_feature_map(batch_of):
     model = shared_activation()
     result = gradcam(model, batch_of(model, LEFT))
     assert result.layer == "relu"
-    assert [run.number for run in result.runs] == [2]
-    assert result.resolved["runs"] == "2"
-    assert title_of(result) == "Grad-CAM at relu, run 2"
+    assert [call.number for call in result.calls] == [2]
+    assert result.resolved["calls"] == "2"
+    assert title_of(result) == "Grad-CAM at relu, call 2"
     features = keras.Model(model.inputs, model.get_layer("c").output)
     relu_c = np.maximum(features.predict(LEFT, verbose=0), 0)
     pooled = relu_c.mean(axis=(1, 2))
@@ -254,16 +254,16 @@ def test_default_is_the_last_run_with_a_feature_map(batch_of):
 def test_remedies_in_messages_about_runs_work(batch_of):
     model = shared_activation()
     batch = batch_of(model, LEFT)
-    with pytest.raises(OptionError, match=r"runs=7 is out of range: layer 'relu' has runs 0 to 3"):
-        gradcam(model, batch, layer="relu", runs=7)
-    with pytest.raises(OptionError, match=r"run 3 of layer 'relu' has output shape \(None, 5\)"):
-        gradcam(model, batch, layer="relu", runs=3)
-    with pytest.raises(OptionError, match=r"runs is 'first'; give all, or positions"):
-        gradcam(model, batch, runs="first")
-    with pytest.raises(OptionError, match=r"runs 0,1,2 of .* different sizes; .* such as runs=2"):
-        gradcam(model, batch, layer="relu", runs="all")
-    assert gradcam(model, batch, layer="relu", runs=2).heatmaps.shape == (3, 8, 8)
-    assert gradcam(model, batch, layer="relu", runs=[0, 1]).heatmaps.shape == (3, 2, 10, 10)
+    with pytest.raises(OptionError, match=r"calls=7 is out of range: layer 'relu' has calls 0 to 3"):
+        gradcam(model, batch, layer="relu", calls=7)
+    with pytest.raises(OptionError, match=r"call 3 of layer 'relu' has output shape \(None, 5\)"):
+        gradcam(model, batch, layer="relu", calls=3)
+    with pytest.raises(OptionError, match=r"calls is 'first'; give all, or positions"):
+        gradcam(model, batch, calls="first")
+    with pytest.raises(OptionError, match=r"calls 0,1,2 of .* different sizes; .* such as calls=2"):
+        gradcam(model, batch, layer="relu", calls="all")
+    assert gradcam(model, batch, layer="relu", calls=2).heatmaps.shape == (3, 8, 8)
+    assert gradcam(model, batch, layer="relu", calls=[0, 1]).heatmaps.shape == (3, 2, 10, 10)
 
 
 def test_umap_of_a_shared_activation_uses_its_last_run():
@@ -277,8 +277,8 @@ def test_umap_of_a_shared_activation_uses_its_last_run():
     assert flat.shape == (3, 3 * 100 + 3 * 100 + 4 * 64 + 5)
 
 
-@pytest.mark.parametrize(("runs", "numbers"), [(None, "1"), ("0", "0"), ("0,1", "0,1")])
-def test_caricatures_use_the_selected_runs(batch_of, runs, numbers):
+@pytest.mark.parametrize(("calls", "numbers"), [(None, "1"), ("0", "0"), ("0,1", "0,1")])
+def test_caricatures_use_the_selected_runs(batch_of, calls, numbers):
     keras.utils.set_random_seed(5)
     relu = layers.ReLU(name="relu")
     image = keras.Input((12, 12, 3))
@@ -286,12 +286,12 @@ def test_caricatures_use_the_selected_runs(batch_of, runs, numbers):
     values = relu(layers.Conv2D(4, 3, name="b")(values))
     model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(values)))
     result = run_method(
-        "caricature", model, batch_of(model, LEFT[:2]), layers="relu", runs=runs, ascent_steps=16
+        "caricature", model, batch_of(model, LEFT[:2]), layers="relu", calls=calls, ascent_steps=16
     )
-    assert result.resolved.get("runs", "0") == numbers
+    assert result.resolved.get("calls", "0") == numbers
     alone = {"0": "a", "1": "b"}.get(numbers)
     if alone is not None:
-        # The activation of a single run equals that of a separate layer.
+        # The activation of a single call equals that of a separate layer.
         outputs = layers.ReLU(name="own")(model.get_layer(alone).output)
         own = keras.Model(model.inputs, outputs)
         drawn = run_method("caricature", own, batch_of(own, LEFT[:2]), layers="own", ascent_steps=16)
@@ -306,12 +306,12 @@ def test_layer_table_shows_the_number_of_runs(video_model):
 
 
 def test_runs_are_recorded_and_loaded(video_model, tmp_path):
-    found = mlflow_interp.visualize_gradcam(video_model, VIDEOS, runs="1,3", save=tmp_path, log=False)
+    found = mlflow_interp.visualize_gradcam(video_model, VIDEOS, calls="1,3", save=tmp_path, log=False)
     loaded = mlflow_interp.load(found.folder)
-    assert loaded.result.runs == found.result.runs
-    assert [run.frame for run in loaded.result.runs] == [1, 3]
+    assert loaded.result.calls == found.result.calls
+    assert [call.frame for call in loaded.result.calls] == [1, 3]
     assert loaded.result.examples.parts == found.result.examples.parts
     np.testing.assert_array_equal(loaded.result.heatmaps, found.result.heatmaps)
     change = found.result.difference(loaded.result)
-    assert change.runs == found.result.runs
+    assert change.calls == found.result.calls
     assert not change.heatmaps.any()

@@ -38,7 +38,7 @@ class CaricatureResult:
         snapshot_every: the number of steps between snapshots; 0 if there are none.
         curve_every: the number of steps between the points of `curves`.
         title: the name of the method in titles and captions.
-        runs: the numbers of the runs of layers that run several times, as text; empty if there are none.
+        calls: the numbers of the calls of layers that are called several times, as text; else empty.
     """
 
     examples: Examples
@@ -55,12 +55,12 @@ class CaricatureResult:
     snapshot_every: int
     curve_every: int
     title: str = "Caricature"
-    runs: str = ""
+    calls: str = ""
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The layers that were drawn, and the runs of those that run several times."""
-        return {"layers": ",".join(self.layers)} | ({"runs": self.runs} if self.runs else {})
+        """The layers that were drawn, and the calls of those that are called several times."""
+        return {"layers": ",".join(self.layers)} | ({"calls": self.calls} if self.calls else {})
 
     @property
     def curve_steps(self) -> np.ndarray:

@@ -20,7 +20,7 @@ def facts(result: CaricatureResult) -> dict[str, Any]:
         "snapshot_every": result.snapshot_every,
         "curve_every": result.curve_every,
         "title": result.title,
-        "runs": result.runs,
+        "calls": result.calls,
     }
 
 
@@ -50,6 +50,6 @@ def restored(
         snapshot_every=int(stored.facts["snapshot_every"]),
         curve_every=int(stored.facts["curve_every"]),
         title=str(stored.facts.get("title", CaricatureResult.title)),
-        runs=str(stored.facts.get("runs", "")),
+        calls=str(stored.facts.get("calls", "")),
         **{name: stored.arrays[name] for name in _MEASURES},
     )

@@ -48,7 +48,7 @@ def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDiff
         layer=" − ".join(layers),
         title=f"Difference of {' and '.join(dict.fromkeys((minuend.title, subtrahend.title)))}",
         relu=False,
-        runs=first.runs,
+        calls=first.calls,
         minuend=first,
         subtrahend=second,
         matching=matching,

@@ -97,6 +97,6 @@ def _strips(result: HeatmapResult, tiles: Tiles) -> list[Strip]:
 
 def title_of(result: HeatmapResult) -> str:
     """The title of figure, page and view."""
-    number = result.runs[0].number
-    run = f", run {number}" if len(result.runs) == 1 and number else ""
-    return f"{result.title} at {result.layer}{run}"
+    number = result.calls[0].number
+    call = f", call {number}" if len(result.calls) == 1 and number else ""
+    return f"{result.title} at {result.layer}{call}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_interp.core.calls import Call, numbers_text
 from mlflow_interp.core.examples import Examples, Explained
-from mlflow_interp.core.runs import Run, numbers_text
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.heatmap.difference import HeatmapDifference
@@ -34,15 +34,15 @@ class HeatmapResult:
     Attributes:
         explained: the inputs, their predictions, and the explained class.
         heatmaps: (n, height, width) float32, signed, unscaled, at the resolution of the feature map; for
-            signals and text (n, length), for volumes (n, depth, height, width), for several runs of the
-            layer (n, runs, …).
+            signals and text (n, length), for volumes (n, depth, height, width), for several calls of the
+            layer (n, calls, …).
         layer: the path of the explained layer.
         title: the name of the method in titles and captions.
         relu: whether only positive values count, as the method's paper defines it: negative values are drawn
             as no heat, and `focus` and warnings ignore them. If false, both signs are drawn.
-        runs: the runs of the layer, with one map each; maps have a runs axis only if there are several.
+        calls: the calls of the layer, with one map each; maps have a calls axis only if there are several.
         others: heatmaps of the next most probable classes; None if they were not computed, as at earlier
-            layers or for several runs.
+            layers or for several calls.
     """
 
     explained: Explained
@@ -50,7 +50,7 @@ class HeatmapResult:
     layer: str
     title: str = "Grad-CAM"
     relu: bool = True
-    runs: tuple[Run, ...] = (Run(),)
+    calls: tuple[Call, ...] = (Call(),)
     others: OtherClasses | None = None
 
     @property
@@ -70,10 +70,10 @@ class HeatmapResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The explained layer and its runs, and the kind of head that the scores come from."""
+        """The explained layer and its calls, and the kind of head that the scores come from."""
         resolved = {"layer": self.layer, "head": self.explained.head}
-        runs = numbers_text(self.runs)
-        return resolved | ({} if runs == "0" else {"runs": runs})
+        calls = numbers_text(self.calls)
+        return resolved | ({} if calls == "0" else {"calls": calls})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Heatmaps, targets and predictions, by name."""

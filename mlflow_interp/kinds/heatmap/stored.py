@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core.runs import Run
+from mlflow_interp.core.calls import Call
 from mlflow_interp.kinds.heatmap.result import HeatmapResult, OtherClasses
 from mlflow_interp.kinds.stored import Stored, example_facts
 
@@ -19,7 +19,7 @@ def facts(result: HeatmapResult) -> dict[str, Any]:
         "title": result.title,
         "relu": result.relu,
         "head": result.explained.head,
-        "runs": [[run.number, list(run.inputs), run.frame] for run in result.runs],
+        "calls": [[call.number, list(call.inputs), call.frame] for call in result.calls],
     }
 
 
@@ -40,7 +40,7 @@ def restored(
         layer=str(stored.facts["layer"]),
         title=str(stored.facts["title"]),
         relu=bool(stored.facts["relu"]),
-        runs=_runs(stored.facts.get("runs")),
+        calls=_calls(stored.facts.get("calls")),
         others=_others(stored.arrays),
     )
 
@@ -52,9 +52,9 @@ def _others(arrays: Mapping[str, np.ndarray]) -> OtherClasses | None:
     return OtherClasses(arrays["other_targets"], arrays["other_heatmaps"])
 
 
-def _runs(rows: Sequence[tuple[int, Sequence[int], int | None]] | None) -> tuple[Run, ...]:
+def _calls(rows: Sequence[tuple[int, Sequence[int], int | None]] | None) -> tuple[Call, ...]:
     return (
-        (Run(),)
+        (Call(),)
         if rows is None
-        else tuple(Run(number, tuple(inputs), frame) for number, inputs, frame in rows)
+        else tuple(Call(number, tuple(inputs), frame) for number, inputs, frame in rows)
     )

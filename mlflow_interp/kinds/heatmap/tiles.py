@@ -47,7 +47,7 @@ def _headings(result: HeatmapResult) -> list[str]:
     overlays = _layers_on_image(result)
     if not overlays:
         return [result.title]
-    return ["image", *([result.title] if overlays == 1 else [f"run {run.number}" for run in result.runs])]
+    return ["image", *([result.title] if overlays == 1 else [f"call {call.number}" for call in result.calls])]
 
 
 def _tiles(
@@ -56,12 +56,12 @@ def _tiles(
     if not _layers_on_image(result):
         values = result.examples.values
         value = None if values is None else np.asarray(values[position])
-        # Runs of signals and texts are drawn below each other.
-        runs = [
+        # Calls of signals and texts are drawn below each other.
+        calls = [
             draw_input(value, each, colours, opacity=opacity)
-            for each in _by_run(result, heat_of(result, row))
+            for each in _by_call(result, heat_of(result, row))
         ]
-        return [np.concatenate(runs)]
+        return [np.concatenate(calls)]
     pixels = np.asarray(result.examples.images)[position]
     image = enlarged(pixels)
     parts = scaled_parts(result.examples.parts, len(image) // len(pixels))
@@ -80,11 +80,11 @@ def heat_layers(
 
 
 def _heats(result: HeatmapResult, heat: np.ndarray) -> Heats:
-    return list(zip(result.runs, _by_run(result, heat), strict=True))
+    return list(zip(result.calls, _by_call(result, heat), strict=True))
 
 
-def _by_run(result: HeatmapResult, heat: np.ndarray) -> list[np.ndarray]:
-    return [heat] if len(result.runs) == 1 else list(heat)
+def _by_call(result: HeatmapResult, heat: np.ndarray) -> list[np.ndarray]:
+    return [heat] if len(result.calls) == 1 else list(heat)
 
 
 def _layers_on_image(result: HeatmapResult) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflow_interp.core.runs import Run
+from mlflow_interp.core.calls import Call
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged, reduced
 from mlflow_interp.drawing.input_tiles import draw_bars, draw_input
@@ -90,7 +90,7 @@ def _on_sheet(
 ) -> list[np.ndarray]:
     """Maps (frames, height, width, channels) of a video or volume, next to its frames."""
     strengths = [strength(values, percentile) for values in maps]
-    planes = [lay_heat([(Run(), each)], parts, sheet.shape[:2])[0] for each in strengths]
+    planes = [lay_heat([(Call(), each)], parts, sheet.shape[:2])[0] for each in strengths]
     filtered = times(sheet, planes[1])
     tiles = [sheet, filtered, *(np.asarray(colours(plane, bytes=True)[..., :3]) for plane in planes)]
     return [labelled(enlarged(tile), scaled_parts(parts, len(enlarged(tile)) // len(tile))) for tile in tiles]

@@ -1,4 +1,4 @@
-"""One run of a layer that runs several times in a forward pass."""
+"""One call of a layer that is called several times in a forward pass."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of a layer.
+class Call:
+    """One call of a layer.
 
     Attributes:
-        number: its position among all runs of the layer in a forward pass, starting with the first input's.
+        number: its position among all calls of the layer in a forward pass, starting with the first input's.
         inputs: positions of the model's inputs that it is computed from, dict entries by sorted key; empty
             if not known.
         frame: the time step of the only input that it is computed from; None if it is not a single one.
@@ -22,14 +22,14 @@ class Run:
     frame: int | None = None
 
 
-def numbers_text(runs: Sequence[Run]) -> str:
-    """The numbers of runs, as the option `runs` takes them."""
-    return ",".join(str(run.number) for run in runs)
+def numbers_text(calls: Sequence[Call]) -> str:
+    """The numbers of calls, as the option `calls` takes them."""
+    return ",".join(str(call.number) for call in calls)
 
 
-def several_runs_text(runs: Mapping[str, Sequence[Run]]) -> str:
-    """The run numbers of several layers, listed by layer if they differ. Empty if all are first runs."""
-    texts = {path: numbers_text(each) for path, each in runs.items()}
+def several_calls_text(calls: Mapping[str, Sequence[Call]]) -> str:
+    """The call numbers of several layers, listed by layer if they differ. Empty if all are first calls."""
+    texts = {path: numbers_text(each) for path, each in calls.items()}
     if set(texts.values()) <= {"0"}:
         return ""
     if len(set(texts.values())) == 1:
