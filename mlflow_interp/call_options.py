@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.engine.method import Streaming
-from mlflow_interp.exceptions import OptionError
-from mlflow_interp.method_registry import class_of, find_method, registered_names
+from mlflow_interp.exceptions import OptionError, warn
+from mlflow_interp.method_registry import class_of, find_method, method_module, registered_names
 from mlflow_interp.options import distribute, listed_methods, options_of, route
 
 #: Names of methods, separated by commas or in a list, or a mapping from each name to its own options.
@@ -83,7 +83,35 @@ def plan_call(methods: Methods, options: Mapping[str, Any]) -> CallPlan:
         for name, own in named.options.items()
     }
     by_stage = {name: route(name, given) for name, given in by_method.items()}
+    if not shared.get("log_images", True):
+        by_method = without_images(by_method, named.only_by_all)
+        by_stage = {name: by_stage[name] for name in by_method}
     return CallPlan(by_method, by_stage, named.only_by_all)
+
+
+def without_images(
+    by_method: Mapping[str, dict[str, Any]], only_by_all: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """The methods of a call that logs no images: those whose results do not show the inputs.
+
+    A method whose results do says so in `SHOWS_INPUTS`, next to its function.
+
+    Args:
+        by_method: the options of each method.
+        only_by_all: the methods that are selected only by `all`, which are left out with a warning.
+
+    Raises:
+        OptionError: the results of a method show the inputs.
+    """
+    reasons = {name: getattr(method_module(name), "SHOWS_INPUTS", None) for name in by_method}
+    for name, reason in reasons.items():
+        if reason and name not in only_by_all:
+            raise OptionError(
+                f"{name} can't be used with log_images=False: {reason}; omit {name}, or log images"
+            )
+        if reason:
+            warn(f"{name} was left out, as log_images is False: {reason}")
+    return {name: options for name, options in by_method.items() if not reasons[name]}
 
 
 def parse_methods(methods: Methods) -> NamedMethods:

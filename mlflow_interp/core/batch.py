@@ -40,6 +40,7 @@ class Batch:
         read_arrays: reads the arrays of an earlier interpretation from its folder or URI.
         head: what the model's output is, as stated; see `backend.heads.Head`.
         ignored_label: the label that the model's loss ignores, None without one.
+        log_images: whether results may hold images and other values of the inputs.
         labelled: false if no input has a label, as far as that is known before reading.
         skipped: by name, inputs that could not be read and why; filled while reading.
         warnings: what a user should know before trusting a figure.
@@ -52,6 +53,7 @@ class Batch:
     preparation: Mapping[str, Any] = field(default_factory=dict)
     read_like: Callable[[str], np.ndarray] | None = None
     read_arrays: Callable[[str], dict[str, np.ndarray]] | None = None
+    log_images: bool = True
     labelled: bool = True
     head: str = "auto"
     ignored_label: int | None = None
@@ -86,6 +88,10 @@ class Batch:
         warning = _difference(self._passes[0], current)
         if warning and warning not in self.warnings:
             self.warnings.append(warning)
+
+    def storable(self, chunk: Chunk) -> Chunk:
+        """What a result may keep of a chunk: all of it, or nothing that shows its inputs."""
+        return chunk if self.log_images else chunk.blanked()
 
     def in_memory(self) -> Batch:
         """These inputs, all read now and held in memory: each pass gives the same, whatever the source."""

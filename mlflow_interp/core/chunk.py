@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,10 @@ class Chunk:
     def copy(self) -> Chunk:
         """A copy that shares no memory."""
         return join([self])
+
+    def blanked(self) -> Chunk:
+        """The same inputs without images, and with constants of the same shape and type as their values."""
+        return replace(self, inputs=map_arrays(_blank, self.inputs), images=None, parts=())
 
 
 def position_names(positions: np.ndarray) -> tuple[str, ...]:
@@ -141,6 +145,12 @@ def map_arrays(function: Callable[[Any], Any], arrays: Arrays) -> Arrays:
     if isinstance(arrays, Mapping):
         return {key: function(array) for key, array in arrays.items()}
     return tuple(map(function, arrays)) if isinstance(arrays, (tuple, list)) else function(arrays)
+
+
+def _blank(array: np.ndarray) -> np.ndarray:
+    """An array like another, of one value: 0, or 0.5 if the other holds fractions."""
+    has_fractions = array.dtype.kind == "f" and bool((array != np.floor(array)).any())
+    return np.broadcast_to(np.full((), 0.5 if has_fractions else 0, array.dtype), array.shape)
 
 
 def flatten(arrays: Arrays) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -205,6 +205,7 @@ class ExampleAccumulator:
         thumbnail_side: pixels of the thumbnails of all inputs; None for no thumbnails.
         most_thumbnails: the number of inputs above which no thumbnails are kept; None for no limit.
         is_selection: see `Examples`.
+        log_images: whether images or values of inputs are kept at all.
     """
 
     def __init__(
@@ -215,17 +216,21 @@ class ExampleAccumulator:
         thumbnail_side: int | None = None,
         most_thumbnails: int | None = None,
         is_selection: bool = False,
+        log_images: bool = True,
     ) -> None:
         self.class_names = class_names
         self.selection = selection
         self.thumbnail_side = thumbnail_side
         self.most_thumbnails = most_thumbnails
         self.is_selection = is_selection
+        self.log_images = log_images
         self._has_classes = True
         self._rows = Rows()
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add a chunk and its predictions."""
+        if not self.log_images:
+            chunk = replace(chunk, inputs=None, images=None, parts=())
         probabilities = passed.probabilities
         if probabilities is None:
             probabilities = np.zeros((len(chunk), 0), np.float32)

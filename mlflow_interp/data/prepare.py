@@ -38,6 +38,7 @@ def load_inputs(
     interpolation: Interpolation = "auto",
     batch_size: Annotated[int, Range(least=1)] = 32,
     max_inputs: Annotated[int | None, Range(least=1)] = None,
+    log_images: bool = True,
 ) -> Batch:
     """Prepare inputs for a model. They are read on demand, so that `batch_size` bounds memory.
 
@@ -64,6 +65,9 @@ def load_inputs(
         batch_size: Number of inputs in one batch; a few batches are in memory at a time.
         max_inputs: Maximum number of inputs. If their total number is known, they are evenly spaced over all
             inputs; otherwise, they are the first ones.
+        log_images: Log and save images, or other values, of the inputs. If false, figures, pages and arrays
+            show only heatmaps, numbers, predictions, labels and names; saliency and caricature are refused,
+            as their results show the inputs.
 
     Raises:
         InputsError: inputs that do not exist, can't be read, or don't fit the model.
@@ -88,6 +92,7 @@ def load_inputs(
         warnings=warnings,
     )
     batch = reader.batch(source)
+    batch.log_images = log_images
     batch.read_like = partial(_read_input, reader=reader)
     batch.read_arrays = read_arrays
     return batch

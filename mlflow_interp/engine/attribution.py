@@ -15,6 +15,7 @@ from mlflow_interp.backend.layer_tree import SpatialLayer, find_layer
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.calls import Call
 from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.coarse_maps import coarse
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.explained import ExplainedAccumulator
 from mlflow_interp.core.passed import Passed
@@ -71,7 +72,9 @@ def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streamin
             target: Target = None,
         ) -> Streaming[HeatmapResult]:
             path = None if layer is None else find_layer(model, layer).path
-            return _AttributionMethod(function, title, path, parse_calls(calls), target)
+            made = _AttributionMethod(function, title, path, parse_calls(calls), target)
+            made.is_coarse = not batch.log_images
+            return made
 
         method.__name__ = method.__qualname__ = function.__name__
         method.__module__ = function.__module__
@@ -82,7 +85,13 @@ def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streamin
 
 
 class _AttributionMethod(Streaming[HeatmapResult]):
-    """An attribution method with its options."""
+    """An attribution method with its options.
+
+    Attributes:
+        is_coarse: whether maps are reduced so far that they do not show the inputs.
+    """
+
+    is_coarse = False
 
     def __init__(
         self, function: Attribution, title: str, path: str | None, calls: CallChoice, target: Target
@@ -129,7 +138,7 @@ class _AttributionMethod(Streaming[HeatmapResult]):
 
     def accumulator(self) -> HeatmapAccumulator:
         """Accumulates the maps."""
-        return HeatmapAccumulator(str(self._layer), self.title, self._calls)
+        return HeatmapAccumulator(str(self._layer), self.title, self._calls, is_coarse=self.is_coarse)
 
 
 class HeatmapAccumulator:
@@ -139,12 +148,15 @@ class HeatmapAccumulator:
         layer: the path of the layer.
         title: the name of the method.
         calls: the calls of the layer, with one map each.
+        is_coarse: whether maps are reduced so far that they do not show the inputs.
     """
 
-    def __init__(self, layer: str, title: str, calls: tuple[Call, ...]) -> None:
+    def __init__(self, layer: str, title: str, calls: tuple[Call, ...], *, is_coarse: bool = False) -> None:
         self.layer = layer
         self.title = title
         self.calls = calls
+        self.is_coarse = is_coarse
+        self._full_size: tuple[int, ...] = ()
         self._explained = ExplainedAccumulator()
         self._count = 0
 
@@ -154,7 +166,21 @@ class HeatmapAccumulator:
         if self._count > MOST_WITH_OTHERS:
             passed = replace(passed, arrays=_without_others(passed.arrays))
             self._explained.drop(OTHER_TARGETS, OTHER_MAPS)
+        if self.is_coarse:
+            passed = self._reduced(chunk, passed)
         self._explained.update(chunk, passed)
+
+    def _reduced(self, chunk: Chunk, passed: Passed) -> Passed:
+        maps = passed.arrays["maps"]
+        axes = maps.ndim - (1 if len(self.calls) == 1 else 2)
+        reduced = {
+            name: coarse(passed.arrays[name], chunk.inputs, axes)
+            for name in ("maps", OTHER_MAPS)
+            if name in passed.arrays
+        }
+        if reduced["maps"].shape != maps.shape:
+            self._full_size = maps.shape[-axes:]
+        return replace(passed, arrays={**passed.arrays, **reduced})
 
     def merge(self, other: HeatmapAccumulator) -> None:
         """Add the maps of other inputs."""
@@ -162,6 +188,7 @@ class HeatmapAccumulator:
         self._explained.merge(other._explained)
         if self._count > MOST_WITH_OTHERS:
             self._explained.drop(OTHER_TARGETS, OTHER_MAPS)
+        self._full_size = self._full_size or other._full_size
 
     def result(self, examples: Examples, previous: HeatmapResult | None = None) -> HeatmapResult:
         """All maps so far."""
@@ -171,7 +198,13 @@ class HeatmapAccumulator:
             shown = examples.shown_rows
             others = OtherClasses(arrays[OTHER_TARGETS][shown], arrays[OTHER_MAPS][shown])
         return HeatmapResult(
-            explained, arrays["maps"], self.layer, self.title, calls=self.calls, others=others
+            explained,
+            arrays["maps"],
+            self.layer,
+            self.title,
+            calls=self.calls,
+            others=others,
+            full_size=self._full_size,
         )
 
 

@@ -63,6 +63,7 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
         batch.class_names,
         Selection(MOST_IMAGES, by_predictions=by_predictions),
         is_selection=is_selection,
+        log_images=batch.log_images,
     )
     accumulators: list[Accumulator[Any]] = []
     passes: list[ModelPass] = []
@@ -80,8 +81,9 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
                     _check_memory(arrays, len(part), total)
                     accumulators.append(method.accumulator())
                 passed = replace(passed, arrays={**passed.arrays, **arrays})
-                accumulators[0].update(part, passed)
-                examples.update(part, passed)
+                storable = batch.storable(part)
+                accumulators[0].update(storable, passed)
+                examples.update(storable, passed)
 
     amount = None if total is None else method.work(total)
     with closed_at_end(read()) as chunks:

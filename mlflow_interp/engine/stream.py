@@ -77,17 +77,18 @@ class Stream:
 
     def _update(self, chunk: Chunk) -> None:
         passed, shares = self._passed(chunk)
+        storable = self.batch.storable(chunk)
         for name, method in list(self.methods.items()):
             try:
                 if name not in self._accumulators:
                     self._accumulators[name] = method.accumulator()
                 share = shares.get(name, passed)
                 method.remember(chunk, share)
-                self._accumulators[name].update(chunk, share)
+                self._accumulators[name].update(storable, share)
             except InterpretationError as error:
                 self._fail(name, error)
         if self._examples is not None:
-            self._examples.update(chunk, passed)
+            self._examples.update(storable, passed)
         for selection in self._selections:
             selection.update(chunk, passed)
 
@@ -134,4 +135,5 @@ def _examples(
         shown,
         thumbnail_side=most_side(batch.total),
         most_thumbnails=None if needs_thumbnails else MOST_THUMBNAILS,
+        log_images=batch.log_images,
     )

@@ -27,6 +27,7 @@ from mlflow_interp.optvis.reference_pass import check_images, reference_activati
 from mlflow_interp.optvis.render import Renderer
 
 REQUIRES = ("feature map", "images")
+SHOWS_INPUTS = "a caricature is an image made from its input"
 
 
 def caricature(

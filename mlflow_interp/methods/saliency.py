@@ -33,6 +33,7 @@ from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 REQUIRES = ("gradient",)
+SHOWS_INPUTS = "its maps have a value for each value of the input, and show its outlines"
 
 Average = Literal["squared", "mean"]
 

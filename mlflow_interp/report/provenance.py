@@ -17,7 +17,7 @@ class Provenance:
     Attributes:
         model: the model's origin, and the digest of its weights.
         inputs: the inputs' source, digests and number, the first names, and the skipped inputs.
-        preparation: how the inputs were prepared for the model.
+        preparation: how the inputs were prepared for the model, and whether their images may be logged.
         warnings: the warnings about the inputs.
     """
 
@@ -36,9 +36,8 @@ class Provenance:
         record = batch.record()
         inputs = {"source": batch.source} | record.as_dict()
         skipped = [f"{name} was left out: {reason}" for name, reason in record.skipped.items()]
-        return cls(
-            loaded.origin.as_dict(), inputs, dict(batch.preparation), (*record.warnings, *_shortened(skipped))
-        )
+        preparation = dict(batch.preparation) | {"log_images": batch.log_images}
+        return cls(loaded.origin.as_dict(), inputs, preparation, (*record.warnings, *_shortened(skipped)))
 
 
 def _shortened(lines: list[str], most: int = 3) -> list[str]:

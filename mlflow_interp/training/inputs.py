@@ -111,6 +111,7 @@ class TrainingInputs:
             resize=options.resize,
             interpolation=options.interpolation,
             max_inputs=options.samples,
+            log_images=options.log_images,
         )
         return batch.in_memory()  # a shuffled dataset gives other inputs when it is read again
 
@@ -142,6 +143,7 @@ class TrainingInputs:
             class_names=self._options.class_names,
             preprocess="none" if self._options.data is None or stated == "auto" else stated,
             batch_size=min(AT_ONCE, len(flatten(inputs)[0])),
+            log_images=self._options.log_images,
         )
         batch = replace(batch, source=source)
         return batch if rows is None else _numbered(batch, rows)

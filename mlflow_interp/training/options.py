@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, get_type_hints
 
 from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.layer_tree import Layers
-from mlflow_interp.call_options import Methods, parse_methods, shared_values
+from mlflow_interp.call_options import Methods, parse_methods, shared_values, without_images
 from mlflow_interp.core.accepted import Range, check
 from mlflow_interp.data.resizing import Interpolation, Resize
 from mlflow_interp.exceptions import OptionError
@@ -18,7 +18,7 @@ from mlflow_interp.options import distribute, options_of, route
 METHODS_IN_TRAINING = ("umap", "confusion_matrix")  # unless others are named
 
 # A method's mapping may hold these too, as elsewhere; they apply to the whole training.
-_OF_LOADING = ("class_names", "head", "output", "preprocess", "resize", "interpolation")
+_OF_LOADING = ("class_names", "head", "output", "preprocess", "resize", "interpolation", "log_images")
 _STAGES = ("method", "engine", "figure")  # whose options each method takes during training
 
 
@@ -42,6 +42,8 @@ class TrainingOptions:
         preprocess: How to preprocess pixels 0..255 of `data` for the model, as elsewhere.
         resize: How to resize images of `data` to the model's input size, as elsewhere.
         interpolation: How to resample images of `data`, as elsewhere.
+        log_images: Log images, or other values, of the inputs, as elsewhere. If false, figures and pages show
+            only heatmaps, numbers, predictions, labels and names.
         layers: The layers to interpret, for the methods that take layers.
         resample: Choose other inputs each time.
         seed: The seed for choosing the inputs.
@@ -62,6 +64,7 @@ class TrainingOptions:
     preprocess: str = "auto"
     resize: Resize = "auto"
     interpolation: Interpolation = "auto"
+    log_images: bool = True
     layers: Layers = None
     resample: bool = False
     seed: Annotated[int, Range(least=0)] = 0
@@ -87,7 +90,9 @@ class TrainingOptions:
         }
         checked = cls(own, **{**options, **shared})
         checked.check()
-        return checked
+        if checked.log_images:
+            return checked
+        return replace(checked, methods=without_images(own, named.only_by_all))
 
     @property
     def by_method(self) -> dict[str, dict[str, Any]]:

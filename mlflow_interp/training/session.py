@@ -120,7 +120,12 @@ class Session:
         # Replicas return their parts of a batch in any order.
         in_order = as_arrays(data.validation) is not None and not _has_replicas(self.model)
         return ValidationPass(
-            predicting, self.options.class_names, self._loaded, self.failures.give_up, in_order=in_order
+            predicting,
+            self.options.class_names,
+            self._loaded,
+            self.failures.give_up,
+            in_order=in_order,
+            log_images=self.options.log_images,
         )
 
     def _validation_tap(self) -> ValidationTap | None:
@@ -239,7 +244,8 @@ class Session:
                 method=method,
                 step=epoch,
                 part=part,
-                given=method_options,
+                # As if it were given for each method, so that the calls that reproduce it are private too.
+                given=method_options | ({} if self.options.log_images else {"log_images": False}),
                 figure=route(method, method_options)["figure"],
                 parameters=parameters_of(method, method_options),
                 provenance=provenance,

@@ -33,6 +33,7 @@ class ValidationPass:
         loaded: returns the model in training.
         give_up: called with the names of methods that failed, and the error.
         in_order: whether every pass has all inputs in the same order, so values can be matched to inputs.
+        log_images: see `TrainingOptions`.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class ValidationPass:
         give_up: GiveUp,
         *,
         in_order: bool,
+        log_images: bool = True,
     ) -> None:
         self.methods = methods
         self._class_names = class_names
         self._loaded = loaded
         self._give_up = give_up
         self._in_order = in_order
+        self._log_images = log_images
         self.begin()
 
     def begin(self) -> None:
@@ -85,7 +88,7 @@ class ValidationPass:
             return None
         inputs = {"source": "validation data of fit"} | self._inputs.as_dict()
         self.begin()
-        return parts, Provenance(model.origin.as_dict(), inputs, {}, ())
+        return parts, Provenance(model.origin.as_dict(), inputs, {"log_images": self._log_images}, ())
 
     def _batch(self, captured: ValidationBatch) -> Batch:
         # Copies: TensorFlow reuses the memory for the next batch.
@@ -96,6 +99,7 @@ class ValidationPass:
             class_names=self._class_names,
             preprocess="none",
             batch_size=len(captured.probabilities),
+            log_images=self._log_images,
         )
 
     def _update(
@@ -107,7 +111,7 @@ class ValidationPass:
         method = self._started[name]
         if method.columns:
             chunk = replace(chunk, columns=self._columns(method, chunk))
-        self._parts[name].accumulator.update(chunk, passed)
+        self._parts[name].accumulator.update(batch.storable(chunk), passed)
 
     def _columns(self, method: Predicting[Any], chunk: Chunk) -> dict[str, np.ndarray]:
         """The rows of values that were given for each input, in the order of the pass."""

@@ -43,6 +43,7 @@ class HeatmapResult:
         calls: the calls of the layer, with one map each; maps have a calls axis only if there are several.
         others: heatmaps of the next most probable classes; None if they were not computed, as at earlier
             layers or for several calls.
+        full_size: the size of the feature map if heatmaps were reduced, as images are not logged; else empty.
     """
 
     explained: Explained
@@ -52,6 +53,7 @@ class HeatmapResult:
     relu: bool = True
     calls: tuple[Call, ...] = (Call(),)
     others: OtherClasses | None = None
+    full_size: tuple[int, ...] = ()
 
     @property
     def examples(self) -> Examples:
@@ -95,7 +97,20 @@ class HeatmapResult:
         return self.explained.table() | {"focus": focus(self.evidence).tolist()}
 
     def warnings(self) -> list[str]:
-        """A warning about heatmaps that are all zero, without positive evidence for the target class."""
+        """Warnings about heatmaps that are all zero, without positive evidence, or that were reduced."""
+        return [*self._warnings_of_zeros(), *self._warnings_of_size()]
+
+    def _warnings_of_size(self) -> list[str]:
+        if not self.full_size:
+            return []
+        size = self.heatmaps.shape[-len(self.full_size) :]
+        full, reduced = (" × ".join(map(str, each)) for each in (self.full_size, size))
+        return [
+            f"heatmaps at layer {self.layer!r} are reduced from {full} to {reduced}, as larger ones show "
+            "outlines of the inputs and log_images is False; choose a later layer for unreduced heatmaps"
+        ]
+
+    def _warnings_of_zeros(self) -> list[str]:
         empty = [name for name, flag in zip(self.examples.names, self._is_empty(), strict=True) if flag]
         if not empty:
             return []

@@ -19,6 +19,7 @@ def facts(result: HeatmapResult) -> dict[str, Any]:
         "title": result.title,
         "relu": result.relu,
         "head": result.explained.head,
+        "full_size": list(result.full_size),
         "calls": [[call.number, list(call.inputs), call.frame] for call in result.calls],
     }
 
@@ -42,6 +43,7 @@ def restored(
         relu=bool(stored.facts["relu"]),
         calls=_calls(stored.facts.get("calls")),
         others=_others(stored.arrays),
+        full_size=tuple(map(int, stored.facts.get("full_size", ()))),
     )
 
 
