@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlflow_interp.call_options import parse_methods, plan_call
-from mlflow_interp.exceptions import OptionError
+from mlflow_interp.exceptions import InterpretationWarning, OptionError
 
 #: The methods with a single pass over the inputs; saliency and caricature take many.
 CHEAP = ["confusion_matrix", "gradcam", "hirescam", "layercam", "umap"]
@@ -125,3 +125,23 @@ def test_given_mapping_is_not_modified():
     parse_methods(methods).options["gradcam"]["target"] = 3
     plan_call(methods, {"batch_size": 3}).options["gradcam"]["target"] = 3
     assert methods == {"gradcam": {"layer": "a"}, "all": {}}
+
+
+def test_without_images_a_method_that_shows_inputs_is_refused():
+    with pytest.raises(OptionError, match=r"saliency can't be used with log_images=False: .*; omit saliency"):
+        plan_call("all,saliency", {"log_images": False})
+    with pytest.raises(OptionError, match="caricature can't be used"):
+        plan_call({"caricature": {"log_images": False}}, {})
+    assert "saliency" in plan_call("saliency", {"log_images": True}).options
+
+
+def test_without_images_all_leaves_out_what_shows_inputs(monkeypatch):
+    """As a method of another package may, which nobody named."""
+    monkeypatch.setattr("mlflow_interp.methods.umap.SHOWS_INPUTS", "its maps show the inputs", raising=False)
+    with pytest.warns(InterpretationWarning, match="umap was left out, as log_images is False: its maps"):
+        plan = plan_call("all", {"log_images": False})
+    assert "gradcam" in plan.options
+    assert "umap" not in plan.options
+    assert set(plan.by_stage) == set(plan.options)
+    with pytest.raises(OptionError, match="umap can't be used with log_images=False"):
+        plan_call("all,umap", {"log_images": False})

@@ -62,7 +62,7 @@ class Chunk:
 
     def blanked(self) -> Chunk:
         """The same inputs without images, and with constants of the same shape and type as their values."""
-        return replace(self, inputs=map_arrays(_blank, self.inputs), images=None, parts=())
+        return replace(self, inputs=map_arrays(_blank, self.inputs), images=None, parts=(), wholes=())
 
 
 def position_names(positions: np.ndarray) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ BLOCK = 4  # pixels of a block of one colour
 COLOURS = np.array([(0, 255, 140), (255, 0, 200)])  # in no palette and no colormap of ours
 _URI = re.compile(r"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)")
 _BASE64 = re.compile(r'"([A-Za-z0-9+/]{60,}={0,2})"')
+_PNG = re.compile(rb"\x89PNG\r\n\x1a\n.*?IEND\xaeB`\x82", re.DOTALL)
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".svg")
 
 
@@ -42,6 +43,8 @@ def _reason(name, content, inputs):
         return f"arrays {found}" if found else None
     if name.endswith(_ENDINGS):
         return _shown(content, inputs)
+    if "tfevents" in name:
+        return next(filter(None, (_shown(each, inputs) for each in _PNG.findall(content))), None)
     text = content.decode()
     images = {base64.b64decode(each) for each in _URI.findall(text)}
     reasons = [_shown(each, inputs) for each in images]

@@ -154,17 +154,22 @@ def trained(images, labels, logged):
 METHODS_OF_TRAINING = {"gradcam": {}, "confusion_matrix": {}, "umap": {"n_neighbors": 3}}
 
 
-@pytest.mark.parametrize("is_dataset", [False, True], ids=["arrays", "dataset"])
-def test_autolog(is_dataset, trained, images, logged, tmp_path):
-    mlflow_interp.autolog(METHODS_OF_TRAINING, log_images=False, tensorboard=str(tmp_path / "board"))
-    trained(is_dataset=is_dataset)
+@pytest.mark.parametrize("data", ["arrays", "dataset", "folder"])
+def test_autolog(data, trained, images, photos, logged, tmp_path):
+    """Of validation data in memory, captured, or of other data; also what is shown while training."""
+    board = tmp_path / "board"
+    given = {"data": str(photos), "resize": "stretch", "preprocess": "none"} if data == "folder" else {}
+    mlflow_interp.autolog(METHODS_OF_TRAINING, log_images=False, tensorboard=str(board), **given)
+    trained(is_dataset=data == "dataset")
     assert_private(logged, images)
     assert len(manifests(logged)) == 3 * (2 + 1)
+    assert leaks(board, images) == {}
 
 
-def test_autolog_logs_images_by_default(trained, images, logged):
-    mlflow_interp.autolog(METHODS_OF_TRAINING)
+def test_autolog_logs_images_by_default(trained, images, logged, tmp_path):
+    mlflow_interp.autolog(METHODS_OF_TRAINING, tensorboard=str(tmp_path / "board"))
     trained()
+    assert leaks(tmp_path / "board", images)
     found = " ".join(leaks(logged, images))
     for place in ("gradcam/epoch-0000/figure.png", "confusion_matrix/figure.html", "umap/figure.html"):
         assert place in found
