@@ -145,10 +145,15 @@
   }
   function explanation({ target, notes = [], label = null, right }) {
     return [
-      ...target ? [make("span", `Explains ${target}`)] : [],
+      ...target ? [withName("Explains ", target)] : [],
       ...notes.map((note) => make("div", note)),
-      ...label === null ? [] : [make("span", ` \xB7 label ${label}`, right ? "right" : "wrong")]
+      ...label === null ? [] : [withName(" \xB7 label ", label, right ? "right" : "wrong")]
     ];
+  }
+  function withName(text, name, className = "") {
+    const span = make("span", text, className);
+    span.append(make("bdi", name));
+    return span;
   }
   function walkThrough(inputs, thumbnail, show) {
     let current = 0;

@@ -69,7 +69,7 @@ def test_hover_shows_the_numbers_of_a_cell(opened):
         tab.mouse.move(x, y)
         tab.wait_for_selector("#card.shown")
         card = tab.text_content("#card")
-        assert f"{NAMES[1]} taken for {NAMES[2]}" in card
+        assert f"{NAMES[1]} predicted as {NAMES[2]}" in card
         assert f"{result.counts[1, 2]} inputs" in card
         assert f"{result.counts[1, 2] / result.counts[1].sum():.1%} of true" in card
         assert f"{result.counts[1, 2] / result.counts[:, 2].sum():.1%} of predicted" in card
@@ -97,7 +97,7 @@ def test_cell_of_two_hidden_classes_is_brought_into_view(opened):
         tab.fill("#find", "class 3")
         expect(tab.locator("#shown")).to_contain_text("class 3 and the 2 classes")
         tab.locator("#pairs button", has_text="class 40 → class 10").click()
-        wait_for_text(tab, "#cell", "class 40 taken for class 10")
+        wait_for_text(tab, "#cell", "class 40 predicted as class 10")
         frame, across, down = frames(tab)
         assert frame is not None
         assert min(across) <= frame[0] < frame[1] <= max(across)
@@ -122,7 +122,7 @@ def test_click_shows_the_errors_behind_a_cell(opened):
     result = made()
     with opened(page(result)) as tab:
         tab.mouse.click(*middle_of(tab, 0, 1))
-        wait_for_text(tab, "#cell", f"{NAMES[0]} taken for {NAMES[1]}")
+        wait_for_text(tab, "#cell", f"{NAMES[0]} predicted as {NAMES[1]}")
         expect(tab.locator("#mistakes figure")).to_have_count(6)
         tab.wait_for_function("[...document.images].every((image) => image.naturalWidth === 8)")
         behind = [
@@ -133,7 +133,7 @@ def test_click_shows_the_errors_behind_a_cell(opened):
         assert tab.locator("#mistakes figure div.faint").all_text_contents() == behind
         tab.mouse.click(*middle_of(tab, 2, 2))
         expect(tab.locator("#mistakes figure")).to_have_count(0)
-        expect(tab.locator("#cell")).to_contain_text("rightly found")
+        expect(tab.locator("#cell")).to_contain_text("predicted correctly")
 
 
 def test_cell_of_pixels_shows_inputs_with_their_shares(opened):
@@ -149,7 +149,7 @@ def test_cell_of_pixels_shows_inputs_with_their_shares(opened):
         expect(tab.locator("#facts div").first).to_have_text(f"{count} pixels")
         shares = ((labels == 0) & (found == 1)).mean(axis=(1, 2))
         best = sorted(shares.tolist(), reverse=True)[:6]
-        texts = tab.locator("#mistakes .said").all_text_contents()
+        texts = tab.locator("#mistakes .prediction").all_text_contents()
         assert texts == [f"of its pixels{100 * share:.1f}%" for share in best]
         expect(tab.locator("#classes th").nth(1)).to_have_text("pixels")
 
@@ -159,10 +159,10 @@ def test_arrow_keys_move_between_cells(opened):
         tab.focus("#plot")
         for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
             tab.keyboard.press(key)
-        wait_for_text(tab, "#cell", f"{NAMES[1]}, rightly found")
+        wait_for_text(tab, "#cell", f"{NAMES[1]}, predicted correctly")
         for _ in range(9):
             tab.keyboard.press("ArrowLeft")
-        wait_for_text(tab, "#cell", f"{NAMES[1]} taken for {NAMES[0]}")
+        wait_for_text(tab, "#cell", f"{NAMES[1]} predicted as {NAMES[0]}")
 
 
 def test_colours_and_order_can_be_changed(opened):
@@ -197,7 +197,7 @@ def numbers(tab):
 def test_class_search_and_sorting_of_the_table(opened):
     with opened(page(made())) as tab:
         tab.fill("#find", "=cow")
-        wait_for_text(tab, "#cell", f"=cow taken for {NAMES[0]}")
+        wait_for_text(tab, "#cell", f"=cow predicted as {NAMES[0]}")
         wait_for_text(tab, "#classes tr[aria-current=true] td >> nth=0", "=cow")
         tab.click("#classes th:nth-child(5) button")
         recalls = [
@@ -206,7 +206,7 @@ def test_class_search_and_sorting_of_the_table(opened):
         assert recalls == sorted(recalls)
         assert tab.get_attribute("#classes th:nth-child(5)", "aria-sort") == "ascending"
         tab.click("#pairs button >> nth=0")
-        expect(tab.locator("#cell")).to_contain_text("taken for")
+        expect(tab.locator("#cell")).to_contain_text("predicted as")
 
 
 def test_slider_changes_the_step(opened):
@@ -240,7 +240,7 @@ def test_thousand_classes_remain_usable(opened):
         column, row = (round(sum(ends) / 2) for ends in tab.evaluate("[state.zoom.x, state.zoom.y]"))
         box = tab.locator("#plot .nsewdrag").first.bounding_box()
         tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        found = "rightly found" if row == column else f"taken for class {column}"
+        found = "predicted correctly" if row == column else f"predicted as class {column}"
         expect(tab.locator("#cell")).to_contain_text(f"class {row}")
         expect(tab.locator("#cell")).to_contain_text(found)
         expect(tab.locator("#all")).to_be_visible()
@@ -277,7 +277,7 @@ def test_works_inside_a_sandboxed_frame(tmp_path):
         tab.goto((tmp_path / "frame.html").as_uri())
         frame = tab.frame_locator("iframe")
         frame.locator("#pairs button").first.click()
-        expect(frame.locator("#cell")).to_contain_text("taken for")
+        expect(frame.locator("#cell")).to_contain_text("predicted as")
         expect(frame.locator("#mistakes img")).to_have_count(6)
 
 
@@ -289,3 +289,19 @@ def test_prints_in_light_colours_in_dark_mode(opened):
         tab.emulate_media(color_scheme="dark", media="print")
         tab.wait_for_function(f"{ground} === 'rgb(255, 255, 255)'")
         assert not tab.locator("#order").is_visible()
+
+
+def test_no_button_sends_the_matrix_anywhere(opened):
+    with opened(page(made())) as tab:
+        tab.hover("#plot")
+        assert tab.locator(".modebar-btn").count() == 0
+
+
+def test_names_in_arabic_keep_their_places(opened):
+    """Without isolation, the names of a pair are drawn in the wrong order."""
+    with opened(page(made(names=["قطة", "كلب", "عصفور", "حصان"]))) as tab:
+        tab.mouse.click(*middle_of(tab, 0, 1))
+        says(tab, "#cell", "قطة predicted as كلب")
+        for place in ("#cell", "#pairs button >> nth=0"):
+            first, second = (tab.locator(f"{place} >> bdi").nth(at).bounding_box() for at in (0, 1))
+            assert first["x"] + first["width"] < second["x"]

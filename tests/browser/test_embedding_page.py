@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import mlflow_interp
 from docs.pictures import browser_page
@@ -174,6 +176,55 @@ def test_each_step_shows_its_inputs(opened, embedding_of):
     assert hover(page, 4, 0) == ("other 1", f"input 101label {NAMES[2]}predicted {NAMES[1]} 80.0%")
     page.fill("#step", "0")
     assert hover(page, 4, 0) == ("input 2", f"input 2label {NAMES[2]}predicted {NAMES[2]} 80.0%")
+
+
+@pytest.mark.parametrize("components", [1, 2, 3])
+def test_no_button_sends_the_plot_anywhere(opened, embedding_of, components):
+    """Plotly adds one that uploads to its cloud, so the page lists the buttons that it allows."""
+    page = opened(page_of(embedding_of(components=components)))
+    titles = page.locator(".modebar-btn").evaluate_all("(all) => all.map((each) => each.dataset.title)")
+    assert "Download plot as a PNG" in titles
+    assert "Pan" in titles
+    assert not [title for title in titles if "hare" in title or "loud" in title or "dit" in title]
+
+
+def test_three_dimensions_have_names_small_points_and_rings(opened, embedding_of):
+    result = embedding_of(components=3)
+    page = opened(page_of(result))
+    scene = page.evaluate("document.getElementById('plot').layout.scene")
+    assert [scene[f"{axis}axis"]["title"]["text"] for axis in "xyz"] == ["UMAP 1", "UMAP 2", "UMAP 3"]
+    traces = page.evaluate("document.getElementById('plot').data.map(({ marker, x }) => [marker, x.length])")
+    (dots, rings) = traces[::2], traces[1::2]
+    assert all(dot["size"] < ring["size"] for (dot, _), (ring, _) in zip(dots, rings, strict=True))
+    assert {ring["symbol"] for ring, _ in rings} == {"circle-open"}
+    wrong = result.examples.labels != result.examples.classes[:, 0]
+    assert sum(count for _, count in rings) == wrong.sum() == 3
+    # On the screen, clusters of points stay apart: ink covers a small part of the plot.
+    pixels = np.asarray(Image.open(io.BytesIO(page.locator("#plot").screenshot())).convert("HSV"))
+    assert 0 < (pixels[:, : 3 * pixels.shape[1] // 4, 1] > 100).mean() < 0.02
+
+
+def test_a_name_in_arabic_leaves_the_percentage_in_one_piece(opened, embedding_of):
+    page = opened(page_of(embedding_of(names=("قطة", "كلب", "عصفور"))))
+    _, facts = hover(page, 2, 0)
+    assert facts.endswith("predicted كلب 80.0%")
+    # The left and right edge of each character of the percentage, which touch.
+    edges = page.evaluate(
+        """() => {
+          const walker = document.createTreeWalker(document.getElementById("facts"), NodeFilter.SHOW_TEXT);
+          let node = null;
+          while (walker.nextNode()) if (walker.currentNode.data.includes("80.0%")) node = walker.currentNode;
+          const range = document.createRange();
+          return [..."80.0%"].map((_, at) => {
+            range.setStart(node, node.data.indexOf("80.0%") + at);
+            range.setEnd(node, node.data.indexOf("80.0%") + at + 1);
+            const { left, right } = range.getBoundingClientRect();
+            return [left, right];
+          });
+        }"""
+    )
+    (lefts, rights) = zip(*edges, strict=True)
+    np.testing.assert_allclose(lefts[1:], rights[:-1], atol=0.5)
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_embedding_page_describes_points_and_filters(framed):
 def test_matrix_shows_the_errors_behind_a_cell(framed):
     frame = framed("confusion_matrix")
     frame.locator("#pairs button").first.click(timeout=FIRST_TIME)
-    expect(frame.locator("#cell")).to_contain_text("taken for")
+    expect(frame.locator("#cell")).to_contain_text("predicted as")
     expect(frame.locator("#mistakes img").first).to_be_visible()
     before = frame.locator("#cell").text_content()
     frame.locator("#plot").press("ArrowLeft")

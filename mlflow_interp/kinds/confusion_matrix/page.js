@@ -22,7 +22,7 @@ function loaded(step) {
     support: 0,
     predicted: 0,
     inputs: 0,
-    taken: 0,
+    predictedInputs: 0,
     wrong: 0,
     worst: null,
     worstCount: 0,
@@ -33,27 +33,27 @@ function loaded(step) {
   let total = 0;
   cells.forEach((cell, place) => {
     const label = Math.floor(cell / (multi ? 2 : count));
-    const taken = cell % side;
+    const predicted = cell % side;
     const group = multi ? label >> 1 : 0;
     at.set(cell, place);
     rows[label] += sums[place];
-    columns[2 * group + taken] += sums[place];
+    columns[2 * group + predicted] += sums[place];
     total += sums[place];
     const owner = each[multi ? group : label];
-    const hit = multi ? label % 2 === 1 && taken === 1 : label === taken;
+    const hit = multi ? label % 2 === 1 && predicted === 1 : label === predicted;
     if (!multi || label % 2 === 1) {
       owner.support += sums[place];
       owner.inputs += counts[place];
     }
-    const found = multi ? owner : each[taken];
-    if (!multi || taken === 1) {
+    const found = multi ? owner : each[predicted];
+    if (!multi || predicted === 1) {
       found.predicted += sums[place];
-      found.taken += counts[place];
+      found.predictedInputs += counts[place];
     }
     if (hit) owner.right += sums[place];
-    else if (!multi || label % 2 !== taken) owner.wrong += counts[place];
+    else if (!multi || label % 2 !== predicted) owner.wrong += counts[place];
     if (!multi && !hit && counts[place] > owner.worstCount) {
-      owner.worst = taken;
+      owner.worst = predicted;
       owner.worstCount = counts[place];
     }
   });
@@ -83,7 +83,7 @@ const codeOf = (row, column) => (multi ? 4 * state.label + 2 * row + column : ro
 const countAt = (code) => now().counts[now().at.get(code)] ?? 0;
 const sumAt = (code) => now().sums[now().at.get(code)] ?? 0;
 const rowName = (row) => (multi ? ["absent", "present"][row] : names[row]);
-const columnName = (column) => (multi ? ["not found", "found"][column] : names[column]);
+const columnName = (column) => (multi ? ["not predicted", "predicted"][column] : names[column]);
 
 function wholeOf(row, column, how) {
   const group = multi ? 2 * state.label : 0;
@@ -106,9 +106,9 @@ function order() {
     const times = new Float64Array(count);
     cells.forEach((cell, place) => {
       const label = Math.floor(cell / count);
-      const taken = cell % count;
-      if (label === state.focus) times[taken] += counts[place];
-      if (taken === state.focus) times[label] += counts[place];
+      const predicted = cell % count;
+      if (label === state.focus) times[predicted] += counts[place];
+      if (predicted === state.focus) times[label] += counts[place];
     });
     // The chosen cell stays in view, however seldom the two classes are confused.
     if (state.cell?.includes(state.focus)) for (const one of state.cell) times[one] = Number.MAX_VALUE;
@@ -343,12 +343,13 @@ function draw() {
     { displayModeBar: false, doubleClick: false, showTips: false },
   );
   find("all").hidden = state.focus === null && !zoom;
-  find("shown").textContent =
-    state.focus !== null
-      ? `${names[state.focus]} and the ${size - 1} classes it is most confused with`
+  find("shown").replaceChildren(
+    ...(state.focus !== null
+      ? [nameOf(state.focus), ` and the ${size - 1} classes it is most confused with`]
       : size > FEW && !zoom
-        ? `${amount(size)} classes: drag to zoom in, or find one`
-        : "";
+        ? [`${amount(size)} classes: drag to zoom in, or find one`]
+        : []),
+  );
 }
 
 // The block under the pointer. Plotly's own points lag behind a quick hand.
@@ -379,20 +380,30 @@ function lines([row, column]) {
   const part = (how) => finePercent(value(row, column, sum, how));
   return [
     `${amount(times)} ${times === 1 ? data.unit.slice(0, -1) : data.unit}${data.weighted ? `, weight ${amount(sum)}` : ""}`,
-    multi ? `${part("true")} of those where it is ${rowName(row)}` : `${part("true")} of true ${names[row]}`,
     multi
-      ? `${part("predicted")} of those where it was ${columnName(column)}`
-      : `${part("predicted")} of predicted ${names[column]}`,
+      ? `${part("true")} of those where it is ${rowName(row)}`
+      : [`${part("true")} of true `, nameOf(row)],
+    multi
+      ? `${part("predicted")} of those where it is ${columnName(column)}`
+      : [`${part("predicted")} of predicted `, nameOf(column)],
     ...(multi ? [] : [`${part("all")} of all`]),
   ];
 }
 
-const saying = ([row, column]) =>
+function makeLine(parts) {
+  const line = make("div");
+  line.append(...[parts].flat());
+  return line;
+}
+
+const nameOf = (index) => make("bdi", names[index]);
+
+const cellTitle = ([row, column]) =>
   multi
-    ? `${names[state.label]}: ${rowName(row)}, ${columnName(column)}`
+    ? [nameOf(state.label), `: ${rowName(row)}, ${columnName(column)}`]
     : row === column
-      ? `${names[row]}, rightly found`
-      : `${names[row]} taken for ${names[column]}`;
+      ? [nameOf(row), ", predicted correctly"]
+      : [nameOf(row), " predicted as ", nameOf(column)];
 
 function mistakeCard(mistake) {
   const figure = make("figure");
@@ -403,20 +414,20 @@ function mistakeCard(mistake) {
   }
   figure.append(make("div", mistake.name, "faint"));
   if (mistake.share !== null) {
-    const line = make("div", "", "said");
+    const line = make("div", "", "prediction");
     line.append(make("span", `of its ${data.unit}`), make("span", finePercent(mistake.share), "number"));
     figure.append(line);
     return figure;
   }
-  for (const [one, chance] of mistake.said.slice(0, 3)) {
-    const line = make("div", "", "said");
+  for (const [one, probability] of mistake.predictions.slice(0, 3)) {
+    const line = make("div", "", "prediction");
     line.append(
       make(
         "span",
         names[one],
         multi ? "" : one === mistake.cell[1] ? "wrong" : one === mistake.cell[0] ? "right" : "",
       ),
-      make("span", finePercent(chance), "number"),
+      make("span", finePercent(probability), "number"),
     );
     figure.append(line);
   }
@@ -431,20 +442,18 @@ function behind() {
   const key = multi ? [state.label, column] : [row, column];
   const kept =
     row === column ? [] : now().mistakes.filter(({ cell }) => cell[0] === key[0] && cell[1] === key[1]);
-  find("cell").textContent = saying(state.cell);
+  find("cell").replaceChildren(...cellTitle(state.cell));
   const note =
     row === column || !times
       ? ""
       : !kept.length
-        ? "none of them was kept to be shown"
+        ? "no examples are kept for this cell"
         : data.unit !== "inputs"
           ? `the inputs with the largest share of such ${data.unit}`
           : kept.length < times
             ? `${kept.length} of them, the most confident first`
             : "the most confident first";
-  find("facts").replaceChildren(
-    ...[...lines(state.cell), note].filter(Boolean).map((text) => make("div", text)),
-  );
+  find("facts").replaceChildren(...[...lines(state.cell), note].filter(Boolean).map(makeLine));
   find("mistakes").replaceChildren(...kept.map(mistakeCard));
 }
 
@@ -496,7 +505,8 @@ function pairs() {
   find("pairs").replaceChildren(
     ...first.flatMap(([which, times]) => {
       const cell = [Math.floor(which / count), which % count];
-      const button = make("button", multi ? names[which] : `${names[cell[0]]} → ${names[cell[1]]}`, "plain");
+      const button = make("button", "", "plain");
+      button.append(...(multi ? [nameOf(which)] : [nameOf(cell[0]), " → ", nameOf(cell[1])]));
       button.addEventListener("click", () => (multi ? chooseClass(which) : choose(cell)));
       return [button, make("span", amount(times), "number faint")];
     }),
@@ -506,13 +516,13 @@ function pairs() {
 const COLUMNS = [
   ["class", "given", (one) => one],
   [data.unit, "support", (one) => now().each[one].inputs],
-  ["predicted", "predicted", (one) => now().each[one].taken],
+  ["predicted", "predicted", (one) => now().each[one].predictedInputs],
   ["precision", "precision", (one) => now().each[one].precision],
   ["recall", "recall", (one) => now().each[one].recall],
   ["F1", "f1", (one) => now().each[one].f1],
   ...(multi
     ? [["wrong", "wrong", (one) => now().each[one].wrong]]
-    : [["most often taken for", "worst", (one) => now().each[one].worstCount]]),
+    : [["most often predicted as", "worst", (one) => now().each[one].worstCount]]),
 ];
 
 function table() {
@@ -549,17 +559,19 @@ function table() {
           ? amount(each.wrong)
           : each.worst === null
             ? ""
-            : `${names[each.worst]} (${amount(each.worstCount)})`;
+            : [nameOf(each.worst), ` (${amount(each.worstCount)})`];
+        const last = make("td", "", multi ? "number" : "");
+        last.append(...[worst].flat());
         row.append(
           cell,
           ...[
             amount(each.inputs),
-            amount(each.taken),
+            amount(each.predictedInputs),
             finePercent(each.precision),
             finePercent(each.recall),
             each.f1.toFixed(3),
           ].map((text) => make("td", text, "number")),
-          make("td", worst, multi ? "number" : ""),
+          last,
         );
         return row;
       }),
@@ -585,7 +597,9 @@ function show() {
 }
 
 function hover(cell) {
-  find("card").replaceChildren(make("b", saying(cell)), ...lines(cell).map((text) => make("div", text)));
+  const title = make("b");
+  title.append(...cellTitle(cell));
+  find("card").replaceChildren(title, ...lines(cell).map(makeLine));
   card.show();
 }
 

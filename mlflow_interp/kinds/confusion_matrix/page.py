@@ -122,7 +122,7 @@ def _mistake(result: ConfusionMatrixResult, row: int, thumbnails: _Thumbnails) -
     return {
         "cell": result.cells[row].tolist(),
         "name": examples.names[row],
-        "said": [[index, round(probability, 4)] for index, probability in predictions],
+        "predictions": [[index, round(probability, 4)] for index, probability in predictions],
         "share": None if result.shares is None else round(float(result.shares[row]), 6),
         "picture": None if result.thumbnails is None else thumbnails.index(result.thumbnails[row]),
     }

@@ -2,6 +2,9 @@ const MOST_GROUPS = 60;
 const SMOOTH_SVG = 1500;
 const MOST_RINGED = 3000;
 const NARROW = 520;
+// A list of those allowed, as Plotly's own includes one that uploads the plot to its cloud.
+const BUTTONS_2D = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];
+const BUTTONS_3D = ["toImage", "zoom3d", "pan3d", "orbitRotation", "resetCameraDefault3d"];
 
 const card = hoverCard();
 const deep = data.components === 3;
@@ -45,7 +48,9 @@ function traces(group) {
   const count = inputs().names.length;
   const points = steps[at].points[layer];
   const size = data.components;
-  const dot = data.size ? Math.sqrt(data.size) : clamp(260 / Math.sqrt(count), deep ? 2 : 4, 9);
+  // Plotly draws points of the same size about three times as large in three dimensions.
+  const usual = deep ? clamp(60 / Math.sqrt(count), 1.5, 3.5) : clamp(260 / Math.sqrt(count), 4, 9);
+  const dot = data.size ? Math.sqrt(data.size) / (deep ? 3 : 1) : usual;
   const draw = (rows, marker, more) => ({
     type: deep ? "scatter3d" : count > SMOOTH_SVG ? "scattergl" : "scatter",
     mode: "markers",
@@ -62,12 +67,18 @@ function traces(group) {
     (row) => (group.index === undefined || labelOf(row) === group.index) && isShown(row),
   );
   const dots = { ...colouring(group, rows), size: dot, opacity: 0.85 };
-  const rings = { color: ink(), size: dot + 3, symbol: "circle-open", line: { width: 1.2, color: ink() } };
+  const rings = {
+    color: ink(),
+    size: deep ? 1.6 * dot + 1 : dot + 3,
+    symbol: "circle-open",
+    line: { width: 1.2, color: ink() },
+  };
   return [
     draw(rows, dots, { hoverinfo: "none" }),
     // Of the same legend group, so that they go with their class.
-    draw(onlyWrong || deep || count > MOST_RINGED ? [] : rows.filter(isWrong), rings, {
-      hoverinfo: "skip",
+    draw(onlyWrong || count > MOST_RINGED ? [] : rows.filter(isWrong), rings, {
+      // In three dimensions a ring may lie in front of its point, and must answer for it.
+      hoverinfo: deep ? "none" : "skip",
       showlegend: false,
     }),
   ];
@@ -92,6 +103,17 @@ const ink = () => colour("--ink");
 function layout() {
   const hidden = { showgrid: false, zeroline: false, showticklabels: false, title: { text: "" } };
   const square = { ...hidden, scaleanchor: data.components > 1 ? "x" : undefined };
+  // The numbers mean nothing, but the box and the names show how the points are turned.
+  const named = (number) => ({
+    showticklabels: false,
+    showspikes: false,
+    ticks: "",
+    title: { text: `${plain(data.title)} ${number}`, font: { size: 11, color: colour("--faint") } },
+    gridcolor: colour("--line"),
+    zerolinecolor: colour("--line"),
+    showline: true,
+    linecolor: colour("--faint"),
+  });
   return {
     margin: { l: 8, r: 8, t: 34, b: 8 },
     hovermode: "closest",
@@ -103,7 +125,7 @@ function layout() {
     legend: { itemsizing: "constant", tracegroupgap: 0, title: { text: "" } },
     xaxis: hidden,
     yaxis: square,
-    scene: { xaxis: hidden, yaxis: hidden, zaxis: hidden, aspectmode: "data" },
+    scene: { xaxis: named(1), yaxis: named(2), zaxis: named(3), aspectmode: "data" },
     // Keeps zoom and what the legend hides while layers and steps go by.
     uirevision: `${layer}`,
   };
@@ -113,6 +135,7 @@ function show() {
   Plotly.react("plot", groups.flatMap(traces), layout(), {
     scrollZoom: true,
     displaylogo: false,
+    modeBarButtons: [deep ? BUTTONS_3D : BUTTONS_2D],
     responsive: true,
   });
   const measures = Object.entries(steps[at].measures[layer]).map(
@@ -131,20 +154,28 @@ function show() {
 
 function describe(row) {
   const step = steps[at];
-  const chance = percent(step.probabilities[row]);
+  const probability = percent(step.probabilities[row]);
   const found = step.lines
-    ? step.lines[row].map(([name, text]) => ["", `${name} ${text}`])
+    ? step.lines[row].map(([name, text]) => ["", make("bdi", name), ` ${text}`])
     : [
-        ...(labelOf(row) >= 0 ? [["", `label ${classOf.get(labelOf(row)).name}`]] : []),
+        ...(labelOf(row) >= 0 ? [["", "label ", make("bdi", classOf.get(labelOf(row)).name)]] : []),
         [
           isWrong(row) ? "wrong" : labelOf(row) >= 0 ? "right" : "",
-          `predicted ${data.predictedNames[step.predicted[row]]}${chance && ` ${chance}`}`,
+          "predicted ",
+          make("bdi", data.predictedNames[step.predicted[row]]),
+          probability && ` ${probability}`,
         ],
       ];
   const { names, indices, sprite } = inputs();
   find("name").textContent = names[row];
   const lines = [["", `input ${indices[row]}`], ...found];
-  find("facts").replaceChildren(...lines.map(([name, text]) => make("div", text, name)));
+  find("facts").replaceChildren(
+    ...lines.map(([name, ...parts]) => {
+      const line = make("div", "", name);
+      line.append(...parts);
+      return line;
+    }),
+  );
   const picture = find("picture");
   picture.hidden = !sprite;
   if (!sprite) return;

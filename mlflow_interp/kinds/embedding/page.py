@@ -58,6 +58,7 @@ def page_over(
         labelled=any((each.examples.labels != UNKNOWN).any() for each in sets.values()),
         more=max(len(each.examples) - len(samples[number]) for number, each in sets.items()),
         data={
+            "title": first.title,
             "layers": list(first.layers),
             "components": int(first.embeddings.shape[2]),
             "size": point_size,

@@ -81,7 +81,7 @@ def test_page_states_that_pixels_are_counted(pixels):
     assert step["headline"][0].endswith("2,400 pixels of 8 inputs")
     shares = [mistake["share"] for mistake in step["mistakes"]]
     np.testing.assert_allclose(shares, pixels.shares, atol=1e-6)
-    assert not any(mistake["said"] for mistake in step["mistakes"])
+    assert not any(mistake["predictions"] for mistake in step["mistakes"])
     with pytest.raises(InputsError, match="2 steps with different classes"):
         page_over({0: pixels, 1: replace(pixels, unit="tokens")})
 

@@ -54,10 +54,17 @@ interface Explained {
 /** Which class is explained, and the label in the colour of right or wrong. */
 export function explanation({ target, notes = [], label = null, right }: Explained): HTMLElement[] {
   return [
-    ...(target ? [make("span", `Explains ${target}`)] : []),
+    ...(target ? [withName("Explains ", target)] : []),
     ...notes.map((note) => make("div", note)),
-    ...(label === null ? [] : [make("span", ` · label ${label}`, right ? "right" : "wrong")]),
+    ...(label === null ? [] : [withName(" · label ", label, right ? "right" : "wrong")]),
   ];
+}
+
+/** A name from data after a text, isolated so that its writing direction does not reorder the text. */
+function withName(text: string, name: string, className = ""): HTMLElement {
+  const span = make("span", text, className);
+  span.append(make("bdi", name));
+  return span;
 }
 
 /** Fill the strip with a thumbnail of each input; show the input that is clicked or reached by arrow keys. */
