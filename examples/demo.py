@@ -109,7 +109,7 @@ def show_where(uri: str) -> None:
     """Print where the results are and how to view them."""
     runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
-        filter_string="tags.`mlflow_interp.method` LIKE '%'",
+        filter_string="tags.`mlflow_interp.methods` LIKE '%'",
         max_results=len(RUNS) + 1,
         output_format="list",
     )

@@ -133,7 +133,7 @@ def test_run_has_metrics_params_tags_image_table_and_inputs(client, registered, 
     assert run.data.tags["mlflow_interp.model_uri"] == "models:/tiny@champion"
     assert run.data.tags["mlflow_interp.model_id"] == info.model_id
     assert run.data.tags["mlflow_interp.model_version"] == "1"
-    assert run.data.tags["mlflow_interp.method"] == "gradcam"
+    assert run.data.tags["mlflow_interp.methods"] == "gradcam"
     assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [
         {"path": "interpretations/gradcam/predictions.json", "type": "table"}
     ]
@@ -147,6 +147,58 @@ def test_model_and_version_link_to_the_run(client, registered, logged):
     info = mlflow.models.get_model_info(registered)
     assert "mlflow_interp.gradcam.run_id" in client.get_model_version("tiny", "1").tags
     assert "mlflow_interp.gradcam.run_id" in client.get_logged_model(info.model_id).tags
+
+
+def test_a_run_lists_every_method_once(client, registered, pixels):
+    for _ in range(2):
+        found = mlflow_interp.interpret(registered, pixels, ["gradcam", "layercam"], quiet=True)
+    with mlflow.start_run() as run:
+        for method in ("layercam", "gradcam", "layercam"):
+            mlflow_interp.interpret(registered, pixels, method, quiet=True)
+    assert client.get_run(found["gradcam"].run_id).data.tags["mlflow_interp.methods"] == "gradcam,layercam"
+    assert client.get_run(run.info.run_id).data.tags["mlflow_interp.methods"] == "layercam,gradcam"
+    experiments = [client.get_run(found["gradcam"].run_id).info.experiment_id, run.info.experiment_id]
+    listed = client.search_runs(experiments, "tags.`mlflow_interp.methods` LIKE '%layercam%'")
+    assert {found["gradcam"].run_id, run.info.run_id} <= {each.info.run_id for each in listed}
+
+
+@pytest.fixture
+def trained(client):
+    """A run with two logged models, of which the first is registered twice and the second once."""
+    import keras
+
+    with mlflow.start_run() as run:
+        infos = []
+        for size in (4, 5):
+            layers = [
+                keras.Input((8, 8, 3)),
+                keras.layers.Conv2D(size, 3),
+                keras.layers.GlobalAveragePooling2D(),
+            ]
+            model = keras.Sequential([*layers, keras.layers.Dense(3, activation="softmax")])
+            infos.append(mlflow.keras.log_model(model, name=f"model{size}", pip_requirements=["keras"]))
+    name = f"trained-{run.info.run_id}"
+    for info in (infos[0], infos[0], infos[1]):
+        mlflow.register_model(info.model_uri, name)
+    return run.info.run_id, infos, name
+
+
+def test_versions_registered_from_an_interpreted_model_lead_to_the_run(client, trained, pixels):
+    """They are named nowhere in the call, which names the model that the run logged."""
+    _, infos, name = trained
+    found = mlflow_interp.visualize_gradcam(infos[0].model_uri, pixels, preprocess="none", quiet=True)
+    tags = [client.get_model_version(name, version).tags for version in "123"]
+    assert [each.get("mlflow_interp.gradcam.run_id") for each in tags] == [found.run_id, found.run_id, None]
+
+
+def test_a_version_also_leads_to_the_interpretations_of_its_training(client, trained, pixels):
+    source, _, name = trained
+    client.set_tag(source, "mlflow_interp.methods", "umap,gradcam")
+    found = mlflow_interp.visualize_gradcam(f"models:/{name}/3", pixels, preprocess="none", quiet=True)
+    tags = client.get_model_version(name, "3").tags
+    assert tags["mlflow_interp.gradcam.run_id"] == found.run_id
+    assert tags["mlflow_interp.umap.run_id"] == source
+    assert "mlflow_interp.umap.run_id" not in client.get_model_version(name, "2").tags
 
 
 def test_metrics_are_linked_to_the_model(client, registered, logged):

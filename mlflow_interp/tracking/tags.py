@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -11,21 +12,25 @@ from mlflow_interp.models.refusals import TAG, refusal
 from mlflow_interp.tracking.destination import LONGEST_TAG, mlflow_client
 
 
+METHODS = "mlflow_interp.methods"
+
+
 def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:
-    """Set tags that link the run to the model, and the model and its version to the run."""
+    """Set tags that link the run to the model, and the model and its versions to the run."""
     model = manifest["model"]
+    earlier = client.get_run(run_id).data.tags.get(METHODS, "")
     tags = {
-        "model_uri": model["uri"],
-        "model_id": model["model_id"],
-        "model_version": model["version"],
-        "method": method,
-        "source_run_id": model["run_id"],
+        "mlflow_interp.model_uri": model["uri"],
+        "mlflow_interp.model_id": model["model_id"],
+        "mlflow_interp.model_version": model["version"],
+        METHODS: ",".join(dict.fromkeys([*filter(None, earlier.split(",")), method]))[:LONGEST_TAG],
+        "mlflow_interp.source_run_id": model["run_id"],
     }
     for name, value in tags.items():
         if value is not None:
-            client.set_tag(run_id, f"mlflow_interp.{name}", str(value))
+            client.set_tag(run_id, name, str(value))
     try:
-        _tag_model(client, model, f"mlflow_interp.{method}.run_id", run_id)
+        _tag_model(client, manifest, f"mlflow_interp.{method}.run_id", run_id)
     except Exception as error:
         refused = refusal(error, f"model {model['name']}", TAG)
         if refused is None:
@@ -33,11 +38,46 @@ def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) 
         warn(f"the model could not be tagged with run {run_id}: {refused}")
 
 
-def _tag_model(client: Any, model: Mapping[str, Any], name: str, run_id: str) -> None:
+def _tag_model(client: Any, manifest: Mapping[str, Any], name: str, run_id: str) -> None:
+    model = manifest["model"]
     if model["model_id"]:
         client.set_logged_model_tags(model["model_id"], {name: run_id})
-    if model["version"]:
-        client.set_model_version_tag(model["name"], model["version"], name, run_id)
+    if not model["version"]:
+        # While a model trains, the run that will have logged it is the one with the results.
+        source = model["run_id"] or (run_id if "steps" in manifest else None)
+        for each in _versions_from(client, source, model["model_id"]):
+            client.set_model_version_tag(each.name, each.version, name, run_id)
+        return
+    client.set_model_version_tag(model["name"], model["version"], name, run_id)
+    _tag_with_training(client, model)
+
+
+def _versions_from(client: Any, source: str | None, model_id: str | None) -> list[Any]:
+    """The versions that are registered from a model which a run logged."""
+    found: list[Any] = []
+    if source is not None:
+        # Unity Catalog refuses to search by run.
+        with contextlib.suppress(Exception):
+            found = list(client.search_model_versions(f"run_id='{source}'"))
+    return [each for each in found if model_id is None or model_id in str(each.source)]
+
+
+def _tag_with_training(client: Any, model: Mapping[str, Any]) -> None:
+    """Also link a version to the interpretations that its own run holds, such as those of its training.
+
+    `mlflow.*.autolog` registers a version only after the training, when these are complete.
+    """
+    source = None
+    if model["run_id"]:
+        with contextlib.suppress(Exception):  # the run may be deleted, or not be readable
+            source = client.get_run(model["run_id"])
+    if source is None or METHODS not in source.data.tags:
+        return
+    known = client.get_model_version(model["name"], model["version"]).tags
+    for method in source.data.tags[METHODS].split(","):
+        name = f"mlflow_interp.{method}.run_id"
+        if name not in known:
+            client.set_model_version_tag(model["name"], model["version"], name, model["run_id"])
 
 
 def tag_gate(run_id: str, verdict: str) -> None:

@@ -80,7 +80,7 @@ def test_server_failure(begins, fault, through, tiny_cnn, pixels):
     run = only_run()
     assert run.info.status == "FINISHED"
     assert "mlflow_interp.error" not in run.data.tags
-    assert run.data.tags["mlflow_interp.method"] == "gradcam"
+    assert run.data.tags["mlflow_interp.methods"] == "gradcam"
     assert run.data.metrics["interpretations/gradcam/inputs"] == 5
     listed = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id, "interpretations")}
     assert listed == {"interpretations/gradcam", "interpretations/index.html"}

@@ -49,9 +49,10 @@ def test_each_epoch_is_logged_to_a_new_run(small, images, logged_warnings):
         } == set(artifact_names(run, f"interpretations/{method}"))
     assert [step for step, _ in history(run, "interpretations/gradcam/focus")] == [0, 1, 2]
     assert run.data.metrics["interpretations/gradcam/inputs"] == 12
-    paths = [path for path in artifact_names(run, "images") if path.startswith("interpretations~gradcam")]
-    assert {path.split("step")[1][1] for path in paths} == {"0", "1", "2"}
-    assert run.data.tags["mlflow_interp.method"] in ("gradcam", "confusion_matrix")
+    images = [path for path in artifact_names(run, "images") if path.startswith("interpretations~gradcam")]
+    assert {path.split("step")[1][1] for path in images} == {"0", "1", "2"}
+    methods = run.data.tags["mlflow_interp.methods"].split(",")
+    assert sorted(methods) == ["confusion_matrix", "gradcam"]
     manifest = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/interpretations/gradcam/manifest.json")
     assert manifest["steps"] == [0, 1, 2]
     page = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/interpretations/index.html")
@@ -103,6 +104,17 @@ def test_combined_with_mlflow_autologging_in_either_order(first, small, images, 
     (model,) = CLIENT().search_logged_models([run.info.experiment_id])
     assert model.tags["mlflow_interp.gradcam.run_id"] == run.info.run_id
     assert CLIENT().get_run(run.info.run_id).data.tags["mlflow_interp.model_id"] == model.model_id
+
+
+def test_a_version_registered_before_its_training_ends_leads_to_the_run(small, pictures):
+    inputs, labels = pictures
+    mlflow_interp.autolog(methods="gradcam", samples=4)
+    with mlflow.start_run() as run:
+        info = mlflow.keras.log_model(small, name="model", pip_requirements=["keras"])
+        mlflow.register_model(info.model_uri, "trained while registered")
+        small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
+    version = CLIENT().get_model_version("trained while registered", "1")
+    assert version.tags["mlflow_interp.gradcam.run_id"] == run.info.run_id
 
 
 TRAINED = """
