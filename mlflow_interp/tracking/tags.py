@@ -11,7 +11,6 @@ from mlflow_interp.exceptions import first_line, warn
 from mlflow_interp.models.refusals import TAG, refusal
 from mlflow_interp.tracking.destination import LONGEST_TAG, mlflow_client
 
-
 METHODS = "mlflow_interp.methods"
 
 
