@@ -301,7 +301,7 @@ def test_names_in_arabic_keep_their_places(opened):
     """Without isolation, the names of a pair are drawn in the wrong order."""
     with opened(page(made(names=["قطة", "كلب", "عصفور", "حصان"]))) as tab:
         tab.mouse.click(*middle_of(tab, 0, 1))
-        says(tab, "#cell", "قطة predicted as كلب")
+        wait_for_text(tab, "#cell", "قطة predicted as كلب")
         for place in ("#cell", "#pairs button >> nth=0"):
             first, second = (tab.locator(f"{place} >> bdi").nth(at).bounding_box() for at in (0, 1))
             assert first["x"] + first["width"] < second["x"]
