@@ -25,11 +25,6 @@ MOST_VALUES = 2**20  # of an input that is not an image and is kept for drawing
 MOST_STORED = 2**22  # values of all of them that are stored in arrays.npz
 
 
-def input_name(name: str, index: int) -> str:
-    """The display name of an input: "#12" if it has no name but its position, which could be a class."""
-    return f"#{index}" if name == str(index) else name
-
-
 @dataclass(frozen=True, eq=False)
 class Examples:
     """Inputs and the model's predictions for them: one row per input.

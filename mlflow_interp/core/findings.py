@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import Examples, input_name
+from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.regression import value_text
 
 CONFIDENT = 0.9  # a probability from which an error is called confident
@@ -92,7 +92,7 @@ def _confident_errors(examples: Examples) -> list[Finding]:
         return []
     first = int(wrong[np.argmax(confidences[wrong])])
     about = (
-        f"{_name(examples, first)}, predicted {examples.class_name(int(predicted[first]))} with "
+        f"{examples.names[first]}, predicted {examples.class_name(int(predicted[first]))} with "
         f"{confidences[first]:.1%}, label {examples.class_name(int(labels[first]))}"
     )
     many = int((confidences[wrong] >= CONFIDENT).sum())
@@ -107,7 +107,7 @@ def _least_confident(examples: Examples) -> list[Finding]:
         return []
     row = int(np.argmin(examples.probabilities[:, 0]))
     text = (
-        f"The least confident prediction is {_name(examples, row)}: "
+        f"The least confident prediction is {examples.names[row]}: "
         f"{examples.class_name(int(examples.classes[row, 0]))} with {examples.probabilities[row, 0]:.1%}."
     )
     return [Finding(text, {"input": int(examples.indices[row])})]
@@ -125,22 +125,18 @@ def _of_values(examples: Examples) -> list[Finding]:
         return [
             Finding(f"The mean absolute error is {value_text(mean)}.", {}),
             Finding(
-                f"The largest error is {value_text(errors[row])}, for {_name(examples, row)}: predicted "
+                f"The largest error is {value_text(errors[row])}, for {examples.names[row]}: predicted "
                 f"{value_text(values[row])}, label {value_text(labels[row])}.",
                 {"input": int(examples.indices[row])},
             ),
         ]
     return [
         Finding(
-            f"The {word} prediction is {value_text(values[row])}, for {_name(examples, row)}.",
+            f"The {word} prediction is {value_text(values[row])}, for {examples.names[row]}.",
             {"input": int(examples.indices[row])},
         )
         for word, row in (("lowest", int(np.argmin(values))), ("highest", int(np.argmax(values))))
     ]
-
-
-def _name(examples: Examples, row: int) -> str:
-    return input_name(examples.names[row], int(examples.indices[row]))
 
 
 def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:

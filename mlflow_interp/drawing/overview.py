@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import Examples, input_name
+from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.regression import value_lines
 
 MOST_INPUTS = 1_500  # of more inputs, a balanced sample that includes the selection
@@ -50,7 +50,7 @@ def make_overview(examples: Examples) -> dict[str, Any] | None:
     return {
         "count": len(examples),
         "indices": examples.indices[rows].tolist(),
-        "names": [input_name(examples.names[row], int(examples.indices[row])) for row in rows],
+        "names": [examples.names[row] for row in rows],
         "labels": labels,
         "predicted": predicted,
         "confidence": _confidences(examples, rows),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import Examples, input_name
+from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.findings import Finding
 from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
@@ -133,7 +133,7 @@ def facts(examples: Examples, index: int) -> dict[str, Any]:
     if not examples.has_classes:
         return {
             "index": int(examples.indices[index]),
-            "name": input_name(examples.names[index], int(examples.indices[index])),
+            "name": examples.names[index],
             "label": None,
             "labelName": None,
             "predicted": None,
@@ -145,7 +145,7 @@ def facts(examples: Examples, index: int) -> dict[str, Any]:
     probabilities += [None] * (len(classes) - len(probabilities))
     return {
         "index": int(examples.indices[index]),
-        "name": input_name(examples.names[index], int(examples.indices[index])),
+        "name": examples.names[index],
         "label": None if label == UNKNOWN else label,
         "labelName": None if label == UNKNOWN else name(label),
         "predicted": int(classes[0]) if classes else None,

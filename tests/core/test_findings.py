@@ -15,7 +15,7 @@ def make(labels, classes, probabilities, **more):
     count = len(labels)
     settings = {
         "indices": np.arange(count),
-        "names": tuple(map(str, range(count))),
+        "names": tuple(f"#{index}" for index in range(count)),
         "labels": np.array(labels, np.int64),
         "classes": np.array(classes, np.int64)[:, np.newaxis],
         "probabilities": np.array(probabilities, np.float32)[:, np.newaxis],
@@ -89,7 +89,7 @@ def test_they_do_not_depend_on_the_order(order):
     whole = make(LABELS, CLASSES, [0.5, 0.95, 0.6, 0.7, 0.99, 0.91])
     shuffled = make(
         np.array(LABELS)[order], np.array(CLASSES)[order], np.array([0.5, 0.95, 0.6, 0.7, 0.99, 0.91])[order],
-        indices=np.array(order), names=tuple(map(str, order)),
+        indices=np.array(order), names=tuple(f"#{index}" for index in order),
     )  # fmt: skip
     assert texts(shuffled) == texts(whole)
 
