@@ -17,7 +17,6 @@ from mlflow_interp.core.model_record import ModelRecord, with_record
 from mlflow_interp.core.result import HasHistory
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.data.sources import find_inputs
-from mlflow_interp.drawing.style import svg
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.parts import Part, Parts
@@ -162,7 +161,6 @@ def _conclude(method: str, part: Part, call: _Call) -> Interpretation:
     today = datetime.now(UTC).date().isoformat()
     result = with_record(part.result(), ModelRecord.of(call.loaded.origin.as_dict(), today))
     figure, files = draw_files(method, result, call.plan.by_stage[method]["figure"])
-    files["figure.svg"] = svg(figure)
     described = describe(
         method,
         result,

@@ -25,7 +25,7 @@ assert set(found.metadata.get_all("Provides-Extra")) >= {"bench", "demo", "dev",
 files = {file.as_posix() for file in found.files}
 assert {file.name for file in found.files} >= {"py.typed", "LICENSE"}
 assert files >= {f"mlflow_interp/drawing/{name}" for name in ("page.html", "shared.js", "gallery.js")}
-assert files >= {f"mlflow_interp/{name}" for name in ("kinds/heatmap/page.html", "report/run_page.js")}
+assert files >= {f"mlflow_interp/{name}" for name in ("kinds/heatmap/page.html", "report/workbench.js")}
 assert not [file for file in found.files if file.parts[0] in ("tests", "docs", "examples", "benchmarks")]
 
 (evaluator,) = entry_points(group="mlflow.model_evaluator", name="interpretations")

@@ -20,7 +20,7 @@ cli              api backend call_options core data engine models options progre
                  tracking | click
 autologging      call_options options training | keras mlflow
 evaluator        api call_options data models report | mlflow
-api              call_options core data drawing engine models options progress method_registry report tracking
+api              call_options core data engine models options progress method_registry report tracking
 training         backend call_options core data drawing engine kinds models options progress
                  method_registry report tracking | keras
 call_options     engine options method_registry

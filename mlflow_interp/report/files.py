@@ -16,6 +16,7 @@ from mlflow_interp.report.folder import ARRAYS, FIGURE, RESULT_FILE, TABLE, VIEW
 from mlflow_interp.report.formats import csv, npz, table_json, to_json
 
 PAGE = "figure.html"
+VECTORS = "figure.svg"
 
 
 def draw_files(
@@ -31,7 +32,7 @@ def draw_files(
     # Made once, as figure, page and view show the same.
     shared = () if kind.make_tiles is None else (kind.make_tiles(result, **options),)
     figure = kind.draw(result, *shared, **options)
-    files = {FIGURE: style.png(figure)}
+    files = {FIGURE: style.png(figure), VECTORS: style.svg(figure)}
     if with_page:
         files[PAGE] = kind.page(result, *shared, **options).encode()
     files |= {TABLE: table_json(result.table()), ARRAYS: npz(result.arrays())}

@@ -107,7 +107,6 @@ class Worker:
         self._online(self._upload)
 
     def _write(self, message: Step) -> None:
-        from mlflow_interp.drawing.style import svg
         from mlflow_interp.report.files import draw_files
         from mlflow_interp.report.folder import write_folder
         from mlflow_interp.report.manifest import complete_manifest, describe
@@ -119,7 +118,6 @@ class Worker:
         record = ModelRecord.of(message.provenance.model, today, step=message.step)
         result = with_record(message.part.result(previous), record)
         figure, files = draw_files(message.method, result, message.figure, with_page=False)
-        files["figure.svg"] = svg(figure)
         described = describe(
             message.method,
             result,

@@ -78,7 +78,7 @@ export function page(): PageData {
           labels: [0, 1, 0, 1, -1],
           classes: { 0: "cat", 1: "dog" },
           values: null,
-          thumbnails: null,
+          thumbnails: { source: 1, side: 8, columns: 3 },
         },
       },
     ],

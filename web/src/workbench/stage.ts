@@ -102,7 +102,8 @@ export class Stage {
     const image = source === null ? null : await load(this.bench.data.images[source] as string);
     if (canvas.dataset.turn !== turn) return;
     const sheet = this.thumbnails();
-    const [width, height] = image ? [image.naturalWidth, image.naturalHeight] : [1, 1];
+    const [rows, columns] = (input.thumbnail < 0 && look?.heat?.heat.size) || [1, 1];
+    const [width, height] = image ? [image.naturalWidth, image.naturalHeight] : [columns, rows];
     const scale = side / Math.max(width, height);
     canvas.width = Math.max(1, Math.round(width * scale));
     canvas.height = Math.max(1, Math.round(height * scale));

@@ -53,7 +53,7 @@ export class Table {
         predictedName: null,
         confidence: null,
         wrong: false,
-        thumbnail: at,
+        thumbnail: overview.thumbnails ? at : -1,
         picture: null,
         values: overview.values?.[at] ?? null,
       });
