@@ -117,7 +117,7 @@ class Worker:
         today = datetime.now(UTC).date().isoformat()
         record = ModelRecord.of(message.provenance.model, today, step=message.step)
         result = with_record(message.part.result(previous), record)
-        figure, files = draw_files(message.method, result, message.figure, with_page=False)
+        _figure, files = draw_files(message.method, result, message.figure, with_page=False)
         described = describe(
             message.method,
             result,
