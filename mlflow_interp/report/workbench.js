@@ -206,7 +206,7 @@
       const looks = (row?.tiles ?? []).map(([caption, tile]) => ({
         key: `${method.place}/${caption}`,
         method,
-        caption,
+        caption: `${method.title}: ${caption}`,
         target: row?.target ?? "",
         tile
       }));

@@ -59,7 +59,7 @@ export function looksOf(methods: Method[], stepOf: (method: Method) => Step, ind
     const looks: Look[] = (row?.tiles ?? []).map(([caption, tile]) => ({
       key: `${method.place}/${caption}`,
       method,
-      caption,
+      caption: `${method.title}: ${caption}`,
       target: row?.target ?? "",
       tile,
     }));
