@@ -6,7 +6,9 @@
 - `page.py` defines `page(result, **options) -> str`, a self-contained page, and optionally
   `page_over({step: result}, **options)`, a page over several training steps.
 - `view.py` optionally defines `view(result, **options) -> View`, the kind's part of the run's page; if that
-  has a panel, `panel.js` draws it.
+  has a panel, `panel.js` draws it (for the kinds here, it is built from `web/src/kinds`).
+- `meanings.py` optionally defines `MEANINGS`, what each metric means in a line; see
+  `report.metric_meanings`.
 - `tiles.py` optionally defines `make_tiles(result, **options)`: the tiles that figure, page and view share.
   They are computed once and passed to each of them after the result.
 - `stored.py` optionally defines the facts to store with a result's arrays, and restores a result from both;
