@@ -59,7 +59,7 @@ def test_method_is_listed_but_not_among_the_built_in_ones(calibration):
     assert "visualize_calibration" not in mlflow_interp.__all__
     assert str(registration_of("calibration")) == "interp-calibration 1.2.0"
     listed = CliRunner().invoke(main, ["methods"])
-    assert "Whether a model is right as often as its probabilities say" in listed.output
+    assert "Whether a model is right as often as its probabilities state" in listed.output
     assert "calibration" in CliRunner().invoke(main, ["--help"]).output
     assert "--bins" in CliRunner().invoke(main, ["calibration", "--help"]).output
 

@@ -42,7 +42,7 @@ def read_yaml(path):
 
 def readme_versions():
     """(Python, TensorFlow, MLflow) in each row of README's table."""
-    rows = re.findall(r"^\| \w* *\| ([\d.]+) \| ([\d.]+) \| [\d.]+ \| ([\d.]+) \| ", README, re.MULTILINE)
+    rows = re.findall(r"^\| ([\d.]+) \| ([\d.]+)[^|]* \| [\d.]+ \| ([\d.]+) \| ", README, re.MULTILINE)
     assert rows
     return rows
 

@@ -256,7 +256,7 @@ def test_several_labels_are_shown_one_at_a_time(opened):
     with opened(page(result)) as tab:
         tab.fill("#find", NAMES[1])
         tab.mouse.click(*middle_of(tab, 0, 1, 2))
-        wait_for_text(tab, "#cell", f"{NAMES[1]}: absent, found")
+        wait_for_text(tab, "#cell", f"{NAMES[1]}: absent, predicted")
         expect(tab.locator("#facts")).to_contain_text(f"{result.counts[1, 0, 1]} inputs")
         expect(tab.locator("#mistakes figure")).to_have_count(6)
 

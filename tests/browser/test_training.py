@@ -77,7 +77,7 @@ def test_pages_over_all_epochs_have_a_slider(method, run, server, keep):
         expect(frame.locator("#at")).to_have_text("0")
         if method == "confusion_matrix":
             frame.locator("#pairs button").first.click()
-            expect(frame.locator("#cell")).to_contain_text("taken for")
+            expect(frame.locator("#cell")).to_contain_text("predicted as")
             expect(frame.locator("#mistakes img").first).to_be_visible()
         keep(page)
         assert problems == []

@@ -165,7 +165,7 @@ def test_saving_writes_only_to_its_folder(
     assert done.exit_code == 0, done.output
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {
         "work/out/index.html",
-        *(f"work/out/gradcam/figure.{kind}" for kind in ("png", "html")),
+        *(f"work/out/gradcam/figure.{kind}" for kind in ("png", "svg", "html")),
         *(f"work/out/gradcam/{name}.json" for name in ("predictions", "index", "manifest", "result")),
         "work/out/gradcam/arrays.npz",
     }

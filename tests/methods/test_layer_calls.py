@@ -254,7 +254,7 @@ def test_default_is_the_last_run_with_a_feature_map(batch_of):
 def test_remedies_in_messages_about_runs_work(batch_of):
     model = shared_activation()
     batch = batch_of(model, LEFT)
-    with pytest.raises(OptionError, match=r"calls=7 is out of range: layer 'relu' has calls 0 to 3"):
+    with pytest.raises(OptionError, match=r"call 7 of layer 'relu' is out of range: it has calls 0 to 3"):
         gradcam(model, batch, layer="relu", calls=7)
     with pytest.raises(OptionError, match=r"call 3 of layer 'relu' has output shape \(None, 5\)"):
         gradcam(model, batch, layer="relu", calls=3)

@@ -165,7 +165,7 @@ CLASSES = np.arange(40) % 3
 @pytest.mark.filterwarnings("error")
 def test_stated_meaning_of_linear_outputs_is_not_a_guess(compiled, options):
     found = mlflow_interp.visualize_umap(
-        model_of(3, compiled), INPUTS, layers="conv", log=False, quiet=True, **options
+        model_of(3, compiled), INPUTS, layers="conv", pooling="flatten", log=False, quiet=True, **options
     )
     assert not [each for each in found.manifest["warnings"] if "guess" in each]
 

@@ -13,10 +13,10 @@ from PIL import Image
 SIDE = 32
 BLOCK = 4  # pixels of a block of one colour
 COLOURS = np.array([(0, 255, 140), (255, 0, 200)])  # in no palette and no colormap of ours
-_URI = re.compile(r"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)")
+_URI = re.compile(r"data:image/[a-z]+;base64,\s*([A-Za-z0-9+/=\n]+)")  # broken into lines in SVG
 _BASE64 = re.compile(r'"([A-Za-z0-9+/]{60,}={0,2})"')
 _PNG = re.compile(rb"\x89PNG\r\n\x1a\n.*?IEND\xaeB`\x82", re.DOTALL)
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".svg")
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def patterns(count, seed=0):

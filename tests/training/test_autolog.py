@@ -106,8 +106,8 @@ def test_combined_with_mlflow_autologging_in_either_order(first, small, images, 
     assert CLIENT().get_run(run.info.run_id).data.tags["mlflow_interp.model_id"] == model.model_id
 
 
-def test_a_version_registered_before_its_training_ends_leads_to_the_run(small, pictures):
-    inputs, labels = pictures
+def test_a_version_registered_before_its_training_ends_leads_to_the_run(small, images):
+    inputs, labels = images
     mlflow_interp.autolog(methods="gradcam", samples=4)
     with mlflow.start_run() as run:
         info = mlflow.keras.log_model(small, name="model", pip_requirements=["keras"])

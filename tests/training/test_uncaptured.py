@@ -204,8 +204,9 @@ def test_validation_data_without_labels(images, logged_warnings):
     mlflow_interp.autolog(methods="umap,confusion_matrix", samples=20, head="values", layers="conv")
     model.fit(unlabelled, validation_data=unlabelled, shuffle=False, epochs=1, verbose=0)
     assert only_run().data.metrics["interpretations/umap/inputs"] == 20
-    (line,) = logged_warnings()
-    assert line.startswith("training continues without confusion_matrix: ")
+    lines = [line for line in logged_warnings() if "pooling" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("training continues without confusion_matrix: ")
 
 
 def test_values_for_each_input_are_rejected_with_replicas(small, images, logged_warnings, monkeypatch):
