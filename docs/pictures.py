@@ -108,18 +108,13 @@ def browser_page(width: int, height: int, *, pixels: int = 1) -> Iterator[Any]:
 
 
 def picture_of_ui(server: str, run_id: str, experiment_id: str) -> None:
-    """The run's artifacts in MLflow's UI, the figure opened."""
-    path = "artifacts/interpretations/gradcam/figure.png"
-    address = f"{server}/#/experiments/{experiment_id}/runs/{run_id}/{path}"
-    with browser_page(1060, 640, pixels=2) as page:
-        page.goto(address)
-        page.wait_for_selector("img[src*='figure.png'], img[src^='blob:']", timeout=90_000)
-        # The UI opens with a chat panel and in its mode for language models.
-        page.get_by_text("Model training", exact=True).first.click()
-        with contextlib.suppress(Exception):
+    """The page of the run in MLflow's UI."""
+    path = f"experiments/{experiment_id}/runs/{run_id}/artifacts/interpretations/index.html"
+    with browser_page(1280, 800, pixels=2) as page:
+        page.goto(f"{server}/#/{path}?workflowType=machine_learning")
+        page.wait_for_selector("iframe", timeout=90_000)
+        with contextlib.suppress(Exception):  # the UI opens with a chat panel
             page.get_by_role("button", name="Close").first.click(timeout=3_000)
-        page.goto(address)
-        page.wait_for_selector("img[src*='figure.png'], img[src^='blob:']", timeout=90_000)
         page.wait_for_timeout(2_000)
         keep(page.screenshot(), "ui")
 
@@ -167,6 +162,25 @@ def images_of_ui(demo: Demo) -> None:
     experiment = mlflow.get_run(demo.gradcam.run_id).info.experiment_id
     with served(demo.uri) as server:
         picture_of_ui(server, str(demo.gradcam.run_id), experiment)
+
+
+def images_of_workbench(demo: Demo) -> None:
+    """The page of a run: a map of all inputs beside an error, with its heat."""
+    model, pixels, labels = trained_on_digits(3)
+    mlflow_interp.interpret(
+        model,
+        pixels[1200:],
+        ["umap", "confusion_matrix", "gradcam", "saliency"],
+        labels=labels[1200:],
+        class_names=[f"digit {digit}" for digit in range(10)],
+        pooling="flatten",
+        save=demo.folder / "workbench",
+        **_SILENT,
+    )
+    with browser_page(1300, 860, pixels=2) as page:
+        page.goto((demo.folder / "workbench" / "index.html").as_uri())
+        page.wait_for_timeout(1_000)
+        keep(page.screenshot(), "workbench")
 
 
 def images_of_map(demo: Demo, *, method: str, layer: str, photo: str) -> None:
@@ -287,6 +301,7 @@ class Demo:
 IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "gradcam": images_of_gradcam,
     "ui": images_of_ui,
+    "workbench": images_of_workbench,
     "hirescam": partial(images_of_map, method="hirescam", layer="block11_add", photo="motorcycle.png"),
     "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,
