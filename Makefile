@@ -10,13 +10,16 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 VERSIONS ?=
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: help demo test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts lint-github package release-check docs docs-pictures generated bench clean
+.PHONY: help demo demo-ui test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts lint-github package release-check docs docs-pictures generated bench clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: .venv/demo  ## Interpret a real classifier on real photographs; ends with how to see them in MLflow's UI
 	@$(BIN)/python -m examples.demo
+
+demo-ui: .venv/demo  ## View the results of the demo in MLflow's UI
+	@$(BIN)/python -m examples.demo ui
 
 test: .venv/dev  ## Run every test
 	$(BIN)/python -m pytest $(PARALLEL)

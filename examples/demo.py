@@ -1,6 +1,7 @@
 """A demo on one machine: interpret a registered classifier on photographs, and a training.
 
-Run it with `make demo`. Everything it creates is in ./demo: a SQLite tracking store, artifacts, photographs.
+Run it with `make demo`, and view the results with `make demo-ui`. Everything it creates is in ./demo: a SQLite
+tracking store, artifacts, photographs.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy import dtype
 
-from examples import train_digits
-from examples.pretrained import efficientnet_lite0, imagenet_class_names, save_photographs
+from mlflow_interp.backend.startup import import_quietly
 
 PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / "demo"
@@ -49,6 +50,8 @@ def register_classifier() -> str:
 
 def log_classifier() -> str:
     """Log the classifier to its own run and return the registered version."""
+    from examples.pretrained import efficientnet_lite0, imagenet_class_names
+
     pixels = Schema([TensorSpec(dtype("float32"), (-1, 224, 224, 3))])
     classes = Schema([TensorSpec(dtype("float32"), (-1, 1000))])
     with mlflow.start_run(run_name="EfficientNet-Lite0, pretrained"):
@@ -105,38 +108,62 @@ def interpret(entry_point: str, parameters: list[str], model: str, uri: str) -> 
     subprocess.run(command, check=True, env=environment)
 
 
-def show_where(uri: str) -> None:
-    """Print where the results are and how to view them."""
-    runs = mlflow.search_runs(
+def interpreted_runs() -> list[Run]:
+    """The latest runs with interpretations, the oldest first."""
+    found = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
         filter_string="tags.`mlflow_interp.methods` LIKE '%'",
         max_results=len(RUNS) + 1,
         output_format="list",
     )
-    print("\nArtifacts:")
-    for run in reversed(runs):
-        print(f"  {run.info.artifact_uri.removeprefix('file://')}/interpretations")
-    print("\nView them in the MLflow UI, in each run's Artifacts tab:\n")
-    print(f"  {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {uri}\n")
-    for run in reversed(runs):
-        path = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
-        print(f"  http://127.0.0.1:5000/#/{path}/interpretations/index.html")
-    print("\nContinue with docs/tutorial.md, which starts here:\n")
-    print("  source .venv/bin/activate; cd demo")
+    return list(reversed(found))
+
+
+def page_of(run: Run) -> str:
+    """The address of the run's page on this machine."""
+    return f"{run.info.artifact_uri}/interpretations/index.html"
+
+
+def show_where() -> None:
+    """Print where the results are and how to view them."""
+    print("\nPages, which open in any browser:")
+    for run in interpreted_runs():
+        print(f"  {run.info.run_name}: {page_of(run)}")
+    print("\nView them in the MLflow UI:\n\n  make demo-ui")
+    print("\nContinue with docs/tutorial.md, which starts here:\n\n  source .venv/bin/activate; cd demo")
+
+
+def show_ui(port: int = 5000) -> None:
+    """Start the MLflow UI and print the address of each run's page in it. It ends with Ctrl-C."""
+    uri = use_local_store()
+    print("The pages of the runs, once the UI has started:\n")
+    for run in interpreted_runs():
+        path = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/interpretations/index.html"
+        # Without the parameter, MLflow may open its pages for language models, which list no such runs.
+        print(f"  {run.info.run_name}: http://127.0.0.1:{port}/#/{path}?workflowType=machine_learning")
+    print("\nStop with Ctrl-C.", flush=True)
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
+    os.execv(sys.executable, command)
 
 
 def main() -> None:
     """Register, interpret, and print where the results are."""
-    uri = use_local_store()
+    import_quietly()
+    from examples import train_digits
+    from examples.pretrained import save_photographs
+
+    use_local_store()
     print("Photographs:", ", ".join(path.name for path in save_photographs(FOLDER / "photos")))
     model = register_classifier()
     print("Model:      ", model, flush=True)
-    for entry_point, parameters in RUNS.items():
-        interpret(entry_point, parameters, model, uri)
+    for number, (entry_point, parameters) in enumerate(RUNS.items()):
+        interpret(entry_point, parameters, model, mlflow.get_tracking_uri())
+        if number == 0:
+            print("\nOpen the first page while the demo goes on:\n\n  " + page_of(interpreted_runs()[-1]) + "\n")
     print("Training:    digits, interpreted after each epoch", flush=True)
     train_digits.main()
-    show_where(uri)
+    show_where()
 
 
 if __name__ == "__main__":
-    main()
+    show_ui() if sys.argv[1:] == ["ui"] else main()
