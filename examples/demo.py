@@ -1,7 +1,7 @@
 """A demo on one machine: interpret a registered classifier on photographs, and a training.
 
-Run it with `make demo`, and view the results with `make demo-ui`. Everything it creates is in ./demo: a SQLite
-tracking store, artifacts, photographs.
+Run it with `make demo`, and view the results with `make demo-ui`. Everything it creates is in ./demo: a
+SQLite tracking store, artifacts, photographs.
 """
 
 from __future__ import annotations
@@ -138,9 +138,10 @@ def show_ui(port: int = 5000) -> None:
     uri = use_local_store()
     print("The pages of the runs, once the UI has started:\n")
     for run in interpreted_runs():
-        path = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/interpretations/index.html"
-        # Without the parameter, MLflow may open its pages for language models, which list no such runs.
-        print(f"  {run.info.run_name}: http://127.0.0.1:{port}/#/{path}?workflowType=machine_learning")
+        path = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/interpretations"
+        # Without the parameter, MLflow may open in its mode for language models, which lists no such runs.
+        page = f"{path}/index.html?workflowType=machine_learning"
+        print(f"  {run.info.run_name}: http://127.0.0.1:{port}/#/{page}")
     print("\nStop with Ctrl-C.", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
     os.execv(sys.executable, command)
@@ -159,11 +160,15 @@ def main() -> None:
     for number, (entry_point, parameters) in enumerate(RUNS.items()):
         interpret(entry_point, parameters, model, mlflow.get_tracking_uri())
         if number == 0:
-            print("\nOpen the first page while the demo goes on:\n\n  " + page_of(interpreted_runs()[-1]) + "\n")
+            page = page_of(interpreted_runs()[-1])
+            print(f"\nOpen the first page while the demo goes on:\n\n  {page}\n", flush=True)
     print("Training:    digits, interpreted after each epoch", flush=True)
     train_digits.main()
     show_where()
 
 
 if __name__ == "__main__":
-    show_ui() if sys.argv[1:] == ["ui"] else main()
+    if sys.argv[1:] == ["ui"]:
+        show_ui()
+    else:
+        main()

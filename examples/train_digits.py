@@ -51,7 +51,7 @@ def main() -> str:
     pixels, labels = digits()
     names = [str(digit) for digit in range(10)]
     # The first UMAP on a machine compiles, which can exceed the default of 60 seconds.
-    # HiResCAM, as the layers after the last convolution tell positions apart: Grad-CAM's mean gradient would not.
+    # HiResCAM: the layer after the last convolution has weights for each position; Grad-CAM averages them.
     mlflow_interp.autolog(methods=["umap", "confusion_matrix", "hirescam"], class_names=names, wait=300)
     model = network()
     with mlflow.start_run(run_name="digits") as run:
