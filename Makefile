@@ -10,7 +10,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 VERSIONS ?=
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: help demo demo-ui test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts lint-github package release-check docs docs-pictures generated bench clean
+.PHONY: help demo demo-ui test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts lint-github package release-check docs docs-pictures situations generated bench clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,7 +28,7 @@ test-fast: .venv/dev  ## Run the tests that need neither a browser nor the whole
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed, in an environment of their own
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/python -m uv venv --quiet --clear --seed --python $(BIN)/python build/lowest
 	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
 	build/lowest/bin/python -m pytest $(PARALLEL) -m "not slow"
 
@@ -94,6 +94,9 @@ bench: .venv/bench  ## Measure all that docs/performance.md and docs/reliability
 
 docs-pictures: .venv/dev  ## Make the images of README and docs again
 	$(BIN)/python -m docs.pictures
+
+situations: .venv/dev  ## Make screenshots of pages and figures in many situations, to look at
+	$(BIN)/python -m tests.situations
 
 clean:  ## Remove the environment and everything made by the demo
 	rm -rf .venv node_modules demo build *.egg-info

@@ -79,7 +79,7 @@ def describe(
             "name": registration.distribution,
             "version": registration.version or __version__,
         },
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": round(seconds, 3),
         "parameters": public | dict(result.resolved) | dict(provenance.preparation),
         "given": repeatable,

@@ -206,7 +206,8 @@
       const looks = (row?.tiles ?? []).map(([caption, tile]) => ({
         key: `${method.place}/${caption}`,
         method,
-        caption: `${method.title}: ${caption}`,
+        // A single tile has the name of its method.
+        caption: method.title.startsWith(caption) ? method.title : `${method.title}: ${caption}`,
         target: row?.target ?? "",
         tile
       }));
@@ -915,12 +916,15 @@
     /** The input of which most is shown; of several, the most confident error, else the first. */
     first() {
       const { inputs } = this.table;
-      const looks = new Map(
-        inputs.map(({ index }) => [index, looksOf(this.methods, (each) => this.step(each), index).length])
-      );
-      const most = Math.max(...looks.values());
-      const candidates = inputs.filter((input) => looks.get(input.index) === most);
+      const shown = new Map(inputs.map(({ index }) => [index, this.amount(index)]));
+      const most = Math.max(...shown.values());
+      const candidates = inputs.filter((input) => shown.get(input.index) === most);
       return ordered(candidates, "errors first")[0]?.index ?? null;
+    }
+    /** How much is shown of an input: looks, and all its predictions. */
+    amount(index) {
+      const looks = looksOf(this.methods, (method) => this.step(method), index);
+      return looks.length + (this.table.row(index) ? 1 : 0);
     }
   };
 

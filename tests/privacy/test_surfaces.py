@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -206,6 +207,19 @@ def test_what_a_failed_server_leaves_behind_is_private_too(
     assert CliRunner().invoke(main, ["resume", str(folder)]).exit_code == 0
     assert_private(logged, images)
     assert not folder.exists()
+
+
+def test_page_of_the_run_has_heatmaps_as_numbers(model, images, tmp_path):
+    found = mlflow_interp.visualize_gradcam(
+        model, images, log_images=False, log=False, save=tmp_path / "out", quiet=True
+    )
+    (step,) = json.loads((tmp_path / "out" / "gradcam" / "index.json").read_text())["steps"]
+    assert step["heat"]["indices"] == list(range(len(images)))
+    maps = np.frombuffer(base64.b64decode(step["heat"]["maps"]), np.uint8)
+    drawn = np.maximum(found.result.heatmaps, 0)
+    expected = drawn / np.maximum(drawn.max(axis=(1, 2), keepdims=True), 1e-30)
+    np.testing.assert_array_equal(maps.reshape(drawn.shape), np.rint(255 * expected))
+    assert not any(row["tiles"] for row in step["inputs"])
 
 
 @pytest.mark.parametrize("method", ["saliency", "caricature"])

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Row } from "../src/workbench/data";
 import { findingsOf } from "../src/workbench/findings";
 import { looksOf, targetsOf, withoutLook, withTarget } from "../src/workbench/looks";
 import { Workbench } from "../src/workbench/workbench";
-import { page } from "./data";
+import { page, step } from "./data";
 
 const names = (bench: Workbench) => bench.visible.map((input) => input.name);
 
@@ -68,6 +69,14 @@ describe("looks", () => {
       ["saliency/gradients", ""],
     ]);
     expect(looksOf(methods, last, 0).map((look) => look.heat?.place.position)).toEqual([0]);
+  });
+  it("are not named twice if the only tile has the name of its method", () => {
+    const [gradcam] = page().methods;
+    if (!gradcam) throw new Error();
+    const method = { ...gradcam, title: "Grad-CAM at conv" };
+    const row: Row = { predicted: 0, predictions: [], tiles: [["Grad-CAM", 0]], notes: [] };
+    const shown = step({ rows: { 3: row } });
+    expect(looksOf([method], () => shown, 3).map((look) => look.caption)).toEqual(["Grad-CAM at conv"]);
   });
   it("of heat have the maps of other classes", () => {
     const [look] = looksOf(methods, last, 3);

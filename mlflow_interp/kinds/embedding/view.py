@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.findings import find
 from mlflow_interp.core.regression import value_text
 from mlflow_interp.drawing.overview import make_overview, sample
-from mlflow_interp.drawing.palette import UNKNOWN_COLOUR
+from mlflow_interp.drawing.palette import UNKNOWN_COLOUR, class_colours
 from mlflow_interp.drawing.view import Panel, View, rows
 from mlflow_interp.kinds.embedding.figure import Legend
 from mlflow_interp.kinds.embedding.points import (
@@ -50,9 +51,9 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
     """Points in the form that the page draws: indices, colours, positions. The overview has the rest."""
     examples = result.examples
     by = point_colours([result])
-    colours = dict(zip(by.indices, by.colours, strict=True)) if isinstance(by, ClassColours) else {}
     rows = sample(examples)
     classes = sorted({*examples.labels[rows].tolist(), *examples.classes[rows, 0].tolist()} - {UNKNOWN})
+    colours = _class_colours(by, classes) if isinstance(by, ClassColours) else {}
     return {
         "indices": examples.indices[rows].tolist(),
         "classes": {
@@ -69,6 +70,15 @@ def scatter(result: EmbeddingResult) -> dict[str, Any]:
             for column, layer in enumerate(result.layers)
         ],
     }
+
+
+def _class_colours(by: ClassColours, classes: Sequence[int]) -> dict[int, str]:
+    """The colours of labels, and others for classes that are only predicted."""
+    known = {index: colour for index, colour in zip(by.indices, by.colours, strict=True) if index != UNKNOWN}
+    predicted = [index for index in classes if index not in known]
+    # By the number of the class, so that it keeps its colour over the epochs of a training.
+    others = class_colours(len(known) + 1 + max(predicted, default=-1))[len(known) :]
+    return known | {index: others[index] for index in predicted}
 
 
 def _values(by: ValueColours, result: EmbeddingResult, rows: np.ndarray) -> dict[str, Any]:

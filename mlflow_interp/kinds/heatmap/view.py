@@ -44,9 +44,10 @@ def view(
 
 
 def _heat(result: HeatmapResult, colormap: str, opacity: float) -> dict[str, Any] | None:
-    """The maps, if each belongs over the single image of its input."""
+    """The maps, if each belongs over the single image of its input, or if nothing of the inputs is shown."""
     examples = result.examples
-    if not is_one_layer(result) or examples.parts or result.heatmaps.ndim != 3:
+    shows_inputs = examples.images is not None or examples.values is not None
+    if result.heatmaps.ndim != 3 or examples.parts or (shows_inputs and not is_one_layer(result)):
         return None
     colours = style.find_colormap(colormap) if result.relu else style.diverging_colormap(colormap)
     targets = [target_name(examples, int(target)) for target in result.explained.targets]

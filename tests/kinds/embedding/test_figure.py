@@ -15,6 +15,7 @@ from mlflow_interp.drawing.palette import UNKNOWN_COLOUR, class_colours
 from mlflow_interp.drawing.style import png
 from mlflow_interp.kinds.embedding.figure import draw
 from mlflow_interp.kinds.embedding.page import page, page_over
+from mlflow_interp.kinds.embedding.view import view
 from tests.figure_texts import check_texts
 
 
@@ -187,3 +188,17 @@ def test_unknown_labels_are_grey_and_named_unknown(embedding_of):
 def test_classes_have_different_colours():
     for count in (2, 10, 11, 40):
         assert len(set(class_colours(count))) == count
+
+
+def test_predicted_classes_have_colours_on_the_page_of_the_run_without_labels(embedding_of):
+    classes = view(embedding_of(labelled=False, classes=3)).panel.data["classes"]
+    assert [classes[str(index)][1] for index in range(3)] == class_colours(3)
+
+
+def test_class_that_is_only_predicted_has_a_colour_of_its_own(embedding_of):
+    result = embedding_of(classes=3)
+    labels = np.where(result.examples.labels == 1, 2, result.examples.labels)
+    result = replace(result, examples=replace(result.examples, labels=labels))
+    colours = {index: colour for index, (_, colour) in view(result).panel.data["classes"].items()}
+    assert [colours["0"], colours["2"]] == class_colours(2)
+    assert colours["1"] not in {*class_colours(2), UNKNOWN_COLOUR}

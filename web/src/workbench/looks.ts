@@ -59,7 +59,8 @@ export function looksOf(methods: Method[], stepOf: (method: Method) => Step, ind
     const looks: Look[] = (row?.tiles ?? []).map(([caption, tile]) => ({
       key: `${method.place}/${caption}`,
       method,
-      caption: `${method.title}: ${caption}`,
+      // A single tile has the name of its method.
+      caption: method.title.startsWith(caption) ? method.title : `${method.title}: ${caption}`,
       target: row?.target ?? "",
       tile,
     }));

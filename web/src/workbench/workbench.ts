@@ -150,11 +150,15 @@ export class Workbench {
   /** The input of which most is shown; of several, the most confident error, else the first. */
   private first(): number | null {
     const { inputs } = this.table;
-    const looks = new Map(
-      inputs.map(({ index }) => [index, looksOf(this.methods, (each) => this.step(each), index).length]),
-    );
-    const most = Math.max(...looks.values());
-    const candidates = inputs.filter((input) => looks.get(input.index) === most);
+    const shown = new Map(inputs.map(({ index }) => [index, this.amount(index)]));
+    const most = Math.max(...shown.values());
+    const candidates = inputs.filter((input) => shown.get(input.index) === most);
     return ordered(candidates, "errors first")[0]?.index ?? null;
+  }
+
+  /** How much is shown of an input: looks, and all its predictions. */
+  private amount(index: number): number {
+    const looks = looksOf(this.methods, (method) => this.step(method), index);
+    return looks.length + (this.table.row(index) ? 1 : 0);
   }
 }
