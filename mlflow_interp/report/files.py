@@ -32,20 +32,30 @@ def draw_files(
     # Made once, as figure, page and view show the same.
     shared = () if kind.make_tiles is None else (kind.make_tiles(result, **options),)
     figure = kind.draw(result, *shared, **options)
-    files = {FIGURE: style.png(figure), VECTORS: style.svg(figure)}
+    files = files_of_any(result, figure)
     if with_page:
         files[PAGE] = kind.page(result, *shared, **options).encode()
-    files |= {TABLE: table_json(result.table()), ARRAYS: npz(result.arrays())}
     if kind.facts is not None:
         files[RESULT_FILE] = to_json(kind.facts(result))
-    if isinstance(result, HasTables):
-        files |= {name: csv(columns) for name, columns in result.tables().items()}
     if kind.view is not None:
         series = result.series() if isinstance(result, HasHistory) else None
         view_figure = files[FIGURE] if with_page else None  # only the last epoch's figure is shown
         view = kind.view(result, *shared, **options)
         files[VIEW_FILE] = view_file.as_json(view, figure=view_figure, series=series)
     return figure, files
+
+
+def files_of_any(result: Result, figure: Any) -> dict[str, bytes]:
+    """The files that differences have too: the figure and its vectors, tables and arrays."""
+    files = {
+        FIGURE: style.png(figure),
+        VECTORS: style.svg(figure),
+        TABLE: table_json(result.table()),
+        ARRAYS: npz(result.arrays()),
+    }
+    if isinstance(result, HasTables):
+        files |= {name: csv(columns) for name, columns in result.tables().items()}
+    return files
 
 
 def _check_finite(method: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -18,8 +18,8 @@ from mlflow_interp.core.result import HasDifference, Result
 from mlflow_interp.drawing import style
 from mlflow_interp.exceptions import InputsError, InterpretationWarning, OptionError, nearest
 from mlflow_interp.method_registry import kind_of, resolve
-from mlflow_interp.report.folder import ARRAYS, FIGURE, TABLE, new_place, write_folder
-from mlflow_interp.report.formats import npz, table_json
+from mlflow_interp.report.files import files_of_any
+from mlflow_interp.report.folder import FIGURE, new_place, write_folder
 from mlflow_interp.report.manifest import complete_manifest
 
 
@@ -133,7 +133,7 @@ class Interpretation:
         return Interpretation(self.method, result, None, manifest, None, None, {})
 
     def save(self, folder: str | Path) -> Path:
-        """Write the figure, page, table, arrays and manifest to a new folder below `folder`; return it.
+        """Write the figure, page, tables, arrays and manifest to a new folder below `folder`; return it.
 
         A difference has no page.
         """
@@ -142,11 +142,7 @@ class Interpretation:
             target = folder / new_place(folder, self.method)
             write_folder(target, self._files, self.manifest)
             return target
-        files = {
-            FIGURE: self._png,
-            TABLE: table_json(self.result.table()),
-            ARRAYS: npz(self.arrays),
-        }
+        files = files_of_any(self.result, self.figure)
         target = folder / new_place(folder, f"{self.method}-difference")
         write_folder(target, files, complete_manifest(self.manifest, files))
         return target

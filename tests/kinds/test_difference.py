@@ -285,6 +285,10 @@ def test_interpretations_are_subtracted_and_saved(pair, method, tmp_path):
     assert saved == tmp_path / f"{method}-difference"
     assert (saved / "figure.png").read_bytes() == png(found.figure) == found._repr_png_()
     manifest = json.loads((saved / "manifest.json").read_bytes())
+    names = {path.name for path in saved.iterdir()}
+    assert names == {"figure.png", "figure.svg", "predictions.json", "arrays.npz", "manifest.json"}
+    assert set(manifest["files"]) == names - {"manifest.json"}
+    assert b"<svg" in (saved / "figure.svg").read_bytes()[:1000]
     assert manifest["difference"]["minuend"]["model"]["uri"] == "models:/sights/3"
     assert manifest["metrics"] == expected.metrics()
     with pytest.raises(InputsError, match="is a difference of two interpretations; load both, and subtract"):
