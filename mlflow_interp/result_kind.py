@@ -47,7 +47,7 @@ class Kind:
 
     @property
     def page_over(self) -> Callable[..., str] | None:
-        """Makes a page of results over steps; None if the page is a slider over their figures."""
+        """Makes a page of results over steps; None if the page of the run shows all there is of them."""
         return self._find("page", "page_over")
 
     @property

@@ -4,9 +4,11 @@
 - `figure.py` defines `draw(result, *, options…) -> Figure`, and
   `draw_panel(axes, result, panel, *, options…)`, which draws one panel of it into the user's axes.
 - `page.py` defines `page(result, **options) -> str`, a self-contained page, and optionally
-  `page_over({step: result}, **options)`, a page over several training steps.
+  `page_over({step: result}, **options)`, a page over several training steps, if that has more to show than
+  the page of the run.
 - `view.py` optionally defines `view(result, **options) -> View`, the kind's part of the run's page; if that
-  has a panel, `panel.js` draws it (for the kinds here, it is built from `web/src/kinds`).
+  has a panel, `panel.js` draws it (built from `web/src/kinds`, as the scripts of the pages here are from
+  `web/src/pages`).
 - `meanings.py` optionally defines `MEANINGS`, what each metric means in a line; see
   `report.metric_meanings`.
 - `tiles.py` optionally defines `make_tiles(result, **options)`: the tiles that figure, page and view share.

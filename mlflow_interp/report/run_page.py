@@ -12,12 +12,15 @@ from mlflow_interp.drawing.charts import charts
 from mlflow_interp.drawing.page import render
 from mlflow_interp.method_registry import panel_scripts
 from mlflow_interp.report import reproduce, view_file
-from mlflow_interp.report.folder import Entry
+from mlflow_interp.report.earlier_steps import evenly_spaced
+from mlflow_interp.report.files import PAGE
+from mlflow_interp.report.folder import FIGURE, Entry
 from mlflow_interp.report.metric_meanings import meaning_of
 from mlflow_interp.report.run_inputs import Images, is_image, usable, walk
 
 BUDGET = 5_000_000  # bytes of a page
-_IMAGE_BUDGETS = (4_600_000, 2_500_000, 1_000_000, 0)  # bytes of images; the next where text needs more
+# Bytes of images, and steps of a training; the next where the page would be larger than its budget.
+_TRIES = ((4_600_000, 50), (2_500_000, 50), (2_500_000, 12), (1_000_000, 5), (1_000_000, 1), (0, 1))
 _MOST_SECTIONS = 40
 _MOST_SKIPPED = 100
 
@@ -36,8 +39,8 @@ def page(entries: list[Entry], run_id: str | None) -> str:
         if entry.view and not checked_entry.view
     ]
     about = {"run_id": run_id, "damaged": damaged, "unseen": len(entries) - len(shown)}
-    for budget in _IMAGE_BUDGETS:
-        content = _page(checked, budget, about)
+    for budget, steps in _TRIES:
+        content = _page([_with_steps(entry, steps) for entry in checked], budget, about)
         if len(content.encode()) < BUDGET:
             return content
     return _page([replace(entry, view=None) for entry in checked[-5:]], 0, about)
@@ -72,6 +75,13 @@ def _checked(entry: Entry) -> Entry:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         is_usable = False
     return entry if is_usable else replace(entry, view=None)
+
+
+def _with_steps(entry: Entry, most: int) -> Entry:
+    """The entry with at most so many steps of a training."""
+    if entry.view is None:
+        return entry
+    return replace(entry, view={**entry.view, "steps": evenly_spaced(entry.view["steps"], most)})
 
 
 def _models(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
@@ -117,6 +127,7 @@ def _section(entry: Entry, figure: str | None, images: Images) -> dict[str, Any]
         "title": view.get("title", manifest["method"]),
         "headline": view["steps"][-1]["headline"] if view else "",
         "picture": figure,
+        "files": [name for name in (PAGE, FIGURE) if name in manifest["files"]],
         "left_out": images.left_out[entry.place],
         "over": view.get("over"),
         "charts": lines,

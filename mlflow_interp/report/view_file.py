@@ -15,11 +15,11 @@ from PIL import Image
 
 from mlflow_interp.core import findings
 from mlflow_interp.drawing.view import View
+from mlflow_interp.report.earlier_steps import shorten
 
 VIEW_VERSION = 3  # 2: `panel` instead of `scatter` and `matrix`; 3: `overview`, `findings`, `heat`
 #: By the name of a field of version 1, the kind whose panel it is.
 _PANELS_OF_1 = {"scatter": "embedding", "matrix": "confusion_matrix"}
-MOST_OF_STEPS = 1_000_000  # bytes of all steps together
 _SHARP = 150_000  # bytes up to which a figure stays a PNG
 _LARGEST_FIGURE = 240_000  # bytes of any other
 _WIDEST = 1_400  # pixels of any other
@@ -117,7 +117,7 @@ def _overview_of(panel: Any) -> dict[str, Any] | None:
 def over_steps(
     contents: Mapping[int, bytes], series: Mapping[str, Sequence[tuple[int, float]]], figure: bytes
 ) -> bytes | None:
-    """Combine the index.json of several steps, such as epochs: the last, and as many others as fit.
+    """Combine the index.json of several steps, such as epochs: the last, and what fits of the others.
 
     Args:
         contents: the index.json of each step, the last one last.
@@ -126,22 +126,10 @@ def over_steps(
     """
     if not contents:
         return None
-    numbers = list(contents)
-    shown = evenly_spaced(numbers, max(1, MOST_OF_STEPS // max(map(len, contents.values()))))
-    steps = [json.loads(contents[number])["steps"][0] | {"step": number} for number in shown]
-    for step in steps[:-1]:
-        # The same as in the last step.
-        for row in step["inputs"]:
-            row.pop("picture", None)
-        if step.get("overview"):
-            step["overview"]["thumbnails"] = None
-    return _packed(json.loads(contents[numbers[-1]])["title"], figure, "epoch", series, steps)
-
-
-def evenly_spaced(numbers: Sequence[int], most: int) -> list[int]:
-    """At most `most` of the numbers, evenly spaced, always with the last."""
-    count = min(len(numbers), most)
-    return [numbers[(index + 1) * len(numbers) // count - 1] for index in range(count)]
+    # One after another, as all of them would take much memory.
+    steps = (json.loads(content)["steps"][0] | {"step": number} for number, content in contents.items())
+    title = json.loads(list(contents.values())[-1])["title"]
+    return _packed(title, figure, "epoch", series, shorten(steps, len(contents)))
 
 
 def _packed(

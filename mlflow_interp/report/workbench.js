@@ -230,6 +230,19 @@
       return shows && !looks.some((look) => look.method === method);
     });
   }
+  function whyMissing(methods, stepOf, looks, index) {
+    const missing = withoutLook(methods, stepOf, looks);
+    const hasLast = (method) => looksOf([method], ({ steps }) => steps.at(-1), index).length > 0;
+    const places = (chosen) => chosen.map(({ place }) => place).join(", ");
+    const later = missing.filter(hasLast);
+    const never = missing.filter((method) => !hasLast(method));
+    return [
+      ...later.length ? [`Of earlier epochs, ${places(later)} is kept for fewer inputs.`] : [],
+      ...never.length ? [
+        `Not explained by ${places(never)}: a method that takes many passes explains a selection of the inputs (max_explained).`
+      ] : []
+    ].join(" ");
+  }
 
   // web/src/workbench/pictures.ts
   var FEW = 64;
@@ -357,7 +370,7 @@
       const canvas = find("large");
       const text = look ? `${look.caption} of ${input.name}` : `The input ${input.name}`;
       canvas.setAttribute("aria-label", look?.target ? `${text}, explaining ${look.target}` : text);
-      find("caption").textContent = captionOf(look);
+      find("caption").textContent = captionOf(look, this.bench);
       this.draw(canvas, LARGE, input, look, opacity);
     }
     opacity(look) {
@@ -404,8 +417,12 @@
           return button;
         })
       );
-      const missing = withoutLook(this.bench.methods, (method) => this.bench.step(method), looks);
-      find("missing").textContent = missing.length ? `Not explained by ${missing.map((method) => method.place).join(", ")}: a method that takes many passes explains a selection of the inputs (max_explained).` : "";
+      find("missing").textContent = whyMissing(
+        this.bench.methods,
+        (method) => this.bench.step(method),
+        looks,
+        input.index
+      );
     }
     /** The figures of panels that are drawn for each input. */
     showViews(input) {
@@ -426,10 +443,13 @@
       );
     }
   };
-  function captionOf(look) {
+  function captionOf(look, bench2) {
     if (!look) return "image";
     const isEmpty = look.heat && mapAt(look.heat.heat, look.heat.place).values.every((value) => !value);
-    return isEmpty ? `${look.caption}: no heat, as no value is positive at this layer` : look.caption;
+    const notes = isEmpty ? ": no heat, as no value is positive at this layer" : "";
+    const { step } = bench2.step(look.method);
+    const isOther = look.method.over === "epoch" && bench2.epoch !== void 0 && step !== bench2.epoch;
+    return `${look.caption}${isOther ? ` at epoch ${step}` : ""}${notes}`;
   }
   function attempt(place, make2) {
     try {

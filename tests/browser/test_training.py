@@ -1,4 +1,4 @@
-"""The run of a training in MLflow's UI: the slider over epochs."""
+"""The run of a training in MLflow's UI: sliders over epochs."""
 
 from __future__ import annotations
 
@@ -62,22 +62,44 @@ def test_metrics_tab_has_a_slider_over_epochs(run, server, keep):
         keep(page)
 
 
-@pytest.mark.parametrize("method", ["confusion_matrix", "gradcam"])
-def test_pages_over_all_epochs_have_a_slider(method, run, server, keep):
+@pytest.fixture
+def framed(run, server, keep):
+    """A function that opens a page of the run in the frame in which MLflow shows it."""
+    problems = []
     with browser_page(1400, 900) as page:
-        problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
-        root = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
-        page.goto(f"{root}/interpretations/{method}/figure.html")
-        frame = page.frame_locator("iframe").first
-        slider = frame.locator("input[type=range]#step")
-        slider.wait_for(timeout=90_000)
-        expect(frame.locator("#at")).to_have_text("2", timeout=90_000)  # once the script has run
-        slider.fill("0")
-        expect(frame.locator("#at")).to_have_text("0")
-        if method == "confusion_matrix":
-            frame.locator("#pairs button").first.click()
-            expect(frame.locator("#cell")).to_contain_text("predicted as")
-            expect(frame.locator("#mistakes img").first).to_be_visible()
+
+        def opening(place):
+            root = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
+            page.goto(f"{root}/interpretations/{place}")
+            return page.frame_locator("iframe").first
+
+        yield opening
         keep(page)
-        assert problems == []
+    assert problems == []
+
+
+def test_the_page_of_a_confusion_matrix_has_a_slider_over_epochs(framed):
+    frame = framed("confusion_matrix/figure.html")
+    slider = frame.locator("input[type=range]#step")
+    slider.wait_for(timeout=90_000)
+    expect(frame.locator("#at")).to_have_text("2", timeout=90_000)  # once the script has run
+    slider.fill("0")
+    expect(frame.locator("#at")).to_have_text("0")
+    frame.locator("#pairs button").first.click()
+    expect(frame.locator("#cell")).to_contain_text("predicted as")
+    expect(frame.locator("#mistakes img").first).to_be_visible()
+
+
+def test_the_page_of_the_run_shows_the_heat_of_every_epoch(framed):
+    frame = framed("index.html")
+    expect(frame.locator("#at")).to_have_text("2", timeout=90_000)
+    caption = frame.locator("#caption")
+    pictures = []
+    for position in ("2", "1", "0"):
+        frame.locator("#epoch").fill(position)
+        expect(frame.locator("#at")).to_have_text(position)
+        expect(caption).to_contain_text("Grad-CAM")
+        expect(caption).not_to_contain_text("epoch")  # it is of the chosen one
+        pictures.append(frame.locator("#large").evaluate("(canvas) => canvas.toDataURL()"))
+    assert len(set(pictures)) == 3

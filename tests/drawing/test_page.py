@@ -35,7 +35,7 @@ def names_in(code, *, indented=""):
 
 
 def test_there_are_scripts_and_shared_functions():
-    assert len(OWN) == 5
+    assert len(OWN) == 4
     assert {"find", "make", "plain", "percent", "hoverCard", "registerPanel", "plot"} < SHARED_NAMES
 
 

@@ -23,8 +23,9 @@ from mlflow_interp.cli.outcome import Outcome
 from mlflow_interp.drawing import view
 from mlflow_interp.drawing.charts import charts
 from mlflow_interp.drawing.style import png
+from mlflow_interp.drawing.view import tile
 from mlflow_interp.method_registry import kind_of
-from mlflow_interp.report import reproduce, run_page, view_file
+from mlflow_interp.report import earlier_steps, reproduce, run_page, view_file
 from mlflow_interp.report.folder import Entry, read_entries, read_view
 from mlflow_interp.report.run_inputs import Images, walk
 from tests.interpretations import entries, entry, examples, results
@@ -293,7 +294,7 @@ def test_what_does_not_fit_is_left_out_and_said(many):
     page = run_page.page(again, "run")
     assert len(page.encode()) < 5_000_000
     noted = re.findall(
-        r'data-page="([^/"]+)/figure.html">[^<]+</span>.*?\. (\d+) of its images are not on this page', page
+        r'data-page="([^/"]+)/figure.png">[^<]+</span>.*?\. (\d+) of its images are not on this page', page
     )
     numbers = {place: int(number) for place, number in noted}
     data = data_of(page)
@@ -374,10 +375,78 @@ def test_epochs_are_steps_and_metrics_are_charts():
 
 def test_epochs_that_have_no_room_are_spaced_evenly():
     content = json.dumps(
-        {"title": "t", "steps": [{"inputs": [], "fill": "x" * (view_file.MOST_OF_STEPS // 4)}]}
+        {"title": "t", "steps": [{"inputs": [], "fill": "x" * (earlier_steps.MOST_BYTES * 3 // 10)}]}
     ).encode()
     whole = json.loads(view_file.over_steps(dict.fromkeys(range(30), content), {}, mosaic(small_images(64))))
-    assert [step["step"] for step in whole["steps"]] == [9, 19, 29]
+    assert [step["step"] for step in whole["steps"]] == [6, 14, 21, 29]
+
+
+def noise(count, side):
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def test_many_epochs_of_large_tiles_all_fit_with_smaller_ones():
+    """Ten epochs of six inputs with three tiles: each would take 0.7 MB, and the last one does."""
+    tiles = [[caption, tile(pixels)] for caption, pixels in zip("abc", noise(3, 256), strict=True)]
+    rows = [{"index": index, "picture": tile(noise(1, 200)[0]), "tiles": tiles} for index in range(6)]
+    content = json.dumps({"title": "t", "steps": [{"inputs": rows}]}).encode()
+    whole = json.loads(view_file.over_steps(dict.fromkeys(range(10), content), {}, mosaic(small_images(64))))
+    *earlier, last = whole["steps"]
+    assert [step["step"] for step in whole["steps"]] == list(range(10))
+    assert last["inputs"] == rows
+    assert len(json.dumps(earlier)) < earlier_steps.MOST_BYTES
+    sizes = {
+        image_of(source).size for step in earlier for row in step["inputs"] for _, source in row["tiles"]
+    }
+    (size,) = sizes
+    assert 64 <= size[0] < 256
+    # The same image, not another.
+    reduced = np.asarray(image_of(tiles[0][1]).resize(size, Image.Resampling.BOX), float)
+    found = np.asarray(image_of(earlier[0]["inputs"][0]["tiles"][0][1]), float)
+    assert np.abs(found - reduced).mean() < 25 < np.abs(found[::-1] - reduced).mean()
+
+
+def image_of(source):
+    return Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).convert("RGB")
+
+
+def test_earlier_epochs_keep_the_heat_of_the_inputs_that_are_shown():
+    maps = np.random.default_rng(0).integers(0, 256, (200, 40, 40), dtype=np.uint8)
+    text = base64.b64encode(maps.tobytes()).decode()
+    heat = {
+        "indices": list(range(200)),
+        "size": [40, 40],
+        "maps": text,
+        "targets": [f"class {index}" for index in range(200)],
+        "others": {"indices": [7], "maps": "", "targets": [["x"]]},
+    }
+    rows = [{"index": index} for index in (150, 199)]
+    content = json.dumps({"title": "t", "steps": [{"inputs": rows, "heat": heat}]}).encode()
+    whole = json.loads(view_file.over_steps(dict.fromkeys(range(16), content), {}, mosaic(small_images(64))))
+    *earlier, last = [step["heat"] for step in whole["steps"]]
+    assert len(earlier) == 15
+    assert last == heat
+    assert len(json.dumps(earlier)) < earlier_steps.MOST_BYTES
+    for kept in earlier:
+        assert {150, 199} < set(kept["indices"])
+        assert kept["others"] is None
+        assert kept["targets"] == [f"class {index}" for index in kept["indices"]]
+        found = np.frombuffer(base64.b64decode(kept["maps"]), np.uint8).reshape(-1, 40, 40)
+        np.testing.assert_array_equal(found, maps[kept["indices"]])
+
+
+def test_a_page_of_many_long_trainings_has_fewer_epochs_rather_than_none():
+    """Twelve methods with ten epochs of heat each: all of them would take far more than a page may."""
+    shown = examples(5, pictures=small_images(5))
+    view = json.loads(view_file.as_json(kind_of("gradcam").view(results(shown)["gradcam"])))
+    view["steps"] = [view["steps"][0] | {"step": step, "headline": "x" * 60_000} for step in range(10)]
+    made = entry("gradcam", results(shown)["gradcam"])
+    page = run_page.page([replace(made, place=f"gradcam-{at}", view=view) for at in range(12)], None)
+    assert len(page.encode()) < run_page.BUDGET
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert [[step["step"] for step in method["steps"]] for method in data["methods"]] == [
+        [1, 3, 5, 7, 9]
+    ] * 12
 
 
 def test_charts_are_drawn_to_scale():

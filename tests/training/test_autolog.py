@@ -36,17 +36,17 @@ def test_each_epoch_is_logged_to_a_new_run(small, images, logged_warnings):
     run = only_run()
     assert run.info.status == "FINISHED"
     assert artifact_names(run) == ["confusion_matrix", "gradcam", "index.html"]
-    for method in ("gradcam", "confusion_matrix"):
+    # Only a kind with more to show than the page of the run has a page over all epochs.
+    for method, pages in {"gradcam": set(), "confusion_matrix": {"figure.html"}}.items():
         assert {
             "epoch-0000",
             "epoch-0001",
             "epoch-0002",
-            "figure.html",
             "figure.png",
             "figure.svg",
             "index.json",
             "manifest.json",
-        } == set(artifact_names(run, f"interpretations/{method}"))
+        } | pages == set(artifact_names(run, f"interpretations/{method}"))
     assert [step for step, _ in history(run, "interpretations/gradcam/focus")] == [0, 1, 2]
     assert run.data.metrics["interpretations/gradcam/inputs"] == 12
     images = [path for path in artifact_names(run, "images") if path.startswith("interpretations~gradcam")]

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Row } from "../src/workbench/data";
+import type { Method, Row, Step } from "../src/workbench/data";
 import { findingsOf } from "../src/workbench/findings";
-import { looksOf, targetsOf, withoutLook, withTarget } from "../src/workbench/looks";
+import { looksOf, targetsOf, whyMissing, withoutLook, withTarget } from "../src/workbench/looks";
 import { Workbench } from "../src/workbench/workbench";
-import { page, step } from "./data";
+import { heat, page, step } from "./data";
 
 const names = (bench: Workbench) => bench.visible.map((input) => input.name);
 
@@ -95,4 +95,21 @@ describe("looks", () => {
       withoutLook(methods, last, looksOf(methods, last, index)).map((method) => method.place);
     expect([missing(3), missing(0), missing(1)]).toEqual([[], ["saliency"], ["gradcam", "saliency"]]);
   });
+});
+
+it("says why a method shows nothing of an input at this epoch", () => {
+  const { methods } = page();
+  const first = (index: number) => ({
+    ...(methods[0] as Method),
+    steps: [step({ step: 1, heat: { ...heat, indices: [index] } }), step({ step: 4, heat })],
+  });
+  const why = (index: number) =>
+    whyMissing(
+      [first(7)],
+      ({ steps }) => steps[0] as Step,
+      looksOf([], () => step({}), index),
+      index,
+    );
+  expect(why(3)).toBe("Of earlier epochs, gradcam is kept for fewer inputs.");
+  expect(why(2)).toContain("Not explained by gradcam");
 });

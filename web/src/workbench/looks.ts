@@ -85,3 +85,26 @@ export function withoutLook(methods: Method[], stepOf: (method: Method) => Step,
     return shows && !looks.some((look) => look.method === method);
   });
 }
+
+/** Why methods that show something of other inputs show nothing of this one; "" if all do. */
+export function whyMissing(
+  methods: Method[],
+  stepOf: (method: Method) => Step,
+  looks: Look[],
+  index: number,
+): string {
+  const missing = withoutLook(methods, stepOf, looks);
+  const hasLast = (method: Method) =>
+    looksOf([method], ({ steps }) => steps.at(-1) as Step, index).length > 0;
+  const places = (chosen: Method[]) => chosen.map(({ place }) => place).join(", ");
+  const later = missing.filter(hasLast);
+  const never = missing.filter((method) => !hasLast(method));
+  return [
+    ...(later.length ? [`Of earlier epochs, ${places(later)} is kept for fewer inputs.`] : []),
+    ...(never.length
+      ? [
+          `Not explained by ${places(never)}: a method that takes many passes explains a selection of the inputs (max_explained).`,
+        ]
+      : []),
+  ].join(" ");
+}

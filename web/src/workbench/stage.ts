@@ -6,7 +6,7 @@ import { shared } from "../common/globals";
 import type { Page } from "../common/panels";
 import type { Row } from "./data";
 import { drawHeat, mapAt } from "./heat";
-import { type Look, looksOf, targetsOf, withoutLook, withTarget } from "./looks";
+import { type Look, looksOf, targetsOf, whyMissing, withTarget } from "./looks";
 import { FEW, load, type Thumbnails } from "./pictures";
 import type { TableInput } from "./table";
 import type { Workbench } from "./workbench";
@@ -79,7 +79,7 @@ export class Stage {
     const canvas = find<HTMLCanvasElement>("large");
     const text = look ? `${look.caption} of ${input.name}` : `The input ${input.name}`;
     canvas.setAttribute("aria-label", look?.target ? `${text}, explaining ${look.target}` : text);
-    find("caption").textContent = captionOf(look);
+    find("caption").textContent = captionOf(look, this.bench);
     this.draw(canvas, LARGE, input, look, opacity);
   }
 
@@ -136,10 +136,12 @@ export class Stage {
         return button;
       }),
     );
-    const missing = withoutLook(this.bench.methods, (method) => this.bench.step(method), looks);
-    find("missing").textContent = missing.length
-      ? `Not explained by ${missing.map((method) => method.place).join(", ")}: a method that takes many passes explains a selection of the inputs (max_explained).`
-      : "";
+    find("missing").textContent = whyMissing(
+      this.bench.methods,
+      (method) => this.bench.step(method),
+      looks,
+      input.index,
+    );
   }
 
   /** The figures of panels that are drawn for each input. */
@@ -162,10 +164,14 @@ export class Stage {
   }
 }
 
-function captionOf(look: Look | undefined): string {
+function captionOf(look: Look | undefined, bench: Workbench): string {
   if (!look) return "image";
   const isEmpty = look.heat && mapAt(look.heat.heat, look.heat.place).values.every((value) => !value);
-  return isEmpty ? `${look.caption}: no heat, as no value is positive at this layer` : look.caption;
+  const notes = isEmpty ? ": no heat, as no value is positive at this layer" : "";
+  // Not every epoch of every method is kept.
+  const { step } = bench.step(look.method);
+  const isOther = look.method.over === "epoch" && bench.epoch !== undefined && step !== bench.epoch;
+  return `${look.caption}${isOther ? ` at epoch ${step}` : ""}${notes}`;
 }
 
 /** What a panel makes of data that came from elsewhere: a damaged one costs itself and not the page. */
