@@ -9,6 +9,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const BUNDLES = {
   "shared.ts": "mlflow_interp/drawing/shared.js",
   "workbench/main.ts": "mlflow_interp/report/workbench.js",
+  "pages/gallery.ts": "mlflow_interp/drawing/gallery.js",
+  "pages/heatmap.ts": "mlflow_interp/kinds/heatmap/page.js",
+  "pages/embedding/main.ts": "mlflow_interp/kinds/embedding/page.js",
+  "pages/confusion_matrix/main.ts": "mlflow_interp/kinds/confusion_matrix/page.js",
   "kinds/embedding.ts": "mlflow_interp/kinds/embedding/panel.js",
   "kinds/confusion_matrix.ts": "mlflow_interp/kinds/confusion_matrix/panel.js",
 };

@@ -62,7 +62,8 @@
     percent: () => percent,
     plain: () => plain,
     roundPercent: () => roundPercent,
-    shorten: () => shorten
+    shorten: () => shorten,
+    unpack: () => unpack
   });
   function clamp(value, lowest, highest) {
     return Math.max(lowest, Math.min(highest, value));
@@ -99,86 +100,8 @@
   function bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   }
-
-  // web/src/common/pages.ts
-  var pages_exports = {};
-  __export(pages_exports, {
-    explanation: () => explanation,
-    hoverCard: () => hoverCard,
-    predictionRow: () => predictionRow,
-    suggest: () => suggest,
-    walkThrough: () => walkThrough
-  });
-  function suggest(list, names) {
-    list?.append(...names.map((name) => new Option("", name)));
-  }
-  function hoverCard() {
-    const card = find("card");
-    const gap = 14;
-    const margin = 4;
-    let pointer = { clientX: 0, clientY: 0 };
-    addEventListener("pointermove", (event) => {
-      pointer = event;
-    });
-    return {
-      show() {
-        card.classList.add("shown");
-        const right = pointer.clientX + gap;
-        const below = pointer.clientY + gap;
-        const left = right + card.offsetWidth > innerWidth ? pointer.clientX - gap - card.offsetWidth : right;
-        card.style.left = `${Math.max(margin, left)}px`;
-        card.style.top = `${Math.max(margin, Math.min(below, innerHeight - card.offsetHeight - margin))}px`;
-      },
-      hide() {
-        card.classList.remove("shown");
-      }
-    };
-  }
-  function predictionRow([name, chance]) {
-    const row = make("tr");
-    const cell = make("td");
-    const bar = make("div", "", "bar");
-    bar.style.width = `${120 * clamp(Number(chance), 0, 1)}px`;
-    if (typeof chance === "number") cell.append(bar);
-    row.append(make("td", name), make("td", String(percent(chance, chance)), "number"), cell);
-    return row;
-  }
-  function explanation({ target, notes = [], label = null, right }) {
-    return [
-      ...target ? [withName("Explains ", target)] : [],
-      ...notes.map((note) => make("div", note)),
-      ...label === null ? [] : [withName(" \xB7 label ", label, right ? "right" : "wrong")]
-    ];
-  }
-  function withName(text, name, className = "") {
-    const span = make("span", text, className);
-    span.append(make("bdi", name));
-    return span;
-  }
-  function walkThrough(inputs, thumbnail, show) {
-    let current = 0;
-    const buttons = inputs.map((input, index) => {
-      const button = make("button");
-      const { label, sources } = thumbnail(input);
-      button.title = input.name;
-      button.setAttribute("aria-label", label);
-      button.append(...sources.map((source) => makeImage(source, "")));
-      button.addEventListener("click", () => choose2(index));
-      return button;
-    });
-    function choose2(index) {
-      current = (index + inputs.length) % inputs.length;
-      show(inputs[current]);
-      buttons.forEach((button, at) => {
-        button.setAttribute("aria-current", String(at === current));
-      });
-    }
-    find("strip").append(...buttons);
-    onArrowKeys(document, (across, down) => {
-      choose2(current + across + down);
-      return true;
-    });
-    choose2(0);
+  function unpack(text, ArrayType) {
+    return new ArrayType(bytes(text).buffer);
   }
 
   // web/src/common/panels.ts
@@ -265,10 +188,7 @@
   }
 
   // web/src/shared.ts
-  function unpack(text, ArrayType) {
-    return new ArrayType(bytes(text).buffer);
-  }
-  Object.assign(globalThis, dom_exports, format_exports, pages_exports, panels_exports, { unpack, isDark, onThemeChange });
+  Object.assign(globalThis, dom_exports, format_exports, panels_exports, { isDark, onThemeChange });
   Object.assign(globalThis, { data: JSON.parse(find("data").textContent ?? "null") });
   startTheme();
 })();

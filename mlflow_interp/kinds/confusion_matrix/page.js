@@ -1,671 +1,831 @@
-const WITH_NUMBERS = 20;
-const WITH_GAPS = 60;
-const MOST_BLOCKS = 400;
-const MOST_FOCUSED = 20;
-const FEW = 30;
-
-const names = data.names;
-const count = names.length;
-const multi = data.multi;
-const side = multi ? 2 : count;
-const card = hoverCard();
-const everyone = Array.from(names.keys());
-
-// What each step's cells add up to, made when the step is first shown.
-function loaded(step) {
-  if (step.each) return step;
-  const cells = unpack(step.cells, Uint32Array);
-  const counts = unpack(step.counts, step.wide ? Float64Array : Uint32Array);
-  const sums = step.sums ? unpack(step.sums, Float32Array) : counts;
-  const each = names.map(() => ({
-    right: 0,
-    support: 0,
-    predicted: 0,
-    inputs: 0,
-    predictedInputs: 0,
-    wrong: 0,
-    worst: null,
-    worstCount: 0,
-  }));
-  const rows = new Float64Array(multi ? 2 * count : count);
-  const columns = rows.slice();
-  const at = new Map();
-  let total = 0;
-  cells.forEach((cell, place) => {
-    const label = Math.floor(cell / (multi ? 2 : count));
-    const predicted = cell % side;
-    const group = multi ? label >> 1 : 0;
-    at.set(cell, place);
-    rows[label] += sums[place];
-    columns[2 * group + predicted] += sums[place];
-    total += sums[place];
-    const owner = each[multi ? group : label];
-    const hit = multi ? label % 2 === 1 && predicted === 1 : label === predicted;
-    if (!multi || label % 2 === 1) {
-      owner.support += sums[place];
-      owner.inputs += counts[place];
-    }
-    const found = multi ? owner : each[predicted];
-    if (!multi || predicted === 1) {
-      found.predicted += sums[place];
-      found.predictedInputs += counts[place];
-    }
-    if (hit) owner.right += sums[place];
-    else if (!multi || label % 2 !== predicted) owner.wrong += counts[place];
-    if (!multi && !hit && counts[place] > owner.worstCount) {
-      owner.worst = predicted;
-      owner.worstCount = counts[place];
-    }
-  });
-  const share = (part, whole) => (whole > 0 ? part / whole : 0);
-  for (const one of each) {
-    one.precision = share(one.right, one.predicted);
-    one.recall = share(one.right, one.support);
-    one.f1 = share(2 * one.right, one.support + one.predicted);
+// Built from web/src by `npm run build`: do not edit.
+"use strict";
+(() => {
+  // web/src/common/dom.ts
+  function find(id) {
+    return document.getElementById(id);
   }
-  if (multi) total /= count;
-  return Object.assign(step, { cells, counts, sums, each, rows, columns, total, at });
-}
-
-const state = {
-  step: data.steps.length - 1,
-  normalize: data.normalize,
-  order: data.order,
-  wrong: false,
-  focus: null,
-  label: 0,
-  cell: null,
-  zoom: null,
-  sort: ["given", 1],
-};
-const now = () => loaded(data.steps[state.step]);
-const codeOf = (row, column) => (multi ? 4 * state.label + 2 * row + column : row * count + column);
-const countAt = (code) => now().counts[now().at.get(code)] ?? 0;
-const sumAt = (code) => now().sums[now().at.get(code)] ?? 0;
-const rowName = (row) => (multi ? ["absent", "present"][row] : names[row]);
-const columnName = (column) => (multi ? ["not predicted", "predicted"][column] : names[column]);
-
-function wholeOf(row, column, how) {
-  const group = multi ? 2 * state.label : 0;
-  const step = now();
-  const wholes = {
-    none: 1,
-    true: step.rows[group + row],
-    predicted: step.columns[group + column],
-    all: step.total,
-  };
-  return wholes[how];
-}
-const value = (row, column, sum, how = state.normalize) => sum / (wholeOf(row, column, how) || 1);
-
-// The classes shown, in order: all, or one with those it is confused with.
-function order() {
-  if (multi) return [0, 1];
-  const { each, cells, counts } = now();
-  if (state.focus !== null) {
-    const times = new Float64Array(count);
-    cells.forEach((cell, place) => {
-      const label = Math.floor(cell / count);
-      const predicted = cell % count;
-      if (label === state.focus) times[predicted] += counts[place];
-      if (predicted === state.focus) times[label] += counts[place];
-    });
-    // The chosen cell stays in view, however seldom the two classes are confused.
-    if (state.cell?.includes(state.focus)) for (const one of state.cell) times[one] = Number.MAX_VALUE;
-    times[state.focus] = Infinity;
-    return everyone
-      .filter((one) => times[one] > 0)
-      .sort((one, other) => times[other] - times[one] || one - other)
-      .slice(0, MOST_FOCUSED);
+  function make(tag, text = "", className = "") {
+    return Object.assign(document.createElement(tag), { textContent: text, className });
   }
-  const by = {
-    support: (one) => -each[one].support,
-    recall: (one) => (each[one].support > 0 ? each[one].recall : 2),
-  }[state.order];
-  return state.order === "cluster"
-    ? data.cluster
-    : by
-      ? [...everyone].sort((one, other) => by(one) - by(other) || one - other)
-      : everyone;
-}
-
-// The part of the matrix in view, several cells in a block where they would be finer than pixels.
-function blocks(shown, zoom) {
-  const place = new Int32Array(side).fill(-1);
-  const { cells, sums } = now();
-  shown.forEach((one, position) => {
-    place[one] = position;
-  });
-  const clip = ([from, to]) => [
-    Math.max(0, Math.floor(Math.min(from, to) + 0.5)),
-    Math.min(shown.length, Math.ceil(Math.max(from, to) + 0.5)),
-  ];
-  const [left, right] = clip(zoom?.x ?? [-0.5, shown.length - 0.5]);
-  const [top, bottom] = clip(zoom?.y ?? [-0.5, shown.length - 0.5]);
-  const block = Math.max(1, Math.ceil(Math.max(right - left, bottom - top) / MOST_BLOCKS));
-  const wide = Math.ceil((right - left) / block);
-  const high = Math.ceil((bottom - top) / block);
-  const z = Array.from({ length: high }, () => new Float32Array(wide).fill(NaN));
-  const from = Array.from({ length: high }, () => new Int32Array(wide).fill(-1));
-  let most = 0;
-  cells.forEach((cell, entry) => {
-    const group = multi ? cell >> 2 : 0;
-    const row = multi ? (cell >> 1) % 2 : Math.floor(cell / count);
-    const column = cell % side;
-    if (
-      (multi && group !== state.label) ||
-      (state.wrong && row === column) ||
-      place[row] < 0 ||
-      place[column] < 0
-    )
-      return;
-    const worth = value(row, column, sums[entry]);
-    most = Math.max(most, worth);
-    const y = Math.floor((place[row] - top) / block);
-    const x = Math.floor((place[column] - left) / block);
-    if (
-      y >= 0 &&
-      x >= 0 &&
-      y < high &&
-      x < wide &&
-      place[row] >= top &&
-      place[column] >= left &&
-      !(z[y][x] >= worth)
-    ) {
-      z[y][x] = worth;
-      from[y][x] = cell;
-    }
-  });
-  return { z, from, left, top, block, most };
-}
-
-const light = (hex) => [1, 3, 5].reduce((sum, at) => sum + parseInt(hex.slice(at, at + 2), 16), 0);
-function scale(many) {
-  const { shades } = data;
-  const ordered = isDark() && light(shades[0]) > light(shades.at(-1)) ? [...shades].reverse() : shades;
-  const kept = many ? ordered.slice(5) : ordered;
-  return kept.map((shade, at) => [at / (kept.length - 1), shade]);
-}
-
-let drawn = null;
-
-function ticks(shown, range, pixels) {
-  const [from, to] = [
-    Math.max(0, Math.ceil(Math.min(...range))),
-    Math.min(shown.length - 1, Math.floor(Math.max(...range))),
-  ];
-  const seen = to - from + 1;
-  const room = seen <= WITH_GAPS ? 11 : 15;
-  const step = Math.max(1, Math.ceil((seen * room) / pixels));
-  const tickvals = [];
-  for (let at = Math.ceil(from / step) * step; at <= to; at += step) tickvals.push(at);
-  return tickvals;
-}
-
-function axis(shown, name, range, pixels, title) {
-  const tickvals = ticks(shown, range, pixels);
-  return {
-    range,
-    tickvals,
-    tickmode: "array",
-    ticktext: tickvals.map((at) => plain(shorten(name(shown[at]), 22))),
-    showgrid: false,
-    zeroline: false,
-    ticks: "",
-    automargin: false,
-    tickfont: { size: tickvals.length * 15 > pixels ? 9 : 11 },
-    ticklabelstandoff: 4,
-    title: { text: title, font: { size: 12, color: colour("--faint") }, standoff: 6 },
-    fixedrange: shown.length <= WITH_NUMBERS,
-  };
-}
-
-// Where the chosen cell stands: a frame, and where cells are small also lines that lead to it.
-function frame(shown, pixels) {
-  const places = state.cell?.map((one) => shown.indexOf(one));
-  if (!places || places.includes(-1)) return [];
-  const [y, x] = places;
-  const line = { color: colour("--wrong"), width: 2 };
-  const thin = { color: colour("--wrong"), width: 1, dash: "dot" };
-  const whole = [-0.5, shown.length - 0.5];
-  const lead = shown.length > WITH_NUMBERS;
-  const half = 0.5 - Math.min(0.05, shown.length / pixels);
-  return [
-    { type: "rect", x0: x - half, x1: x + half, y0: y - half, y1: y + half, line },
-    ...(lead
-      ? [
-          { type: "line", x0: whole[0], x1: x - 0.5, y0: y, y1: y, line: thin },
-          { type: "line", x0: x, x1: x, y0: y + 0.5, y1: whole[1], line: thin },
-        ]
-      : []),
-  ];
-}
-
-function bar(most, many) {
-  const counted = state.normalize === "none";
-  const round = (each) => (counted && most >= 5 ? Math.round(each) : each);
-  const marks = [
-    ...new Set(
-      (many ? [0, 0.01, 0.05, 0.15, 0.3, 0.6, 1] : [0, 0.25, 0.5, 0.75, 1]).map((part) => round(part * most)),
-    ),
-  ];
-  return {
-    thickness: 12,
-    outlinewidth: 0,
-    len: 0.7,
-    y: 1,
-    yanchor: "top",
-    tickfont: { size: 11 },
-    tickvals: marks.map((each) => (many ? Math.sqrt(each) : each)),
-    ticktext: marks.map((each) =>
-      counted ? compactAmount(each) : each > 0 && each < 0.1 ? finePercent(each) : roundPercent(each),
-    ),
-  };
-}
-
-function draw() {
-  const shown = order();
-  const size = shown.length;
-  const many = size > WITH_NUMBERS;
-  const zoom = state.zoom;
-  const { z, from, left, top, block, most } = blocks(shown, zoom);
-  const ceiling = state.wrong || ["none", "all"].includes(state.normalize) ? most || 1 : 1;
-  const longest = Math.max(...shown.map((one) => Math.min(22, rowName(one).length)));
-  const width = find("plot").clientWidth;
-  const flat = longest * 7.5 * size < 0.55 * width;
-  const margin = {
-    l: Math.min(48 + 6.6 * longest, 0.36 * width),
-    t: 6,
-    r: 64,
-    b: flat ? 64 : 54 + 4.9 * longest,
-  };
-  const inner = Math.max(120, Math.min(width - margin.l - margin.r, 160 + 90 * size));
-  const height = Math.min(inner, Math.max(280, size * 40, innerHeight - 220)) + margin.t + margin.b;
-  const cell = inner / size;
-  const numbers = !many &&
-    cell > 24 && {
-      texttemplate: "%{text}",
-      text: z.map((row) =>
-        Array.from(row, (each) =>
-          Number.isNaN(each) ? "" : state.normalize === "none" ? compactAmount(each) : roundPercent(each),
-        ),
-      ),
+  function makeButton(text, act, className = "") {
+    const button = make("button", text, className);
+    button.type = "button";
+    button.addEventListener("click", act);
+    return button;
+  }
+  function makeImage(source, alt) {
+    return Object.assign(new Image(), { src: source, alt });
+  }
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+  function onArrowKeys(target, act) {
+    const ways = {
+      ArrowRight: [1, 0],
+      ArrowLeft: [-1, 0],
+      ArrowDown: [0, 1],
+      ArrowUp: [0, -1]
     };
-  const trace = {
-    type: "heatmap",
-    z: many ? z.map((row) => row.map(Math.sqrt)) : z,
-    x0: left + (block - 1) / 2,
-    dx: block,
-    y0: top + (block - 1) / 2,
-    dy: block,
-    zmin: 0,
-    zmax: many ? Math.sqrt(ceiling) : ceiling,
-    colorscale: scale(many),
-    xgap: size <= WITH_GAPS ? 1 : 0,
-    ygap: size <= WITH_GAPS ? 1 : 0,
-    hoverinfo: "none",
-    hoverongaps: true,
-    colorbar: bar(ceiling, many),
-    textfont: { size: cell < 36 ? 9 : size > 10 ? 10 : 12 },
-    ...numbers,
-  };
-  const x = axis(
-    shown,
-    columnName,
-    zoom?.x ?? [-0.5, size - 0.5],
-    inner,
-    multi ? "prediction" : "predicted class",
-  );
-  const y = axis(
-    shown,
-    rowName,
-    zoom?.y ?? [size - 0.5, -0.5],
-    height - margin.t - margin.b,
-    multi ? "truth" : "true class",
-  );
-  drawn = { shown, from, left, top, block };
-  Plotly.react(
-    "plot",
-    [trace],
-    {
-      margin,
-      height,
-      width: inner + margin.l + margin.r,
-      xaxis: { ...x, tickangle: flat ? 0 : -45 },
-      yaxis: y,
-      dragmode: many ? "zoom" : false,
-      hovermode: "closest",
-      shapes: frame(shown, inner),
-      paper_bgcolor: colour("--ground"),
-      plot_bgcolor: size > WITH_GAPS ? colour("--ground") : colour("--panel"),
-      font: { color: colour("--ink"), family: "system-ui, sans-serif" },
-    },
-    { displayModeBar: false, doubleClick: false, showTips: false },
-  );
-  find("all").hidden = state.focus === null && !zoom;
-  find("shown").replaceChildren(
-    ...(state.focus !== null
-      ? [nameOf(state.focus), ` and the ${size - 1} classes it is most confused with`]
-      : size > FEW && !zoom
-        ? [`${amount(size)} classes: drag to zoom in, or find one`]
-        : []),
-  );
-}
-
-// The block under the pointer. Plotly's own points lag behind a quick hand.
-function blockAt({ clientX, clientY }) {
-  const box = find("plot").querySelector(".nsewdrag").getBoundingClientRect();
-  const last = drawn.shown.length - 1;
-  const along = ([from, to], share) => clamp(Math.round(from + share * (to - from)), 0, last);
-  const { x, y } = state.zoom ?? { x: [-0.5, last + 0.5], y: [last + 0.5, -0.5] };
-  const column = along(x, (clientX - box.left) / box.width);
-  const row = along(y, (box.bottom - clientY) / box.height);
-  return [Math.floor((row - drawn.top) / drawn.block), Math.floor((column - drawn.left) / drawn.block)];
-}
-
-// The row and column behind a block; of several in it, the largest.
-function cellAt([y, x]) {
-  const code = drawn.from[y]?.[x];
-  if (code >= 0) return multi ? [(code >> 1) % 2, code % 2] : [Math.floor(code / count), code % count];
-  const [row, column] = [drawn.top + y * drawn.block, drawn.left + x * drawn.block].map(
-    (at) => drawn.shown[Math.min(at, drawn.shown.length - 1)],
-  );
-  return [row, column];
-}
-
-function lines([row, column]) {
-  const code = codeOf(row, column);
-  const times = countAt(code);
-  const sum = sumAt(code);
-  const part = (how) => finePercent(value(row, column, sum, how));
-  return [
-    `${amount(times)} ${times === 1 ? data.unit.slice(0, -1) : data.unit}${data.weighted ? `, weight ${amount(sum)}` : ""}`,
-    multi
-      ? `${part("true")} of those where it is ${rowName(row)}`
-      : [`${part("true")} of true `, nameOf(row)],
-    multi
-      ? `${part("predicted")} of those where it is ${columnName(column)}`
-      : [`${part("predicted")} of predicted `, nameOf(column)],
-    ...(multi ? [] : [`${part("all")} of all`]),
-  ];
-}
-
-function makeLine(parts) {
-  const line = make("div");
-  line.append(...[parts].flat());
-  return line;
-}
-
-const nameOf = (index) => make("bdi", names[index]);
-
-const cellTitle = ([row, column]) =>
-  multi
-    ? [nameOf(state.label), `: ${rowName(row)}, ${columnName(column)}`]
-    : row === column
-      ? [nameOf(row), ", predicted correctly"]
-      : [nameOf(row), " predicted as ", nameOf(column)];
-
-function mistakeCard(mistake) {
-  const figure = make("figure");
-  if (mistake.picture !== null) {
-    const image = makeImage(data.pictures[mistake.picture], mistake.name);
-    image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth < 48));
-    figure.append(image);
+    target.addEventListener("keydown", (received) => {
+      const event = received;
+      const way = ways[event.key];
+      if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.matches?.("input, select, textarea, [role=tab]")) return;
+      if (act(...way) !== false) event.preventDefault();
+    });
   }
-  figure.append(make("div", mistake.name, "faint"));
-  if (mistake.share !== null) {
-    const line = make("div", "", "prediction");
-    line.append(make("span", `of its ${data.unit}`), make("span", finePercent(mistake.share), "number"));
-    figure.append(line);
+
+  // web/src/common/format.ts
+  function clamp(value, lowest, highest) {
+    return Math.max(lowest, Math.min(highest, value));
+  }
+  function plain(text) {
+    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "&#36;");
+  }
+  function shorten(text, longest) {
+    const ending = Math.floor((longest - 1) / 3);
+    if (text.length <= longest) return text;
+    return `${text.slice(0, longest - 1 - ending)}\u2026${text.slice(text.length - ending)}`;
+  }
+  function finePercent(share2) {
+    return share2 > 0 && share2 < 5e-4 ? "<0.1%" : `${(100 * share2).toFixed(1)}%`;
+  }
+  function roundPercent(share2) {
+    if (share2 <= 0) return "0%";
+    if (share2 < 5e-3) return "<1%";
+    return share2 >= 1 ? "100%" : `${Math.min(99, Math.round(100 * share2))}%`;
+  }
+  function amount(value) {
+    return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
+  }
+  function compactAmount(value) {
+    const rounded = (each) => String(Number(each.toPrecision(3)));
+    if (!Number.isInteger(value)) return rounded(value);
+    if (value >= 1e10) return `${rounded(value / 1e9)}G`;
+    if (value >= 1e7) return `${rounded(value / 1e6)}M`;
+    return value >= 1e4 ? `${rounded(value / 1e3)}k` : value.toLocaleString("en");
+  }
+  function bytes(text) {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  }
+  function unpack(text, ArrayType) {
+    return new ArrayType(bytes(text).buffer);
+  }
+
+  // web/src/common/globals.ts
+  var shared = globalThis;
+
+  // web/src/common/pages.ts
+  function suggest(list, names) {
+    list?.append(...names.map((name) => new Option("", name)));
+  }
+  function onInput(id, act) {
+    const control = find(id);
+    control?.addEventListener("input", () => act(control));
+  }
+  function hoverCard() {
+    const card2 = find("card");
+    const gap = 14;
+    const margin = 4;
+    let pointer = { clientX: 0, clientY: 0 };
+    addEventListener("pointermove", (event) => {
+      pointer = event;
+    });
+    return {
+      show() {
+        card2.classList.add("shown");
+        const right = pointer.clientX + gap;
+        const below = pointer.clientY + gap;
+        const left = right + card2.offsetWidth > innerWidth ? pointer.clientX - gap - card2.offsetWidth : right;
+        card2.style.left = `${Math.max(margin, left)}px`;
+        card2.style.top = `${Math.max(margin, Math.min(below, innerHeight - card2.offsetHeight - margin))}px`;
+      },
+      hide() {
+        card2.classList.remove("shown");
+      }
+    };
+  }
+
+  // web/src/kinds/pairs.ts
+  function mostConfused(cells, most) {
+    return cells.filter(([label, predicted]) => label !== predicted).sort((a, b) => b[2] - a[2]).slice(0, most);
+  }
+
+  // web/src/pages/confusion_matrix/counts.ts
+  function sideOf({ classes, multi }) {
+    return multi ? 2 : classes;
+  }
+  function codeOf({ label, row, column }, shape) {
+    const side = sideOf(shape);
+    return (label * side + row) * side + column;
+  }
+  function cellOf(code, shape) {
+    const side = sideOf(shape);
+    const line2 = Math.floor(code / side);
+    return shape.multi ? { label: line2 >> 1, row: line2 & 1, column: code & 1 } : { label: 0, row: line2, column: code % side };
+  }
+  function count(step, shape) {
+    const codes = unpack(step.cells, Uint32Array);
+    const counts = unpack(step.counts, step.wide ? Float64Array : Uint32Array);
+    const sums = step.sums === null ? counts : unpack(step.sums, Float32Array);
+    const { multi, classes } = shape;
+    const side = sideOf(shape);
+    const each = Array.from({ length: classes }, nothing);
+    const rows = new Float64Array(multi ? 2 * classes : classes);
+    const columns = rows.slice();
+    const at = /* @__PURE__ */ new Map();
+    let total = 0;
+    codes.forEach((code, place) => {
+      const { label, row, column } = cellOf(code, shape);
+      const times = counts[place];
+      const sum = sums[place];
+      at.set(code, place);
+      rows[side * label + row] = rows[side * label + row] + sum;
+      columns[side * label + column] = columns[side * label + column] + sum;
+      total += sum;
+      const owner = each[multi ? label : row];
+      const found = each[multi ? label : column];
+      if (!multi || row === 1) {
+        owner.support += sum;
+        owner.inputs += times;
+        if (row === column) owner.right += sum;
+      }
+      if (!multi || column === 1) {
+        found.predicted += sum;
+        found.predictedInputs += times;
+      }
+      if (row === column) return;
+      owner.wrong += times;
+      if (!multi && times > owner.worstCount) Object.assign(owner, { worst: column, worstCount: times });
+    });
+    for (const one of each) {
+      one.precision = share(one.right, one.predicted);
+      one.recall = share(one.right, one.support);
+      one.f1 = share(2 * one.right, one.support + one.predicted);
+    }
+    return { codes, counts, sums, at, each, rows, columns, total: multi ? total / classes : total };
+  }
+  function nothing() {
+    return {
+      right: 0,
+      support: 0,
+      predicted: 0,
+      inputs: 0,
+      predictedInputs: 0,
+      wrong: 0,
+      worst: null,
+      worstCount: 0,
+      precision: 0,
+      recall: 0,
+      f1: 0
+    };
+  }
+  function share(part, whole) {
+    return whole > 0 ? part / whole : 0;
+  }
+
+  // web/src/pages/confusion_matrix/text.ts
+  function nameOf({ data: data2 }, index) {
+    return make("bdi", data2.names[index]);
+  }
+  function rowName({ data: data2 }, row) {
+    return (data2.multi ? ["absent", "present"] : data2.names)[row];
+  }
+  function columnName({ data: data2 }, column) {
+    return (data2.multi ? ["not predicted", "predicted"] : data2.names)[column];
+  }
+  function cellTitle(matrix2, [row, column]) {
+    if (matrix2.data.multi)
+      return [nameOf(matrix2, matrix2.state.label), `: ${rowName(matrix2, row)}, ${columnName(matrix2, column)}`];
+    return row === column ? [nameOf(matrix2, row), ", predicted correctly"] : [nameOf(matrix2, row), " predicted as ", nameOf(matrix2, column)];
+  }
+  function cellLines(matrix2, cell) {
+    const { unit, weighted, multi } = matrix2.data;
+    const [row, column] = cell;
+    const times = matrix2.countAt(cell);
+    const sum = matrix2.sumAt(cell);
+    const part = (how) => finePercent(matrix2.value(cell, sum, how));
+    const counted = `${amount(times)} ${times === 1 ? unit.slice(0, -1) : unit}${weighted ? `, weight ${amount(sum)}` : ""}`;
+    if (multi)
+      return [
+        [counted],
+        [`${part("true")} of those where it is ${rowName(matrix2, row)}`],
+        [`${part("predicted")} of those where it is ${columnName(matrix2, column)}`]
+      ];
+    return [
+      [counted],
+      [`${part("true")} of true `, nameOf(matrix2, row)],
+      [`${part("predicted")} of predicted `, nameOf(matrix2, column)],
+      [`${part("all")} of all`]
+    ];
+  }
+  function line(parts, className = "") {
+    const element = make("div", "", className);
+    element.append(...parts);
+    return element;
+  }
+  function keptNote(kept, times, unit) {
+    if (!kept) return "no examples are kept for this cell";
+    if (unit !== "inputs") return `the inputs with the largest share of such ${unit}`;
+    return kept < times ? `${kept} of them, the most confident first` : "the most confident first";
+  }
+
+  // web/src/pages/confusion_matrix/details.ts
+  var MOST_PAIRS = 10;
+  var SHARP = 48;
+  function showCell(matrix2) {
+    const { cell } = matrix2.state;
+    if (!cell) return;
+    const times = matrix2.countAt(cell);
+    const kept = matrix2.mistakes(cell);
+    const isMistake = cell[0] !== cell[1] && times > 0;
+    const notes = isMistake ? [[keptNote(kept.length, times, matrix2.data.unit)]] : [];
+    find("cell").replaceChildren(...cellTitle(matrix2, cell));
+    find("facts").replaceChildren(...[...cellLines(matrix2, cell), ...notes].map((parts) => line(parts)));
+    find("mistakes").replaceChildren(...kept.map((mistake) => mistakeCard(matrix2, mistake)));
+  }
+  function mistakeCard(matrix2, mistake) {
+    const { data: data2 } = matrix2;
+    const figure = make("figure");
+    if (mistake.picture !== null) {
+      const image = makeImage(data2.pictures[mistake.picture], mistake.name);
+      image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth < SHARP));
+      figure.append(image);
+    }
+    figure.append(make("div", mistake.name, "faint"));
+    if (mistake.share !== null) {
+      figure.append(shareLine(make("span", `of its ${data2.unit}`), mistake.share));
+      return figure;
+    }
+    const [label, predicted] = mistake.cell;
+    for (const [one, probability] of mistake.predictions.slice(0, 3)) {
+      const verdict = data2.multi ? "" : one === predicted ? "wrong" : one === label ? "right" : "";
+      const name = make("span", "", verdict);
+      name.append(nameOf(matrix2, one));
+      figure.append(shareLine(name, probability));
+    }
     return figure;
   }
-  for (const [one, probability] of mistake.predictions.slice(0, 3)) {
-    const line = make("div", "", "prediction");
-    line.append(
-      make(
-        "span",
-        names[one],
-        multi ? "" : one === mistake.cell[1] ? "wrong" : one === mistake.cell[0] ? "right" : "",
-      ),
-      make("span", finePercent(probability), "number"),
-    );
-    figure.append(line);
+  function shareLine(name, share2) {
+    return line([name, make("span", finePercent(share2), "number")], "prediction");
   }
-  return figure;
-}
+  function showPairs(matrix2, { choose: choose2, chooseClass: chooseClass2 }) {
+    const found = matrix2.data.multi ? worstLabels(matrix2, chooseClass2) : worstPairs(matrix2, choose2);
+    find("worst").hidden = !found.length;
+    find("pairs").replaceChildren(
+      ...found.flatMap(({ name, times, act }) => {
+        const button = makeButton("", act, "plain");
+        button.append(...name);
+        return [button, make("span", amount(times), "number faint")];
+      })
+    );
+  }
+  function worstLabels(matrix2, choose2) {
+    return matrix2.now.each.map(({ wrong }, one) => ({ name: [nameOf(matrix2, one)], times: wrong, act: () => choose2(one) })).filter(({ times }) => times > 0).sort((one, other) => other.times - one.times).slice(0, MOST_PAIRS);
+  }
+  function worstPairs(matrix2, choose2) {
+    const { codes, counts } = matrix2.now;
+    const cells = Array.from(codes, (code, at) => {
+      const { row, column } = cellOf(code, matrix2.shape);
+      return [row, column, counts[at]];
+    });
+    return mostConfused(cells, MOST_PAIRS).map(([row, column, times]) => ({
+      name: [nameOf(matrix2, row), " \u2192 ", nameOf(matrix2, column)],
+      times,
+      act: () => choose2([row, column])
+    }));
+  }
 
-// What is behind the chosen cell.
-function behind() {
-  if (!state.cell) return;
-  const [row, column] = state.cell;
-  const times = countAt(codeOf(row, column));
-  const key = multi ? [state.label, column] : [row, column];
-  const kept =
-    row === column ? [] : now().mistakes.filter(({ cell }) => cell[0] === key[0] && cell[1] === key[1]);
-  find("cell").replaceChildren(...cellTitle(state.cell));
-  const note =
-    row === column || !times
-      ? ""
-      : !kept.length
-        ? "no examples are kept for this cell"
-        : data.unit !== "inputs"
-          ? `the inputs with the largest share of such ${data.unit}`
-          : kept.length < times
-            ? `${kept.length} of them, the most confident first`
-            : "the most confident first";
-  find("facts").replaceChildren(...[...lines(state.cell), note].filter(Boolean).map(makeLine));
-  find("mistakes").replaceChildren(...kept.map(mistakeCard));
-}
+  // web/src/pages/confusion_matrix/blocks.ts
+  var MOST_BLOCKS = 400;
+  function blocksOf(entries, count2, zoom) {
+    const [left, right] = within(zoom?.x, count2);
+    const [top, bottom] = within(zoom?.y, count2);
+    const block = Math.max(1, Math.ceil(Math.max(right - left, bottom - top) / MOST_BLOCKS));
+    const wide = Math.ceil((right - left) / block);
+    const high = Math.ceil((bottom - top) / block);
+    const z = Array.from({ length: high }, () => new Float32Array(wide).fill(Number.NaN));
+    const from = Array.from({ length: high }, () => new Int32Array(wide).fill(-1));
+    let most = 0;
+    for (const { code, row, column, value } of entries) {
+      if (row < 0 || column < 0) continue;
+      most = Math.max(most, value);
+      const y = Math.floor((row - top) / block);
+      const x = Math.floor((column - left) / block);
+      const values = z[y];
+      const codes = from[y];
+      if (!values || !codes || x < 0 || x >= wide || values[x] >= value) continue;
+      values[x] = value;
+      codes[x] = code;
+    }
+    return { z, from, left, top, block, most };
+  }
+  function within(range, count2) {
+    const [from, to] = range ?? [-0.5, count2 - 0.5];
+    return [
+      Math.max(0, Math.floor(Math.min(from, to) + 0.5)),
+      Math.min(count2, Math.ceil(Math.max(from, to) + 0.5))
+    ];
+  }
 
-// Whether a cell is among those drawn, and within the part that was zoomed into.
-function inView([row, column]) {
-  const [y, x] = [row, column].map((one) => drawn.shown.indexOf(one));
-  const within = (place, range) =>
-    place >= 0 && (!range || (place >= Math.min(...range) && place <= Math.max(...range)));
-  return within(y, state.zoom?.y) && within(x, state.zoom?.x);
-}
+  // web/src/pages/confusion_matrix/order.ts
+  var MOST_FOCUSED = 20;
+  function ordered(each, order, cluster) {
+    const everyone = Array.from(each.keys());
+    const rank = {
+      given: null,
+      cluster: null,
+      support: ({ support }) => -support,
+      // What never occurs comes last.
+      recall: ({ support, recall }) => support > 0 ? recall : 2
+    }[order];
+    if (order === "cluster" && cluster) return cluster;
+    if (!rank) return everyone;
+    const ranks = each.map(rank);
+    return everyone.sort((one, other) => ranks[one] - ranks[other] || one - other);
+  }
+  function around(focus, counted, shape, keep) {
+    const times = new Float64Array(shape.classes);
+    const add = (index, more) => {
+      times[index] = times[index] + more;
+    };
+    counted.codes.forEach((code, place) => {
+      const { row, column } = cellOf(code, shape);
+      if (row === focus) add(column, counted.counts[place]);
+      if (column === focus) add(row, counted.counts[place]);
+    });
+    for (const one of keep) times[one] = Number.MAX_VALUE;
+    times[focus] = Number.POSITIVE_INFINITY;
+    return Array.from(times.keys()).filter((one) => times[one] > 0).sort((one, other) => times[other] - times[one] || one - other).slice(0, MOST_FOCUSED);
+  }
 
-function choose(cell) {
-  state.cell = cell;
-  if (!multi && !inView(cell)) Object.assign(state, { focus: count > FEW ? cell[0] : null, zoom: null });
-  draw();
-  behind();
-  mark();
-}
+  // web/src/pages/confusion_matrix/matrix.ts
+  var FEW = 30;
+  var Matrix = class {
+    constructor(data2) {
+      this.data = data2;
+      this.shape = { classes: data2.names.length, multi: data2.multi };
+      this.state = {
+        step: data2.steps.length - 1,
+        normalize: data2.normalize,
+        order: data2.order,
+        onlyWrong: false,
+        focus: null,
+        label: 0,
+        cell: null,
+        zoom: null
+      };
+      if (data2.multi) {
+        const scores = this.now.each.map(({ f1 }) => f1);
+        this.state.label = scores.indexOf(Math.min(...scores));
+      }
+    }
+    data;
+    shape;
+    state;
+    counted = /* @__PURE__ */ new Map();
+    get step() {
+      return this.data.steps[this.state.step];
+    }
+    /** What the cells add up to, computed when a step is first shown. */
+    get now() {
+      const known = this.counted.get(this.state.step) ?? count(this.step, this.shape);
+      this.counted.set(this.state.step, known);
+      return known;
+    }
+    countAt(cell) {
+      return this.at(cell, this.now.counts);
+    }
+    sumAt(cell) {
+      return this.at(cell, this.now.sums);
+    }
+    at([row, column], numbers) {
+      const place = this.now.at.get(codeOf({ label: this.label, row, column }, this.shape));
+      return place === void 0 ? 0 : numbers[place];
+    }
+    get label() {
+      return this.data.multi ? this.state.label : 0;
+    }
+    /** A sum of a cell as a share, or as it is. */
+    value([row, column], sum, how = this.state.normalize) {
+      const { rows, columns, total } = this.now;
+      const first = sideOf(this.shape) * this.label;
+      const wholes = { none: 1, true: rows[first + row], predicted: columns[first + column], all: total };
+      return sum / (wholes[how] || 1);
+    }
+    /** The rows and columns that are shown, in order. */
+    get shown() {
+      const { focus, cell, order } = this.state;
+      if (this.data.multi) return [0, 1];
+      if (focus === null) return ordered(this.now.each, order, this.data.cluster);
+      return around(focus, this.now, this.shape, cell?.includes(focus) ? cell : []);
+    }
+    blocks(shown) {
+      return blocksOf(this.entries(shown), shown.length, this.state.zoom);
+    }
+    *entries(shown) {
+      const place = new Int32Array(sideOf(this.shape)).fill(-1);
+      shown.forEach((one, position) => {
+        place[one] = position;
+      });
+      const { codes, sums } = this.now;
+      for (const [at, code] of codes.entries()) {
+        const { label, row, column } = cellOf(code, this.shape);
+        if (label !== this.label || this.state.onlyWrong && row === column) continue;
+        const value = this.value([row, column], sums[at]);
+        yield { code, row: place[row], column: place[column], value };
+      }
+    }
+    /** The mistakes behind a cell that are kept. */
+    mistakes([row, column]) {
+      if (row === column) return [];
+      const first = this.data.multi ? this.state.label : row;
+      return this.step.mistakes.filter(({ cell }) => cell[0] === first && cell[1] === column);
+    }
+    /** Choose a class: its row, and of many classes only those that it is confused with. */
+    chooseClass(one) {
+      if (this.data.multi) {
+        this.state.label = one;
+        this.state.cell ??= [1, 0];
+        return;
+      }
+      const worst = this.now.each[one]?.worst ?? one;
+      this.show(one);
+      this.state.cell = [one, worst];
+    }
+    /** Bring a row into view. */
+    show(row) {
+      Object.assign(this.state, { focus: this.shape.classes > FEW ? row : null, zoom: null });
+    }
+  };
 
-// A class found by name: its row and column, and of many classes only those it is confused with.
-function chooseClass(one) {
-  if (multi) {
-    state.label = one;
-    state.cell ??= [1, 0];
-  } else {
-    Object.assign(state, {
-      focus: count > FEW ? one : null,
-      zoom: null,
-      cell: [one, now().each[one].worst ?? one],
+  // web/src/pages/plotly.ts
+  function drawPlot(plot, traces, layout, config) {
+    Plotly.react(plot, traces, layout, config);
+  }
+
+  // web/src/pages/confusion_matrix/plot.ts
+  var WITH_NUMBERS = 20;
+  var WITH_GAPS = 60;
+  var LONGEST = 22;
+  var SIDE = 64;
+  function draw(matrix2) {
+    const { data: data2, state: state2 } = matrix2;
+    const { shown } = matrix2;
+    const blocks = matrix2.blocks(shown);
+    const size = shown.length;
+    const width = find("plot").clientWidth;
+    const longest = Math.max(...shown.map((one) => Math.min(LONGEST, rowName(matrix2, one).length)));
+    const flat = longest * 7.5 * size < 0.55 * width;
+    const margin = {
+      l: Math.min(48 + 6.6 * longest, 0.36 * width),
+      t: 6,
+      r: SIDE,
+      b: flat ? 64 : 54 + 4.9 * longest
+    };
+    const inner = Math.max(120, Math.min(width - margin.l - margin.r, 160 + 90 * size));
+    const high = Math.min(inner, Math.max(280, size * 40, innerHeight - 220));
+    const ranges = state2.zoom ?? { x: [-0.5, size - 0.5], y: [size - 0.5, -0.5] };
+    const columns = shown.map((one) => columnName(matrix2, one));
+    const rows = shown.map((one) => rowName(matrix2, one));
+    drawPlot(
+      "plot",
+      [heatmap(matrix2, blocks, size, inner / size)],
+      {
+        margin,
+        height: high + margin.t + margin.b,
+        width: inner + margin.l + margin.r,
+        xaxis: {
+          ...axis(columns, ranges.x, inner, data2.multi ? "prediction" : "predicted class"),
+          tickangle: flat ? 0 : -45
+        },
+        yaxis: axis(rows, ranges.y, high, data2.multi ? "truth" : "true class"),
+        dragmode: size > WITH_NUMBERS ? "zoom" : false,
+        hovermode: "closest",
+        shapes: frame(state2.cell, shown, inner),
+        paper_bgcolor: colour("--ground"),
+        plot_bgcolor: size > WITH_GAPS ? colour("--ground") : colour("--panel"),
+        font: { color: colour("--ink"), family: "system-ui, sans-serif" }
+      },
+      { displayModeBar: false, doubleClick: false, showTips: false }
+    );
+    return { shown, blocks };
+  }
+  function heatmap(matrix2, { z, left, top, block, most }, size, cell) {
+    const { normalize, onlyWrong } = matrix2.state;
+    const many = size > WITH_NUMBERS;
+    const counted = normalize === "none";
+    const ceiling = onlyWrong || counted || normalize === "all" ? most || 1 : 1;
+    const written = (each) => counted ? compactAmount(each) : roundPercent(each);
+    const numbers = many || cell <= 24 ? {} : {
+      texttemplate: "%{text}",
+      text: z.map((row) => Array.from(row, (each) => Number.isNaN(each) ? "" : written(each)))
+    };
+    return {
+      type: "heatmap",
+      // Of many classes most shares are small: their roots differ more.
+      z: many ? z.map((row) => row.map(Math.sqrt)) : z,
+      x0: left + (block - 1) / 2,
+      dx: block,
+      y0: top + (block - 1) / 2,
+      dy: block,
+      zmin: 0,
+      zmax: many ? Math.sqrt(ceiling) : ceiling,
+      colorscale: scale(matrix2.data.shades, many),
+      xgap: size <= WITH_GAPS ? 1 : 0,
+      ygap: size <= WITH_GAPS ? 1 : 0,
+      hoverinfo: "none",
+      hoverongaps: true,
+      colorbar: bar(ceiling, { many, counted }),
+      textfont: { size: cell < 36 ? 9 : size > 10 ? 10 : 12 },
+      ...numbers
+    };
+  }
+  function scale(shades, many) {
+    const lightness = (hex) => [1, 3, 5].reduce((sum, at) => sum + Number.parseInt(hex.slice(at, at + 2), 16), 0);
+    const startsLight = lightness(shades[0]) > lightness(shades.at(-1));
+    const ordered2 = shared.isDark() && startsLight ? [...shades].reverse() : shades;
+    const kept = many ? ordered2.slice(5) : ordered2;
+    return kept.map((shade, at) => [at / (kept.length - 1), shade]);
+  }
+  function bar(most, { many, counted }) {
+    const round = (each) => counted && most >= 5 ? Math.round(each) : each;
+    const shares = many ? [0, 0.01, 0.05, 0.15, 0.3, 0.6, 1] : [0, 0.25, 0.5, 0.75, 1];
+    const marks = [...new Set(shares.map((part) => round(part * most)))];
+    return {
+      thickness: 12,
+      outlinewidth: 0,
+      len: 0.7,
+      y: 1,
+      yanchor: "top",
+      tickfont: { size: 11 },
+      tickvals: marks.map((each) => many ? Math.sqrt(each) : each),
+      ticktext: marks.map(
+        (each) => counted ? compactAmount(each) : each > 0 && each < 0.1 ? finePercent(each) : roundPercent(each)
+      )
+    };
+  }
+  function axis(names, range, pixels, title) {
+    const tickvals = ticks(names.length, range, pixels);
+    return {
+      range,
+      tickvals,
+      tickmode: "array",
+      ticktext: tickvals.map((at) => plain(shorten(names[at], LONGEST))),
+      showgrid: false,
+      zeroline: false,
+      ticks: "",
+      automargin: false,
+      tickfont: { size: tickvals.length * 15 > pixels ? 9 : 11 },
+      ticklabelstandoff: 4,
+      title: { text: title, font: { size: 12, color: colour("--faint") }, standoff: 6 },
+      fixedrange: names.length <= WITH_NUMBERS
+    };
+  }
+  function ticks(count2, range, pixels) {
+    const from = Math.max(0, Math.ceil(Math.min(...range)));
+    const to = Math.min(count2 - 1, Math.floor(Math.max(...range)));
+    const seen = to - from + 1;
+    const room = seen <= WITH_GAPS ? 11 : 15;
+    const step = Math.max(1, Math.ceil(seen * room / pixels));
+    const found = [];
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) found.push(at);
+    return found;
+  }
+  function frame(cell, shown, pixels) {
+    const [y, x] = cell ? cell.map((one) => shown.indexOf(one)) : [-1, -1];
+    if (x === void 0 || y === void 0 || x < 0 || y < 0) return [];
+    const line2 = { color: colour("--wrong"), width: 2 };
+    const thin = { color: colour("--wrong"), width: 1, dash: "dot" };
+    const half = 0.5 - Math.min(0.05, shown.length / pixels);
+    const around2 = { type: "rect", x0: x - half, x1: x + half, y0: y - half, y1: y + half, line: line2 };
+    if (shown.length <= WITH_NUMBERS) return [around2];
+    return [
+      around2,
+      { type: "line", x0: -0.5, x1: x - 0.5, y0: y, y1: y, line: thin },
+      { type: "line", x0: x, x1: x, y0: y + 0.5, y1: shown.length - 0.5, line: thin }
+    ];
+  }
+  function blockAt(event, { state: state2 }, { shown, blocks }) {
+    const box = find("plot").querySelector(".nsewdrag").getBoundingClientRect();
+    const last = shown.length - 1;
+    const along = ([from, to], share2) => clamp(Math.round(from + share2 * (to - from)), 0, last);
+    const { x, y } = state2.zoom ?? { x: [-0.5, last + 0.5], y: [last + 0.5, -0.5] };
+    const column = along(x, (event.clientX - box.left) / box.width);
+    const row = along(y, (box.bottom - event.clientY) / box.height);
+    return [Math.floor((row - blocks.top) / blocks.block), Math.floor((column - blocks.left) / blocks.block)];
+  }
+  function cellAt([y, x], { shape }, { shown, blocks }) {
+    const code = blocks.from[y]?.[x] ?? -1;
+    if (code >= 0) {
+      const { row, column } = cellOf(code, shape);
+      return [row, column];
+    }
+    const known = (at) => shown[Math.min(at, shown.length - 1)];
+    return [known(blocks.top + y * blocks.block), known(blocks.left + x * blocks.block)];
+  }
+  function isInView([row, column], { state: state2 }, { shown }) {
+    const isWithin = (one, range) => {
+      const place = shown.indexOf(one);
+      return place >= 0 && (!range || place >= Math.min(...range) && place <= Math.max(...range));
+    };
+    return isWithin(row, state2.zoom?.y) && isWithin(column, state2.zoom?.x);
+  }
+
+  // web/src/pages/confusion_matrix/table.ts
+  var ClassTable = class {
+    constructor(matrix2, choose2) {
+      this.matrix = matrix2;
+      this.choose = choose2;
+      const { multi, unit } = matrix2.data;
+      this.columns = [
+        { title: multi ? "label" : "class", worth: (_, index) => index },
+        { title: unit, worth: ({ inputs }) => inputs, text: ({ inputs }) => amount(inputs) },
+        {
+          title: "predicted",
+          worth: ({ predictedInputs }) => predictedInputs,
+          text: ({ predictedInputs }) => amount(predictedInputs)
+        },
+        {
+          title: "precision",
+          worth: ({ precision }) => precision,
+          text: ({ precision }) => finePercent(precision)
+        },
+        { title: "recall", worth: ({ recall }) => recall, text: ({ recall }) => finePercent(recall) },
+        { title: "F1", worth: ({ f1 }) => f1, text: ({ f1 }) => f1.toFixed(3) },
+        multi ? { title: "wrong", worth: ({ wrong }) => wrong, text: ({ wrong }) => amount(wrong) } : { title: "most often predicted as", worth: ({ worstCount }) => worstCount }
+      ];
+    }
+    matrix;
+    choose;
+    by = 0;
+    direction = 1;
+    columns;
+    show() {
+      const table2 = find("classes");
+      table2.querySelector("thead tr")?.replaceChildren(...this.columns.map((_, at) => this.head(at)));
+      table2.querySelector("tbody")?.replaceChildren(...this.order().map((one) => this.row(one)));
+      this.mark();
+    }
+    /** Mark the row of the chosen class. */
+    mark() {
+      const { multi } = this.matrix.data;
+      const { label, cell } = this.matrix.state;
+      const chosen = multi ? label : cell?.[0];
+      for (const row of find("classes").querySelectorAll("tbody tr"))
+        row.setAttribute("aria-current", String(Number(row.dataset.at) === chosen));
+    }
+    order() {
+      const { each } = this.matrix.now;
+      const worths = each.map((one, index) => this.columns[this.by].worth(one, index));
+      return Array.from(each.keys()).sort(
+        (one, other) => this.direction * (worths[one] - worths[other]) || one - other
+      );
+    }
+    head(at) {
+      const { title, text } = this.columns[at];
+      const head = make("th", "", text ? "number" : "");
+      if (at === this.by) head.setAttribute("aria-sort", this.direction > 0 ? "ascending" : "descending");
+      const sort = () => {
+        this.direction = at === this.by ? -this.direction : 1;
+        this.by = at;
+        this.show();
+      };
+      head.append(makeButton(title, sort));
+      return head;
+    }
+    row(one) {
+      const each = this.matrix.now.each[one];
+      const row = make("tr");
+      const name = make("td");
+      const button = makeButton("", () => this.choose(one), "plain");
+      button.append(nameOf(this.matrix, one));
+      name.append(button);
+      row.dataset.at = String(one);
+      row.append(name, ...this.columns.flatMap(({ text }) => text ? [make("td", text(each), "number")] : []));
+      if (!this.matrix.data.multi) row.append(this.worst(each));
+      return row;
+    }
+    worst({ worst, worstCount }) {
+      const cell = make("td");
+      if (worst !== null) cell.append(nameOf(this.matrix, worst), ` (${amount(worstCount)})`);
+      return cell;
+    }
+  };
+
+  // web/src/pages/confusion_matrix/main.ts
+  var matrix = new Matrix(shared.data);
+  var { data, state } = matrix;
+  var table = new ClassTable(matrix, chooseClass);
+  var card = hoverCard();
+  var drawn;
+  function redraw() {
+    drawn = draw(matrix);
+    find("all").hidden = state.focus === null && !state.zoom;
+    find("shown").replaceChildren(...shownNote());
+  }
+  function shownNote() {
+    const size = drawn.shown.length;
+    if (state.focus !== null)
+      return [nameOf(matrix, state.focus), ` and the ${size - 1} classes it is most confused with`];
+    return size > FEW && !state.zoom ? [`${amount(size)} classes: drag to zoom in, or find one`] : [];
+  }
+  function showStep() {
+    const [headline, measures] = matrix.step.headline;
+    find("headline").textContent = headline;
+    find("measures").textContent = measures;
+    const output = find("at");
+    if (output) output.textContent = String(matrix.step.step);
+    redraw();
+    showPairs(matrix, { choose, chooseClass });
+    table.show();
+    showCell(matrix);
+  }
+  function showChoice() {
+    redraw();
+    showCell(matrix);
+    table.mark();
+  }
+  function choose(cell) {
+    state.cell = cell;
+    if (!data.multi && !isInView(cell, matrix, drawn)) matrix.show(cell[0]);
+    showChoice();
+  }
+  function chooseClass(one) {
+    matrix.chooseClass(one);
+    showChoice();
+  }
+  function showAll() {
+    Object.assign(state, { focus: null, zoom: null });
+    find("find").value = "";
+    redraw();
+  }
+  function hover(cell) {
+    const title = make("b");
+    title.append(...cellTitle(matrix, cell));
+    find("card").replaceChildren(title, ...cellLines(matrix, cell).map((parts) => line(parts)));
+    card.show();
+  }
+  function walk(across, down) {
+    const { shown } = drawn;
+    const at = (one) => Math.max(0, shown.indexOf(one ?? -1));
+    const to = (place, by) => shown[clamp(place + (state.cell ? by : 0), 0, shown.length - 1)];
+    choose([to(at(state.cell?.[0]), down), to(at(state.cell?.[1]), across)]);
+    return true;
+  }
+  function zoomed(change) {
+    if (!Object.keys(change).some((key) => key.includes("axis.range["))) return;
+    const end = drawn.shown.length - 0.5;
+    const range = (axis2, otherwise) => {
+      const [from, to] = [change[`${axis2}axis.range[0]`], change[`${axis2}axis.range[1]`]];
+      return from === void 0 || to === void 0 ? state.zoom?.[axis2] ?? otherwise : [from, to];
+    };
+    state.zoom = { x: range("x", [-0.5, end]), y: range("y", [end, -0.5]) };
+    redraw();
+  }
+  function listenToPlot() {
+    const plot = find("plot");
+    plot.on("plotly_hover", ({ points }) => hover(cellAt(points[0].pointIndex, matrix, drawn)));
+    plot.on("plotly_unhover", card.hide);
+    plot.on("plotly_click", ({ event }) => choose(cellAt(blockAt(event, matrix, drawn), matrix, drawn)));
+    plot.on("plotly_doubleclick", () => {
+      if (state.focus !== null || state.zoom) showAll();
+    });
+    plot.on("plotly_relayout", zoomed);
+    onArrowKeys(plot, walk);
+    plot.addEventListener("blur", card.hide);
+  }
+  function listenToControls() {
+    find("all").addEventListener("click", showAll);
+    onInput("normalize", ({ value }) => {
+      state.normalize = value;
+      redraw();
+    });
+    onInput("step", ({ value }) => {
+      state.step = Number(value);
+      showStep();
+    });
+    onInput("order", ({ value }) => {
+      Object.assign(state, { order: value, zoom: null, focus: null });
+      redraw();
+    });
+    onInput("wrong", ({ checked }) => {
+      state.onlyWrong = checked;
+      redraw();
+    });
+    onInput("find", ({ value }) => {
+      const one = data.names.indexOf(value);
+      if (one >= 0) chooseClass(one);
+      else if (!value && state.focus !== null) showAll();
     });
   }
-  draw();
-  behind();
-  mark();
-}
-
-function pairs() {
-  const { each, cells, counts } = now();
-  const worst = multi
-    ? everyone.map((one) => [one, each[one].wrong])
-    : Array.from(cells, (cell, place) => [cell, counts[place]]).filter(
-        ([cell]) => Math.floor(cell / count) !== cell % count,
-      );
-  const first = worst
-    .filter(([, times]) => times > 0)
-    .sort((one, other) => other[1] - one[1] || one[0] - other[0])
-    .slice(0, 10);
-  find("worst").hidden = !first.length;
-  find("pairs").replaceChildren(
-    ...first.flatMap(([which, times]) => {
-      const cell = [Math.floor(which / count), which % count];
-      const button = make("button", "", "plain");
-      button.append(...(multi ? [nameOf(which)] : [nameOf(cell[0]), " → ", nameOf(cell[1])]));
-      button.addEventListener("click", () => (multi ? chooseClass(which) : choose(cell)));
-      return [button, make("span", amount(times), "number faint")];
-    }),
-  );
-}
-
-const COLUMNS = [
-  ["class", "given", (one) => one],
-  [data.unit, "support", (one) => now().each[one].inputs],
-  ["predicted", "predicted", (one) => now().each[one].predictedInputs],
-  ["precision", "precision", (one) => now().each[one].precision],
-  ["recall", "recall", (one) => now().each[one].recall],
-  ["F1", "f1", (one) => now().each[one].f1],
-  ...(multi
-    ? [["wrong", "wrong", (one) => now().each[one].wrong]]
-    : [["most often predicted as", "worst", (one) => now().each[one].worstCount]]),
-];
-
-function table() {
-  const [by, direction] = state.sort;
-  const worth = COLUMNS.find(([, name]) => name === by)[2];
-  const rows = [...everyone].sort((one, other) => direction * (worth(one) - worth(other)) || one - other);
-  find("classes")
-    .querySelector("thead tr")
-    .replaceChildren(
-      ...COLUMNS.map(([title, name]) => {
-        const head = make("th", "", ["given", "worst"].includes(name) ? "" : "number");
-        const button = make("button", multi && name === "given" ? "label" : title);
-        if (name === by) head.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
-        button.addEventListener("click", () => {
-          state.sort = [name, name === by ? -direction : 1];
-          table();
-        });
-        head.append(button);
-        return head;
-      }),
-    );
-  find("classes")
-    .querySelector("tbody")
-    .replaceChildren(
-      ...rows.map((one) => {
-        const row = make("tr");
-        const cell = make("td");
-        const button = make("button", names[one], "plain");
-        const each = now().each[one];
-        row.dataset.at = one;
-        button.addEventListener("click", () => chooseClass(one));
-        cell.append(button);
-        const worst = multi
-          ? amount(each.wrong)
-          : each.worst === null
-            ? ""
-            : [nameOf(each.worst), ` (${amount(each.worstCount)})`];
-        const last = make("td", "", multi ? "number" : "");
-        last.append(...[worst].flat());
-        row.append(
-          cell,
-          ...[
-            amount(each.inputs),
-            amount(each.predictedInputs),
-            finePercent(each.precision),
-            finePercent(each.recall),
-            each.f1.toFixed(3),
-          ].map((text) => make("td", text, "number")),
-          last,
-        );
-        return row;
-      }),
-    );
-  mark();
-}
-
-function mark() {
-  const chosen = multi ? state.label : state.cell?.[0];
-  for (const row of find("classes").querySelectorAll("tbody tr"))
-    row.setAttribute("aria-current", Number(row.dataset.at) === chosen);
-}
-
-function show() {
-  const step = now();
-  find("headline").textContent = step.headline[0];
-  find("measures").textContent = step.headline[1];
-  if (find("at")) find("at").textContent = step.step;
-  draw();
-  pairs();
-  table();
-  behind();
-}
-
-function hover(cell) {
-  const title = make("b");
-  title.append(...cellTitle(cell));
-  find("card").replaceChildren(title, ...lines(cell).map(makeLine));
-  card.show();
-}
-
-function walk(across, down) {
-  const { shown } = drawn;
-  const last = shown.length - 1;
-  const [y, x] = (state.cell ?? [shown[0], shown[0]]).map((one) => Math.max(0, shown.indexOf(one)));
-  const to = (at, by) => shown[clamp(at + (state.cell ? by : 0), 0, last)];
-  choose([to(y, down), to(x, across)]);
-}
-
-function showAll() {
-  Object.assign(state, { focus: null, zoom: null });
-  find("find").value = "";
-  draw();
-}
-
-if (multi)
-  state.label = everyone.reduce((worst, one) => (now().each[one].f1 < now().each[worst].f1 ? one : worst), 0);
-find("normalize").value = state.normalize;
-suggest(find("names"), names);
-show();
-const matrixPlot = find("plot");
-matrixPlot.on("plotly_hover", ({ points }) => hover(cellAt(points[0].pointIndex)));
-matrixPlot.on("plotly_unhover", card.hide);
-matrixPlot.on("plotly_click", ({ event }) => choose(cellAt(blockAt(event))));
-// Two quick clicks on different cells are a double click too; with nothing to undo, the second must count.
-matrixPlot.on("plotly_doubleclick", () => {
-  if (state.focus !== null || state.zoom) showAll();
-});
-matrixPlot.on("plotly_relayout", (change) => {
-  const range = (name) =>
-    change[`${name}.range[0]`] === undefined
-      ? state.zoom?.[name[0]]
-      : [change[`${name}.range[0]`], change[`${name}.range[1]`]];
-  if (!Object.keys(change).some((key) => key.includes("axis.range["))) return;
-  const size = drawn.shown.length;
-  state.zoom = { x: range("xaxis") ?? [-0.5, size - 0.5], y: range("yaxis") ?? [size - 0.5, -0.5] };
-  draw();
-});
-onArrowKeys(matrixPlot, walk);
-matrixPlot.addEventListener("blur", card.hide);
-find("all").addEventListener("click", showAll);
-find("normalize").addEventListener("change", (event) => {
-  state.normalize = event.target.value;
-  draw();
-});
-find("step")?.addEventListener("input", (event) => {
-  state.step = Number(event.target.value);
-  show();
-});
-if (!multi) {
-  find("order").value = state.order;
-  find("order").addEventListener("change", (event) => {
-    Object.assign(state, { order: event.target.value, zoom: null, focus: null });
-    draw();
-  });
-  find("wrong").addEventListener("change", (event) => {
-    state.wrong = event.target.checked;
-    draw();
-  });
-}
-find("find").addEventListener("input", (event) => {
-  const one = names.indexOf(event.target.value);
-  if (one >= 0) chooseClass(one);
-  else if (!event.target.value && state.focus !== null) showAll();
-});
-addEventListener("resize", draw);
-onThemeChange(draw);
+  find("normalize").value = state.normalize;
+  if (!data.multi) find("order").value = state.order;
+  suggest(find("names"), data.names);
+  showStep();
+  listenToPlot();
+  listenToControls();
+  addEventListener("resize", redraw);
+  shared.onThemeChange(redraw);
+})();

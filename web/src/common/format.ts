@@ -50,3 +50,8 @@ export function compactAmount(value: number): string {
 export function bytes(text: string): Uint8Array {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
+
+/** Numbers from base64 of their little-endian bytes. */
+export function unpack<T>(text: string, ArrayType: new (buffer: ArrayBufferLike) => T): T {
+  return new ArrayType(bytes(text).buffer);
+}

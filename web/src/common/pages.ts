@@ -8,6 +8,15 @@ export function suggest(list: HTMLElement | null, names: string[]): void {
   list?.append(...names.map((name) => new Option("", name)));
 }
 
+/** Call a function with a control, if the page has it, whenever its value changes. */
+export function onInput<T extends HTMLElement = HTMLInputElement>(
+  id: string,
+  act: (control: T) => void,
+): void {
+  const control: T | null = find<T>(id);
+  control?.addEventListener("input", () => act(control));
+}
+
 /** The card next to the pointer. It follows the pointer itself, as Plotly reports points late. */
 export function hoverCard(): { show(): void; hide(): void } {
   const card = find("card");
@@ -44,11 +53,11 @@ export function predictionRow([name, chance]: [string, number | string | null]):
   return row;
 }
 
-interface Explained {
+export interface Explained {
   target?: string;
   notes?: string[];
   label?: string | null;
-  right?: boolean;
+  right?: boolean | null;
 }
 
 /** Which class is explained, and the label in the colour of right or wrong. */
