@@ -14,8 +14,8 @@ from PIL import Image
 T = TypeVar("T")
 
 MOST_BYTES = 2_000_000  # of all earlier steps of a method together
-_SMALLEST = 64  # pixels of the longer side of a tile
-_QUALITY = 60  # of tiles, as WebP
+_SMALLEST = 72  # pixels of the longer side of a tile; up to 64 the page would enlarge it pixel by pixel
+_QUALITY = 45  # of tiles, as WebP
 
 
 def evenly_spaced(steps: Sequence[T], most: int) -> list[T]:

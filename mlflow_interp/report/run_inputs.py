@@ -173,14 +173,26 @@ def _panel(panel: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _by_importance(methods: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Every step, method and input: last steps before earlier ones, first inputs before later ones."""
-    deepest = max((len(method["steps"]) for method in methods), default=0)
-    for from_end in range(1, deepest + 1):
+    """Every step, method and input: the last step first, then the others; first inputs before later ones."""
+    orders = [_spread(len(method["steps"])) for method in methods]
+    for rank in range(max(map(len, orders), default=0)):
         steps = [
-            (method["steps"][-from_end], method["place"])
-            for method in methods
-            if from_end <= len(method["steps"])
+            (method["steps"][-1 - order[rank]], method["place"])
+            for method, order in zip(methods, orders, strict=True)
+            if rank < len(order)
         ]
         keys = sorted({key for step, _ in steps for key in step["rows"]}, key=int)
         for key in keys:
             yield from ((step, place, key) for step, place in steps if key in step["rows"])
+
+
+def _spread(count: int) -> list[int]:
+    """0 to count - 1 in an order whose beginning is spread over all: 0, the last, one halfway, and so on."""
+    order = [0, count - 1][:count]
+    gaps = [(0, count - 1)]
+    for low, high in gaps:  # which grows
+        middle = (low + high) // 2
+        if low < middle:
+            order.append(middle)
+            gaps += [(low, middle), (middle, high)]
+    return order

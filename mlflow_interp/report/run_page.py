@@ -19,8 +19,9 @@ from mlflow_interp.report.metric_meanings import meaning_of
 from mlflow_interp.report.run_inputs import Images, is_image, usable, walk
 
 BUDGET = 5_000_000  # bytes of a page
-# Bytes of images, and steps of a training; the next where the page would be larger than its budget.
-_TRIES = ((4_600_000, 50), (2_500_000, 50), (2_500_000, 12), (1_000_000, 5), (1_000_000, 1), (0, 1))
+_MOST_STEPS = (50, 12, 5, 1)  # of a training; the next where they would leave no room for images
+_ROOM = 1_500_000  # bytes for images, with which steps are not left out for more
+_SHARE = 0.9  # of the room that images fill, as their captions and places take some of it
 _MOST_SECTIONS = 40
 _MOST_SKIPPED = 100
 
@@ -39,8 +40,12 @@ def page(entries: list[Entry], run_id: str | None) -> str:
         if entry.view and not checked_entry.view
     ]
     about = {"run_id": run_id, "damaged": damaged, "unseen": len(entries) - len(shown)}
-    for budget, steps in _TRIES:
-        content = _page([_with_steps(entry, steps) for entry in checked], budget, about)
+    for steps in _MOST_STEPS:
+        kept = [_with_steps(entry, steps) for entry in checked]
+        room = BUDGET - len(_page(kept, 0, about).encode())
+        if room < (_ROOM if steps > 1 else 0):
+            continue
+        content = _page(kept, int(_SHARE * room), about)
         if len(content.encode()) < BUDGET:
             return content
     return _page([replace(entry, view=None) for entry in checked[-5:]], 0, about)

@@ -223,21 +223,19 @@
       return looks;
     });
   }
-  function withoutLook(methods, stepOf, looks) {
-    return methods.filter((method) => {
-      const step = stepOf(method);
-      const shows = step.heat || Object.values(step.rows).some((row) => row.tiles.length);
-      return shows && !looks.some((look) => look.method === method);
-    });
+  function shows({ heat, rows }) {
+    return Boolean(heat) || Object.values(rows).some((row) => row.tiles.length);
   }
-  function whyMissing(methods, stepOf, looks, index) {
-    const missing = withoutLook(methods, stepOf, looks);
-    const hasLast = (method) => looksOf([method], ({ steps }) => steps.at(-1), index).length > 0;
+  function whyMissing(methods, looks, index) {
     const places = (chosen) => chosen.map(({ place }) => place).join(", ");
+    const hasLast = (method) => looksOf([method], ({ steps }) => steps.at(-1), index).length > 0;
+    const missing = methods.filter(
+      (method) => method.steps.some(shows) && !looks.some((look) => look.method === method)
+    );
     const later = missing.filter(hasLast);
     const never = missing.filter((method) => !hasLast(method));
     return [
-      ...later.length ? [`Of earlier epochs, ${places(later)} is kept for fewer inputs.`] : [],
+      ...later.length ? [`At this epoch, nothing of ${places(later)} is kept for this input, to keep the page small.`] : [],
       ...never.length ? [
         `Not explained by ${places(never)}: a method that takes many passes explains a selection of the inputs (max_explained).`
       ] : []
@@ -417,12 +415,7 @@
           return button;
         })
       );
-      find("missing").textContent = whyMissing(
-        this.bench.methods,
-        (method) => this.bench.step(method),
-        looks,
-        input.index
-      );
+      find("missing").textContent = whyMissing(this.bench.methods, looks, input.index);
     }
     /** The figures of panels that are drawn for each input. */
     showViews(input) {
@@ -837,10 +830,7 @@
       this.data = data2;
       this.epochs = epochsOf(data2.methods);
       this.state = {
-        set: Math.max(
-          0,
-          data2.sets.findIndex((set) => set.inputs.length || set.overview)
-        ),
+        set: bestSet(data2),
         index: null,
         epoch: this.epochs.length - 1,
         wrong: false,
@@ -947,6 +937,13 @@
       return looks.length + (this.table.row(index) ? 1 : 0);
     }
   };
+  function bestSet({ sets, methods }) {
+    const scores = sets.map((set, at) => {
+      if (!set.inputs.length && !set.overview) return -1;
+      return methods.filter((method) => method.set === at && method.steps.some(shows)).length;
+    });
+    return Math.max(0, scores.indexOf(Math.max(...scores)));
+  }
 
   // web/src/workbench/main.ts
   var data = shared.data;

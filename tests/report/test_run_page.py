@@ -27,7 +27,7 @@ from mlflow_interp.drawing.view import tile
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report import earlier_steps, reproduce, run_page, view_file
 from mlflow_interp.report.folder import Entry, read_entries, read_view
-from mlflow_interp.report.run_inputs import Images, walk
+from mlflow_interp.report.run_inputs import Images, _spread, walk
 from tests.interpretations import entries, entry, examples, results
 
 CONTRACT_1 = Path(__file__).parent / "contract_1"
@@ -399,7 +399,7 @@ def test_many_epochs_of_large_tiles_all_fit_with_smaller_ones():
         image_of(source).size for step in earlier for row in step["inputs"] for _, source in row["tiles"]
     }
     (size,) = sizes
-    assert 64 <= size[0] < 256
+    assert 72 <= size[0] < 256
     # The same image, not another.
     reduced = np.asarray(image_of(tiles[0][1]).resize(size, Image.Resampling.BOX), float)
     found = np.asarray(image_of(earlier[0]["inputs"][0]["tiles"][0][1]), float)
@@ -439,7 +439,7 @@ def test_a_page_of_many_long_trainings_has_fewer_epochs_rather_than_none():
     """Twelve methods with ten epochs of heat each: all of them would take far more than a page may."""
     shown = examples(5, pictures=small_images(5))
     view = json.loads(view_file.as_json(kind_of("gradcam").view(results(shown)["gradcam"])))
-    view["steps"] = [view["steps"][0] | {"step": step, "headline": "x" * 60_000} for step in range(10)]
+    view["steps"] = [view["steps"][0] | {"step": step, "headline": "x" * 42_000} for step in range(10)]
     made = entry("gradcam", results(shown)["gradcam"])
     page = run_page.page([replace(made, place=f"gradcam-{at}", view=view) for at in range(12)], None)
     assert len(page.encode()) < run_page.BUDGET
@@ -447,6 +447,13 @@ def test_a_page_of_many_long_trainings_has_fewer_epochs_rather_than_none():
     assert [[step["step"] for step in method["steps"]] for method in data["methods"]] == [
         [1, 3, 5, 7, 9]
     ] * 12
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 8, 50])
+def test_epochs_with_room_for_images_are_spread(count):
+    order = _spread(count)
+    assert sorted(order) == list(range(count))
+    assert order[:3] == [0, count - 1, (count - 1) // 2][: len(order)]
 
 
 def test_charts_are_drawn_to_scale():

@@ -4,6 +4,7 @@ import { cellOf, codeOf, count, type Shape } from "../src/pages/confusion_matrix
 import type { PageData, Step } from "../src/pages/confusion_matrix/data";
 import { Matrix } from "../src/pages/confusion_matrix/matrix";
 import { around, ordered } from "../src/pages/confusion_matrix/order";
+import { ticks } from "../src/pages/confusion_matrix/plot";
 import { keptNote } from "../src/pages/confusion_matrix/text";
 
 const packed = (numbers: Uint32Array | Float32Array) =>
@@ -174,9 +175,24 @@ describe("the state of the page", () => {
     const labels = matrix({ names: ["fog", "sun"], multi: true, cluster: null }, LABEL_COUNTS);
     expect(labels.state.label).toBe(1);
     labels.chooseClass(0);
+    expect(labels.state.cell).toEqual([1, 0]);
     expect(labels.countAt([1, 1])).toBe(3);
     expect(labels.value([1, 1], 3)).toBe(0.75);
   });
+});
+
+it("chooses the more frequent mistake with a label", () => {
+  const labels = matrix({ names: ["fog", "sun"], multi: true, cluster: null }, { 0: 4, 1: 3, 2: 1, 4: 8 });
+  labels.chooseClass(0);
+  expect(labels.state.cell).toEqual([0, 1]);
+});
+
+it("has as many names as there is room for", () => {
+  expect(ticks(4, [-0.5, 3.5], 400)).toEqual([0, 1, 2, 3]);
+  expect(ticks(100, [-0.5, 99.5], 300)).toEqual([
+    0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95,
+  ]);
+  expect(ticks(100, [20.5, 10.5], 300)).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
 });
 
 it("says which inputs of a cell are shown", () => {

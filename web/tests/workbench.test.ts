@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Method, Row, Step } from "../src/workbench/data";
+import type { InputSet, Method, Row, Step } from "../src/workbench/data";
 import { findingsOf } from "../src/workbench/findings";
-import { looksOf, targetsOf, whyMissing, withoutLook, withTarget } from "../src/workbench/looks";
+import { looksOf, targetsOf, whyMissing, withTarget } from "../src/workbench/looks";
 import { Workbench } from "../src/workbench/workbench";
-import { heat, page, step } from "./data";
+import { page, step } from "./data";
 
 const names = (bench: Workbench) => bench.visible.map((input) => input.name);
 
@@ -90,26 +90,26 @@ describe("looks", () => {
     // Where there is no such map, that of the explained class is shown.
     expect(withTarget(look, "gradcam#2", 0)).toBe(look);
   });
-  it("name the methods that show nothing of an input", () => {
-    const missing = (index: number) =>
-      withoutLook(methods, last, looksOf(methods, last, index)).map((method) => method.place);
-    expect([missing(3), missing(0), missing(1)]).toEqual([[], ["saliency"], ["gradcam", "saliency"]]);
+  it("come with the methods that show nothing of an input", () => {
+    const missing = (index: number) => whyMissing(methods, looksOf(methods, last, index), index);
+    expect(missing(3)).toBe("");
+    expect(missing(0)).toMatch(/^Not explained by saliency: /);
+    expect(missing(1)).toMatch(/^Not explained by gradcam, saliency: /);
+  });
+  it("are missing at an epoch of which less is kept, even where nothing is", () => {
+    const [gradcam] = methods as [Method];
+    const first = ({ steps }: Method) => steps[0] as Step;
+    expect(looksOf([gradcam], first, 3)).toEqual([]);
+    expect(whyMissing([gradcam], [], 3)).toMatch(/^At this epoch, nothing of gradcam is kept for this input/);
   });
 });
 
-it("says why a method shows nothing of an input at this epoch", () => {
-  const { methods } = page();
-  const first = (index: number) => ({
-    ...(methods[0] as Method),
-    steps: [step({ step: 1, heat: { ...heat, indices: [index] } }), step({ step: 4, heat })],
-  });
-  const why = (index: number) =>
-    whyMissing(
-      [first(7)],
-      ({ steps }) => steps[0] as Step,
-      looksOf([], () => step({}), index),
-      index,
-    );
-  expect(why(3)).toBe("Of earlier epochs, gradcam is kept for fewer inputs.");
-  expect(why(2)).toContain("Not explained by gradcam");
+it("the workbench starts with the inputs of which something is shown", () => {
+  const data = page();
+  const [gradcam, saliency] = data.methods as [Method, Method];
+  const counted: Method = { ...gradcam, place: "confusion_matrix", steps: [step({})] };
+  const other = { ...(data.sets[0] as InputSet), name: "the whole validation set" };
+  const moved = [counted, { ...gradcam, set: 1 }, { ...saliency, set: 1 }];
+  const bench = new Workbench({ ...data, methods: moved, sets: [other, ...data.sets] });
+  expect([bench.state.set, bench.chosen?.name]).toEqual([1, "d"]);
 });

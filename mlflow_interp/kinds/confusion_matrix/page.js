@@ -447,12 +447,16 @@
     chooseClass(one) {
       if (this.data.multi) {
         this.state.label = one;
-        this.state.cell ??= [1, 0];
+        if (!this.state.cell || !this.countAt(this.state.cell)) this.state.cell = this.worstOfLabel();
         return;
       }
       const worst = this.now.each[one]?.worst ?? one;
       this.show(one);
       this.state.cell = [one, worst];
+    }
+    /** The more frequent of the two mistakes with a label. */
+    worstOfLabel() {
+      return this.countAt([0, 1]) > this.countAt([1, 0]) ? [0, 1] : [1, 0];
     }
     /** Bring a row into view. */
     show(row) {
@@ -469,6 +473,7 @@
   var WITH_NUMBERS = 20;
   var WITH_GAPS = 60;
   var LONGEST = 22;
+  var TILTED = 1.5;
   var SIDE = 64;
   function draw(matrix2) {
     const { data: data2, state: state2 } = matrix2;
@@ -497,7 +502,12 @@
         height: high + margin.t + margin.b,
         width: inner + margin.l + margin.r,
         xaxis: {
-          ...axis(columns, ranges.x, inner, data2.multi ? "prediction" : "predicted class"),
+          ...axis(
+            columns,
+            ranges.x,
+            flat ? inner : inner / TILTED,
+            data2.multi ? "prediction" : "predicted class"
+          ),
           tickangle: flat ? 0 : -45
         },
         yaxis: axis(rows, ranges.y, high, data2.multi ? "truth" : "true class"),
@@ -566,8 +576,8 @@
       )
     };
   }
-  function axis(names, range, pixels, title) {
-    const tickvals = ticks(names.length, range, pixels);
+  function axis(names, range, room, title) {
+    const tickvals = ticks(names.length, range, room);
     return {
       range,
       tickvals,
@@ -577,7 +587,7 @@
       zeroline: false,
       ticks: "",
       automargin: false,
-      tickfont: { size: tickvals.length * 15 > pixels ? 9 : 11 },
+      tickfont: { size: tickvals.length * 15 > room ? 9 : 11 },
       ticklabelstandoff: 4,
       title: { text: title, font: { size: 12, color: colour("--faint") }, standoff: 6 },
       fixedrange: names.length <= WITH_NUMBERS

@@ -100,6 +100,30 @@
     picture.style.backgroundPosition = `${-(row % columns) * SIDE}px ${-Math.floor(row / columns) * SIDE}px`;
   }
 
+  // web/src/common/palette.ts
+  var LEAST = 0.12;
+  function luminance(hex) {
+    const [red, green, blue] = channels(hex).map((value) => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  }
+  function lightened(hex) {
+    let mixed = hex;
+    for (let share = 0.1; luminance(mixed) < LEAST; share += 0.1)
+      mixed = `#${channels(hex).map(
+        (value) => Math.round(value + (255 - value) * share).toString(16).padStart(2, "0")
+      ).join("")}`;
+    return mixed;
+  }
+  function onGround(hex) {
+    return shared.isDark() ? lightened(hex) : hex;
+  }
+  function channels(hex) {
+    return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+  }
+
   // web/src/pages/plotly.ts
   function drawPlot(plot2, traces2, layout2, config) {
     Plotly.react(plot2, traces2, layout2, config);
@@ -170,10 +194,13 @@
   }
   function colouring(points2, group, rows) {
     const { data, step } = points2;
-    if (!data.values)
+    if (!data.values) {
+      const shown = (hex2 = colour("--faint")) => onGround(hex2);
+      const { colour: hex } = group;
       return {
-        color: group.colour ?? rows.map((row) => points2.classOf.get(points2.labelOf(row))?.colour)
+        color: hex ? shown(hex) : rows.map((row) => shown(points2.classOf.get(points2.labelOf(row))?.colour))
       };
+    }
     const { title, low, high, scale } = data.values;
     return {
       color: rows.map((row) => step.values?.[row]),

@@ -1416,8 +1416,8 @@
     yellowgreen: 10145074
   };
   define(Color, color, {
-    copy(channels) {
-      return Object.assign(new this.constructor(), this, channels);
+    copy(channels2) {
+      return Object.assign(new this.constructor(), this, channels2);
     },
     displayable() {
       return this.rgb().displayable();
@@ -3308,6 +3308,30 @@
   // web/src/common/globals.ts
   var shared = globalThis;
 
+  // web/src/common/palette.ts
+  var LEAST = 0.12;
+  function luminance(hex2) {
+    const [red, green, blue] = channels(hex2).map((value) => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  }
+  function lightened(hex2) {
+    let mixed = hex2;
+    for (let share = 0.1; luminance(mixed) < LEAST; share += 0.1)
+      mixed = `#${channels(hex2).map(
+        (value) => Math.round(value + (255 - value) * share).toString(16).padStart(2, "0")
+      ).join("")}`;
+    return mixed;
+  }
+  function onGround(hex2) {
+    return shared.isDark() ? lightened(hex2) : hex2;
+  }
+  function channels(hex2) {
+    return [1, 3, 5].map((at) => Number.parseInt(hex2.slice(at, at + 2), 16));
+  }
+
   // web/src/kinds/points.ts
   function unpackPoints(text) {
     const raw = bytes(text);
@@ -3447,7 +3471,8 @@
       if (this.colourBy === "confidence") return input.confidence === null ? unknown : shade(input.confidence);
       if (this.colourBy === "correct") return correctColour(input);
       const index = this.colourBy === "label" ? input.label : input.predicted;
-      return index === null ? unknown : classes[index]?.[1] ?? unknown;
+      const known = index === null ? void 0 : classes[index]?.[1];
+      return known === void 0 ? unknown : onGround(known);
     }
     /** A position in the canvas, in CSS pixels. */
     place([across, down]) {
@@ -3558,7 +3583,6 @@
     }
     legendEntries() {
       if (this.data.values) return [];
-      const ring = [];
       if (this.colourBy === "correct")
         return [
           ["correct", colour("--right")],
@@ -3569,7 +3593,8 @@
       const by = this.colourBy === "label" ? "label" : "predicted";
       const present = new Set(this.data.indices.map((index) => this.page.get(index)?.[by]));
       const named2 = Object.entries(this.data.classes).filter(([each]) => present.has(Number(each)));
-      return named2.length > 1 && named2.length <= MOST_IN_LEGEND ? [...named2.map(([, each]) => each), ...ring] : [];
+      if (named2.length < 2 || named2.length > MOST_IN_LEGEND) return [];
+      return named2.map(([, [name, hex2]]) => [name, onGround(hex2)]);
     }
     showNeighbours() {
       const near = nearest(this.points, this.chosen, NEIGHBOURS);

@@ -6,6 +6,7 @@ import { type D3ZoomEvent, type ZoomTransform, zoom, zoomIdentity } from "d3-zoo
 import { colour, make, makeButton } from "../common/dom";
 import { clamp, percent } from "../common/format";
 import { shared } from "../common/globals";
+import { onGround } from "../common/palette";
 import type { Face, Input, Page } from "../common/panels";
 import { isInside, nearest, type Point, shade, unpackPoints } from "./points";
 
@@ -126,7 +127,8 @@ class EmbeddingFace implements Face<Embedding> {
     if (this.colourBy === "confidence") return input.confidence === null ? unknown : shade(input.confidence);
     if (this.colourBy === "correct") return correctColour(input);
     const index = this.colourBy === "label" ? input.label : input.predicted;
-    return index === null ? unknown : (classes[index]?.[1] ?? unknown);
+    const known = index === null ? undefined : classes[index]?.[1];
+    return known === undefined ? unknown : onGround(known);
   }
 
   /** A position in the canvas, in CSS pixels. */
@@ -247,7 +249,6 @@ class EmbeddingFace implements Face<Embedding> {
 
   private legendEntries(): [string, string][] {
     if (this.data.values) return [];
-    const ring: [string, string][] = [];
     if (this.colourBy === "correct")
       return [
         ["correct", colour("--right")],
@@ -258,9 +259,8 @@ class EmbeddingFace implements Face<Embedding> {
     const by = this.colourBy === "label" ? "label" : "predicted";
     const present = new Set(this.data.indices.map((index) => this.page.get(index)?.[by]));
     const named = Object.entries(this.data.classes).filter(([each]) => present.has(Number(each)));
-    return named.length > 1 && named.length <= MOST_IN_LEGEND
-      ? [...named.map(([, each]) => each), ...ring]
-      : [];
+    if (named.length < 2 || named.length > MOST_IN_LEGEND) return [];
+    return named.map(([, [name, hex]]) => [name, onGround(hex)]);
   }
 
   private showNeighbours(): void {

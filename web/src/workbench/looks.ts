@@ -77,30 +77,25 @@ export function looksOf(methods: Method[], stepOf: (method: Method) => Step, ind
   });
 }
 
-/** Methods that show something of other inputs, but nothing of this one. */
-export function withoutLook(methods: Method[], stepOf: (method: Method) => Step, looks: Look[]): Method[] {
-  return methods.filter((method) => {
-    const step = stepOf(method);
-    const shows = step.heat || Object.values(step.rows).some((row) => row.tiles.length);
-    return shows && !looks.some((look) => look.method === method);
-  });
+/** Whether a method shows heat or tiles of some input at a step. */
+export function shows({ heat, rows }: Step): boolean {
+  return Boolean(heat) || Object.values(rows).some((row) => row.tiles.length);
 }
 
-/** Why methods that show something of other inputs show nothing of this one; "" if all do. */
-export function whyMissing(
-  methods: Method[],
-  stepOf: (method: Method) => Step,
-  looks: Look[],
-  index: number,
-): string {
-  const missing = withoutLook(methods, stepOf, looks);
+/** Why methods that show something of other inputs, or at the last epoch, show nothing of this one. */
+export function whyMissing(methods: Method[], looks: Look[], index: number): string {
+  const places = (chosen: Method[]) => chosen.map(({ place }) => place).join(", ");
   const hasLast = (method: Method) =>
     looksOf([method], ({ steps }) => steps.at(-1) as Step, index).length > 0;
-  const places = (chosen: Method[]) => chosen.map(({ place }) => place).join(", ");
+  const missing = methods.filter(
+    (method) => method.steps.some(shows) && !looks.some((look) => look.method === method),
+  );
   const later = missing.filter(hasLast);
   const never = missing.filter((method) => !hasLast(method));
   return [
-    ...(later.length ? [`Of earlier epochs, ${places(later)} is kept for fewer inputs.`] : []),
+    ...(later.length
+      ? [`At this epoch, nothing of ${places(later)} is kept for this input, to keep the page small.`]
+      : []),
     ...(never.length
       ? [
           `Not explained by ${places(never)}: a method that takes many passes explains a selection of the inputs (max_explained).`,

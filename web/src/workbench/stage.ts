@@ -136,12 +136,7 @@ export class Stage {
         return button;
       }),
     );
-    find("missing").textContent = whyMissing(
-      this.bench.methods,
-      (method) => this.bench.step(method),
-      looks,
-      input.index,
-    );
+    find("missing").textContent = whyMissing(this.bench.methods, looks, input.index);
   }
 
   /** The figures of panels that are drawn for each input. */

@@ -3,7 +3,7 @@
 import { clamp } from "../common/format";
 import type { About, Input } from "../common/panels";
 import type { InputSet, Method, PageData, Step } from "./data";
-import { looksOf } from "./looks";
+import { looksOf, shows } from "./looks";
 import { epochsOf, meets, type Order, ordered, stepAt, Table, type TableInput } from "./table";
 
 export interface Filter {
@@ -35,10 +35,7 @@ export class Workbench {
   constructor(readonly data: PageData) {
     this.epochs = epochsOf(data.methods);
     this.state = {
-      set: Math.max(
-        0,
-        data.sets.findIndex((set) => set.inputs.length || set.overview),
-      ),
+      set: bestSet(data),
       index: null,
       epoch: this.epochs.length - 1,
       wrong: false,
@@ -161,4 +158,13 @@ export class Workbench {
     const looks = looksOf(this.methods, (method) => this.step(method), index);
     return looks.length + (this.table.row(index) ? 1 : 0);
   }
+}
+
+/** The set of inputs of which most methods show something, such as heat; of several, the first with inputs. */
+function bestSet({ sets, methods }: PageData): number {
+  const scores = sets.map((set, at) => {
+    if (!set.inputs.length && !set.overview) return -1;
+    return methods.filter((method) => method.set === at && method.steps.some(shows)).length;
+  });
+  return Math.max(0, scores.indexOf(Math.max(...scores)));
 }

@@ -120,12 +120,17 @@ export class Matrix {
   chooseClass(one: number): void {
     if (this.data.multi) {
       this.state.label = one;
-      this.state.cell ??= [1, 0];
+      if (!this.state.cell || !this.countAt(this.state.cell)) this.state.cell = this.worstOfLabel();
       return;
     }
     const worst = this.now.each[one]?.worst ?? one;
     this.show(one);
     this.state.cell = [one, worst];
+  }
+
+  /** The more frequent of the two mistakes with a label. */
+  private worstOfLabel(): Pair {
+    return this.countAt([0, 1]) > this.countAt([1, 0]) ? [0, 1] : [1, 0];
   }
 
   /** Bring a row into view. */

@@ -12,6 +12,7 @@ import { columnName, rowName } from "./text";
 const WITH_NUMBERS = 20;
 const WITH_GAPS = 60;
 const LONGEST = 22; // characters of a name
+const TILTED = 1.5; // times the room that a name needs
 const SIDE = 64; // pixels right of the matrix, for the colour bar
 
 type Values = Record<string, unknown>;
@@ -49,7 +50,12 @@ export function draw(matrix: Matrix): Drawn {
       height: high + margin.t + margin.b,
       width: inner + margin.l + margin.r,
       xaxis: {
-        ...axis(columns, ranges.x, inner, data.multi ? "prediction" : "predicted class"),
+        ...axis(
+          columns,
+          ranges.x,
+          flat ? inner : inner / TILTED,
+          data.multi ? "prediction" : "predicted class",
+        ),
         tickangle: flat ? 0 : -45,
       },
       yaxis: axis(rows, ranges.y, high, data.multi ? "truth" : "true class"),
@@ -127,8 +133,9 @@ function bar(most: number, { many, counted }: { many: boolean; counted: boolean 
   };
 }
 
-function axis(names: string[], range: Range, pixels: number, title: string): Values {
-  const tickvals = ticks(names.length, range, pixels);
+/** `room` is the length in pixels, less if names need more of it. */
+function axis(names: string[], range: Range, room: number, title: string): Values {
+  const tickvals = ticks(names.length, range, room);
   return {
     range,
     tickvals,
@@ -138,7 +145,7 @@ function axis(names: string[], range: Range, pixels: number, title: string): Val
     zeroline: false,
     ticks: "",
     automargin: false,
-    tickfont: { size: tickvals.length * 15 > pixels ? 9 : 11 },
+    tickfont: { size: tickvals.length * 15 > room ? 9 : 11 },
     ticklabelstandoff: 4,
     title: { text: title, font: { size: 12, color: colour("--faint") }, standoff: 6 },
     fixedrange: names.length <= WITH_NUMBERS,

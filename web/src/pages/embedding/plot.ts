@@ -2,6 +2,7 @@
 
 import { colour } from "../../common/dom";
 import { clamp, plain } from "../../common/format";
+import { onGround } from "../../common/palette";
 import { drawPlot } from "../plotly";
 import type { Group, Points } from "./points";
 
@@ -79,10 +80,13 @@ function dotSize({ data, inputs }: Points): number {
 /** Of a regression a continuous scale; a point without a label is not on it. */
 function colouring(points: Points, group: Group, rows: number[]): Values {
   const { data, step } = points;
-  if (!data.values)
+  if (!data.values) {
+    const shown = (hex = colour("--faint")) => onGround(hex);
+    const { colour: hex } = group;
     return {
-      color: group.colour ?? rows.map((row) => points.classOf.get(points.labelOf(row))?.colour),
+      color: hex ? shown(hex) : rows.map((row) => shown(points.classOf.get(points.labelOf(row))?.colour)),
     };
+  }
   const { title, low, high, scale } = data.values;
   return {
     color: rows.map((row) => step.values?.[row]),
