@@ -395,7 +395,7 @@ def test_failed_upload_leaves_no_manifest(client, registered, photos, monkeypatc
     def refuse(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr("mlflow.MlflowClient.log_image", refuse)
+    monkeypatch.setattr("mlflow.MlflowClient.log_artifact", refuse)
     with pytest.raises(
         TrackingError,
         match=r"could not be logged to run .* \(disk full\)\. .* upload them with: mlflow-interp resume ",

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlflow_interp.models.refusals import LOG, refusal
+from mlflow_interp.report.card_image import card, webp
 from mlflow_interp.report.folder import MANIFEST, VIEW_FILE, Entry, read_entries
 from mlflow_interp.report.interpretation import InterpretationFiles
 
 ROOT = "interpretations"
 TABLE = "predictions.json"
 _LONGEST_PARAM = 500
+_LOGGED_IMAGES = "mlflow.loggedImages"  # tells the UI that there are images for charts
 _MOST_METRICS = 1000  # in one call of MLflow
 
 
@@ -118,7 +122,27 @@ def log_images(
     """Log the figure, and the frames under their own key: the UI shows a slider over their steps."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(interpretation.files["figure.png"])) as image:
-        client.log_image(run_id, image.convert("RGB"), key=key, step=step, synchronous=True)
+    figure = interpretation.files["figure.png"]
+    with Image.open(io.BytesIO(figure), formats=["PNG"]) as image:
+        _log_image(client, run_id, key, step, image.convert("RGB"), figure)
     for frame_step, frame in interpretation.frames:
-        client.log_image(run_id, frame, key=f"{key}/steps", step=frame_step, synchronous=True)
+        _log_image(client, run_id, f"{key}/steps", frame_step, Image.fromarray(frame))
+    client.set_tag(run_id, _LOGGED_IMAGES, "True")
+
+
+def _log_image(client: Any, run_id: str, key: str, step: int, image: Any, png: bytes | None = None) -> None:
+    """Log an image of MLflow's charts as `log_image` does, but with a square image for the card.
+
+    `log_image` itself reduces the image of the card to 256 pixels.
+    """
+    stem = f"{key.replace('/', '~')}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+    if png is None:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        png = buffer.getvalue()
+    files = {f"{stem}.png": png, f"{stem}+compressed.webp": webp(card(image))}
+    with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder:
+        for name, content in files.items():
+            file = Path(folder) / name
+            file.write_bytes(content)
+            client.log_artifact(run_id, str(file), "images")

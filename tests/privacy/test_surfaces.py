@@ -196,8 +196,7 @@ def test_what_a_failed_server_leaves_behind_is_private_too(
         raise OSError("no space left")
 
     with monkeypatch.context() as broken:
-        broken.setattr("mlflow.MlflowClient.log_image", fail)
-        broken.setattr("mlflow.MlflowClient.log_artifacts", fail)
+        broken.setattr("mlflow.MlflowClient.log_artifact", fail)
         with pytest.raises(TrackingError, match="saved locally") as error:
             mlflow_interp.visualize_gradcam(model, images, log_images=False, quiet=True)
     (folder,) = left_behind()
