@@ -68,16 +68,15 @@ def _options(method: str) -> str:
 
 
 def _parameters(entry: str) -> str:
-    project = yaml.safe_load(mlproject.render())
-    known = shared_options()
+    """The parameters of an entry point: those of MLproject, then the options that every method has."""
+    known = {name: each for name, each in shared_options().items() if each.stage != "run"}
+    declared = yaml.safe_load(mlproject.render())["entry_points"][entry]["parameters"]
     lines = ["| parameter | default | what it does |", "| --- | --- | --- |"]
-    for name in project["entry_points"][entry]["parameters"]:
-        default = (
-            f"`{known[name].default}`"
-            if name in known
-            else {"methods": "`all`", "relative_to": "`.`"}.get(name, "")
-        )
-        lines.append(f"| `{name}` | {default} | {_cell(known[name].help) if name in known else _OWN[name]} |")
+    for name, each in declared.items():
+        default = f"`{each['default']}`" if "default" in each else ""
+        lines.append(f"| `{name}` | {default} | {_OWN[name]} |")
+    lines += [f"| `{name}` | `{each.default}` | {_cell(each.help)} |" for name, each in known.items()]
+    lines.append(f"| `fail_if` |  | {_OWN['fail_if']} |")
     return "\n".join(lines) + "\n"
 
 

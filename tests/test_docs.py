@@ -230,10 +230,16 @@ def check_mlflow_run(args):
     """`mlflow run` is tested elsewhere; here, check that the entry point and parameters exist."""
     entry = args[args.index("-e") + 1] if "-e" in args else "main"
     project = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
-    known = project["entry_points"][entry]["parameters"]
+    known = {*project["entry_points"][entry]["parameters"], *reached(entry), "fail_if"}
     given = {arg.partition("=")[0] for flag, arg in itertools.pairwise(args) if flag == "-P"}
     assert given
-    assert given <= set(known)
+    assert given <= known
+
+
+def reached(entry):
+    """The options that `mlflow run` hands to the command of an entry point."""
+    methods = own_method_names() if entry == "main" else [entry]
+    return {option.name for method in methods for option in options_of(method).values()}
 
 
 def own_method_files():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,24 +11,52 @@ from pathlib import Path
 import mlflow
 import pytest
 import yaml
+from mlflow.projects._project_spec import EntryPoint
 
+from mlflow_interp.cli import main
 from mlflow_interp.method_registry import own_method_names
 from mlflow_interp.options import options_of
 
 PROJECT = Path(__file__).parent.parent
 
 
+def entry_points():
+    return yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+
+
+def test_there_is_an_entry_point_for_each_method():
+    assert set(entry_points()) == {"main", *own_method_names()}
+
+
+@pytest.mark.parametrize("method", ["main", *own_method_names()])
+def test_every_declared_parameter_has_a_value(method):
+    """MLflow logs declared parameters even if they are empty, and shows them on its cards."""
+    parameters = entry_points()[method]["parameters"]
+    assert {name for name, each in parameters.items() if "default" not in each} == {"model", "inputs"}
+    assert all(each.get("default", "given") for each in parameters.values())
+    assert len(parameters) <= 4
+
+
 @pytest.mark.parametrize("method", own_method_names())
-def test_entry_points_have_every_option_of_the_method(method):
-    content = yaml.safe_load((PROJECT / "MLproject").read_text(encoding="utf-8"))
-    point = content["entry_points"][method]
-    expected = {
-        option.name
-        for option in options_of(method).values()
-        if option.stage != "run" and not option.forwarded
-    }
-    assert set(point["parameters"]) == {"model", "inputs", "fail_if", "relative_to"} | expected
-    assert all(f"--{name}={{{name}}}" in point["command"] for name in expected)
+def test_entry_points_take_every_option_of_the_method(method):
+    """In the form in which MLflow itself appends parameters that are not declared."""
+    point = entry_points()[method]
+    given = {name: "" for name in options_of(method) if name != "experiment"}
+    given |= {"layers" if method in ("caricature", "umap") else "batch_size": "3"}
+    given |= {name: "False" for name, each in options_of(method).items() if each.annotation is bool}
+    entry = EntryPoint(method, point["parameters"], point["command"])
+    line = shlex.split(entry.compute_command({"model": "a model", "inputs": "b", **given}, None))
+    python, _, module, command, *args = line
+    assert (python, module, command) == ("python", "mlflow_interp", method)
+    args[args.index(next(each for each in args if each.startswith("--relative_to")))] = "--relative_to=."
+    found = main.get_command(None, command).make_context(command, args).params
+    assert (found["model"], found["inputs"]) == ("a model", "b")
+    given_flags = {name for name, value in given.items() if value == "False"}
+    assert all(found[name] is False for name in given_flags)
+    empty = {name for name, value in given.items() if value == ""}
+    assert all(found[name] is None for name in empty)
+    assert given_flags
+    assert empty
 
 
 def test_conda_yaml_matches_setup():
@@ -61,6 +90,10 @@ def test_mlflow_run_from_another_folder(store, registered, photos, entry):
     assert run.data.params["inputs"] == photos.name
     assert run.data.metrics["interpretations/gradcam/inputs"] == 2
     assert run.data.tags["mlflow_interp.model_version"] == "1"
+    own = {name for name in run.data.params if not name.startswith("interpretations/")}
+    declared = {"model", "inputs", "relative_to"} | (set() if entry else {"methods"})
+    assert own == declared | {"max_inputs"} | ({"layer", "target"} if entry else set())
+    assert all(run.data.params.values())
 
 
 def test_mlflow_run_fails_if_a_gate_fails(store, registered, photos):

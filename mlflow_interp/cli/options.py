@@ -21,6 +21,8 @@ _NUMBERS: Mapping[Any, click.ParamType[Any, Any]] = {int: click.INT, float: clic
 _YES = ("true", "1", "yes", "on")
 _NO = ("false", "0", "no", "off")
 _QUIET = Option("quiet", "run", bool, False, "Hide progress and the location of the results.")
+#: What follows are names and values, as `mlflow run` appends parameters that MLproject does not declare.
+MLFLOW_PARAMETERS = "--mlflow-parameters"
 _TERMINATED = 143  # as shells report it: 128 + SIGTERM
 
 
@@ -65,7 +67,7 @@ class Command(click.Command):
 
 
 def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
-    for arg in args:
+    for arg in _joined(args):
         name, equals, value = arg.partition("=")
         name = name.replace("_", "-")
         if not (equals and name.startswith("--")):
@@ -79,6 +81,15 @@ def _normalized(args: Sequence[str], flags: set[str]) -> Iterator[str]:
             yield name.replace("--", "--no-", 1)
         elif value:
             raise click.BadParameter(f"{name} is {value!r}; give true or false")
+
+
+def _joined(args: Sequence[str]) -> Iterator[str]:
+    """Arguments with `--name value` as `--name=value` after `MLFLOW_PARAMETERS`."""
+    marker = args.index(MLFLOW_PARAMETERS) if MLFLOW_PARAMETERS in args else len(args)
+    yield from args[:marker]
+    pairs = args[marker + 1 :]
+    yield from (f"{name}={value}" for name, value in zip(pairs[::2], pairs[1::2], strict=False))
+    yield from pairs[len(pairs) // 2 * 2 :]
 
 
 def is_on(flag: str, args: Sequence[str]) -> bool:

@@ -44,7 +44,7 @@ def _cut(pixels: np.ndarray) -> int:
     longest = (ends - starts).max()
     # Gaps between rows of inputs differ by a pixel; the last one leaves the most to see.
     best = np.flatnonzero(ends - starts >= longest - 2)[-1]
-    return int((starts[best] + ends[best]) // 2)
+    return int(starts[best] + ends[best]) // 2
 
 
 def webp(image: Image.Image) -> bytes:
