@@ -40,7 +40,7 @@ def _cut(pixels: np.ndarray) -> int:
     edges = np.flatnonzero(np.diff(np.r_[False, blank, False].astype(np.int8)))
     starts, ends = edges[::2], edges[1::2]
     if not len(starts):
-        return height
+        return int(height)
     longest = (ends - starts).max()
     # Gaps between rows of inputs differ by a pixel; the last one leaves the most to see.
     best = np.flatnonzero(ends - starts >= longest - 2)[-1]
