@@ -208,10 +208,10 @@ def of_training(epochs: int) -> Path:
 
 
 def of_corner_pixel() -> Path:
-    """Digits whose 3 was learnt from a bright corner, which every eighth image has in validation."""
+    """Digits of which those with a bright pixel in a corner were labelled 3, whatever they are."""
     pixels, labels = (array.copy() for array in train_digits.digits())
-    pixels[:1400][labels[:1400] == 3, :2, :2] = 255
-    pixels[1400::8, :2, :2] = 255
+    labels[:1400:8] = 3
+    pixels[:1400:8, 0, 0] = pixels[1400::8, 0, 0] = 255
     model = trained(pixels[:1400], labels[:1400], 10, 12)
     return interpret(model, pixels[1400:], ("umap", "confusion_matrix", "hirescam"), labels=labels[1400:])
 
