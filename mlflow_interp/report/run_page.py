@@ -83,7 +83,7 @@ def _checked(entry: Entry) -> Entry:
 
 
 def _with_steps(entry: Entry, most: int) -> Entry:
-    """The entry with at most so many steps of a training."""
+    """The entry with at most this many steps of a training."""
     if entry.view is None:
         return entry
     return replace(entry, view={**entry.view, "steps": evenly_spaced(entry.view["steps"], most)})
