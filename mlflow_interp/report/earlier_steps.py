@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from PIL import Image
@@ -24,23 +24,38 @@ def evenly_spaced(steps: Sequence[T], most: int) -> list[T]:
     return [steps[(index + 1) * len(steps) // count - 1] for index in range(count)]
 
 
-def shorten(steps: Iterable[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+def shorten(numbers: Sequence[int], read: Callable[[int], Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The last of some steps, and as many earlier ones as fit, evenly spaced.
 
     Earlier ones are without what is the same in the last, and if need be with smaller tiles, without heatmaps
     of further classes, and with those of fewer inputs.
 
     Args:
-        steps: the content of index.json of each step.
-        count: the number of steps.
+        numbers: the numbers of the steps, the last one last.
+        read: returns the content of index.json of a step.
     """
-    most = MOST_BYTES // max(1, count - 1)
-    shortened = [
-        step if number == count else _fitted(_without_repeated(step), most)
-        for number, step in enumerate(steps, 1)
-    ]
-    room = MOST_BYTES // max([1, *map(_size, shortened[:-1])])
-    return evenly_spaced(shortened, room + 1)
+    *earlier, last = numbers
+    if not earlier:
+        return [read(last)]
+
+    most = MOST_BYTES // len(earlier)
+
+    def fitted(number: int) -> dict[str, Any]:
+        return _fitted(_without_repeated(read(number)), most)
+
+    # The size of one tells about how many fit, so that few are made smaller in vain.
+    count = min(len(earlier), _fitting([fitted(earlier[-1])]))
+    while True:
+        kept = [fitted(number) for number in evenly_spaced(numbers, count + 1)[:-1]]
+        fitting = _fitting(kept)
+        if fitting >= count:
+            return [*kept, read(last)]
+        count = fitting
+
+
+def _fitting(steps: Sequence[Mapping[str, Any]]) -> int:
+    """How many steps fit that are as large as the largest of these."""
+    return MOST_BYTES // max([1, *map(_size, steps)])
 
 
 def _size(step: Mapping[str, Any]) -> int:
@@ -98,7 +113,7 @@ def _with_tiles(row: Mapping[str, Any], scale: float) -> dict[str, Any]:
 def _smaller(source: str, scale: float) -> str:
     """A smaller tile, unless it takes fewer bytes as it is."""
     content = base64.b64decode(source.partition(",")[2])
-    with Image.open(io.BytesIO(content), formats=["PNG", "JPEG"]) as image:
+    with Image.open(io.BytesIO(content), formats=["PNG", "JPEG", "WEBP"]) as image:
         side = max(_SMALLEST, round(scale * max(image.size)))
         image.thumbnail((side, side))
         buffer = io.BytesIO()

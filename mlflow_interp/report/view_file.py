@@ -126,10 +126,11 @@ def over_steps(
     """
     if not contents:
         return None
-    # One after another, as all of them would take much memory.
-    steps = (json.loads(content)["steps"][0] | {"step": number} for number, content in contents.items())
+    steps = shorten(
+        list(contents), lambda number: json.loads(contents[number])["steps"][0] | {"step": number}
+    )
     title = json.loads(list(contents.values())[-1])["title"]
-    return _packed(title, figure, "epoch", series, shorten(steps, len(contents)))
+    return _packed(title, figure, "epoch", series, steps)
 
 
 def _packed(
