@@ -395,3 +395,17 @@ def test_prints_light_with_everything_opened(opened, run, tab):
     # What is drawn by a script is drawn anew, in the colours of paper, and before the page is printed.
     corner = "[...document.querySelectorAll('canvas')].map((each) => each.width)"
     assert all(width > 1 for width in tab.evaluate(corner))
+
+
+def test_the_caption_names_the_epoch_if_it_is_not_the_chosen_one(opened, run, trained):
+    """Not every epoch of every method is kept; what is shown instead must not pass for the chosen one."""
+    (saliency,) = [entry for entry in run if entry.place == "saliency"]
+    steps = [saliency.view["steps"][0] | {"step": step} for step in (0, 2)]
+    thinned = replace(saliency, view=saliency.view | {"over": "epoch", "steps": steps})
+    tab = opened(run_page.page([trained, thinned], None))
+    tab.locator("#looks button", has_text="gradients").first.click()
+    expect(tab.locator("#caption")).to_have_text(re.compile("gradients$"))
+    tab.fill("#epoch", "1")
+    expect(tab.locator("#caption")).to_have_text(re.compile("gradients at epoch 0$"))
+    tab.locator("#looks button", has_text="Grad-CAM").first.click()
+    expect(tab.locator("#caption")).not_to_contain_text("epoch")
