@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.tracking.fluent import _get_experiment_id
+from mlflow.utils.name_utils import _generate_random_name
 from sklearn.linear_model import LogisticRegression
 
 import mlflow_interp
@@ -26,7 +27,7 @@ from mlflow_interp.exceptions import (
     OptionError,
     TrackingError,
 )
-from mlflow_interp.tracking.destination import without_autologging
+from mlflow_interp.tracking.destination import _is_generated, without_autologging
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -292,6 +293,41 @@ def test_run_of_mlflow_run_is_used_and_ended(client, registered, photos, monkeyp
     monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
     assert mlflow_interp.visualize_gradcam(registered, photos, quiet=True).run_id == run.info.run_id
     assert client.get_run(run.info.run_id).info.status == "FINISHED"
+
+
+def test_run_of_mlflow_run_is_named_as_any_other(client, registered, photos, monkeypatch):
+    run = client.create_run("0")  # with a name that MLflow generates
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    monkeypatch.delenv("MLFLOW_RUN_ID")
+    other = mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    found = [client.get_run(each).info.run_name for each in (run.info.run_id, other.run_id)]
+    assert found == ["gradcam tiny v1"] * 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["release 3", "enthused-fish", "enthused-fish-265 b", "enthused-fish-1001", "my-fish-2", "my-net-3"],
+)
+def test_name_of_a_run_that_may_be_the_users_is_kept(client, registered, photos, monkeypatch, name):
+    run = client.create_run("0", run_name=name)
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    assert client.get_run(run.info.run_id).info.run_name == name
+
+
+@pytest.mark.parametrize("how", ["active", "run_id"])
+def test_name_of_the_users_own_run_is_kept(client, registered, photos, how):
+    with mlflow.start_run() as run:
+        if how == "active":
+            mlflow_interp.visualize_gradcam(registered, photos, quiet=True)
+    if how == "run_id":
+        mlflow_interp.visualize_gradcam(registered, photos, run_id=run.info.run_id, quiet=True)
+    assert client.get_run(run.info.run_id).info.run_name == run.info.run_name
+
+
+def test_generated_names_of_mlflow_are_recognised():
+    assert all(_is_generated(_generate_random_name()) for _ in range(200))
 
 
 def test_model_in_memory_is_logged_to_the_current_experiment(client, tiny_cnn, pixels):

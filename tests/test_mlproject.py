@@ -87,6 +87,7 @@ def test_mlflow_run_from_another_folder(store, registered, photos, entry):
     assert done.returncode == 0, done.stderr[-2000:]
     (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
     assert run.info.status == "FINISHED"
+    assert run.info.run_name == "gradcam tiny v1"
     assert run.data.params["inputs"] == photos.name
     assert run.data.metrics["interpretations/gradcam/inputs"] == 2
     assert run.data.tags["mlflow_interp.model_version"] == "1"
@@ -118,10 +119,12 @@ def test_mlflow_run_accepts_paths_relative_to_the_caller(store, photos, tiny_cnn
         "-P",
         "class_names=it's names.txt",
     ]
-    done = mlflow_run(store, "-e", "gradcam", *parameters, "-P", "target=bee", folder=photos.parent)
+    parameters += ["-P", "target=bee", "--run-name", "glad-fish-a"]
+    done = mlflow_run(store, "-e", "gradcam", *parameters, folder=photos.parent)
     assert done.returncode == 0, done.stderr[-2000:]
     (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
     assert run.data.metrics["interpretations/gradcam/inputs"] == 4
+    assert run.info.run_name == "glad-fish-a"
 
 
 def test_mlflow_run_fails_with_one_line_and_a_failed_run(store, registered, photos):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,8 +41,15 @@ class Destination:
     spool: Path | None = None
 
     def start(self, origin: Origin, name: str) -> None:
-        """Create the run unless there is one: in the named experiment, or else the model's own."""
-        if not self.log or self.run_id is not None:
+        """Create the run unless there is one: in the named experiment, or else the model's own.
+
+        The run that `mlflow run` created for this process gets the name, unless the user named it.
+        """
+        if not self.log:
+            return
+        if self.run_id is not None:
+            if self.ends:
+                _name_run(self.run_id, name)
             return
         check_reachable()
         experiment_id = _experiment_id(self.experiment, origin)
@@ -170,6 +178,28 @@ def _check_experiment(experiment: str, run_id: str, *, is_named: bool) -> None:
             "mlflow run --experiment-name"
         )
     raise OptionError(f"experiment is {experiment!r}, but {reason}")
+
+
+def _name_run(run_id: str, name: str) -> None:
+    """Name a run, unless the user has named it."""
+    client = mlflow_client()
+    run = ask(lambda: client.get_run(run_id), f"run {run_id}")
+    if _is_generated(str(run.info.run_name)):
+        ask(lambda: client.set_tag(run_id, "mlflow.runName", name), f"run {run_id}", LOG)
+
+
+def _is_generated(name: str) -> bool:
+    """Whether MLflow generated the name of a run, such as enthused-fish-265.
+
+    MLflow does not record this, but all such names consist of two words of its lists and a number up to 1000.
+    """
+    try:
+        from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
+    except ImportError:  # private names of MLflow, which may change; then the run keeps its name
+        return False
+    found = re.fullmatch(r"(.+?)-(.+)-(0|[1-9]\d{0,2}|1000)", name)
+    lower = [{word.lower() for word in words} for words in (_GENERATOR_PREDICATES, _GENERATOR_NOUNS)]
+    return found is not None and found[1] in lower[0] and found[2] in lower[1]
 
 
 def note_failure(error: Exception) -> None:
