@@ -20,6 +20,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy import dtype
 
 from mlflow_interp.backend.startup import import_quietly
+from mlflow_interp.report.links import artifact_link
 
 PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / "demo"
@@ -138,10 +139,8 @@ def show_ui(port: int = 5000) -> None:
     uri = use_local_store()
     print("The pages of the runs, once the UI has started:\n")
     for run in interpreted_runs():
-        path = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/interpretations"
-        # Without the parameter, MLflow may open in its mode for language models, which lists no such runs.
-        page = f"{path}/index.html?workflowType=machine_learning"
-        print(f"  {run.info.run_name}: http://127.0.0.1:{port}/#/{page}")
+        link = artifact_link(run.info.experiment_id, run.info.run_id, "interpretations/index.html")
+        print(f"  {run.info.run_name}: http://127.0.0.1:{port}/{link}")
     print("\nStop with Ctrl-C.", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
     os.execv(sys.executable, command)

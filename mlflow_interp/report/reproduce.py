@@ -22,7 +22,7 @@ _RENAMED = {
 
 
 def mlflow_run(manifest: Mapping[str, Any]) -> str:
-    """The `mlflow run` command, to be run in a checkout of mlflow_interp."""
+    """The `mlflow run` command, to be run in a checkout of mlflow_interp and its environment."""
     given = _given(manifest)
     flags = [f"--experiment-name={quote(str(given.pop(_MLFLOW_OPTION)))}"] if _MLFLOW_OPTION in given else []
     values = {"model": _model(manifest), "inputs": _inputs(manifest)} | {
@@ -33,7 +33,7 @@ def mlflow_run(manifest: Mapping[str, Any]) -> str:
     # MLproject has an entry point for each method of this package; `main` takes all.
     is_own = manifest.get("package", {}).get("name", DISTRIBUTION) == DISTRIBUTION
     entry = ["-e", method] if is_own else ["-P", quote(f"methods={method}")]
-    return " ".join(["mlflow run .", *entry, *parameters, *flags])
+    return " ".join(["mlflow run . --env-manager local", *entry, *parameters, *flags])
 
 
 def command(manifest: Mapping[str, Any]) -> str:

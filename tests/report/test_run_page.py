@@ -520,8 +520,8 @@ def test_the_command_says_to_the_real_command_line_what_was_given(method, parsed
 def test_mlflow_run_says_to_the_project_what_was_given(method, parsed):
     """Its parameters, put into the command of the MLproject file as MLflow does, mean the same."""
     words = shlex.split(reproduce.mlflow_run(manifest_of(method, inputs={"source": "photos"})))
-    assert words[:5] == ["mlflow", "run", ".", "-e", method]
-    assert [word for word in words if word.startswith("--")] == (
+    assert words[:7] == ["mlflow", "run", ".", "--env-manager", "local", "-e", method]
+    assert [word for word in words[5:] if word.startswith("--")] == (
         ["--experiment-name=my models"] if method == "confusion_matrix" else []
     )
     values = dict(word.split("=", 1) for flag, word in pairwise(words) if flag == "-P")
@@ -531,7 +531,8 @@ def test_mlflow_run_says_to_the_project_what_was_given(method, parsed):
         for name, kind in project["parameters"].items()
     }
     line = project["command"].format(**filled)
-    extra = [f"--{name}={value}" for name, value in values.items() if name not in project["parameters"]]
+    more = {name: value for name, value in values.items() if name not in project["parameters"]}
+    extra = [word for name, value in more.items() for word in (f"--{name}", value)]
     expected = {name: value for name, value in as_given(method).items() if name != "experiment"}
     got = parsed([*shlex.split(line)[3:], *extra])
     assert got == ("models:/a net/3", "photos", [method], expected)
