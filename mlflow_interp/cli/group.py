@@ -11,6 +11,7 @@ import click
 
 from mlflow_interp.cli.method_commands import interpret_command, method_command
 from mlflow_interp.cli.options import one_line_errors
+from mlflow_interp.cli.wrapping import Context
 from mlflow_interp.exceptions import InterpretationWarning, OptionError, nearest
 from mlflow_interp.method_registry import registered_names
 from mlflow_interp.options import listed_methods
@@ -18,6 +19,8 @@ from mlflow_interp.options import listed_methods
 
 class MethodGroup(click.Group):
     """The group of all commands; a method's command is made when it is used."""
+
+    context_class = Context
 
     def main(self, *args: Any, **settings: Any) -> Any:
         """Run a command; each of our warnings takes one line."""

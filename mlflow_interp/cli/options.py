@@ -12,6 +12,7 @@ from typing import IO, Any, Literal, get_args, get_origin
 import click
 
 from mlflow_interp.cli.help import facts, flag, shell_help
+from mlflow_interp.cli.wrapping import Context
 from mlflow_interp.core.accepted import check, types_of
 from mlflow_interp.exceptions import InterpretationError, OptionError, without_password
 from mlflow_interp.options import Option
@@ -28,6 +29,8 @@ _TERMINATED = 143  # as shells report it: 128 + SIGTERM
 
 class Command(click.Command):
     """A command whose errors are one line, and whose options may be spelled as `mlflow run` does."""
+
+    context_class = Context
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Let flags take `=true` and `=false`, and any option be empty for its default."""

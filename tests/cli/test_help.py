@@ -39,6 +39,14 @@ def test_help_holds_no_python(command):
     assert " array (" not in text
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_line_ends_within_a_flag(command, width):
+    lines = help_of(command, width=width).splitlines()
+    assert not [line for line in lines if line.endswith("-")]
+    assert not [line for line in lines if "\N{NON-BREAKING HYPHEN}" in line]
+
+
 def test_an_option_named_in_a_help_has_its_dashes():
     assert "0.25 with --align" in entry("umap", "--learning-rate")
 
