@@ -18,6 +18,7 @@ from mlflow_interp.report.interpretation import InterpretationFiles
 from mlflow_interp.tracking import log, tags
 from mlflow_interp.tracking.destination import mlflow_client
 from mlflow_interp.tracking.log import ROOT, TABLE
+from mlflow_interp.tracking.notes import log_note
 from mlflow_interp.tracking.spool import Spool, SpoolEntry
 
 # By run: the names of its folders, its page and its tags are read and then written, so threads that log to
@@ -128,7 +129,7 @@ def _folder_name(client: Any, spool: Spool, method: str) -> str:
 
 
 def _log_run_page(client: Any, spool: Spool) -> None:
-    """Log the page of the run, including what other calls logged to the run."""
+    """Log the page and the note of the run, including what other calls logged to the run."""
     run_id = str(spool.run_id)
     spool_folders = set(spool.places.values())
     with tempfile.TemporaryDirectory(prefix="mlflow-interp-") as folder:
@@ -136,6 +137,7 @@ def _log_run_page(client: Any, spool: Spool) -> None:
     spooled = [_page_entry(spool, entry) for entry in spool.entries() if entry.step is None]
     entries = [entry for entry in logged if entry.place not in spool_folders] + spooled
     client.log_text(run_id, run_page.page(entries, run_id), f"{ROOT}/index.html")
+    log_note(client, run_id, entries)
 
 
 def _page_entry(spool: Spool, spool_entry: SpoolEntry) -> Entry:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
 
 import mlflow_interp
+from mlflow_interp.report.folder import read_entries
+from mlflow_interp.report.note import note
 
 COUNT = 8
 LABELS = np.array([0, 1] * 4)
@@ -144,6 +147,9 @@ def contents(model, inputs, folder, *, log_images):
             ).encode()
         elif path != folder / "index.html":  # made of the others, and of the manifests
             found[name] = path.read_bytes()
+    # Sorted, as methods that end in the same second have no order.
+    parts = re.split(r"\n|, |- Pages: ", note(read_entries(folder), "0", "abc", "interpretations"))
+    found["note"] = "\n".join(sorted(parts)).encode()
     return found
 
 
