@@ -12,27 +12,27 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
 .PHONY: help demo demo-ui test test-fast test-lowest zoo faults load fuzz audit lint lint-scripts lint-github package release-check docs docs-pictures situations generated bench clean
 
-help:  ## Show what can be made
+help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: .venv/demo  ## Interpret a real classifier on real photographs; ends with how to see them in MLflow's UI
+demo: .venv/demo  ## Interpret an ImageNet classifier on six photographs, and print how to open the results in the MLflow UI
 	@$(BIN)/python -m examples.demo
 
 demo-ui: .venv/demo  ## View the results of the demo in MLflow's UI
 	@$(BIN)/python -m examples.demo ui
 
-test: .venv/dev  ## Run every test
+test: .venv/dev  ## Run all tests
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-fast: .venv/dev  ## Run the tests that need neither a browser nor the whole of the docs
+test-fast: .venv/dev  ## Run the fast tests: all except those that need a browser or take many seconds
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-test-lowest: .venv/dev  ## Run the quick tests with the oldest versions allowed, in an environment of their own
+test-lowest: .venv/dev  ## Run the fast tests with the earliest supported versions, in a separate environment
 	$(BIN)/python -m uv venv --quiet --clear --seed --python $(BIN)/python build/lowest
 	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python build/lowest/bin/python --resolution lowest-direct -e '.[demo,dev]'
 	build/lowest/bin/python -m pytest $(PARALLEL) -m "not slow"
 
-fuzz: .venv/fuzz  ## Fuzz the loaders of images, arrays and class names, one minute each
+fuzz: .venv/fuzz  ## Fuzz the loaders of images, arrays and class names for one minute each
 	@for target in pictures arrays classes; do \
 	  mkdir -p .venv/fuzzing/$$target && \
 	  $(BIN)/python -m tests.fuzz.loaders $$target .venv/fuzzing/$$target tests/fuzz/corpus/$$target \
@@ -40,19 +40,19 @@ fuzz: .venv/fuzz  ## Fuzz the loaders of images, arrays and class names, one min
 	    -artifact_prefix=.venv/fuzzing/crash-$$target- -verbosity=1 || exit 1; \
 	done
 
-audit: .venv/audit  ## Look for known vulnerabilities in what is installed; asks a service on the internet
+audit: .venv/audit  ## Check the installed packages for known vulnerabilities; needs an internet connection
 	$(BIN)/python -m pip_audit --skip-editable
 
-zoo: .venv/dev  ## Run every architecture of keras.applications through every method; takes an hour or more
+zoo: .venv/dev  ## Test every method on every architecture of keras.applications; takes an hour or more
 	nice $(BIN)/python -m tests.zoo
 
-faults: .venv/dev  ## Log through a server that fails in every way; ends with a table of faults and what was lost
+faults: .venv/dev  ## Log to servers that fail in many ways, and print a table of the faults and what was lost
 	$(BIN)/python -m pytest tests/faults
 
-load: .venv/dev  ## Measure 20,000 pictures, eight threads at one server, and 200 calls in one process; some minutes
+load: .venv/dev  ## Measure 20,000 images, eight threads that log to one server, and 200 calls in one process; takes some minutes
 	nice $(BIN)/python -m benchmarks.load
 
-lint: .venv/dev lint-scripts lint-github  ## Check style and types, and the pages' scripts where npm is there
+lint: .venv/dev lint-scripts lint-github  ## Check style and types, and the pages' scripts if npm is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -75,30 +75,30 @@ lint-github: .venv/dev
 	@$(CHECK)dependabot .github/dependabot.yml
 	@$(CHECK)citation-file-format CITATION.cff
 
-package: .venv/dev  ## Build wheel and sdist, install each into an empty environment, try it there
+package: .venv/dev  ## Build the wheel and the sdist, and test each in an empty environment
 	.ci/package
 
-release-check: .venv/dev  ## Check that TAG can be released from the repository FROM
+release-check: .venv/dev  ## Check that the tag TAG can be released from the repository at the URL FROM
 	$(BIN)/python -m docs.release $(TAG) $(FROM)
 
 # Formulas need KaTeX from npm; without npm they are shown as TeX.
-docs: .venv/docs  ## Build the docs into build/site; open build/site/index.html
+docs: .venv/docs  ## Build the documentation site; open build/site/index.html
 	@if command -v npm >/dev/null; then $(MAKE) --silent --no-print-directory node_modules/installed; fi
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-generated: .venv/dev  ## Make MLproject, type stubs, and the tables and reference of the docs from the methods
+generated: .venv/dev  ## Generate MLproject, the type stubs, and the tables and reference of the docs
 	$(BIN)/python -m docs.generate
 
-bench: .venv/bench  ## Measure all that docs/performance.md and docs/reliability.md state; about two hours
+bench: .venv/bench  ## Repeat the measurements of docs/performance.md and docs/reliability.md; takes about two hours
 	nice $(BIN)/python -m benchmarks $(ONLY)
 
-docs-pictures: .venv/dev  ## Make the images of README and docs again
+docs-pictures: .venv/dev  ## Redraw the images of README and docs; needs Chromium
 	$(BIN)/python -m docs.pictures
 
 situations: .venv/dev  ## Make screenshots of pages and figures in many situations, to look at
 	$(BIN)/python -m tests.situations
 
-clean:  ## Remove the environment and everything made by the demo
+clean:  ## Remove .venv, node_modules, build and the folder of the demo
 	rm -rf .venv node_modules demo build *.egg-info
 
 # uv installs in seconds what takes pip minutes; where it can't be had, pip does it.
