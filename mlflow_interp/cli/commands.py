@@ -36,8 +36,8 @@ def main() -> None:
     """Interpret Keras models, and store the results in MLflow.
 
     MODEL is models:/name/version, models:/name@alias, runs:/id/path, a model folder, or a .keras or .h5
-    file. INPUTS is an image, a folder, a glob pattern, a .npy or .npz file, an artifact URI, or
-    keras:cifar10.
+    file. INPUTS is an image, a folder, a glob pattern, a .npy or .npz file, an artifact URI, or a dataset
+    of Keras such as keras:cifar10.
     """
 
 

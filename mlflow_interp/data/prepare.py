@@ -59,15 +59,16 @@ def load_inputs(
         resize: How to resize images to the model's input size: crop keeps the centre, pad adds black
             borders, stretch distorts. By default, what the model's metadata states, else crop with a
             warning.
-        interpolation: Interpolation for resizing: by Pillow, which antialiases, or, with the prefix tf-, by
-            tf.image.resize without antialiasing, as in keras.utils.image_dataset_from_directory. By
+        interpolation: Interpolation for resizing. Names with the prefix tf- use tf.image.resize without
+            antialiasing, as keras.utils.image_dataset_from_directory does; the others use Pillow, which
+            antialiases. By
             default, what the model's metadata states, else lanczos with a warning.
         batch_size: Number of inputs in one batch; a few batches are in memory at a time.
-        max_inputs: Maximum number of inputs. If their total number is known, they are evenly spaced over all
-            inputs; otherwise, they are the first ones.
-        log_images: Log and save images, or other values, of the inputs. If false, figures, pages and arrays
-            show only heatmaps, numbers, predictions, labels and names; saliency and caricature are refused,
-            as their results show the inputs.
+        max_inputs: Maximum number of inputs. They are taken at even intervals if the total number is known;
+            otherwise, they are the first ones.
+        log_images: Log and save the images or other values of the inputs. If false, figures, pages and arrays
+            hold only heatmaps, numbers, predictions, labels and names; saliency and caricature are refused,
+            because their results show the inputs.
 
     Raises:
         InputsError: inputs that do not exist, can't be read, or don't fit the model.

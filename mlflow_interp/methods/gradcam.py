@@ -16,8 +16,7 @@ def gradcam(features: Any, score: Any) -> Any:
 
     Grad-CAM (Selvaraju et al. 2017) weights each channel of a feature map by the gradient of the class score,
     averaged over all positions, and sums the channels. The score is the logit if the model ends in a softmax
-    or sigmoid. Prediction and heatmap come from one compiled function, so that Grad-CAM costs little more
-    than the prediction alone.
+    or sigmoid. Prediction and heatmap are computed together, so Grad-CAM costs little more than a prediction.
 
     The tokens of a vision transformer are arranged on their grid of patches, without the class token. By
     default, the layer is the last one with patches that the class score depends on, as in pytorch-grad-cam

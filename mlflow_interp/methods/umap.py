@@ -75,10 +75,10 @@ def umap(
 
     Activations are embedded in one to three dimensions with UMAP (McInnes, Healy and Melville 2018). If
     classes form separate clusters, the layer separates them. If they overlap, inputs of different classes are
-    neighbours at this layer; later layers may still separate them. Distances between distant clusters mean
-    little. Compare layers only with the same pooling.
+    neighbours at this layer; later layers may still separate them. Distances between clusters mean little.
+    Compare layers only with the same pooling.
 
-    Memory is bounded by what umap-learn needs for `max_fit` points; activations are stored on disk.
+    Memory grows with the number of inputs only up to `max_fit`; activations are stored on disk.
 
     Args:
         layers: Layers to interpret, separated by commas: indices, names, or paths into nested models such as
@@ -103,9 +103,10 @@ def umap(
         align: Earlier embedding to start from, so that points stay in place: the folder or URI of an earlier
             UMAP such as runs:/id/interpretations/umap. In Python, also an array (n, components).
         cache: Folder to store predictions and activations in. Later calls with the same model, layers and
-            pooling look up each input there, and run the model only for batches with a new one.
-        seed: Random seed: the same seed gives the same result. With None, umap-learn uses all cores, which is
-            faster.
+            pooling look up each input there, and run the model only for batches with an input that is not
+            stored yet.
+        seed: Random seed: the same seed gives the same result. With none, umap-learn uses all cores, which is
+            faster. In Python, none is None.
 
     Returns:
         Points (n, layers, components), float32.

@@ -54,9 +54,9 @@ def load_model(
         imports: Modules to import first, separated by commas, e.g. those that register custom layers and
             functions with keras.saving.register_keras_serializable.
         output: Output to interpret, if the model has several: its name or position.
-        head: What the output represents: probabilities of mutually exclusive classes, sigmoid for independent
-            probabilities, logits, binary_logit for one logit per label, or values if it has no classes.
-            By default, it follows from the model's metadata, its loss or its last operations.
+        head: What the output represents: probabilities (of mutually exclusive classes), sigmoid (independent
+            probabilities), logits, binary_logit (one logit per label) or values (no classes). By default
+            (auto), this is determined from the model's metadata, its loss or its last operations.
 
     Raises:
         ModelError: the model does not exist, is not a Keras model, is damaged, or needs its own code to run.
