@@ -33,7 +33,8 @@ def keep(content: bytes, name: str) -> None:
 def keep_figure(figure: Any, name: str) -> None:
     """Write a matplotlib figure at a size fit for a web page."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=PIXELS / figure.get_figwidth())
+    # At the resolution that the lines of a caption are wrapped for.
+    figure.savefig(content, format="png", dpi=style.DPI)
     keep(content.getvalue(), name)
 
 

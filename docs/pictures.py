@@ -129,14 +129,29 @@ def picture_of_page(html: Path) -> None:
         keep(page.screenshot(), "page")
 
 
-def trained_on_digits(epochs: int) -> tuple[Any, np.ndarray, np.ndarray]:
-    """A small network, trained here in seconds, and all handwritten digits with their labels."""
+def picture_of_errors(html: Path, name: str) -> None:
+    """The page of a confusion matrix, with the cell of its most frequent error opened."""
+    with browser_page(1200, 760, pixels=2) as page:
+        page.goto(html.as_uri())
+        page.click("#pairs button >> nth=0")
+        page.wait_for_timeout(500)
+        keep(page.screenshot(), name)
+
+
+def trained_on_digits(epochs: int, *, count: int = 1200) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A small network, trained here in seconds on the first digits, and all digits with their labels."""
     import keras
 
     keras.utils.set_random_seed(0)
     (pixels, labels), model = train_digits.digits(), train_digits.network()
-    model.fit(pixels[:1200], labels[:1200], epochs=epochs, verbose=0)
+    model.fit(pixels[:count], labels[:count], epochs=epochs, verbose=0)
     return model, pixels, labels
+
+
+def trained_as_in_tutorial() -> tuple[Any, np.ndarray, np.ndarray]:
+    """The tutorial's network, and the digits it is validated on, with their labels."""
+    model, pixels, labels = trained_on_digits(3, count=1400)
+    return model, pixels[1400:], labels[1400:]
 
 
 SHOWN = ("cat.png", "coffee.png", "motorcycle.png", "palace.jpg")
@@ -202,12 +217,7 @@ def images_of_saliency(demo: Demo) -> None:
 
 def images_of_errors(demo: Demo) -> None:
     """The saliency of the first wrong predictions of the tutorial's network."""
-    import keras
-
-    keras.utils.set_random_seed(0)
-    (pixels, labels), model = train_digits.digits(), train_digits.network()
-    model.fit(pixels[:1400], labels[:1400], epochs=3, verbose=0)
-    tested, answers = pixels[1400:], labels[1400:]
+    model, tested, answers = trained_as_in_tutorial()
     wrong = model.predict(tested, verbose=0).argmax(axis=1) != answers
     found = mlflow_interp.visualize_saliency(
         model, tested[wrong][:4], labels=answers[wrong][:4], noise=0, **_SILENT
@@ -239,11 +249,12 @@ def images_of_confusion_matrix(demo: Demo) -> None:
     )
     keep_figure(found.draw(order="cluster"), "confusion_matrix")
     keep_figure(annotated_matrix(found), "confusion_matrix-annotated")
-    with browser_page(1200, 760, pixels=2) as page:
-        page.goto((found.save(demo.folder) / "figure.html").as_uri())
-        page.click("#pairs button >> nth=0")
-        page.wait_for_timeout(500)
-        keep(page.screenshot(), "confusion_matrix-page")
+    picture_of_errors(found.save(demo.folder) / "figure.html", "confusion_matrix-page")
+    model, pixels, labels = trained_as_in_tutorial()
+    found = mlflow_interp.visualize_confusion_matrix(
+        model, pixels, labels=labels, class_names=list("0123456789"), **_SILENT
+    )
+    picture_of_errors(found.save(demo.folder) / "figure.html", "confusion_matrix-tutorial")
 
 
 def images_of_umap(demo: Demo) -> None:
