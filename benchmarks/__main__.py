@@ -20,6 +20,7 @@ import time
 MEASUREMENTS = {
     "gradcam": 2,
     "gradcam --pretrained": 2,
+    "cams --apart": 2,
     "saliency": 6,
     "caricature --only quality --seeds 3 --layers early,middle": 8,
     "caricature --only quality --seeds 8 --layers late": 12,

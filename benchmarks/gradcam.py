@@ -171,10 +171,11 @@ def prepare(model: Any, pictures: np.ndarray) -> Work:
 
 def as_batch(pictures: np.ndarray) -> Batch:
     """All images in one chunk."""
-    return Batch("array", lambda: iter([_chunk(pictures)]), total=len(pictures))
+    return Batch("array", lambda: iter([as_chunk(pictures)]), total=len(pictures))
 
 
-def _chunk(pictures: np.ndarray) -> Chunk:
+def as_chunk(pictures: np.ndarray) -> Chunk:
+    """All images, without labels."""
     indices = np.arange(len(pictures))
     names = tuple(map(str, indices))
     return Chunk(indices, names, pictures, np.full(len(pictures), UNKNOWN, np.int64), None)
@@ -188,13 +189,13 @@ def our_candidates(work: Work) -> dict[str, Candidate]:
     import tensorflow as tf
 
     pictures = tf.constant(work.pictures)
-    forward = compiled_forward(work)
-    chunk, compiled_pass = _chunk(work.pictures), _compiled_pass(work)
+    forward = compiled_forward(work.model, work.pictures)
+    chunk, compiled_pass = as_chunk(work.pictures), _compiled_pass(work)
     return {
         FLOOR: lambda: forward(pictures).numpy(),
         "the floor again (noise)": lambda: forward(pictures).numpy(),
         "ours, compiled": lambda: compiled_pass(chunk),
-        "bare forward, traced again": lambda: compiled_forward(work)(pictures).numpy(),
+        "bare forward, traced again": lambda: compiled_forward(work.model, work.pictures)(pictures).numpy(),
         "ours, gradcam(), traced again": lambda: result_of("gradcam", work.model, as_batch(work.pictures)),
     }
 
@@ -203,15 +204,15 @@ def _compiled_pass(work: Work) -> ModelPass:
     """The function that the engine calls for each chunk: prediction, class and heatmap, as NumPy."""
     batch = as_batch(work.pictures)
     method = gradcam(work.model, batch, layer=work.ours.layer)
-    return ModelPass(work.model, batch, {"gradcam": method}, _chunk(work.pictures))
+    return ModelPass(work.model, batch, {"gradcam": method}, as_chunk(work.pictures))
 
 
-def compiled_forward(work: Work) -> Any:
+def compiled_forward(model: Any, pictures: np.ndarray) -> Any:
     """The baseline: from images of one fixed shape to probabilities."""
     import tensorflow as tf
 
-    function = tf.function(partial(work.model, training=False))
-    return function.get_concrete_function(tf.TensorSpec(work.pictures.shape, tf.float32))
+    function = tf.function(partial(model, training=False))
+    return function.get_concrete_function(tf.TensorSpec(pictures.shape, tf.float32))
 
 
 def find_peers(work: Work) -> tuple[list[Peer], list[str]]:

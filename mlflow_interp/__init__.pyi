@@ -19,7 +19,7 @@ from mlflow_interp.tracking.resume import resume as resume
 from mlflow_interp.training.callback import InterpretationCallback as InterpretationCallback
 
 __version__: str
-__all__ = ["Interpretation", "InterpretationCallback", "autolog", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_gradcam", "visualize_hirescam", "visualize_layercam", "visualize_saliency", "visualize_umap"]
+__all__ = ["Interpretation", "InterpretationCallback", "autolog", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_saliency", "visualize_umap"]
 
 def visualize_caricature(
     model: Any,
@@ -91,6 +91,34 @@ def visualize_confusion_matrix(
 ) -> Interpretation:
     """Which classes a model confuses, and in which inputs, drawn and logged to MLflow."""
 
+def visualize_eigencam(
+    model: Any,
+    inputs: Any,
+    *,
+    layer: str | int | None = None,
+    calls: str | int | collections.abc.Sequence[int] | None = None,
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    colormap: str = 'inferno',
+    opacity: float = 0.7,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """The strongest pattern in the activations of a layer, whatever the class, drawn and logged to MLflow."""
+
 def visualize_gradcam(
     model: Any,
     inputs: Any,
@@ -119,6 +147,35 @@ def visualize_gradcam(
     quiet: bool = False,
 ) -> Interpretation:
     """Coarse regions of an input that raise a class score, drawn and logged to MLflow."""
+
+def visualize_gradcam_plus_plus(
+    model: Any,
+    inputs: Any,
+    *,
+    layer: str | int | None = None,
+    calls: str | int | collections.abc.Sequence[int] | None = None,
+    target: str | int | collections.abc.Sequence[int | str] | None = None,
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    colormap: str = 'inferno',
+    opacity: float = 0.7,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """Like Grad-CAM, but made to cover several objects of a class, drawn and logged to MLflow."""
 
 def visualize_hirescam(
     model: Any,
@@ -153,7 +210,7 @@ def visualize_layercam(
     model: Any,
     inputs: Any,
     *,
-    layer: str | int | None = None,
+    layer: str | int | collections.abc.Sequence[str | int] | None = None,
     calls: str | int | collections.abc.Sequence[int] | None = None,
     target: str | int | collections.abc.Sequence[int | str] | None = None,
     trust_model_code: bool = False,

@@ -9,7 +9,7 @@ from mlflow_interp.call_options import parse_methods, plan_call
 from mlflow_interp.exceptions import InterpretationWarning, OptionError
 
 #: The methods with a single pass over the inputs; saliency and caricature take many.
-CHEAP = ["confusion_matrix", "gradcam", "hirescam", "layercam", "umap"]
+CHEAP = ["confusion_matrix", "eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam", "umap"]
 LABELS = [0, 1, 2]
 
 
@@ -45,7 +45,9 @@ def test_options_for_all_are_kept():
     )
     assert plan.options == {
         "confusion_matrix": {},
+        "eigencam": {"opacity": 0.2, "layer": "a"},
         "gradcam": {"opacity": 0.2, "layer": "b"},
+        "gradcam_plus_plus": {"opacity": 0.2, "layer": "a"},
         "hirescam": {"opacity": 0.2, "layer": "a"},
         "layercam": {"opacity": 0.2, "layer": "a"},
         "saliency": {"seed": 5, "noise_samples": 3},

@@ -12,6 +12,7 @@ from mlflow_interp.exceptions import OptionError, nearest
 # A method's signature says which kind of layer it takes; `mlflow-interp layers` reads it there.
 SpatialLayer = Annotated[str | int | None, "spatial"]
 Layers = str | int | Sequence[str | int] | None
+SpatialLayers = Annotated[Layers, "spatial"]
 GradientLayers = Annotated[Layers, "gradient"]
 VectorLayers = Annotated[Layers, "vector"]
 

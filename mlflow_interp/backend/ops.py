@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -88,11 +89,11 @@ def mean(tensor: Any, *, over: Over) -> Any:
     return tf.reduce_mean(tensor, axis=_axes(tensor, over), keepdims=True)
 
 
-def sum(tensor: Any, *, over: Over) -> Any:
-    """The sum over space or channels; these axes are removed."""
+def sum(tensor: Any, *, over: Over, keep: bool = False) -> Any:
+    """The sum over space or channels; these axes are removed, or kept with length 1."""
     import tensorflow as tf
 
-    return tf.reduce_sum(tensor, axis=_axes(tensor, over))
+    return tf.reduce_sum(tensor, axis=_axes(tensor, over), keepdims=keep)
 
 
 def _axes(tensor: Any, over: Over) -> list[int]:
@@ -105,3 +106,104 @@ def relu(tensor: Any) -> Any:
     import tensorflow as tf
 
     return tf.nn.relu(tensor)
+
+
+def inverse_where_positive(tensor: Any) -> Any:
+    """1 / values where they are positive, and 0 elsewhere."""
+    import tensorflow as tf
+
+    return tf.where(tensor > 0, 1 / tf.where(tensor > 0, tensor, 1), 0)
+
+
+def first_component(features: Any) -> Any:
+    """A feature map (batch, *space, channels) projected on its first right singular vector, (batch, *space).
+
+    The singular vector is that of the matrix of an input with a row for each position, not centred. Its sign
+    is chosen so that the mean of the map is not negative. NaN for inputs with values that are not finite.
+    """
+    import tensorflow as tf
+
+    shape = tf.shape(features)
+    matrix = tf.reshape(features, (shape[0], tf.reduce_prod(shape[1:-1]), features.shape[-1]))
+    is_finite = tf.reduce_all(tf.math.is_finite(matrix), axis=(1, 2), keepdims=True)
+    # The decomposition of a batch fails if one matrix has a NaN, and squares of large values overflow.
+    matrix = tf.where(is_finite, matrix, 0)
+    largest = tf.reduce_max(tf.abs(matrix), axis=(1, 2), keepdims=True)
+    matrix = tf.math.divide_no_nan(matrix, largest)
+
+    def by_positions() -> Any:
+        values, vectors = tf.linalg.eigh(tf.matmul(matrix, matrix, transpose_b=True))
+        return vectors[..., -1:] * tf.sqrt(tf.nn.relu(values[..., -1:]))[:, tf.newaxis]
+
+    def by_channels() -> Any:
+        return tf.matmul(matrix, tf.linalg.eigh(tf.matmul(matrix, matrix, transpose_a=True))[1][..., -1:])
+
+    sizes = features.shape[1:-1]
+    channels = features.shape[-1]
+    if sizes.is_fully_defined():
+        projected = (by_positions if math.prod(sizes) <= channels else by_channels)()
+    else:
+        projected = tf.cond(tf.shape(matrix)[1] <= channels, by_positions, by_channels)
+    sign = tf.where(tf.reduce_mean(projected, axis=1, keepdims=True) < 0, -1.0, 1.0)
+    projected = tf.where(is_finite, projected * sign * largest, float("nan"))
+    result = tf.reshape(projected, shape[:-1])
+    result.set_shape(features.shape[:-1])
+    return result
+
+
+def enlarged(maps: Sequence[Any]) -> list[Any]:
+    """Maps (batch, *space) resized to the largest of their sizes along each axis, by linear interpolation."""
+    import tensorflow as tf
+
+    sizes = tf.reduce_max(tf.stack([tf.shape(each)[1:] for each in maps]), axis=0)
+    return [_resized(each, sizes) for each in maps]
+
+
+def _resized(tensor: Any, sizes: Any) -> Any:
+    """A map interpolated linearly between the centres of its cells, and constant beyond the outermost."""
+    import tensorflow as tf
+
+    rank = tensor.shape.rank
+    for axis in range(1, rank):
+        old, new = tf.shape(tensor)[axis], sizes[axis - 1]
+        scale = tf.cast(old, tf.float32) / tf.cast(new, tf.float32)
+        centres = (tf.range(tf.cast(new, tf.float32)) + 0.5) * scale - 0.5
+        centres = tf.clip_by_value(centres, 0.0, tf.cast(old - 1, tf.float32))
+        lower = tf.cast(centres, tf.int32)
+        upper = tf.minimum(lower + 1, old - 1)
+        share = centres - tf.cast(lower, tf.float32)
+        share = tf.reshape(share, [-1 if each == axis else 1 for each in range(rank)])
+        below, above = (tf.gather(tensor, indices, axis=axis) for indices in (lower, upper))
+        tensor = below + share * (above - below)
+    return tensor
+
+
+def relative(maps: Any) -> Any:
+    """The positive part of maps (batch, *space), each relative to its maximum: 0..1, or all 0."""
+    import tensorflow as tf
+
+    positive = tf.nn.relu(maps)
+    largest = tf.reduce_max(positive, axis=list(range(1, maps.shape.rank)), keepdims=True)
+    return tf.math.divide_no_nan(positive, largest)
+
+
+def maximum(tensors: Sequence[Any]) -> Any:
+    """The largest of several tensors of one shape, position by position."""
+    import tensorflow as tf
+
+    return tf.reduce_max(tf.stack(tensors), axis=0)
+
+
+def finer_than_coarsest(maps: Sequence[Any]) -> list[Any]:
+    """For each of several maps (batch, *space), whether it has more positions than the coarsest of them."""
+    import tensorflow as tf
+
+    positions = [tf.reduce_prod(tf.shape(each)[1:]) for each in maps]
+    return [each > tf.reduce_min(tf.stack(positions)) for each in positions]
+
+
+def tanh_where(condition: Any, tensor: Any, *, gain: float) -> Any:
+    """tanh(gain · values) if a condition is true, else the values."""
+    import tensorflow as tf
+
+    return tf.where(condition, tf.tanh(gain * tensor), tensor)

@@ -139,6 +139,8 @@ class Explained:
         scores: (n,) float32, its logit.
         probabilities: (n,) float32, its probability.
         head: how scores were read: "softmax", "sigmoid", "binary", "probabilities" or "linear".
+        has_target: whether the result depends on the explained class. If not, as for EigenCAM, none is named,
+            and the three arrays are those of the first prediction, with its probability as the score.
     """
 
     examples: Examples
@@ -146,9 +148,18 @@ class Explained:
     scores: np.ndarray
     probabilities: np.ndarray
     head: str
+    has_target: bool = True
+
+    @classmethod
+    def without_target(cls, examples: Examples, head: str) -> Explained:
+        """Examples whose results do not depend on a class."""
+        probabilities = examples.probabilities[:, 0]
+        return cls(examples, examples.classes[:, 0], probabilities, probabilities, head, has_target=False)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything except names and images, by name."""
+        if not self.has_target:
+            return self.examples.arrays()
         return {
             "targets": self.targets,
             "scores": self.scores,
@@ -164,10 +175,9 @@ class Explained:
             return {"inputs": float(len(self.examples))}
         known = self.examples.labels != UNKNOWN
         correct = self.examples.classes[:, 0] == self.examples.labels
-        metrics = {
-            "inputs": float(len(self.examples)),
-            f"target_{self._measure}": float(self.probabilities.mean()),
-        }
+        metrics = {"inputs": float(len(self.examples))}
+        if self.has_target:
+            metrics[f"target_{self._measure}"] = float(self.probabilities.mean())
         return metrics | ({"accuracy": float(correct[known].mean())} if known.any() else {})
 
     def table(self) -> dict[str, list[Any]]:
@@ -176,7 +186,7 @@ class Explained:
         For a regression, the values, and the target only if there are several.
         """
         examples = self.examples
-        if not examples.has_classes and examples.classes.shape[1] == 1:
+        if not self.has_target or (not examples.has_classes and examples.classes.shape[1] == 1):
             return examples.table()
         name = examples.class_name if examples.has_classes else partial(value_name, examples)
         explained = {

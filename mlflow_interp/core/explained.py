@@ -11,14 +11,22 @@ from mlflow_interp.core.rows import Rows
 
 
 class ExplainedAccumulator:
-    """Accumulates the explained class of each input together with the arrays of a method."""
+    """Accumulates the explained class of each input together with the arrays of a method.
 
-    def __init__(self) -> None:
+    Args:
+        has_target: whether there is one.
+    """
+
+    def __init__(self, *, has_target: bool = True) -> None:
+        self._has_target = has_target
         self._rows = Rows()
         self._head = ""
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
-        """Add a chunk with the arrays "targets", "scores", "probabilities" and those of the method."""
+        """Add a chunk with the arrays of the method and, with a target, its class.
+
+        The latter are "targets", "scores" and "probabilities".
+        """
         self._head = passed.head
         self._rows.add(chunk.indices, **passed.arrays)
 
@@ -35,6 +43,8 @@ class ExplainedAccumulator:
     def result(self, examples: Examples) -> tuple[Explained, dict[str, np.ndarray]]:
         """The explained classes, and all arrays."""
         arrays = self._rows.arrays()
+        if not self._has_target:
+            return Explained.without_target(examples, self._head), arrays
         explained = Explained(
             examples, arrays["targets"], arrays["scores"], arrays["probabilities"], self._head
         )

@@ -163,7 +163,7 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
 
 
 def prediction_lines(explained: Explained, index: int) -> Lines:
-    """The explained class (with the label if known), and the three best predictions."""
+    """The explained class, if any, with the label if known; and the three best predictions."""
     examples = explained.examples
     if not examples.has_classes:
         return _value_lines(explained, index)
@@ -171,8 +171,11 @@ def prediction_lines(explained: Explained, index: int) -> Lines:
     label = int(examples.labels[index])
     right = label == int(examples.classes[index, 0])
     colour = style.INK if label == UNKNOWN else style.RIGHT if right else style.WRONG
-    truth = "" if label == UNKNOWN else f" · label {name(label)}"
-    lines = [(f"explains {name(int(explained.targets[index]))}{truth}", colour)]
+    parts = [
+        f"explains {name(int(explained.targets[index]))}" if explained.has_target else "",
+        "" if label == UNKNOWN else f"label {name(label)}",
+    ]
+    lines = [(" · ".join(filter(None, parts)), colour)] if any(parts) else []
     classes = examples.classes[index, :3].tolist()
     probabilities = examples.probabilities[index, :3].tolist()
     for predicted, probability in zip(classes, probabilities, strict=True):
@@ -187,7 +190,8 @@ def _value_lines(explained: Explained, index: int) -> Lines:
     outputs = examples.classes.shape[1]
     if outputs == 1:
         return [(" · ".join(f"{name} {text}" for name, text in texts), style.INK)]
-    lines = [(f"explains {value_name(examples, int(explained.targets[index]))}", style.INK)]
+    explains = f"explains {value_name(examples, int(explained.targets[index]))}"
+    lines = [(explains, style.INK)] if explained.has_target else []
     for name in (value_name(examples, output) for output in range(min(3, outputs))):
         label = dict(texts).get(f"label of {name}")
         lines.append(
@@ -203,10 +207,10 @@ def _probability_text(value: float, head: str) -> str:
 
 
 def page_facts(explained: Explained, index: int) -> dict[str, Any]:
-    """The facts of an input on a page: name, explained class, label, predictions."""
+    """The facts of an input on a page: name, explained class ("" for none), label, predictions."""
     examples = explained.examples
     if not examples.has_classes:
-        several = examples.classes.shape[1] > 1
+        several = examples.classes.shape[1] > 1 and explained.has_target
         return {
             "name": examples.names[index],
             "target": value_name(examples, int(explained.targets[index])) if several else "",
@@ -219,7 +223,7 @@ def page_facts(explained: Explained, index: int) -> dict[str, Any]:
     ranked = zip(examples.classes[index].tolist(), examples.probabilities[index].tolist(), strict=True)
     return {
         "name": examples.names[index],
-        "target": name(int(explained.targets[index])),
+        "target": name(int(explained.targets[index])) if explained.has_target else "",
         "label": None if label == UNKNOWN else name(label),
         "right": None if label == UNKNOWN else label == int(examples.classes[index, 0]),
         "predictions": [[name(predicted), round(probability, 4)] for predicted, probability in ranked],

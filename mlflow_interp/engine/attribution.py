@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 
 from mlflow_interp.backend import ops
 from mlflow_interp.backend.layer_calls import CallChoice, Calls, parse_calls
-from mlflow_interp.backend.layer_tree import SpatialLayer, find_layer
+from mlflow_interp.backend.layer_tree import Layers, SpatialLayer, SpatialLayers, find_layer, find_layers
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.calls import Call
 from mlflow_interp.core.chunk import Chunk
@@ -22,7 +23,7 @@ from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
-from mlflow_interp.exceptions import InapplicableError
+from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.heatmap.result import HeatmapResult, OtherClasses
 
 OTHER_CLASSES = 2  # the classes after the explained one whose maps are kept
@@ -30,18 +31,34 @@ MOST_WITH_OTHERS = 20_000  # inputs; of more, only the maps of the explained cla
 OTHER_TARGETS = "other_targets"
 OTHER_MAPS = "other_maps"
 
-#: (feature map (batch, *space, channels), class score (batch,)) => signed map (batch, *space), all traced.
-Attribution = Callable[[Any, Any], Any]
+#: A function of a feature map (batch, *space, channels) and a class score (batch,), or of the feature map
+#: alone, all traced. It returns a signed map (batch, *space).
+Attribution = Callable[..., Any]
 
-_ARGUMENTS = """
+#: Combines the maps of several layers (batch, *space), traced, which may differ in size, to one.
+Fusion = Callable[[Sequence[Any]], Any]
+
+_LAYER = """
 Args:
     layer: Layer whose feature map is used: an index, a name, or a path into nested models such as
-        mobilenetv2/out_relu. By default, the last layer with a spatial feature map.
+        mobilenetv2/out_relu. By default, the last layer with a spatial feature map."""
+
+_LAYERS = """
+Args:
+    layer: Layer whose feature map is used: an index, a name, or a path into nested models such as
+        mobilenetv2/out_relu. By default, the last layer with a spatial feature map. Several layers, separated
+        by commas, give one map."""
+
+_CALLS = """
     calls: For a layer that is called several times, the calls to use: all, or positions separated by commas.
         By default, the calls that no later call depends on: every frame of TimeDistributed, every input of a
-        shared encoder, the last of a sequence.
+        shared encoder, the last of a sequence."""
+
+_TARGET = """
     target: The class to explain: an index, a class name, "label" for the true label, or one of these
-        for each input, separated by commas. By default, the predicted class.
+        for each input, separated by commas. By default, the predicted class."""
+
+_RETURNS = """
 
 Returns:
     Signed heatmaps (n, height, width), float32, unscaled, at the resolution of the feature map; for signals
@@ -55,68 +72,121 @@ Raises:
 """
 
 
-def attribution(*, title: str) -> Callable[[Attribution], Callable[..., Streaming[HeatmapResult]]]:
+def attribution(
+    *, title: str, fuse: Fusion | None = None
+) -> Callable[[Attribution], Callable[..., Streaming[HeatmapResult]]]:
     """Turn a function (features, score) => map into a method with the options `layer`, `calls`, `target`.
+
+    A function of the features alone is a method without a class: it has no `target`, and its results name no
+    explained class.
 
     Args:
         title: the display name of the method.
+        fuse: combines the maps of several layers; without it, `layer` names a single one.
     """
 
     def declare(function: Attribution) -> Callable[..., Streaming[HeatmapResult]]:
+        has_target = len(inspect.signature(function).parameters) > 1
+
         def method(
             model: Any,
             batch: Batch,
             *,
-            layer: SpatialLayer = None,
+            layer: SpatialLayers = None,
             calls: Calls = None,
             target: Target = None,
         ) -> Streaming[HeatmapResult]:
-            path = None if layer is None else find_layer(model, layer).path
-            made = _AttributionMethod(function, title, path, parse_calls(calls), target)
+            formula = function if has_target else lambda features, _: function(features)
+            made = _AttributionMethod(formula, title, _paths(model, layer, fuse), parse_calls(calls))
+            made.fuse = fuse
+            made.has_target = has_target
+            made.targets = (target,) if has_target else ()
             made.is_coarse = not batch.log_images
             return made
 
         method.__name__ = method.__qualname__ = function.__name__
         method.__module__ = function.__module__
-        method.__doc__ = f"{inspect.getdoc(function)}\n{_ARGUMENTS}"
-        return method
+        arguments = (_LAYERS if fuse else _LAYER) + _CALLS + (_TARGET if has_target else "") + _RETURNS
+        method.__doc__ = f"{inspect.getdoc(function)}\n{arguments}"
+        return _with_options(method, has_target=has_target, several_layers=fuse is not None)
 
     return declare
+
+
+def _with_options(
+    method: Callable[..., Streaming[HeatmapResult]], *, has_target: bool, several_layers: bool
+) -> Callable[..., Streaming[HeatmapResult]]:
+    """The method with the options that apply to it: options are read from signatures."""
+    signature = inspect.signature(method)
+    parameters = dict(signature.parameters)
+    if not has_target:
+        del parameters["target"]
+    if not several_layers:
+        parameters["layer"] = parameters["layer"].replace(annotation=SpatialLayer)
+    signature = signature.replace(parameters=list(parameters.values()))
+
+    @functools.wraps(method)
+    def checked(*args: Any, **options: Any) -> Streaming[HeatmapResult]:
+        bound = signature.bind(*args, **options)
+        return method(*bound.args, **bound.kwargs)
+
+    vars(checked)["__signature__"] = signature
+    return checked
+
+
+def _paths(model: Any, layer: Layers, fuse: Fusion | None) -> tuple[str, ...]:
+    """The paths of the layers that are named; empty for the default."""
+    if layer is None:
+        return ()
+    if fuse is None:
+        return (find_layer(model, layer).path,)  # type: ignore[arg-type]  # by the signature, not several
+    return tuple(each.path for each in find_layers(model, layer))
 
 
 class _AttributionMethod(Streaming[HeatmapResult]):
     """An attribution method with its options.
 
     Attributes:
+        fuse: combines the maps of several layers.
+        has_target: whether its maps depend on the explained class.
         is_coarse: whether maps are reduced so far that they do not show the inputs.
     """
 
+    fuse: Fusion | None = None
+    has_target = True
     is_coarse = False
 
-    def __init__(
-        self, function: Attribution, title: str, path: str | None, calls: CallChoice, target: Target
-    ) -> None:
+    def __init__(self, function: Attribution, title: str, paths: tuple[str, ...], calls: CallChoice) -> None:
         self.title = title
-        self.targets = (target,)
         self._function = function
-        self._layer = path
+        self._layers = paths
         self._choice = calls
         self._calls: tuple[Call, ...] = ()
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The explained class of each input, and the map of each call."""
-        explained = trace.explained(self.targets[0])
-        self._layer = trace.spatial_layer(self._layer, explained.score)
-        calls, feature_maps = trace.feature_maps(self._layer, self._choice)
-        self._calls = tuple(calls)
-        maps = [self._function(features, explained.score) for features in feature_maps]
-        tensors = {
+        """The explained class of each input, if any, and the map of each call."""
+        explained = trace.explained(self.targets[0]) if self.has_target else None
+        score = trace.scores.scores if explained is None else explained.score
+        self._layers = self._layers or (trace.spatial_layer(None, score),)
+        by_layer = {path: trace.feature_maps(path, self._choice) for path in self._layers}
+        self._calls = _common_calls(by_layer)
+        by_call = zip(*(features for _, features in by_layer.values()), strict=True)
+        maps = [self._map(features, score) for features in by_call]
+        tensors = {"maps": maps[0] if len(maps) == 1 else ops.stack(maps)}
+        if explained is None:
+            return tensors
+        tensors |= {
             "targets": explained.targets,
             "scores": explained.score,
             "probabilities": explained.probability,
-            "maps": maps[0] if len(maps) == 1 else ops.stack(maps),
         }
+        feature_maps = [features for _, each in by_layer.values() for features in each]
         return {**tensors, **self._others(trace, feature_maps)}
+
+    def _map(self, features: Sequence[Any], score: Any) -> Any:
+        """The map of one call: of one layer, or of several, fused."""
+        maps = [self._function(each, score) for each in features]
+        return maps[0] if len(maps) == 1 or self.fuse is None else self.fuse(maps)
 
     def _others(self, trace: Trace, feature_maps: Sequence[Any]) -> Mapping[str, Any]:
         """Maps of the next most probable classes at the last spatial layer, where they cost very little."""
@@ -132,13 +202,40 @@ class _AttributionMethod(Streaming[HeatmapResult]):
 
     def _is_last_layer(self, trace: Trace) -> bool:
         try:
-            return self._layer == trace.spatial_layer(None, trace.explained(self.targets[0]).score)
+            last = trace.spatial_layer(None, trace.explained(self.targets[0]).score)
         except InapplicableError:
             return False
+        return self._layers == (last,)
 
     def accumulator(self) -> HeatmapAccumulator:
         """Accumulates the maps."""
-        return HeatmapAccumulator(str(self._layer), self.title, self._calls, is_coarse=self.is_coarse)
+        layer = ", ".join(self._layers)
+        return HeatmapAccumulator(
+            layer, self.title, self._calls, has_target=self.has_target, is_coarse=self.is_coarse
+        )
+
+
+def _common_calls(by_layer: Mapping[str, tuple[Sequence[Call], Sequence[Any]]]) -> tuple[Call, ...]:
+    """The calls of several layers, of the same inputs and frames in each.
+
+    Raises:
+        OptionError: they differ, or the maps have different numbers of spatial axes.
+    """
+    (first, (calls, (features, *_))), *others = by_layer.items()
+    for path, (other_calls, (other_features, *_)) in others:
+        inputs, other_inputs = ([(call.inputs, call.frame) for call in each] for each in (calls, other_calls))
+        if inputs != other_inputs:
+            raise OptionError(
+                f"layers {first!r} and {path!r} are called for different inputs or frames; choose layers "
+                "that are called together"
+            )
+        axes, other_axes = (each.shape.rank - 2 for each in (features, other_features))
+        if axes != other_axes:
+            raise OptionError(
+                f"layers {first!r} and {path!r} have feature maps with {axes} and {other_axes} spatial axes; "
+                "choose layers with the same number"
+            )
+    return tuple(calls)
 
 
 class HeatmapAccumulator:
@@ -148,16 +245,25 @@ class HeatmapAccumulator:
         layer: the path of the layer.
         title: the name of the method.
         calls: the calls of the layer, with one map each.
+        has_target: whether maps depend on the explained class.
         is_coarse: whether maps are reduced so far that they do not show the inputs.
     """
 
-    def __init__(self, layer: str, title: str, calls: tuple[Call, ...], *, is_coarse: bool = False) -> None:
+    def __init__(
+        self,
+        layer: str,
+        title: str,
+        calls: tuple[Call, ...],
+        *,
+        has_target: bool = True,
+        is_coarse: bool = False,
+    ) -> None:
         self.layer = layer
         self.title = title
         self.calls = calls
         self.is_coarse = is_coarse
         self._full_size: tuple[int, ...] = ()
-        self._explained = ExplainedAccumulator()
+        self._explained = ExplainedAccumulator(has_target=has_target)
         self._count = 0
 
     def update(self, chunk: Chunk, passed: Passed) -> None:

@@ -76,17 +76,22 @@ def metric_changes(minuend: Mapping[str, float], subtrahend: Mapping[str, float]
 
 
 def explained_changes(minuend: Explained, subtrahend: Explained) -> dict[str, list[object]]:
-    """Columns of a table of matched inputs: what both models predict, and how probable the targets are."""
+    """Columns of a table of matched inputs: what both models predict, and how probable the targets are.
+
+    The latter only if both results explain a class.
+    """
     columns = minuend.table()
     other = subtrahend.table()
-    change = (minuend.probabilities - subtrahend.probabilities).tolist()
-    measure = "probability" if minuend.examples.has_classes else "value"
+    changes = {}
+    if minuend.has_target and subtrahend.has_target:
+        measure = "probability" if minuend.examples.has_classes else "value"
+        changes[f"target_{measure}_change"] = (minuend.probabilities - subtrahend.probabilities).tolist()
     return {
         "input": columns["input"],
         **_labels_in(columns),
         **_of_both("target", columns, other),
         **_predictions_in(minuend.examples, columns, other),
-        f"target_{measure}_change": change,
+        **changes,
     }
 
 
@@ -112,6 +117,8 @@ def _of_both(
 
 def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
     """A warning if the two results explain different classes for some inputs."""
+    if not (minuend.has_target and subtrahend.has_target):
+        return []
     name = minuend.examples.class_name
     other_name = subtrahend.examples.class_name
     different = sum(

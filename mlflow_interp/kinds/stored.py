@@ -63,6 +63,8 @@ class Stored:
 
     def explained(self) -> Explained:
         """The inputs, and the explained class of each."""
+        if "targets" not in self.arrays:
+            return Explained.without_target(self.examples(), str(self.facts["head"]))
         return Explained(
             examples=self.examples(),
             targets=self.arrays["targets"],

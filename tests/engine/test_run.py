@@ -22,7 +22,8 @@ from mlflow_interp.method_registry import find_method
 
 layers = keras.layers
 
-STREAMING = ("gradcam", "hirescam", "layercam", "confusion_matrix", "umap")
+CAMS = ("gradcam", "hirescam", "layercam", "gradcam_plus_plus", "eigencam")
+STREAMING = (*CAMS, "confusion_matrix", "umap")
 
 
 class Counting(layers.Layer):
@@ -83,10 +84,10 @@ def many(batch_of):
     return lambda model: batch_of(model, inputs, labels=labels, batch_size=5)
 
 
-def test_five_methods_need_one_forward_and_one_backward_pass_per_input(counting, many):
+def test_all_methods_need_one_forward_and_one_backward_pass_per_input(counting, many):
     model, counts = counting
     batch = many(model)
-    options = {name: {"layer": "conv"} for name in ("gradcam", "hirescam", "layercam")}
+    options = {name: {"layer": "conv"} for name in CAMS}
     found = run(model, batch, methods(model, batch, STREAMING, **options))
     assert not found.errors
     assert counts == {"forward": 23, "backward": 23}
@@ -164,7 +165,7 @@ def test_error_of_one_method_does_not_affect_others(tiny_cnn, many):
     batch = many(tiny_cnn)
     wrong = {"gradcam": {"layer": "pool"}, "hirescam": {"target": 7}}
     found = run(tiny_cnn, batch, methods(tiny_cnn, batch, STREAMING, **wrong))
-    assert set(found.parts) == {"layercam", "confusion_matrix", "umap"}
+    assert set(found.parts) == {*STREAMING} - {*wrong}
     assert "needs a spatial feature map" in str(found.errors["gradcam"])
     assert "target 7 is out of range" in str(found.errors["hirescam"])
     assert len(found.parts["layercam"].result().heatmaps) == 23

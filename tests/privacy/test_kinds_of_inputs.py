@@ -125,7 +125,7 @@ def contents(model, inputs, folder, *, log_images):
     mlflow_interp.interpret(
         model,
         inputs,
-        "gradcam,layercam,umap,confusion_matrix",
+        "gradcam,layercam,eigencam,umap,confusion_matrix",
         labels=LABELS,
         preprocess="none",
         n_neighbors=3,

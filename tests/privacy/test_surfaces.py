@@ -25,8 +25,8 @@ from tests.privacy.leaks import leaks
 from tests.privacy.small import make_model
 from tests.test_mlproject import mlflow_run
 
-ALL = ["gradcam", "hirescam", "layercam", "confusion_matrix", "umap"]
-HEATMAPS = ["gradcam", "hirescam", "layercam"]
+HEATMAPS = ["gradcam", "hirescam", "layercam", "gradcam_plus_plus", "eigencam"]
+ALL = [*HEATMAPS, "confusion_matrix", "umap"]
 
 
 @pytest.fixture(autouse=True)

@@ -531,7 +531,8 @@ def test_invalid_arguments_are_rejected_immediately(given, message):
 @pytest.mark.parametrize("methods", ["all", ["all"], {"all": {}}])
 def test_all_selects_methods_with_a_single_pass(methods):
     options = mlflow_interp.InterpretationCallback(methods).options
-    assert sorted(options.by_method) == ["confusion_matrix", "gradcam", "hirescam", "layercam", "umap"]
+    cams = ["eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam"]
+    assert sorted(options.by_method) == ["confusion_matrix", *cams, "umap"]
 
 
 def test_class_names_for_one_method_apply_to_all():

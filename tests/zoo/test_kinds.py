@@ -254,7 +254,7 @@ def tabular(*end):
             convolutional,
             (12, 12, 3),
             False,
-            ["caricature", "gradcam", "hirescam", "layercam", "saliency", "umap"],
+            [name for name in method_names() if name != "confusion_matrix"],
         ),
         (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", "saliency", "umap"]),
         (lambda: tabular(layers.Dense(1)), (5,), True, ["saliency", "umap"]),

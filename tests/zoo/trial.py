@@ -103,7 +103,9 @@ def check_confusion_matrix(result: Any, shape: tuple[int, ...]) -> None:
 CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
     "caricature": check_caricature,
     "confusion_matrix": check_confusion_matrix,
+    "eigencam": check_heatmaps,
     "gradcam": check_heatmaps,
+    "gradcam_plus_plus": check_heatmaps,
     "hirescam": check_heatmaps,
     "layercam": check_heatmaps,
     "saliency": check_saliency,

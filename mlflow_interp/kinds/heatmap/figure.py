@@ -83,7 +83,13 @@ def draw_panel(
 def _meaning(result: HeatmapResult) -> str:
     """What is drawn, in a sentence."""
     if isinstance(result, HeatmapDifference):
-        return f"{title_of(result)}: evidence for the explained class, the first result's minus the second's."
+        of_class = "evidence for the explained class" if result.explained.has_target else "heat"
+        return f"{title_of(result)}: {of_class}, the first result's minus the second's."
+    if not result.explained.has_target:
+        return (
+            f"{title_of(result)}: the strongest pattern in the activations, whatever the class, relative to "
+            "the strongest of the input."
+        )
     explained = "class" if result.examples.has_classes else "value"
     evidence = "evidence for" if result.relu else "evidence for (positive) and against (negative)"
     return (

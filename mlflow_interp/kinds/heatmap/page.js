@@ -94,13 +94,13 @@
     picture.alt = input.name;
     heat.src = input.heat;
     heat.hidden = input.picture === null;
-    heat.alt = `where the model looks for ${input.target}`;
+    heat.alt = input.target ? `where the model looks for ${input.target}` : "heat";
     find("name").textContent = input.name;
     find("explained").replaceChildren(...explanation(input));
     find("predictions").replaceChildren(...input.predictions.map(predictionRow));
   }
   function thumbnail({ name, target, picture, heat }) {
-    return { label: `${name}: ${target}`, sources: picture ? [picture, heat] : [heat] };
+    return { label: target ? `${name}: ${target}` : name, sources: picture ? [picture, heat] : [heat] };
   }
   function fade() {
     const opacity = String(Number(find("opacity").value) / 100);

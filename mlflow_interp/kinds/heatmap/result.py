@@ -36,7 +36,7 @@ class HeatmapResult:
         heatmaps: (n, height, width) float32, signed, unscaled, at the resolution of the feature map; for
             signals and text (n, length), for volumes (n, depth, height, width), for several calls of the
             layer (n, calls, …).
-        layer: the path of the explained layer.
+        layer: the path of the explained layer; several, separated by commas, for one map of several layers.
         title: the name of the method in titles and captions.
         relu: whether only positive values count, as the method's paper defines it: negative values are drawn
             as no heat, and `focus` and warnings ignore them. If false, both signs are drawn.
@@ -115,9 +115,12 @@ class HeatmapResult:
         if not empty:
             return []
         names = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
+        counted = f"{len(empty)} of {len(self.heatmaps)} heatmaps are all zero: layer {self.layer!r}"
+        if not self.explained.has_target:
+            return [f"{counted} is not active ({names}); try another layer"]
         return [
-            f"{len(empty)} of {len(self.heatmaps)} heatmaps are all zero: layer {self.layer!r} holds no "
-            f"positive evidence for the target class ({names}); try another layer or target"
+            f"{counted} holds no positive evidence for the target class ({names}); try another layer or "
+            "target"
         ]
 
     def difference(self, other: HeatmapResult) -> HeatmapDifference:

@@ -35,7 +35,7 @@ def view(
         inputs=rows(
             result.examples,
             tiles=tiles.captioned(last=1) if tiles and heat is None else (),
-            targets=result.explained.targets,
+            targets=result.explained.targets if result.explained.has_target else None,
         ),
         overview=make_overview(result.examples),
         findings=find(result.examples),
@@ -50,7 +50,8 @@ def _heat(result: HeatmapResult, colormap: str, opacity: float) -> dict[str, Any
     if result.heatmaps.ndim != 3 or examples.parts or (shows_inputs and not is_one_layer(result)):
         return None
     colours = style.find_colormap(colormap) if result.relu else style.diverging_colormap(colormap)
-    targets = [target_name(examples, int(target)) for target in result.explained.targets]
+    has_target = result.explained.has_target
+    targets = [target_name(examples, int(each)) if has_target else "" for each in result.explained.targets]
     heat = make_heat(
         examples, result.drawn, colours, signed=not result.relu, targets=targets, opacity=opacity
     )

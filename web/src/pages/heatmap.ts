@@ -6,6 +6,7 @@ import { type Explained, explanation, predictionRow, walkThrough } from "../comm
 
 interface HeatmapInput extends Explained {
   name: string;
+  /** The explained class; empty for a method that explains none. */
   target: string;
   predictions: [string, number | string | null][];
   /** A data: URI; null where `heat` holds both, such as for several layers. */
@@ -20,14 +21,14 @@ function show(input: HeatmapInput): void {
   picture.alt = input.name;
   heat.src = input.heat;
   heat.hidden = input.picture === null;
-  heat.alt = `where the model looks for ${input.target}`;
+  heat.alt = input.target ? `where the model looks for ${input.target}` : "heat";
   find("name").textContent = input.name;
   find("explained").replaceChildren(...explanation(input));
   find("predictions").replaceChildren(...input.predictions.map(predictionRow));
 }
 
 function thumbnail({ name, target, picture, heat }: HeatmapInput): { label: string; sources: string[] } {
-  return { label: `${name}: ${target}`, sources: picture ? [picture, heat] : [heat] };
+  return { label: target ? `${name}: ${target}` : name, sources: picture ? [picture, heat] : [heat] };
 }
 
 function fade(): void {
