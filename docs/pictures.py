@@ -206,6 +206,13 @@ def images_of_map(demo: Demo, *, method: str, layer: str, photo: str) -> None:
     keep_figure(compared, f"{method}-annotated")
 
 
+def images_of_layers(demo: Demo) -> None:
+    """LayerCAM at an early, a middle and the last layer, fused."""
+    layers = "block4_expand_relu,block9_expand_relu,head_relu"
+    found = mlflow_interp.visualize_layercam(demo.model, demo.photos, layer=layers, **_SILENT)
+    keep_figure(panels(found, SHOWN, columns=2, height=2.0), "layercam-fused")
+
+
 def images_of_saliency(demo: Demo) -> None:
     """The three maps of some photographs, and annotated."""
     found = mlflow_interp.visualize_saliency(demo.model, demo.photos, **_SILENT)
@@ -314,6 +321,11 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "ui": images_of_ui,
     "workbench": images_of_workbench,
     "hirescam": partial(images_of_map, method="hirescam", layer="block11_add", photo="motorcycle.png"),
+    "gradcam_plus_plus": partial(
+        images_of_map, method="gradcam_plus_plus", layer="head_relu", photo="camera.png"
+    ),
+    "eigencam": partial(images_of_map, method="eigencam", layer="head_relu", photo="camera.png"),
+    "layercam-fused": images_of_layers,
     "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,
     "errors": images_of_errors,
