@@ -44,10 +44,11 @@ def confusion_matrix(
 
     A confusion matrix counts true against predicted classes. Counts are exact and accumulated chunk by chunk,
     so that memory grows with the number of classes, not of inputs. The most confident errors of each pair of
-    classes are kept for inspection. A multi-label model (several sigmoid outputs, labels as rows of 0 and 1)
-    gets a 2×2 matrix for each label. For a model that predicts a class at each position of an input, such as
-    a pixel or token, positions are counted if the labels are given for positions; positions that Keras masks
-    or that have weight 0 are left out.
+    classes are kept for inspection, and the prediction for each input if there are at most 50,000 with one
+    label each. A multi-label model (several sigmoid outputs, labels as rows of 0 and 1) gets a 2×2 matrix for
+    each label. For a model that predicts a class at each position of an input, such as a pixel or token,
+    positions are counted if the labels are given for positions; positions that Keras masks or that have
+    weight 0 are left out.
 
     Args:
         predictions: Predictions to use instead of running the model, as a .npy, .csv or text file: classes,

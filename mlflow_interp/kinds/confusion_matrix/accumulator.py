@@ -11,6 +11,7 @@ import numpy as np
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.kinds.confusion_matrix.counters import Counter, LabelCounter
+from mlflow_interp.kinds.confusion_matrix.input_predictions import PredictionRows
 from mlflow_interp.kinds.confusion_matrix.mistakes import Mistakes
 from mlflow_interp.kinds.confusion_matrix.positions import Pairs
 from mlflow_interp.kinds.confusion_matrix.predictions import Predictions
@@ -31,6 +32,7 @@ class Accumulator:
         inputs: the number of inputs that are counted, or that have counted positions.
         positions: the number of positions counted.
         right: the number, or weight, of correct predictions.
+        by_input: the prediction for each input, if it has one label.
         left_out: the number of positions that don't count, by reason.
 
     Raises:
@@ -47,6 +49,7 @@ class Accumulator:
         self.class_names = class_names
         self.counter = LabelCounter(classes) if multi_label else Counter(classes)
         self.mistakes = Mistakes()
+        self.by_input = PredictionRows()
         self.unit = unit
         self.inputs = 0
         self.positions = 0
@@ -108,6 +111,7 @@ class Accumulator:
             )
         self.counter.merge(other.counter)  # type: ignore[arg-type]
         self.mistakes.merge(other.mistakes)
+        self.by_input.merge(other.by_input)
         self.inputs += other.inputs
         self.positions += other.positions
         self.right += other.right
@@ -126,6 +130,7 @@ class Accumulator:
         cells = np.stack([labels[wrong], predicted[wrong]], axis=1)
         confidence = np.zeros(len(wrong)) if probabilities is None else probabilities[wrong, predicted[wrong]]
         self.mistakes.add(chunk, wrong, cells, confidence, probabilities)
+        self.by_input.add(chunk, predicted, probabilities)
         return np.asarray(labels == predicted)
 
     def _add_multi_label(

@@ -14,6 +14,7 @@ from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator
+from mlflow_interp.kinds.confusion_matrix.input_predictions import InputPredictions
 from mlflow_interp.kinds.confusion_matrix.measures import (
     PerClass,
     confused_pairs,
@@ -55,6 +56,8 @@ class ConfusionMatrixResult:
         left_out: the number of positions that don't count, by reason, such as "masked".
         shares: (m,) float32, for each error the share of the input's positions in its cell; None if inputs
             are counted.
+        by_input: the prediction for each input; None if there are more than 50,000, or
+            for several labels or positions.
     """
 
     counts: np.ndarray
@@ -73,6 +76,7 @@ class ConfusionMatrixResult:
     positions: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     shares: np.ndarray | None = None
+    by_input: InputPredictions | None = None
 
     @property
     def multi_label(self) -> bool:
@@ -104,7 +108,7 @@ class ConfusionMatrixResult:
         return resolved | {"counted": self.unit} | left_out
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The matrix, and the errors kept, by name."""
+        """The matrix, the errors kept, and the prediction for each input, by name."""
         examples = self.examples
         arrays = {
             "counts": self.counts,
@@ -119,7 +123,8 @@ class ConfusionMatrixResult:
             "shown": examples.shown,
             "shares": self.shares,
         }
-        return arrays | {name: array for name, array in optional.items() if array is not None}
+        by_input = {} if self.by_input is None else self.by_input.arrays()
+        return arrays | {name: array for name, array in optional.items() if array is not None} | by_input
 
     def metrics(self) -> dict[str, float]:
         """Accuracy and similar measures, and the counts of the most confused pairs."""
@@ -153,11 +158,13 @@ class ConfusionMatrixResult:
         }
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
-        """The matrix with class names, as counts and as weights; and a table with one row per class."""
+        """The matrix with class names, as counts and as weights; a row for each class, and for each input."""
         tables = {
             "confusion_matrix.csv": _matrix_table(self.counts, self.names),
             "per_class.csv": self.table(),
         }
+        if self.by_input is not None:
+            tables["predictions.csv"] = self.by_input.table(self.names)
         if self.weighted is not None:
             tables["weighted_confusion_matrix.csv"] = _matrix_table(self.weighted, self.names)
         return tables
@@ -247,6 +254,7 @@ def result_of(
         unit=accumulator.unit,
         positions=accumulator.positions,
         left_out=dict(accumulator.left_out),
+        by_input=accumulator.by_input.result(),
         shares=None
         if accumulator.unit == "inputs"
         else np.array([each.confidence for each in mistakes], np.float32),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.kinds.confusion_matrix.input_predictions import restored_predictions
 from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult
 from mlflow_interp.kinds.stored import Stored, example_facts, thumbnail_size
 
@@ -26,6 +27,7 @@ def facts(result: ConfusionMatrixResult) -> dict[str, Any]:
         "unit": result.unit,
         "positions": result.positions,
         "left_out": dict(result.left_out),
+        "input_names": None if result.by_input is None else list(result.by_input.names),
     }
 
 
@@ -70,4 +72,5 @@ def restored(
         positions=int(stored.facts.get("positions", 0)),
         left_out=dict(stored.facts.get("left_out", {})),
         shares=arrays.get("shares"),
+        by_input=restored_predictions(arrays, stored.facts.get("input_names")),
     )
