@@ -28,7 +28,7 @@ setup(
     name="mlflow-interp",
     version=VERSION,
     description=(
-        "Interpret Keras models, and store the results in MLflow: "
+        "Interpret Keras models and store the results in MLflow: "
         "Grad-CAM, saliency, caricatures, UMAP and confusion matrices as versioned artifacts"
     ),
     long_description=readme(),

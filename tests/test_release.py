@@ -253,7 +253,7 @@ def test_llms_txt_lists_every_page_of_the_navigation(tmp_path):
         (tmp_path / page).parent.mkdir(exist_ok=True)  # as the build does
     llms.write(config)
     text = (tmp_path / "llms.txt").read_text(encoding="utf-8")
-    assert text.startswith("# mlflow_interp\n\n> Interpret Keras models, and keep")
+    assert text.startswith("# mlflow_interp\n\n> Interpret Keras models and keep")
     listed = re.findall(r"^- \[[^\]]+\]\(([^)]+)\)", text, re.MULTILINE)
     assert sorted(map(Path, listed)) == pages
     assert all((tmp_path / path).read_bytes() == (PROJECT / "docs" / path).read_bytes() for path in listed)

@@ -33,7 +33,7 @@ _SETTINGS = {
 @click.group(cls=MethodGroup, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="mlflow-interp")
 def main() -> None:
-    """Interpret Keras models, and store the results in MLflow.
+    """Interpret Keras models and store the results in MLflow.
 
     MODEL is models:/name/version, models:/name@alias, runs:/id/path, a model folder, or a .keras or .h5
     file. INPUTS is an image, a folder, a glob pattern, a .npy or .npz file, an artifact URI, or a dataset

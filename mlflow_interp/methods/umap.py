@@ -85,8 +85,8 @@ def umap(
             mobilenetv2/out_relu. The name input stands for the model's input. By default, the last layer
             before the head.
         calls: For a layer that is called several times, the calls to use: all, or positions separated by
-            commas. By default, the calls that no later call depends on: every frame of TimeDistributed, every
-            input of a shared encoder, the last of a sequence.
+            commas. By default, all calls except those whose output goes into a later one: every frame of
+            TimeDistributed, every input of a shared encoder, only the last step of a sequence.
         pooling: How the positions of a feature map, and several calls, are reduced to one vector: mean or
             max, which leave one number for each channel, or flatten, which keeps all values.
         n_neighbors: Number of neighbours that determine the position of a point: small values preserve local

@@ -142,7 +142,7 @@ def test_binary_head_explains_both_classes(batch_of):
     np.testing.assert_allclose(
         positive.explained.probabilities, model.predict(inputs, verbose=0)[:, 0], atol=1e-6
     )
-    assert "3 of 3 heatmaps are all zero" in negative.warnings()[0]
+    assert "3 of 3 heatmaps are empty" in negative.warnings()[0]
 
 
 @pytest.mark.parametrize("depth", [1, 2])

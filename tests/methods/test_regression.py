@@ -163,7 +163,7 @@ def test_page_uses_one_colour_scale_for_all_steps(embeddings):
     # Labels of one step alone would not be comparable with the values of others.
     both = data_of(page_over({0: embeddings[True], 1: embeddings[False]}))
     assert both["values"]["title"] == "predicted value"
-    assert "Only wrongly predicted" not in page(embeddings[True])
+    assert "Only errors" not in page(embeddings[True])
 
 
 def test_run_page_shows_values_as_text(embeddings, model, batch_of):

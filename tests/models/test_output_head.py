@@ -128,7 +128,7 @@ def test_regression_has_no_classes(units):
         mlflow_interp.visualize_confusion_matrix(model, INPUTS, labels=labels, log=False, quiet=True)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
 def test_targets_of_a_regression_give_no_warning():
     found = mlflow_interp.visualize_gradcam(
         model_of(1, "mse"), INPUTS, labels=np.arange(40), log=False, quiet=True
@@ -136,7 +136,7 @@ def test_targets_of_a_regression_give_no_warning():
     assert not any("labels" in warning for warning in found.manifest["warnings"])
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
 def test_single_unknown_output_ignores_labels_with_a_hint():
     labels = np.random.default_rng(1).integers(0, 2, 40)
     with pytest.warns(InterpretationWarning, match="If it is a logit, pass head='binary_logit'"):
@@ -236,7 +236,7 @@ def test_labels_of_several_logits():
         np.testing.assert_array_equal(counts[label], expected)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
 @pytest.mark.parametrize("by_loss", [False, True])
 def test_probabilities_are_unchanged_if_logits_are_stated(by_loss):
     """A softmax trained with a loss that expects logits: a common mistake, which is reported."""
@@ -265,7 +265,7 @@ def test_saliency_uses_the_stated_score():
     np.testing.assert_allclose(values.gradients, -first.gradients, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
 def test_classifier_trained_with_squared_error_remains_a_classifier():
     model = model_of(3, "mse", activation="softmax", metrics=["accuracy"])
     labels = np.random.default_rng(1).integers(0, 3, 40)

@@ -221,7 +221,7 @@ def test_training_is_unchanged(data):
         np.testing.assert_array_equal(plain, seen)
 
 
-@pytest.mark.filterwarnings("ignore:.*heatmaps are all zero")
+@pytest.mark.filterwarnings("ignore:.*heatmaps are empty")
 def test_output_outside_a_training(data, tmp_path):
     """`interpret` with a file: the loss of the output, and its labels in a dataset."""
     inputs, labels, _ = data

@@ -150,7 +150,7 @@ describe("the state of the page", () => {
     page.state.step = 0;
     expect([page.countAt([0, 0]), page.countAt([0, 1])]).toEqual([1, 0]);
   });
-  it("leaves out what is right where only mistakes are wanted", () => {
+  it("leaves out what is right where only errors are wanted", () => {
     const page = matrix();
     page.state.onlyWrong = true;
     expect(page.blocks(page.shown).z.flatMap((row) => [...row].filter((each) => each > 0)).length).toBe(2);

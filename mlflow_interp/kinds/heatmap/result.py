@@ -97,7 +97,7 @@ class HeatmapResult:
         return self.explained.table() | {"focus": focus(self.evidence).tolist()}
 
     def warnings(self) -> list[str]:
-        """Warnings about heatmaps that are all zero, without positive evidence, or that were reduced."""
+        """Warnings about heatmaps without positive evidence or that were reduced."""
         return [*self._warnings_of_zeros(), *self._warnings_of_size()]
 
     def _warnings_of_size(self) -> list[str]:
@@ -115,7 +115,7 @@ class HeatmapResult:
         if not empty:
             return []
         names = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
-        counted = f"{len(empty)} of {len(self.heatmaps)} heatmaps are all zero: layer {self.layer!r}"
+        counted = f"{len(empty)} of {len(self.heatmaps)} heatmaps are empty: layer {self.layer!r}"
         if not self.explained.has_target:
             return [f"{counted} is not active ({names}); try another layer"]
         return [
