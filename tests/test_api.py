@@ -190,6 +190,13 @@ def test_versions_registered_from_an_interpreted_model_lead_to_the_run(client, t
     found = mlflow_interp.visualize_gradcam(infos[0].model_uri, pixels, preprocess="none", quiet=True)
     tags = [client.get_model_version(name, version).tags for version in "123"]
     assert [each.get("mlflow_interp.gradcam.run_id") for each in tags] == [found.run_id, found.run_id, None]
+    experiment = client.get_run(found.run_id).info.experiment_id
+    page = (
+        f"#/experiments/{experiment}/runs/{found.run_id}/artifacts/interpretations/index.html"
+        "?workflowType=machine_learning"
+    )
+    assert [each.get("mlflow_interp.page") for each in tags] == [page, page, None]
+    assert mlflow.artifacts.download_artifacts(f"runs:/{found.run_id}/interpretations/index.html")
 
 
 def test_a_version_also_leads_to_the_interpretations_of_its_training(client, trained, pixels):

@@ -7,11 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlflow_interp.exceptions import first_line, warn
+from mlflow_interp.exceptions import first_line, warn, without_password
 from mlflow_interp.models.refusals import TAG, refusal
-from mlflow_interp.tracking.destination import LONGEST_TAG, mlflow_client
+from mlflow_interp.report.links import artifact_link
+from mlflow_interp.tracking.destination import LONGEST_TAG, mlflow_client, tracking_uri
+from mlflow_interp.tracking.log import ROOT
 
 METHODS = "mlflow_interp.methods"
+PAGE = "mlflow_interp.page"
 
 
 def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) -> None:
@@ -39,16 +42,30 @@ def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) 
 
 def _tag_model(client: Any, manifest: Mapping[str, Any], name: str, run_id: str) -> None:
     model = manifest["model"]
+    tags = {name: run_id, PAGE: _page(client, run_id)}
     if model["model_id"]:
-        client.set_logged_model_tags(model["model_id"], {name: run_id})
+        client.set_logged_model_tags(model["model_id"], tags)
     if not model["version"]:
         # While a model trains, the run that will have logged it is the one with the results.
         source = model["run_id"] or (run_id if "steps" in manifest else None)
         for each in _versions_from(client, source, model["model_id"]):
-            client.set_model_version_tag(each.name, each.version, name, run_id)
+            _tag_version(client, each.name, each.version, tags)
         return
-    client.set_model_version_tag(model["name"], model["version"], name, run_id)
+    _tag_version(client, model["name"], model["version"], tags)
     _tag_with_training(client, model)
+
+
+def _tag_version(client: Any, name: str, version: str, tags: Mapping[str, str]) -> None:
+    for tag, value in tags.items():
+        client.set_model_version_tag(name, version, tag, value)
+
+
+def _page(client: Any, run_id: str) -> str:
+    """The address of the page of a run; without that of the server if the store has no server."""
+    experiment = client.get_run(run_id).info.experiment_id
+    link = artifact_link(experiment, run_id, f"{ROOT}/index.html")
+    server = without_password(tracking_uri()).rstrip("/")
+    return f"{server}/{link}" if server.startswith(("http://", "https://")) else link
 
 
 def _versions_from(client: Any, source: str | None, model_id: str | None) -> list[Any]:

@@ -114,6 +114,9 @@ def test_a_version_registered_before_its_training_ends_leads_to_the_run(small, i
         mlflow.register_model(info.model_uri, "trained while registered")
         small.fit(inputs, labels, validation_data=(inputs[:8], labels[:8]), epochs=1, verbose=0)
     version = CLIENT().get_model_version("trained while registered", "1")
+    assert (
+        f"/runs/{version.run_id}/artifacts/interpretations/index.html?" in version.tags["mlflow_interp.page"]
+    )
     assert version.tags["mlflow_interp.gradcam.run_id"] == run.info.run_id
 
 
