@@ -195,3 +195,28 @@ def test_model_version_links_to_the_run(run, server, registered, keep, tab):
     tab.get_by_text("mlflow_interp.gradcam.run_id").first.wait_for(timeout=FIRST_TIME)
     assert run.info.run_id in tab.locator("body").text_content()
     keep(tab)
+
+
+def test_the_note_leads_to_the_page_of_the_run(opened, run):
+    """MLflow renders it as Markdown, and opens its links in a new tab."""
+    page = opened("")
+    link = page.get_by_role("link", name="Interpretations", exact=True)
+    link.wait_for(timeout=FIRST_TIME)
+    with page.context.expect_page() as popped:
+        link.click()
+    tab = popped.value
+    try:
+        frame = tab.frame_locator("iframe").first
+        expect(frame.locator("#section-gradcam > summary")).to_be_visible(timeout=FIRST_TIME)
+        assert "workflowType=machine_learning" in tab.url
+    finally:
+        tab.close()
+
+
+def test_images_in_charts_are_large_squares(opened):
+    page = opened("model-metrics")
+    page.wait_for_function(
+        "[...document.images].some((each) => each.naturalWidth > 1000 && "
+        "each.naturalWidth === each.naturalHeight)",
+        timeout=FIRST_TIME,
+    )
