@@ -289,3 +289,22 @@ def test_chunk_is_split_without_losing_rows(tiny_cnn, many):
     parts = list(split(chunk, 2))
     assert [len(part) for part in parts] == [2, 2, 1]
     assert np.concatenate([part.digests for part in parts]).tolist() == chunk.digests.tolist()
+
+
+def test_five_cams_compute_no_gradient_twice(tiny_cnn, many, monkeypatch):
+    """Three, as for Grad-CAM alone: of the explained class and of the two others whose maps are kept."""
+    original, calls = tf.gradients, []
+
+    def counted(*arguments, **options):
+        calls.append(arguments)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(tf, "gradients", counted)
+    batch = many(tiny_cnn)
+    numbers = []
+    for names in (("gradcam",), CAMS, ("eigencam",)):
+        calls.clear()
+        found = run(tiny_cnn, batch, methods(tiny_cnn, batch, names))
+        assert not found.errors
+        numbers.append(len(calls))
+    assert numbers == [3, 3, 0]
