@@ -11,6 +11,7 @@ HEIGHT = 48
 EDGE = 4
 MOST_CHARTS = 24
 MOST_POINTS = 400
+LEAST_SPAN = 0.1  # of a chart's height, relative to the largest value: else noise would look like a trend
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,21 @@ def _chart(name: str, points: Sequence[Sequence[float]]) -> Chart:
     finite = finite[:: math.ceil(len(finite) / MOST_POINTS) or 1]
     steps = tuple(step for step, _ in finite)
     values = tuple(value for _, value in finite)
-    places = zip(_scaled(steps, EDGE, WIDTH - EDGE), _scaled(values, HEIGHT - EDGE, EDGE), strict=True)
+    across = _scaled(steps, EDGE, WIDTH - EDGE)
+    least = LEAST_SPAN * max(map(abs, values), default=0.0)
+    places = zip(across, _scaled(values, HEIGHT - EDGE, EDGE, least), strict=True)
     return Chart(str(name), steps, values, tuple(f"{x:.1f},{y:.1f}" for x, y in places))
 
 
-def _scaled(values: Sequence[float], start: float, end: float) -> list[float]:
-    """Values scaled so that the lowest is `start` and the highest `end`; the middle if all are equal."""
+def _scaled(values: Sequence[float], start: float, end: float, least: float = 0.0) -> list[float]:
+    """Values scaled so that the lowest is `start` and the highest `end`.
+
+    Values that differ by less than `least` are in the middle, at the scale of `least`.
+    """
     low = min(values, default=0.0)
     high = max(values, default=0.0)
-    if low == high:
+    span = max(high - low, least)
+    if not span:
         return [(start + end) / 2] * len(values)
-    return [start + (value - low) / (high - low) * (end - start) for value in values]
+    middle = (low + high) / 2
+    return [(start + end) / 2 + (value - middle) / span * (end - start) for value in values]

@@ -459,6 +459,9 @@ def test_epochs_with_room_for_images_are_spread(count):
 def test_charts_are_drawn_to_scale():
     (chart,) = charts({"loss": [[0, 4.0], [5, 2.0], [10, 3.0]], "once": [[0, 1.0]], "never": []})
     assert chart.places == ("4.0,4.0", "100.0,44.0", "196.0,24.0")
+    # A hundredth of the value is a tenth of the height, around the middle.
+    (calm,) = charts({"accuracy": [[0, 0.99], [1, 1.0]]})
+    assert [float(place.split(",")[1]) for place in calm.places] == [26.0, 22.0]
     (flat,) = charts({"same": [[0, 1.0], [1, 1.0], [2, float("nan")]]})
     assert flat.places == ("4.0,24.0", "196.0,24.0")
 
