@@ -122,6 +122,7 @@ def test_public_functions_check_options(options, message):
 #: Options whose help differs between methods after the first sentence, and why.
 DIFFERENT = {
     "colormap": "what else a colormap has to be depends on what is drawn",
+    "layer": "only some methods combine several layers",
     "layers": "the default layer depends on the method",
     "calls": "which calls stand side by side depends on the inputs that a method takes",
     "seed": "umap-learn uses all cores without one",

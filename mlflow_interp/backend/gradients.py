@@ -78,20 +78,24 @@ def noisy_copy(seed: int) -> PathSampler:
     return sample
 
 
-def on_the_path(end_of: PathSampler, steps: int) -> PathSampler:
+def on_the_path(end_of: PathSampler, steps: int, paths: int) -> PathSampler:
     """The sampler of points on the paths from the baseline, each gradient weighted with end minus baseline.
 
     Args:
         end_of: returns the end of each path by its number.
         steps: the number of points on a path.
+        paths: the number of paths.
     """
 
     def sample(number: Any, points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
-        end, _ = end_of(number // steps, points, baseline, sigma)
-        # The midpoint of each step: the error of the integral falls with the square of the number of steps.
-        share = (tf.cast(number % steps, points.dtype) + 0.5) / steps
+        path, step = number // steps, number % steps
+        end, _ = end_of(path, points, baseline, sigma)
+        # Each path has its points at other places. Their ends are close to each other, so that together they
+        # are almost as exact as one path with all points: the midpoints of `steps` times `paths` steps.
+        within = (tf.cast(path, points.dtype) + 0.5) / paths
+        share = (tf.cast(step, points.dtype) + within) / steps
         return baseline + share * (end - baseline), end - baseline
 
     return sample

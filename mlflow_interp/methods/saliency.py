@@ -157,7 +157,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64)
         return (
             one_pass(*start, arrays, noisy, square=self.average == "squared"),
-            one_pass(*start, arrays, on_the_path(noisy, self.path_steps), square=False),
+            one_pass(*start, arrays, on_the_path(noisy, self.path_steps, self.noise_samples), square=False),
             compile_for(partial(score_at, *start), inputs, *specs),
         )
 

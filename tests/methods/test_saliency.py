@@ -85,6 +85,15 @@ def test_completeness_gap_is_below_one_percent_at_200_steps(smooth_cnn, pixels, 
     assert result.completeness_gaps.max() < 0.01
 
 
+def test_copies_share_the_points_of_one_path(smooth_cnn, pixels, batch_of):
+    """With hardly any noise, 5 copies with 4 points each are one path with 20 points."""
+    copies = saliency(smooth_cnn, batch_of(smooth_cnn, pixels[:2]), noise=1e-6, noise_samples=5, path_steps=4)
+    path = saliency(smooth_cnn, batch_of(smooth_cnn, pixels[:2]), noise=0, path_steps=20)
+    scale = np.abs(path.integrated_gradients).max()
+    np.testing.assert_allclose(copies.integrated_gradients, path.integrated_gradients, atol=1e-4 * scale)
+    np.testing.assert_allclose(copies.completeness_gaps, path.completeness_gaps, atol=1e-3)
+
+
 def test_completeness_gap_equals_its_definition(smooth_cnn, pixels, batch_of):
     """The gap equals its definition, computed from the model's own logits."""
     result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=0, path_steps=3, baseline=0.2)

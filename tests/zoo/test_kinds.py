@@ -283,7 +283,7 @@ def test_message_lists_the_applicable_methods():
         interpret(tabular(layers.Dense(2)), random(5, count=6), "gradcam", log=False, quiet=True)
 
 
-@pytest.mark.filterwarnings("ignore:.*cam was left out")
+@pytest.mark.filterwarnings("ignore:.*cam(_plus_plus)? was left out")
 def test_all_skips_methods_that_do_not_apply():
     with pytest.warns(InterpretationWarning, match="(gradcam|umap) was left out"):
         found = interpret(
