@@ -50,12 +50,13 @@ def load_inputs(
         class_names: Names of the model's classes: a JSON or text file, or JSON text. In Python, also a list,
             or a mapping from index to name. By default, the names in the model's metadata, else the class
             folders.
-        labels: True classes of the inputs or of each of their positions, as a .npy, .csv or text file:
-            indices, one-hot rows or names; for a regression, the true values. In Python, also an array or a
-            list. By default, the labels that come with the inputs.
+        labels: True classes of the inputs, or of each pixel or token if the model classifies those, as a
+            .npy, .csv or text file: indices, one-hot rows or names; for a regression, the true values. In
+            Python, also an array or a list. By default, the labels that come with the inputs.
         preprocess: How to turn pixels 0..255 into model inputs: auto, none, 0..1, -1..1, a
-            keras.applications module such as mobilenet_v2, or module:function. Float arrays are used
-            unchanged unless this is given.
+            keras.applications module such as mobilenet_v2, or module:function. By default, what the model's
+            metadata states, else what its layers or name imply, else 0..1 with a warning. Float arrays are
+            used unchanged unless this is given.
         resize: How to resize images to the model's input size: crop keeps the centre, pad adds black
             borders, stretch distorts. By default, what the model's metadata states, else crop with a
             warning.

@@ -51,8 +51,8 @@ Args:
 
 _CALLS = """
     calls: For a layer that is called several times, the calls to use: all, or positions separated by commas.
-        By default, all calls except those whose output goes into a later one: every frame of TimeDistributed,
-        every input of a shared encoder, only the last step of a sequence."""
+        By default, all calls whose output is not the input of a later call: every frame of TimeDistributed,
+        every input of a shared encoder, but only the last step of a sequence."""
 
 _TARGET = """
     target: The class to explain: an index, a class name, "label" for the true label, or one of these

@@ -85,8 +85,8 @@ def umap(
             mobilenetv2/out_relu. The name input stands for the model's input. By default, the last layer
             before the head.
         calls: For a layer that is called several times, the calls to use: all, or positions separated by
-            commas. By default, all calls except those whose output goes into a later one: every frame of
-            TimeDistributed, every input of a shared encoder, only the last step of a sequence.
+            commas. By default, all calls whose output is not the input of a later call: every frame of
+            TimeDistributed, every input of a shared encoder, but only the last step of a sequence.
         pooling: How the positions of a feature map, and several calls, are reduced to one vector: mean or
             max, which leave one number for each channel, or flatten, which keeps all values.
         n_neighbors: Number of neighbours that determine the position of a point: small values preserve local
@@ -105,8 +105,8 @@ def umap(
         cache: Folder to store predictions and activations in. Later calls with the same model, layers and
             pooling look up each input there, and run the model only for batches with an input that is not
             stored yet.
-        seed: Random seed: the same seed gives the same result. With none, umap-learn uses all cores, which is
-            faster. In Python, none is None.
+        seed: Random seed: the same seed gives the same result. With the value none, in Python None,
+            umap-learn uses all cores, which is faster.
 
     Returns:
         Points (n, layers, components), float32.

@@ -33,7 +33,8 @@ class UmapOptions(TypedDict, total=False):
         spread: Scale of the whole map, 1.0 by default. Together with `min_dist`, it determines how clumped
             points are.
         low_memory: Whether to search for neighbours with less memory but more slowly, true by default.
-        n_jobs: Number of threads, -1 (all) by default; a seed allows only one.
+        n_jobs: Number of threads, -1 for all. It has an effect only without a seed: with one, as by default,
+            there is a single thread.
         set_op_mix_ratio: How the neighbourhoods of single points are combined: from 0, their intersection, to
             1 (the default), their union.
         local_connectivity: Number of neighbours that a point is certain to be connected to, 1 by default.
