@@ -16,6 +16,8 @@ from mlflow_interp.cli.outcome import InterpretingCommand, Outcome
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.options import listed_methods, options_of, summary
 
+_ARGUMENTS = "What MODEL and INPUTS can be: mlflow-interp --help"
+
 
 @functools.cache
 def method_command(method: str) -> click.Command:
@@ -37,6 +39,7 @@ def method_command(method: str) -> click.Command:
         params=parameters(options),
         help="\n".join(line.strip() for line in text.splitlines()),
         short_help=summary(function),
+        epilog=_ARGUMENTS,
     )
 
 
@@ -69,4 +72,5 @@ def interpret_command() -> click.Command:
         params=[methods, *parameters({name: combined(found) for name, found in options.items()}, takers)],
         help="\n".join(line.strip() for line in doc.splitlines()),
         short_help=doc.partition("\n")[0],
+        epilog=_ARGUMENTS,
     )
