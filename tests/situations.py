@@ -216,7 +216,7 @@ def of_corner_pixel() -> Path:
     return interpret(model, pixels[1400:], ("umap", "confusion_matrix", "hirescam"), labels=labels[1400:])
 
 
-#: What is shown, and how: width, height, dark, printed.
+#: What makes the page of each situation.
 SITUATIONS: dict[str, Callable[[], Path]] = {
     "one-input": partial(of_patterns, 1, 3, known=False, methods=("gradcam", "saliency")),
     "two-inputs": partial(of_patterns, 2, 3, methods=("gradcam", "saliency", "confusion_matrix")),
@@ -239,7 +239,7 @@ SITUATIONS: dict[str, Callable[[], Path]] = {
     "umap-1d": partial(of_digits, ("umap",), n_components=1),
     "corner-pixel": of_corner_pixel,
 }
-#: Other ways to see a page.
+#: Other ways to see a page: width, height, and the medium or the colours.
 WAYS = {"dark": (1366, 900, "dark"), "narrow": (600, 1600, "light"), "print": (1000, 1400, "print")}
 
 

@@ -5,31 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from mlflow_interp.backend import ops
 from mlflow_interp.backend.layer_calls import CallChoice, Calls, parse_calls
 from mlflow_interp.backend.layer_tree import Layers, SpatialLayer, SpatialLayers, find_layer, find_layers
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.calls import Call
-from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.core.coarse_maps import coarse
-from mlflow_interp.core.examples import Examples
-from mlflow_interp.core.explained import ExplainedAccumulator
-from mlflow_interp.core.passed import Passed
+from mlflow_interp.engine.heatmap_accumulator import OTHER_MAPS, OTHER_TARGETS, HeatmapAccumulator
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, OptionError
-from mlflow_interp.kinds.heatmap.result import HeatmapResult, OtherClasses
+from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
 OTHER_CLASSES = 2  # the classes after the explained one whose maps are kept
-MOST_WITH_OTHERS = 20_000  # inputs; of more, only the maps of the explained class are kept
-OTHER_TARGETS = "other_targets"
-OTHER_MAPS = "other_maps"
 
 #: A function of a feature map (batch, *space, channels) and a class score (batch,), or of the feature map
 #: alone, all traced. It returns a signed map (batch, *space).
@@ -236,83 +226,3 @@ def _common_calls(by_layer: Mapping[str, tuple[Sequence[Call], Sequence[Any]]]) 
                 "choose layers with the same number"
             )
     return tuple(calls)
-
-
-class HeatmapAccumulator:
-    """Accumulates the maps of inputs and the classes that they explain.
-
-    Args:
-        layer: the path of the layer.
-        title: the name of the method.
-        calls: the calls of the layer, with one map each.
-        has_target: whether maps depend on the explained class.
-        is_coarse: whether maps are reduced so far that they do not show the inputs.
-    """
-
-    def __init__(
-        self,
-        layer: str,
-        title: str,
-        calls: tuple[Call, ...],
-        *,
-        has_target: bool = True,
-        is_coarse: bool = False,
-    ) -> None:
-        self.layer = layer
-        self.title = title
-        self.calls = calls
-        self.is_coarse = is_coarse
-        self._full_size: tuple[int, ...] = ()
-        self._explained = ExplainedAccumulator(has_target=has_target)
-        self._count = 0
-
-    def update(self, chunk: Chunk, passed: Passed) -> None:
-        """Add the maps of a chunk."""
-        self._count += len(chunk)
-        if self._count > MOST_WITH_OTHERS:
-            passed = replace(passed, arrays=_without_others(passed.arrays))
-            self._explained.drop(OTHER_TARGETS, OTHER_MAPS)
-        if self.is_coarse:
-            passed = self._reduced(chunk, passed)
-        self._explained.update(chunk, passed)
-
-    def _reduced(self, chunk: Chunk, passed: Passed) -> Passed:
-        maps = passed.arrays["maps"]
-        axes = maps.ndim - (1 if len(self.calls) == 1 else 2)
-        reduced = {
-            name: coarse(passed.arrays[name], chunk.inputs, axes)
-            for name in ("maps", OTHER_MAPS)
-            if name in passed.arrays
-        }
-        if reduced["maps"].shape != maps.shape:
-            self._full_size = maps.shape[-axes:]
-        return replace(passed, arrays={**passed.arrays, **reduced})
-
-    def merge(self, other: HeatmapAccumulator) -> None:
-        """Add the maps of other inputs."""
-        self._count += other._count
-        self._explained.merge(other._explained)
-        if self._count > MOST_WITH_OTHERS:
-            self._explained.drop(OTHER_TARGETS, OTHER_MAPS)
-        self._full_size = self._full_size or other._full_size
-
-    def result(self, examples: Examples, previous: HeatmapResult | None = None) -> HeatmapResult:
-        """All maps so far."""
-        explained, arrays = self._explained.result(examples)
-        others = None
-        if OTHER_MAPS in arrays:
-            shown = examples.shown_rows
-            others = OtherClasses(arrays[OTHER_TARGETS][shown], arrays[OTHER_MAPS][shown])
-        return HeatmapResult(
-            explained,
-            arrays["maps"],
-            self.layer,
-            self.title,
-            calls=self.calls,
-            others=others,
-            full_size=self._full_size,
-        )
-
-
-def _without_others(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: array for name, array in arrays.items() if name not in (OTHER_TARGETS, OTHER_MAPS)}
