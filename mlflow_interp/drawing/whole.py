@@ -54,7 +54,7 @@ def within_wholes(
 
 def frame_note(wholes: Sequence[WholeImage | None]) -> str:
     """A sentence for the caption of a figure with frames; empty without any."""
-    return " The frame holds what the model sees of the image." if any(wholes) else ""
+    return " The frame marks the part of the image that the model sees." if any(wholes) else ""
 
 
 def frame_of(whole: WholeImage, size: tuple[int, int]) -> tuple[int, int, int, int]:

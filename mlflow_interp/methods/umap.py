@@ -83,7 +83,7 @@ def umap(
     Args:
         layers: Layers to interpret, separated by commas: indices, names, or paths into nested models such as
             mobilenetv2/out_relu. The name input stands for the model's input. By default, the last layer
-            before the head.
+            before the one that computes the output.
         calls: For a layer that is called several times, the calls to use: all, or positions separated by
             commas. By default, all calls whose output is not the input of a later call: every frame of
             TimeDistributed, every input of a shared encoder, but only the last step of a sequence.

@@ -145,7 +145,7 @@ def test_figures_and_panels_show_the_frame_and_say_so(method):
 
     result, kind = with_wholes()[method], kind_of(method)
     figure = kind.draw(result)
-    assert "The frame holds what the model sees of the image." in " ".join(
+    assert "The frame marks the part of the image that the model sees." in " ".join(
         text.get_text() for text in figure.texts
     ).replace("  ", " ")
     axes = Figure().subplots()
