@@ -87,6 +87,8 @@ def rows(
 ) -> list[dict[str, Any]]:
     """A row for each input that is shown: its facts, its image, and the tiles that the method drew.
 
+    An image that is a crop has the whole one beside it, with the box of the crop as `WholeImage` has it.
+
     Args:
         examples: the inputs and their predictions.
         tiles: the tiles of each shown input.
@@ -102,6 +104,8 @@ def rows(
         row = facts(examples, index)
         if images is not None:
             row["picture"] = tile(images[position], side_of(len(shown), MOST_BYTES_OF_IMAGES))
+            if examples.wholes and (whole := examples.wholes[position]) is not None:
+                row["whole"] = {"source": tile(whole.pixels, side), "box": list(whole.box)}
         row["tiles"] = [
             [caption, tile(pixels, side)] for caption, pixels in (tiles[position] if tiles else ())
         ]

@@ -1,4 +1,4 @@
-"""Tiles within the whole image that they are a crop of, with a frame around the crop."""
+"""Crops within the whole image that they are taken from, with a frame around the crop."""
 
 from __future__ import annotations
 
@@ -85,19 +85,43 @@ def _fitted(tile: np.ndarray, whole: WholeImage | None, size: tuple[int, int]) -
         return tile
     around = tile if whole is None else whole.pixels
     height, width = _largest((around.shape[0], around.shape[1]), size)
-    image = _resized(around, (height, width))
-    if whole is not None:
-        top, left, tall, wide = frame_of(whole, (height, width))
-        image.paste(_resized(tile, (tall, wide)), (left, top))
-        draw = ImageDraw.Draw(image)
-        line = max(1, round(_LINE * max(size)))
-        for inset, colour in zip((0, line), _FRAME, strict=True):
-            corner = left + inset, top + inset
-            opposite = left + wide - 1 - inset, top + tall - 1 - inset
-            draw.rectangle((*corner, *opposite), outline=colour, width=line)
+    image = _resized(tile, (height, width)) if whole is None else _framed(tile, whole, (height, width))
     canvas = Image.new("RGB", (size[1], size[0]), "white")
     canvas.paste(image, ((size[1] - width) // 2, (size[0] - height) // 2))
     return np.asarray(canvas)
+
+
+def framed(tile: np.ndarray, whole: WholeImage) -> np.ndarray:
+    """A whole image, with a tile (height, width, 3) uint8 in the place of the crop, and a frame around it."""
+    return np.asarray(_framed(tile, whole, _around(tile, whole)))
+
+
+def surrounded(tile: np.ndarray, whole: WholeImage) -> np.ndarray:
+    """A tile (height, width, 4) uint8 as large as it is, in the place of the crop, on a transparent whole."""
+    height, width = _around(tile, whole)
+    top, left, tall, wide = frame_of(whole, (height, width))
+    canvas = Image.new("RGBA", (width, height))
+    canvas.paste(_resized(tile, (tall, wide)), (left, top))
+    return np.asarray(canvas)
+
+
+def _around(tile: np.ndarray, whole: WholeImage) -> tuple[int, int]:
+    """The (height, width) of the whole image in which the crop is as large as a tile."""
+    _, _, tall, wide = whole.box
+    return round(tile.shape[0] / tall), round(tile.shape[1] / wide)
+
+
+def _framed(tile: np.ndarray, whole: WholeImage, size: tuple[int, int]) -> Image.Image:
+    image = _resized(whole.pixels, size)
+    top, left, tall, wide = frame_of(whole, size)
+    image.paste(_resized(tile, (tall, wide)), (left, top))
+    draw = ImageDraw.Draw(image)
+    line = max(1, round(_LINE * max(size)))
+    for inset, colour in zip((0, line), _FRAME, strict=True):
+        corner = left + inset, top + inset
+        opposite = left + wide - 1 - inset, top + tall - 1 - inset
+        draw.rectangle((*corner, *opposite), outline=colour, width=line)
+    return image
 
 
 def _resized(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:

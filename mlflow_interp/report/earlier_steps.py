@@ -64,7 +64,10 @@ def _size(step: Mapping[str, Any]) -> int:
 
 def _without_repeated(step: Mapping[str, Any]) -> dict[str, Any]:
     """A step without the images of its inputs, which the last step has."""
-    rows = [{name: value for name, value in row.items() if name != "picture"} for row in step["inputs"]]
+    rows = [
+        {name: value for name, value in row.items() if name not in ("picture", "whole")}
+        for row in step["inputs"]
+    ]
     overview = step.get("overview")
     return dict(step) | {
         "inputs": rows,

@@ -95,20 +95,32 @@ def _input_set(entries: Sequence[Entry], images: Images) -> dict[str, Any]:
                 "label": row["label"],
                 "labelName": row["labelName"] and str(row["labelName"])[:_LONGEST],
                 "picture": row.get("picture"),
+                "whole": row.get("whole"),
             }
             stored = inputs_by_index.setdefault(candidate["index"], candidate)
             stored["picture"] = max(stored["picture"] or "", candidate["picture"] or "", key=len) or None
+            stored["whole"] = stored["whole"] or candidate["whole"]
     inputs = [inputs_by_index[index] for index in sorted(inputs_by_index)]
     first = entries[0].manifest["inputs"]
     overview = _overview(entries, images)
     for each in inputs:
         each["picture"] = images.place(each["picture"], entries[0].place)
+        each["whole"] = _whole(each["whole"], images, entries[0].place)
     return {
         "name": f"{style.counted(int(first['count']))} of {str(first['source'])[:_LONGEST]}",
         "count": int(first["count"]),
         "inputs": inputs,
         "overview": overview,
     }
+
+
+def _whole(whole: Mapping[str, Any] | None, images: Images, method: str) -> dict[str, Any] | None:
+    """The whole image that a picture is a crop of, and the box of the crop; None if it doesn't fit."""
+    source = whole and images.place(whole["source"], method)
+    if whole is None or source is None:
+        return None
+    top, left, height, width = (float(length) for length in whole["box"])
+    return {"source": source, "box": [top, left, height, width]}
 
 
 def _overview(entries: Sequence[Entry], images: Images) -> dict[str, Any] | None:

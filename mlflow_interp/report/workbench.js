@@ -161,13 +161,13 @@
     });
     return pixels;
   }
-  function drawHeat(canvas, heat, place, opacity) {
-    const { width, height } = canvas;
+  function drawHeat(canvas, area, heat, place, opacity) {
+    const { left, top, width, height } = area;
     const values = resample(mapAt(heat, place), height, width);
     const layer = new OffscreenCanvas(width, height);
     const pen = layer.getContext("2d");
     pen.putImageData(new ImageData(colourise(heat, values, opacity), width, height), 0, 0);
-    canvas.getContext("2d").drawImage(layer, 0, 0);
+    canvas.getContext("2d").drawImage(layer, left, top);
   }
 
   // web/src/workbench/looks.ts
@@ -234,10 +234,15 @@
     );
     const later = missing.filter(hasLast);
     const never = missing.filter((method) => !hasLast(method));
+    const selective = never.filter((method) => !method.steps.at(-1)?.overview);
+    const full = never.filter((method) => !selective.includes(method));
     return [
       ...later.length ? [`At this epoch, nothing of ${places(later)} is kept for this input, to keep the page small.`] : [],
-      ...never.length ? [
-        `Not explained by ${places(never)}: a method that takes many passes explains a selection of the inputs (max_explained).`
+      ...full.length ? [
+        `Nothing of ${places(full)} is kept for this input, to keep the page small; its arrays have all inputs.`
+      ] : [],
+      ...selective.length ? [
+        `Not explained by ${places(selective)}: a method that takes many passes explains a selection of the inputs (max_explained).`
       ] : []
     ].join(" ");
   }
@@ -254,6 +259,25 @@
       loaded.set(source, image);
     }
     return image;
+  }
+  var FRAME = ["#1b1f24", "white"];
+  function cropIn(width, height, { box }) {
+    const [top, left, tall, wide] = box;
+    const at = { left: Math.round(left * width), top: Math.round(top * height) };
+    return {
+      ...at,
+      width: Math.max(1, Math.round((left + wide) * width) - at.left),
+      height: Math.max(1, Math.round((top + tall) * height) - at.top)
+    };
+  }
+  function drawFrame(pen, { left, top, width, height }) {
+    const line = Math.max(1, Math.round(Math.max(pen.canvas.width, pen.canvas.height) / 200));
+    pen.lineWidth = line;
+    FRAME.forEach((colour, at) => {
+      const inset = (at + 0.5) * line;
+      pen.strokeStyle = colour;
+      pen.strokeRect(left + inset, top + inset, width - 2 * inset, height - 2 * inset);
+    });
   }
   var Thumbnails = class {
     /**
@@ -368,7 +392,9 @@
       const canvas = find("large");
       const text = look ? `${look.caption} of ${input.name}` : `The input ${input.name}`;
       canvas.setAttribute("aria-label", look?.target ? `${text}, explaining ${look.target}` : text);
-      find("caption").textContent = captionOf(look, this.bench);
+      const isFramed = input.whole && input.picture !== null && look?.tile === void 0;
+      const frame = isFramed ? ". The frame marks the part of the image that the model sees." : "";
+      find("caption").textContent = captionOf(look, this.bench) + frame;
       this.draw(canvas, LARGE, input, look, opacity);
     }
     opacity(look) {
@@ -379,23 +405,35 @@
       const turn = String(Number(canvas.dataset.turn ?? 0) + 1);
       canvas.dataset.turn = turn;
       const source = look?.tile ?? (look && !look.heat ? null : input.picture);
-      const image = source === null ? null : await load(this.bench.data.images[source]);
+      const whole = look?.tile === void 0 && source !== null ? input.whole : null;
+      const [image, around] = await Promise.all(
+        [source, whole?.source ?? null].map(
+          (each) => each === null ? null : load(this.bench.data.images[each])
+        )
+      );
       if (canvas.dataset.turn !== turn) return;
       const sheet = this.thumbnails();
       const [rows, columns] = input.thumbnail < 0 && look?.heat?.heat.size || [1, 1];
-      const [width, height] = image ? [image.naturalWidth, image.naturalHeight] : [columns, rows];
+      const shown = around ?? image;
+      const [width, height] = shown ? [shown.naturalWidth, shown.naturalHeight] : [columns, rows];
       const scale = side / Math.max(width, height);
       canvas.width = Math.max(1, Math.round(width * scale));
       canvas.height = Math.max(1, Math.round(height * scale));
       const pen = canvas.getContext("2d");
+      let area = { left: 0, top: 0, width: canvas.width, height: canvas.height };
+      if (around && whole) {
+        pen.drawImage(around, 0, 0, canvas.width, canvas.height);
+        area = cropIn(canvas.width, canvas.height, whole);
+      }
       if (image) {
-        pen.imageSmoothingEnabled = Math.max(width, height) > FEW;
-        pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+        pen.imageSmoothingEnabled = Math.max(image.naturalWidth, image.naturalHeight) > FEW;
+        pen.drawImage(image, area.left, area.top, area.width, area.height);
       } else if (input.thumbnail < 0 || !sheet?.draw(pen, input.thumbnail, 0, 0, side)) {
         pen.fillStyle = "#808080";
         pen.fillRect(0, 0, canvas.width, canvas.height);
       }
-      if (look?.heat) drawHeat(canvas, look.heat.heat, look.heat.place, opacity);
+      if (look?.heat) drawHeat(canvas, area, look.heat.heat, look.heat.place, opacity);
+      if (around) drawFrame(pen, area);
       canvas.dataset.drawn = `${input.index} ${look?.key ?? ""}`;
     }
     showLooks(input, looks, chosen) {
@@ -755,12 +793,13 @@
           wrong: false,
           thumbnail: overview.thumbnails ? at : -1,
           picture: null,
+          whole: null,
           values: overview.values?.[at] ?? null
         });
       });
       for (const each of set.inputs) {
         const known = this.byIndex.get(each.index);
-        if (known) known.picture = each.picture;
+        if (known) Object.assign(known, { picture: each.picture, whole: each.whole });
         else
           this.add({
             ...each,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import pickle
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -92,6 +96,12 @@ def test_wholes_stay_with_their_images():
     assert pickle.loads(pickle.dumps(chunk)).wholes[0].box == wholes[0].box
 
 
+def decoded(source):
+    """The pixels of a data: URI."""
+    with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
+        return np.asarray(image)
+
+
 def with_wholes(count=3):
     """Grad-CAM of images of one grey, the first of which is a portrait of another."""
     shown = examples(count, pictures=np.full((count, 224, 224, 3), 100, np.uint8))
@@ -154,6 +164,30 @@ def test_figures_and_panels_show_the_frame_and_say_so(method):
     assert (drawn == (0x1B, 0x1F, 0x24)).all(axis=2).sum() > 100
     without = kind.draw(results(examples(2, pictures=np.full((2, 32, 32, 3), 9, np.uint8)))[method])
     assert not any("frame" in text.get_text() for text in without.texts)
+
+
+def test_the_page_of_a_method_has_heat_within_the_frame_only():
+    result = with_wholes()["gradcam"]
+    page = kind_of("gradcam").page(result)
+    first, second, _ = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+    picture, heat = (decoded(first[name]) for name in ("picture", "heat"))
+    assert picture.shape == (448, 224, 3)  # the crop has 224 pixels, and is half of the whole
+    assert np.abs(picture[:110] - 200.0).max() <= 4
+    assert np.abs(picture[120:328, 8:-8] - 100.0).max() <= 4
+    assert heat.shape == (224, 112, 4)
+    assert heat[56:168, :, 3].max() > 240
+    assert not heat[:56, :, 3].any()
+    assert not heat[168:, :, 3].any()
+    assert decoded(second["picture"]).shape == (224, 224, 3)
+
+
+def test_the_page_of_a_run_has_the_whole_image_and_the_box_of_the_crop():
+    view = kind_of("gradcam").view(with_wholes()["gradcam"])
+    first, second, _ = view.inputs
+    assert first["whole"]["box"] == [0.25, 0, 0.5, 1]
+    height, width, _ = decoded(first["whole"]["source"]).shape
+    assert height == 2 * width
+    assert "whole" not in second
 
 
 def test_whole_images_come_back_from_what_is_stored():

@@ -166,6 +166,7 @@ def test_only_pictures_are_taken_for_pictures(run):
     view_of = json.loads(json.dumps(run[0].view))
     view_of["steps"][0]["inputs"][0] |= {
         "picture": "https://evil.example/x.png",
+        "whole": {"source": "https://evil.example/x.png", "box": [0, 0, 1, 1]},
         "tiles": [
             ["a", "data:text/html;base64,AAAA"],
             ["b", "data:image/svg+xml;base64,AAAA"],
@@ -174,6 +175,7 @@ def test_only_pictures_are_taken_for_pictures(run):
     }
     data = data_of(run_page.page([replace(run[0], view=view_of)], None))
     assert data["sets"][0]["inputs"][0]["picture"] is None
+    assert data["sets"][0]["inputs"][0]["whole"] is None
     assert data["methods"][0]["steps"][0]["rows"]["0"]["tiles"] == []
 
 

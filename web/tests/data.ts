@@ -71,7 +71,7 @@ export function page(): PageData {
       {
         name: "5 inputs",
         count: 5,
-        inputs: [{ index: 3, name: "d", label: 1, labelName: "dog", picture: 0 }],
+        inputs: [{ index: 3, name: "d", label: 1, labelName: "dog", picture: 0, whole: null }],
         overview: {
           indices,
           names: ["a", "b", "c", "d", "e"],

@@ -94,7 +94,7 @@ describe("looks", () => {
     const missing = (index: number) => whyMissing(methods, looksOf(methods, last, index), index);
     expect(missing(3)).toBe("");
     expect(missing(0)).toMatch(/^Not explained by saliency: /);
-    expect(missing(1)).toMatch(/^Not explained by gradcam, saliency: /);
+    expect(missing(1)).toMatch(/^Nothing of gradcam is kept for this input.* Not explained by saliency: /);
   });
   it("are missing at an epoch of which less is kept, even where nothing is", () => {
     const [gradcam] = methods as [Method];

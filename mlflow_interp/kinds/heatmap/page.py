@@ -10,6 +10,7 @@ from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
 from mlflow_interp.drawing.page import render
 from mlflow_interp.drawing.sheet import labelled, scaled_parts
+from mlflow_interp.drawing.whole import frame_note, framed, surrounded
 from mlflow_interp.kinds.heatmap.figure import title_of
 from mlflow_interp.kinds.heatmap.tiles import heat_colours, heat_layers, is_one_layer, make_tiles
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
 _HEAT_SIDE = 112  # pixels: smooth, but small, as the browser enlarges it further
+_WHOLE_SIDE = 448  # pixels at most of a whole image, so that the crop in it is about as sharp as without
 
 
 def page(
@@ -42,14 +44,16 @@ def page(
         title=title_of(result),
         shown=style.shown_of(result.examples),
         opacity=round(100 * opacity),
+        frame=frame_note(result.examples.wholes),
         data=[page_facts(result.explained, row) | pair for row, pair in zip(rows, images, strict=True)],
     )
 
 
 def _image_and_heat(result: HeatmapResult, position: int, row: int, colours: Any) -> dict[str, str | None]:
-    """The image, and its heat as colours that are transparent where there is none."""
+    """The image, whole if it is cropped, and its heat as colours that are transparent where there is none."""
     image = np.asarray(result.examples.images)[position]
     parts = result.examples.parts
+    whole = result.examples.wholes[position] if result.examples.wholes else None
     height, width = image.shape[:2]
     # Each of several images needs as many pixels as a single image.
     largest = max(parts[0].box[2:]) if parts else max(height, width)
@@ -58,7 +62,10 @@ def _image_and_heat(result: HeatmapResult, position: int, row: int, colours: Any
     (heat,) = heat_layers(result, row, scaled_parts(parts, scale), size)
     tinted = colours(heat, bytes=True)
     tinted[..., 3] = np.rint(np.abs(heat) * 255)
+    picture = labelled(image, parts)
     return {
-        "picture": style.data_uri(labelled(image, parts)),
-        "heat": style.data_uri(tinted, lossless=True),
+        "picture": style.data_uri(picture)
+        if whole is None
+        else style.data_uri(framed(picture, whole), most=_WHOLE_SIDE),
+        "heat": style.data_uri(tinted if whole is None else surrounded(tinted, whole), lossless=True),
     }

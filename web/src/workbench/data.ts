@@ -23,6 +23,14 @@ export interface SelectedInput {
   label: number | null;
   labelName: string | null;
   picture: number | null;
+  whole: Whole | null;
+}
+
+/** The whole image that a picture is a crop of. */
+export interface Whole {
+  source: number;
+  /** Top, left, height and width of the crop, as fractions of the whole. */
+  box: [number, number, number, number];
 }
 
 /** All inputs, or a sample of very many. */

@@ -68,12 +68,26 @@ export function colourise(heat: Heat, values: Float32Array, opacity: number): Ui
   return pixels;
 }
 
-/** Draw the heat of an input over what a canvas shows. */
-export function drawHeat(canvas: HTMLCanvasElement, heat: Heat, place: Place, opacity: number): void {
-  const { width, height } = canvas;
+/** A part of a canvas, in whole pixels. */
+export interface Area {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** Draw the heat of an input over the part of a canvas that shows what the model sees. */
+export function drawHeat(
+  canvas: HTMLCanvasElement,
+  area: Area,
+  heat: Heat,
+  place: Place,
+  opacity: number,
+): void {
+  const { left, top, width, height } = area;
   const values = resample(mapAt(heat, place), height, width);
   const layer = new OffscreenCanvas(width, height);
   const pen = layer.getContext("2d") as OffscreenCanvasRenderingContext2D;
   pen.putImageData(new ImageData(colourise(heat, values, opacity), width, height), 0, 0);
-  (canvas.getContext("2d") as CanvasRenderingContext2D).drawImage(layer, 0, 0);
+  (canvas.getContext("2d") as CanvasRenderingContext2D).drawImage(layer, left, top);
 }

@@ -92,13 +92,21 @@ export function whyMissing(methods: Method[], looks: Look[], index: number): str
   );
   const later = missing.filter(hasLast);
   const never = missing.filter((method) => !hasLast(method));
+  // A method without an overview has seen a selection of the inputs only.
+  const selective = never.filter((method) => !method.steps.at(-1)?.overview);
+  const full = never.filter((method) => !selective.includes(method));
   return [
     ...(later.length
       ? [`At this epoch, nothing of ${places(later)} is kept for this input, to keep the page small.`]
       : []),
-    ...(never.length
+    ...(full.length
       ? [
-          `Not explained by ${places(never)}: a method that takes many passes explains a selection of the inputs (max_explained).`,
+          `Nothing of ${places(full)} is kept for this input, to keep the page small; its arrays have all inputs.`,
+        ]
+      : []),
+    ...(selective.length
+      ? [
+          `Not explained by ${places(selective)}: a method that takes many passes explains a selection of the inputs (max_explained).`,
         ]
       : []),
   ].join(" ");

@@ -1,7 +1,8 @@
 /** The images of the page: large ones, and thumbnails cut out of one sheet. */
 
 import { make } from "../common/dom";
-import type { InputSet } from "./data";
+import type { InputSet, Whole } from "./data";
+import type { Area } from "./heat";
 
 /** Up to this many pixels, an image is enlarged with sharp pixels. */
 export const FEW = 64;
@@ -18,6 +19,30 @@ export function load(source: string): Promise<HTMLImageElement> {
     loaded.set(source, image);
   }
   return image;
+}
+
+const FRAME = ["#1b1f24", "white"]; // the outer and the inner line, visible on any image
+
+/** The place of a crop in a canvas that shows the whole image. */
+export function cropIn(width: number, height: number, { box }: Whole): Area {
+  const [top, left, tall, wide] = box;
+  const at = { left: Math.round(left * width), top: Math.round(top * height) };
+  return {
+    ...at,
+    width: Math.max(1, Math.round((left + wide) * width) - at.left),
+    height: Math.max(1, Math.round((top + tall) * height) - at.top),
+  };
+}
+
+/** A frame along the inner edge of an area. */
+export function drawFrame(pen: CanvasRenderingContext2D, { left, top, width, height }: Area): void {
+  const line = Math.max(1, Math.round(Math.max(pen.canvas.width, pen.canvas.height) / 200));
+  pen.lineWidth = line;
+  FRAME.forEach((colour, at) => {
+    const inset = (at + 0.5) * line;
+    pen.strokeStyle = colour;
+    pen.strokeRect(left + inset, top + inset, width - 2 * inset, height - 2 * inset);
+  });
 }
 
 export class Thumbnails {

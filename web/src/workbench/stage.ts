@@ -5,9 +5,9 @@ import { clamp, percent } from "../common/format";
 import { shared } from "../common/globals";
 import type { Page } from "../common/panels";
 import type { Row } from "./data";
-import { drawHeat, mapAt } from "./heat";
+import { type Area, drawHeat, mapAt } from "./heat";
 import { type Look, looksOf, targetsOf, whyMissing, withTarget } from "./looks";
-import { FEW, load, type Thumbnails } from "./pictures";
+import { cropIn, drawFrame, FEW, load, type Thumbnails } from "./pictures";
 import type { TableInput } from "./table";
 import type { Workbench } from "./workbench";
 
@@ -79,7 +79,9 @@ export class Stage {
     const canvas = find<HTMLCanvasElement>("large");
     const text = look ? `${look.caption} of ${input.name}` : `The input ${input.name}`;
     canvas.setAttribute("aria-label", look?.target ? `${text}, explaining ${look.target}` : text);
-    find("caption").textContent = captionOf(look, this.bench);
+    const isFramed = input.whole && input.picture !== null && look?.tile === undefined;
+    const frame = isFramed ? ". The frame marks the part of the image that the model sees." : "";
+    find("caption").textContent = captionOf(look, this.bench) + frame;
     this.draw(canvas, LARGE, input, look, opacity);
   }
 
@@ -99,23 +101,35 @@ export class Stage {
     const turn = String(Number(canvas.dataset.turn ?? 0) + 1);
     canvas.dataset.turn = turn;
     const source = look?.tile ?? (look && !look.heat ? null : input.picture);
-    const image = source === null ? null : await load(this.bench.data.images[source] as string);
+    const whole = look?.tile === undefined && source !== null ? input.whole : null;
+    const [image, around] = await Promise.all(
+      [source, whole?.source ?? null].map((each) =>
+        each === null ? null : load(this.bench.data.images[each] as string),
+      ),
+    );
     if (canvas.dataset.turn !== turn) return;
     const sheet = this.thumbnails();
     const [rows, columns] = (input.thumbnail < 0 && look?.heat?.heat.size) || [1, 1];
-    const [width, height] = image ? [image.naturalWidth, image.naturalHeight] : [columns, rows];
+    const shown = around ?? image;
+    const [width, height] = shown ? [shown.naturalWidth, shown.naturalHeight] : [columns, rows];
     const scale = side / Math.max(width, height);
     canvas.width = Math.max(1, Math.round(width * scale));
     canvas.height = Math.max(1, Math.round(height * scale));
     const pen = canvas.getContext("2d") as CanvasRenderingContext2D;
+    let area: Area = { left: 0, top: 0, width: canvas.width, height: canvas.height };
+    if (around && whole) {
+      pen.drawImage(around, 0, 0, canvas.width, canvas.height);
+      area = cropIn(canvas.width, canvas.height, whole);
+    }
     if (image) {
-      pen.imageSmoothingEnabled = Math.max(width, height) > FEW;
-      pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+      pen.imageSmoothingEnabled = Math.max(image.naturalWidth, image.naturalHeight) > FEW;
+      pen.drawImage(image, area.left, area.top, area.width, area.height);
     } else if (input.thumbnail < 0 || !sheet?.draw(pen, input.thumbnail, 0, 0, side)) {
       pen.fillStyle = "#808080";
       pen.fillRect(0, 0, canvas.width, canvas.height);
     }
-    if (look?.heat) drawHeat(canvas, look.heat.heat, look.heat.place, opacity);
+    if (look?.heat) drawHeat(canvas, area, look.heat.heat, look.heat.place, opacity);
+    if (around) drawFrame(pen, area);
     canvas.dataset.drawn = `${input.index} ${look?.key ?? ""}`;
   }
 

@@ -1,7 +1,7 @@
 /** All inputs of a set at an epoch, and which of them a filter leaves. */
 
 import type { About, Input } from "../common/panels";
-import type { InputSet, Method, PageData, Row, Step } from "./data";
+import type { InputSet, Method, PageData, Row, Step, Whole } from "./data";
 
 /** An input with what the page has to show of it. */
 export interface TableInput extends Input {
@@ -9,6 +9,7 @@ export interface TableInput extends Input {
   thumbnail: number;
   /** Its large image, as an index into the images of the page, or null. */
   picture: number | null;
+  whole: Whole | null;
   /** Lines of text about an input of a regression. */
   values: [string, string][] | null;
 }
@@ -55,12 +56,13 @@ export class Table {
         wrong: false,
         thumbnail: overview.thumbnails ? at : -1,
         picture: null,
+        whole: null,
         values: overview.values?.[at] ?? null,
       });
     });
     for (const each of set.inputs) {
       const known = this.byIndex.get(each.index);
-      if (known) known.picture = each.picture;
+      if (known) Object.assign(known, { picture: each.picture, whole: each.whole });
       else
         this.add({
           ...each,
