@@ -2,5 +2,5 @@
 
 MEANINGS = {
     "focus": "smallest share of the map that contains half of the heat, mean over inputs; small for a spot",
-    "empty_heatmaps": "number of heatmaps without positive evidence for the class",
+    "empty_heatmaps": "number of heatmaps that show no heat at all",
 }
