@@ -128,11 +128,12 @@ def our_loops(work: Work) -> dict[str, Candidate]:
     """
     batch = as_batch(work.pictures)
     method = _SaliencyMethod(work.model, batch, None, PASSES, NOISE, "squared", PASSES, 0.0, 0)
-    smooth, integrate, _ = method._compile(work.pictures, work.pictures)
+    classes = work.targets[:, np.newaxis]
+    smooth, integrate, _ = method._compile(work.pictures, work.pictures, classes)
     baseline = np.broadcast_to(method._baseline(work.pictures[0]), work.pictures.shape)
 
     def loop(function: Callable[..., Any], noise: float) -> tuple[np.ndarray, np.ndarray]:
-        given = (work.pictures, work.pictures, baseline, noise * _span(work.pictures), work.targets)
+        given = (work.pictures, work.pictures, baseline, noise * _span(work.pictures), classes)
         return _returned(summed(function, given, PASSES))
 
     return {

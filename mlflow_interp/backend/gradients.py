@@ -14,7 +14,7 @@ import numpy as np
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import Forward, forward
 from mlflow_interp.backend.graph import dependencies
-from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.backend.heads import class_scores, contrasted
 from mlflow_interp.backend.layer_tree import leaf_paths
 from mlflow_interp.exceptions import InapplicableError
 
@@ -102,19 +102,17 @@ def on_the_path(end_of: PathSampler, steps: int, paths: int) -> PathSampler:
 
 
 # Positional, as tf.function does not bind the keywords of a partial.
-def score_at(model: Any, entry: str, head: str, inputs: Any, points: Any, targets: Any) -> Any:
-    """The score of each target if the output of the layer `entry` is `points`, traced."""
-    import tensorflow as tf
-
+def score_at(model: Any, entry: str, head: str, inputs: Any, points: Any, classes: Any) -> Any:
+    """The explained score if the output of the layer `entry` is `points`, traced; see `contrasted`."""
     passed = forward(model, inputs, overrides={entry: points}) if entry else forward(model, points)
-    return tf.gather(class_scores(passed.outputs, model, head).scores, targets, batch_dims=1)
+    return contrasted(class_scores(passed.outputs, model, head).scores, classes)
 
 
 def one_pass(
     model: Any,
     entry: str,
     head: str,
-    arrays: tuple[np.ndarray, np.ndarray],
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
     sampler: PathSampler,
     *,
     square: bool,
@@ -125,26 +123,27 @@ def one_pass(
         model: the Keras model.
         entry: the path of the layer whose output the points replace; `INPUT` for the input.
         head: what the model's output is.
-        arrays: inputs and points, for their shapes.
+        arrays: inputs, points and classes, see `contrasted`, for their shapes.
         sampler: computes the point.
         square: whether gradients are squared.
     """
     import tensorflow as tf
 
     def run_pass(
-        inputs: Any, points: Any, baseline: Any, sigma: Any, targets: Any, *sums: Any
+        inputs: Any, points: Any, baseline: Any, sigma: Any, explained: Any, *sums: Any
     ) -> tuple[Any, ...]:
         total, scores, number = sums
         point, weight = sampler(number, points, baseline, sigma)
-        score = score_at(model, entry, head, inputs, point, targets)
+        score = score_at(model, entry, head, inputs, point, explained)
         gradient = tf.gradients(score, point)[0]
         return total + weight * (gradient**2 if square else gradient), scores + score
 
-    inputs, points = arrays
+    inputs, points, classes = arrays
     row = tf.TensorSpec([None, *points.shape[1:]], points.dtype)
     per_row = tf.TensorSpec([None, *[1] * (points.ndim - 1)], points.dtype)
     sums = (row, tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64))
-    return compile_for(run_pass, inputs, row, row, per_row, tf.TensorSpec([None], tf.int64), *sums)
+    explained = tf.TensorSpec([None, classes.shape[1]], tf.int64)
+    return compile_for(run_pass, inputs, row, row, per_row, explained, *sums)
 
 
 def summed(

@@ -17,6 +17,7 @@ import numpy as np
 
 from mlflow_interp.backend.bounds import bounds_of
 from mlflow_interp.backend.layer_tree import is_channels_first
+from mlflow_interp.core.contrast import CODES, OTHERS, RUNNER_UP
 
 # Operations between a head and the model's output that only forward a value.
 _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
@@ -249,13 +250,45 @@ def other_classes(scores: ClassScores, chosen: Any, most: int) -> list[Any]:
     return [others[:, rank] for rank in range(count - 1)]
 
 
-def choose_targets(scores: ClassScores, targets: Any) -> tuple[Any, Any, Any]:
-    """The class to explain (the most probable for `PREDICTED`), its score, its probability, all (batch,)."""
+def choose_classes(scores: ClassScores, classes: Any) -> Any:
+    """The class to explain and those it is contrasted with, as for `contrasted`.
+
+    Args:
+        scores: the scores of all classes.
+        classes: int64 (batch, 1 + k), in which `PREDICTED` stands for the most probable class, and the code
+            of `RUNNER_UP` for the most probable one other than the class to explain.
+    """
     import tensorflow as tf
 
-    best = tf.argmax(scores.probabilities, axis=1)
-    chosen = tf.where(targets < 0, best, targets)
-    score, probability = (
-        tf.gather(values, chosen, batch_dims=1) for values in (scores.scores, scores.probabilities)
-    )
-    return chosen, score, probability
+    targets, contrasts = classes[:, :1], classes[:, 1:]
+    chosen = tf.where(targets < 0, tf.argmax(scores.probabilities, axis=1)[:, tf.newaxis], targets)
+    if contrasts.shape[1]:
+        for runner_up in other_classes(scores, chosen[:, 0], 1):
+            contrasts = tf.where(contrasts == CODES[RUNNER_UP], runner_up[:, tf.newaxis], contrasts)
+    return tf.concat([chosen, contrasts], axis=1)
+
+
+def contrasted(values: Any, classes: Any) -> Any:
+    """The value of a class, minus the mean value of those it is contrasted with if there are any: (batch,).
+
+    A class is never contrasted with itself: it is left out of the mean. If no other class remains, the result
+    is 0, with a gradient of 0.
+
+    Args:
+        values: scores or probabilities (batch, number of classes).
+        classes: int64 (batch, 1 + k): the class, and k >= 0 classes it is contrasted with; the code of
+            `OTHERS` stands for all others.
+    """
+    import tensorflow as tf
+
+    own = tf.gather(values, classes[:, 0], batch_dims=1)
+    contrasts = classes[:, 1:]
+    if not contrasts.shape[1]:
+        return own
+    is_other = tf.logical_and(contrasts >= 0, contrasts != classes[:, :1])
+    named = tf.where(is_other, tf.gather(values, tf.maximum(contrasts, 0), batch_dims=1), 0)
+    count = tf.reduce_sum(tf.cast(is_other, values.dtype), axis=1)
+    are_all = contrasts[:, 0] == CODES[OTHERS]
+    others = (tf.reduce_sum(values, axis=1) - own) / max(1, int(values.shape[-1]) - 1)
+    mean = tf.where(are_all, others, tf.math.divide_no_nan(tf.reduce_sum(named, axis=1), count))
+    return tf.where(tf.logical_or(are_all, count > 0), own - mean, 0)

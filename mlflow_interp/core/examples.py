@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.core.contrast import class_or_value, contrast_name, resolved_contrast
 from mlflow_interp.core.image_arrays import ImagePart, thumbnails
 from mlflow_interp.core.model_record import ModelRecord
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.core.regression import value_columns, value_labels, value_name
+from mlflow_interp.core.regression import value_columns, value_labels
 from mlflow_interp.core.rows import Rows
 from mlflow_interp.core.sampling import position_digests, sample_rows, stratified_rows
 from mlflow_interp.core.selection import Selection
@@ -136,11 +136,16 @@ class Explained:
     Attributes:
         examples: the inputs and the model's predictions for them.
         targets: (n,) int64, the explained class.
-        scores: (n,) float32, its logit.
+        scores: (n,) float32, its logit; with a contrast, minus the mean logit of the classes contrasted with.
         probabilities: (n,) float32, its probability.
         head: how scores were read: "softmax", "sigmoid", "binary", "probabilities" or "linear".
         has_target: whether the result depends on the explained class. If not, as for EigenCAM, none is named,
             and the three arrays are those of the first prediction, with its probability as the score.
+        contrast: what kind of classes the explained class is contrasted with: `RUNNER_UP`, `OTHERS`, or
+            `CLASSES` for named ones, all in `core.contrast`; "" for none; None if the method has no such
+            option.
+        contrasts: (n, k) int64, these classes; None for none, and for `OTHERS`. The explained class of an
+            input is left out where it is one of them.
     """
 
     examples: Examples
@@ -149,6 +154,8 @@ class Explained:
     probabilities: np.ndarray
     head: str
     has_target: bool = True
+    contrast: str | None = None
+    contrasts: np.ndarray | None = None
 
     @classmethod
     def without_target(cls, examples: Examples, head: str) -> Explained:
@@ -160,11 +167,13 @@ class Explained:
         """Everything except names and images, by name."""
         if not self.has_target:
             return self.examples.arrays()
-        return {
+        arrays = {
             "targets": self.targets,
             "scores": self.scores,
             "target_probabilities": self.probabilities,
-        } | self.examples.arrays()
+        }
+        contrasts = {} if self.contrasts is None else {"contrasts": self.contrasts}
+        return arrays | contrasts | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
         """The number of inputs, the mean target probability, and the accuracy if labels are known.
@@ -188,13 +197,18 @@ class Explained:
         examples = self.examples
         if not self.has_target or (not examples.has_classes and examples.classes.shape[1] == 1):
             return examples.table()
-        name = examples.class_name if examples.has_classes else partial(value_name, examples)
         explained = {
             "input": list(examples.names),
-            "target": [name(target) for target in self.targets.tolist()],
+            "target": [class_or_value(self, target) for target in self.targets.tolist()],
             f"target_{self._measure}": self.probabilities.tolist(),
         }
-        return explained | examples.table()
+        contrast = {"contrast": [contrast_name(self, row) for row in range(len(examples))]}
+        return explained | (contrast if self.contrast else {}) | examples.table()
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The kind of head that scores come from, and the classes contrasted with, for a manifest."""
+        return {"head": self.head} | ({"contrast": resolved_contrast(self)} if self.contrast else {})
 
     @property
     def _measure(self) -> str:

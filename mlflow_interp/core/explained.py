@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.contrast import OTHERS
 from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
@@ -14,10 +15,12 @@ class ExplainedAccumulator:
     """Accumulates the explained class of each input together with the arrays of a method.
 
     Args:
+        contrast: what kind of classes it is contrasted with; see `Explained`.
         has_target: whether there is one.
     """
 
-    def __init__(self, *, has_target: bool = True) -> None:
+    def __init__(self, *, contrast: str | None = None, has_target: bool = True) -> None:
+        self._contrast = contrast
         self._has_target = has_target
         self._rows = Rows()
         self._head = ""
@@ -25,7 +28,7 @@ class ExplainedAccumulator:
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add a chunk with the arrays of the method and, with a target, its class.
 
-        The latter are "targets", "scores" and "probabilities".
+        The latter are "targets", "scores" and "probabilities"; with a contrast also "contrasts".
         """
         self._head = passed.head
         self._rows.add(chunk.indices, **passed.arrays)
@@ -46,6 +49,21 @@ class ExplainedAccumulator:
         if not self._has_target:
             return Explained.without_target(examples, self._head), arrays
         explained = Explained(
-            examples, arrays["targets"], arrays["scores"], arrays["probabilities"], self._head
+            examples,
+            arrays["targets"],
+            arrays["scores"],
+            arrays["probabilities"],
+            self._head,
+            contrast=self._contrast,
+            contrasts=None if self._contrast == OTHERS else arrays.get("contrasts"),
         )
         return explained, arrays
+
+
+def explained_classes(passed: Passed) -> np.ndarray:
+    """The class of each input and those it is contrasted with, as (n, 1 + k) int64.
+
+    For further passes, at points near the inputs, which must explain the same classes.
+    """
+    targets = passed.arrays["targets"][:, np.newaxis]
+    return np.concatenate([targets, passed.arrays.get("contrasts", targets[:, :0])], axis=1)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow_interp.core.examples import Examples
+from mlflow_interp.core.contrast import contrast_phrase
+from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.model_record import ModelRecord
+from mlflow_interp.drawing import style
+
+_MOST_LETTERS = 60  # of the names of classes
 
 
 def caption(what: str, result: Any) -> str:
@@ -33,6 +37,11 @@ def _model(examples: Examples) -> str:
         "" if record.step is None else f"epoch {record.step}",
     ]
     return "; ".join(filter(None, (", ".join(filter(None, parts)), record.date)))
+
+
+def contrast_of(explained: Explained) -> str:
+    """What all inputs are contrasted with, short enough for titles and captions; "" for nothing."""
+    return style.shorten(contrast_phrase(explained), _MOST_LETTERS)
 
 
 def names_of(examples: Examples) -> list[str]:

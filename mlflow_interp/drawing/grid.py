@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.contrast import explained_name
 from mlflow_interp.core.examples import Explained
 from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
@@ -172,7 +173,7 @@ def prediction_lines(explained: Explained, index: int) -> Lines:
     right = label == int(examples.classes[index, 0])
     colour = style.INK if label == UNKNOWN else style.RIGHT if right else style.WRONG
     parts = [
-        f"explains {name(int(explained.targets[index]))}" if explained.has_target else "",
+        f"explains {explained_name(explained, index)}" if explained.has_target else "",
         "" if label == UNKNOWN else f"label {name(label)}",
     ]
     lines = [(" · ".join(filter(None, parts)), colour)] if any(parts) else []
@@ -190,7 +191,7 @@ def _value_lines(explained: Explained, index: int) -> Lines:
     outputs = examples.classes.shape[1]
     if outputs == 1:
         return [(" · ".join(f"{name} {text}" for name, text in texts), style.INK)]
-    explains = f"explains {value_name(examples, int(explained.targets[index]))}"
+    explains = f"explains {explained_name(explained, index)}"
     lines = [(explains, style.INK)] if explained.has_target else []
     for name in (value_name(examples, output) for output in range(min(3, outputs))):
         label = dict(texts).get(f"label of {name}")
@@ -210,10 +211,9 @@ def page_facts(explained: Explained, index: int) -> dict[str, Any]:
     """The facts of an input on a page: name, explained class ("" for none), label, predictions."""
     examples = explained.examples
     if not examples.has_classes:
-        several = examples.classes.shape[1] > 1 and explained.has_target
         return {
             "name": examples.names[index],
-            "target": value_name(examples, int(explained.targets[index])) if several else "",
+            "target": explained_name(explained, index),
             "label": None,
             "right": None,
             "predictions": [list(line) for line in value_lines(examples, index)],
@@ -223,7 +223,7 @@ def page_facts(explained: Explained, index: int) -> dict[str, Any]:
     ranked = zip(examples.classes[index].tolist(), examples.probabilities[index].tolist(), strict=True)
     return {
         "name": examples.names[index],
-        "target": name(int(explained.targets[index])) if explained.has_target else "",
+        "target": explained_name(explained, index),
         "label": None if label == UNKNOWN else name(label),
         "right": None if label == UNKNOWN else label == int(examples.classes[index, 0]),
         "predictions": [[name(predicted), round(probability, 4)] for predicted, probability in ranked],

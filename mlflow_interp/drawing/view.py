@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import Examples
+from mlflow_interp.core.contrast import explained_name
+from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.findings import Finding
 from mlflow_interp.core.regression import value_lines, value_name
 from mlflow_interp.drawing import style
@@ -82,7 +83,7 @@ def rows(
     *,
     tiles: Sequence[Sequence[Tile]] = (),
     notes: Sequence[Sequence[str]] = (),
-    targets: Sequence[int] | np.ndarray | None = None,
+    explained: Explained | None = None,
     thumbnails: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """A row for each input that is shown: its facts, its image, and the tiles that the method drew.
@@ -93,7 +94,7 @@ def rows(
         examples: the inputs and their predictions.
         tiles: the tiles of each shown input.
         notes: lines of text about each shown input.
-        targets: the explained class of every input.
+        explained: the explained class of every input, if there is one.
         thumbnails: a thumbnail of every input, for `examples` without images.
     """
     shown = examples.shown_rows.tolist()
@@ -110,8 +111,8 @@ def rows(
             [caption, tile(pixels, side)] for caption, pixels in (tiles[position] if tiles else ())
         ]
         row["notes"] = list(notes[position]) if notes else []
-        if targets is not None:
-            row["target"] = target_name(examples, int(targets[index]))
+        if explained is not None and explained.has_target:
+            row["target"] = explained_name(explained, index)
         table.append(row)
     return table
 

@@ -14,7 +14,7 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.calls import Call
 from mlflow_interp.engine.heatmap_accumulator import OTHER_MAPS, OTHER_TARGETS, HeatmapAccumulator
 from mlflow_interp.engine.method import Streaming
-from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.targets import TARGET_HELP, Contrast, Target, kind_of_contrast
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
@@ -44,10 +44,6 @@ _CALLS = """
         By default, all calls whose output is not the input of a later call: every frame of TimeDistributed,
         every input of a shared encoder, but only the last step of a sequence."""
 
-_TARGET = """
-    target: The class to explain: an index, a class name, "label" for the true label, or one of these
-        for each input, separated by commas. By default, the predicted class."""
-
 _RETURNS = """
 
 Returns:
@@ -65,10 +61,12 @@ Raises:
 def attribution(
     *, title: str, fuse: Fusion | None = None
 ) -> Callable[[Attribution], Callable[..., Streaming[HeatmapResult]]]:
-    """Turn a function (features, score) => map into a method with the options `layer`, `calls`, `target`.
+    """Turn a function (features, score) => map into a method of the engine.
 
-    A function of the features alone is a method without a class: it has no `target`, and its results name no
-    explained class.
+    Its options are `layer`, `calls`, `target` and `contrast`.
+
+    A function of the features alone is a method without a class: it has neither `target` nor `contrast`, and
+    its results name no explained class.
 
     Args:
         title: the display name of the method.
@@ -85,18 +83,20 @@ def attribution(
             layer: SpatialLayers = None,
             calls: Calls = None,
             target: Target = None,
+            contrast: Contrast = None,
         ) -> Streaming[HeatmapResult]:
             formula = function if has_target else lambda features, _: function(features)
             made = _AttributionMethod(formula, title, _paths(model, layer, fuse), parse_calls(calls))
             made.fuse = fuse
             made.has_target = has_target
             made.targets = (target,) if has_target else ()
+            made.contrast = contrast
             made.is_coarse = not batch.log_images
             return made
 
         method.__name__ = method.__qualname__ = function.__name__
         method.__module__ = function.__module__
-        arguments = (_LAYERS if fuse else _LAYER) + _CALLS + (_TARGET if has_target else "") + _RETURNS
+        arguments = (_LAYERS if fuse else _LAYER) + _CALLS + (TARGET_HELP if has_target else "") + _RETURNS
         method.__doc__ = f"{inspect.getdoc(function)}\n{arguments}"
         return _with_options(method, has_target=has_target, several_layers=fuse is not None)
 
@@ -110,7 +110,7 @@ def _with_options(
     signature = inspect.signature(method)
     parameters = dict(signature.parameters)
     if not has_target:
-        del parameters["target"]
+        del parameters["target"], parameters["contrast"]
     if not several_layers:
         parameters["layer"] = parameters["layer"].replace(annotation=SpatialLayer)
     signature = signature.replace(parameters=list(parameters.values()))
@@ -155,7 +155,7 @@ class _AttributionMethod(Streaming[HeatmapResult]):
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The explained class of each input, if any, and the map of each call."""
-        explained = trace.explained(self.targets[0]) if self.has_target else None
+        explained = trace.explained(self.targets[0], self.contrast) if self.has_target else None
         score = trace.scores.scores if explained is None else explained.score
         self._layers = self._layers or (trace.spatial_layer(None, score),)
         by_layer = {path: trace.feature_maps(path, self._choice) for path in self._layers}
@@ -165,11 +165,7 @@ class _AttributionMethod(Streaming[HeatmapResult]):
         tensors = {"maps": maps[0] if len(maps) == 1 else ops.stack(maps)}
         if explained is None:
             return tensors
-        tensors |= {
-            "targets": explained.targets,
-            "scores": explained.score,
-            "probabilities": explained.probability,
-        }
+        tensors |= explained.tensors
         feature_maps = [features for _, each in by_layer.values() for features in each]
         return {**tensors, **self._others(trace, feature_maps)}
 
@@ -179,8 +175,11 @@ class _AttributionMethod(Streaming[HeatmapResult]):
         return maps[0] if len(maps) == 1 or self.fuse is None else self.fuse(maps)
 
     def _others(self, trace: Trace, feature_maps: Sequence[Any]) -> Mapping[str, Any]:
-        """Maps of the next most probable classes at the last spatial layer, where they cost very little."""
-        if len(feature_maps) > 1 or not self._is_last_layer(trace):
+        """Maps of the next most probable classes at the last spatial layer, where they cost very little.
+
+        None with a contrast: the map of another class, without contrast, would answer another question.
+        """
+        if self.contrast is not None or len(feature_maps) > 1 or not self._is_last_layer(trace):
             return {}
         others = trace.other_classes(self.targets[0], OTHER_CLASSES)
         if not others:
@@ -201,7 +200,12 @@ class _AttributionMethod(Streaming[HeatmapResult]):
         """Accumulates the maps."""
         layer = ", ".join(self._layers)
         return HeatmapAccumulator(
-            layer, self.title, self._calls, has_target=self.has_target, is_coarse=self.is_coarse
+            layer,
+            self.title,
+            self._calls,
+            contrast=kind_of_contrast(self.contrast) if self.has_target else None,
+            has_target=self.has_target,
+            is_coarse=self.is_coarse,
         )
 
 

@@ -27,6 +27,7 @@ class HeatmapAccumulator:
         layer: the path of the layer.
         title: the name of the method.
         calls: the calls of the layer, with one map each.
+        contrast: what kind of classes the explained class is contrasted with; see `core.examples.Explained`.
         has_target: whether maps depend on the explained class.
         is_coarse: whether maps are reduced so far that they do not show the inputs.
     """
@@ -37,6 +38,7 @@ class HeatmapAccumulator:
         title: str,
         calls: tuple[Call, ...],
         *,
+        contrast: str | None = None,
         has_target: bool = True,
         is_coarse: bool = False,
     ) -> None:
@@ -45,7 +47,7 @@ class HeatmapAccumulator:
         self.calls = calls
         self.is_coarse = is_coarse
         self._full_size: tuple[int, ...] = ()
-        self._explained = ExplainedAccumulator(has_target=has_target)
+        self._explained = ExplainedAccumulator(contrast=contrast, has_target=has_target)
         self._count = 0
 
     def update(self, chunk: Chunk, passed: Passed) -> None:

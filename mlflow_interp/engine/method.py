@@ -14,7 +14,7 @@ import numpy as np
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.result import Result
-from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.targets import Contrast, Target
 
 if TYPE_CHECKING:
     from mlflow_interp.engine.trace import Trace
@@ -50,10 +50,12 @@ class Method(Generic[R]):
     Attributes:
         title: its display name.
         targets: the classes to explain that its tensors depend on.
+        contrast: the classes that each of them is contrasted with.
     """
 
     title: str = ""
     targets: tuple[Target, ...] = ()
+    contrast: Contrast = None
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The tensors that it needs from a forward pass, by name, with one row per input. Called once."""

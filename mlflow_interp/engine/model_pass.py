@@ -13,7 +13,7 @@ from mlflow_interp.core.chunk import Arrays, Chunk
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Method
 from mlflow_interp.engine.output_warnings import labels_warnings, output_warnings, rows_warning
-from mlflow_interp.engine.targets import target_chooser, target_key
+from mlflow_interp.engine.targets import PREDICTED, class_chooser, class_count, explained_key
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, InterpretationError
 
@@ -39,9 +39,17 @@ class ModelPass:
         self._classes = 0
         self._is_contradicted = False
         self._has_positions = False
-        targets = {target_key(target): target for each in methods.values() for target in each.targets}
-        self._columns = {key: column for column, key in enumerate(targets)}
-        self._function = compile_for(self._trace, chunk.inputs, any_rows(np.int64, len(targets)))
+        explained = {
+            explained_key(target, each.contrast): (target, each.contrast)
+            for each in methods.values()
+            for target in each.targets
+        }
+        self._columns: dict[str, slice] = {}
+        self._column_count = 0
+        for key, (_, contrast) in explained.items():
+            start, self._column_count = self._column_count, self._column_count + class_count(contrast, batch)
+            self._columns[key] = slice(start, self._column_count)
+        self._function = compile_for(self._trace, chunk.inputs, any_rows(np.int64, self._column_count))
         found = output_warnings(
             model.name,
             batch,
@@ -55,9 +63,9 @@ class ModelPass:
             if warning not in batch.warnings:
                 batch.warnings.append(warning)
         self._choosers = {}
-        for key, target in targets.items():
+        for key, (target, contrast) in explained.items():
             try:
-                self._choosers[key] = target_chooser(target, batch, self._classes)
+                self._choosers[key] = class_chooser(target, contrast, batch, self._classes)
             except InterpretationError as error:
                 self._fail_all(key, error)
 
@@ -67,10 +75,10 @@ class ModelPass:
         Raises:
             InputsError: predictions that are not finite.
         """
-        targets = np.full((len(chunk), len(self._columns)), -1, np.int64)
+        classes = np.full((len(chunk), self._column_count), PREDICTED, np.int64)
         for key, choose in self._choosers.items():
-            targets[:, self._columns[key]] = choose(chunk)
-        probabilities, tensors = self._function(chunk.inputs, targets)
+            classes[:, self._columns[key]] = choose(chunk)
+        probabilities, tensors = self._function(chunk.inputs, classes)
         passed = Passed(check_finite(chunk, probabilities.numpy()), self._head)
         warning = None if self._has_warned else rows_warning(chunk, passed)
         if warning is not None:
@@ -83,8 +91,8 @@ class ModelPass:
             for name, each in tensors.items()
         }
 
-    def _trace(self, inputs: Arrays, targets: Any) -> Any:
-        by_key = {key: targets[:, column] for key, column in self._columns.items()}
+    def _trace(self, inputs: Arrays, classes: Any) -> Any:
+        by_key = {key: classes[:, columns] for key, columns in self._columns.items()}
         trace = Trace(self._model, inputs, by_key, head=self._stated_head)
         self._head = trace.scores.head
         self._is_contradicted = trace.scores.is_contradicted
@@ -99,9 +107,9 @@ class ModelPass:
         return trace.scores.probabilities, tensors
 
     def _fail_all(self, key: str, error: InterpretationError) -> None:
-        """Fail every method with a target."""
+        """Fail every method that explains these classes."""
         for name, method in self._methods.items():
-            if key in map(target_key, method.targets):
+            if key in (explained_key(target, method.contrast) for target in method.targets):
                 self.errors.setdefault(name, error)
 
 

@@ -1,27 +1,129 @@
-"""The class to explain for each input."""
+"""The class to explain for each input, and those it is contrasted with."""
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
-from mlflow_interp.exceptions import OptionError, nearest
+from mlflow_interp.core.contrast import CLASSES, CODES
+from mlflow_interp.exceptions import OptionError, near, nearest
 
 PREDICTED = -1  # as a target: the predicted class
 
 Target = str | int | Sequence[int | str] | None
+Contrast = str | int | Sequence[int | str] | None
+
+#: The paragraphs of both options in the docstring of a method.
+TARGET_HELP = """
+    target: The class to explain: an index, a class name, "label" for the true label, or one of these
+        for each input, separated by commas. By default, the predicted class.
+    contrast: The class to contrast the target with, to see the evidence for the target over that class: an
+        index, a class name, several of them separated by commas, "runner-up" for the most probable class
+        other than the target, or "others" for all other classes. The score of the target minus the mean
+        score of these classes is then explained. By default, the score of the target alone is."""
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def target_key(target: Target) -> str:
-    """A text that is the same for equal targets."""
-    if target is None or isinstance(target, (str, int)):
-        return f"{target!r}"
-    return f"{np.ravel(np.array(target, dtype=object)).tolist()!r}"
+def explains_classes(function: F) -> F:
+    """Add the help of the options `target` and `contrast`, which a method declares, to its docstring."""
+    before, arguments, after = (inspect.getdoc(function) or "").partition("\nArgs:")
+    function.__doc__ = f"{before}{arguments}{TARGET_HELP}{after}"
+    return function
+
+
+def explained_key(target: Target, contrast: Contrast) -> str:
+    """A text that is the same for equal targets with equal contrasts."""
+    return f"{_key(target)} {_key(contrast)}"
+
+
+def _key(classes: Target | Contrast) -> str:
+    if classes is None or isinstance(classes, (str, int)):
+        return f"{classes!r}"
+    return f"{np.ravel(np.array(classes, dtype=object)).tolist()!r}"
+
+
+def kind_of_contrast(contrast: Contrast) -> str:
+    """`RUNNER_UP`, `OTHERS`, `CLASSES` for named classes, or "" for no contrast; see `Explained`."""
+    if contrast is None:
+        return ""
+    return contrast if isinstance(contrast, str) and contrast in CODES else CLASSES
+
+
+def class_count(contrast: Contrast, batch: Batch) -> int:
+    """The number of columns of `class_chooser`: one for the target, others for the contrast."""
+    if contrast is None:
+        return 1
+    return 2 if kind_of_contrast(contrast) != CLASSES else 1 + len(_split(contrast, batch))
+
+
+def class_chooser(
+    target: Target, contrast: Contrast, batch: Batch, classes: int
+) -> Callable[[Chunk], np.ndarray]:
+    """A function that gives the target and the contrast of each input of a chunk, (n, 1 + k) int64.
+
+    Args:
+        target: see `target_chooser`.
+        contrast: None for none; one or more class indices or names, also as text with commas; or one of
+            `CODES`, whose code is given.
+        batch: the inputs, with the class names.
+        classes: the number of classes of the model.
+
+    Raises:
+        OptionError: a class that does not exist, fewer targets than inputs, or a contrast without classes,
+            with a class twice, or with the target itself.
+    """
+    choose = target_chooser(target, batch, classes)
+    contrasts = _contrasts(contrast, batch, classes)
+    if contrast is not None and target is not None and target != "label":
+        fixed = [_class_index(each, batch, classes) for each in _split(target, batch)]
+        same = set(fixed) & set(contrasts)
+        if len(set(fixed)) == 1 and same:
+            raise OptionError(
+                f"contrast names class {_shown(same.pop(), batch)}, which is the target; give other classes"
+            )
+    return lambda chunk: np.column_stack([choose(chunk), *(np.full(len(chunk), each) for each in contrasts)])
+
+
+def _contrasts(contrast: Contrast, batch: Batch, classes: int) -> list[int]:
+    """The indices, or the code, of the classes to contrast with.
+
+    Raises:
+        OptionError: see `class_chooser`.
+    """
+    if contrast is None:
+        return []
+    names = list(batch.class_names or ())
+    if isinstance(contrast, str) and contrast in CODES:
+        if contrast in names:
+            raise OptionError(
+                f"contrast {contrast!r} is ambiguous, as class {names.index(contrast)} has this name; give "
+                "the indices of classes"
+            )
+        return [CODES[contrast]]
+    given = _split(contrast, batch)
+    for word in CODES:
+        if word in given and word not in names:
+            raise OptionError(f"contrast {word!r} can't be combined with other classes; give it alone")
+    indices = [_class_index(each, batch, classes, option="contrast") for each in given]
+    if not indices:
+        raise OptionError(f"contrast names no class; give one or more, or one of {', '.join(CODES)}")
+    twice = [each for each in indices if indices.count(each) > 1]
+    if twice:
+        raise OptionError(f"contrast names class {_shown(twice[0], batch)} twice; give each class once")
+    return indices
+
+
+def _shown(index: int, batch: Batch) -> str:
+    """A class as messages quote it."""
+    names = batch.class_names
+    return repr(names[index]) if names and index < len(names) else str(index)
 
 
 def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chunk], np.ndarray]:
@@ -42,7 +144,7 @@ def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chun
     if isinstance(target, str) and target == "label":
         return lambda chunk: np.where(chunk.labels == UNKNOWN, PREDICTED, chunk.labels)
     target_classes = np.array(
-        [_class_index(each, batch, classes) for each in _split_target(target, batch)], np.int64
+        [_class_index(each, batch, classes) for each in _split(target, batch)], np.int64
     )
     if len(target_classes) == 1:
         return lambda chunk: np.full(len(chunk), target_classes[0], np.int64)
@@ -59,7 +161,7 @@ def _targets_of(target_classes: np.ndarray, chunk: Chunk) -> np.ndarray:
     return np.asarray(target_classes[chunk.indices])
 
 
-def _split_target(target: Target, batch: Batch) -> list[Any]:
+def _split(target: Target | Contrast, batch: Batch) -> list[Any]:
     if not isinstance(target, str):
         return list(np.ravel(np.array(target, dtype=object)))
     if batch.class_names and target in batch.class_names:
@@ -67,7 +169,7 @@ def _split_target(target: Target, batch: Batch) -> list[Any]:
     return [part.strip() for part in target.split(",")]
 
 
-def _class_index(target: Any, batch: Batch, classes: int) -> int:
+def _class_index(target: Any, batch: Batch, classes: int, *, option: str = "target") -> int:
     names = list(batch.class_names or ())
     if names.count(target) > 1:
         indices = [str(index) for index, name in enumerate(names) if name == target]
@@ -78,7 +180,9 @@ def _class_index(target: Any, batch: Batch, classes: int) -> int:
         index = operator.index(int(target) if isinstance(target, str) else target)
     except (TypeError, ValueError) as error:
         known = nearest(target, names, most=3) if names else "; class names are not known, so give an index"
+        if option == "contrast":
+            known = near(target, CODES) or known
         raise OptionError(f"no class is named {target!r}{known}") from error
     if not 0 <= index < classes:
-        raise OptionError(f"target {index} is out of range: the model has classes 0–{classes - 1}")
+        raise OptionError(f"{option} {index} is out of range: the model has classes 0–{classes - 1}")
     return index

@@ -11,8 +11,9 @@ from mlflow_interp.backend.feature_maps import feature_maps, last_spatial_layer
 from mlflow_interp.backend.forward import forward
 from mlflow_interp.backend.heads import (
     ClassScores,
-    choose_targets,
+    choose_classes,
     class_scores,
+    contrasted,
     other_classes,
     position_tensors,
 )
@@ -20,22 +21,37 @@ from mlflow_interp.backend.layer_calls import CallChoice
 from mlflow_interp.backend.layer_tree import find_layer
 from mlflow_interp.core.calls import Call
 from mlflow_interp.core.chunk import Arrays
-from mlflow_interp.engine.targets import Target, target_key
+from mlflow_interp.core.contrast import CODES
+from mlflow_interp.engine.targets import Contrast, Target, explained_key
+from mlflow_interp.exceptions import OptionError
 
 
 @dataclass(frozen=True)
 class Explained:
-    """The explained class of each input: traced tensors (batch,).
+    """The explained class of each input: traced tensors with one row per input.
 
     Attributes:
-        targets: int64, the class.
-        score: float32, its logit.
-        probability: float32, its probability.
+        classes: int64 (batch, 1 + k), the class and those it is contrasted with, as for `contrasted`.
+        score: float32 (batch,), the explained score: the logit of the class, minus the mean logit of those it
+            is contrasted with.
+        probability: float32 (batch,), the probability of the class.
     """
 
-    targets: Any
+    classes: Any
     score: Any
     probability: Any
+
+    @property
+    def targets(self) -> Any:
+        """The class, int64 (batch,)."""
+        return self.classes[:, 0]
+
+    @property
+    def tensors(self) -> dict[str, Any]:
+        """The tensors that `ExplainedAccumulator` needs, by name."""
+        tensors = {"targets": self.targets, "scores": self.score, "probabilities": self.probability}
+        contrasts = self.classes[:, 1:]
+        return tensors | ({"contrasts": contrasts} if contrasts.shape[1] else {})
 
 
 class Trace:
@@ -44,18 +60,18 @@ class Trace:
     Args:
         model: the Keras model.
         inputs: traced inputs.
-        targets: traced int64 (batch,), by `target_key`.
+        classes: traced int64 (batch, 1 + k), by `explained_key`; see `class_chooser`.
         head: what the model's output is; see `Head`.
 
     Raises:
         ModelError: the model can't take the inputs, or has several outputs.
     """
 
-    def __init__(self, model: Any, inputs: Arrays, targets: Mapping[str, Any], *, head: str = "auto") -> None:
+    def __init__(self, model: Any, inputs: Arrays, classes: Mapping[str, Any], *, head: str = "auto") -> None:
         self.model = model
         self.inputs = inputs
         self.passed = forward(model, inputs)
-        self._targets = targets
+        self._classes = classes
         self._head = head
         self._explained: dict[str, Explained] = {}
         self._others: dict[str, list[Explained]] = {}
@@ -71,19 +87,35 @@ class Trace:
         """The prediction at each position, for an output with positions; see `position_tensors`."""
         return position_tensors(self.scores)
 
-    def explained(self, target: Target) -> Explained:
-        """The class that a target option names, for each input."""
-        key = target_key(target)
+    def explained(self, target: Target, contrast: Contrast = None) -> Explained:
+        """The class that a target option names, for each input, contrasted with those that another names.
+
+        Raises:
+            OptionError: the model has no other classes to contrast it with.
+        """
+        key = explained_key(target, contrast)
         if key not in self._explained:
-            self._explained[key] = Explained(*choose_targets(self.scores, self._targets[key]))
+            self._check_contrast(contrast)
+            self._explained[key] = self._explained_of(choose_classes(self.scores, self._classes[key]))
         return self._explained[key]
+
+    def _explained_of(self, classes: Any) -> Explained:
+        score = contrasted(self.scores.scores, classes)
+        return Explained(classes, score, contrasted(self.scores.probabilities, classes[:, :1]))
+
+    def _check_contrast(self, contrast: Contrast) -> None:
+        if isinstance(contrast, str) and contrast in CODES and self.scores.head == "values":
+            raise OptionError(
+                f"contrast {contrast!r} needs a model with classes, but this one predicts values; give the "
+                "index or name of another value"
+            )
 
     def other_classes(self, target: Target, most: int) -> list[Explained]:
         """The most probable classes other than the explained one, best first; at most `most`."""
-        key = target_key(target)
+        key = explained_key(target, None)
         if key not in self._others:
             others = other_classes(self.scores, self.explained(target).targets, most)
-            self._others[key] = [Explained(*choose_targets(self.scores, each)) for each in others]
+            self._others[key] = [self._explained_of(each[:, None]) for each in others]
         return self._others[key]
 
     def spatial_layer(self, layer: str | int | None, score: Any) -> str:

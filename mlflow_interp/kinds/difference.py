@@ -8,8 +8,10 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from mlflow_interp.core.contrast import CLASSES, contrast_name, contrast_phrase, resolved_contrast
 from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.result import Result
+from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.matching import Matching, examples_at
 
 R = TypeVar("R", bound=Result)
@@ -43,8 +45,8 @@ class ExplainedDifference(Difference[R]):
     """The difference of results that explain a class of each input."""
 
     def warnings(self) -> list[str]:
-        """Warnings about inputs that only one result has, and about different targets."""
-        return super().warnings() + target_warnings(*self._explained())
+        """Warnings about inputs that only one result has, and about different targets or runners-up."""
+        return super().warnings() + target_warnings(*self._explained()) + contrast_changes(*self._explained())
 
     def table(self) -> dict[str, list[Any]]:
         """A row for each input: predictions and targets of both."""
@@ -63,6 +65,7 @@ def explained_at(explained: Explained, rows: np.ndarray) -> Explained:
         targets=explained.targets[rows],
         scores=explained.scores[rows],
         probabilities=explained.probabilities[rows],
+        contrasts=None if explained.contrasts is None else explained.contrasts[rows],
     )
 
 
@@ -90,6 +93,7 @@ def explained_changes(minuend: Explained, subtrahend: Explained) -> dict[str, li
         "input": columns["input"],
         **_labels_in(columns),
         **_of_both("target", columns, other),
+        **_of_both("contrast", columns, other),
         **_predictions_in(minuend.examples, columns, other),
         **changes,
     }
@@ -130,6 +134,42 @@ def target_warnings(minuend: Explained, subtrahend: Explained) -> list[str]:
     return [
         f"the two results explain different classes for {different} of {len(minuend.targets)} inputs; use "
         "the same target for both to see the change for one class"
+    ]
+
+
+def check_contrasts(minuend: Explained, subtrahend: Explained) -> None:
+    """Check that both results contrast the explained class with the same classes.
+
+    Raises:
+        InputsError: they do not, so that their maps are of different scores.
+    """
+    one, other = (_contrasted_with(each) for each in (minuend, subtrahend))
+    if one != other:
+        phrases = [contrast_phrase(each) or "nothing" for each in (minuend, subtrahend)]
+        raise InputsError(
+            f"maps contrasted with {phrases[0]} and with {phrases[1]} can't be subtracted; use the same "
+            "contrast for both"
+        )
+
+
+def _contrasted_with(explained: Explained) -> Any:
+    found = resolved_contrast(explained)
+    return set(found) if explained.contrast == CLASSES else found
+
+
+def contrast_changes(minuend: Explained, subtrahend: Explained) -> list[str]:
+    """A warning if the two results contrast some inputs with different runners-up."""
+    if minuend.contrasts is None or subtrahend.contrasts is None:
+        return []
+    if minuend.contrast == CLASSES:  # the same for all inputs, see `check_contrasts`
+        return []
+    rows = range(len(minuend.targets))
+    different = sum(contrast_name(minuend, row) != contrast_name(subtrahend, row) for row in rows)
+    if not different:
+        return []
+    return [
+        f"the runner-up differs between the two results for {different} of {len(rows)} inputs; contrast both "
+        "with a class to see the change for one pair of classes"
     ]
 
 

@@ -65,12 +65,15 @@ class Stored:
         """The inputs, and the explained class of each."""
         if "targets" not in self.arrays:
             return Explained.without_target(self.examples(), str(self.facts["head"]))
+        contrast = self.facts.get("contrast")  # not in files of earlier versions
         return Explained(
             examples=self.examples(),
             targets=self.arrays["targets"],
             scores=self.arrays["scores"],
             probabilities=self.arrays["target_probabilities"],
             head=str(self.facts["head"]),
+            contrast=None if contrast is None else str(contrast),
+            contrasts=self.arrays.get("contrasts"),
         )
 
     def images(self, size: Any) -> np.ndarray | None:
@@ -103,6 +106,11 @@ def example_facts(examples: Examples) -> dict[str, Any]:
             [part.input, part.name, list(part.box), part.frame, part.frames] for part in examples.parts
         ],
     }
+
+
+def explained_facts(explained: Explained) -> dict[str, Any]:
+    """The facts of explained examples that are not in their arrays."""
+    return example_facts(explained.examples) | {"head": explained.head, "contrast": explained.contrast}
 
 
 def _packed(whole: WholeImage) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from mlflow_interp.core.accepted import Range
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
-from mlflow_interp.core.explained import ExplainedAccumulator
+from mlflow_interp.core.explained import ExplainedAccumulator, explained_classes
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Explaining
-from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.targets import Contrast, Target, explains_classes, kind_of_contrast
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.saliency.result import SaliencyResult
@@ -38,11 +38,13 @@ SHOWS_INPUTS = "its maps have a value for each value of the input, and show its 
 Average = Literal["squared", "mean"]
 
 
+@explains_classes
 def saliency(
     model: Any,
     batch: Batch,
     *,
     target: Target = None,
+    contrast: Contrast = None,
     noise_samples: Annotated[int, Range(least=1)] = 7,
     noise: Annotated[float, Range(least=0)] = 0.15,
     average: Average = "squared",
@@ -61,8 +63,6 @@ def saliency(
     taken with respect to the embedded vectors.
 
     Args:
-        target: The class to explain: an index, a class name, "label" for the true label, or one of these
-            for each input, separated by commas. By default, the predicted class.
         noise_samples: Number of noisy copies that SmoothGrad and integrated gradients average over.
         noise: Standard deviation of the noise, as a fraction of the input's range. Every input gets the
             same noise. With 0, SmoothGrad equals the gradient and integrated gradients are the plain ones.
@@ -82,7 +82,9 @@ def saliency(
         InapplicableError: the model has several inputs, or no gradient with respect to the input.
     """
     copies = noise_samples if noise > 0 else 1
-    return _SaliencyMethod(model, batch, target, copies, noise, average, path_steps, baseline, seed)
+    made = _SaliencyMethod(model, batch, target, copies, noise, average, path_steps, baseline, seed)
+    made.contrast = contrast
+    return made
 
 
 @dataclass
@@ -113,13 +115,10 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         """The explained class, the gradient with respect to the points, and the points if not the input."""
         if isinstance(trace.inputs, (tuple, dict)):
             raise InapplicableError("saliency explains models with one input; this one takes several")
-        explained = trace.explained(self.target)
+        explained = trace.explained(self.target, self.contrast)
         self._entry = differentiable_input(self.model, trace.passed, explained.score)
         points = trace.passed.tapped[self._entry] if self._entry else trace.inputs
-        tensors = {
-            "targets": explained.targets,
-            "scores": explained.score,
-            "probabilities": explained.probability,
+        tensors = explained.tensors | {
             "gradients": ops.as_float(ops.gradient(explained.score, points)),
         }
         return tensors | ({"points": ops.as_float(points)} if self._entry else {})
@@ -128,13 +127,14 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         """Run the passes of SmoothGrad and integrated gradients; yield 1 after each."""
         yield 1
         points = passed.arrays.get("points", chunk.inputs)
-        targets = passed.arrays["targets"]
-        smooth, integrate, score = self._compiled = self._compiled or self._compile(chunk.inputs, points)
+        classes = explained_classes(passed)
+        self._compiled = self._compiled or self._compile(chunk.inputs, points, classes)
+        smooth, integrate, score = self._compiled
         baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
-        arguments = (chunk.inputs, points, baseline, self.noise * _span(points), targets)
+        arguments = (chunk.inputs, points, baseline, self.noise * _span(points), classes)
         gradient_sum, scores = yield from summed(smooth, arguments, self.noise_samples)
         path_sum, _ = yield from summed(integrate, arguments, self.noise_samples * self.path_steps)
-        rise = scores / self.noise_samples - score(chunk.inputs, baseline, targets)
+        rise = scores / self.noise_samples - score(chunk.inputs, baseline, classes)
         integrated = path_sum / (self.noise_samples * self.path_steps)
         attribution_sum = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
         gaps = np.abs(attribution_sum - rise) / np.maximum(np.abs(rise), 1e-6)
@@ -147,14 +147,16 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
 
     def accumulator(self) -> SaliencyAccumulator:
         """Accumulates the maps."""
-        return SaliencyAccumulator(self.noise_samples, self._entry)
+        return SaliencyAccumulator(self.noise_samples, self._entry, kind_of_contrast(self.contrast))
 
-    def _compile(self, inputs: np.ndarray, points: np.ndarray) -> tuple[Callable[..., Any], ...]:
+    def _compile(
+        self, inputs: np.ndarray, points: np.ndarray, classes: np.ndarray
+    ) -> tuple[Callable[..., Any], ...]:
         """Compile a SmoothGrad pass, a pass of integrated gradients, and the score at a point."""
         start = (self.model, self._entry, self.batch.head)
-        arrays = (inputs, points)
+        arrays = (inputs, points, classes)
         noisy = noisy_copy(self.seed)
-        specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64)
+        specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64, classes.shape[1])
         return (
             one_pass(*start, arrays, noisy, square=self.average == "squared"),
             one_pass(*start, arrays, on_the_path(noisy, self.path_steps, self.noise_samples), square=False),
@@ -195,12 +197,13 @@ class SaliencyAccumulator:
     Args:
         noise_samples: the number of noisy copies.
         entry: the path of the embedding that gradients are taken with respect to; empty for the input.
+        contrast: what kind of classes the explained class is contrasted with.
     """
 
-    def __init__(self, noise_samples: int, entry: str) -> None:
+    def __init__(self, noise_samples: int, entry: str, contrast: str) -> None:
         self._noise_samples = noise_samples
         self._entry = entry
-        self._explained = ExplainedAccumulator()
+        self._explained = ExplainedAccumulator(contrast=contrast)
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add the maps of a chunk."""

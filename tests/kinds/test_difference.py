@@ -125,6 +125,59 @@ def test_different_targets_give_a_warning():
     )
 
 
+def contrasted(result, contrast, classes=None):
+    """The result as if its classes were contrasted with others."""
+    classes = None if classes is None else np.array(classes)
+    return replace(result, explained=replace(result.explained, contrast=contrast, contrasts=classes))
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "message"),
+    [
+        ((("", None), ("others", None)), "maps contrasted with nothing and with all other classes can't be"),
+        (
+            (("runner-up", [[1], [1]]), ("classes", [[1], [1]])),
+            "maps contrasted with the runner-up and with dog",
+        ),
+        (
+            (("classes", [[0], [0]]), ("classes", [[1], [1]])),
+            "maps contrasted with cat and with dog can't be",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["heatmap", "saliency"])
+def test_maps_of_different_contrasts_are_rejected(kind, contrasts, message):
+    shown = heatmaps(["a", "b"], np.zeros((2, 1, 2)), [0.5, 0.5])
+    if kind == "saliency":
+        maps = np.zeros((2, 3, 3, 1), np.float32)
+        shown = SaliencyResult(shown.explained, maps, maps, maps, np.zeros(2, np.float32), 1)
+    one, other = (contrasted(shown, *each) for each in contrasts)
+    with pytest.raises(InputsError) as error:
+        one.difference(other)
+    assert str(error.value).startswith(message)
+    assert str(error.value).endswith("use the same contrast for both")
+
+
+def test_same_contrasts_are_subtracted():
+    """Of classes in any order; of results stored before there was a contrast; of other runners-up too."""
+    shown = heatmaps(["a", "b"], np.zeros((2, 1, 2)), [0.5, 0.5])
+    for first, second in (
+        (("classes", [[0, 1]] * 2), ("classes", [[1, 0]] * 2)),
+        (("others", None), ("others", None)),
+        ((None, None), ("", None)),
+        (("runner-up", [[0], [1]]), ("runner-up", [[0], [1]])),
+    ):
+        assert contrasted(shown, *first).difference(contrasted(shown, *second)).warnings() == []
+    one, other = (contrasted(shown, "runner-up", each) for each in ([[0], [1]], [[1], [1]]))
+    found = one.difference(other)
+    assert found.warnings() == [
+        "the runner-up differs between the two results for 1 of 2 inputs; contrast both with a class to see "
+        "the change for one pair of classes"
+    ]
+    assert found.explained.contrasts.tolist() == [[0], [1]]
+    assert (found.table()["contrast"], found.table()["other_contrast"]) == (["cat", "dog"], ["dog", "dog"])
+
+
 def test_heatmaps_of_different_shapes_are_rejected():
     one = heatmaps(["a"], np.zeros((1, 7, 7)), [0.5])
     other = heatmaps(["a"], np.zeros((1, 14, 14)), [0.5], layer="early")

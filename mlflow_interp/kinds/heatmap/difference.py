@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.exceptions import InputsError
-from mlflow_interp.kinds.difference import ExplainedDifference, explained_at
+from mlflow_interp.kinds.difference import ExplainedDifference, check_contrasts, explained_at
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
 from mlflow_interp.kinds.matching import match
 
@@ -30,7 +30,7 @@ def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDiff
     """Heatmaps minus heatmaps, input by input.
 
     Raises:
-        InputsError: no input in common, or heatmaps of different shapes.
+        InputsError: no input in common, or heatmaps of different shapes or with different contrasts.
     """
     if minuend.heatmaps.shape[1:] != subtrahend.heatmaps.shape[1:]:
         shapes = [" × ".join(map(str, each.heatmaps.shape[1:])) for each in (minuend, subtrahend)]
@@ -38,6 +38,7 @@ def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDiff
             f"heatmaps of {shapes[0]} at {minuend.layer!r} and of {shapes[1]} at {subtrahend.layer!r} can't "
             "be subtracted; choose layers of the same resolution"
         )
+    check_contrasts(minuend.explained, subtrahend.explained)
     matching = match(minuend.examples, subtrahend.examples)
     first = _at(minuend, matching.rows)
     second = _at(subtrahend, matching.other_rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.captions import caption, names_of
+from mlflow_interp.drawing.captions import caption, contrast_of, names_of
 from mlflow_interp.drawing.colour_bar import GREY, WHITE, ColourBar
 from mlflow_interp.drawing.grid import draw_grid, draw_strip, make_strips, prediction_lines
 from mlflow_interp.drawing.grid_sizes import Strip
@@ -83,7 +83,9 @@ def draw_panel(
 def _meaning(result: HeatmapResult) -> str:
     """What is drawn, in a sentence."""
     if isinstance(result, HeatmapDifference):
-        of_class = "evidence for the explained class" if result.explained.has_target else "heat"
+        of_class = (
+            f"evidence for the explained class{_over(result)}" if result.explained.has_target else "heat"
+        )
         return f"{title_of(result)}: {of_class}, the first result's minus the second's."
     if not result.explained.has_target:
         return (
@@ -93,8 +95,15 @@ def _meaning(result: HeatmapResult) -> str:
     explained = "class" if result.examples.has_classes else "value"
     evidence = "evidence for" if result.relu else "evidence for (positive) and against (negative)"
     return (
-        f"{title_of(result)}: {evidence} the explained {explained}, relative to the strongest of the input."
+        f"{title_of(result)}: {evidence} the explained {explained}{_over(result)}, relative to the strongest "
+        "of the input."
     )
+
+
+def _over(result: HeatmapResult) -> str:
+    """Such as " over the runner-up"; empty without a contrast."""
+    phrase = contrast_of(result.explained)
+    return f" over {phrase}" if phrase else ""
 
 
 def _strips(result: HeatmapResult, tiles: Tiles) -> list[Strip]:
@@ -105,4 +114,5 @@ def title_of(result: HeatmapResult) -> str:
     """The title of figure, page and view."""
     number = result.calls[0].number
     call = f", call {number}" if len(result.calls) == 1 and number else ""
-    return f"{result.title} at {result.layer}{call}"
+    phrase = contrast_of(result.explained)
+    return f"{result.title} at {result.layer}{call}{f', contrasted with {phrase}' if phrase else ''}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.calls import Call, numbers_text
+from mlflow_interp.core.contrast import RUNNER_UP, contrast_phrase, contrast_warnings, is_own_contrast
 from mlflow_interp.core.examples import Examples, Explained
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class HeatmapResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The explained layer and its calls, and the kind of head that the scores come from."""
-        resolved = {"layer": self.layer, "head": self.explained.head}
+        """The explained layer and its calls, the kind of head that scores come from, and the contrast."""
+        resolved = {"layer": self.layer} | self.explained.resolved
         calls = numbers_text(self.calls)
         return resolved | ({} if calls == "0" else {"calls": calls})
 
@@ -98,7 +99,7 @@ class HeatmapResult:
 
     def warnings(self) -> list[str]:
         """Warnings about heatmaps without positive evidence or that were reduced."""
-        return [*self._warnings_of_zeros(), *self._warnings_of_size()]
+        return [*self._warnings_of_zeros(), *contrast_warnings(self.explained), *self._warnings_of_size()]
 
     def _warnings_of_size(self) -> list[str]:
         if not self.full_size:
@@ -111,17 +112,30 @@ class HeatmapResult:
         ]
 
     def _warnings_of_zeros(self) -> list[str]:
-        empty = [name for name, flag in zip(self.examples.names, self._is_empty(), strict=True) if flag]
+        flags = self._is_empty() & ~is_own_contrast(self.explained)
+        empty = [name for name, flag in zip(self.examples.names, flags, strict=True) if flag]
         if not empty:
             return []
         names = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
         counted = f"{len(empty)} of {len(self.heatmaps)} heatmaps are empty: layer {self.layer!r}"
         if not self.explained.has_target:
             return [f"{counted} is not active ({names}); try another layer"]
-        return [
-            f"{counted} holds no positive evidence for the target class ({names}); try another layer or "
-            "target"
-        ]
+        if self.explained.contrast:
+            over = contrast_phrase(self.explained)
+            return [
+                f"{counted} holds no evidence for the target class over {over} ({names}); try another layer"
+            ]
+        options = "another layer or target"
+        if self._may_help_to_contrast():
+            options = f"contrast={RUNNER_UP!r}, {options}"
+        return [f"{counted} holds no positive evidence for the target class ({names}); try {options}"]
+
+    def _may_help_to_contrast(self) -> bool:
+        """Whether the method can contrast classes, and the score would then be another one.
+
+        The two scores of a binary head are z and -z already.
+        """
+        return self.explained.contrast is not None and self.explained.head not in ("binary", "values")
 
     def difference(self, other: HeatmapResult) -> HeatmapDifference:
         """Heatmaps minus those of another result, for the inputs that both share.

@@ -9,16 +9,15 @@ import numpy as np
 
 from mlflow_interp.core.calls import Call
 from mlflow_interp.kinds.heatmap.result import HeatmapResult, OtherClasses
-from mlflow_interp.kinds.stored import Stored, example_facts
+from mlflow_interp.kinds.stored import Stored, explained_facts
 
 
 def facts(result: HeatmapResult) -> dict[str, Any]:
     """The facts that are not in the arrays."""
-    return example_facts(result.examples) | {
+    return explained_facts(result.explained) | {
         "layer": result.layer,
         "title": result.title,
         "relu": result.relu,
-        "head": result.explained.head,
         "full_size": list(result.full_size),
         "calls": [[call.number, list(call.inputs), call.frame] for call in result.calls],
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_interp.core.contrast import explained_name
 from mlflow_interp.core.findings import find
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.heat import make_heat, make_others
@@ -35,7 +36,7 @@ def view(
         inputs=rows(
             result.examples,
             tiles=tiles.captioned(last=1) if tiles and heat is None else (),
-            targets=result.explained.targets if result.explained.has_target else None,
+            explained=result.explained,
         ),
         overview=make_overview(result.examples),
         findings=find(result.examples),
@@ -50,8 +51,7 @@ def _heat(result: HeatmapResult, colormap: str, opacity: float) -> dict[str, Any
     if result.heatmaps.ndim != 3 or examples.parts or (shows_inputs and not is_one_layer(result)):
         return None
     colours = style.find_colormap(colormap) if result.relu else style.diverging_colormap(colormap)
-    has_target = result.explained.has_target
-    targets = [target_name(examples, int(each)) if has_target else "" for each in result.explained.targets]
+    targets = [explained_name(result.explained, row) for row in range(len(examples))]
     heat = make_heat(
         examples, result.drawn, colours, signed=not result.relu, targets=targets, opacity=opacity
     )

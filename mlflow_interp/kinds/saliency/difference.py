@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.exceptions import InputsError
-from mlflow_interp.kinds.difference import ExplainedDifference, explained_at
+from mlflow_interp.kinds.difference import ExplainedDifference, check_contrasts, explained_at
 from mlflow_interp.kinds.matching import match
 from mlflow_interp.kinds.saliency.result import SaliencyResult
 
@@ -28,7 +28,7 @@ def difference(minuend: SaliencyResult, subtrahend: SaliencyResult) -> SaliencyD
     """Maps minus maps, input by input, with every channel and sign.
 
     Raises:
-        InputsError: no input in common, or maps of different shapes.
+        InputsError: no input in common, or maps of different shapes or with different contrasts.
     """
     if minuend.gradients.shape[1:] != subtrahend.gradients.shape[1:]:
         shapes = [" × ".join(map(str, each.gradients.shape[1:])) for each in (minuend, subtrahend)]
@@ -36,6 +36,7 @@ def difference(minuend: SaliencyResult, subtrahend: SaliencyResult) -> SaliencyD
             f"saliency maps of {shapes[0]} and of {shapes[1]} can't be subtracted; the models need inputs of "
             "the same shape"
         )
+    check_contrasts(minuend.explained, subtrahend.explained)
     matching = match(minuend.examples, subtrahend.examples)
     first = _at(minuend, matching.rows)
     second = _at(subtrahend, matching.other_rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mlflow_interp.core.accepted import Range
 from mlflow_interp.drawing import style
-from mlflow_interp.drawing.captions import caption, names_of
+from mlflow_interp.drawing.captions import caption, contrast_of, names_of
 from mlflow_interp.drawing.colour_bar import ColourBar
 from mlflow_interp.drawing.grid import draw_grid, draw_strip, make_strips, prediction_lines
 from mlflow_interp.drawing.grid_sizes import Strip
@@ -44,7 +44,7 @@ def draw(
         OptionError: no such colormap.
     """
     tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
-    title = style.with_count(result.title, result.examples)
+    title = style.with_count(title_of(result), result.examples)
     bar = ColourBar(style.find_colormap(colormap), f"% of the map's {_ordinal(percentile)} percentile")
     framed = within_wholes(tiles, result.examples.wholes, ("image",))
     return draw_grid(
@@ -81,6 +81,8 @@ def _ordinal(number: float) -> str:
 def _meaning(result: SaliencyResult, tiles: Tiles, percentile: float) -> str:
     """What is drawn, in a sentence or two."""
     explained = "score of the explained class" if result.examples.has_classes else "explained value"
+    phrase = contrast_of(result.explained)
+    explained += f" minus that of {phrase}" if phrase else ""
     if isinstance(result, SaliencyDifference):
         maps = f"Saliency of the {explained}: the first result's maps minus the second's."
     else:
@@ -91,6 +93,12 @@ def _meaning(result: SaliencyResult, tiles: Tiles, percentile: float) -> str:
     product = f"{product}: the image times the map, clipped at its {_ordinal(PRODUCT_PERCENTILE)} percentile."
     product = product if PRODUCT in tiles.headings else ""
     return " ".join(filter(None, (maps, scale, product)))
+
+
+def title_of(result: SaliencyResult) -> str:
+    """The title of figure, page and view."""
+    phrase = contrast_of(result.explained)
+    return f"{result.title}, contrasted with {phrase}" if phrase else result.title
 
 
 def _strips(result: SaliencyResult, tiles: Tiles) -> list[Strip]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import page_facts
 from mlflow_interp.drawing.page import render
+from mlflow_interp.kinds.saliency.figure import title_of
 from mlflow_interp.kinds.saliency.tiles import make_tiles
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def page(
     return render(
         "drawing/gallery.html",
         "drawing/gallery.js",
-        title=result.title,
+        title=title_of(result),
         shown=style.shown_of(result.examples),
         data=[
             page_facts(result.explained, row)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_interp.core.contrast import contrast_warnings, is_own_contrast
 from mlflow_interp.core.examples import Examples, Explained
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class SaliencyResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The kind of head that scores come from, the number of noisy copies, the embedding if any."""
-        resolved = {"head": self.explained.head, "noise_samples": self.noise_samples}
+        """The kind of head that scores come from, the contrast, the number of noisy copies, the embedding."""
+        resolved = self.explained.resolved | {"noise_samples": self.noise_samples}
         return resolved | ({"embedding": self.entry} if self.entry else {})
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -75,13 +76,14 @@ class SaliencyResult:
 
     def warnings(self) -> list[str]:
         """Warnings about an integral that is too coarse, inputs without a gradient, and overflow."""
-        warnings = []
+        warnings = contrast_warnings(self.explained)
         gap = float(np.median(self.completeness_gaps))
         if gap > 0.2:
             warnings.append(
                 f"integrated gradients miss their expected sum by {gap:.0%} (median); use more path_steps"
             )
-        flat = int((np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0).sum())
+        is_flat = np.abs(self.gradients).reshape(len(self.gradients), -1).max(axis=1) == 0
+        flat = int((is_flat & ~is_own_contrast(self.explained)).sum())
         if flat:
             warnings.append(f"the gradients of {flat} inputs are all zero: the score does not depend on them")
         finite = np.isfinite(self.smooth_gradients.reshape(len(self.gradients), -1)).all(axis=1)

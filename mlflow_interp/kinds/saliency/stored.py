@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.kinds.saliency.result import SaliencyResult
-from mlflow_interp.kinds.stored import Stored, example_facts
+from mlflow_interp.kinds.stored import Stored, explained_facts
 
 
 def facts(result: SaliencyResult) -> dict[str, Any]:
     """The facts that are not in the arrays."""
-    return example_facts(result.examples) | {
+    return explained_facts(result.explained) | {
         "noise_samples": result.noise_samples,
         "entry": result.entry,
         "title": result.title,
-        "head": result.explained.head,
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mlflow_interp.core.findings import find
 from mlflow_interp.drawing.overview import make_overview
 from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.kinds.saliency.figure import title_of
 from mlflow_interp.kinds.saliency.tiles import MAPS, make_tiles
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ def view(
     tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
     gap = float(np.median(result.completeness_gaps))
     return View(
-        title=result.title,
+        title=title_of(result),
         headline=f"integrated gradients miss what they should sum to by {gap:.1%} (median)",
-        inputs=rows(result.examples, tiles=tiles.captioned(last=len(MAPS)), targets=result.explained.targets),
+        inputs=rows(result.examples, tiles=tiles.captioned(last=len(MAPS)), explained=result.explained),
         overview=make_overview(result.examples),
         findings=find(result.examples),
     )
