@@ -24,9 +24,10 @@ import requests
 
 import mlflow_interp
 from docs.annotated import annotated_comparison, annotated_heatmap, annotated_matrix, mark_points, mark_tiles
-from docs.figures import IMAGES, keep, keep_figure, panels, share_legend
+from docs.figures import IMAGES, WIDTH, keep, keep_figure, panels, share_legend
 from examples import demo, train_digits
 from examples.pretrained import save_photographs
+from mlflow_interp.drawing import style
 
 
 @contextlib.contextmanager
@@ -206,6 +207,20 @@ def images_of_map(demo: Demo, *, method: str, layer: str, photo: str) -> None:
     keep_figure(compared, f"{method}-annotated")
 
 
+def images_of_contrast(demo: Demo) -> None:
+    """Grad-CAM of two classes of one photograph, and of each contrasted with the other."""
+    figure = style.new_figure(WIDTH, 4.0)
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    one, other = "palace", "lakeside"
+    pairs = ((one, None), (other, None), (one, other), (other, one))
+    for axes, (target, contrast) in zip(figure.subplots(2, 2).flat, pairs, strict=True):
+        found = mlflow_interp.visualize_gradcam(
+            demo.model, demo.photos / "palace.jpg", target=target, contrast=contrast, **_SILENT
+        )
+        found.draw(ax=axes, panel=0)
+    keep_figure(figure, "contrast")
+
+
 def images_of_layers(demo: Demo) -> None:
     """LayerCAM at an early, a middle and the last layer, fused."""
     layers = "block4_expand_relu,block9_expand_relu,head_relu"
@@ -325,6 +340,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
         images_of_map, method="gradcam_plus_plus", layer="head_relu", photo="camera.png"
     ),
     "eigencam": partial(images_of_map, method="eigencam", layer="head_relu", photo="camera.png"),
+    "contrast": images_of_contrast,
     "layercam-fused": images_of_layers,
     "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,

@@ -25,8 +25,8 @@ TARGET_HELP = """
         for each input, separated by commas. By default, the predicted class.
     contrast: The class to contrast the target with, to see the evidence for the target over that class: an
         index, a class name, several of them separated by commas, "runner-up" for the most probable class
-        other than the target, or "others" for all other classes. The score of the target minus the mean
-        score of these classes is then explained. By default, the score of the target alone is."""
+        other than the target, or "others" for all other classes. The explained score is then that of the
+        target minus the mean of those classes. By default, it is that of the target alone."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
