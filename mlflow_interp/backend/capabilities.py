@@ -10,10 +10,10 @@ from mlflow_interp.backend.gradients import INPUT, differentiable_input
 from mlflow_interp.backend.heads import class_scores
 from mlflow_interp.exceptions import InapplicableError
 
-#: A feature map; a class score with a gradient with respect to the only input or its embedding; grey or
-#: colour images as input, with a gradient; at least two classes; labels of the inputs; enough inputs for
-#: UMAP.
-Capability = Literal["feature map", "gradient", "images", "classes", "labels", "five inputs"]
+#: A feature map; a single input, of numbers; a class score with a gradient with respect to the only input or
+#: its embedding; grey or colour images as input, with a gradient; at least two classes; labels of the inputs;
+#: enough inputs for UMAP.
+Capability = Literal["feature map", "one input", "gradient", "images", "classes", "labels", "five inputs"]
 OF_INPUTS: set[Capability] = {"labels", "five inputs"}  # these depend on the inputs, not on the model
 FEWEST = 5  # inputs for an embedding in two dimensions
 
@@ -27,6 +27,8 @@ def capabilities_of(model: Any, passed: Forward, head: str) -> set[Capability]:
     if scores.head != "values":
         capabilities.add("classes")
     if tf.is_tensor(passed.inputs):
+        if passed.inputs.dtype.is_floating or passed.inputs.dtype.is_integer:
+            capabilities.add("one input")
         try:
             entry = differentiable_input(model, passed, scores.scores)
         except InapplicableError:

@@ -37,6 +37,8 @@ class Batch:
         class_names: the names of the model's classes, None if not known.
         preparation: how inputs were prepared for the model: preprocess, resize, size.
         read_like: reads one more input from a file, prepared like these.
+        black_like: what a black image of the shape of one input becomes by preprocessing; it returns None if
+            that is not known.
         read_arrays: reads the arrays of an earlier interpretation from its folder or URI.
         head: what the model's output is, as stated; see `backend.heads.Head`.
         ignored_label: the label that the model's loss ignores, None without one.
@@ -52,6 +54,7 @@ class Batch:
     class_names: tuple[str, ...] | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
     read_like: Callable[[str], np.ndarray] | None = None
+    black_like: Callable[[tuple[int, ...]], np.ndarray | None] | None = None
     read_arrays: Callable[[str], dict[str, np.ndarray]] | None = None
     log_images: bool = True
     labelled: bool = True

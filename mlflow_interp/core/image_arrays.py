@@ -139,8 +139,7 @@ def shown_as_images(inputs: np.ndarray, *, channels_first: bool = False) -> np.n
     if inputs.ndim == 4 and channels_first:
         inputs = np.moveaxis(inputs, 1, -1)
     if inputs.ndim == 3:
-        short, long = sorted(inputs.shape[1:])
-        if short < 8 or long > 4 * short:
+        if not is_plane(*inputs.shape[1:]):
             return None
         inputs = inputs[..., np.newaxis]
     if inputs.ndim != 4 or inputs.shape[-1] not in (1, 3, 4) or min(inputs.shape[1:3]) < 2:
@@ -148,6 +147,12 @@ def shown_as_images(inputs: np.ndarray, *, channels_first: bool = False) -> np.n
     if inputs.dtype != np.uint8:
         inputs = np.rint(rescale(inputs) * 255).astype(np.uint8)
     return np.repeat(inputs, 3, axis=-1) if inputs.shape[-1] == 1 else inputs[..., :3]
+
+
+def is_plane(height: int, width: int) -> bool:
+    """Whether inputs (height, width) are taken as images without a channels axis rather than as signals."""
+    short, long = sorted((height, width))
+    return short >= 8 and long <= 4 * short
 
 
 def most_side(total: int | None) -> int:

@@ -64,6 +64,7 @@ class Preparation:
         shape: the shape of the model's input; None if it has several inputs or the shape is not known.
         channels_first: whether the model's images have channels first.
         is_stated: whether the user named the preprocessing.
+        takes_pixels: whether it takes pixels 0..255; false for numbers that are used unchanged.
         input_names: the names of the model's inputs, in its order; empty if not known.
     """
 
@@ -73,6 +74,7 @@ class Preparation:
     shape: tuple[int | None, ...] | None
     channels_first: bool
     is_stated: bool = False
+    takes_pixels: bool = True
     input_names: tuple[str, ...] = ()
     _blue_first: dict[tuple[int, ...], bool | None] = field(default_factory=dict)
 
@@ -104,6 +106,17 @@ class Preparation:
             images, parts = show(self._named(values) if pixels is None else {"": pixels})
         rows = Rows(indices, names, map_arrays(_as_fed, values), images, digests, selected, parts)
         return rows if is_users(self.name) else self._prepared(rows)
+
+    def black(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        """What a black image becomes, in the shape of one input of the model; None if that is not known.
+
+        Runs a user's own function in the caller's thread.
+        """
+        if not self.takes_pixels or len(shape) not in (2, 3):
+            return None
+        pixels = np.zeros((1, *shape), np.float32)
+        black = self._model_channels(_as_fed(self.function(self._channels_last(pixels))))
+        return black[0] if black.shape == pixels.shape else None
 
     def _named(self, values: Arrays) -> dict[str, np.ndarray]:
         """The inputs of the model by name; a single input has no name."""

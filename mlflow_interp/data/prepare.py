@@ -105,7 +105,7 @@ def _read_input(name: str, *, reader: Reader) -> np.ndarray:
     if not name.lower().endswith(".npy"):
         takes = model_inputs(reader.loaded)
         source = find_source(name, None, batch_size=1, most=1, takes=takes)
-        batch = replace(reader, max_inputs=1, skipped={}).batch(source)
+        batch = replace(reader, max_inputs=1, skipped={}, preparations=[]).batch(source)
         return np.asarray(next(batch.chunks()).inputs[0])
     try:
         return np.asarray(np.load(name, allow_pickle=False))

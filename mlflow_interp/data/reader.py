@@ -46,6 +46,7 @@ class Reader:
         resizing: how images are resized to the model's input size.
         warnings: warnings so far; reading may add more.
         skipped: by name, inputs that could not be read and why; filled while reading.
+        preparations: how inputs are prepared; filled at the latest while reading.
     """
 
     loaded: LoadedModel
@@ -57,6 +58,7 @@ class Reader:
     max_inputs: int | None
     warnings: list[str]
     skipped: dict[str, str] = field(default_factory=dict)
+    preparations: list[Preparation] = field(default_factory=list)
 
     def batch(self, source: Source) -> Batch:
         """The batch of a source, its options checked and resolved."""
@@ -80,21 +82,28 @@ class Reader:
             labelled=source.labelled if isinstance(source, Blocks) else source.labels is not None,
             skipped=self.skipped,
             warnings=self.warnings,
+            black_like=self._black,
         )
+
+    def _black(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        return self.preparations[-1].black(shape) if self.preparations else None
 
     def _preparation(self, *, takes_floats: bool) -> Preparation:
         name, function, warning = self._find_preprocess(takes_floats=takes_floats)
         self._warn(*([warning] if warning else []))
         model = self.loaded.keras
-        return Preparation(
+        preparation = Preparation(
             name,
             function,
             model.name,
             self.shape,
             is_channels_first(model),
             is_stated=self.preprocess != "auto",
+            takes_pixels=not takes_floats or self.preprocess not in ("auto", "none"),
             input_names=tuple(tensor.name for tensor in getattr(model, "inputs", None) or ()),
         )
+        self.preparations.append(preparation)
+        return preparation
 
     def _find_preprocess(self, *, takes_floats: bool) -> tuple[str, Preprocess, str | None]:
         if takes_floats and self.preprocess == "auto":

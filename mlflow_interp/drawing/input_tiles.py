@@ -49,7 +49,9 @@ def draw_input(
     return _signal(values if values is not None and values.ndim == 2 else None, heat, colours, opacity)
 
 
-def draw_bars(values: np.ndarray | None, shares: np.ndarray, colours: Any) -> np.ndarray:
+def draw_bars(
+    values: np.ndarray | None, shares: np.ndarray, colours: Any, *, signed: bool = False
+) -> np.ndarray:
     """A row of a table: a bar for each value, to the left where its attribution is negative.
 
     If there are many values, those with the longest bars are drawn, in the order of the row.
@@ -57,7 +59,8 @@ def draw_bars(values: np.ndarray | None, shares: np.ndarray, colours: Any) -> np
     Args:
         values: (n,) the row; None if it is not in memory.
         shares: (n,) in -1..1, the attributions relative to the strongest.
-        colours: the colormap of their absolute values.
+        colours: the colormap of their absolute values; if signed, the colours of -1..1.
+        signed: whether colours show the sign too.
     """
     tile = _blank_tile()
     draw = ImageDraw.Draw(tile)
@@ -72,7 +75,8 @@ def draw_bars(values: np.ndarray | None, shares: np.ndarray, colours: Any) -> np
         top = row * height
         share = float(shares[index])
         start, end = sorted((middle, middle + share * longest))
-        colour = tuple(np.rint(255 * np.asarray(colours(0.25 + 0.5 * abs(share))[:3])).astype(int).tolist())
+        shade = share if signed else 0.25 + 0.5 * abs(share)
+        colour = tuple(np.rint(255 * np.asarray(colours(shade)[:3])).astype(int).tolist())
         if share:
             box = (start, top + 0.1 * height, end, top + 0.9 * height)
             draw.rectangle(box, fill=colour, outline=style.FAINT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any
 
 import numpy as np
@@ -66,16 +67,11 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
         log_images=batch.log_images,
     )
     accumulators: list[Accumulator[Any]] = []
-    passes: list[ModelPass] = []
 
-    def work(chunks: Iterable[Chunk]) -> Iterator[int]:
+    def work(model_pass: ModelPass, chunks: Iterable[Chunk]) -> Iterator[int]:
         for chunk in chunks:
             for part in split(chunk, method.rows):
-                if not passes:
-                    passes.append(ModelPass(model, batch, {"": method}, part))
-                    if passes[0].errors:
-                        raise passes[0].errors[""]
-                passed = passes[0](part)[1][""]
+                passed = model_pass(part)[1][""]
                 arrays = yield from method.explain(part, passed)
                 if not accumulators:
                     _check_memory(arrays, len(part), total)
@@ -85,9 +81,15 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
                 accumulators[0].update(storable, passed)
                 examples.update(storable, passed)
 
-    amount = None if total is None else method.work(total)
     with closed_at_end(read()) as chunks:
-        for _ in track(work(chunks), total=amount, label=method.title, unit=method.unit):
+        # The amount of work may depend on the shape of the inputs.
+        first = next(chunks)
+        model_pass = ModelPass(model, batch, {"": method}, next(split(first, method.rows)))
+        if model_pass.errors:
+            raise model_pass.errors[""]
+        amount = None if total is None else method.work(total)
+        done = work(model_pass, chain([first], chunks))
+        for _ in track(done, total=amount, label=method.title, unit=method.unit):
             pass
     return Part(accumulators[0], examples, _notes(method, selection, total, batch))
 

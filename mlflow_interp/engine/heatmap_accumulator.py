@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,34 +19,39 @@ from mlflow_interp.kinds.heatmap.result import HeatmapResult, OtherClasses
 MOST_WITH_OTHERS = 20_000  # inputs; of more, only the maps of the explained class are kept
 OTHER_TARGETS = "other_targets"
 OTHER_MAPS = "other_maps"
+STANDARD_ERRORS = "standard_errors"
+NO_CALLS = (Call(),)
 
 
 class HeatmapAccumulator:
     """Accumulates the maps of inputs and the classes that they explain.
 
     Args:
-        layer: the path of the layer.
+        layer: the path of the layer; empty for a method without one.
         title: the name of the method.
         calls: the calls of the layer, with one map each.
         contrast: what kind of classes the explained class is contrasted with; see `core.examples.Explained`.
         has_target: whether maps depend on the explained class.
         is_coarse: whether maps are reduced so far that they do not show the inputs.
+        fields: further fields of the result.
     """
 
     def __init__(
         self,
         layer: str,
         title: str,
-        calls: tuple[Call, ...],
+        calls: tuple[Call, ...] = NO_CALLS,
         *,
         contrast: str | None = None,
         has_target: bool = True,
         is_coarse: bool = False,
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.layer = layer
         self.title = title
         self.calls = calls
         self.is_coarse = is_coarse
+        self.fields = fields or {}
         self._full_size: tuple[int, ...] = ()
         self._explained = ExplainedAccumulator(contrast=contrast, has_target=has_target)
         self._count = 0
@@ -65,7 +71,8 @@ class HeatmapAccumulator:
         axes = maps.ndim - (1 if len(self.calls) == 1 else 2)
         reduced = {
             name: coarse(passed.arrays[name], chunk.inputs, axes)
-            for name in ("maps", OTHER_MAPS)
+            # The mean of standard errors is an upper bound of the standard error of the mean.
+            for name in ("maps", OTHER_MAPS, STANDARD_ERRORS)
             if name in passed.arrays
         }
         if reduced["maps"].shape != maps.shape:
@@ -95,6 +102,8 @@ class HeatmapAccumulator:
             calls=self.calls,
             others=others,
             full_size=self._full_size,
+            standard_errors=arrays.get(STANDARD_ERRORS),
+            **self.fields,
         )
 
 

@@ -124,5 +124,5 @@ class Explaining(Method[R]):
         raise NotImplementedError
 
     def work(self, inputs: int) -> int:
-        """The maximum total of what `explain` yields for a number of inputs."""
+        """The maximum total of what `explain` yields for a number of inputs. Called after `trace`."""
         raise NotImplementedError

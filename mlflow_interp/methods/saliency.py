@@ -26,10 +26,11 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.explained import ExplainedAccumulator, explained_classes
 from mlflow_interp.core.passed import Passed
+from mlflow_interp.engine.baselines import read_baseline
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.targets import Contrast, Target, explains_classes, kind_of_contrast
 from mlflow_interp.engine.trace import Trace
-from mlflow_interp.exceptions import InapplicableError, OptionError
+from mlflow_interp.exceptions import InapplicableError
 from mlflow_interp.kinds.saliency.result import SaliencyResult
 
 REQUIRES = ("gradient",)
@@ -165,24 +166,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
 
     def _baseline(self, row: np.ndarray) -> np.ndarray:
         """The baseline as (1, …) with the shape and type of one input."""
-        baseline = self._read_baseline(self.baseline) if isinstance(self.baseline, str) else self.baseline
-        with np.errstate(over="ignore"):  # an overflow becomes infinite, which is rejected below
-            values = np.asarray(baseline, row.dtype)
-        if values.shape not in ((), row.shape, (1, *row.shape)) or not np.isfinite(values).all():
-            raise OptionError(
-                f"baseline has shape {values.shape} or contains NaN or infinity; give a finite number or an "
-                f"array of shape {row.shape}"
-            )
-        return np.broadcast_to(values, row.shape)[np.newaxis]
-
-    def _read_baseline(self, text: str) -> float | np.ndarray:
-        """The number that a text holds, or the input in the file that it names."""
-        try:
-            return float(text)
-        except ValueError:
-            if self.batch.read_like is None:
-                raise OptionError(f"baseline {text!r} is not a number; give a number or an array") from None
-        return self.batch.read_like(text)
+        return read_baseline(self.baseline, row, self.batch)
 
 
 def _span(inputs: np.ndarray) -> np.ndarray:

@@ -242,6 +242,10 @@ def test_failed_imports_are_reported():
         load_model(convolutional(), imports="no_such_module")
 
 
+#: The methods for any single input of numbers.
+OF_NUMBERS = ["occlusion", "rise", "saliency", "umap"]
+
+
 def tabular(*end):
     return keras.Sequential([keras.Input((5,)), layers.Dense(8, activation="relu"), *end], name="table")
 
@@ -256,9 +260,9 @@ def tabular(*end):
             False,
             [name for name in method_names() if name != "confusion_matrix"],
         ),
-        (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", "saliency", "umap"]),
-        (lambda: tabular(layers.Dense(1)), (5,), True, ["saliency", "umap"]),
-        (lambda: tabular(layers.Rescaling(0), layers.Dense(1)), (5,), False, ["saliency", "umap"]),
+        (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", *OF_NUMBERS]),
+        (lambda: tabular(layers.Dense(1)), (5,), True, OF_NUMBERS),
+        (lambda: tabular(layers.Rescaling(0), layers.Dense(1)), (5,), False, OF_NUMBERS),
     ],
 )
 def test_applicable_methods(batch_of, model, inputs, labels, usable):
@@ -278,7 +282,7 @@ def test_requirements_of_every_method_are_known():
 
 
 def test_message_lists_the_applicable_methods():
-    tail = "spatial feature map.*; methods that can be used here: saliency, umap$"
+    tail = "spatial feature map.*; methods that can be used here: occlusion, rise, saliency, umap$"
     with pytest.raises(InapplicableError, match=tail):
         interpret(tabular(layers.Dense(2)), random(5, count=6), "gradcam", log=False, quiet=True)
 
@@ -294,7 +298,7 @@ def test_all_skips_methods_that_do_not_apply():
 
 
 def test_layer_table_ends_with_the_model():
-    whole = ("", "table", "Sequential", "(None, 1)", "saliency")
+    whole = ("", "table", "Sequential", "(None, 1)", "occlusion, rise, saliency")
     assert describe_layers(tabular(layers.Dense(1)))[-1] == whole
 
 

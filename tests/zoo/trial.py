@@ -25,6 +25,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     # Gradients of random weights reach 1e19, whose squares exceed the range of float32.
     "saliency": {"noise_samples": 2, "path_steps": 3, "average": "mean"},
     "caricature": {"ascent_steps": 3},
+    "occlusion": {"patch": 100, "stride": 60},
+    "rise": {"masks": 8},
 }
 
 
@@ -65,6 +67,14 @@ def check_heatmaps(result: Any, shape: tuple[int, ...]) -> None:
     assert len(hot), "all maps are empty"
     varied = (hot.std(axis=1) > 0).mean()
     assert varied >= 0.5, f"only {varied:.0%} of the maps with heat vary over the picture"
+
+
+def check_perturbation(result: Any, shape: tuple[int, ...]) -> None:
+    """One finite map per input, in its size; none of them all zero."""
+    maps = result.heatmaps
+    assert maps.shape == shape[:3], f"maps have shape {maps.shape}"
+    assert np.isfinite(maps).all(), "maps are not finite"
+    assert np.abs(maps).reshape(len(maps), -1).max(axis=1).all(), "a map is zero"
 
 
 def check_saliency(result: Any, shape: tuple[int, ...]) -> None:
@@ -108,6 +118,8 @@ CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
     "gradcam_plus_plus": check_heatmaps,
     "hirescam": check_heatmaps,
     "layercam": check_heatmaps,
+    "occlusion": check_perturbation,
+    "rise": check_perturbation,
     "saliency": check_saliency,
     "umap": check_umap,
 }

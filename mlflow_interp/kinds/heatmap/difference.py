@@ -33,16 +33,15 @@ def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDiff
         InputsError: no input in common, or heatmaps of different shapes or with different contrasts.
     """
     if minuend.heatmaps.shape[1:] != subtrahend.heatmaps.shape[1:]:
-        shapes = [" × ".join(map(str, each.heatmaps.shape[1:])) for each in (minuend, subtrahend)]
+        remedy = "; choose layers of the same resolution" if minuend.layer or subtrahend.layer else ""
         raise InputsError(
-            f"heatmaps of {shapes[0]} at {minuend.layer!r} and of {shapes[1]} at {subtrahend.layer!r} can't "
-            "be subtracted; choose layers of the same resolution"
+            f"heatmaps of {_sized(minuend)} and of {_sized(subtrahend)} can't be subtracted{remedy}"
         )
     check_contrasts(minuend.explained, subtrahend.explained)
     matching = match(minuend.examples, subtrahend.examples)
     first = _at(minuend, matching.rows)
     second = _at(subtrahend, matching.other_rows)
-    layers = dict.fromkeys((minuend.layer, subtrahend.layer))
+    layers = dict.fromkeys(filter(None, (minuend.layer, subtrahend.layer)))
     return HeatmapDifference(
         explained=first.explained,
         heatmaps=first.heatmaps - second.heatmaps,
@@ -50,6 +49,7 @@ def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDiff
         title=f"Difference of {' and '.join(dict.fromkeys((minuend.title, subtrahend.title)))}",
         relu=False,
         calls=first.calls,
+        is_table=first.is_table,
         minuend=first,
         subtrahend=second,
         matching=matching,
@@ -57,4 +57,16 @@ def difference(minuend: HeatmapResult, subtrahend: HeatmapResult) -> HeatmapDiff
 
 
 def _at(result: HeatmapResult, rows: np.ndarray) -> HeatmapResult:
-    return replace(result, explained=explained_at(result.explained, rows), heatmaps=result.heatmaps[rows])
+    errors = result.standard_errors
+    return replace(
+        result,
+        explained=explained_at(result.explained, rows),
+        heatmaps=result.heatmaps[rows],
+        standard_errors=None if errors is None else errors[rows],
+    )
+
+
+def _sized(result: HeatmapResult) -> str:
+    """The size of the heatmaps of a result, and their layer."""
+    size = " × ".join(map(str, result.heatmaps.shape[1:]))
+    return f"{size} at {result.layer!r}" if result.layer else size

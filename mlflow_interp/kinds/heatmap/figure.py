@@ -115,4 +115,5 @@ def title_of(result: HeatmapResult) -> str:
     number = result.calls[0].number
     call = f", call {number}" if len(result.calls) == 1 and number else ""
     phrase = contrast_of(result.explained)
-    return f"{result.title} at {result.layer}{call}{f', contrasted with {phrase}' if phrase else ''}"
+    at = f" at {result.layer}{call}" if result.layer else ""
+    return f"{result.title}{at}{f', contrasted with {phrase}' if phrase else ''}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from mlflow_interp.core.examples import Examples, Explained
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.heatmap.difference import HeatmapDifference
+
+SIGNIFICANT = 4  # standard errors that noise hardly exceeds at any of some hundred positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +37,22 @@ class HeatmapResult:
 
     Attributes:
         explained: the inputs, their predictions, and the explained class.
-        heatmaps: (n, height, width) float32, signed, unscaled, at the resolution of the feature map; for
-            signals and text (n, length), for volumes (n, depth, height, width), for several calls of the
-            layer (n, calls, …).
-        layer: the path of the explained layer; several, separated by commas, for one map of several layers.
+        heatmaps: (n, height, width) float32, signed, unscaled, at the resolution of the feature map, or of
+            the input for a method without a layer; for signals and text (n, length), for volumes
+            (n, depth, height, width), for several calls of the layer (n, calls, …).
+        layer: the path of the explained layer; several, separated by commas, for one map of several layers;
+            empty for a method without a layer.
         title: the name of the method in titles and captions.
         relu: whether only positive values count, as the method's paper defines it: negative values are drawn
             as no heat, and `focus` and warnings ignore them. If false, both signs are drawn.
         calls: the calls of the layer, with one map each; maps have a calls axis only if there are several.
         others: heatmaps of the next most probable classes; None if they were not computed, as at earlier
             layers or for several calls.
-        full_size: the size of the feature map if heatmaps were reduced, as images are not logged; else empty.
+        full_size: the size of the heatmaps if they were reduced, as images are not logged; else empty.
+        standard_errors: of the heatmaps, in their shape, float32, for a method that estimates them from
+            random samples; else None.
+        chosen: further values of options that the method chose, by name: plain JSON values.
+        is_table: whether positions are the columns of a table, which are drawn as bars.
     """
 
     explained: Explained
@@ -55,6 +63,9 @@ class HeatmapResult:
     calls: tuple[Call, ...] = (Call(),)
     others: OtherClasses | None = None
     full_size: tuple[int, ...] = ()
+    standard_errors: np.ndarray | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    is_table: bool = False
 
     @property
     def examples(self) -> Examples:
@@ -73,33 +84,57 @@ class HeatmapResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The explained layer and its calls, the kind of head that scores come from, and the contrast."""
-        resolved = {"layer": self.layer} | self.explained.resolved
+        """The explained layer and its calls, the kind of head, the contrast, and further options."""
+        resolved = ({"layer": self.layer} if self.layer else {}) | self.explained.resolved
         calls = numbers_text(self.calls)
-        return resolved | ({} if calls == "0" else {"calls": calls})
+        return resolved | ({} if calls == "0" else {"calls": calls}) | dict(self.chosen)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Heatmaps, targets and predictions, by name."""
+        """Heatmaps, their standard errors if any, targets and predictions, by name."""
         others = (
             {}
             if self.others is None
             else {"other_targets": self.others.targets, "other_heatmaps": self.others.heatmaps}
         )
-        return {"heatmaps": self.heatmaps} | others | self.explained.arrays()
+        errors = {} if self.standard_errors is None else {"standard_errors": self.standard_errors}
+        return {"heatmaps": self.heatmaps} | errors | others | self.explained.arrays()
 
     def metrics(self) -> dict[str, float]:
-        """Mean probability, accuracy, and how much of an image its heat covers."""
+        """Mean probability, accuracy, how much of an image its heat covers, and how exact the heat is."""
         empty = self._is_empty()
         metrics = self.explained.metrics() | {"empty_heatmaps": float(empty.sum())}
-        return metrics if empty.all() else metrics | {"focus": float(focus(self.evidence)[~empty].mean())}
+        if empty.all():
+            return metrics
+        metrics["focus"] = float(focus(self.evidence)[~empty].mean())
+        if self.standard_errors is not None:
+            errors, heat = (_by_row(each)[~empty] for each in (self.standard_errors, self.heatmaps))
+            metrics["relative_error"] = float((errors.mean(axis=1) / np.abs(heat).max(axis=1)).mean())
+        return metrics
 
     def table(self) -> dict[str, list[Any]]:
         """One row per input."""
         return self.explained.table() | {"focus": focus(self.evidence).tolist()}
 
     def warnings(self) -> list[str]:
-        """Warnings about heatmaps without positive evidence or that were reduced."""
-        return [*self._warnings_of_zeros(), *contrast_warnings(self.explained), *self._warnings_of_size()]
+        """Warnings about heatmaps without evidence, within their error, or that were reduced."""
+        return [
+            *self._warnings_of_zeros(),
+            *contrast_warnings(self.explained),
+            *self._warnings_of_errors(),
+            *self._warnings_of_size(),
+        ]
+
+    def _warnings_of_errors(self) -> list[str]:
+        if self.standard_errors is None:
+            return []
+        errors, heat = (_by_row(each) for each in (self.standard_errors, np.abs(self.heatmaps)))
+        is_noise = (heat <= SIGNIFICANT * errors).all(axis=1) & ~self._is_empty()
+        if not is_noise.any():
+            return []
+        return [
+            f"{self._counted(is_noise)} can't be distinguished from noise: no heat exceeds {SIGNIFICANT} "
+            f"standard errors ({self._named(is_noise)}); use more masks or samples"
+        ]
 
     def _warnings_of_size(self) -> list[str]:
         if not self.full_size:
@@ -107,17 +142,21 @@ class HeatmapResult:
         size = self.heatmaps.shape[-len(self.full_size) :]
         full, reduced = (" × ".join(map(str, each)) for each in (self.full_size, size))
         return [
-            f"heatmaps at layer {self.layer!r} are reduced from {full} to {reduced}, as larger ones show "
-            "outlines of the inputs and log_images is False; choose a later layer for unreduced heatmaps"
+            f"heatmaps{f' at layer {self.layer!r}' if self.layer else ''} are reduced from {full} to "
+            f"{reduced}, as larger ones show outlines of the inputs and log_images is False"
+            + ("; choose a later layer for unreduced heatmaps" if self.layer else "")
         ]
 
     def _warnings_of_zeros(self) -> list[str]:
-        flags = self._is_empty() & ~is_own_contrast(self.explained)
-        empty = [name for name, flag in zip(self.examples.names, flags, strict=True) if flag]
-        if not empty:
+        empty = self._is_empty() & ~is_own_contrast(self.explained)
+        if not empty.any():
             return []
-        names = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
-        counted = f"{len(empty)} of {len(self.heatmaps)} heatmaps are empty: layer {self.layer!r}"
+        names = self._named(empty)
+        counted = f"{self._counted(empty)} are empty:"
+        if not self.layer:
+            what = "target class" if self.examples.has_classes else "target"
+            return [f"{counted} no change of the input changes the score of the {what} ({names})"]
+        counted = f"{counted} layer {self.layer!r}"
         if not self.explained.has_target:
             return [f"{counted} is not active ({names}); try another layer"]
         if self.explained.contrast:
@@ -137,6 +176,14 @@ class HeatmapResult:
         """
         return self.explained.contrast is not None and self.explained.head not in ("binary", "values")
 
+    def _counted(self, flags: np.ndarray) -> str:
+        return f"{flags.sum()} of {len(self.heatmaps)} heatmaps"
+
+    def _named(self, flags: np.ndarray) -> str:
+        """The names of the first inputs that are flagged."""
+        names = [self.examples.names[row] for row in np.flatnonzero(flags).tolist()]
+        return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
     def difference(self, other: HeatmapResult) -> HeatmapDifference:
         """Heatmaps minus those of another result, for the inputs that both share.
 
@@ -149,6 +196,10 @@ class HeatmapResult:
 
     def _is_empty(self) -> np.ndarray:
         return np.asarray(self.evidence.reshape(len(self.heatmaps), -1).max(axis=1) <= 0)
+
+
+def _by_row(maps: np.ndarray) -> np.ndarray:
+    return maps.reshape(len(maps), -1)
 
 
 def focus(heatmaps: np.ndarray) -> np.ndarray:

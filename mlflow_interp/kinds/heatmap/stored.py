@@ -19,6 +19,8 @@ def facts(result: HeatmapResult) -> dict[str, Any]:
         "title": result.title,
         "relu": result.relu,
         "full_size": list(result.full_size),
+        "chosen": dict(result.chosen),
+        "is_table": result.is_table,
         "calls": [[call.number, list(call.inputs), call.frame] for call in result.calls],
     }
 
@@ -43,6 +45,9 @@ def restored(
         calls=_calls(stored.facts.get("calls")),
         others=_others(stored.arrays),
         full_size=tuple(map(int, stored.facts.get("full_size", ()))),
+        standard_errors=stored.arrays.get("standard_errors"),
+        chosen=dict(stored.facts.get("chosen", {})),
+        is_table=bool(stored.facts.get("is_table", False)),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged
-from mlflow_interp.drawing.input_tiles import draw_input
+from mlflow_interp.drawing.input_tiles import draw_bars, draw_input
 from mlflow_interp.drawing.overlay import overlay, relative
 from mlflow_interp.drawing.sheet import Heats, count_layers, labelled, lay_heat, scaled_parts
 from mlflow_interp.drawing.tiles import Tiles
@@ -56,6 +56,8 @@ def _tiles(
     if not _layers_on_image(result):
         values = result.examples.values
         value = None if values is None else np.asarray(values[position])
+        if result.is_table:
+            return [draw_bars(value, heat_of(result, row), colours, signed=not result.relu)]
         # Calls of signals and texts are drawn below each other.
         calls = [
             draw_input(value, each, colours, opacity=opacity)
