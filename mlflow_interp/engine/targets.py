@@ -182,7 +182,8 @@ def _class_index(target: Any, batch: Batch, classes: int, *, option: str = "targ
         known = nearest(target, names, most=3) if names else "; class names are not known, so give an index"
         if option == "contrast":
             known = near(target, CODES) or known
-        raise OptionError(f"no class is named {target!r}{known}") from error
+        named = "no class is named" if option == "target" else f"{option}: no class is named"
+        raise OptionError(f"{named} {target!r}{known}") from error
     if not 0 <= index < classes:
         raise OptionError(f"{option} {index} is out of range: the model has classes 0–{classes - 1}")
     return index

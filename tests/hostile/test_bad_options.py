@@ -16,7 +16,7 @@ from mlflow_interp.options import Option, options_of
 
 #: Options that accept 0, and -1; all others must reject it.
 ZERO = {
-    "baseline", "cosine_power", "decay_power", "ignore_label", "layer", "layers", "min_dist", "noise",
+    "baseline", "contrast", "cosine_power", "decay_power", "ignore_label", "layer", "layers", "min_dist", "noise",
     "calls", "opacity", "output", "seed", "snapshot_every", "target", "tolerance", "top_k",
 }  # fmt: skip
 NAMES = {"baseline", "layer", "layers", "target"}  # also accept text, which is checked by name
