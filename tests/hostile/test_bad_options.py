@@ -16,8 +16,8 @@ from mlflow_interp.options import Option, options_of
 
 #: Options that accept 0, and -1; all others must reject it.
 ZERO = {
-    "baseline", "contrast", "cosine_power", "decay_power", "ignore_label", "layer", "layers", "min_dist", "noise",
-    "calls", "opacity", "output", "seed", "snapshot_every", "target", "tolerance", "top_k",
+    "baseline", "calls", "contrast", "cosine_power", "decay_power", "ignore_label", "layer", "layers",
+    "min_dist", "noise", "opacity", "output", "seed", "snapshot_every", "target", "tolerance", "top_k",
 }  # fmt: skip
 NAMES = {"baseline", "layer", "layers", "target"}  # also accept text, which is checked by name
 BELOW = {"baseline", "ignore_label", "layers", "calls"}
