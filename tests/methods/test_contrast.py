@@ -118,10 +118,31 @@ def test_negative_logits_leave_an_empty_map_but_not_a_contrast(linear_head, inpu
     assert (cam(model, inputs, np.ones(5)).max(axis=(1, 2)) > 0).all()
     empty = run_method("gradcam", model, batch_of(model, inputs), target=3)
     assert empty.metrics()["empty_heatmaps"] == 7
-    assert "try contrast='runner-up', another layer or target" in empty.warnings()[0]
+    assert "try contrast='others' or 'runner-up', another layer or target" in empty.warnings()[0]
     found = run_method("gradcam", model, batch_of(model, inputs), target=3, contrast="runner-up")
     assert found.metrics()["empty_heatmaps"] == 0
     assert found.warnings() == []
+
+
+def test_all_others_are_suggested_where_the_runner_up_leaves_an_empty_map(linear_head, inputs, batch_of):
+    """Not for two classes, of which the runner-up is all others."""
+    model = keras.models.clone_model(linear_head)
+    # Of positive features, class 1 is the runner-up of class 0 and has larger weights.
+    model.set_weights(linear_head.get_weights())
+    model.layers[-1].set_weights([np.float32([[1, 2, 0, 0]] * 5), np.zeros(4, np.float32)])
+    result = run_method("gradcam", model, batch_of(model, inputs), target=0, contrast="runner-up")
+    assert result.warnings() == [
+        "7 of 7 heatmaps are empty: layer 'conv' holds no evidence for the target class over the runner-up "
+        "(#0, #1, #2, …); try contrast='others', another layer or target"
+    ]
+    others = run_method("gradcam", model, batch_of(model, inputs), target=0, contrast="others")
+    assert others.metrics()["empty_heatmaps"] == 0
+    pair = keras.Model(model.inputs, layers.Dense(2, activation="softmax")(model.layers[1].output))
+    pair.layers[-1].set_weights([np.float32([[1, 2]] * 5), np.zeros(2, np.float32)])
+    (warning,) = run_method(
+        "gradcam", pair, batch_of(pair, inputs), target=0, contrast="runner-up"
+    ).warnings()
+    assert warning.endswith("; try another layer or target")
 
 
 def test_binary_head_is_not_told_to_contrast_its_two_classes(batch_of):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.calls import Call, numbers_text
-from mlflow_interp.core.contrast import RUNNER_UP, contrast_phrase, contrast_warnings, is_own_contrast
+from mlflow_interp.core.contrast import OTHERS, RUNNER_UP, contrast_phrase, contrast_warnings, is_own_contrast
 from mlflow_interp.core.examples import Examples, Explained
 
 if TYPE_CHECKING:
@@ -160,21 +160,24 @@ class HeatmapResult:
         if not self.explained.has_target:
             return [f"{counted} is not active ({names}); try another layer"]
         if self.explained.contrast:
-            over = contrast_phrase(self.explained)
-            return [
-                f"{counted} holds no evidence for the target class over {over} ({names}); try another layer"
-            ]
-        options = "another layer or target"
-        if self._may_help_to_contrast():
-            options = f"contrast={RUNNER_UP!r}, {options}"
-        return [f"{counted} holds no positive evidence for the target class ({names}); try {options}"]
+            evidence = f"evidence for the target class over {contrast_phrase(self.explained)}"
+        else:
+            evidence = "positive evidence for the target class"
+        return [f"{counted} holds no {evidence} ({names}); try {self._remedies()}"]
 
-    def _may_help_to_contrast(self) -> bool:
-        """Whether the method can contrast classes, and the score would then be another one.
+    def _remedies(self) -> str:
+        """What may help against empty heatmaps: a contrast too, if the method has it and it is another score.
 
-        The two scores of a binary head are z and -z already.
+        `OTHERS` first: it leaves fewer empty, see `benchmarks/contrast.py`. The scores of a binary head are
+        z and -z already, and the runner-up of two classes is all others.
         """
-        return self.explained.contrast is not None and self.explained.head not in ("binary", "values")
+        contrast = self.explained.contrast
+        if contrast is None or self.explained.head in ("binary", "values"):
+            return "another layer or target"
+        if not contrast:
+            return f"contrast={OTHERS!r} or {RUNNER_UP!r}, another layer or target"
+        has_more = contrast != OTHERS and self.examples.classes.shape[1] > 2
+        return f"contrast={OTHERS!r}, another layer or target" if has_more else "another layer or target"
 
     def _counted(self, flags: np.ndarray) -> str:
         return f"{flags.sum()} of {len(self.heatmaps)} heatmaps"
