@@ -27,14 +27,15 @@ call_options     engine options method_registry
 options          core data engine models method_registry tracking
 tracking         core models progress report | mlflow
 report           core drawing models method_registry result_kind
-methods          backend core data engine kinds optvis progress
-engine           backend core kinds models progress method_registry
+methods          backend core data engine kinds optvis progress quality
+engine           backend core kinds models progress method_registry quality
 optvis           backend core | tensorflow keras
-kinds            core data drawing | matplotlib umap
+kinds            core data drawing quality | matplotlib umap
 drawing          core | matplotlib
 data             backend core models | keras
 models           backend core progress | keras mlflow
 backend          core | tensorflow keras
+quality
 method_registry  result_kind
 result_kind
 core

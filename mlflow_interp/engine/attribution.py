@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mlflow_interp.backend import ops
 from mlflow_interp.backend.layer_calls import CallChoice, Calls, parse_calls
 from mlflow_interp.backend.layer_tree import Layers, SpatialLayer, SpatialLayers, find_layer, find_layers
@@ -168,6 +170,10 @@ class _AttributionMethod(Streaming[HeatmapResult]):
         tensors |= explained.tensors
         feature_maps = [features for _, each in by_layer.values() for features in each]
         return {**tensors, **self._others(trace, feature_maps)}
+
+    def maps_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The heatmap; none if there is one for each of several calls."""
+        return {"": arrays["maps"]} if len(self._calls) == 1 else {}
 
     def _map(self, features: Sequence[Any], score: Any) -> Any:
         """The map of one call: of one layer, or of several, fused."""

@@ -61,6 +61,13 @@ class Method(Generic[R]):
         """The tensors that it needs from a forward pass, by name, with one row per input. Called once."""
         return {}
 
+    def maps_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Its heatmaps among the arrays of inputs, signed, (n, *grid), by name; empty for other methods.
+
+        A method with a single heatmap names it "".
+        """
+        return {}
+
     def accumulator(self) -> Accumulator[R]:
         """A new accumulator. Called after `trace` or `recall`."""
         raise NotImplementedError
@@ -103,12 +110,14 @@ class Explaining(Method[R]):
 
     Attributes:
         unit: the unit of the work that `explain` reports.
-        max_explained: the maximum number of inputs to explain; None for all if it is called alone.
+        max_explained: the maximum number of inputs to explain; None for `most_explained`.
+        most_explained: that number if it is called alone and the user states none; None for all.
         rows: the number of inputs that it explains at a time, regardless of the batch size.
     """
 
     unit: ClassVar[str] = "pass"
     max_explained: int | None = None
+    most_explained: ClassVar[int | None] = None
     rows: ClassVar[int] = 8
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:

@@ -69,8 +69,12 @@ class ModelPass:
             except InterpretationError as error:
                 self._fail_all(key, error)
 
-    def __call__(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
+    def __call__(self, chunk: Chunk, explained: np.ndarray | None = None) -> tuple[Passed, dict[str, Passed]]:
         """Predictions, and the outputs for each method.
+
+        Args:
+            chunk: the inputs.
+            explained: (n,) int64, the class to explain for each, in place of the targets of all methods.
 
         Raises:
             InputsError: predictions that are not finite.
@@ -78,6 +82,8 @@ class ModelPass:
         classes = np.full((len(chunk), self._column_count), PREDICTED, np.int64)
         for key, choose in self._choosers.items():
             classes[:, self._columns[key]] = choose(chunk)
+            if explained is not None:
+                classes[:, self._columns[key].start] = explained  # the contrast classes stay
         probabilities, tensors = self._function(chunk.inputs, classes)
         passed = Passed(check_finite(chunk, probabilities.numpy()), self._head)
         warning = None if self._has_warned else rows_warning(chunk, passed)

@@ -138,7 +138,7 @@ class PerturbationMethod(Explaining[HeatmapResult]):
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The explained class of each input, with its scores."""
-        self._space = _space_of(trace, self.title)
+        self._space = space_of(trace, self.title)
         self._masks = self._make_masks(self._space)
         explained = trace.explained(self._replacement.target)
         return {
@@ -168,6 +168,10 @@ class PerturbationMethod(Explaining[HeatmapResult]):
         name = "scores" if replacement.score == "logit" else "probabilities"
         return masks.maps(scores, passed.arrays[name])
 
+    def maps_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The heatmap."""
+        return {"": arrays["maps"]}
+
     def accumulator(self) -> HeatmapAccumulator:
         """Accumulates the maps."""
         chosen = dict(self._planned().chosen)
@@ -182,7 +186,7 @@ class PerturbationMethod(Explaining[HeatmapResult]):
         return self._masks
 
 
-def _space_of(trace: Trace, title: str) -> Space:
+def space_of(trace: Trace, title: str) -> Space:
     """The positions of traced inputs.
 
     Raises:

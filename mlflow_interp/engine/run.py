@@ -43,10 +43,16 @@ def run(
     streaming = {name: each for name, each in methods.items() if isinstance(each, Streaming)}
     selections: dict[str, Selection] = {}
     parts = Parts()
-    if while_training or len(methods) > 1 or any(each.max_explained for each in explaining.values()):
+    if (
+        while_training
+        or len(methods) > 1
+        or any(each.max_explained or each.most_explained for each in explaining.values())
+    ):
         selections = {
             name: Selection(
-                each.max_explained or MOST_EXPLAINED, with_inputs=True, by_predictions=not while_training
+                each.max_explained or each.most_explained or MOST_EXPLAINED,
+                with_inputs=True,
+                by_predictions=not while_training,
             )
             for name, each in explaining.items()
         }

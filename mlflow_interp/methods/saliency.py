@@ -146,6 +146,10 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
             "completeness_gaps": gaps.astype(np.float32),
         }
 
+    def maps_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The three maps, with channels."""
+        return {name: arrays[name] for name in ("gradients", "smooth_gradients", "integrated_gradients")}
+
     def accumulator(self) -> SaliencyAccumulator:
         """Accumulates the maps."""
         return SaliencyAccumulator(self.noise_samples, self._entry, kind_of_contrast(self.contrast))

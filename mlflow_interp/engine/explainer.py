@@ -1,0 +1,112 @@
+"""Explains inputs by a method again and again: of other classes, with noise, or with other weights."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.engine.method import Explaining, Method
+from mlflow_interp.engine.model_pass import ModelPass
+from mlflow_interp.engine.targets import Target
+from mlflow_interp.exceptions import InapplicableError, OptionError
+from mlflow_interp.method_registry import find_method, registered_names
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The heatmaps of some inputs by one method.
+
+    Attributes:
+        maps: signed, (n, *grid), by name.
+        predicted: (n,) int64, the most probable class.
+    """
+
+    maps: Mapping[str, np.ndarray]
+    predicted: np.ndarray
+
+
+class Explainer:
+    """One method that makes heatmaps, with its default options.
+
+    Args:
+        name: the name of the method.
+        model: the Keras model.
+        batch: the inputs.
+        target: the class to explain.
+
+    Attributes:
+        title: the display name of the method.
+        has_target: whether its heatmaps depend on the explained class.
+
+    Raises:
+        OptionError: there is no such method, or it makes no heatmaps.
+    """
+
+    def __init__(self, name: str, model: Any, batch: Batch, target: Target) -> None:
+        function = find_method(name)
+        self.has_target = "target" in inspect.signature(function).parameters
+        options = {"target": target} if self.has_target else {}
+        self._method: Method[Any] = function(model, batch, **options)
+        if type(self._method).maps_of is Method.maps_of:
+            raise OptionError(f"{name} makes no heatmaps, so their quality can't be measured")
+        self.name = name
+        self.title = self._method.title
+        self._model = model
+        self._batch = batch
+        self._pass: ModelPass | None = None
+
+    def work(self, inputs: int) -> int:
+        """The number of passes that a number of inputs take once."""
+        return self._method.work(inputs) if isinstance(self._method, Explaining) else 1
+
+    def explain(self, chunk: Chunk, targets: np.ndarray) -> Generator[int, None, Maps]:
+        """Explain at most `Explaining.rows` inputs; yield the passes done since the last yield.
+
+        Args:
+            chunk: the inputs.
+            targets: (n,) int64, the class to explain for each.
+
+        Raises:
+            InapplicableError: the method can't be used with the model, or makes several heatmaps an input.
+            InputsError: the model's predictions are not finite.
+        """
+        if self._pass is None:
+            self._pass = ModelPass(self._model, self._batch, {self.name: self._method}, chunk)
+            if self._pass.errors:
+                raise self._pass.errors[self.name]
+        predicted, by_method = self._pass(chunk, targets)
+        passed = by_method[self.name]
+        arrays = dict(passed.arrays)
+        if isinstance(self._method, Explaining):
+            arrays |= yield from self._method.explain(chunk, passed)
+        else:
+            yield 1
+        maps = self._method.maps_of(arrays)
+        if not maps:
+            raise InapplicableError(
+                f"{self.name} makes several heatmaps of an input, one for each call of its layer; their quality "
+                "can't be measured"
+            )
+        probabilities = np.asarray(predicted.probabilities)
+        return Maps(maps, probabilities.argmax(axis=1))
+
+
+def explainers_of(
+    names: str | Sequence[str], model: Any, batch: Batch, target: Target
+) -> dict[str, Explainer]:
+    """The methods that are named, separated by commas or in a list, by name.
+
+    Raises:
+        OptionError: none is named, one does not exist, or one makes no heatmaps.
+    """
+    listed = names.split(",") if isinstance(names, str) else names
+    found = {name.strip(): Explainer(name.strip(), model, batch, target) for name in listed if name.strip()}
+    if not found:
+        raise OptionError(f"of is empty; give one or more of: {', '.join(registered_names())}")
+    return found

@@ -1,0 +1,160 @@
+"""Quality: whether the heatmaps of methods can be trusted, measured on a model and inputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+
+from mlflow_interp.core.accepted import Range
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.passed import Passed
+from mlflow_interp.engine.baselines import Baseline
+from mlflow_interp.engine.changes import EXPLANATIONS, explain_changed, flat
+from mlflow_interp.engine.explainer import explainers_of
+from mlflow_interp.engine.method import Explaining
+from mlflow_interp.engine.perturbation import Replacement, Space, space_of
+from mlflow_interp.engine.perturbed_scores import FaithfulnessOf, PerturbedScores
+from mlflow_interp.engine.quality_accumulator import MAPS, QualityAccumulator
+from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.trace import Trace
+from mlflow_interp.exceptions import InapplicableError
+from mlflow_interp.kinds.quality.result import QualityResult
+from mlflow_interp.quality.measures import SUBSETS, gini
+from mlflow_interp.quality.nulls import NULLS, RANDOM_MAPS
+from mlflow_interp.quality.rankings import STEPS
+
+REQUIRES = ("one input", "classes")
+
+_COPIES_OF_A_RANKING = 2 * (STEPS - 1)
+_RANKINGS = RANDOM_MAPS + len(NULLS)  # of an input and a heatmap: its own and those of all nulls
+
+
+def quality(
+    model: Any,
+    batch: Batch,
+    *,
+    of: Any = "gradcam",
+    target: Target = None,
+    baseline: Baseline = None,
+    seed: Annotated[int, Range(least=0)] = 0,
+) -> Explaining[QualityResult]:
+    """Whether the heatmaps of methods can be trusted.
+
+    A heatmap can look right and say nothing about the prediction. For each method, this measures on the model
+    and inputs at hand: whether the score falls when the marked positions are replaced, and rises when they are
+    put back, more than for maps that know nothing of the prediction (deletion and insertion, Petsiuk et al.
+    2018); whether heat is proportional to the change of the score (µFidelity, Bhatt et al. 2020); whether a map
+    stays the same under small noise (sensitivity, Yeh et al. 2019), and changes with the model's weights
+    (Adebayo et al. 2018) and with the class. Three of these make a verdict.
+
+    Args:
+        of: The methods whose heatmaps are measured, separated by commas, such as gradcam,saliency. They run
+            with their default options.
+        target: The class to explain: an index, a class name, "label" for the true label, or one of these
+            for each input, separated by commas. By default, the predicted class.
+        baseline: What replaces positions: blur, black, mean (of the input), a number or the path of an image
+            or array file. In Python, also an array. By default blur, and 0 for tables.
+        seed: Random seed: the same seed gives the same result.
+
+    Returns:
+        For each method and input, the measures and the curves of deletion and insertion.
+
+    Raises:
+        OptionError: a method that does not exist or makes no heatmaps, a class out of range.
+        InapplicableError: the model has several inputs or no classes, or a method can't be used with it.
+    """
+    return _QualityMethod(model, batch, of=of, target=target, baseline=baseline, seed=seed)
+
+
+class _QualityMethod(Explaining[QualityResult]):
+    """The measures with their options."""
+
+    title = "Quality"
+    most_explained = 64
+
+    def __init__(
+        self, model: Any, batch: Batch, *, of: Any, target: Target, baseline: Baseline, seed: int
+    ) -> None:
+        self.targets = (target,)
+        self._model = model
+        self._batch = batch
+        self._seed = seed
+        self._explainers = explainers_of(of, model, batch, target)
+        self._replacement = Replacement(target, baseline, "probability")
+        self._space = Space((), ())
+        self._scores: tuple[PerturbedScores, PerturbedScores] | None = None
+        self._titles: dict[str, str] = {}
+
+    def work(self, inputs: int) -> int:
+        """The maximum number of passes: one for each copy of an input, those of a batch for an explanation."""
+        copies = len(self._explainers) * (_RANKINGS * _COPIES_OF_A_RANKING + SUBSETS + 1) + 2
+        explanations = sum(each.work(self.rows) for each in self._explainers.values())
+        return inputs * copies + -(-inputs // self.rows) * (1 + EXPLANATIONS) * explanations
+
+    def trace(self, trace: Trace) -> Mapping[str, Any]:
+        """The explained class of each input with its scores, and the runner-up if there is another class."""
+        self._space = space_of(trace, self.title)
+        if trace.scores.head == "values":
+            raise InapplicableError(
+                "quality measures how probabilities change; this model predicts values and has no classes"
+            )
+        explained = trace.explained(self.targets[0])
+        tensors = {
+            "targets": explained.targets,
+            "scores": explained.score,
+            "probabilities": explained.probability,
+        }
+        # For a binary head, the map of the other class is that of the first with the opposite sign.
+        others = [] if trace.scores.head == "binary" else trace.other_classes(self.targets[0], 1)
+        return tensors | ({"runner_up": others[0].targets} if others else {})
+
+    def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
+        """Measure the heatmaps of at most `rows` inputs by every method."""
+        faithfulness = FaithfulnessOf(*self._compiled(), chunk, passed.arrays["targets"], self._seed)
+        columns: dict[str, list[np.ndarray]] = {}
+        rows = {}
+        for explainer in self._explainers.values():
+            started = time.perf_counter()
+            changes = yield from explain_changed(explainer, self._model, chunk, passed.arrays, self._seed)
+            seconds = (time.perf_counter() - started) / ((1 + EXPLANATIONS) * len(chunk))
+            for name, maps in changes.own.maps.items():
+                key = f"{explainer.name}/{name}" if name else explainer.name
+                self._titles[key] = (
+                    f"{explainer.title}: {name.replace('_', ' ')}" if name else explainer.title
+                )
+                own = self._by_position(maps)
+                measured = changes.measures(name) | {"sparseness": gini(flat(own))}
+                measured |= yield from faithfulness.measure(own)
+                for measure, values in (measured | {"seconds": np.full(len(chunk), seconds)}).items():
+                    columns.setdefault(measure, []).append(values)
+                rows[f"{MAPS}{key}"] = own.astype(np.float32)
+        return rows | {name: np.stack(values, axis=1) for name, values in columns.items()}
+
+    def _compiled(self) -> tuple[PerturbedScores, PerturbedScores]:
+        """Probabilities, for curves, and logits, for subsets, of perturbed copies."""
+        if self._scores is None:
+            start = self._model, self._batch
+            of_logits = replace(self._replacement, score="logit")
+            self._scores = (
+                PerturbedScores(*start, self._replacement, self._space),
+                PerturbedScores(*start, of_logits, self._space),
+            )
+        return self._scores
+
+    def _by_position(self, maps: np.ndarray) -> np.ndarray:
+        """Maps (n, *grid); those in the shape of the inputs are summed over channels."""
+        if maps.ndim - 1 == len(self._space.sides):
+            return np.asarray(maps, np.float64)
+        axes = tuple(1 + axis for axis in range(maps.ndim - 1) if axis not in self._space.axes)
+        return np.asarray(maps.sum(axis=axes, dtype=np.float64))
+
+    def accumulator(self) -> QualityAccumulator:
+        """Accumulates the measures."""
+        baseline = self._replacement.baseline_for(self._space)
+        chosen = {} if isinstance(baseline, np.ndarray) else {"baseline": baseline}
+        return QualityAccumulator(self._titles, self._space.sides, chosen)
