@@ -90,8 +90,8 @@ class Explainer:
         maps = self._method.maps_of(arrays)
         if not maps:
             raise InapplicableError(
-                f"{self.name} makes several heatmaps of an input, one for each call of its layer; their quality "
-                "can't be measured"
+                f"{self.name} makes several heatmaps of an input, one for each call of its layer; their "
+                "quality can't be measured"
             )
         probabilities = np.asarray(predicted.probabilities)
         return Maps(maps, probabilities.argmax(axis=1))

@@ -65,7 +65,7 @@ class QualityAccumulator:
             measures={name: arrays[name] for name in names}
             | {"distance_to_others": np.stack(distances, axis=1)},
             agreements=self._agreements(maps),
-            seconds=tuple(float(each) for each in arrays["seconds"].mean(axis=0)),
+            seconds=tuple(float(each) for each in np.median(arrays["seconds"], axis=0)),
             chosen=self._chosen,
         )
 

@@ -46,11 +46,11 @@ def quality(
     """Whether the heatmaps of methods can be trusted.
 
     A heatmap can look right and say nothing about the prediction. For each method, this measures on the model
-    and inputs at hand: whether the score falls when the marked positions are replaced, and rises when they are
-    put back, more than for maps that know nothing of the prediction (deletion and insertion, Petsiuk et al.
-    2018); whether heat is proportional to the change of the score (µFidelity, Bhatt et al. 2020); whether a map
-    stays the same under small noise (sensitivity, Yeh et al. 2019), and changes with the model's weights
-    (Adebayo et al. 2018) and with the class. Three of these make a verdict.
+    and inputs at hand: whether the score falls when the marked positions are replaced, and rises when they
+    are restored, more than for maps that know nothing of the prediction (deletion and insertion, Petsiuk et
+    al. 2018); whether heat is proportional to the change of the score (µFidelity, Bhatt et al. 2020);
+    whether a map stays the same under small noise (sensitivity, Yeh et al. 2019), and changes with the
+    model's weights (Adebayo et al. 2018) and with the class. Three of these make a verdict.
 
     Args:
         of: The methods whose heatmaps are measured, separated by commas, such as gradcam,saliency. They run
@@ -91,7 +91,7 @@ class _QualityMethod(Explaining[QualityResult]):
         self._titles: dict[str, str] = {}
 
     def work(self, inputs: int) -> int:
-        """The maximum number of passes: one for each copy of an input, those of a batch for an explanation."""
+        """The maximum number of passes: one for each copy of an input, and those of the explanations."""
         copies = len(self._explainers) * (_RANKINGS * _COPIES_OF_A_RANKING + SUBSETS + 1) + 2
         explanations = sum(each.work(self.rows) for each in self._explainers.values())
         return inputs * copies + -(-inputs // self.rows) * (1 + EXPLANATIONS) * explanations

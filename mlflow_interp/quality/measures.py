@@ -14,7 +14,7 @@ RESAMPLES = 2_000
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Rank correlation of rows (n, d), ties with their mean rank; NaN where a row is constant or not finite."""
+    """Rank correlation of rows (n, d), ties with their mean rank; NaN where one is constant or not finite."""
     import pandas as pd
 
     finite = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
@@ -25,7 +25,7 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     norms = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = (one * two).sum(axis=1) / norms
-    return np.where(finite & (norms > 0), found, np.nan)
+    return np.asarray(np.where(finite & (norms > 0), found, np.nan))
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -33,7 +33,7 @@ def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     count = max(1, round(TOP_SHARE * first.shape[1]))
     strongest = [np.argsort(-each, axis=1, kind="stable")[:, :count] for each in (first, second)]
     common = [len(np.intersect1d(*pair)) for pair in zip(*strongest, strict=True)]
-    return np.array(common, float) / count
+    return np.asarray(np.array(common, float) / count)
 
 
 def gini(maps: np.ndarray) -> np.ndarray:
@@ -43,14 +43,14 @@ def gini(maps: np.ndarray) -> np.ndarray:
     total = values.sum(axis=1)
     weighted = (values * (2 * np.arange(1, count + 1) - count - 1)).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, weighted / (count * total), np.nan)
+        return np.asarray(np.where(total > 0, weighted / (count * total), np.nan))
 
 
 def relative_distance(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     """‖other − map‖ / ‖map‖ of each row (n, d); NaN where a map is all zero."""
     norms = np.linalg.norm(maps, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norms > 0, np.linalg.norm(others - maps, axis=1) / norms, np.nan)
+        return np.asarray(np.where(norms > 0, np.linalg.norm(others - maps, axis=1) / norms, np.nan))
 
 
 def distance_to_others(maps: np.ndarray) -> np.ndarray:

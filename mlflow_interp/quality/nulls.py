@@ -7,8 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 RANDOM_MAPS = 3
-#: The name of each null, in the order of arrays and metrics.
-NULLS = ("random", "centre", "edges", "image")
+#: What each null marks, by name, in the order of arrays and metrics.
+NULLS = {
+    "random": "random positions",
+    "centre": "positions from the middle outwards",
+    "edges": "edges",
+    "image": "bright positions",
+}
 
 
 def random_maps(grid: Sequence[int], seed: int) -> np.ndarray:
@@ -33,7 +38,7 @@ def edge_maps(inputs: np.ndarray) -> np.ndarray:
     brightness = image_maps(inputs)
     axes = [axis for axis in range(1, brightness.ndim) if brightness.shape[axis] > 1]
     slopes = [np.gradient(brightness, axis=axis) for axis in axes]
-    return np.sqrt(sum((slope**2 for slope in slopes), np.zeros_like(brightness)))
+    return np.asarray(np.sqrt(sum((slope**2 for slope in slopes), np.zeros_like(brightness))))
 
 
 def image_maps(inputs: np.ndarray) -> np.ndarray:

@@ -36,9 +36,9 @@ SHOWN = {
     "seconds": "seconds an input",
 }
 _MEANING = (
-    "Mean probability of the explained class while positions are replaced by the baseline, or restored, in the "
-    "order of the heat (blue) and of maps that know nothing of the prediction (grey: random, from the middle "
-    "outwards, edges, brightness). The blue curve should fall and rise sooner than the grey ones."
+    "Mean probability of the explained class while positions are replaced by the baseline, or restored, in "
+    "the order of the heat (blue) and of maps that know nothing of the prediction (grey: random, from the "
+    "middle outwards, edges, bright). The blue curve should fall and rise sooner than the grey ones."
 )
 
 
@@ -48,21 +48,12 @@ def draw(result: QualityResult) -> Figure:
     Args:
         result: Measures of the heatmaps of one or more methods.
     """
-    layout = FigureLayout.of(WIDTH, _TOP + _ROW * len(result.titles) + 0.35, caption(_MEANING, result))
+    height = _TOP + _ROW * len(result.titles) + 0.05
+    layout = FigureLayout.of(WIDTH, height, caption(_MEANING, result))
     layout.title(style.with_count(title_of(result), result.examples), "whether the heatmaps can be trusted")
     for column in range(len(result.titles)):
         top = _TOP + _ROW * column
-        for at, name in enumerate(("deletion", "insertion")):
-            axes = layout.axes((_LEFT + at * (_CURVES + 0.2), top + 0.3, _CURVES, _ROW - 0.75))
-            _draw_curves(axes, result, column, at)
-            axes.set_title(name, size=SMALL_SIZE, color=style.FAINT, pad=3)
-            axes.set_xlabel(
-                "positions replaced" if at == 0 else "positions restored", size=SMALL_SIZE, color=style.FAINT
-            )
-            if at == 0:
-                axes.set_ylabel("probability", size=SMALL_SIZE, color=style.FAINT)
-            else:
-                axes.set_yticklabels([])
+        _draw_both(layout, result, column, top)
         _write_verdict(layout, result, column, top)
     return layout.finished(names_of(result.examples))
 
@@ -93,13 +84,38 @@ def _draw_curves(axes: Any, result: QualityResult, column: int, at: int) -> None
         axes.plot(shares, each, color=_NULL, linewidth=0.8)
     axes.plot(shares, result.curves[:, column, at].mean(axis=0), color=_INK, linewidth=1.6)
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    ticks = [0, 0.5, 1]
-    axes.set_xticks(ticks, ["0%", "50%", "100%"])
-    axes.set_yticks(ticks, ["0", "0.5", "1"])
+    axes.set_ylim(0, _highest(result))
+    axes.set_xticks([0.25, 0.5, 0.75], ["25%", "50%", "75%"])
+    axes.locator_params(axis="y", nbins=4)
     axes.tick_params(labelsize=style.SMALLEST_TEXT, length=2, color=_NULL, labelcolor=style.FAINT, pad=2)
     for spine in axes.spines.values():
         spine.set_color("#d0d7de")
+
+
+def _highest(result: QualityResult) -> float:
+    """The upper end of the axis of all curves."""
+    means = [each.mean(axis=0).max() for each in (result.curves, result.null_curves)]
+    return min(1.0, 1.1 * float(max(means)) or 1.0)
+
+
+def draw_curves(result: QualityResult, column: int) -> Figure:
+    """The curves of deletion and insertion of one kind of heatmap, without a title."""
+    layout = FigureLayout.of(_LEFT + 2 * _CURVES + 0.35, _ROW - 0.2)
+    _draw_both(layout, result, column, 0.0)
+    return layout.finished()
+
+
+def _draw_both(layout: FigureLayout, result: QualityResult, column: int, top: float) -> None:
+    for at, name in enumerate(("deletion", "insertion")):
+        axes = layout.axes((_LEFT + at * (_CURVES + 0.2), top + 0.3, _CURVES, _ROW - 0.85))
+        _draw_curves(axes, result, column, at)
+        axes.set_title(name, size=SMALL_SIZE, color=style.FAINT, pad=3)
+        what = ("positions replaced", "positions restored")[at]
+        axes.set_xlabel(what, size=SMALL_SIZE, color=style.FAINT)
+        if at == 0:
+            axes.set_ylabel("probability", size=SMALL_SIZE, color=style.FAINT)
+        else:
+            axes.set_yticklabels([])
 
 
 def _write_verdict(layout: FigureLayout, result: QualityResult, column: int, top: float) -> None:
@@ -123,4 +139,6 @@ def _write_verdict(layout: FigureLayout, result: QualityResult, column: int, top
 def measures_of(result: QualityResult, column: int) -> list[str]:
     """The measures of a kind of heatmap that belong to no check, each as a phrase."""
     summary = result.summary(column)
-    return [f"{text} {summary[name]:.2g}" for name, text in SHOWN.items() if name in summary]
+    return [
+        f"{text} {summary[name]:.2g}".replace("-", "−") for name, text in SHOWN.items() if name in summary
+    ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.page import render
-from mlflow_interp.kinds.quality.figure import MARKS, draw, title_of
+from mlflow_interp.kinds.quality.figure import MARKS, draw_curves, title_of
 from mlflow_interp.kinds.quality.meanings import MEANINGS
 from mlflow_interp.quality.measures import median
 
@@ -23,9 +24,12 @@ def page(result: QualityResult) -> str:
         "kinds/quality/page.html",
         title=title_of(result),
         count=style.counted(len(result.examples)),
-        figure="data:image/svg+xml;base64," + _svg(result),
         methods=[
-            {"title": title, "checks": [_check(each) for each in result.checks(column)]}
+            {
+                "title": title,
+                "checks": [_check(each) for each in result.checks(column)],
+                "curves": _curves(result, column),
+            }
             for column, title in enumerate(result.titles.values())
         ],
         measures=[
@@ -57,7 +61,7 @@ def _check(check: Any) -> dict[str, str]:
     }
 
 
-def _svg(result: QualityResult) -> str:
-    import base64
-
-    return base64.b64encode(style.svg(draw(result))).decode()
+def _curves(result: QualityResult, column: int) -> str:
+    """The curves as a data: URI."""
+    image = base64.b64encode(style.svg(draw_curves(result, column))).decode()
+    return f"data:image/svg+xml;base64,{image}"

@@ -109,21 +109,17 @@ class QualityResult:
         gains = self.gains_over_nulls[:, column]
         bounds = {null: interval(gains[:, at]) for at, null in enumerate(NULLS)}
         failed = [null for null, (low, _) in bounds.items() if not low > 0]
-        if not failed:
-            least = min(bounds, key=lambda null: bounds[null][0])
-            low, high = bounds[least]
-            reason = f"marks what matters better than every null (+{low:.2f} to +{high:.2f} over {least})"
-            return Check("faithful", True, reason)
-        worst = min(failed, key=lambda null: bounds[null][0])
-        low, high = bounds[worst]
-        named = f"the order of the null {worst!r}" if worst != "random" else "a random order"
-        return Check("faithful", False, f"no better than {named} ({low:+.2f} to {high:+.2f})")
+        hardest = min(failed or bounds, key=lambda null: bounds[null][0])
+        by = f"{NULLS[hardest]}: {' to '.join(map(_signed, bounds[hardest]))}"
+        if failed:
+            return Check("faithful", False, f"the score depends no more on marked positions than on {by}")
+        return Check("faithful", True, f"the score depends on marked positions more than on {by}")
 
     def _of_this_model(self, column: int) -> Check:
         value = median(self.measures["randomised_all"][:, column])
         if not np.isfinite(value):
-            return Check("of this model", None, "the maps of a model with permuted weights are empty")
-        reason = f"rank correlation {value:.2f} with the map of a model with permuted weights"
+            return Check("of this model", None, "the maps of the model with permuted weights are empty")
+        reason = f"rank correlation {_number(value)} with the map of the model with permuted weights"
         return Check("of this model", bool(value < MOST_RANDOMISED), reason)
 
     def _stable(self, column: int) -> Check:
@@ -137,7 +133,7 @@ class QualityResult:
     def summary(self, column: int) -> dict[str, float]:
         """The median over inputs of each measure of one kind of heatmap; without those not defined."""
         over_nulls = self.gains_over_nulls[:, column]
-        values = {"faithfulness": median(over_nulls[:, NULLS.index("random")])}
+        values = {"faithfulness": median(over_nulls[:, list(NULLS).index("random")])}
         values |= {
             f"faithfulness_over_{null}": median(over_nulls[:, at])
             for at, null in enumerate(NULLS)
@@ -223,6 +219,14 @@ class QualityResult:
             for check in self.checks(column)
             if check.passes is False
         ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _gain(curves: np.ndarray) -> np.ndarray:

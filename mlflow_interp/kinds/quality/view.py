@@ -25,7 +25,7 @@ def view(result: QualityResult) -> View:
     return View(
         title=title_of(result),
         headline="; ".join(f"{title}: {text}" for title, text in zip(titles, verdicts, strict=True)),
-        inputs=rows(result.examples, notes=notes, targets=result.explained.targets),
+        inputs=rows(result.examples, notes=notes, explained=result.explained),
         findings=[
             Finding(f"Heatmaps of {title} are {text}.", {})
             for title, text in zip(titles, verdicts, strict=True)
