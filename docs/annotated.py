@@ -16,6 +16,7 @@ from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import draw_strip
 from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.kinds.heatmap.tiles import make_tiles
+from mlflow_interp.kinds.quality.figure import draw as draw_quality
 
 
 def annotated_heatmap(found: Any) -> Any:
@@ -108,3 +109,17 @@ def _right_of(axes: Any, text: Any) -> tuple[float, float]:
     box = text.get_window_extent()
     x, y = axes.transData.inverted().transform((box.x1 + 3, (box.y0 + box.y1) / 2))
     return float(x), float(y)
+
+
+def annotated_quality(result: Any) -> Any:
+    """The plots and the verdict of one kind of heatmap, with badges on the curves and the verdict."""
+    figure = draw_quality(result)
+    deletion, insertion = figure.axes
+    curves, nulls = result.curves[:, 0].mean(axis=0), result.null_curves[:, 0].mean(axis=0)
+    share = 3 / 16
+    badge(deletion, 1, (share, curves[0, 3]), offset=(6, -26))
+    badge(insertion, 2, (share, curves[1, 3]), offset=(-2, 22))
+    badge(insertion, 3, (0.5, nulls[:, 1, 8].min()), offset=(10, -26))
+    # The verdict stands to the right, and begins a little below the upper end of the axes.
+    badge(insertion, 4, (1.78, insertion.get_ylim()[1] * 0.9), offset=(18, 0))
+    return figure

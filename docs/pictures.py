@@ -23,7 +23,14 @@ import numpy as np
 import requests
 
 import mlflow_interp
-from docs.annotated import annotated_comparison, annotated_heatmap, annotated_matrix, mark_points, mark_tiles
+from docs.annotated import (
+    annotated_comparison,
+    annotated_heatmap,
+    annotated_matrix,
+    annotated_quality,
+    mark_points,
+    mark_tiles,
+)
 from docs.figures import IMAGES, WIDTH, keep, keep_figure, panels, share_legend
 from examples import demo, train_digits
 from examples.pretrained import save_photographs
@@ -237,6 +244,16 @@ def images_of_saliency(demo: Demo) -> None:
     keep_figure(figure, "saliency-annotated")
 
 
+def images_of_quality(demo: Demo) -> None:
+    """Three methods on handwritten digits, and the best of them annotated."""
+    model, pixels, labels = trained_on_digits(4)
+    found = mlflow_interp.visualize_quality(
+        model, pixels[1200:], labels=labels[1200:], of="gradcam,gradcam_plus_plus,saliency", **_SILENT
+    )
+    keep_figure(found.draw(), "quality")
+    keep_figure(annotated_quality(found.result.only("saliency/integrated_gradients")), "quality-annotated")
+
+
 def images_of_errors(demo: Demo) -> None:
     """The saliency of the first wrong predictions of the tutorial's network."""
     model, tested, answers = trained_as_in_tutorial()
@@ -344,6 +361,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "layercam-fused": images_of_layers,
     "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,
+    "quality": images_of_quality,
     "errors": images_of_errors,
     "umap": images_of_umap,
     "confusion_matrix": images_of_confusion_matrix,

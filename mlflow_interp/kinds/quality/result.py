@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,20 @@ class QualityResult:
     def gains_over_nulls(self) -> np.ndarray:
         """(n, m, nulls) the same minus that of each null: above 0 if the marked positions matter."""
         return np.asarray(self.gains[..., np.newaxis] - _gain(self.null_curves))
+
+    def only(self, key: str) -> QualityResult:
+        """The measures of one kind of heatmap."""
+        column = list(self.titles).index(key)
+        one = slice(column, column + 1)
+        return replace(
+            self,
+            titles={key: self.titles[key]},
+            curves=self.curves[:, one],
+            null_curves=self.null_curves[:, one],
+            measures={name: each[:, one] for name, each in self.measures.items()},
+            agreements=(),
+            seconds=self.seconds[one],
+        )
 
     def checks(self, column: int) -> list[Check]:
         """The verdict on one kind of heatmap."""
