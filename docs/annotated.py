@@ -121,5 +121,5 @@ def annotated_quality(result: Any) -> Any:
     badge(insertion, 2, (share, curves[1, 3]), offset=(-2, 22))
     badge(insertion, 3, (0.5, nulls[:, 1, 8].min()), offset=(10, -26))
     # The verdict stands to the right, and begins a little below the upper end of the axes.
-    badge(insertion, 4, (1.78, insertion.get_ylim()[1] * 0.9), offset=(18, 0))
+    badge(insertion, 4, (1.66, insertion.get_ylim()[1] * 0.955), offset=(76, 0))
     return figure

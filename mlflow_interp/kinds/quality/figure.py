@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.quality.result import QualityResult
 
 _TOP = 0.72  # inches above the first row
-_ROW = 2.15  # of a kind of heatmap
+_ROW = 2.25  # of a kind of heatmap
 _CURVES = 1.75  # width and height of its axes
 _LEFT = 0.55
 _TEXT = _LEFT + 2 * _CURVES + 0.75
@@ -28,12 +28,12 @@ _INK = "#0969da"
 _NULL = "#b6bec6"
 MARKS = {True: "✓", False: "✕", None: "–"}
 _COLOURS = {True: style.RIGHT, False: style.WRONG, None: style.FAINT}
-#: The measures below the checks, by name in the summary: what they are called, and how they are written.
+#: The measures below the checks, by name in the summary, as phrases.
 SHOWN = {
-    "correlation": "heat and change of score correlate",
-    "class_specific": "correlation with the runner-up's map",
-    "sparseness": "sparseness",
-    "seconds": "seconds an input",
+    "correlation": "heat and change of score correlate {}",
+    "class_specific": "correlation with the runner-up's map {}",
+    "sparseness": "sparseness {}",
+    "seconds": "{} s a heatmap",
 }
 _MEANING = (
     "Mean probability of the explained class while positions are replaced by the baseline, or restored, in "
@@ -100,14 +100,14 @@ def _highest(result: QualityResult) -> float:
 
 def draw_curves(result: QualityResult, column: int) -> Figure:
     """The curves of deletion and insertion of one kind of heatmap, without a title."""
-    layout = FigureLayout.of(_LEFT + 2 * _CURVES + 0.35, _ROW - 0.2)
+    layout = FigureLayout.of(_LEFT + 2 * _CURVES + 0.35, _ROW - 0.3)
     _draw_both(layout, result, column, 0.0)
     return layout.finished()
 
 
 def _draw_both(layout: FigureLayout, result: QualityResult, column: int, top: float) -> None:
     for at, name in enumerate(("deletion", "insertion")):
-        axes = layout.axes((_LEFT + at * (_CURVES + 0.2), top + 0.3, _CURVES, _ROW - 0.85))
+        axes = layout.axes((_LEFT + at * (_CURVES + 0.2), top + 0.3, _CURVES, _ROW - 0.95))
         _draw_curves(axes, result, column, at)
         axes.set_title(name, size=SMALL_SIZE, color=style.FAINT, pad=3)
         what = ("positions replaced", "positions restored")[at]
@@ -139,6 +139,5 @@ def _write_verdict(layout: FigureLayout, result: QualityResult, column: int, top
 def measures_of(result: QualityResult, column: int) -> list[str]:
     """The measures of a kind of heatmap that belong to no check, each as a phrase."""
     summary = result.summary(column)
-    return [
-        f"{text} {summary[name]:.2g}".replace("-", "−") for name, text in SHOWN.items() if name in summary
-    ]
+    values = {name: f"{summary[name]:.2g}".replace("-", "−") for name in SHOWN if name in summary}
+    return [SHOWN[name].format(value) for name, value in values.items()]
