@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.gradcam import add_models, as_batch, make_model, rank_correlation
 from benchmarks.running import result_of
 from benchmarks.timing import Candidate, interleaved, print_table, usable
-from mlflow_interp.backend.gradients import summed
+from mlflow_interp.backend.gradients import Step, copies, shared_midpoints, summed
 from mlflow_interp.methods.saliency import _SaliencyMethod, _span
 
 T = TypeVar("T")
@@ -127,18 +127,20 @@ def our_loops(work: Work) -> dict[str, Candidate]:
     once and then explains chunk by chunk, so tracing matters less with more images.
     """
     batch = as_batch(work.pictures)
-    method = _SaliencyMethod(work.model, batch, None, PASSES, NOISE, "squared", PASSES, 0.0, 0)
+    method = _SaliencyMethod(work.model, batch, None, PASSES, NOISE, "squared", PASSES, True, 0.0, 0)
     classes = work.targets[:, np.newaxis]
     smooth, integrate, _ = method._compile(work.pictures, work.pictures, classes)
     baseline = np.broadcast_to(method._baseline(work.pictures[0]), work.pictures.shape)
 
-    def loop(function: Callable[..., Any], noise: float) -> tuple[np.ndarray, np.ndarray]:
+    def loop(
+        function: Callable[..., Any], noise: float, steps: Sequence[Step]
+    ) -> tuple[np.ndarray, np.ndarray]:
         given = (work.pictures, work.pictures, baseline, noise * _span(work.pictures), classes)
-        return _returned(summed(function, given, PASSES))
+        return _returned(summed(function, given, steps))
 
     return {
-        "ours, SmoothGrad": partial(loop, smooth, NOISE),
-        "ours, integrated gradients": partial(loop, integrate, 0.0),
+        "ours, SmoothGrad": partial(loop, smooth, NOISE, copies(PASSES)),
+        "ours, integrated gradients": partial(loop, integrate, 0.0, shared_midpoints(PASSES, 1)),
     }
 
 
@@ -157,7 +159,7 @@ def whole_calls(work: Work) -> dict[str, Candidate]:
     batch = as_batch(work.pictures)
     return {
         "ours, saliency(noise=0): 27 passes, traced again": lambda: result_of(
-            "saliency", work.model, batch, noise=0, path_steps=PASSES
+            "saliency", work.model, batch, noise=0, path_steps=PASSES, smooth_path=True
         )
     }
 
@@ -244,7 +246,9 @@ def print_agreement(work: Work, peers: dict[str, Peer]) -> None:
     These differ if the path is rough. The trapezoidal sum over twice the number of steps is the mean of the
     sums over ends and midpoints, so ours is computed exactly from two of theirs.
     """
-    ours = result_of("saliency", work.model, as_batch(work.pictures), noise=0, path_steps=PASSES)
+    ours = result_of(
+        "saliency", work.model, as_batch(work.pictures), noise=0, path_steps=PASSES, smooth_path=True
+    )
     rows = []
     for package, peer in peers.items():
         if peer.gradients:

@@ -6,7 +6,7 @@ no gradient, its embedding has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,11 @@ from mlflow_interp.exceptions import InapplicableError
 
 INPUT = ""  # as an entry: the input itself
 
-#: (number, points, baseline, sigma) => a point near them, and the weight of its gradient; traced.
-PathSampler = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+#: One pass: the number of a noisy copy, a share of the way from the baseline, and the weight of the gradient.
+Step = tuple[int, float, float]
+
+#: (step, points, baseline, sigma) => a point near them, and the weight of its gradient; traced.
+PathSampler = Callable[[tuple[Any, Any, Any], Any, Any, Any], tuple[Any, Any]]
 
 
 def differentiable_input(model: Any, passed: Forward, score: Any) -> str:
@@ -67,9 +70,10 @@ def _is_first_continuous(path: str, passed: Forward, tensors: dict[str, Any], sc
 def noisy_copy(seed: int) -> PathSampler:
     """The sampler of noisy copies by number, with weight 1 for each gradient."""
 
-    def sample(number: Any, points: Any, _baseline: Any, sigma: Any) -> tuple[Any, Any]:
+    def sample(step: tuple[Any, Any, Any], points: Any, _baseline: Any, sigma: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
+        number, *_ = step
         # The same noise for all rows, so that it does not depend on which inputs share a batch.
         shape = tf.concat([[1], tf.shape(points)[1:]], axis=0)
         noise = tf.random.stateless_normal(shape, seed=tf.stack([seed, tf.cast(number, tf.int32)]))
@@ -78,27 +82,43 @@ def noisy_copy(seed: int) -> PathSampler:
     return sample
 
 
-def on_the_path(end_of: PathSampler, steps: int, paths: int) -> PathSampler:
-    """The sampler of points on the paths from the baseline, each gradient weighted with end minus baseline.
+def on_the_path(end_of: PathSampler | None = None) -> PathSampler:
+    """The sampler of points on the way from the baseline, each gradient weighted with end minus baseline.
 
     Args:
-        end_of: returns the end of each path by its number.
-        steps: the number of points on a path.
-        paths: the number of paths.
+        end_of: returns where the path of a step ends; by default all paths end at the points.
     """
 
-    def sample(number: Any, points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
-        import tensorflow as tf
-
-        path, step = number // steps, number % steps
-        end, _ = end_of(path, points, baseline, sigma)
-        # Each path has its points at other places. Their ends are close to each other, so that together they
-        # are almost as exact as one path with all points: the midpoints of `steps` times `paths` steps.
-        within = (tf.cast(path, points.dtype) + 0.5) / paths
-        share = (tf.cast(step, points.dtype) + within) / steps
-        return baseline + share * (end - baseline), end - baseline
+    def sample(step: tuple[Any, Any, Any], points: Any, baseline: Any, sigma: Any) -> tuple[Any, Any]:
+        _, share, weight = step
+        end = points if end_of is None else end_of(step, points, baseline, sigma)[0]
+        return baseline + share * (end - baseline), weight * (end - baseline)
 
     return sample
+
+
+def copies(count: int) -> list[Step]:
+    """A step for each noisy copy."""
+    return [(number, 1.0, 1.0) for number in range(count)]
+
+
+def gauss_legendre(count: int) -> list[Step]:
+    """Steps along one path: nodes and weights that integrate polynomials of degree 2 count - 1 exactly."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return [(0, *pair) for pair in zip((0.5 + nodes / 2).tolist(), (weights / 2).tolist(), strict=True)]
+
+
+def shared_midpoints(count: int, paths: int) -> list[Step]:
+    """Steps along several paths that end close to each other, each with its points at other places.
+
+    Together they are almost as exact as one path with all points: the midpoints of `count` times `paths`
+    intervals.
+    """
+    return [
+        (path, (step + (path + 0.5) / paths) / count, 1 / (count * paths))
+        for path in range(paths)
+        for step in range(count)
+    ]
 
 
 # Positional, as tf.function does not bind the keywords of a partial.
@@ -132,8 +152,8 @@ def one_pass(
     def run_pass(
         inputs: Any, points: Any, baseline: Any, sigma: Any, explained: Any, *sums: Any
     ) -> tuple[Any, ...]:
-        total, scores, number = sums
-        point, weight = sampler(number, points, baseline, sigma)
+        total, scores, *step = sums
+        point, weight = sampler((step[0], step[1], step[2]), points, baseline, sigma)
         score = score_at(model, entry, head, inputs, point, explained)
         gradient = tf.gradients(score, point)[0]
         return total + weight * (gradient**2 if square else gradient), scores + score
@@ -141,21 +161,23 @@ def one_pass(
     inputs, points, classes = arrays
     row = tf.TensorSpec([None, *points.shape[1:]], points.dtype)
     per_row = tf.TensorSpec([None, *[1] * (points.ndim - 1)], points.dtype)
-    sums = (row, tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64))
+    step = (tf.TensorSpec([], tf.int64), tf.TensorSpec([], points.dtype), tf.TensorSpec([], points.dtype))
+    sums = (row, tf.TensorSpec([None], tf.float32), *step)
     explained = tf.TensorSpec([None, classes.shape[1]], tf.int64)
     return compile_for(run_pass, inputs, row, row, per_row, explained, *sums)
 
 
 def summed(
-    run_pass: Callable[..., Any], arguments: tuple[np.ndarray, ...], count: int
+    run_pass: Callable[..., Any], arguments: tuple[np.ndarray, ...], steps: Sequence[Step]
 ) -> Generator[int, None, tuple[np.ndarray, np.ndarray]]:
-    """Run passes 0 to `count` - 1, one at a time; yield after each, return the sums."""
+    """Run a pass for each step; yield after each, return the sums of weighted gradients and of scores."""
     import tensorflow as tf
 
     tensors = [tf.constant(each) for each in arguments]
     total = tf.zeros_like(tensors[1])
     scores = tf.zeros(len(arguments[1]))
-    for number in range(count):
-        total, scores = run_pass(*tensors, total, scores, tf.constant(number, tf.int64))
+    for number, share, weight in steps:
+        step = (tf.constant(number, tf.int64), *(tf.constant(each, total.dtype) for each in (share, weight)))
+        total, scores = run_pass(*tensors, total, scores, *step)
         yield 1
     return total.numpy(), scores.numpy()

@@ -1,4 +1,4 @@
-"""Saliency: the pixels that a class score depends on, computed in three ways."""
+"""Saliency: the pixels that a class score depends on, computed in four ways."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from mlflow_interp.backend import ops
 from mlflow_interp.backend.compile import any_rows, compile_for
 from mlflow_interp.backend.gradients import (
     INPUT,
+    Step,
+    copies,
     differentiable_input,
+    gauss_legendre,
     noisy_copy,
     on_the_path,
     one_pass,
     score_at,
+    shared_midpoints,
     summed,
 )
 from mlflow_interp.core.accepted import Range
@@ -31,12 +35,16 @@ from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.targets import Contrast, Target, explains_classes, kind_of_contrast
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError
-from mlflow_interp.kinds.saliency.result import SaliencyResult
+from mlflow_interp.kinds.saliency.result import MAPS, MOST_GAP, SaliencyResult
 
 REQUIRES = ("gradient",)
 SHOWS_INPUTS = "its maps have a value for each value of the input, and show its outlines"
 
 Average = Literal["squared", "mean"]
+
+POINTS = 50  # on a path, by default
+MORE_POINTS = 200  # for inputs whose gap is larger than `MOST_GAP`
+SMOOTH_POINTS = 25  # on each of the paths that end at noisy copies, by default
 
 
 @explains_classes
@@ -49,41 +57,46 @@ def saliency(
     noise_samples: Annotated[int, Range(least=1)] = 7,
     noise: Annotated[float, Range(least=0)] = 0.15,
     average: Average = "squared",
-    path_steps: Annotated[int, Range(least=1)] = 25,
+    path_steps: Annotated[int | None, Range(least=1)] = None,
+    smooth_path: bool = False,
     baseline: float | str | np.ndarray = 0.0,
     seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[SaliencyResult]:
     """The pixels that a class score depends on.
 
-    Three methods are drawn side by side. Gradients (Simonyan et al. 2014) are the derivatives of the class
-    score with respect to each value of the input. SmoothGrad (Smilkov et al. 2017) averages them over noisy
-    copies. Integrated gradients (Sundararajan et al. 2017) average them along the path from a baseline to the
-    input and multiply by the difference between the two; here the path ends at each noisy copy in turn. The
-    score is the logit if the model ends in a softmax or sigmoid, and the class is always that of the clean
-    input. Integers that are looked up in an embedding, such as words, have no gradient; gradients are then
-    taken with respect to the embedded vectors.
+    Four maps are drawn side by side. Gradients (Simonyan et al. 2014) are the derivatives of the class score
+    with respect to each value of the input. SmoothGrad (Smilkov et al. 2017) averages them over noisy copies.
+    Integrated gradients (Sundararajan et al. 2017) average them along the path from a baseline to the input
+    and multiply by the difference between the two. Gradient times input is what the input would contribute
+    if the model were linear. The score is the logit if the model ends in a softmax or sigmoid, and the class
+    is always that of the clean input. Integers that are looked up in an embedding, such as words, have no
+    gradient; gradients are then taken with respect to the embedded vectors.
 
     Args:
-        noise_samples: Number of noisy copies that SmoothGrad and integrated gradients average over.
+        noise_samples: Number of noisy copies that SmoothGrad averages over.
         noise: Standard deviation of the noise, as a fraction of the input's range. Every input gets the
-            same noise. With 0, SmoothGrad equals the gradient and integrated gradients are the plain ones.
+            same noise. With 0, SmoothGrad averages nothing: it is the gradient, squared or as it is.
         average: What SmoothGrad averages: squared gradients, or signed gradients (mean).
         path_steps: Number of points on the path from the baseline to the input at which integrated
-            gradients are evaluated.
+            gradients are evaluated. By default 50, and 200 more for inputs whose sum is off by more than 5 %.
+        smooth_path: Whether integrated gradients are also averaged over the noisy copies, with a path to
+            each of them, of 25 points by default. They then sum to the mean score of the copies.
         baseline: Start of the path of integrated gradients, preprocessed like the model's input: a number, or
             the path of an image or array file. In Python, also an array.
         seed: Random seed: the same seed gives the same result.
 
     Returns:
-        Three maps in the shape of the input, float32, with all channels and signs; for text
+        Four maps in the shape of the input, float32, with all channels and signs; for text
         (n, length, channels of the embedding).
 
     Raises:
         OptionError: a target out of range, a baseline of the wrong shape, too many inputs for memory.
         InapplicableError: the model has several inputs, or no gradient with respect to the input.
     """
-    copies = noise_samples if noise > 0 else 1
-    made = _SaliencyMethod(model, batch, target, copies, noise, average, path_steps, baseline, seed)
+    samples = noise_samples if noise > 0 else 1
+    made = _SaliencyMethod(
+        model, batch, target, samples, noise, average, path_steps, smooth_path, baseline, seed
+    )
     made.contrast = contrast
     return made
 
@@ -98,7 +111,8 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
     noise_samples: int
     noise: float
     average: Average
-    path_steps: int
+    path_steps: int | None
+    smooth_path: bool
     baseline: float | str | np.ndarray
     seed: int
 
@@ -109,8 +123,8 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         self._entry = INPUT
 
     def work(self, inputs: int) -> int:
-        """The number of passes."""
-        return -(-inputs // self.rows) * (1 + self.noise_samples + self.noise_samples * self.path_steps)
+        """The maximum number of passes."""
+        return -(-inputs // self.rows) * (1 + self.noise_samples + sum(map(len, self._path())))
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The explained class, the gradient with respect to the points, and the points if not the input."""
@@ -133,22 +147,53 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         smooth, integrate, score = self._compiled
         baseline = np.broadcast_to(self._baseline(points[0]), points.shape)
         arguments = (chunk.inputs, points, baseline, self.noise * _span(points), classes)
-        gradient_sum, scores = yield from summed(smooth, arguments, self.noise_samples)
-        path_sum, _ = yield from summed(integrate, arguments, self.noise_samples * self.path_steps)
-        rise = scores / self.noise_samples - score(chunk.inputs, baseline, classes)
-        integrated = path_sum / (self.noise_samples * self.path_steps)
-        attribution_sum = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
-        gaps = np.abs(attribution_sum - rise) / np.maximum(np.abs(rise), 1e-6)
+        gradient_sum, scores = yield from summed(smooth, arguments, copies(self.noise_samples))
+        ends = scores / self.noise_samples if self.smooth_path else passed.arrays["scores"]
+        rise = ends - score(chunk.inputs, baseline, classes).numpy()
+        integrated, gaps, steps = yield from self._integrated(integrate, arguments, rise)
+        gradients = passed.arrays["gradients"]
         return {
-            "gradients": passed.arrays["gradients"],
+            "gradients": gradients,
             "smooth_gradients": gradient_sum / self.noise_samples,
             "integrated_gradients": integrated,
+            "gradients_times_inputs": gradients * points,
             "completeness_gaps": gaps.astype(np.float32),
+            "path_points": steps,
         }
 
+    def _integrated(
+        self, integrate: Callable[..., Any], arguments: tuple[np.ndarray, ...], rise: np.ndarray
+    ) -> Generator[int, None, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Integrated gradients, their gaps, and the number of points on the path of each input.
+
+        Unless the number is given, inputs whose gap is too large are integrated again with more points. At
+        the bound, rounding decides whether an input is; its two results then differ by less than the bound.
+        """
+        first, more = self._path()
+        integrated, _ = yield from summed(integrate, arguments, first)
+        gaps = _gaps(integrated, rise)
+        counts = np.full(len(gaps), len(first))
+        coarse = np.flatnonzero(gaps > MOST_GAP)
+        if not more or not len(coarse):
+            yield len(more)
+            return integrated, gaps, counts
+        finer, _ = yield from summed(integrate, tuple(each[coarse] for each in arguments), more)
+        integrated[coarse] = finer
+        gaps[coarse] = _gaps(finer, rise[coarse])
+        counts[coarse] += len(more)
+        return integrated, gaps, counts
+
+    def _path(self) -> tuple[list[Step], list[Step]]:
+        """The points on the path, and those of a second attempt; empty if their number is given."""
+        if self.smooth_path:
+            return shared_midpoints(self.path_steps or SMOOTH_POINTS, self.noise_samples), []
+        if self.path_steps is not None:
+            return gauss_legendre(self.path_steps), []
+        return gauss_legendre(POINTS), gauss_legendre(MORE_POINTS)
+
     def maps_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """The three maps, with channels."""
-        return {name: arrays[name] for name in ("gradients", "smooth_gradients", "integrated_gradients")}
+        """The four maps, with channels."""
+        return {name: arrays[name] for name in MAPS}
 
     def accumulator(self) -> SaliencyAccumulator:
         """Accumulates the maps."""
@@ -164,13 +209,19 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         specs = any_rows(points.dtype, *points.shape[1:]), any_rows(np.int64, classes.shape[1])
         return (
             one_pass(*start, arrays, noisy, square=self.average == "squared"),
-            one_pass(*start, arrays, on_the_path(noisy, self.path_steps, self.noise_samples), square=False),
+            one_pass(*start, arrays, on_the_path(noisy if self.smooth_path else None), square=False),
             compile_for(partial(score_at, *start), inputs, *specs),
         )
 
     def _baseline(self, row: np.ndarray) -> np.ndarray:
         """The baseline as (1, …) with the shape and type of one input."""
         return read_baseline(self.baseline, row, self.batch)
+
+
+def _gaps(integrated: np.ndarray, rise: np.ndarray) -> np.ndarray:
+    """The deviation of the sum of integrated gradients from the rise of the score, relative to the rise."""
+    sums = integrated.reshape(len(integrated), -1).sum(axis=1, dtype=np.float64)
+    return np.asarray(np.abs(sums - rise) / np.maximum(np.abs(rise), 1e-6))
 
 
 def _span(inputs: np.ndarray) -> np.ndarray:
@@ -213,4 +264,6 @@ class SaliencyAccumulator:
             arrays["completeness_gaps"],
             self._noise_samples,
             self._entry,
+            gradients_times_inputs=arrays["gradients_times_inputs"],
+            path_points=arrays["path_points"],
         )

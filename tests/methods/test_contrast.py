@@ -268,8 +268,8 @@ def test_target_is_left_out_of_several_contrasts(linear_head, inputs, batch_of):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"contrast": "catt"}, "no class is named 'catt'; nearest: cat"),
-        ({"contrast": "runner_up"}, "no class is named 'runner_up'; nearest: runner-up"),
+        ({"contrast": "catt"}, "contrast: no class is named 'catt'; nearest: cat"),
+        ({"contrast": "runner_up"}, "contrast: no class is named 'runner_up'; nearest: runner-up"),
         ({"contrast": 4}, "contrast 4 is out of range: the model has classes 0–3"),
         ({"contrast": -1}, "contrast -1 is out of range: the model has classes 0–3"),
         ({"contrast": []}, "contrast names no class; give one or more, or one of runner-up, others"),

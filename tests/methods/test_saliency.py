@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -79,16 +81,18 @@ def test_smoothgrad_averages_over_noise_of_the_stated_size(batch_of):
     assert rise.mean() == pytest.approx(4 * (0.1 * 4) ** 2, rel=0.05)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.15])
-def test_completeness_gap_is_below_one_percent_at_200_steps(smooth_cnn, pixels, batch_of, noise):
-    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), noise=noise, noise_samples=3, path_steps=200)
+@pytest.mark.parametrize(("noise", "smooth_path"), [(0.0, False), (0.15, False), (0.15, True)])
+def test_completeness_gap_is_below_one_percent_at_200_steps(smooth_cnn, pixels, batch_of, noise, smooth_path):
+    options = {"noise": noise, "noise_samples": 3, "path_steps": 200, "smooth_path": smooth_path}
+    result = saliency(smooth_cnn, batch_of(smooth_cnn, pixels), **options)
     assert result.completeness_gaps.max() < 0.01
 
 
 def test_copies_share_the_points_of_one_path(smooth_cnn, pixels, batch_of):
     """With hardly any noise, 5 copies with 4 points each are one path with 20 points."""
-    copies = saliency(smooth_cnn, batch_of(smooth_cnn, pixels[:2]), noise=1e-6, noise_samples=5, path_steps=4)
-    path = saliency(smooth_cnn, batch_of(smooth_cnn, pixels[:2]), noise=0, path_steps=20)
+    batch = batch_of(smooth_cnn, pixels[:2])
+    copies = saliency(smooth_cnn, batch, noise=1e-6, noise_samples=5, path_steps=4, smooth_path=True)
+    path = saliency(smooth_cnn, batch, noise=0, path_steps=20, smooth_path=True)
     scale = np.abs(path.integrated_gradients).max()
     np.testing.assert_allclose(copies.integrated_gradients, path.integrated_gradients, atol=1e-4 * scale)
     np.testing.assert_allclose(copies.completeness_gaps, path.completeness_gaps, atol=1e-3)
@@ -108,6 +112,66 @@ def test_completeness_gap_equals_its_definition(smooth_cnn, pixels, batch_of):
     gaps = np.abs(result.integrated_gradients.sum(axis=(1, 2, 3)) - rise) / np.abs(rise)
     np.testing.assert_allclose(result.completeness_gaps, gaps, atol=1e-4)
     assert result.metrics()["completeness_gap"] == pytest.approx(float(result.completeness_gaps.mean()))
+
+
+def test_points_of_gauss_and_legendre_integrate_polynomials_exactly(batch_of):
+    """The gradient of Σ w·x⁷ is a polynomial of degree 6 along the path, which 4 points integrate exactly."""
+    inputs = keras.Input((3,))
+    dense = layers.Dense(1, use_bias=False)
+    model = keras.Model(inputs, dense(inputs**7))
+    weights = np.array([1.0, -2.0, 0.5], np.float32)
+    dense.set_weights([weights[:, np.newaxis]])
+    values = np.array([[1.0, 0.5, -1.2]], np.float32)
+    found = [
+        saliency(model, batch_of(model, values), target=0, path_steps=steps, baseline=0.1) for steps in (3, 4)
+    ]
+    assert found[0].completeness_gaps[0] > 1e-3
+    assert found[1].completeness_gaps[0] < 1e-5
+    expected = weights * (values**7 - np.float32(0.1) ** 7)
+    # Each value contributes its own term, as the terms do not interact.
+    np.testing.assert_allclose(found[1].integrated_gradients, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_only_inputs_whose_sum_is_off_get_more_points(batch_of):
+    """A narrow step near the end of the path of the second input, which 50 points do not resolve."""
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.ops.sigmoid(4000 * (inputs - 0.5)) + 0.01 * inputs)
+    values = np.array([[0.4], [1.0]], np.float32)
+    batch = replace(batch_of(model, values), head="values")
+    result = saliency(model, batch, noise=0)
+    assert result.path_points.tolist() == [50, 250]
+    given = saliency(model, batch, noise=0, path_steps=60)
+    assert given.path_points.tolist() == [60, 60]
+    alone = saliency(model, replace(batch_of(model, values[1:]), head="values"), noise=0)
+    np.testing.assert_allclose(alone.integrated_gradients, result.integrated_gradients[1:], rtol=1e-5)
+
+
+def test_the_path_ends_at_the_input_whatever_the_noise(smooth_cnn, pixels, batch_of):
+    batch = batch_of(smooth_cnn, pixels)
+    first, other = (saliency(smooth_cnn, batch, noise=noise) for noise in (0.0, 0.5))
+    np.testing.assert_array_equal(first.integrated_gradients, other.integrated_gradients)
+    smooth = saliency(smooth_cnn, batch, noise=0.5, smooth_path=True)
+    assert np.abs(smooth.integrated_gradients - first.integrated_gradients).max() > 1e-3
+    assert smooth.path_points.tolist() == [7 * 25] * 5
+
+
+def test_gradient_times_input_sums_to_the_score_of_a_network_without_biases(pixels, batch_of):
+    """A network of ReLUs without biases is linear between the input and 0."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(6, 3, activation="relu", use_bias=False),
+            layers.Flatten(),
+            layers.Dense(3, use_bias=False),
+        ]
+    )
+    result = saliency(model, batch_of(model, pixels), target=1)
+    sums = result.gradients_times_inputs.sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(sums, model.predict(pixels, verbose=0)[:, 1], rtol=1e-4)
+    np.testing.assert_allclose(result.gradients_times_inputs, result.gradients * pixels, rtol=1e-5)
+    # The gradient is constant along the path, so that the two agree.
+    np.testing.assert_allclose(result.integrated_gradients, result.gradients_times_inputs, atol=1e-5)
 
 
 def test_more_steps_reduce_the_gap(smooth_cnn, pixels, batch_of):
@@ -253,6 +317,7 @@ def test_integer_inputs_are_explained_by_their_embedding(batch_of):
     np.testing.assert_allclose(result.gradients, np.tile(weights, (3, 1, 1)), atol=1e-6)
     np.testing.assert_allclose(result.smooth_gradients, np.tile(weights**2, (3, 1, 1)), atol=1e-6)
     np.testing.assert_allclose(result.integrated_gradients, weights * found, atol=1e-6)
+    np.testing.assert_allclose(result.gradients_times_inputs, weights * found, atol=1e-6)
     assert result.resolved["embedding"] == "words"
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.difference import ExplainedDifference, check_contrasts, explained_at
 from mlflow_interp.kinds.matching import match
-from mlflow_interp.kinds.saliency.result import SaliencyResult
+from mlflow_interp.kinds.saliency.result import MAPS, SaliencyResult
 
-_ARRAYS = ("gradients", "smooth_gradients", "integrated_gradients", "completeness_gaps")
+_ARRAYS = (*MAPS, "completeness_gaps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +48,20 @@ def difference(minuend: SaliencyResult, subtrahend: SaliencyResult) -> SaliencyD
         minuend=first,
         subtrahend=second,
         matching=matching,
-        **{name: getattr(first, name) - getattr(second, name) for name in _ARRAYS},
+        **_differences(first, second),
     )
 
 
+def _differences(first: SaliencyResult, second: SaliencyResult) -> dict[str, Any]:
+    """Each array minus the other; None for a map that a result of an earlier version lacks."""
+    pairs = {name: (getattr(first, name), getattr(second, name)) for name in _ARRAYS}
+    return {
+        name: None if one is None or other is None else one - other for name, (one, other) in pairs.items()
+    }
+
+
 def _at(result: SaliencyResult, rows: np.ndarray) -> SaliencyResult:
-    arrays = {name: getattr(result, name)[rows] for name in _ARRAYS}
-    return replace(result, explained=explained_at(result.explained, rows), **arrays)
+    names = (*_ARRAYS, "path_points")
+    arrays = {name: getattr(result, name) for name in names if getattr(result, name) is not None}
+    chosen = {name: array[rows] for name, array in arrays.items()}
+    return replace(result, explained=explained_at(result.explained, rows), **chosen)

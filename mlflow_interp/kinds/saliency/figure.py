@@ -32,7 +32,7 @@ def draw(
     colormap: style.Colormap = "gray",
     percentile: Percentile = 99.0,
 ) -> Figure:
-    """Draw the image, the image filtered by SmoothGrad, and the three maps side by side.
+    """Draw the image, the image filtered by SmoothGrad, and the maps side by side.
 
     Args:
         result: Maps of any number of inputs; at most 64 are drawn.

@@ -1,4 +1,4 @@
-"""The result of saliency: three maps per input, each in the shape of the input."""
+"""The result of saliency: four maps per input, each in the shape of the input."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from mlflow_interp.kinds.saliency.difference import SaliencyDifference
 
 
+#: The maps, in the order in which they are drawn: the attributes of the result.
+MAPS = ("gradients", "smooth_gradients", "integrated_gradients", "gradients_times_inputs")
+MOST_GAP = 0.05  # the largest deviation from their sum at which integrated gradients count as complete
+
+
 @dataclass(frozen=True, eq=False)
 class SaliencyResult:
-    """Three maps per input, each in the shape of the input, with all channels and signs.
+    """Four maps per input, each in the shape of the input, with all channels and signs.
 
     If integers are looked up in an embedding, maps have the shape of the embedded vectors.
 
@@ -26,6 +31,9 @@ class SaliencyResult:
         smooth_gradients: (n, …) float32, their mean, or mean square, over noisy copies.
         integrated_gradients: (n, …) float32, attributions that sum to the score's increase over the baseline.
         completeness_gaps: (n,) float32, the relative deviation from that sum.
+        gradients_times_inputs: (n, …) float32, the gradients times the input or its embedding: what it would
+            contribute to the score of a linear model. None for a result stored by an earlier version.
+        path_points: (n,) int64, the number of points on the path of integrated gradients, likewise.
         noise_samples: the number of noisy copies; one without noise.
         entry: path of the embedding layer that gradients are computed with respect to; empty for the input.
         title: the name of the method in titles.
@@ -39,6 +47,8 @@ class SaliencyResult:
     noise_samples: int
     entry: str = ""
     title: str = "Saliency"
+    gradients_times_inputs: np.ndarray | None = None
+    path_points: np.ndarray | None = None
 
     @property
     def examples(self) -> Examples:
@@ -46,9 +56,10 @@ class SaliencyResult:
         return self.explained.examples
 
     @property
-    def maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gradients, SmoothGrad and integrated gradients."""
-        return self.gradients, self.smooth_gradients, self.integrated_gradients
+    def maps(self) -> dict[str, np.ndarray]:
+        """The maps, by name: those of `MAPS` that it has."""
+        found = {name: getattr(self, name) for name in MAPS}
+        return {name: array for name, array in found.items() if array is not None}
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -57,14 +68,11 @@ class SaliencyResult:
         return resolved | ({"embedding": self.entry} if self.entry else {})
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The three maps, the gaps, targets and predictions, by name."""
-        maps = {
-            "gradients": self.gradients,
-            "smooth_gradients": self.smooth_gradients,
-            "integrated_gradients": self.integrated_gradients,
-            "completeness_gaps": self.completeness_gaps,
-        }
-        return maps | self.explained.arrays()
+        """The maps, the gaps, the points on the paths, targets and predictions, by name."""
+        further = {"completeness_gaps": self.completeness_gaps}
+        if self.path_points is not None:
+            further["path_points"] = self.path_points
+        return self.maps | further | self.explained.arrays()
 
     def metrics(self) -> dict[str, float]:
         """Mean probability, accuracy, and the completeness gap of integrated gradients."""
@@ -78,7 +86,7 @@ class SaliencyResult:
         """Warnings about an integral that is too coarse, inputs without a gradient, and overflow."""
         warnings = contrast_warnings(self.explained)
         gap = float(np.median(self.completeness_gaps))
-        if gap > 0.2:
+        if gap > MOST_GAP:
             warnings.append(
                 f"integrated gradients miss their expected sum by {gap:.0%} (median); use more path_steps"
             )

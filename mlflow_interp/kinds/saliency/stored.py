@@ -48,6 +48,8 @@ def restored(
         noise_samples=int(stored.facts["noise_samples"]),
         entry=str(stored.facts["entry"]),
         title=str(stored.facts["title"]),
+        gradients_times_inputs=stored.arrays.get("gradients_times_inputs"),
+        path_points=stored.arrays.get("path_points"),
     )
 
 

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from mlflow_interp.core.image_arrays import ImagePart
     from mlflow_interp.kinds.saliency.result import SaliencyResult
 
-MAPS = ("gradients", "SmoothGrad", "integrated gradients")
+#: The heading of each map.
+HEADINGS = {
+    "gradients": "gradients",
+    "smooth_gradients": "SmoothGrad",
+    "integrated_gradients": "integrated gradients",
+    "gradients_times_inputs": "gradient × input",
+}
 PRODUCT = "× SmoothGrad"  # the heading of the image times this map
 PRODUCT_PERCENTILE = 90.0  # of the map, from which on the product shows the image as it is
 
@@ -43,7 +49,8 @@ def make_tiles(
         OptionError: no such colormap.
     """
     colours = style.find_colormap(colormap)
-    headings = MAPS if result.examples.images is None else ("image", PRODUCT, *MAPS)
+    names = [HEADINGS[name] for name in result.maps]
+    headings = names if result.examples.images is None else ["image", PRODUCT, *names]
     make = partial(_tiles, result, colours=colours, percentile=percentile)
     return Tiles.of(result.examples.shown_rows, positions, headings, make)
 
@@ -51,7 +58,7 @@ def make_tiles(
 def _tiles(
     result: SaliencyResult, position: int, row: int, *, colours: Any, percentile: float
 ) -> list[np.ndarray]:
-    maps = [each[row] for each in result.maps]
+    maps = [each[row] for each in result.maps.values()]
     images, parts = result.examples.images, result.examples.parts
     if images is not None and parts:
         return _on_sheet(images[position], parts, maps, colours, percentile)

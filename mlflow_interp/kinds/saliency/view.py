@@ -10,7 +10,7 @@ from mlflow_interp.core.findings import find
 from mlflow_interp.drawing.overview import make_overview
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.saliency.figure import title_of
-from mlflow_interp.kinds.saliency.tiles import MAPS, make_tiles
+from mlflow_interp.kinds.saliency.tiles import make_tiles
 
 if TYPE_CHECKING:
     from mlflow_interp.drawing.tiles import Tiles
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 def view(
     result: SaliencyResult, tiles: Tiles | None = None, *, colormap: str = "gray", percentile: float = 99.0
 ) -> View:
-    """The three maps of each input."""
+    """The maps of each input."""
     tiles = tiles or make_tiles(result, colormap=colormap, percentile=percentile)
     gap = float(np.median(result.completeness_gaps))
     return View(
         title=title_of(result),
         headline=f"integrated gradients miss what they should sum to by {gap:.1%} (median)",
-        inputs=rows(result.examples, tiles=tiles.captioned(last=len(MAPS)), explained=result.explained),
+        inputs=rows(
+            result.examples, tiles=tiles.captioned(last=len(result.maps)), explained=result.explained
+        ),
         overview=make_overview(result.examples),
         findings=find(result.examples),
     )
