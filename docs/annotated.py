@@ -38,16 +38,21 @@ def annotated_heatmap(found: Any) -> Any:
     return figure
 
 
-def annotated_comparison(model: str, photo: Path, methods: tuple[str, str], layer: str) -> Any:
-    """One image with the maps of two methods at one layer; badges mark where each is strongest."""
-    found = mlflow_interp.interpret(model, photo, list(methods), layer=layer, log=False, quiet=True)
+def annotated_comparison(model: str, photo: Path, methods: tuple[str, str], layer: str | None) -> Any:
+    """One image with the maps of two methods, at one layer if given; badges mark where each is strongest."""
+    options = {"layer": layer} if layer else {}
+    found = mlflow_interp.interpret(model, photo, list(methods), **options, log=False, quiet=True)
     results: list[Any] = [found[each] for each in methods]
     tiles = [make_tiles(result).pixels[0] for result in results]
     figure = style.new_figure(WIDTH, 3.2)
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     headings = ["image", *(result.title for result in results)]
-    draw_strip(axes, Strip(f"{photo.name}, {layer}", [tiles[0][0], tiles[0][1], tiles[1][1]], []), headings)
+    draw_strip(
+        axes,
+        Strip(", ".join(filter(None, (photo.name, layer))), [tiles[0][0], tiles[0][1], tiles[1][1]], []),
+        headings,
+    )
     pixels: Any = axes.images[0].get_array()
     height, width = pixels.shape[:2]
     for number, result in enumerate(results, 1):

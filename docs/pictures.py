@@ -206,9 +206,10 @@ def images_of_workbench(demo: Demo) -> None:
         keep(page.screenshot(), "workbench")
 
 
-def images_of_map(demo: Demo, *, method: str, layer: str, photo: str) -> None:
-    """A method at a layer where it differs from Grad-CAM, and both compared."""
-    found = mlflow_interp.interpret(demo.model, demo.photos, {method: {"layer": layer}}, **_SILENT)[method]
+def images_of_map(demo: Demo, *, method: str, layer: str | None, photo: str) -> None:
+    """A method, at a layer where it differs from Grad-CAM if it has one, and both compared."""
+    options = {method: {"layer": layer} if layer else {}}
+    found = mlflow_interp.interpret(demo.model, demo.photos, options, **_SILENT)[method]
     keep_figure(panels(found, SHOWN, columns=2, height=2.0), method)
     compared = annotated_comparison(demo.model, demo.photos / photo, ("gradcam", method), layer)
     keep_figure(compared, f"{method}-annotated")
@@ -358,6 +359,8 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     ),
     "eigencam": partial(images_of_map, method="eigencam", layer="head_relu", photo="camera.png"),
     "contrast": images_of_contrast,
+    "occlusion": partial(images_of_map, method="occlusion", layer=None, photo="camera.png"),
+    "rise": partial(images_of_map, method="rise", layer=None, photo="camera.png"),
     "layercam-fused": images_of_layers,
     "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,

@@ -19,7 +19,7 @@ from mlflow_interp.tracking.resume import resume as resume
 from mlflow_interp.training.callback import InterpretationCallback as InterpretationCallback
 
 __version__: str
-__all__ = ["Interpretation", "InterpretationCallback", "autolog", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_saliency", "visualize_umap"]
+__all__ = ["Interpretation", "InterpretationCallback", "autolog", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_umap"]
 
 def visualize_caricature(
     model: Any,
@@ -239,6 +239,101 @@ def visualize_layercam(
 ) -> Interpretation:
     """Like Grad-CAM, but finer, and also at early layers, drawn and logged to MLflow."""
 
+def visualize_occlusion(
+    model: Any,
+    inputs: Any,
+    *,
+    target: str | int | collections.abc.Sequence[int | str] | None = None,
+    patch: str | int | collections.abc.Sequence[int] | None = None,
+    stride: str | int | collections.abc.Sequence[int] | None = None,
+    baseline: float | str | numpy.ndarray | None = None,
+    score: Literal['logit', 'probability'] = 'logit',
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    max_explained: int | None = None,
+    colormap: str = 'inferno',
+    opacity: float = 0.7,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """The parts of an input without which a class score falls, drawn and logged to MLflow."""
+
+def visualize_quality(
+    model: Any,
+    inputs: Any,
+    *,
+    of: Any = 'gradcam',
+    target: str | int | collections.abc.Sequence[int | str] | None = None,
+    baseline: float | str | numpy.ndarray | None = None,
+    seed: int = 0,
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    max_explained: int | None = None,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """Whether the heatmaps of methods can be trusted, drawn and logged to MLflow."""
+
+def visualize_rise(
+    model: Any,
+    inputs: Any,
+    *,
+    target: str | int | collections.abc.Sequence[int | str] | None = None,
+    masks: int = 1000,
+    cells: int = 7,
+    keep: float = 0.5,
+    baseline: float | str | numpy.ndarray | None = None,
+    score: Literal['logit', 'probability'] = 'probability',
+    seed: int = 0,
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    max_explained: int | None = None,
+    colormap: str = 'inferno',
+    opacity: float = 0.7,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """The parts of an input with which random copies of it score higher than others, drawn and logged to MLflow."""
+
 def visualize_saliency(
     model: Any,
     inputs: Any,
@@ -248,7 +343,8 @@ def visualize_saliency(
     noise_samples: int = 7,
     noise: float = 0.15,
     average: Literal['squared', 'mean'] = 'squared',
-    path_steps: int = 25,
+    path_steps: int | None = None,
+    smooth_path: bool = False,
     baseline: float | str | numpy.ndarray = 0.0,
     seed: int = 0,
     trust_model_code: bool = False,

@@ -121,6 +121,7 @@ def test_public_functions_check_options(options, message):
 
 #: Options whose help differs between methods after the first sentence, and why.
 DIFFERENT = {
+    "baseline": "saliency compares all inputs with the same one",
     "colormap": "what else a colormap has to be depends on what is drawn",
     "layer": "only some methods combine several layers",
     "layers": "the default layer depends on the method",

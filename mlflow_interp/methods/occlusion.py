@@ -51,12 +51,12 @@ def occlusion(
             separated by commas. By default, an eighth of each side; for a table or tokens, 1.
         stride: Distance between neighbouring patches, one number or one for each axis. By default, half a
             patch; for volumes and videos, a whole one.
-        baseline: What replaces a patch: blur (the input blurred with a Gaussian of a tenth of its sides),
-            black (of images made from pixels), mean (of each channel of the input), a number in the model's
-            own scale, or the path of an image or array file. In Python, also an array. By default, blur; for
-            a table or tokens, 0.
-        score: What falls: the logit (if the model ends in a softmax or sigmoid) or the probability of the
-            class. For a regression, both are the value.
+        baseline: Reference input to compare with. It fills what is replaced: blur (the input blurred with a
+            Gaussian of a tenth of its sides), black (for images made from pixels), mean (of each channel of
+            the input), a number in the model's own scale, or the path of an image or array file. In Python,
+            also an array. By default, blur; for a table or tokens, 0.
+        score: Output of the model to explain: the probability of the class, or its logit (if the model ends
+            in a softmax or sigmoid). For a regression, both are the value.
 
     Returns:
         Signed heatmaps (n, height, width), float32, unscaled, at the resolution of the input; for signals

@@ -57,8 +57,10 @@ def quality(
             with their default options.
         target: The class to explain: an index, a class name, "label" for the true label, or one of these
             for each input, separated by commas. By default, the predicted class.
-        baseline: What replaces positions: blur, black, mean (of the input), a number or the path of an image
-            or array file. In Python, also an array. By default blur, and 0 for tables.
+        baseline: Reference input to compare with. It fills what is replaced: blur (the input blurred with a
+            Gaussian of a tenth of its sides), black (for images made from pixels), mean (of each channel of
+            the input), a number in the model's own scale, or the path of an image or array file. In Python,
+            also an array. By default, blur; for a table or tokens, 0.
         seed: Random seed: the same seed gives the same result.
 
     Returns:

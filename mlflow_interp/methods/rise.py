@@ -52,13 +52,13 @@ def rise(
         cells: Number of cells of a mask along each axis. More cells show smaller parts, with more noise. An
             axis with no more positions than this has a cell for each position, as have tables and tokens.
         keep: Probability that a cell is kept.
-        baseline: What replaces the rest: blur (the input blurred with a Gaussian of a tenth of its sides),
-            black (of images made from pixels), mean (of each channel of the input), a number in the model's
-            own scale, or the path of an image or array file. In Python, also an array. By default, blur; for
-            a table or tokens, 0.
-        score: What is averaged: the probability of the class, or the logit (if the model ends in a softmax or
-            sigmoid). For a regression, both are the value.
-        seed: Random seed: the same seed gives the same masks.
+        baseline: Reference input to compare with. It fills what is replaced: blur (the input blurred with a
+            Gaussian of a tenth of its sides), black (for images made from pixels), mean (of each channel of
+            the input), a number in the model's own scale, or the path of an image or array file. In Python,
+            also an array. By default, blur; for a table or tokens, 0.
+        score: Output of the model to explain: the probability of the class, or its logit (if the model ends
+            in a softmax or sigmoid). For a regression, both are the value.
+        seed: Random seed: the same seed gives the same result.
 
     Returns:
         Signed heatmaps (n, height, width), float32, unscaled, at the resolution of the input, with their

@@ -81,8 +81,8 @@ def saliency(
             gradients are evaluated. By default 50, and 200 more for inputs whose sum is off by more than 5 %.
         smooth_path: Whether integrated gradients are also averaged over the noisy copies, with a path to
             each of them, of 25 points by default. They then sum to the mean score of the copies.
-        baseline: Start of the path of integrated gradients, preprocessed like the model's input: a number, or
-            the path of an image or array file. In Python, also an array.
+        baseline: Reference input to compare with. The path of integrated gradients starts there. A number, or
+            the path of an image or array file, preprocessed like the model's input. In Python, also an array.
         seed: Random seed: the same seed gives the same result.
 
     Returns:
