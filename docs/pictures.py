@@ -241,7 +241,7 @@ def images_of_saliency(demo: Demo) -> None:
     found = mlflow_interp.visualize_saliency(demo.model, demo.photos, **_SILENT)
     keep_figure(panels(found, SHOWN[1:], columns=1, height=2.05), "saliency")
     figure = panels(found, ["rocket.jpg"], columns=1, height=2.4)
-    mark_tiles(figure.axes[0], 5)
+    mark_tiles(figure.axes[0], 6)
     keep_figure(figure, "saliency-annotated")
 
 
@@ -252,7 +252,7 @@ def images_of_quality(demo: Demo) -> None:
         model, pixels[1200:], labels=labels[1200:], of="gradcam,gradcam_plus_plus,saliency", **_SILENT
     )
     keep_figure(found.draw(), "quality")
-    keep_figure(annotated_quality(found.result.only("saliency/integrated_gradients")), "quality-annotated")
+    keep_figure(annotated_quality(found.only("saliency/integrated_gradients")), "quality-annotated")
 
 
 def images_of_errors(demo: Demo) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlflow_interp.backend.compile import any_rows, compile_for
 from mlflow_interp.backend.forward import forward
-from mlflow_interp.backend.heads import class_scores
+from mlflow_interp.backend.heads import class_scores, contrasted
 
 #: What is read of a perturbed copy: the logit of the explained class, or its probability.
 Score = Literal["logit", "probability"]
@@ -38,24 +38,26 @@ def is_looked_up(inputs: Any) -> bool:
 
 
 def compile_scores(
-    model: Any, head: str, score: Score, inputs: np.ndarray, axes: tuple[int, ...]
+    model: Any, head: str, score: Score, arrays: tuple[np.ndarray, np.ndarray], axes: tuple[int, ...]
 ) -> Callable[..., Any]:
     """Compile the scores of perturbed copies, (k, n), as a function of four arrays.
 
     These are inputs (n, …) and baselines (n, …), masks (k, …) in 0..1 that say how much of each position is
-    kept, and the explained class of each input (n,). All k n copies are one batch.
+    kept, and the explained classes of each input (n, 1 + c), see `contrasted`. All k n copies are one batch.
 
     Args:
         model: the Keras model.
         head: what its output is; see `Head`.
         score: what is read of a copy.
-        inputs: inputs, for their shape.
+        arrays: inputs and classes, for their shapes.
         axes: the axes of the inputs, without the batch axis, that masks have.
     """
+    inputs, classes = arrays
     dtype = computed_in(inputs.dtype)
     masks = any_rows(dtype, *(inputs.shape[1 + axis] for axis in axes))
     run = partial(_scores, model, head, score, axes)
-    return compile_for(run, inputs, any_rows(dtype, *inputs.shape[1:]), masks, any_rows(np.int64))
+    explained = any_rows(np.int64, classes.shape[1])
+    return compile_for(run, inputs, any_rows(dtype, *inputs.shape[1:]), masks, explained)
 
 
 def computed_in(dtype: Any) -> Any:
@@ -67,7 +69,7 @@ def computed_in(dtype: Any) -> Any:
 def _scores(model: Any, head: str, score: Score, axes: tuple[int, ...], inputs: Any, *arrays: Any) -> Any:
     import tensorflow as tf
 
-    baselines, masks, targets = arrays
+    baselines, masks, classes = arrays
     shape = inputs.shape[1:]
     sides = [shape[axis] if axis in axes else 1 for axis in range(len(shape))]
     kept = tf.reshape(masks, [-1, 1, *sides])
@@ -76,5 +78,5 @@ def _scores(model: Any, head: str, score: Score, axes: tuple[int, ...], inputs: 
     passed = forward(model, tf.cast(tf.reshape(copies, [-1, *shape]), inputs.dtype))
     read = class_scores(passed.outputs, model, head)
     values = read.scores if score == "logit" else read.probabilities
-    chosen = tf.gather(values, tf.tile(targets, [tf.shape(masks)[0]]), batch_dims=1)
-    return tf.reshape(chosen, [-1, tf.shape(inputs)[0]])
+    explained = contrasted(values, tf.tile(classes, [tf.shape(masks)[0], 1]))
+    return tf.reshape(explained, [-1, tf.shape(inputs)[0]])

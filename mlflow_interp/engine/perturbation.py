@@ -8,16 +8,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlflow_interp.backend.heads import contrasted
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.backend.perturbation import Score, compile_scores, computed_in, is_looked_up
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.explained import explained_classes
 from mlflow_interp.core.image_arrays import is_plane
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.baselines import BLACK, BLUR, MEAN, Baseline, baselines_of
 from mlflow_interp.engine.heatmap_accumulator import HeatmapAccumulator
 from mlflow_interp.engine.method import Explaining
-from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.targets import Target, kind_of_contrast
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, InputsError, OptionError
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
@@ -140,19 +142,18 @@ class PerturbationMethod(Explaining[HeatmapResult]):
         """The explained class of each input, with its scores."""
         self._space = space_of(trace, self.title)
         self._masks = self._make_masks(self._space)
-        explained = trace.explained(self._replacement.target)
-        return {
-            "targets": explained.targets,
-            "scores": explained.score,
-            "probabilities": explained.probability,
-        }
+        explained = trace.explained(self._replacement.target, self.contrast)
+        scores = trace.scores
+        values = scores.scores if self._replacement.score == "logit" else scores.probabilities
+        return explained.tensors | {"clean": contrasted(values, explained.classes)}
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
         """Run the model on the copies, a batch at a time; yield the size of each batch."""
         inputs = chunk.inputs
         masks, space, replacement = self._planned(), self._space, self._replacement
+        classes = explained_classes(passed)
         self._compiled = self._compiled or compile_scores(
-            self._model, self._batch.head, replacement.score, inputs, space.axes
+            self._model, self._batch.head, replacement.score, (inputs, classes), space.axes
         )
         values = np.asarray(inputs, computed_in(inputs.dtype))
         found = baselines_of(replacement.baseline_for(space), values, space.axes, self._batch)
@@ -161,12 +162,11 @@ class PerturbationMethod(Explaining[HeatmapResult]):
         scores = np.empty((masks.count, len(inputs)), np.float32)
         for numbers in blocks(masks.count, max(1, size // len(inputs))):
             kept = masks.take(numbers).astype(values.dtype)
-            part = self._compiled(inputs, baselines, kept, passed.arrays["targets"]).numpy()
+            part = self._compiled(inputs, baselines, kept, classes).numpy()
             scores[numbers.start : numbers.stop] = part
             yield part.size
         _check_finite(scores, chunk)
-        name = "scores" if replacement.score == "logit" else "probabilities"
-        return masks.maps(scores, passed.arrays[name])
+        return masks.maps(scores, passed.arrays["clean"])
 
     def maps_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """The heatmap."""
@@ -178,7 +178,10 @@ class PerturbationMethod(Explaining[HeatmapResult]):
         if self._replacement.baseline is None:
             chosen["baseline"] = self._replacement.baseline_for(self._space)
         fields = {"relu": False, "chosen": chosen, "is_table": self._space.is_table}
-        return HeatmapAccumulator("", self.title, is_coarse=not self._batch.log_images, fields=fields)
+        contrast = kind_of_contrast(self.contrast)
+        return HeatmapAccumulator(
+            "", self.title, contrast=contrast, is_coarse=not self._batch.log_images, fields=fields
+        )
 
     def _planned(self) -> Masks:
         if self._masks is None:

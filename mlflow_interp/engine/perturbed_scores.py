@@ -56,15 +56,14 @@ class PerturbedScores:
             InputsError: a score is not finite.
         """
         inputs = chunk.inputs
+        classes = np.array([[target]], np.int64)
         if self._compiled is None:
             arguments = self._model, self._batch.head, self._replacement.score
-            self._compiled = compile_scores(*arguments, inputs, self.space.axes)
+            self._compiled = compile_scores(*arguments, (inputs, classes), self.space.axes)
         kept = masks.astype(baseline.dtype)
         found = np.empty(len(masks), np.float64)
         for numbers in blocks(len(masks), COPIES):
-            part = self._compiled(
-                inputs, baseline, kept[numbers.start : numbers.stop], np.array([target], np.int64)
-            )
+            part = self._compiled(inputs, baseline, kept[numbers.start : numbers.stop], classes)
             found[numbers.start : numbers.stop] = part.numpy()[:, 0]
             yield len(numbers)
         if not np.isfinite(found).all():

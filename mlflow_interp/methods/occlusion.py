@@ -16,7 +16,7 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.engine.baselines import Baseline
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.perturbation import PerturbationMethod, Replacement, Space
-from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.targets import Contrast, Target, explains_classes
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
@@ -27,11 +27,13 @@ PATCHES = 8  # side by side along each axis, by default
 Size = str | int | Sequence[int] | None
 
 
+@explains_classes
 def occlusion(
     model: Any,
     batch: Batch,
     *,
     target: Target = None,
+    contrast: Contrast = None,
     patch: Size = None,
     stride: Size = None,
     baseline: Baseline = None,
@@ -45,8 +47,6 @@ def occlusion(
     along time, those of a table its columns, and those of tokens single tokens.
 
     Args:
-        target: The class to explain: an index, a class name, "label" for the true label, or one of these
-            for each input, separated by commas. By default, the predicted class.
         patch: Size of a patch in positions, such as pixels: one number for all axes, or one for each axis,
             separated by commas. By default, an eighth of each side; for a table or tokens, 1.
         stride: Distance between neighbouring patches, one number or one for each axis. By default, half a
@@ -70,7 +70,9 @@ def occlusion(
     """
     sizes = (_numbers("patch", patch), _numbers("stride", stride))
     replacement = Replacement(target, baseline, score)
-    return PerturbationMethod("Occlusion", model, batch, replacement, partial(_Patches.of, *sizes))
+    made = PerturbationMethod("Occlusion", model, batch, replacement, partial(_Patches.of, *sizes))
+    made.contrast = contrast
+    return made
 
 
 @dataclass(frozen=True, eq=False)

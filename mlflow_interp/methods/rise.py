@@ -16,7 +16,7 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.engine.baselines import Baseline
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.perturbation import PerturbationMethod, Replacement, Space, blocks
-from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.targets import Contrast, Target, explains_classes
 from mlflow_interp.kinds.heatmap.result import HeatmapResult
 
 REQUIRES = ("one input",)
@@ -24,11 +24,13 @@ REQUIRES = ("one input",)
 BLOCK = 64  # masks in memory at a time, in addition to those of a pass
 
 
+@explains_classes
 def rise(
     model: Any,
     batch: Batch,
     *,
     target: Target = None,
+    contrast: Contrast = None,
     masks: Annotated[int, Range(least=2)] = 1000,
     cells: Annotated[int, Range(least=1)] = 7,
     keep: Annotated[float, Range(above=0, below=1)] = 0.5,
@@ -46,8 +48,6 @@ def rise(
     the same copies.
 
     Args:
-        target: The class to explain: an index, a class name, "label" for the true label, or one of these
-            for each input, separated by commas. By default, the predicted class.
         masks: Number of masks, each of which takes one pass. The standard error falls with its square root.
         cells: Number of cells of a mask along each axis. More cells show smaller parts, with more noise. An
             axis with no more positions than this has a cell for each position, as have tables and tokens.
@@ -71,7 +71,9 @@ def rise(
         InputsError: the model gives NaN or infinite values for a perturbed input.
     """
     make = partial(_RandomMasks.of, masks, cells, keep, seed)
-    return PerturbationMethod("RISE", model, batch, Replacement(target, baseline, score), make)
+    made = PerturbationMethod("RISE", model, batch, Replacement(target, baseline, score), make)
+    made.contrast = contrast
+    return made
 
 
 @dataclass(frozen=True, eq=False)

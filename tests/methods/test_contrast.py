@@ -420,3 +420,26 @@ def test_class_names_of_any_kind_are_drawn(linear_head, inputs, batch_of):
     for method in ("gradcam", "saliency"):
         result = run_method(method, linear_head, batch, target=0, contrast=[1, 2, 3])
         check_texts(kind_of(method).draw(result))
+
+
+def test_perturbation_explains_the_difference(inputs, batch_of):
+    """Occlusion of a linear score by single patches: contributions with the difference of weights."""
+    model = keras.Sequential([keras.Input((6, 6, 2)), layers.Flatten(), layers.Dense(4)])
+    weights = np.random.default_rng(2).normal(size=(72, 4)).astype(np.float32)
+    model.layers[-1].set_weights([weights, np.float32([1, 2, 3, 4])])
+    options = {"target": 1, "contrast": [0, 3], "patch": 1, "stride": 1, "baseline": 0}
+    result = run_method("occlusion", model, batch_of(model, inputs), **options)
+    difference = (weights[:, 1] - weights[:, [0, 3]].mean(axis=1)).reshape(6, 6, 2)
+    np.testing.assert_allclose(result.heatmaps, (inputs * difference).sum(axis=-1), atol=1e-4)
+    assert result.explained.contrasts.tolist() == [[0, 3]] * len(inputs)
+    # A softmax of such logits: RISE of the difference of probabilities is the difference of both maps.
+    rise = {
+        contrast: run_method(
+            "rise", model, batch_of(model, inputs), target=1, contrast=contrast, masks=20, cells=3, baseline=0
+        ).heatmaps
+        for contrast in (None, 3)
+    }
+    other = run_method(
+        "rise", model, batch_of(model, inputs), target=3, masks=20, cells=3, baseline=0
+    ).heatmaps
+    np.testing.assert_allclose(rise[3], rise[None] - other, atol=1e-5)
