@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "gradcam": 2,
     "gradcam --pretrained": 2,
     "cams --apart": 2,
+    "perturbation": 5,
     "contrast": 5,
     "saliency": 6,
     "caricature --only quality --seeds 3 --layers early,middle": 8,

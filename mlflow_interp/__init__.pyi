@@ -276,7 +276,7 @@ def visualize_quality(
     model: Any,
     inputs: Any,
     *,
-    of: Any = 'gradcam',
+    of: str | collections.abc.Sequence[str] = 'gradcam',
     target: str | int | collections.abc.Sequence[int | str] | None = None,
     baseline: float | str | numpy.ndarray | None = None,
     seed: int = 0,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from mlflow_interp.core.accepted import Checked
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.engine.method import Explaining, Method
@@ -100,13 +101,28 @@ class Explainer:
 def explainers_of(
     names: str | Sequence[str], model: Any, batch: Batch, target: Target
 ) -> dict[str, Explainer]:
-    """The methods that are named, separated by commas or in a list, by name.
+    """The methods that are named, by name; see `named_methods`.
 
     Raises:
         OptionError: none is named, one does not exist, or one makes no heatmaps.
     """
+    return {name: Explainer(name, model, batch, target) for name in named_methods(names)}
+
+
+def named_methods(names: str | Sequence[str]) -> list[str]:
+    """The names of methods in a list or a text with commas.
+
+    Raises:
+        OptionError: none is named, or one does not exist.
+    """
     listed = names.split(",") if isinstance(names, str) else names
-    found = {name.strip(): Explainer(name.strip(), model, batch, target) for name in listed if name.strip()}
+    found = [name.strip() for name in listed if name.strip()]
     if not found:
         raise OptionError(f"of is empty; give one or more of: {', '.join(registered_names())}")
+    for name in found:
+        find_method(name)
     return found
+
+
+#: The names of methods, as an option; they are checked before a model is loaded.
+MethodNames = Annotated[str | Sequence[str], Checked(named_methods)]

@@ -15,7 +15,7 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.baselines import Baseline
 from mlflow_interp.engine.changes import EXPLANATIONS, explain_changed, flat
-from mlflow_interp.engine.explainer import explainers_of
+from mlflow_interp.engine.explainer import MethodNames, explainers_of
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.perturbation import Replacement, Space, space_of
 from mlflow_interp.engine.perturbed_scores import FaithfulnessOf, PerturbedScores
@@ -38,7 +38,7 @@ def quality(
     model: Any,
     batch: Batch,
     *,
-    of: Any = "gradcam",
+    of: MethodNames = "gradcam",
     target: Target = None,
     baseline: Baseline = None,
     seed: Annotated[int, Range(least=0)] = 0,
@@ -80,7 +80,7 @@ class _QualityMethod(Explaining[QualityResult]):
     most_explained = 64
 
     def __init__(
-        self, model: Any, batch: Batch, *, of: Any, target: Target, baseline: Baseline, seed: int
+        self, model: Any, batch: Batch, *, of: MethodNames, target: Target, baseline: Baseline, seed: int
     ) -> None:
         self.targets = (target,)
         self._model = model
