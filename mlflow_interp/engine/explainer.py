@@ -15,6 +15,7 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.engine.method import Explaining, Method
 from mlflow_interp.engine.model_pass import ModelPass
 from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.method_registry import find_method, registered_names
 
@@ -62,8 +63,17 @@ class Explainer:
         self._batch = batch
         self._pass: ModelPass | None = None
 
+    def prepare(self, trace: Trace) -> None:
+        """Let the method see the model, on which the number of its passes may depend.
+
+        Raises:
+            InterpretationError: it can't be used with the model.
+        """
+        if isinstance(self._method, Explaining):
+            self._method.trace(trace)
+
     def work(self, inputs: int) -> int:
-        """The number of passes that a number of inputs take once."""
+        """The number of passes that a number of inputs take once. Called after `prepare`."""
         return self._method.work(inputs) if isinstance(self._method, Explaining) else 1
 
     def explain(self, chunk: Chunk, targets: np.ndarray) -> Generator[int, None, Maps]:

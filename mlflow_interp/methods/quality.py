@@ -105,6 +105,8 @@ class _QualityMethod(Explaining[QualityResult]):
             raise InapplicableError(
                 "quality measures how probabilities change; this model predicts values and has no classes"
             )
+        for explainer in self._explainers.values():
+            explainer.prepare(trace)
         explained = trace.explained(self.targets[0])
         tensors = {
             "targets": explained.targets,

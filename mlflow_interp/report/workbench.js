@@ -80,8 +80,11 @@
 
   // web/src/workbench/findings.ts
   function findingsOf(bench2) {
-    const all = bench2.methods.map((method) => bench2.step(method).findings);
-    return all.reduce((most, each) => each.length > most.length ? each : most, []);
+    const steps = bench2.methods.map((method) => bench2.step(method));
+    const ofInputs = steps.filter(({ overview }) => overview).map(({ findings }) => findings);
+    const ofMethods = steps.filter(({ overview }) => !overview).flatMap(({ findings }) => findings);
+    const most = ofInputs.reduce((most2, each) => each.length > most2.length ? each : most2, []);
+    return [...new Map([...most, ...ofMethods].map((finding) => [finding.text, finding])).values()];
   }
   function showFindings(bench2) {
     const findings = findingsOf(bench2);

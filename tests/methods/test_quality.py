@@ -272,7 +272,7 @@ def test_the_total_of_the_progress_bar_is_the_maximum_of_what_is_done(
         return iter(())
 
     monkeypatch.setattr("mlflow_interp.engine.explain.track", track)
-    quality(tiny_cnn, batch_of(tiny_cnn, pixels), of="gradcam,eigencam,saliency")
+    quality(tiny_cnn, batch_of(tiny_cnn, pixels[:2]), of="gradcam,eigencam,saliency,occlusion")
     total, done = seen
     # The scores of nulls and subsets are shared by heatmaps on one grid; saliency has three kinds.
     assert 0.4 * total < done <= total

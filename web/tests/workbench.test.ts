@@ -60,6 +60,18 @@ describe("the workbench", () => {
   });
 });
 
+it("what methods say of themselves stands below what stands out in the predictions", () => {
+  const data = page();
+  const [gradcam, saliency] = data.methods as [Method, Method];
+  const about = { text: "Heatmaps of Grad-CAM are stable.", about: {} };
+  const quality = { ...saliency, place: "quality", steps: [step({ findings: [about, about] })] };
+  const bench = new Workbench({ ...data, methods: [quality, gradcam] });
+  expect(findingsOf(bench).map(({ text }) => text)).toEqual([
+    "dog is predicted as cat in 1 of 2 cases.",
+    about.text,
+  ]);
+});
+
 describe("looks", () => {
   const { methods } = page();
   const last = (method: (typeof methods)[0]) => method.steps.at(-1) as (typeof methods)[0]["steps"][0];

@@ -124,7 +124,7 @@ class QualityResult:
         bounds = {null: interval(gains[:, at]) for at, null in enumerate(NULLS)}
         failed = [null for null, (low, _) in bounds.items() if not low > 0]
         hardest = min(failed or bounds, key=lambda null: bounds[null][0])
-        by = f"{NULLS[hardest]}: {' to '.join(map(_signed, bounds[hardest]))}"
+        by = f"{NULLS[hardest]}: {' to '.join(map(signed, bounds[hardest]))}"
         if failed:
             return Check("faithful", False, f"the score depends no more on marked positions than on {by}")
         return Check("faithful", True, f"the score depends on marked positions more than on {by}")
@@ -239,7 +239,8 @@ def _number(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """A number with its sign, such as "+0.12" or "−0.03"."""
     return f"{value:+.2f}".replace("-", "−")
 
 

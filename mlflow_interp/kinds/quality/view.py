@@ -9,6 +9,7 @@ import numpy as np
 from mlflow_interp.core.findings import Finding
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.quality.figure import title_of
+from mlflow_interp.kinds.quality.result import signed
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.quality.result import QualityResult
@@ -19,7 +20,7 @@ def view(result: QualityResult) -> View:
     titles = list(result.titles.values())
     verdicts = [verdict_of(result, column) for column in range(len(titles))]
     notes = [
-        [f"{title}: insertion − deletion {gain:+.2f}" for title, gain in zip(titles, gains, strict=True)]
+        [f"{title}: insertion − deletion {signed(gain)}" for title, gain in zip(titles, gains, strict=True)]
         for gains in result.gains[result.examples.shown_rows]
     ]
     return View(

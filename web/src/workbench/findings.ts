@@ -4,10 +4,14 @@ import { find, make, makeButton } from "../common/dom";
 import type { Finding } from "./data";
 import type { Workbench } from "./workbench";
 
-/** The findings of the method of a set that has most. */
+/** What stands out in the predictions, by the method that has most to say, and what methods say of themselves. */
 export function findingsOf(bench: Workbench): Finding[] {
-  const all = bench.methods.map((method) => bench.step(method).findings);
-  return all.reduce((most, each) => (each.length > most.length ? each : most), []);
+  const steps = bench.methods.map((method) => bench.step(method));
+  // A method without an overview has not seen all inputs: what it says is about itself.
+  const ofInputs = steps.filter(({ overview }) => overview).map(({ findings }) => findings);
+  const ofMethods = steps.filter(({ overview }) => !overview).flatMap(({ findings }) => findings);
+  const most = ofInputs.reduce((most, each) => (each.length > most.length ? each : most), []);
+  return [...new Map([...most, ...ofMethods].map((finding) => [finding.text, finding])).values()];
 }
 
 export function showFindings(bench: Workbench): void {
