@@ -62,7 +62,7 @@ def interpret(
     """Run several methods on one model and the same inputs, and log the results to one run.
 
     "all" selects the methods that share one pass over the inputs; they cost at most two passes per input.
-    Saliency and caricature need many passes, so add them by name, as in "all,saliency". A method selected
+    The others need many passes, so add them by name, as in "all,saliency". A method selected
     only by "all" is left out, with a warning, if the inputs lack what it needs, such as labels. If a method
     fails, the others still run, and its error is raised at the end.
 
