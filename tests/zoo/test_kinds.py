@@ -244,6 +244,7 @@ def test_failed_imports_are_reported():
 
 #: The methods for any single input of numbers.
 OF_NUMBERS = ["occlusion", "rise", "saliency", "umap"]
+OF_CLASSES = sorted([*OF_NUMBERS, "quality"])
 
 
 def tabular(*end):
@@ -260,7 +261,7 @@ def tabular(*end):
             False,
             [name for name in method_names() if name != "confusion_matrix"],
         ),
-        (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", *OF_NUMBERS]),
+        (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", *OF_CLASSES]),
         (lambda: tabular(layers.Dense(1)), (5,), True, OF_NUMBERS),
         (lambda: tabular(layers.Rescaling(0), layers.Dense(1)), (5,), False, OF_NUMBERS),
     ],
@@ -282,7 +283,7 @@ def test_requirements_of_every_method_are_known():
 
 
 def test_message_lists_the_applicable_methods():
-    tail = "spatial feature map.*; methods that can be used here: occlusion, rise, saliency, umap$"
+    tail = "spatial feature map.*; methods that can be used here: occlusion, quality, rise, saliency, umap$"
     with pytest.raises(InapplicableError, match=tail):
         interpret(tabular(layers.Dense(2)), random(5, count=6), "gradcam", log=False, quiet=True)
 

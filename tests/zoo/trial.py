@@ -20,14 +20,19 @@ from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.models.load import load_model
 from tests.zoo import architectures
 
-INPUTS, DRAWN = 12, 2  # inputs of every method, and of a caricature, which is slow
+INPUTS, DRAWN = 12, 2  # inputs of every method, and of those that are slow
 OPTIONS: dict[str, dict[str, Any]] = {
     # Gradients of random weights reach 1e19, whose squares exceed the range of float32.
     "saliency": {"noise_samples": 2, "path_steps": 3, "average": "mean"},
     "caricature": {"ascent_steps": 3},
-    "occlusion": {"patch": 100, "stride": 60},
     "rise": {"masks": 8},
 }
+SLOW = ("caricature", "quality")
+
+
+def options_of(name: str, side: int) -> dict[str, Any]:
+    """The options of a method for images of this size."""
+    return {"patch": side // 2, "stride": side // 3} if name == "occlusion" else OPTIONS.get(name, {})
 
 
 def photographs(side: int) -> np.ndarray:
@@ -95,6 +100,14 @@ def check_caricature(result: Any, shape: tuple[int, ...]) -> None:
     assert np.isfinite([result.objectives, result.cosines, result.dots]).all(), "measures are not finite"
 
 
+def check_quality(result: Any, shape: tuple[int, ...]) -> None:
+    """Probabilities along all curves, and a measure of every kind that is defined."""
+    assert result.curves.shape == (DRAWN, 1, 2, 17), f"curves have shape {result.curves.shape}"
+    for curves in (result.curves, result.null_curves):
+        assert ((curves >= 0) & (curves <= 1 + 1e-3)).all(), "curves leave 0..1"
+    assert {"faithfulness", "stability"} <= set(result.summary(0)), "measures are not defined"
+
+
 def check_umap(result: Any, shape: tuple[int, ...]) -> None:
     """Finite and distinct points."""
     points = result.embeddings[:, 0]
@@ -119,6 +132,7 @@ CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
     "hirescam": check_heatmaps,
     "layercam": check_heatmaps,
     "occlusion": check_perturbation,
+    "quality": check_quality,
     "rise": check_perturbation,
     "saliency": check_saliency,
     "umap": check_umap,
@@ -128,9 +142,11 @@ CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
 def attempt(methods: Sequence[str], model: Any, preprocess: str) -> dict[str, dict[str, str]]:
     """The outcome of each method of a call: pass, not applicable (with the message for users), or fail."""
     batch = batch_for(model, preprocess)
-    called = {name: find_method(name)(model, batch, **OPTIONS.get(name, {})) for name in methods}
-    if "caricature" in called:
-        called["caricature"] = limit(called["caricature"], max_explained=DRAWN)
+    side = model.input_shape[1]
+    called = {name: find_method(name)(model, batch, **options_of(name, side)) for name in methods}
+    for name in SLOW:
+        if name in called:
+            called[name] = limit(called[name], max_explained=DRAWN)
     try:
         parts = run(model, batch, called)
     except Exception as error:
