@@ -80,7 +80,6 @@ def explain_changed(
     weights = kernels(model)
     for number in range(PERMUTATIONS if weights else 0):
         for which, chosen in (("head", weights[-1:]), ("all", weights)):
-            maps = None
             with permuted(chosen, seed + number):
                 # Without yielding, as whoever runs this generator might then find the model changed.
                 passes, maps = _finished(explainer.explain(chunk, targets))

@@ -44,6 +44,7 @@ class Explainer:
 
     Attributes:
         title: the display name of the method.
+        map_count: the number of heatmaps of an input.
         has_target: whether its heatmaps depend on the explained class.
 
     Raises:
@@ -59,6 +60,7 @@ class Explainer:
             raise OptionError(f"{name} makes no heatmaps, so their quality can't be measured")
         self.name = name
         self.title = self._method.title
+        self.map_count = self._method.map_count
         self._model = model
         self._batch = batch
         self._pass: ModelPass | None = None

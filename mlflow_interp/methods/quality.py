@@ -94,8 +94,9 @@ class _QualityMethod(Explaining[QualityResult]):
 
     def work(self, inputs: int) -> int:
         """The maximum number of passes: one for each copy of an input, and those of the explanations."""
-        copies = len(self._explainers) * (_RANKINGS * _COPIES_OF_A_RANKING + SUBSETS + 1) + 2
-        explanations = sum(each.work(self.rows) for each in self._explainers.values())
+        kinds = sum(each.map_count for each in self._explainers.values())
+        copies = kinds * (_RANKINGS * _COPIES_OF_A_RANKING + SUBSETS + 1) + 2
+        explanations: int = sum(each.work(self.rows) for each in self._explainers.values())
         return inputs * copies + -(-inputs // self.rows) * (1 + EXPLANATIONS) * explanations
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
@@ -108,14 +109,9 @@ class _QualityMethod(Explaining[QualityResult]):
         for explainer in self._explainers.values():
             explainer.prepare(trace)
         explained = trace.explained(self.targets[0])
-        tensors = {
-            "targets": explained.targets,
-            "scores": explained.score,
-            "probabilities": explained.probability,
-        }
         # For a binary head, the map of the other class is that of the first with the opposite sign.
         others = [] if trace.scores.head == "binary" else trace.other_classes(self.targets[0], 1)
-        return tensors | ({"runner_up": others[0].targets} if others else {})
+        return explained.tensors | ({"runner_up": others[0].targets} if others else {})
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
         """Measure the heatmaps of at most `rows` inputs by every method."""

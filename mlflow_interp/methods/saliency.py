@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -115,6 +115,8 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
     smooth_path: bool
     baseline: float | str | np.ndarray
     seed: int
+
+    map_count: ClassVar[int] = len(MAPS)
 
     def __post_init__(self) -> None:
         self.title = "Saliency"

@@ -262,8 +262,9 @@ def test_what_is_stored_opens_again(tiny_cnn, pixels, batch_of, tmp_path):
     assert len(axes.lines) == 1 + len(NULLS)
 
 
+@pytest.mark.parametrize("of", ["saliency", "gradcam,eigencam,saliency,occlusion"])
 def test_the_total_of_the_progress_bar_is_the_maximum_of_what_is_done(
-    tiny_cnn, pixels, batch_of, monkeypatch
+    tiny_cnn, pixels, batch_of, monkeypatch, of
 ):
     seen = []
 
@@ -272,7 +273,7 @@ def test_the_total_of_the_progress_bar_is_the_maximum_of_what_is_done(
         return iter(())
 
     monkeypatch.setattr("mlflow_interp.engine.explain.track", track)
-    quality(tiny_cnn, batch_of(tiny_cnn, pixels[:2]), of="gradcam,eigencam,saliency,occlusion")
+    quality(tiny_cnn, batch_of(tiny_cnn, pixels[:2]), of=of)
     total, done = seen
-    # The scores of nulls and subsets are shared by heatmaps on one grid; saliency has three kinds.
+    # The scores of nulls and subsets are shared by heatmaps on one grid; saliency has four kinds.
     assert 0.4 * total < done <= total
