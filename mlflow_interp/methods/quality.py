@@ -94,7 +94,7 @@ class _QualityMethod(Explaining[QualityResult]):
 
     def work(self, inputs: int) -> int:
         """The maximum number of passes: one for each copy of an input, and those of the explanations."""
-        kinds = sum(each.map_count for each in self._explainers.values())
+        kinds: int = sum(each.map_count for each in self._explainers.values())
         copies = kinds * (_RANKINGS * _COPIES_OF_A_RANKING + SUBSETS + 1) + 2
         explanations: int = sum(each.work(self.rows) for each in self._explainers.values())
         return inputs * copies + -(-inputs // self.rows) * (1 + EXPLANATIONS) * explanations
