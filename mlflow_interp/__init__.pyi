@@ -334,7 +334,7 @@ def visualize_rise(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """The parts of an input with which random copies of it score higher than others, drawn and logged to MLflow."""
+    """The parts of an input that raise a class score when randomly masked copies keep them, drawn and logged to MLflow."""
 
 def visualize_saliency(
     model: Any,

@@ -32,8 +32,8 @@ def limit(
     Args:
         method: The method.
         max_explained: Maximum number of inputs to explain, selected from all: errors, uncertain and confident
-            predictions, and random others. By default, 64 if several methods run, all if the method runs
-            alone.
+            predictions, and random others. By default, 64 if several methods run; if the method runs
+            alone, all, but 64 for quality.
     """
     method.max_explained = max_explained
     return method

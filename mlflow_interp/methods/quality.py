@@ -48,7 +48,7 @@ def quality(
     A heatmap can look right and say nothing about the prediction. For each method, this measures on the model
     and inputs at hand: whether the score falls when the marked positions are replaced, and rises when they
     are restored, more than for maps that know nothing of the prediction (deletion and insertion, Petsiuk et
-    al. 2018); whether heat is proportional to the change of the score (µFidelity, Bhatt et al. 2020);
+    al. 2018); whether sets of positions with more heat change the score more (µFidelity, Bhatt et al. 2020);
     whether a map stays the same under small noise (sensitivity, Yeh et al. 2019), and changes with the
     model's weights (Adebayo et al. 2018) and with the class. Three of these make a verdict.
 

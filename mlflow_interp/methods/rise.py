@@ -1,4 +1,4 @@
-"""RISE: the parts of an input with which random copies of it score higher than others."""
+"""RISE: the parts of an input that raise a class score when randomly masked copies keep them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rise(
     score: Score = "probability",
     seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[HeatmapResult]:
-    """The parts of an input with which random copies of it score higher than others.
+    """The parts of an input that raise a class score when randomly masked copies keep them.
 
     RISE (Petsiuk et al. 2018) replaces random parts of the input by a baseline, many times. The heat of a
     position is the mean score of the copies, each weighted with how much it keeps of the position, minus the

@@ -58,10 +58,12 @@ def assert_contributions(method, found, contributions):
     [
         ((2, 2, 1), (0, 1)),  # an image
         ((3, 4, 3), (0, 1)),  # all channels at once
+        ((3, 4, 6), (0, 1)),  # more channels than colours
         ((8, 9), (0, 1)),  # an image without a channels axis
         ((6, 2), (0,)),  # a signal: windows along time
         ((7,), (0,)),  # a table: its columns
         ((2, 3, 2, 1), (0, 1, 2)),  # a volume
+        ((2, 3, 2, 3), (0, 1, 2)),  # a video
     ],
 )
 def test_linear_scores_on_every_kind_of_input(batch_of, method, shape, axes):
@@ -72,6 +74,9 @@ def test_linear_scores_on_every_kind_of_input(batch_of, method, shape, axes):
     channels = tuple(1 + axis for axis in range(len(shape)) if axis not in axes)
     assert_contributions(method, found, contributions.sum(axis=channels))
     assert found.is_table == (len(shape) == 1)
+    kind = kind_of(method)
+    assert kind.page(found).count(found.title)
+    assert kind.view(found).title == found.title
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -258,6 +263,21 @@ def test_scores_are_logits_or_probabilities_of_the_class_of_the_whole_input(batc
             fall = clean - reference.predict(occluded, verbose=0)[rows, targets]
             np.testing.assert_allclose(found.heatmaps[:, column], fall, rtol=1e-3, atol=1e-5)
         np.testing.assert_array_equal(found.explained.targets, targets)
+
+
+def test_segmentation_is_explained_by_its_mean(batch_of):
+    """The fall of the mean logit of a class over all pixels, against `predict` of Keras."""
+    convolutions = [layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Conv2D(2, 1)]
+    logits = keras.Sequential([keras.Input((4, 4, 3)), *convolutions])
+    model = keras.Sequential([logits, layers.Softmax()])
+    inputs = random(2, 4, 4, 3)
+    found = run_method("occlusion", model, batch_of(model, inputs), target=1, patch=2, stride=2, baseline=0)
+    occluded = inputs.copy()
+    occluded[:, 2:, :2] = 0
+    clean, without = (
+        logits.predict(each, verbose=0)[..., 1].mean(axis=(1, 2)) for each in (inputs, occluded)
+    )
+    np.testing.assert_allclose(found.heatmaps[:, 3, 1], clean - without, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)

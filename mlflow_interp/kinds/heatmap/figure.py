@@ -37,8 +37,9 @@ def draw(
     Args:
         result: Heatmaps of any number of inputs; at most 64 are drawn.
         tiles: The tiles of the result with these options, if already computed.
-        colormap: Matplotlib colormap of the figure. The default is perceptually uniform. Differences
-            of heatmaps have signs and need a diverging colormap; any other is replaced by RdBu_r.
+        colormap: Matplotlib colormap of the figure. The default is perceptually uniform. Heat with both
+            signs, as of occlusion, RISE and differences, needs a diverging colormap; any other, also the
+            default, is replaced by RdBu_r.
         opacity: Opacity of the strongest heat, from 0 to 1. Positions without heat are transparent.
 
     Raises:

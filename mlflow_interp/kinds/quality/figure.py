@@ -33,7 +33,7 @@ SHOWN = {
     "correlation": "heat and change of score correlate {}",
     "class_specific": "correlation with the runner-up's map {}",
     "sparseness": "sparseness {}",
-    "seconds": "{} s a heatmap",
+    "seconds": "{} s per heatmap",
 }
 _MEANING = (
     "Mean probability of the explained class while positions are replaced by the baseline, or restored, in "

@@ -7,7 +7,7 @@ MEANINGS = {
     "faithfulness_over_edges": "the same compared with the edges in the image",
     "faithfulness_over_image": "the same compared with the brightest positions",
     "correlation": "rank correlation between the heat of sets of positions and the fall of the score "
-    "without them; 1 if heat is proportional to it",
+    "without them; 1 if sets with more heat always count more",
     "stability": "how far a map moves under small noise, relative to its size; small is stable",
     "distance_to_others": "how far the maps of different inputs are apart, relative to their size",
     "randomised_head": "rank correlation with the map after the weights of the last layer are permuted",
