@@ -44,7 +44,6 @@ class Explainer:
 
     Attributes:
         title: the display name of the method.
-        map_count: the number of heatmaps of an input.
         has_target: whether its heatmaps depend on the explained class.
 
     Raises:
@@ -60,10 +59,19 @@ class Explainer:
             raise OptionError(f"{name} makes no heatmaps, so their quality can't be measured")
         self.name = name
         self.title = self._method.title
-        self.map_count = self._method.map_count
+        self._map_titles = self._method.map_titles
         self._model = model
         self._batch = batch
         self._pass: ModelPass | None = None
+
+    @property
+    def map_count(self) -> int:
+        """The number of heatmaps of an input."""
+        return max(1, len(self._map_titles))
+
+    def title_of(self, name: str) -> str:
+        """The display name of one of its heatmaps."""
+        return self._map_titles.get(name) or self.title
 
     def prepare(self, trace: Trace) -> None:
         """Let the method see the model, on which the number of its passes may depend.

@@ -51,13 +51,14 @@ class Method(Generic[R]):
         title: its display name.
         targets: the classes to explain that its tensors depend on.
         contrast: the classes that each of them is contrasted with.
-        map_count: the number of heatmaps of an input; see `maps_of`.
+        map_titles: the display name of each heatmap of an input, by name; empty for a method with a single
+            one. See `maps_of`.
     """
 
     title: str = ""
     targets: tuple[Target, ...] = ()
     contrast: Contrast = None
-    map_count: ClassVar[int] = 1
+    map_titles: ClassVar[Mapping[str, str]] = {}
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The tensors that it needs from a forward pass, by name, with one row per input. Called once."""

@@ -124,7 +124,7 @@ class _QualityMethod(Explaining[QualityResult]):
             seconds = (time.perf_counter() - started) / ((1 + EXPLANATIONS) * len(chunk))
             for name, maps in changes.own.maps.items():
                 key = f"{explainer.name}/{name}" if name else explainer.name
-                self._titles[key] = name.replace("_", " ").capitalize() if name else explainer.title
+                self._titles[key] = explainer.title_of(name)
                 own = self._by_position(maps)
                 measured = changes.measures(name) | {"sparseness": gini(flat(own))}
                 measured |= yield from faithfulness.measure(own)

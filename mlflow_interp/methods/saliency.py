@@ -35,7 +35,7 @@ from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.targets import Contrast, Target, explains_classes, kind_of_contrast
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError
-from mlflow_interp.kinds.saliency.result import MAPS, MOST_GAP, SaliencyResult
+from mlflow_interp.kinds.saliency.result import MAPS, MOST_GAP, TITLES, SaliencyResult
 
 REQUIRES = ("gradient",)
 SHOWS_INPUTS = "its maps have a value for each value of the input, and show its outlines"
@@ -116,7 +116,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
     baseline: float | str | np.ndarray
     seed: int
 
-    map_count: ClassVar[int] = len(MAPS)
+    map_titles: ClassVar[Mapping[str, str]] = TITLES
 
     def __post_init__(self) -> None:
         self.title = "Saliency"

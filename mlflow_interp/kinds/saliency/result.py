@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 #: The maps, in the order in which they are drawn: the attributes of the result.
 MAPS = ("gradients", "smooth_gradients", "integrated_gradients", "gradients_times_inputs")
+#: The display name of each.
+TITLES = {
+    "gradients": "Gradients",
+    "smooth_gradients": "SmoothGrad",
+    "integrated_gradients": "Integrated gradients",
+    "gradients_times_inputs": "Gradient × input",
+}
 MOST_GAP = 0.05  # the largest deviation from their sum at which integrated gradients count as complete
 
 
