@@ -58,8 +58,8 @@ class Explainer:
         if type(self._method).maps_of is Method.maps_of:
             raise OptionError(f"{name} makes no heatmaps, so their quality can't be measured")
         self.name = name
-        self.title = self._method.title
-        self._map_titles = self._method.map_titles
+        self.title: str = self._method.title
+        self._map_titles: Mapping[str, str] = self._method.map_titles
         self._model = model
         self._batch = batch
         self._pass: ModelPass | None = None
