@@ -16,8 +16,8 @@ import mlflow_interp
 from benchmarks.gradcam import as_batch
 from examples import train_digits
 from mlflow_interp.core.chunk import Chunk
-from mlflow_interp.engine.perturbation import Replacement, Space
-from mlflow_interp.engine.perturbed_scores import FaithfulnessOf, PerturbedScores
+from mlflow_interp.engine.faithfulness import FaithfulnessOf
+from mlflow_interp.engine.perturbed_scores import PerturbedScores, Replacement, Space
 from mlflow_interp.methods.rise import _RandomMasks
 from mlflow_interp.quality.rankings import STEPS, areas
 

@@ -88,7 +88,7 @@ def rows(
 ) -> list[dict[str, Any]]:
     """A row for each input that is shown: its facts, its image, and the tiles that the method drew.
 
-    An image that is a crop has the whole one beside it, with the box of the crop as `WholeImage` has it.
+    For an image that is a crop, the row also has the whole image and the box of the crop; see `WholeImage`.
 
     Args:
         examples: the inputs and their predictions.

@@ -92,12 +92,12 @@ def _fitted(tile: np.ndarray, whole: WholeImage | None, size: tuple[int, int]) -
 
 
 def framed(tile: np.ndarray, whole: WholeImage) -> np.ndarray:
-    """A whole image, with a tile (height, width, 3) uint8 in the place of the crop, and a frame around it."""
+    """A whole image in which a tile (height, width, 3) uint8 replaces the crop, with a frame around it."""
     return np.asarray(_framed(tile, whole, _around(tile, whole)))
 
 
 def surrounded(tile: np.ndarray, whole: WholeImage) -> np.ndarray:
-    """A tile (height, width, 4) uint8 as large as it is, in the place of the crop, on a transparent whole."""
+    """A tile (height, width, 4) uint8 where the crop is, in the transparent shape of the whole image."""
     height, width = _around(tile, whole)
     top, left, tall, wide = frame_of(whole, (height, width))
     canvas = Image.new("RGBA", (width, height))

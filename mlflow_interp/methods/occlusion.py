@@ -15,7 +15,8 @@ from mlflow_interp.backend.perturbation import Score
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.engine.baselines import Baseline
 from mlflow_interp.engine.method import Explaining
-from mlflow_interp.engine.perturbation import PerturbationMethod, Replacement, Space
+from mlflow_interp.engine.perturbation import PerturbationMethod
+from mlflow_interp.engine.perturbed_scores import Replacement, Space
 from mlflow_interp.engine.targets import Contrast, Target, explains_classes
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.heatmap.result import HeatmapResult

@@ -16,9 +16,9 @@ from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.baselines import Baseline
 from mlflow_interp.engine.changes import EXPLANATIONS, explain_changed, flat
 from mlflow_interp.engine.explainer import MethodNames, explainers_of
+from mlflow_interp.engine.faithfulness import FaithfulnessOf
 from mlflow_interp.engine.method import Explaining
-from mlflow_interp.engine.perturbation import Replacement, Space, space_of
-from mlflow_interp.engine.perturbed_scores import FaithfulnessOf, PerturbedScores
+from mlflow_interp.engine.perturbed_scores import PerturbedScores, Replacement, Space, space_of
 from mlflow_interp.engine.quality_accumulator import MAPS, QualityAccumulator
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
@@ -45,10 +45,10 @@ def quality(
 ) -> Explaining[QualityResult]:
     """Whether the heatmaps of methods can be trusted.
 
-    A heatmap can look right and say nothing about the prediction. For each method, this measures on the model
-    and inputs at hand: whether the score falls when the marked positions are replaced, and rises when they
-    are restored, more than for maps that know nothing of the prediction (deletion and insertion, Petsiuk et
-    al. 2018); whether sets of positions with more heat change the score more (µFidelity, Bhatt et al. 2020);
+    A heatmap can look right and say nothing about the prediction. For each method, this measures on your
+    model and inputs: whether the score falls when the marked positions are replaced, and rises when they are
+    restored, more than for maps that know nothing of the prediction (deletion and insertion, Petsiuk et al.
+    2018); whether sets of positions with more heat change the score more (µFidelity, Bhatt et al. 2020);
     whether a map stays the same under small noise (sensitivity, Yeh et al. 2019), and changes with the
     model's weights (Adebayo et al. 2018) and with the class. Three of these make a verdict.
 
@@ -89,7 +89,7 @@ class _QualityMethod(Explaining[QualityResult]):
         self._explainers = explainers_of(of, model, batch, target)
         self._replacement = Replacement(target, baseline, "probability")
         self._space = Space((), ())
-        self._scores: tuple[PerturbedScores, PerturbedScores] | None = None
+        self._scores: tuple[PerturbedScores, ...] = ()
         self._titles: dict[str, str] = {}
 
     def work(self, inputs: int) -> int:
@@ -102,6 +102,11 @@ class _QualityMethod(Explaining[QualityResult]):
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The explained class of each input with its scores, and the runner-up if there is another class."""
         self._space = space_of(trace, self.title)
+        # Probabilities, for curves, and logits, for subsets, of perturbed copies.
+        self._scores = tuple(
+            PerturbedScores(self._model, self._batch, each, self._space)
+            for each in (self._replacement, replace(self._replacement, score="logit"))
+        )
         if trace.scores.head == "values":
             raise InapplicableError(
                 "quality measures how probabilities change; this model predicts values and has no classes"
@@ -115,7 +120,8 @@ class _QualityMethod(Explaining[QualityResult]):
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
         """Measure the heatmaps of at most `rows` inputs by every method."""
-        faithfulness = FaithfulnessOf(*self._compiled(), chunk, passed.arrays["targets"], self._seed)
+        probability, logit = self._scores
+        faithfulness = FaithfulnessOf(probability, logit, chunk, passed.arrays["targets"], self._seed)
         columns: dict[str, list[np.ndarray]] = {}
         rows = {}
         for explainer in self._explainers.values():
@@ -132,17 +138,6 @@ class _QualityMethod(Explaining[QualityResult]):
                     columns.setdefault(measure, []).append(values)
                 rows[f"{MAPS}{key}"] = own.astype(np.float32)
         return rows | {name: np.stack(values, axis=1) for name, values in columns.items()}
-
-    def _compiled(self) -> tuple[PerturbedScores, PerturbedScores]:
-        """Probabilities, for curves, and logits, for subsets, of perturbed copies."""
-        if self._scores is None:
-            start = self._model, self._batch
-            of_logits = replace(self._replacement, score="logit")
-            self._scores = (
-                PerturbedScores(*start, self._replacement, self._space),
-                PerturbedScores(*start, of_logits, self._space),
-            )
-        return self._scores
 
     def _by_position(self, maps: np.ndarray) -> np.ndarray:
         """Maps (n, *grid); those in the shape of the inputs are summed over channels."""

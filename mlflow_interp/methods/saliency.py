@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -78,7 +78,8 @@ def saliency(
             same noise. With 0, SmoothGrad averages nothing: it is the gradient, squared or as it is.
         average: What SmoothGrad averages: squared gradients, or signed gradients (mean).
         path_steps: Number of points on the path from the baseline to the input at which integrated
-            gradients are evaluated. By default 50, and 200 more for inputs whose sum is off by more than 5 %.
+            gradients are evaluated. By default 50; inputs whose sum is off by more than 5 % are integrated
+            again with 200.
         smooth_path: Whether integrated gradients are also averaged over the noisy copies, with a path to
             each of them, of 25 points by default. They then sum to the mean score of the copies.
         baseline: Reference input to compare with. The path of integrated gradients starts there. A number, or
@@ -158,7 +159,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
             "gradients": gradients,
             "smooth_gradients": gradient_sum / self.noise_samples,
             "integrated_gradients": integrated,
-            "gradients_times_inputs": gradients * points,
+            "gradients_times_inputs": (gradients * points).astype(gradients.dtype),
             "completeness_gaps": gaps.astype(np.float32),
             "path_points": steps,
         }
@@ -185,7 +186,7 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         counts[coarse] += len(more)
         return integrated, gaps, counts
 
-    def _path(self) -> tuple[list[Step], list[Step]]:
+    def _path(self) -> tuple[Sequence[Step], Sequence[Step]]:
         """The points on the path, and those of a second attempt; empty if their number is given."""
         if self.smooth_path:
             return shared_midpoints(self.path_steps or SMOOTH_POINTS, self.noise_samples), []

@@ -12,9 +12,9 @@ import mlflow_interp
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.engine import explainer
 from mlflow_interp.engine.attribution import attribution
+from mlflow_interp.engine.faithfulness import FaithfulnessOf
 from mlflow_interp.engine.method import Streaming
-from mlflow_interp.engine.perturbation import Replacement, Space
-from mlflow_interp.engine.perturbed_scores import FaithfulnessOf, PerturbedScores
+from mlflow_interp.engine.perturbed_scores import PerturbedScores, Replacement, Space
 from mlflow_interp.exceptions import InapplicableError, InterpretationWarning, OptionError
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.quality.nulls import NULLS

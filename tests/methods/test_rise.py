@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from mlflow_interp.engine.perturbation import Space
+from mlflow_interp.engine.perturbed_scores import Space
 from mlflow_interp.methods.rise import _RandomMasks
 from tests.running import rise
 

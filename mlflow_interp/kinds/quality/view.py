@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mlflow_interp.core.findings import Finding
 from mlflow_interp.drawing.view import View, rows
 from mlflow_interp.kinds.quality.figure import title_of
@@ -29,8 +27,8 @@ def view(result: QualityResult) -> View:
         inputs=rows(result.examples, notes=notes, explained=result.explained),
         findings=[
             Finding(f"Heatmaps of {title} are {text}.", {})
-            for title, text in zip(titles, verdicts, strict=True)
-            if np.isfinite(result.gains).all()
+            for column, (title, text) in enumerate(zip(titles, verdicts, strict=True))
+            if any(check.passes is not None for check in result.checks(column))
         ],
     )
 

@@ -40,7 +40,7 @@ class SaliencyResult:
         completeness_gaps: (n,) float32, the relative deviation from that sum.
         gradients_times_inputs: (n, …) float32, the gradients times the input or its embedding: what it would
             contribute to the score of a linear model. None for a result stored by an earlier version.
-        path_points: (n,) int64, the number of points on the path of integrated gradients, likewise.
+        path_points: (n,) int64, the number of gradients along the path of each input, likewise.
         noise_samples: the number of noisy copies; one without noise.
         entry: path of the embedding layer that gradients are computed with respect to; empty for the input.
         title: the name of the method in titles.
@@ -70,8 +70,11 @@ class SaliencyResult:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The kind of head that scores come from, the contrast, the number of noisy copies, the embedding."""
+        """The head and the contrast, the numbers of noisy copies and of points on the path, the embedding."""
         resolved = self.explained.resolved | {"noise_samples": self.noise_samples}
+        if self.path_points is not None:
+            resolved["path_points_mean"] = float(self.path_points.mean())
+            resolved["path_points_max"] = int(self.path_points.max())
         return resolved | ({"embedding": self.entry} if self.entry else {})
 
     def arrays(self) -> dict[str, np.ndarray]:
