@@ -66,7 +66,7 @@ def rise(model: Any, pictures: np.ndarray, targets: np.ndarray) -> str:
     from xplique.attributions import Rise
 
     ours = mlflow_interp.visualize_rise(
-        model, pictures, masks=MASKS, cells=4, baseline=0, log=False, quiet=True
+        model, pictures, random_masks=MASKS, cells=4, baseline=0, log=False, quiet=True
     ).heatmaps
     space = Space((SIDE, SIDE), (0, 1))
     masks = _RandomMasks.of(MASKS, 4, 0.5, 0, space).take(range(MASKS))[..., np.newaxis]

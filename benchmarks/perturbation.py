@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     model, pictures = make_model(options)
     occlusion, patches = explained(model, pictures, "occlusion")
-    rise, masks = explained(model, pictures, "rise", masks=COPIES)
+    rise, masks = explained(model, pictures, "rise", random_masks=COPIES)
     for name, candidate, copies in (("occlusion", occlusion, patches), ("RISE", rise, masks)):
         candidates = {
             FLOOR: forwards(model, pictures, copies),

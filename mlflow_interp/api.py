@@ -220,6 +220,7 @@ _HEADINGS = {
     "model": "Options for loading the model",
     "inputs": "Options for loading the inputs",
     "engine": "Options for running",
+    "quality": "Options for measuring",
     "figure": "Options for drawing",
     "run": "Options for logging",
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.engine.method import Streaming
+from mlflow_interp.engine.quality_option import measured
 from mlflow_interp.exceptions import OptionError, warn
 from mlflow_interp.method_registry import class_of, find_method, method_module, registered_names
 from mlflow_interp.options import distribute, listed_methods, options_of, route
@@ -19,6 +20,7 @@ from mlflow_interp.options import distribute, listed_methods, options_of, route
 Methods = str | Iterable[str] | Mapping[str, Mapping[str, Any]]
 
 ALL = "all"
+QUALITY = "quality"  # the method that the option of this name adds
 #: The stages whose options apply to a whole call, whichever method's mapping they are given in.
 CALL_STAGES = ("model", "inputs", "run")
 
@@ -74,6 +76,40 @@ def plan_call(methods: Methods, options: Mapping[str, Any]) -> CallPlan:
             different values of an option that applies to the whole call.
     """
     named = parse_methods(methods)
+    plan = _planned(named, options)
+    measured_methods = {
+        name: each
+        for method, by_stage in plan.by_stage.items()
+        for name, each in measured(method, by_stage["method"], **by_stage["quality"]).items()
+    }
+    if not measured_methods:
+        return plan
+    of_quality = _options_of_quality(measured_methods) | named.options.get(QUALITY, {})
+    return _planned(replace(named, options={**named.options, QUALITY: of_quality}), options)
+
+
+def _options_of_quality(measured_methods: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The options of quality that measure methods with their options.
+
+    Raises:
+        OptionError: they explain different classes.
+    """
+    of = {
+        name: {key: value for key, value in options.items() if key != "target"}
+        for name, options in measured_methods.items()
+    }
+    # A method such as EigenCAM, which explains no class, can be measured with any.
+    given = {
+        name: {"target": options.get("target")}
+        for name, options in measured_methods.items()
+        if "target" in options_of(name)
+    }
+    target = shared_values(given, ["target"])
+    return {"of": of} | {key: value for key, value in target.items() if value is not None}
+
+
+def _planned(named: NamedMethods, options: Mapping[str, Any]) -> CallPlan:
+    """The plan for methods, and for options of all of them."""
     takers = distribute(named.options, options)
     any_method = next(iter(named.options))  # as these options are the same for all
     names = {option.name for option in options_of(any_method).values() if option.stage in CALL_STAGES}

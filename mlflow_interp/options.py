@@ -21,6 +21,7 @@ from mlflow_interp.core.accepted import check
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
+from mlflow_interp.engine.quality_option import measured
 from mlflow_interp.exceptions import OptionError, nearest, warn
 from mlflow_interp.method_registry import (
     class_of,
@@ -36,12 +37,13 @@ from mlflow_interp.tracking.destination import open_run
 T = TypeVar("T")
 
 #: The stages of a call; "method" and "figure" depend on the method.
-STAGES = ("method", "model", "inputs", "engine", "figure", "run")
+STAGES = ("method", "model", "inputs", "engine", "quality", "figure", "run")
 
 _STAGE_NAMES = {
     "model": "loading the model",
     "inputs": "loading the inputs",
     "engine": "running",
+    "quality": "measuring",
     "figure": "drawing",
     "run": "logging",
 }
@@ -53,7 +55,8 @@ class Option:
 
     Attributes:
         name: its name everywhere: Python, command line, MLproject, manifest, docs.
-        stage: of the function that takes it: "method", "model", "inputs", "engine", "figure" or "run".
+        stage: of the function that takes it: "method", "model", "inputs", "engine", "quality",
+            "figure" or "run".
         annotation: its type.
         default: its value when not given.
         help: its paragraph in the docstring.
@@ -77,7 +80,8 @@ def _stage_functions(method: str) -> dict[str, Callable[..., Any]]:
         "run": open_run,
     }
     # How streaming methods run has no options.
-    return functions | ({"engine": limit} if issubclass(class_of(method), Explaining) else {})
+    functions |= {"engine": limit} if issubclass(class_of(method), Explaining) else {}
+    return functions | ({"quality": measured} if kind_of(method).has_heatmaps else {})
 
 
 @cache

@@ -26,6 +26,11 @@ class Kind:
         return self.package.removeprefix("mlflow_interp.kinds.")
 
     @property
+    def has_heatmaps(self) -> bool:
+        """Whether its results are heatmaps, so that their quality can be measured."""
+        return bool(getattr(importlib.import_module(self.package), "HAS_HEATMAPS", False))
+
+    @property
     def make_tiles(self) -> Callable[..., Any] | None:
         """Makes the tiles that figure, page and view share; None if they share none."""
         return self._find("tiles", "make_tiles")

@@ -11,6 +11,7 @@ import numpy as np
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.core.contrast import class_or_value, contrast_name, resolved_contrast
 from mlflow_interp.core.image_arrays import ImagePart, thumbnails
+from mlflow_interp.core.localization import Localization
 from mlflow_interp.core.model_record import ModelRecord
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.regression import value_columns, value_labels
@@ -146,6 +147,7 @@ class Explained:
             option.
         contrasts: (n, k) int64, these classes; None for none, and for `OTHERS`. The explained class of an
             input is left out where it is one of them.
+        localization: how far heatmaps lie inside the marked regions of inputs; None without regions.
     """
 
     examples: Examples
@@ -156,6 +158,7 @@ class Explained:
     has_target: bool = True
     contrast: str | None = None
     contrasts: np.ndarray | None = None
+    localization: Localization | None = None
 
     @classmethod
     def without_target(cls, examples: Examples, head: str) -> Explained:
@@ -165,45 +168,49 @@ class Explained:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything except names and images, by name."""
+        located = {} if self.localization is None else self.localization.arrays()
         if not self.has_target:
-            return self.examples.arrays()
+            return located | self.examples.arrays()
         arrays = {
             "targets": self.targets,
             "scores": self.scores,
             "target_probabilities": self.probabilities,
         }
         contrasts = {} if self.contrasts is None else {"contrasts": self.contrasts}
-        return arrays | contrasts | self.examples.arrays()
+        return arrays | contrasts | located | self.examples.arrays()
 
     def metrics(self) -> dict[str, float]:
-        """The number of inputs, the mean target probability, and the accuracy if labels are known.
+        """The number of inputs, the mean target probability, the accuracy if labels are known, localization.
 
-        For a selection that prefers errors, only the number: the others would not represent all inputs.
+        For a selection that prefers errors, without probability and accuracy, which would not represent all
+        inputs.
         """
+        located = {} if self.localization is None else self.localization.metrics()
         if self.examples.is_selection:
-            return {"inputs": float(len(self.examples))}
+            return {"inputs": float(len(self.examples))} | located
         known = self.examples.labels != UNKNOWN
         correct = self.examples.classes[:, 0] == self.examples.labels
         metrics = {"inputs": float(len(self.examples))}
         if self.has_target:
             metrics[f"target_{self._measure}"] = float(self.probabilities.mean())
-        return metrics | ({"accuracy": float(correct[known].mean())} if known.any() else {})
+        return metrics | ({"accuracy": float(correct[known].mean())} if known.any() else {}) | located
 
     def table(self) -> dict[str, list[Any]]:
-        """One row per input: its name, the target, the predicted class, the label if known.
+        """One row per input: its name, the target, the predicted class, the label if known, localization.
 
         For a regression, the values, and the target only if there are several.
         """
         examples = self.examples
+        located = {} if self.localization is None else self.localization.table()
         if not self.has_target or (not examples.has_classes and examples.classes.shape[1] == 1):
-            return examples.table()
+            return examples.table() | located
         explained = {
             "input": list(examples.names),
             "target": [class_or_value(self, target) for target in self.targets.tolist()],
             f"target_{self._measure}": self.probabilities.tolist(),
         }
         contrast = {"contrast": [contrast_name(self, row) for row in range(len(examples))]}
-        return explained | (contrast if self.contrast else {}) | examples.table()
+        return explained | (contrast if self.contrast else {}) | examples.table() | located
 
     @property
     def resolved(self) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.contrast import OTHERS
 from mlflow_interp.core.examples import Examples, Explained
+from mlflow_interp.core.localization import Localization
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
 
@@ -47,7 +50,8 @@ class ExplainedAccumulator:
         """The explained classes, and all arrays."""
         arrays = self._rows.arrays()
         if not self._has_target:
-            return Explained.without_target(examples, self._head), arrays
+            explained = Explained.without_target(examples, self._head)
+            return replace(explained, localization=Localization.of_arrays(arrays)), arrays
         explained = Explained(
             examples,
             arrays["targets"],
@@ -56,6 +60,7 @@ class ExplainedAccumulator:
             self._head,
             contrast=self._contrast,
             contrasts=None if self._contrast == OTHERS else arrays.get("contrasts"),
+            localization=Localization.of_arrays(arrays),
         )
         return explained, arrays
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 from mlflow_interp.data.images import SUFFIXES, find_images
 from mlflow_interp.exceptions import InputsError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def read_folder(folder: Path, uri: str) -> ImageFiles:
 
 
 def _left_out(names: Sequence[str]) -> str:
-    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    named = listed(names)
     return f"images outside the class folders are left out: {named}; move each into the folder of its class"
 
 
@@ -70,6 +72,17 @@ def _not_class_folders(uri: str, inside: Sequence[Path], beside: Sequence[str]) 
         f"{uri!r} has {len(beside)} images next to {count} subfolders, so the subfolders are not used as "
         "classes and there are no labels; pass labels=, or move each image into the folder of its class"
     ]
+
+
+def named_like(name: str, named: Mapping[str, T]) -> T | None:
+    """What is named like an image: by its path in its folder, else by its file name, without suffixes."""
+    path = PurePosixPath(name)
+    return named.get(str(path.with_suffix("")), named.get(path.stem))
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def check_images(images: ImageFiles) -> ImageFiles:

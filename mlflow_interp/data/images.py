@@ -23,6 +23,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", "
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_PIXELS = 100_000_000  # checked before decoding: a PNG of 300 kB can decode to gigabytes
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are exchanged
 # The errors that damaged files raise in Pillow's decoders.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError)
 
@@ -83,6 +84,20 @@ def read_image(
         reason = "is empty (0 bytes)" if path.exists() and path.stat().st_size == 0 else _first_line(error)
         raise InputsError(reason) from error
     return ReadImage(pixels[..., np.newaxis] if channels == 1 else pixels, digest, is_resized, whole)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """The (height, width) of an image that can be read, upright.
+
+    Raises:
+        InputsError: the file can't be opened.
+    """
+    try:
+        with path.open("rb") as file, _open(file) as image:
+            is_turned = image.getexif().get(_ORIENTATION, 1) >= 5
+            return (image.width, image.height) if is_turned else (image.height, image.width)
+    except _DECODING_ERRORS as error:
+        raise InputsError(_first_line(error)) from error
 
 
 def _whole(image: Image.Image, size: tuple[int, int]) -> WholeImage | None:

@@ -18,6 +18,7 @@ from mlflow_interp.data.class_names import (
 )
 from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.reader import Reader
+from mlflow_interp.data.regions import Boxes, Masks, with_regions
 from mlflow_interp.data.resizing import Interpolation, Resize, find_resizing
 from mlflow_interp.data.saved_arrays import read_arrays
 from mlflow_interp.data.sources import find_source, source_class_names
@@ -39,6 +40,8 @@ def load_inputs(
     batch_size: Annotated[int, Range(least=1)] = 32,
     max_inputs: Annotated[int | None, Range(least=1)] = None,
     log_images: bool = True,
+    masks: Masks = None,
+    boxes: Boxes = None,
 ) -> Batch:
     """Prepare inputs for a model. They are read on demand, so that `batch_size` bounds memory.
 
@@ -70,6 +73,12 @@ def load_inputs(
         log_images: Log and save the images or other values of the inputs. If false, figures, pages and arrays
             hold only heatmaps, numbers, predictions, labels and names; saliency and caricature are refused,
             because their results show the inputs.
+        masks: Where the objects are, to measure how much of a heatmap lies inside (metrics mass_inside and
+            pointing_game): a folder of mask images with the names of the inputs, black outside and anything
+            else inside. In Python, also an array with a mask for each input.
+        boxes: Where the objects are, as boxes in a COCO JSON file, in place of masks. A heatmap is compared
+            with the boxes whose category has the name of the explained class, or with all boxes if no
+            category has the name of a class.
 
     Raises:
         InputsError: inputs that do not exist, can't be read, or don't fit the model.
@@ -93,7 +102,7 @@ def load_inputs(
         max_inputs=max_inputs,
         warnings=warnings,
     )
-    batch = reader.batch(source)
+    batch = with_regions(reader.batch(source), source, masks, boxes, reader.resizing)
     batch.log_images = log_images
     batch.read_like = partial(_read_input, reader=reader)
     batch.read_arrays = read_arrays

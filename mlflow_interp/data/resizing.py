@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,6 +19,7 @@ Interpolation = Literal[
 ]  # fmt: skip
 
 _TENSORFLOW = "tf-"
+_ROUNDED = 0.02  # of the ratio of two sides
 _GUESSES = {"resize": "crop", "interpolation": "lanczos"}
 _ACCEPTED = {"resize": get_args(Resize)[1:], "interpolation": get_args(Interpolation)[1:]}
 
@@ -57,11 +58,22 @@ class Resizing:
             return np.asarray(_pad(image, (width, height), method))
         return np.asarray(image.resize((width, height), method))
 
+    def fit_mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """A mask (height, width) bool at a size, moved and scaled as its image is; borders are outside."""
+        interpolation = "tf-nearest" if self.is_tensorflows else "nearest"
+        nearest = replace(self, interpolation=interpolation)
+        return np.asarray(nearest.fit(Image.fromarray(mask.astype(np.uint8)), size)) > 0
+
     def _by_tensorflow(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         method = self.interpolation.removeprefix(_TENSORFLOW)
         with_channels = pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
         resized = resize_image(with_channels, size, mode=self.resize, method=method)
         return resized if pixels.ndim == 3 else resized[..., 0]
+
+
+def have_same_shape(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two sizes (height, width) differ by no more than their scale, up to rounding of sides."""
+    return abs(one[1] * other[0] / (one[0] * other[1]) - 1) < _ROUNDED
 
 
 def find_resizing(resize: Resize, interpolation: Interpolation, metadata: Mapping[str, Any]) -> Resizing:

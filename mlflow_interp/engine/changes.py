@@ -23,7 +23,7 @@ EXPLANATIONS = DRAWS + 2 * PERMUTATIONS + 1
 
 @dataclass(frozen=True)
 class Changes:
-    """The heatmaps of some inputs by one method, and those under each change.
+    """The heatmaps of some inputs by one method, and those under each change that was made.
 
     Attributes:
         own: those of the explained class.
@@ -49,7 +49,7 @@ class Changes:
             )
             for each in self.noisy
         ]
-        found = {"stability": _largest(np.stack(distances))}
+        found = {"stability": _largest(np.stack(distances)) if distances else undefined}
         for measured in ("randomised_head", "randomised_all"):
             changed: list[Maps] = getattr(self, measured)
             each = [spearman(own, flat(maps.maps[name])) for maps in changed]
@@ -60,7 +60,13 @@ class Changes:
 
 
 def explain_changed(
-    explainer: Explainer, model: Any, chunk: Chunk, passed: Mapping[str, np.ndarray], seed: int
+    explainer: Explainer,
+    model: Any,
+    chunk: Chunk,
+    passed: Mapping[str, np.ndarray],
+    seed: int,
+    *,
+    quick: bool = False,
 ) -> Generator[int, None, Changes]:
     """Explain inputs as they are, and under each change; yield the passes done since the last yield.
 
@@ -70,14 +76,15 @@ def explain_changed(
         chunk: the inputs.
         passed: "targets", the explained classes, and "runner_up" if there is one.
         seed: of noise and permutations, which are the same for all inputs.
+        quick: whether to leave out noise and permutations.
     """
     targets = passed["targets"]
     own = yield from explainer.explain(chunk, targets)
     noisy = []
-    for draw in range(DRAWS):
+    for draw in range(0 if quick else DRAWS):
         noisy.append((yield from explainer.explain(_with_noise(chunk, seed, draw), targets)))
     randomised: dict[str, list[Maps]] = {"head": [], "all": []}
-    weights = kernels(model)
+    weights = [] if quick else kernels(model)
     for number in range(PERMUTATIONS if weights else 0):
         for which, chosen in (("head", weights[-1:]), ("all", weights)):
             with permuted(chosen, seed + number):

@@ -15,6 +15,7 @@ from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Chunk, split
 from mlflow_interp.core.examples import MOST_IMAGES, ExampleAccumulator
 from mlflow_interp.core.selection import Selection
+from mlflow_interp.engine.localized import localized
 from mlflow_interp.engine.method import Accumulator, Explaining
 from mlflow_interp.engine.model_pass import ModelPass
 from mlflow_interp.engine.parts import Part
@@ -33,7 +34,7 @@ def limit(
         method: The method.
         max_explained: Maximum number of inputs to explain, selected from all: errors, uncertain and confident
             predictions, and random others. By default, 64 if several methods run; if the method runs
-            alone, all, but 64 for quality.
+            alone, all inputs (for quality, 64).
     """
     method.max_explained = max_explained
     return method
@@ -76,7 +77,7 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
                 if not accumulators:
                     _check_memory(arrays, len(part), total)
                     accumulators.append(method.accumulator())
-                passed = replace(passed, arrays={**passed.arrays, **arrays})
+                passed = localized(method, part, replace(passed, arrays={**passed.arrays, **arrays}))
                 storable = batch.storable(part)
                 accumulators[0].update(storable, passed)
                 examples.update(storable, passed)

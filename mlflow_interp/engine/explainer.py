@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -34,10 +35,11 @@ class Maps:
 
 
 class Explainer:
-    """One method that makes heatmaps, with its default options.
+    """One method that makes heatmaps.
 
     Args:
         name: the name of the method.
+        options: its options.
         model: the Keras model.
         batch: the inputs.
         target: the class to explain.
@@ -50,11 +52,13 @@ class Explainer:
         OptionError: there is no such method, or it makes no heatmaps.
     """
 
-    def __init__(self, name: str, model: Any, batch: Batch, target: Target) -> None:
+    def __init__(
+        self, name: str, options: Mapping[str, Any], model: Any, batch: Batch, target: Target
+    ) -> None:
         function = find_method(name)
         self.has_target = "target" in inspect.signature(function).parameters
-        options = {"target": target} if self.has_target else {}
-        self._method: Method[Any] = function(model, batch, **options)
+        targets = {"target": target} if self.has_target else {}
+        self._method: Method[Any] = function(model, batch, **(targets | dict(options)))
         if type(self._method).maps_of is Method.maps_of:
             raise OptionError(f"{name} makes no heatmaps, so their quality can't be measured")
         self.name = name
@@ -119,30 +123,49 @@ class Explainer:
 
 
 def explainers_of(
-    names: str | Sequence[str], model: Any, batch: Batch, target: Target
+    names: str | Sequence[str] | Mapping[str, Mapping[str, Any]], model: Any, batch: Batch, target: Target
 ) -> dict[str, Explainer]:
     """The methods that are named, by name; see `named_methods`.
 
     Raises:
         OptionError: none is named, one does not exist, or one makes no heatmaps.
     """
-    return {name: Explainer(name, model, batch, target) for name in named_methods(names)}
+    named = named_methods(names).items()
+    return {name: Explainer(name, options, model, batch, target) for name, options in named}
 
 
-def named_methods(names: str | Sequence[str]) -> list[str]:
-    """The names of methods in a list or a text with commas.
+def named_methods(
+    names: str | Sequence[str] | Mapping[str, Mapping[str, Any]],
+) -> dict[str, Mapping[str, Any]]:
+    """The options of each method that is named in a list, a text with commas, or a mapping, also as JSON.
 
     Raises:
-        OptionError: none is named, or one does not exist.
+        OptionError: none is named, one does not exist, or has no such option.
     """
+    if isinstance(names, str) and names.strip().startswith("{"):
+        names = _parsed(names)
+    given = names if isinstance(names, Mapping) else {}
     listed = names.split(",") if isinstance(names, str) else names
-    found = [name.strip() for name in listed if name.strip()]
+    found = {name.strip(): given.get(name, {}) for name in listed if name.strip()}
     if not found:
         raise OptionError(f"of is empty; give one or more of: {', '.join(registered_names())}")
-    for name in found:
-        find_method(name)
+    for name, options in found.items():
+        known = inspect.signature(find_method(name)).parameters
+        for option in options:
+            if option not in known:
+                raise OptionError(f"of gives {name} an option {option!r}, which it does not have")
     return found
 
 
-#: The names of methods, as an option; they are checked before a model is loaded.
-MethodNames = Annotated[str | Sequence[str], Checked(named_methods)]
+def _parsed(text: str) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        parsed = json.loads(text)
+    except ValueError as error:
+        raise OptionError(f"of is not JSON ({error}); give names of methods, separated by commas") from error
+    if not all(isinstance(options, dict) for options in parsed.values()):
+        raise OptionError(f"of is {text}; give the options of each method as a mapping, such as {{}}")
+    return dict(parsed)
+
+
+#: The names of methods, in Python also with options, as an option; they are checked before a model is loaded.
+MethodNames = Annotated[str | Sequence[str] | Mapping[str, Mapping[str, Any]], Checked(named_methods)]

@@ -45,20 +45,26 @@ class FaithfulnessOf:
         self._seed = seed
         self._known: dict[tuple[Any, ...], np.ndarray] = {}
 
-    def measure(self, maps: np.ndarray) -> Generator[int, None, dict[str, np.ndarray]]:
+    def measure(
+        self, maps: np.ndarray, *, quick: bool = False
+    ) -> Generator[int, None, dict[str, np.ndarray]]:
         """The measures of heatmaps (n, *grid), each with a row per input; yields the number of copies run.
+
+        Args:
+            maps: the heatmaps.
+            quick: whether to leave out subsets.
 
         Returns:
             curves: (n, 2, STEPS + 1), probabilities along deletion and insertion.
             null_curves: (n, nulls, 2, STEPS + 1), the same for each of `NULLS`.
-            correlation: (n,), of the heat of subsets with the change of the logit.
+            correlation: (n,), of the heat of subsets with the change of the logit; NaN without subsets.
         """
         sides = self._probability.space.sides
         own, nulls = [], []
         for row, each in enumerate(enlarged(maps, sides)):
             own.append((yield from self._curves(row, each)))
             nulls.append((yield from self._null_curves(row, maps.shape[1:])))
-        correlation = yield from self._correlation(maps)
+        correlation = np.full(len(maps), np.nan) if quick else (yield from self._correlation(maps))
         return {"curves": np.stack(own), "null_curves": np.stack(nulls), "correlation": correlation}
 
     def _curves(self, row: int, values: np.ndarray) -> Generator[int, None, np.ndarray]:

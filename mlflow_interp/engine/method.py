@@ -71,6 +71,10 @@ class Method(Generic[R]):
         """
         return {}
 
+    def measured_maps(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The heatmaps that are compared with the regions of inputs, by name: its own, see `maps_of`."""
+        return self.maps_of(arrays)
+
     def accumulator(self) -> Accumulator[R]:
         """A new accumulator. Called after `trace` or `recall`."""
         raise NotImplementedError
@@ -114,12 +118,14 @@ class Explaining(Method[R]):
     Attributes:
         unit: the unit of the work that `explain` reports.
         max_explained: the maximum number of inputs to explain; None for `most_explained`.
+        while_training: whether the model changes between calls, so that a call should cost little.
         most_explained: that number if it is called alone and the user states none; None for all.
         rows: the number of inputs that it explains at a time, regardless of the batch size.
     """
 
     unit: ClassVar[str] = "pass"
     max_explained: int | None = None
+    while_training: bool = False
     most_explained: ClassVar[int | None] = None
     rows: ClassVar[int] = 8
 

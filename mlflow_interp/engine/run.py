@@ -40,6 +40,8 @@ def run(
         InterpretationError: an error of the inputs or the model, which affects all methods.
     """
     explaining = {name: each for name, each in methods.items() if isinstance(each, Explaining)}
+    for each in explaining.values():
+        each.while_training = while_training
     streaming = {name: each for name, each in methods.items() if isinstance(each, Streaming)}
     selections: dict[str, Selection] = {}
     parts = Parts()

@@ -11,6 +11,7 @@ from mlflow_interp.core.examples import MOST_IMAGES, ExampleAccumulator
 from mlflow_interp.core.image_arrays import most_side
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.selection import Selection
+from mlflow_interp.engine.localized import localized
 from mlflow_interp.engine.method import Accumulator, Streaming
 from mlflow_interp.engine.model_pass import ModelPass
 from mlflow_interp.engine.parts import Part, Parts
@@ -84,6 +85,7 @@ class Stream:
                     self._accumulators[name] = method.accumulator()
                 share = shares.get(name, passed)
                 method.remember(chunk, share)
+                share = localized(method, chunk, share)
                 self._accumulators[name].update(storable, share)
             except InterpretationError as error:
                 self._fail(name, error)

@@ -1,5 +1,6 @@
 """One folder for each kind of result, with everything about it.
 
+- `__init__.py` states `HAS_HEATMAPS = True` if results are heatmaps, whose quality can be measured.
 - `result.py` has the class; its `difference(other)` returns the difference from another result.
 - `figure.py` defines `draw(result, *, options…) -> Figure`, and
   `draw_panel(axes, result, panel, *, options…)`, which draws one panel of it into the user's axes.

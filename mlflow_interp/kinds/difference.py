@@ -66,6 +66,7 @@ def explained_at(explained: Explained, rows: np.ndarray) -> Explained:
         scores=explained.scores[rows],
         probabilities=explained.probabilities[rows],
         contrasts=None if explained.contrasts is None else explained.contrasts[rows],
+        localization=None if explained.localization is None else explained.localization.at(rows),
     )
 
 

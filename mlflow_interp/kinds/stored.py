@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from PIL import Image
 
 from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.image_arrays import ImagePart
+from mlflow_interp.core.localization import Localization
 from mlflow_interp.core.model_record import ModelRecord
 from mlflow_interp.core.whole_image import LARGEST, WholeImage
 from mlflow_interp.drawing import style
@@ -64,7 +65,8 @@ class Stored:
     def explained(self) -> Explained:
         """The inputs, and the explained class of each."""
         if "targets" not in self.arrays:
-            return Explained.without_target(self.examples(), str(self.facts["head"]))
+            explained = Explained.without_target(self.examples(), str(self.facts["head"]))
+            return replace(explained, localization=Localization.of_arrays(self.arrays))
         contrast = self.facts.get("contrast")  # not in files of earlier versions
         return Explained(
             examples=self.examples(),
@@ -74,6 +76,7 @@ class Stored:
             head=str(self.facts["head"]),
             contrast=None if contrast is None else str(contrast),
             contrasts=self.arrays.get("contrasts"),
+            localization=Localization.of_arrays(self.arrays),
         )
 
     def images(self, size: Any) -> np.ndarray | None:

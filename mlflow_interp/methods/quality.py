@@ -41,6 +41,7 @@ def quality(
     of: MethodNames = "gradcam",
     target: Target = None,
     baseline: Baseline = None,
+    quick: bool | None = None,
     seed: Annotated[int, Range(least=0)] = 0,
 ) -> Explaining[QualityResult]:
     """Whether the heatmaps of methods can be trusted.
@@ -54,13 +55,17 @@ def quality(
 
     Args:
         of: The methods whose heatmaps are measured, separated by commas, such as gradcam,saliency. They run
-            with their default options.
+            with their default options. To give them others, name the methods and options as JSON, such as
+            {"gradcam": {"layer": "block2"}}. In Python, also as a mapping.
         target: The class to explain: an index, a class name, "label" for the true label, or one of these
             for each input, separated by commas. By default, the predicted class.
         baseline: Reference input to compare with. It fills what is replaced: blur (the input blurred with a
             Gaussian of a tenth of its sides), black (for images made from pixels), mean (of each channel of
             the input), a number in the model's own scale, or the path of an image or array file. In Python,
             also an array. By default, blur; for a table or tokens, 0.
+        quick: Whether to leave out the measures that need many explanations: only whether heatmaps are
+            faithful, how sparse they are, and how they differ from those of the runner-up. By default, false,
+            and true during training.
         seed: Random seed: the same seed gives the same result.
 
     Returns:
@@ -70,7 +75,7 @@ def quality(
         OptionError: a method that does not exist or makes no heatmaps, a class out of range.
         InapplicableError: the model has several inputs or no classes, or a method can't be used with it.
     """
-    return _QualityMethod(model, batch, of=of, target=target, baseline=baseline, seed=seed)
+    return _QualityMethod(model, batch, of=of, target=target, baseline=baseline, quick=quick, seed=seed)
 
 
 class _QualityMethod(Explaining[QualityResult]):
@@ -80,11 +85,20 @@ class _QualityMethod(Explaining[QualityResult]):
     most_explained = 64
 
     def __init__(
-        self, model: Any, batch: Batch, *, of: MethodNames, target: Target, baseline: Baseline, seed: int
+        self,
+        model: Any,
+        batch: Batch,
+        *,
+        of: MethodNames,
+        target: Target,
+        baseline: Baseline,
+        quick: bool | None,
+        seed: int,
     ) -> None:
         self.targets = (target,)
         self._model = model
         self._batch = batch
+        self._quick = quick
         self._seed = seed
         self._explainers = explainers_of(of, model, batch, target)
         self._replacement = Replacement(target, baseline, "probability")
@@ -92,12 +106,23 @@ class _QualityMethod(Explaining[QualityResult]):
         self._scores: tuple[PerturbedScores, ...] = ()
         self._titles: dict[str, str] = {}
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether measures that need many explanations are left out."""
+        return self.while_training if self._quick is None else self._quick
+
     def work(self, inputs: int) -> int:
         """The maximum number of passes: one for each copy of an input, and those of the explanations."""
         kinds: int = sum(each.map_count for each in self._explainers.values())
-        copies = kinds * (_RANKINGS * _COPIES_OF_A_RANKING + SUBSETS + 1) + 2
+        subsets = 0 if self.is_quick else SUBSETS + 1
+        copies = kinds * (_RANKINGS * _COPIES_OF_A_RANKING + subsets) + 2
         explanations: int = sum(each.work(self.rows) for each in self._explainers.values())
-        return inputs * copies + -(-inputs // self.rows) * (1 + EXPLANATIONS) * explanations
+        return inputs * copies + -(-inputs // self.rows) * self._repeats * explanations
+
+    @property
+    def _repeats(self) -> int:
+        """How often each input is explained."""
+        return 2 if self.is_quick else 1 + EXPLANATIONS
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The explained class of each input with its scores, and the runner-up if there is another class."""
@@ -126,14 +151,16 @@ class _QualityMethod(Explaining[QualityResult]):
         rows = {}
         for explainer in self._explainers.values():
             started = time.perf_counter()
-            changes = yield from explain_changed(explainer, self._model, chunk, passed.arrays, self._seed)
-            seconds = (time.perf_counter() - started) / ((1 + EXPLANATIONS) * len(chunk))
+            changes = yield from explain_changed(
+                explainer, self._model, chunk, passed.arrays, self._seed, quick=self.is_quick
+            )
+            seconds = (time.perf_counter() - started) / (self._repeats * len(chunk))
             for name, maps in changes.own.maps.items():
                 key = f"{explainer.name}/{name}" if name else explainer.name
                 self._titles[key] = explainer.title_of(name)
                 own = self._by_position(maps)
                 measured = changes.measures(name) | {"sparseness": gini(flat(own))}
-                measured |= yield from faithfulness.measure(own)
+                measured |= yield from faithfulness.measure(own, quick=self.is_quick)
                 for measure, values in (measured | {"seconds": np.full(len(chunk), seconds)}).items():
                     columns.setdefault(measure, []).append(values)
                 rows[f"{MAPS}{key}"] = own.astype(np.float32)
@@ -146,8 +173,13 @@ class _QualityMethod(Explaining[QualityResult]):
         axes = tuple(1 + axis for axis in range(maps.ndim - 1) if axis not in self._space.axes)
         return np.asarray(maps.sum(axis=axes, dtype=np.float64))
 
+    def measured_maps(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The heatmaps of the methods that are measured."""
+        return {key: arrays[f"{MAPS}{key}"] for key in self._titles}
+
     def accumulator(self) -> QualityAccumulator:
         """Accumulates the measures."""
         baseline = self._replacement.baseline_for(self._space)
         chosen = {} if isinstance(baseline, np.ndarray) else {"baseline": baseline}
+        chosen["quick"] = self.is_quick
         return QualityAccumulator(self._titles, self._space.sides, chosen)

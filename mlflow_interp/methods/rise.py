@@ -32,7 +32,7 @@ def rise(
     *,
     target: Target = None,
     contrast: Contrast = None,
-    masks: Annotated[int, Range(least=2)] = 1000,
+    random_masks: Annotated[int, Range(least=2)] = 1000,
     cells: Annotated[int, Range(least=1)] = 7,
     keep: Annotated[float, Range(above=0, below=1)] = 0.5,
     baseline: Baseline = None,
@@ -49,7 +49,8 @@ def rise(
     the same copies.
 
     Args:
-        masks: Number of masks, each of which takes one pass. The standard error falls with its square root.
+        random_masks: Number of masks, each of which takes one pass. The standard error falls with its square
+            root.
         cells: Number of cells of a mask along each axis. More cells show smaller parts, with more noise. An
             axis with no more positions than this has a cell for each position, as have tables and tokens.
         keep: Probability that a cell is kept.
@@ -71,7 +72,7 @@ def rise(
         InapplicableError: the model has several inputs, or takes text.
         InputsError: the model gives NaN or infinite values for a perturbed input.
     """
-    make = partial(_RandomMasks.of, masks, cells, keep, seed)
+    make = partial(_RandomMasks.of, random_masks, cells, keep, seed)
     made = PerturbationMethod("RISE", model, batch, Replacement(target, baseline, score), make)
     made.contrast = contrast
     return made

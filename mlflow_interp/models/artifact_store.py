@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from mlflow_interp import progress
+from mlflow_interp.core.paths import local_path
 from mlflow_interp.core.process_switch import ProcessSwitch
 from mlflow_interp.exceptions import ModelError, TrackingError, first_line, without_password
 from mlflow_interp.models.refusals import READ, refusal
@@ -95,6 +96,15 @@ def fetch(uri: str) -> Path:
         progress.say(f"Downloading {without_password(uri)}…")
     with without_progress_bar():
         return Path(ask(lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri), uri))
+
+
+def fetched(path: str | Path) -> Path:
+    """A path on this machine, downloaded if it is an artifact.
+
+    Raises:
+        ModelError: the artifact does not exist.
+    """
+    return fetch(str(path)) if is_uri(str(path)) else local_path(path)
 
 
 def _is_elsewhere(uri: str) -> bool:

@@ -101,6 +101,8 @@ def _public(value: Any) -> Any:
 
 
 def _is_repeatable(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_repeatable(each) for key, each in value.items())
     return isinstance(value, (str, int, float, bool, Path)) or (
         isinstance(value, (list, tuple)) and all(isinstance(each, (str, int, float)) for each in value)
     )

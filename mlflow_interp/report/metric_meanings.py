@@ -12,6 +12,9 @@ _COMMON = {
     "accuracy": "share of labelled inputs that are predicted correctly",
     "target_probability": "mean probability of the explained class",
     "target_value": "mean of the explained value",
+    "mass_inside": "share of the heat that lies inside the marked regions, mean over inputs",
+    "pointing_game": "share of inputs whose strongest heat lies inside the marked regions",
+    "region_share": "share of an input that its marked regions cover, mean over inputs",
 }
 
 

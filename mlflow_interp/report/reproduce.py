@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
@@ -98,7 +99,9 @@ def _as_argument(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as the command line takes it: lists separated by commas."""
+    """A value as the command line takes it: lists separated by commas, mappings as JSON."""
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 

@@ -75,7 +75,7 @@ def open_run(
     reason in the tag `mlflow_interp.error`; on Ctrl-C as KILLED. The user's own run is left running.
 
     Args:
-        log: Log to MLflow.
+        log: Log to MLflow. In the shell, --no-log needs --save, --json or --fail-if.
         experiment: The name of the experiment for a new run. By default, the one set in the environment
             (MLFLOW_EXPERIMENT_NAME), else that of the model's own run. In Python, one that is set with
             `mlflow.set_experiment` is used too. For an existing run, it must be the experiment of that run.

@@ -435,11 +435,18 @@ def test_perturbation_explains_the_difference(inputs, batch_of):
     # A softmax of such logits: RISE of the difference of probabilities is the difference of both maps.
     rise = {
         contrast: run_method(
-            "rise", model, batch_of(model, inputs), target=1, contrast=contrast, masks=20, cells=3, baseline=0
+            "rise",
+            model,
+            batch_of(model, inputs),
+            target=1,
+            contrast=contrast,
+            random_masks=20,
+            cells=3,
+            baseline=0,
         ).heatmaps
         for contrast in (None, 3)
     }
     other = run_method(
-        "rise", model, batch_of(model, inputs), target=3, masks=20, cells=3, baseline=0
+        "rise", model, batch_of(model, inputs), target=3, random_masks=20, cells=3, baseline=0
     ).heatmaps
     np.testing.assert_allclose(rise[3], rise[None] - other, atol=1e-5)

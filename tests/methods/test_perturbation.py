@@ -20,7 +20,7 @@ from tests.running import run_method
 layers = keras.layers
 METHODS = ("occlusion", "rise")
 #: Independent positions, so that values are known: each position is a patch, or a cell of its own.
-EXACT = {"occlusion": {"patch": 1, "stride": 1}, "rise": {"masks": 4000, "cells": 99}}
+EXACT = {"occlusion": {"patch": 1, "stride": 1}, "rise": {"random_masks": 4000, "cells": 99}}
 
 
 def linear(*shape, values=1, between=(), first=None):
@@ -283,7 +283,7 @@ def test_segmentation_is_explained_by_its_mean(batch_of):
 @pytest.mark.parametrize("method", METHODS)
 def test_rows_batches_and_order_change_nothing_but_rounding(batch_of, tiny_cnn, method):
     inputs = np.random.default_rng(4).random((9, 8, 8, 3), np.float32)
-    options = {"rise": {"masks": 50}}.get(method, {})
+    options = {"rise": {"random_masks": 50}}.get(method, {})
     whole = run_method(method, tiny_cnn, batch_of(tiny_cnn, inputs), **options)
     for size, rows in ((1, slice(None)), (5, slice(None)), (64, slice(None, None, -1)), (4, slice(7, 8))):
         batch = batch_of(tiny_cnn, inputs[rows], batch_size=size)
@@ -323,10 +323,12 @@ def interpreted(tmp_path_factory):
     model, _ = linear(8, 8, 3, values=3)
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
     options = {"preprocess": "0..1", "head": "logits", "log": False, "quiet": True}
-    found = mlflow_interp.interpret(model, images, METHODS, masks=4000, save=folder / "images", **options)
+    found = mlflow_interp.interpret(
+        model, images, METHODS, random_masks=4000, save=folder / "images", **options
+    )
     table, _ = linear(4)
     columns = mlflow_interp.interpret(
-        table, random(3, 4), METHODS, masks=4000, save=folder / "table", log=False, quiet=True
+        table, random(3, 4), METHODS, random_masks=4000, save=folder / "table", log=False, quiet=True
     )
     return folder, found, columns
 
@@ -378,9 +380,9 @@ def test_noise_is_warned_of(batch_of):
     """A score that depends on one of 196 cells hardly at all, and two masks more than cells."""
     model, _ = linear(4, 4, 1)
     inputs = random(2, 4, 4, 1)
-    noisy = run_method("rise", model, batch_of(model, inputs), masks=12, baseline=0.0)
+    noisy = run_method("rise", model, batch_of(model, inputs), random_masks=12, baseline=0.0)
     assert any("can't be distinguished from noise" in each for each in noisy.warnings())
-    clear = run_method("rise", model, batch_of(model, inputs), masks=4000, baseline=0.0)
+    clear = run_method("rise", model, batch_of(model, inputs), random_masks=4000, baseline=0.0)
     assert clear.warnings() == []
 
 
@@ -399,7 +401,7 @@ def test_constant_scores_give_empty_maps(batch_of, method):
 def test_maps_are_reduced_without_images(batch_of, method):
     model, _ = linear(16, 16, 1)
     batch = batch_of(model, random(2, 16, 16, 1), log_images=False)
-    found = run_method(method, model, batch, **({"masks": 32} if method == "rise" else {}))
+    found = run_method(method, model, batch, **({"random_masks": 32} if method == "rise" else {}))
     assert found.heatmaps.shape == (2, 4, 4)
     assert any("are reduced from 16 × 16 to 4 × 4" in each for each in found.warnings())
     for array in found.arrays().values():

@@ -277,3 +277,73 @@ def test_the_total_of_the_progress_bar_is_the_maximum_of_what_is_done(
     total, done = seen
     # The scores of nulls and subsets are shared by heatmaps on one grid; saliency has four kinds.
     assert 0.4 * total < done <= total
+
+
+def test_the_option_measures_the_heatmaps_of_the_call(tiny_cnn, pixels):
+    """Of the layer and class of the call, as if both methods had been called alone."""
+    options = {"log": False, "quiet": True}
+    with pytest.warns(InterpretationWarning, match="too few"):
+        found = mlflow_interp.interpret(
+            tiny_cnn, pixels, {"gradcam": {"layer": "first"}}, quality=True, target=1, **options
+        )
+    assert list(found) == ["gradcam", "quality"]
+    with pytest.warns(InterpretationWarning, match="too few"):
+        alone = mlflow_interp.visualize_quality(
+            tiny_cnn, pixels, of={"gradcam": {"layer": "first"}}, target=1, **options
+        )
+    ours, theirs = (
+        {name: value for name, value in each.metrics.items() if not name.startswith("seconds")}
+        for each in (found["quality"], alone)
+    )
+    assert ours == pytest.approx(theirs, abs=1e-6)
+    assert (found["quality"].result.explained.targets == 1).all()
+    with pytest.warns(InterpretationWarning, match="too few"):
+        other_layer = mlflow_interp.visualize_quality(tiny_cnn, pixels, target=1, **options)
+    assert other_layer.metrics["sparseness/gradcam"] != ours["sparseness/gradcam"]
+
+
+def test_the_option_is_one_of_methods_with_heatmaps_only(tiny_cnn, pixels):
+    with pytest.raises(OptionError, match=r"umap has no option 'quality'; it is an option of .*gradcam"):
+        mlflow_interp.visualize_umap(tiny_cnn, pixels, quality=True)
+    with pytest.raises(OptionError, match="target is 1 for gradcam and 2 for hirescam"):
+        mlflow_interp.interpret(
+            tiny_cnn, pixels, {"gradcam": {"target": 1}, "hirescam": {"target": 2}}, quality=True
+        )
+
+
+def test_methods_with_options_as_json(tiny_cnn, pixels, batch_of):
+    batch = batch_of(tiny_cnn, pixels)
+    text = '{"gradcam": {"layer": "first"}, "eigencam": {}}'
+    one, other = (quality(tiny_cnn, batch, of=of) for of in (text, {"gradcam": {"layer": "first"}}))
+    np.testing.assert_array_equal(one.curves[:, 0], other.curves[:, 0])
+    for wrong, message in {
+        "{gradcam": "of is not JSON",
+        '{"gradcam": 3}': "as a mapping",
+        '{"gradcam": {"leyer": "first"}}': "an option 'leyer', which it does not have",
+    }.items():
+        with pytest.raises(OptionError, match=message):
+            quality(tiny_cnn, batch, of=wrong)
+
+
+def test_the_command_measures_the_same(tiny_cnn, pixels, tmp_path):
+    from mlflow_interp.report.reproduce import command
+
+    with pytest.warns(InterpretationWarning, match="too few"):
+        found = mlflow_interp.interpret(
+            tiny_cnn, pixels, {"gradcam": {"layer": "first"}}, quality=True, log=False, quiet=True
+        )
+    assert """'--of={"gradcam": {"layer": "first"}}'""" in command(found["quality"].manifest)
+
+
+def test_quick_leaves_out_what_needs_many_explanations(tiny_cnn, pixels, batch_of):
+    batch = batch_of(tiny_cnn, np.repeat(pixels, 4, axis=0))
+    whole, quick = (quality(tiny_cnn, batch, of="gradcam,occlusion", quick=each) for each in (False, True))
+    np.testing.assert_allclose(quick.curves, whole.curves, atol=1e-6)
+    kept = {name for name in whole.summary(0) if "faithfulness" in name or name == "class_specific"}
+    for column in range(2):
+        summaries = [each.summary(column) for each in (whole, quick)]
+        assert all(summaries[0][name] == pytest.approx(summaries[1][name], abs=1e-5) for name in kept)
+        assert not {"correlation", "stability", "randomised_all"} & set(summaries[1])
+    assert [check.passes is None for check in quick.checks(0)] == [False, True, True]
+    assert quick.checks(0)[1].reason == "not measured, as quick is true"
+    assert not any(name.startswith("passed") for name in quick.metrics())

@@ -79,7 +79,7 @@ def test_slope_on_contributions_is_one_minus_keep(batch_of, keep):
     random = np.random.default_rng(2)
     weights, inputs = random.normal(size=(4, 4, 1)), random.normal(size=(30, 4, 4, 1)).astype(np.float32)
     model = linear((4, 4, 1), weights, bias=3)
-    found = rise(model, batch_of(model, inputs), masks=3000, cells=4, keep=keep, baseline=0.5)
+    found = rise(model, batch_of(model, inputs), random_masks=3000, cells=4, keep=keep, baseline=0.5)
     contributions = (weights * (inputs - 0.5))[..., 0]
     errors = (found.heatmaps - (1 - keep) * contributions) / found.standard_errors
     assert np.abs(errors).max() < 5
@@ -92,7 +92,7 @@ def test_covariance_of_smooth_masks(batch_of):
     random = np.random.default_rng(2)
     weights, inputs = random.normal(size=(12, 12, 1)), random.normal(size=(2, 12, 12, 1)).astype(np.float32)
     model = linear((12, 12, 1), weights)
-    found = rise(model, batch_of(model, inputs), masks=4000, cells=4, baseline=0.0)
+    found = rise(model, batch_of(model, inputs), random_masks=4000, cells=4, baseline=0.0)
     others = _RandomMasks.of(20000, 4, 0.5, 77, Space((12, 12), (0, 1))).take(range(20000))
     covariance = np.cov(others.reshape(20000, -1), rowvar=False)
     expected = (weights * inputs).reshape(2, -1) @ covariance / 0.5
@@ -104,7 +104,7 @@ def test_standard_error_falls_with_the_root_of_the_number_of_masks(batch_of):
     model = linear((4, 4, 1), np.arange(16))
     batch = batch_of(model, np.random.default_rng(0).random((2, 4, 4, 1), np.float32))
     few, many = (
-        rise(model, batch, masks=count, baseline=0.0).standard_errors.mean() for count in (400, 6400)
+        rise(model, batch, random_masks=count, baseline=0.0).standard_errors.mean() for count in (400, 6400)
     )
     assert few / many == pytest.approx(4, rel=0.1)
 

@@ -602,3 +602,15 @@ def test_masks_do_not_stop_the_interpretation(in_memory):
     assert set(artifact_names(run)) >= {"gradcam", "umap"}
     assert run.data.metrics["interpretations/gradcam/inputs"] == 10
     assert "interpretations/gradcam/accuracy" not in run.data.metrics
+
+
+def test_quality_is_quick(small, images):
+    """The two numbers that cost little, after each epoch."""
+    inputs, labels = images
+    mlflow_interp.autolog(methods="gradcam,quality", samples=6, every_n_epochs=2)
+    small.fit(inputs, labels, validation_data=(inputs[:20], labels[:20]), epochs=3, verbose=0)
+    run = only_run()
+    metrics = run.data.metrics
+    assert [step for step, _ in history(run, "interpretations/quality/faithfulness/gradcam")] == [1, 2]
+    assert "interpretations/quality/stability/gradcam" not in metrics
+    assert metrics["interpretations/quality/inputs"] == 6

@@ -25,7 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     # Gradients of random weights reach 1e19, whose squares exceed the range of float32.
     "saliency": {"noise_samples": 2, "path_steps": 3, "average": "mean"},
     "caricature": {"ascent_steps": 3},
-    "rise": {"masks": 8},
+    "rise": {"random_masks": 8},
 }
 SLOW = ("caricature", "quality")
 

@@ -1,1 +1,3 @@
 """Heatmaps over images, such as those of Grad-CAM."""
+
+HAS_HEATMAPS = True

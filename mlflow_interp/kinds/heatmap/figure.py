@@ -38,8 +38,8 @@ def draw(
         result: Heatmaps of any number of inputs; at most 64 are drawn.
         tiles: The tiles of the result with these options, if already computed.
         colormap: Matplotlib colormap of the figure. The default is perceptually uniform. Heat with both
-            signs, as of occlusion, RISE and differences, needs a diverging colormap; any other, also the
-            default, is replaced by RdBu_r.
+            signs, such as that of occlusion, RISE and differences, needs a diverging colormap; any other,
+            including the default, is replaced by RdBu_r.
         opacity: Opacity of the strongest heat, from 0 to 1. Positions without heat are transparent.
 
     Raises:

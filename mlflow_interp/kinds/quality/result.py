@@ -15,6 +15,7 @@ from mlflow_interp.quality.rankings import areas
 
 FEWEST = 20  # inputs for a verdict
 MOST_RANDOMISED = 0.5  # rank correlation with the map of a model with permuted weights
+_NOT_MEASURED = "not measured, as quick is true"
 MOST_UNSTABLE = 0.5  # of the distance between the maps of different inputs
 
 
@@ -119,6 +120,10 @@ class QualityResult:
             return [Check(name, None, reason) for name in ("faithful", "of this model", "stable")]
         return [self._faithful(column), self._of_this_model(column), self._stable(column)]
 
+    @property
+    def _is_quick(self) -> bool:
+        return bool(self.chosen.get("quick", False))
+
     def _faithful(self, column: int) -> Check:
         gains = self.gains_over_nulls[:, column]
         bounds = {null: interval(gains[:, at]) for at, null in enumerate(NULLS)}
@@ -130,6 +135,8 @@ class QualityResult:
         return Check("faithful", True, f"the score depends on marked positions more than on {by}")
 
     def _of_this_model(self, column: int) -> Check:
+        if self._is_quick:
+            return Check("of this model", None, _NOT_MEASURED)
         value = median(self.measures["randomised_all"][:, column])
         if not np.isfinite(value):
             return Check("of this model", None, "the maps of the model with permuted weights are empty")
@@ -137,6 +144,8 @@ class QualityResult:
         return Check("of this model", bool(value < MOST_RANDOMISED), reason)
 
     def _stable(self, column: int) -> Check:
+        if self._is_quick:
+            return Check("stable", None, _NOT_MEASURED)
         moved = median(self.measures["stability"][:, column])
         apart = median(self.measures["distance_to_others"][:, column])
         if not (np.isfinite(moved) and np.isfinite(apart)):
@@ -173,7 +182,8 @@ class QualityResult:
 
     def metrics(self) -> dict[str, float]:
         """The summary of each kind of heatmap, and how many checks it passes."""
-        metrics = {"inputs": float(len(self.examples))}
+        located = self.explained.localization
+        metrics = {"inputs": float(len(self.examples))} | ({} if located is None else located.metrics())
         for column, key in enumerate(self.titles):
             metrics |= {f"{name}/{key}": value for name, value in self.summary(column).items()}
             passed = [check.passes for check in self.checks(column)]
