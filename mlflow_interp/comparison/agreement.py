@@ -1,0 +1,178 @@
+"""How far the heatmaps of two versions agree, on a scale from a permuted model to the old version itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlflow_interp.comparison import statistics
+from mlflow_interp.comparison.predictions import FEWEST_OF_CLASS
+from mlflow_interp.comparison.statistics import Interval, holm, paired_difference, undefined
+from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.quality.measures import overlap, spearman
+from mlflow_interp.quality.rankings import enlarged
+
+LEAST_RANGE = 0.2  # between floor and ceiling; below it, nothing can be said
+CELLS = 14  # along each axis, of maps with different grids
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How far the heatmaps of two versions agree, for n inputs; NaN where a map is empty.
+
+    Attributes:
+        correlation: (n,) rank correlation of the maps.
+        overlap: (n,) the share of the strongest fifth of cells that they have in common.
+        moved: (n,) the share of the heat that is elsewhere: half the sum of |p − q| over cells, of maps that
+            sum to 1.
+        empty: (n, 2) bool, whether the map of each version has no heat.
+        anchors: of the old version against itself; None if they were not computed.
+        peers: (k, n) rank correlation with each of k reference versions; None without any.
+    """
+
+    correlation: np.ndarray
+    overlap: np.ndarray
+    moved: np.ndarray
+    empty: np.ndarray
+    anchors: Anchors | None = None
+    peers: np.ndarray | None = None
+
+    def numbers(self, counted: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Interval]:
+        """Medians over inputs, and how much of the agreement is kept.
+
+        Args:
+            counted: (n,) bool, the inputs that both versions predict correctly.
+            groups: see `statistics.bootstrapped`.
+        """
+        own = None if groups is None else groups[counted]
+        found = {
+            "correlation": statistics.median(self.correlation[counted], groups=own),
+            "overlap": statistics.median(self.overlap[counted], groups=own),
+            "moved": statistics.median(self.moved[counted], groups=own),
+        }
+        if self.anchors is not None:
+            found["kept"] = self.kept(counted)
+        return found
+
+    def kept(self, counted: np.ndarray) -> Interval:
+        """The agreement on a scale where 1 is that of the old version with itself, 0 with permuted weights.
+
+        Its median, the ceiling and the floor are bootstrapped as one. NaN if the ceiling is so close to the
+        floor that it is undecided.
+        """
+        if self.anchors is None:
+            return undefined()
+        return self.anchors.kept(self.correlation[counted])
+
+    def broken(self) -> Interval:
+        """The share of inputs with an empty map, of the new version minus the old."""
+        gained = int((self.empty[:, 1] & ~self.empty[:, 0]).sum())
+        lost = int((self.empty[:, 0] & ~self.empty[:, 1]).sum())
+        return paired_difference(gained, lost, len(self.empty))
+
+    def of_classes(self, labels: np.ndarray, counted: np.ndarray, bound: float) -> dict[int, OfClass]:
+        """The agreement on the inputs of each class that has enough, with the p-value of less than a bound.
+
+        The bound is one of `kept`. P-values are those of signed-rank tests, adjusted by Holm's procedure for
+        the number of classes; without anchors there are none.
+        """
+        found = {}
+        for label in np.unique(labels[counted & (labels != UNKNOWN)]).tolist():
+            rows = counted & (labels == label) & np.isfinite(self.correlation)
+            if rows.sum() >= FEWEST_OF_CLASS:
+                values = self.correlation[rows]
+                limit = np.nan if self.anchors is None else self.anchors.correlation_at(bound)
+                p = statistics.signed_rank(values, limit) if np.isfinite(limit) else 1.0
+                found[int(label)] = (statistics.median(values), p)
+        adjusted = holm([p for _, p in found.values()])
+        return {
+            label: OfClass(interval, p)
+            for (label, (interval, _)), p in zip(found.items(), adjusted, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """The agreement of the heatmaps of one class.
+
+    Attributes:
+        correlation: the median rank correlation.
+        p_value: of less than the bound, adjusted for the number of classes.
+    """
+
+    correlation: Interval
+    p_value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Anchors:
+    """The agreement of the old version with itself, of a sample of m inputs.
+
+    Attributes:
+        ceiling: (m,) rank correlation with the maps of slightly changed inputs.
+        floor: (m,) with the maps of the version with permuted weights.
+    """
+
+    ceiling: np.ndarray
+    floor: np.ndarray
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """The medians of floor and ceiling."""
+        floor, ceiling = statistics.medians(np.stack([self.floor, self.ceiling]))
+        return float(floor), float(ceiling)
+
+    @property
+    def decides(self) -> bool:
+        """Whether the ceiling is far enough above the floor."""
+        floor, ceiling = self.levels
+        return bool(ceiling - floor >= LEAST_RANGE)
+
+    def correlation_at(self, kept: float) -> float:
+        """The rank correlation of which this much is kept; NaN if undecided."""
+        floor, ceiling = self.levels
+        return floor + kept * (ceiling - floor) if self.decides else np.nan
+
+    def kept(self, correlation: np.ndarray) -> Interval:
+        """See `Agreement.kept`."""
+        values = correlation[np.isfinite(correlation)]
+        if not self.decides or not len(values):
+            return undefined(len(values))
+        rng = np.random.default_rng(0)
+        drawn = []
+        for each in (values, self.floor, self.ceiling):
+            finite = each[np.isfinite(each)]
+            rows = rng.integers(0, len(finite), (statistics.RESAMPLES, len(finite)))
+            drawn.append(statistics.medians(finite[rows]))
+        median, floor, ceiling = drawn
+        share = np.clip((median - floor) / np.maximum(ceiling - floor, LEAST_RANGE / 2), 0, 1)
+        low, least, most, high = np.quantile(share, [0.025, 0.05, 0.95, 0.975])
+        levels = self.levels
+        own = np.clip((statistics.medians(values) - levels[0]) / (levels[1] - levels[0]), 0, 1)
+        return Interval(float(own), float(low), float(high), float(least), float(most), len(values))
+
+
+def agreement(old: np.ndarray, new: np.ndarray) -> Agreement:
+    """The agreement of signed maps (n, *grid), input by input.
+
+    Maps on different grids are resampled linearly to 14 cells along each axis.
+    """
+    if old.shape[1:] != new.shape[1:]:
+        cells = (CELLS,) * (old.ndim - 1)
+        old, new = enlarged(old, cells), enlarged(new, cells)
+    rows = [np.asarray(each.reshape(len(each), -1), np.float64) for each in (old, new)]
+    empty = np.stack([~(np.abs(each).max(axis=1) > 0) for each in rows], axis=1)
+    found = spearman(*rows), overlap(*rows), moved(*rows)
+    correlation, common, elsewhere = (np.where(empty.any(axis=1), np.nan, each) for each in found)
+    return Agreement(correlation, common, elsewhere, empty)
+
+
+def moved(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """The share of the heat that is elsewhere (n,), of the positive parts of maps (n, d); NaN without any."""
+    positive = [np.maximum(each, 0) for each in (old, new)]
+    totals = [each.sum(axis=1, keepdims=True) for each in positive]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = [each / total for each, total in zip(positive, totals, strict=True)]
+    found = np.abs(shares[0] - shares[1]).sum(axis=1) / 2
+    return np.asarray(np.where((totals[0] > 0)[:, 0] & (totals[1] > 0)[:, 0], found, np.nan))

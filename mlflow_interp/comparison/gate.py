@@ -1,0 +1,297 @@
+"""Rules that decide whether a new version may replace an old one.
+
+A rule fails only if the whole interval of its number lies beyond its bound, passes if all of it lies within,
+and is undecided otherwise. A rule that only warns can't fail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from mlflow_interp.comparison.paired import Paired
+from mlflow_interp.comparison.statistics import Interval, undefined
+
+Status = Literal["passed", "failed", "warned", "undecided"]
+Action = Literal["fail", "warn"]
+
+ALPHA = 0.05
+FEWEST_REFERENCES = 3  # with which explanations and flips may fail a gate
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The bound of a rule, and what happens beyond it.
+
+    Attributes:
+        bound: the number, above which (or below which, for what should be large) a rule fails.
+        action: what happens then.
+        is_least: whether the bound is the smallest accepted number.
+    """
+
+    bound: float
+    action: Action = "fail"
+    is_least: bool = False
+
+    def status(self, interval: Interval) -> Status:
+        """What an interval means."""
+        if not math.isfinite(interval.value):
+            return "undecided"
+        sign = -1 if self.is_least else 1
+        least, most = sorted((sign * interval.least, sign * interval.most))
+        if least > sign * self.bound:
+            return "failed" if self.action == "fail" else "warned"
+        return "passed" if most <= sign * self.bound else "undecided"
+
+    def __str__(self) -> str:
+        return f"at {'least' if self.is_least else 'most'} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule found.
+
+    Attributes:
+        rule: its name, such as "accuracy_drop" or "gradcam/class_explanation_kept".
+        status: passed, failed, warned or undecided.
+        reason: the numbers, in a sentence.
+        interval: the number that decided, with its bounds.
+        limit: what it was compared with.
+    """
+
+    rule: str
+    status: Status
+    reason: str
+    interval: Interval
+    limit: Limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        numbers = {
+            "value": self.interval.value,
+            "interval": [self.interval.low, self.interval.high],
+            "one_sided_bounds": [self.interval.least, self.interval.most],
+        }
+        return {
+            "rule": self.rule,
+            "status": self.status,
+            "reason": self.reason,
+            "accepted": str(self.limit),
+            "action": self.limit.action,
+            "inputs": self.interval.count,
+        } | _finite(numbers)
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN."""
+    return {
+        name: [None if not math.isfinite(each) else each for each in value]
+        if isinstance(value, list)
+        else (value if math.isfinite(value) else None)
+        for name, value in values.items()
+    }
+
+
+#: A rule: its verdicts on a comparison, none if it doesn't apply.
+Rule = Callable[[str, Paired, Limit], Iterator[Verdict]]
+
+
+def _accuracy_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    interval = paired.numbers().get("accuracy_drop")
+    if interval is None:
+        return
+    status = limit.status(interval)
+    p_value = paired.predictions.p_value
+    if status in ("failed", "warned") and p_value >= ALPHA:
+        status = "undecided"
+    yield Verdict(
+        name, status, f"accuracy falls by {points(interval)} (p = {p_value:.2g}, McNemar)", interval, limit
+    )
+
+
+def _class_accuracy_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    """Of the class with the largest lower bound; the bounds hold for all classes at once."""
+    drops = paired.predictions.class_drops(sorted(set(paired.predictions.labels.tolist()) - {-1}))
+    if not drops:
+        return
+    status, label = max(
+        ((limit.status(interval), label) for label, interval in drops.items()),
+        key=lambda each: (_ORDER.index(each[0]), drops[each[1]].least),
+    )
+    others = sum(limit.status(each) == status for each in drops.values()) - 1
+    more = f", and {others} more" if status in ("failed", "warned") and others else ""
+    yield Verdict(
+        name,
+        status,
+        f"accuracy on {paired.class_name(label)!r} falls by {points(drops[label])}{more}",
+        drops[label],
+        limit,
+    )
+
+
+_ORDER: tuple[Status, ...] = ("passed", "undecided", "warned", "failed")
+
+
+def _negative_flips(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    interval = paired.numbers().get("negative_flips")
+    if interval is None:
+        return
+    seen = [each.numbers()["negative_flips"].value for each in paired.references]
+    limit, against = _against_references(limit, seen)
+    reason = f"{points(interval)} of the inputs were right before and are wrong now{against}"
+    yield Verdict(name, limit.status(interval), reason, interval, limit)
+
+
+def _explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    for key, agreement in paired.agreements.items():
+        if agreement.anchors is None:
+            continue
+        kept = agreement.kept(paired.predictions.both_right)
+        seen = [
+            each.agreements[key].kept(each.predictions.both_right).value
+            for each in paired.references
+            if key in each.agreements
+        ]
+        own, against = _against_references(limit, seen)
+        if math.isfinite(kept.value):
+            reason = f"{percent(kept)} of the agreement of heatmaps is kept{against}"
+        else:
+            floor, ceiling = agreement.anchors.levels
+            reason = (
+                f"heatmaps of the old version agree with themselves hardly more ({ceiling:.2f}) than with "
+                f"those of permuted weights ({floor:.2f})"
+            )
+        yield Verdict(f"{key}/{name}", own.status(kept), reason, kept, own)
+
+
+def _class_explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    """Of the classes whose heatmaps agree less than a bound, by signed-rank tests with Holm's procedure."""
+    for key, agreement in paired.agreements.items():
+        if agreement.anchors is None:
+            continue
+        own, _ = _against_references(limit, [limit.bound] * len(paired.references))
+        predictions = paired.predictions
+        found = agreement.of_classes(predictions.labels, predictions.both_right, own.bound)
+        if not found:
+            continue
+        changed = sorted(
+            (label for label, each in found.items() if each.p_value < ALPHA),
+            key=lambda label: (found[label].p_value, found[label].correlation.value),
+        )
+        if changed:
+            status: Status = "failed" if own.action == "fail" else "warned"
+            names = ", ".join(
+                f"{paired.class_name(label)!r} ({found[label].correlation.value:.2f})"
+                for label in changed[:5]
+            )
+            reason = f"heatmaps changed most for {names} (median rank correlation)"
+            shown = found[changed[0]].correlation
+        else:
+            status = "passed" if agreement.anchors.decides else "undecided"
+            shown = min((each.correlation for each in found.values()), key=lambda each: each.value)
+            reason = "no class has heatmaps that agree significantly less"
+        yield Verdict(f"{key}/{name}", status, reason, shown, own)
+
+
+def _faithfulness_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    numbers = paired.numbers()
+    for key in paired.faithfulness:
+        interval = numbers[f"{key}/faithfulness_drop"]
+        reason = f"faithfulness falls by {signed(interval)}"
+        yield Verdict(f"{key}/{name}", limit.status(interval), reason, interval, limit)
+
+
+def _broken(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    for key, agreement in paired.agreements.items():
+        interval = agreement.broken()
+        reason = f"{points(interval)} more of the heatmaps are empty"
+        yield Verdict(f"{key}/{name}", limit.status(interval), reason, interval, limit)
+
+
+def _against_references(limit: Limit, seen: list[float]) -> tuple[Limit, str]:
+    """The limit that three or more references set: the range of what is usual. Only they let a rule fail."""
+    known = [each for each in seen if math.isfinite(each)]
+    if len(known) < FEWEST_REFERENCES:
+        return limit, ""
+    bound = min([limit.bound, *known]) if limit.is_least else max([limit.bound, *known])
+    span = f"{min(known):.3f} to {max(known):.3f}"
+    return replace(limit, bound=bound, action="fail"), f" ({span} with {len(known)} references)"
+
+
+@dataclass(frozen=True)
+class RuleOf:
+    """A rule with its default limit, and whether it should be large."""
+
+    decide: Rule
+    limit: Limit
+
+
+RULES: Mapping[str, RuleOf] = {
+    "accuracy_drop": RuleOf(_accuracy_drop, Limit(0.005)),
+    "class_accuracy_drop": RuleOf(_class_accuracy_drop, Limit(0.05)),
+    "negative_flips": RuleOf(_negative_flips, Limit(0.05, "warn")),
+    "explanation_kept": RuleOf(_explanation_kept, Limit(0.5, "warn", is_least=True)),
+    "class_explanation_kept": RuleOf(_class_explanation_kept, Limit(0.3, "warn", is_least=True)),
+    "faithfulness_drop": RuleOf(_faithfulness_drop, Limit(0.1)),
+    "broken": RuleOf(_broken, Limit(0.05)),
+}
+
+#: The rules of a gate with their limits.
+Gate = Mapping[str, Limit]
+DEFAULT: Gate = {name: rule.limit for name, rule in RULES.items()}
+
+
+def decide(gate: Gate, paired: Paired) -> list[Verdict]:
+    """The verdicts of all rules of a gate; those of the default gate that do not apply are left out."""
+    numbers = paired.numbers()
+    verdicts = []
+    for name, limit in gate.items():
+        if name in RULES:
+            found = list(RULES[name].decide(name, paired, limit))
+        elif name in numbers:
+            interval = numbers[name]
+            found = [Verdict(name, limit.status(interval), f"{name} is {signed(interval)}", interval, limit)]
+        else:
+            found = []
+        if not found and gate is not DEFAULT:
+            reason = "not measured: it needs labels, a method that makes heatmaps, or anchors"
+            found = [Verdict(name, "undecided", reason, undefined(), limit)]
+        verdicts += found
+    return verdicts
+
+
+def overall(
+    verdicts: list[Verdict], *, undecided_fails: bool = False
+) -> Literal["passed", "failed", "undecided"]:
+    """The verdict of the whole gate: failed if any rule failed, undecided if any is, else passed."""
+    found = {each.status for each in verdicts}
+    if "failed" in found or (undecided_fails and "undecided" in found):
+        return "failed"
+    return "undecided" if "undecided" in found else "passed"
+
+
+def points(interval: Interval) -> str:
+    """A fraction in per cent with its interval, such as "3.2 % (0.9 to 5.5 %)"."""
+    value, low, high = (_number(100 * each, 1) for each in (interval.value, interval.low, interval.high))
+    return f"{value} % ({low} to {high} %)"
+
+
+def percent(interval: Interval) -> str:
+    """The same without decimals."""
+    value, low, high = (_number(100 * each, 0) for each in (interval.value, interval.low, interval.high))
+    return f"{value} % ({low} to {high} %)"
+
+
+def signed(interval: Interval) -> str:
+    """A number with its interval, such as "0.12 (0.03 to 0.21)"."""
+    value, low, high = (_number(each, 3) for each in (interval.value, interval.low, interval.high))
+    return f"{value} ({low} to {high})"
+
+
+def _number(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")

@@ -1,0 +1,49 @@
+"""What two versions give for the same inputs, and the numbers that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mlflow_interp.comparison import statistics
+from mlflow_interp.comparison.agreement import Agreement
+from mlflow_interp.comparison.predictions import Predictions
+from mlflow_interp.comparison.statistics import Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """Everything that is compared.
+
+    Attributes:
+        predictions: of both versions.
+        agreements: by heatmap, such as "gradcam" or "saliency/integrated_gradients".
+        faithfulness: (n,) by heatmap, the change of each input's faithfulness; empty if not measured.
+        groups: (n,) int64, inputs that belong together; None if each stands for itself.
+        class_names: the name of each class that is a label.
+        references: the old version compared with others that are known to be good.
+    """
+
+    predictions: Predictions
+    agreements: Mapping[str, Agreement] = field(default_factory=dict)
+    faithfulness: Mapping[str, np.ndarray] = field(default_factory=dict)
+    groups: np.ndarray | None = None
+    class_names: Mapping[int, str] = field(default_factory=dict)
+    references: tuple[Paired, ...] = ()
+
+    def class_name(self, label: int) -> str:
+        """The name of a class, or its number."""
+        return self.class_names.get(label, str(label))
+
+    def numbers(self) -> dict[str, Interval]:
+        """All numbers by name, such as "churn" or "gradcam/correlation"."""
+        found = self.predictions.numbers(self.groups)
+        counted = self.predictions.both_right
+        for name, agreement in self.agreements.items():
+            numbers = agreement.numbers(counted, self.groups)
+            found |= {f"{name}/{key}": each for key, each in numbers.items()}
+        for name, change in self.faithfulness.items():
+            found[f"{name}/faithfulness_drop"] = statistics.median(-change, groups=self.groups)
+        return found
