@@ -24,8 +24,11 @@ from mlflow_interp.result_kind import Kind
 GROUP = "mlflow_interp.methods"
 DISTRIBUTION = "mlflow-interp"
 
+#: Kinds of results that no method makes, by the name that takes the place of the method's.
+RESULTS = {"comparison": "mlflow_interp.kinds.comparison"}
+
 #: Names that a method can't have: they mean something else on the command line or in `methods=`.
-RESERVED = frozenset(("all", "interpret", "layers", "main", "methods", "resume"))
+RESERVED = frozenset(("all", "compare", "comparison", "interpret", "layers", "main", "methods", "resume"))
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,18 @@ def registration_of(method: str) -> Registration:
     return registrations[method]
 
 
+def package_of(method: str) -> tuple[str, str | None]:
+    """The name and the version of the package that a method or result is from; None for this version.
+
+    Raises:
+        OptionError: there is no such method.
+    """
+    if method in RESULTS:
+        return DISTRIBUTION, None
+    registration = registration_of(method)
+    return registration.distribution, registration.version
+
+
 @cache
 def find_method(method: str) -> Callable[..., Any]:
     """The function of a method: `gradcam` is `mlflow_interp.methods.gradcam.gradcam`.
@@ -112,7 +127,12 @@ def method_module(method: str) -> ModuleType:
 
 
 def kind_of(method: str) -> Kind:
-    """The kind of a method's result, from the annotation of what it returns, such as `Streaming[Result]`."""
+    """The kind of a method's result, from the annotation of what it returns, such as `Streaming[Result]`.
+
+    Or one of `RESULTS`, by its name.
+    """
+    if method in RESULTS:
+        return Kind(RESULTS[method])
     (result,) = get_args(_returned(find_method(method)))
     return Kind(result.__module__.rpartition(".")[0])
 

@@ -27,8 +27,18 @@ class Kind:
 
     @property
     def has_heatmaps(self) -> bool:
-        """Whether its results are heatmaps, so that their quality can be measured."""
-        return bool(getattr(importlib.import_module(self.package), "HAS_HEATMAPS", False))
+        """Whether its results are heatmaps."""
+        return self.maps is not None
+
+    @property
+    def maps(self) -> Callable[..., dict[str, Any]] | None:
+        """Returns the heatmaps of a result by name; None if its results are none."""
+        return self._find("maps", "maps")
+
+    @property
+    def shown_map(self) -> str:
+        """The heatmap, of several, that stands for all where there is room for one."""
+        return self._value("maps", "SHOWN") or ""
 
     @property
     def make_tiles(self) -> Callable[..., Any] | None:

@@ -38,6 +38,22 @@ class Agreement:
     anchors: Anchors | None = None
     peers: np.ndarray | None = None
 
+    def spread(self, rows: np.ndarray, count: int) -> Agreement:
+        """The agreement of `count` inputs, of which these are at some rows; undefined for the others."""
+
+        def spread(values: np.ndarray, default: float | bool) -> np.ndarray:
+            whole = np.full((count, *values.shape[1:]), default, values.dtype)
+            whole[rows] = values
+            return whole
+
+        return Agreement(
+            spread(self.correlation, np.nan),
+            spread(self.overlap, np.nan),
+            spread(self.moved, np.nan),
+            spread(self.empty, False),
+            self.anchors,
+        )
+
     def numbers(self, counted: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Interval]:
         """Medians over inputs, and how much of the agreement is kept.
 

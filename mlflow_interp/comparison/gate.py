@@ -54,7 +54,7 @@ class Verdict:
     """What a rule found.
 
     Attributes:
-        rule: its name, such as "accuracy_drop" or "gradcam/class_explanation_kept".
+        rule: its name, such as "accuracy_drop" or "class_explanation_kept/gradcam".
         status: passed, failed, warned or undecided.
         reason: the numbers, in a sentence.
         interval: the number that decided, with its bounds.
@@ -99,8 +99,8 @@ Rule = Callable[[str, Paired, Limit], Iterator[Verdict]]
 
 
 def _accuracy_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
-    interval = paired.numbers().get("accuracy_drop")
-    if interval is None:
+    interval = paired.predictions.accuracy_drop
+    if not interval.count:
         return
     status = limit.status(interval)
     p_value = paired.predictions.p_value
@@ -135,10 +135,10 @@ _ORDER: tuple[Status, ...] = ("passed", "undecided", "warned", "failed")
 
 
 def _negative_flips(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
-    interval = paired.numbers().get("negative_flips")
-    if interval is None:
+    interval = paired.predictions.negative_flip_share
+    if not interval.count:
         return
-    seen = [each.numbers()["negative_flips"].value for each in paired.references]
+    seen = [each.predictions.negative_flip_share.value for each in paired.references]
     limit, against = _against_references(limit, seen)
     reason = f"{points(interval)} of the inputs were right before and are wrong now{against}"
     yield Verdict(name, limit.status(interval), reason, interval, limit)
@@ -163,7 +163,7 @@ def _explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator[Verdi
                 f"heatmaps of the old version agree with themselves hardly more ({ceiling:.2f}) than with "
                 f"those of permuted weights ({floor:.2f})"
             )
-        yield Verdict(f"{key}/{name}", own.status(kept), reason, kept, own)
+        yield Verdict(f"{name}/{key}", own.status(kept), reason, kept, own)
 
 
 def _class_explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
@@ -192,22 +192,21 @@ def _class_explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator
             status = "passed" if agreement.anchors.decides else "undecided"
             shown = min((each.correlation for each in found.values()), key=lambda each: each.value)
             reason = "no class has heatmaps that agree significantly less"
-        yield Verdict(f"{key}/{name}", status, reason, shown, own)
+        yield Verdict(f"{name}/{key}", status, reason, shown, own)
 
 
 def _faithfulness_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
-    numbers = paired.numbers()
     for key in paired.faithfulness:
-        interval = numbers[f"{key}/faithfulness_drop"]
+        interval = paired.numbers[f"faithfulness_drop/{key}"]
         reason = f"faithfulness falls by {signed(interval)}"
-        yield Verdict(f"{key}/{name}", limit.status(interval), reason, interval, limit)
+        yield Verdict(f"{name}/{key}", limit.status(interval), reason, interval, limit)
 
 
 def _broken(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
     for key, agreement in paired.agreements.items():
         interval = agreement.broken()
         reason = f"{points(interval)} more of the heatmaps are empty"
-        yield Verdict(f"{key}/{name}", limit.status(interval), reason, interval, limit)
+        yield Verdict(f"{name}/{key}", limit.status(interval), reason, interval, limit)
 
 
 def _against_references(limit: Limit, seen: list[float]) -> tuple[Limit, str]:
@@ -245,13 +244,12 @@ DEFAULT: Gate = {name: rule.limit for name, rule in RULES.items()}
 
 def decide(gate: Gate, paired: Paired) -> list[Verdict]:
     """The verdicts of all rules of a gate; those of the default gate that do not apply are left out."""
-    numbers = paired.numbers()
     verdicts = []
     for name, limit in gate.items():
         if name in RULES:
             found = list(RULES[name].decide(name, paired, limit))
-        elif name in numbers:
-            interval = numbers[name]
+        elif name in paired.numbers:
+            interval = paired.numbers[name]
             found = [Verdict(name, limit.status(interval), f"{name} is {signed(interval)}", interval, limit)]
         else:
             found = []

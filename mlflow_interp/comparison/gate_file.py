@@ -46,8 +46,7 @@ def _file(path: str | Path) -> Mapping[str, Any]:
 
 
 def _limit(name: str, given: Any) -> Limit:
-    is_number = name.rpartition("/")[2] in _NUMBERS or "/" in name
-    if name not in RULES and not is_number:
+    if name not in RULES and name.partition("/")[0] not in _NUMBERS:
         raise OptionError(f"no rule {name!r}{nearest(name, [*RULES, *_NUMBERS], most=3)}")
     known = RULES[name].limit if name in RULES else Limit(math.nan)
     options = dict(given) if isinstance(given, Mapping) else {"bound": given}

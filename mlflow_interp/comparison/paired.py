@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -37,13 +38,14 @@ class Paired:
         """The name of a class, or its number."""
         return self.class_names.get(label, str(label))
 
+    @cached_property
     def numbers(self) -> dict[str, Interval]:
-        """All numbers by name, such as "churn" or "gradcam/correlation"."""
+        """All numbers by name, such as "churn" or "correlation/gradcam"."""
         found = self.predictions.numbers(self.groups)
         counted = self.predictions.both_right
         for name, agreement in self.agreements.items():
             numbers = agreement.numbers(counted, self.groups)
-            found |= {f"{name}/{key}": each for key, each in numbers.items()}
+            found |= {f"{key}/{name}": each for key, each in numbers.items()}
         for name, change in self.faithfulness.items():
-            found[f"{name}/faithfulness_drop"] = statistics.median(-change, groups=self.groups)
+            found[f"faithfulness_drop/{name}"] = statistics.median(-change, groups=self.groups)
         return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_interp.comparison import statistics
-from mlflow_interp.comparison.statistics import Interval, fraction, mcnemar, paired_difference
+from mlflow_interp.comparison.statistics import Interval, fraction, mcnemar, paired_difference, undefined
 from mlflow_interp.core.chunk import UNKNOWN
 
 FEWEST_OF_CLASS = 20  # inputs of a class for a number of its own
@@ -77,10 +77,9 @@ class Predictions:
         count = int(known.sum())
         if not count:
             return found
-        losses, gains = int(self.negative_flips.sum()), int(self.positive_flips.sum())
-        found["accuracy_drop"] = paired_difference(losses, gains, count)
-        found["negative_flips"] = fraction(losses, count)
-        found["positive_flips"] = fraction(gains, count)
+        found["accuracy_drop"] = self.accuracy_drop
+        found["negative_flips"] = self.negative_flip_share
+        found["positive_flips"] = fraction(int(self.positive_flips.sum()), count)
         right = self.right[known].mean(axis=0)
         expected = right[0] * (1 - right[1])
         if expected > 0:
@@ -92,6 +91,19 @@ class Predictions:
             [self.confidence[known], self.right[known]], _calibration_change, groups=own_groups
         )
         return found
+
+    @property
+    def accuracy_drop(self) -> Interval:
+        """The accuracy of the old version minus that of the new one; undefined without labels."""
+        count = int(self.labelled.sum())
+        losses, gains = int(self.negative_flips.sum()), int(self.positive_flips.sum())
+        return paired_difference(losses, gains, count) if count else undefined()
+
+    @property
+    def negative_flip_share(self) -> Interval:
+        """The share of labelled inputs that are right before and wrong now; undefined without labels."""
+        count = int(self.labelled.sum())
+        return fraction(int(self.negative_flips.sum()), count) if count else undefined()
 
     @property
     def p_value(self) -> float:

@@ -82,14 +82,14 @@ def explain_changed(
     own = yield from explainer.explain(chunk, targets)
     noisy = []
     for draw in range(0 if quick else DRAWS):
-        noisy.append((yield from explainer.explain(_with_noise(chunk, seed, draw), targets)))
+        noisy.append((yield from explainer.explain(with_noise(chunk, seed, draw), targets)))
     randomised: dict[str, list[Maps]] = {"head": [], "all": []}
     weights = [] if quick else kernels(model)
     for number in range(PERMUTATIONS if weights else 0):
         for which, chosen in (("head", weights[-1:]), ("all", weights)):
             with permuted(chosen, seed + number):
                 # Without yielding, as whoever runs this generator might then find the model changed.
-                passes, maps = _finished(explainer.explain(chunk, targets))
+                passes, maps = finished(explainer.explain(chunk, targets))
             yield passes
             randomised[which] += [] if maps is None else [maps]
     runner_up = passed.get("runner_up") if explainer.has_target else None
@@ -97,7 +97,7 @@ def explain_changed(
     return Changes(own, noisy, randomised["head"], randomised["all"], other)
 
 
-def _finished(explanation: Generator[int, None, Maps]) -> tuple[int, Maps | None]:
+def finished(explanation: Generator[int, None, Maps]) -> tuple[int, Maps | None]:
     """The number of passes of an explanation and its maps; None if the model gives no finite values."""
     passes = 0
     while True:
@@ -109,7 +109,7 @@ def _finished(explanation: Generator[int, None, Maps]) -> tuple[int, Maps | None
             return passes, None
 
 
-def _with_noise(chunk: Chunk, seed: int, draw: int) -> Chunk:
+def with_noise(chunk: Chunk, seed: int, draw: int) -> Chunk:
     """The inputs with uniform noise of up to two percent of their range."""
     inputs = np.asarray(chunk.inputs)
     axes = tuple(range(1, inputs.ndim))

@@ -38,6 +38,13 @@ class Space:
     is_continuous: bool = True
     is_table: bool = False
 
+    def by_position(self, maps: np.ndarray) -> np.ndarray:
+        """Maps (n, *grid); those in the shape of the inputs are summed over channels."""
+        if maps.ndim - 1 == len(self.sides):
+            return np.asarray(maps, np.float64)
+        axes = tuple(1 + axis for axis in range(maps.ndim - 1) if axis not in self.axes)
+        return np.asarray(maps.sum(axis=axes, dtype=np.float64))
+
 
 @dataclass(frozen=True)
 class Replacement:

@@ -24,7 +24,12 @@ MOST_EXPLAINED = MOST_IMAGES  # inputs that an explaining method explains if oth
 
 
 def run(
-    model: Any, batch: Batch, methods: Mapping[str, Method[Any]], *, while_training: bool = False
+    model: Any,
+    batch: Batch,
+    methods: Mapping[str, Method[Any]],
+    *,
+    while_training: bool = False,
+    comparable: bool = False,
 ) -> Parts:
     """Run methods on a model and inputs, which are read once.
 
@@ -35,6 +40,8 @@ def run(
         while_training: whether the model changes between calls. If so, the inputs to show and explain are
             selected regardless of predictions, so that they stay the same, and explaining methods never
             explain all inputs.
+        comparable: whether the inputs to explain are selected regardless of predictions, so that they are
+            those that are explained for another model too.
 
     Raises:
         InterpretationError: an error of the inputs or the model, which affects all methods.
@@ -47,6 +54,7 @@ def run(
     parts = Parts()
     if (
         while_training
+        or comparable
         or len(methods) > 1
         or any(each.max_explained or each.most_explained for each in explaining.values())
     ):
@@ -54,7 +62,7 @@ def run(
             name: Selection(
                 each.max_explained or each.most_explained or MOST_EXPLAINED,
                 with_inputs=True,
-                by_predictions=not while_training,
+                by_predictions=not (while_training or comparable),
             )
             for name, each in explaining.items()
         }

@@ -1,6 +1,5 @@
 """One folder for each kind of result, with everything about it.
 
-- `__init__.py` states `HAS_HEATMAPS = True` if results are heatmaps, whose quality can be measured.
 - `result.py` has the class; its `difference(other)` returns the difference from another result.
 - `figure.py` defines `draw(result, *, options…) -> Figure`, and
   `draw_panel(axes, result, panel, *, options…)`, which draws one panel of it into the user's axes.
@@ -14,6 +13,8 @@
   `report.metric_meanings`.
 - `tiles.py` optionally defines `make_tiles(result, **options)`: the tiles that figure, page and view share.
   They are computed once and passed to each of them after the result.
+- `maps.py` defines `maps(result)` if results are heatmaps: signed arrays with a row per input, by name. Their
+  quality can be measured, and they can be compared with those of another model version.
 - `stored.py` optionally defines the facts to store with a result's arrays, and restores a result from both;
   see `kinds.stored`.
 

@@ -158,20 +158,13 @@ class _QualityMethod(Explaining[QualityResult]):
             for name, maps in changes.own.maps.items():
                 key = f"{explainer.name}/{name}" if name else explainer.name
                 self._titles[key] = explainer.title_of(name)
-                own = self._by_position(maps)
+                own = self._space.by_position(maps)
                 measured = changes.measures(name) | {"sparseness": gini(flat(own))}
                 measured |= yield from faithfulness.measure(own, quick=self.is_quick)
                 for measure, values in (measured | {"seconds": np.full(len(chunk), seconds)}).items():
                     columns.setdefault(measure, []).append(values)
                 rows[f"{MAPS}{key}"] = own.astype(np.float32)
         return rows | {name: np.stack(values, axis=1) for name, values in columns.items()}
-
-    def _by_position(self, maps: np.ndarray) -> np.ndarray:
-        """Maps (n, *grid); those in the shape of the inputs are summed over channels."""
-        if maps.ndim - 1 == len(self._space.sides):
-            return np.asarray(maps, np.float64)
-        axes = tuple(1 + axis for axis in range(maps.ndim - 1) if axis not in self._space.axes)
-        return np.asarray(maps.sum(axis=axes, dtype=np.float64))
 
     def measured_maps(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """The heatmaps of the methods that are measured."""

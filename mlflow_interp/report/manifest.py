@@ -16,7 +16,7 @@ from mlflow_interp import __version__
 from mlflow_interp.core.inputs_record import MOST_NAMES
 from mlflow_interp.core.result import HasTables, Result
 from mlflow_interp.exceptions import without_password
-from mlflow_interp.method_registry import registration_of
+from mlflow_interp.method_registry import package_of
 from mlflow_interp.report.provenance import Provenance
 
 SCHEMA_VERSION = 2  # 2: heatmaps are signed, result.json, digests in arrays.npz
@@ -72,12 +72,12 @@ def describe(
         for name, value in given.items()
         if _is_repeatable(value) and name not in ("save", "log", "run_id")
     }
-    registration = registration_of(method)
+    package, version = package_of(method)
     return {
         "method": method,
         "package": {
-            "name": registration.distribution,
-            "version": registration.version or __version__,
+            "name": package,
+            "version": version or __version__,
         },
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": round(seconds, 3),

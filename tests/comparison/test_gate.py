@@ -67,8 +67,8 @@ def test_identical_versions_pass() -> None:
     found = statuses(DEFAULT, Paired(predictions(1000, 0, errors=50), {"gradcam": agreement(1000, 1.0)}))
     assert set(found.values()) == {"passed"}
     assert set(found) == {
-        "accuracy_drop", "class_accuracy_drop", "negative_flips", "gradcam/explanation_kept",
-        "gradcam/class_explanation_kept", "gradcam/broken",
+        "accuracy_drop", "class_accuracy_drop", "negative_flips", "explanation_kept/gradcam",
+        "class_explanation_kept/gradcam", "broken/gradcam",
     }  # fmt: skip
 
 
@@ -93,8 +93,8 @@ def test_one_class_that_is_lost_fails_while_the_accuracy_is_open() -> None:
 def test_explanations_and_flips_only_warn() -> None:
     found = statuses(DEFAULT, Paired(predictions(500, 60, gains=60), {"gradcam": agreement(500, 0.2)}))
     assert found["negative_flips"] == "warned"
-    assert found["gradcam/explanation_kept"] == "warned"
-    assert found["gradcam/class_explanation_kept"] == "warned"
+    assert found["explanation_kept/gradcam"] == "warned"
+    assert found["class_explanation_kept/gradcam"] == "warned"
     assert overall(decide(DEFAULT, Paired(predictions(500, 60, gains=60)))) != "failed"
 
 
@@ -103,7 +103,7 @@ def test_with_three_references_they_fail_beyond_what_is_usual() -> None:
     new = Paired(predictions(500, 60, gains=60), {"gradcam": agreement(500, 0.2)}, references=(usual,) * 3)
     found = statuses(DEFAULT, new)
     assert found["negative_flips"] == "failed"
-    assert found["gradcam/explanation_kept"] == "failed"
+    assert found["explanation_kept/gradcam"] == "failed"
     as_usual = Paired(
         predictions(500, 25, gains=25), {"gradcam": agreement(500, 0.75)}, references=(usual,) * 3
     )
@@ -112,13 +112,13 @@ def test_with_three_references_they_fail_beyond_what_is_usual() -> None:
 
 def test_empty_heatmaps_fail() -> None:
     found = statuses(DEFAULT, Paired(predictions(500, 0), {"gradcam": agreement(500, 1.0, empty=60)}))
-    assert found["gradcam/broken"] == "failed"
+    assert found["broken/gradcam"] == "failed"
 
 
 def test_less_faithful_heatmaps_fail() -> None:
     change = np.random.default_rng(0).normal(-0.3, 0.1, 60)
     paired = Paired(predictions(500, 0), faithfulness={"gradcam": change})
-    assert statuses(DEFAULT, paired)["gradcam/faithfulness_drop"] == "failed"
+    assert statuses(DEFAULT, paired)["faithfulness_drop/gradcam"] == "failed"
 
 
 def test_what_is_not_measured_is_open_where_a_gate_names_it() -> None:
@@ -136,15 +136,15 @@ def test_gates_in_files(tmp_path: Path) -> None:
         "negative_flips: {bound: 0.03}\n"
         "explanation_kept: {bound: 0.6, action: warn}\n"
         "churn: 0.1\n"
-        "gradcam/correlation: {least: 0.4}\n"
+        "correlation/gradcam: {least: 0.4}\n"
     )
     gate = read_gate(str(path))
     assert gate["accuracy_drop"] == Limit(0.02)
     assert gate["negative_flips"] == Limit(0.03, "fail")  # an explicit bound fails
     assert gate["explanation_kept"] == Limit(0.6, "warn", is_least=True)
-    assert gate["gradcam/correlation"] == Limit(0.4, is_least=True)
+    assert gate["correlation/gradcam"] == Limit(0.4, is_least=True)
     found = statuses(gate, Paired(predictions(2000, 500), {"gradcam": agreement(2000, 0.3)}))
-    assert found["churn"] == found["gradcam/correlation"] == "failed"
+    assert found["churn"] == found["correlation/gradcam"] == "failed"
     assert read_gate("default") == {name: rule.limit for name, rule in RULES.items()}
     assert read_gate("none") == {}
 

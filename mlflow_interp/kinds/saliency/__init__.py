@@ -1,3 +1,1 @@
 """Maps of an input's own shape: gradients, SmoothGrad, integrated gradients."""
-
-HAS_HEATMAPS = True

@@ -1,0 +1,219 @@
+"""Puts the results of two versions side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlflow_interp.comparison.agreement import Agreement, agreement
+from mlflow_interp.comparison.gate import Gate, decide, overall
+from mlflow_interp.comparison.paired import Paired
+from mlflow_interp.comparison.predictions import Predictions
+from mlflow_interp.comparison.version import ClassOrder, ShownInputs, VersionResults
+from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.examples import Explained
+from mlflow_interp.exceptions import InputsError
+from mlflow_interp.kinds.comparison.result import ComparisonResult, MapPair, order_to_show
+from mlflow_interp.kinds.difference import explained_at
+from mlflow_interp.kinds.matching import Matching, match
+from mlflow_interp.result_kind import Kind
+
+MOST_SHOWN = 64
+
+
+def compared(
+    old: VersionResults,
+    new: VersionResults,
+    order: ClassOrder,
+    gate: Gate,
+    *,
+    references: Sequence[VersionResults] = (),
+    fewest: int = 1,
+    undecided_fails: bool = False,
+    groups: np.ndarray | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> ComparisonResult:
+    """The comparison of two versions.
+
+    Args:
+        old: the old version.
+        new: the new version, whose classes may be in another order.
+        order: which class is which.
+        gate: the rules.
+        references: further versions that are known to be good, with the classes of the old one.
+        fewest: the number of inputs that both must have.
+        undecided_fails: whether the gate fails if a rule is undecided.
+        groups: the group of each input by its index as given; None if each stands for itself.
+        chosen: the values of options that were chosen.
+
+    Raises:
+        InputsError: too few inputs in common.
+    """
+    matching = match(old.rows.examples, new.rows.examples)
+    if len(matching.rows) < fewest:
+        raise InputsError(
+            f"both versions have {len(matching.rows)} inputs in common; give at least {fewest}, or state a "
+            "smaller min_inputs"
+        )
+    paired = _paired(old, new, order, matching)
+    paired = replace(
+        paired,
+        references=tuple(_reference(old, each) for each in references),
+        groups=None if groups is None else groups[old.rows.examples.indices[matching.rows]],
+    )
+    verdicts = decide(gate, paired)
+    old_rows = explained_at(old.rows, matching.rows)
+    new_rows = _in_old_classes(explained_at(new.rows, matching.other_rows), order)
+    shown = _shown(old, new)
+    row_of = {index: row for row, index in enumerate(new_rows.examples.indices.tolist())}
+    kept = [at for at, index in enumerate(shown.indices.tolist()) if index in row_of]
+    rows = np.array([row_of[int(shown.indices[at])] for at in kept], np.int64)
+    correlations = [each.correlation for each in paired.agreements.values()]
+    ordered = order_to_show(paired.predictions, correlations, rows)
+    at = dict(zip(rows.tolist(), kept, strict=True))
+    inputs = shown.at(np.array([at[row] for row in ordered.tolist()], np.int64))
+    return ComparisonResult(
+        old=_showing(old_rows, np.sort(ordered), inputs.at(np.argsort(ordered))),
+        new=new_rows,
+        paired=paired,
+        verdicts=tuple(verdicts),
+        verdict=overall(verdicts, undecided_fails=undecided_fails) if gate else "",
+        names=(old.name, new.name),
+        shown=ordered,
+        pairs=tuple(_pairs(old, new, old_rows.examples.indices[ordered], inputs)),
+        notes=tuple(matching.warnings()),
+        chosen=dict(chosen or {}),
+    )
+
+
+def _reference(old: VersionResults, reference: VersionResults) -> Paired:
+    return _paired(old, reference, ClassOrder(), match(old.rows.examples, reference.rows.examples))
+
+
+def _paired(old: VersionResults, new: VersionResults, order: ClassOrder, matching: Matching) -> Paired:
+    one = explained_at(old.rows, matching.rows)
+    other = _in_old_classes(explained_at(new.rows, matching.other_rows), order)
+    predictions = Predictions(
+        one.examples.labels,
+        np.stack([each.examples.classes[:, 0] for each in (one, other)], axis=1),
+        np.stack([each.examples.probabilities[:, 0] for each in (one, other)], axis=1).astype(np.float64),
+        np.stack([each.probabilities for each in (one, other)], axis=1).astype(np.float64),
+    )
+    labels = np.unique(predictions.labels[predictions.labels != UNKNOWN]).tolist()
+    return Paired(
+        predictions,
+        _agreements(old, new, one.examples.indices),
+        _faithfulness(old, new),
+        class_names={label: one.examples.class_name(label) for label in labels},
+    )
+
+
+def _agreements(old: VersionResults, new: VersionResults, indices: np.ndarray) -> dict[str, Agreement]:
+    """The agreement of each heatmap, with a row for each input; undefined for those not explained."""
+    place = {index: row for row, index in enumerate(indices.tolist())}
+    found = {}
+    for method, result in old.results.items():
+        maps = _kind_of(result).maps
+        if maps is None or method not in new.results:
+            continue
+        other = new.results[method]
+        matching = match(result.examples, other.examples)
+        one, two = maps(result), maps(other)
+        rows = np.array([place[index] for index in result.examples.indices[matching.rows].tolist()], np.int64)
+        for name in one:
+            if name not in two:
+                continue
+            key = f"{method}/{name}" if name else method
+            part = agreement(one[name][matching.rows], two[name][matching.other_rows])
+            found[key] = replace(part.spread(rows, len(indices)), anchors=old.anchors.get(key))
+    return found
+
+
+def _faithfulness(old: VersionResults, new: VersionResults) -> dict[str, np.ndarray]:
+    """The change of the faithfulness of each input, of the heatmaps that quality measured in both."""
+    one, two = old.results.get("quality"), new.results.get("quality")
+    if one is None or two is None:
+        return {}
+    matching = match(one.examples, two.examples)
+    gains = [
+        dict(zip(each.titles, each.gains_over_nulls[rows, :, 0].T, strict=True))
+        for each, rows in ((one, matching.rows), (two, matching.other_rows))
+    ]
+    return {key: gains[1][key] - gains[0][key] for key in gains[0] if key in gains[1]}
+
+
+def _in_old_classes(explained: Explained, order: ClassOrder) -> Explained:
+    """The rows of the new version, with the classes of the old one."""
+    if order.to_new is None:
+        return explained
+    examples = replace(
+        explained.examples,
+        classes=order.old(explained.examples.classes),
+        labels=np.where(
+            explained.examples.labels == UNKNOWN, UNKNOWN, order.old(np.maximum(explained.examples.labels, 0))
+        ),
+    )
+    return replace(explained, examples=examples, targets=order.old(explained.targets))
+
+
+def _shown(old: VersionResults, new: VersionResults) -> ShownInputs:
+    """The inputs to show: those that were kept, else those that the results show."""
+    if new.shown is not None:
+        return new.shown
+    examples = new.rows.examples
+    return ShownInputs(
+        examples.indices[examples.shown_rows],
+        examples.images,
+        examples.values,
+        examples.parts,
+        examples.wholes,
+    )
+
+
+def _showing(explained: Explained, rows: np.ndarray, inputs: ShownInputs) -> Explained:
+    """The same, showing other inputs."""
+    examples = replace(
+        explained.examples,
+        shown=rows,
+        images=inputs.images,
+        values=inputs.values,
+        parts=inputs.parts,
+        wholes=inputs.wholes,
+    )
+    return replace(explained, examples=examples)
+
+
+def _pairs(
+    old: VersionResults, new: VersionResults, indices: np.ndarray, inputs: ShownInputs
+) -> list[MapPair]:
+    """The heatmaps of the inputs that are shown, in their order."""
+    found = []
+    for method, result in old.results.items():
+        kind = _kind_of(result)
+        if kind.maps is None or kind.make_tiles is None or method not in new.results:
+            continue
+        names = list(kind.maps(result))
+        if not names:
+            continue
+        name = kind.shown_map if kind.shown_map in names else names[-1]
+        sides = [_shows(each, indices, inputs) for each in (result, new.results[method])]
+        if None not in sides:
+            found.append(MapPair(method, result.title, name, *sides))
+    return found
+
+
+def _shows(result: Any, indices: np.ndarray, inputs: ShownInputs) -> Any:
+    """A result that shows these inputs; None if it lacks one, as a method of many passes may."""
+    place = {index: row for row, index in enumerate(result.examples.indices.tolist())}
+    if not set(indices.tolist()) <= set(place):
+        return None
+    rows = np.array([place[index] for index in indices.tolist()], np.int64)
+    changes = {"others": None} if hasattr(result, "others") else {}
+    return replace(result, explained=_showing(result.explained, rows, inputs), **changes)
+
+
+def _kind_of(result: Any) -> Kind:
+    return Kind(type(result).__module__.rpartition(".")[0])
