@@ -19,9 +19,12 @@ __version__ = "0.1.0"
 #: The modules of the public names, which are imported when a name is first used. Their types are in
 #: `__init__.pyi`.
 _MODULES = {
+    "Comparison": "mlflow_interp.comparing.conclude",
     "Interpretation": "mlflow_interp.report.interpretation",
     "InterpretationCallback": "mlflow_interp.training.callback",
     "autolog": "mlflow_interp.autologging",
+    "compare": "mlflow_interp.comparing.models",
+    "compare_runs": "mlflow_interp.comparing.runs",
     "interpret": "mlflow_interp.api",
     "load": "mlflow_interp.report.load",
     "load_inputs": "mlflow_interp.data.prepare",

@@ -10,6 +10,9 @@ import numpy
 
 from mlflow_interp.api import interpret as interpret
 from mlflow_interp.autologging import autolog as autolog
+from mlflow_interp.comparing.conclude import Comparison as Comparison
+from mlflow_interp.comparing.models import compare as compare
+from mlflow_interp.comparing.runs import compare_runs as compare_runs
 from mlflow_interp.data.prepare import load_inputs as load_inputs
 from mlflow_interp.method_registry import method_names as method_names
 from mlflow_interp.models.load import load_model as load_model
@@ -19,7 +22,7 @@ from mlflow_interp.tracking.resume import resume as resume
 from mlflow_interp.training.callback import InterpretationCallback as InterpretationCallback
 
 __version__: str
-__all__ = ["Interpretation", "InterpretationCallback", "autolog", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_umap"]
+__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_umap"]
 
 def visualize_caricature(
     model: Any,

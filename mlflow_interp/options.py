@@ -94,7 +94,7 @@ def options_of(method: str) -> Mapping[str, Option]:
     functions = _stage_functions(method)
     options = dict[str, Option]()
     for stage in STAGES:
-        for option in _declared(functions.get(stage), stage):
+        for option in declared_options(functions.get(stage), stage):
             if option.name in options:
                 raise OptionError(
                     f"method {method!r} can't be used: its option {option.name!r} is also an option of "
@@ -119,7 +119,8 @@ def _has_usable_options(method: str) -> bool:
     return True
 
 
-def _declared(function: Callable[..., Any] | None, stage: str) -> Iterable[Option]:
+def declared_options(function: Callable[..., Any] | None, stage: str) -> Iterable[Option]:
+    """The options that a function declares as keyword-only parameters and in its docstring."""
     if function is None:
         return
     helps = argument_help(function)
@@ -132,7 +133,9 @@ def _declared(function: Callable[..., Any] | None, stage: str) -> Iterable[Optio
                 parameter.default,
                 helps.get(parameter.name, ""),
             )
-        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD and get_args(
+            resolve(parameter.annotation, function)
+        ):
             yield from _forwarded(resolve(parameter.annotation, function), stage)
 
 

@@ -15,9 +15,12 @@ from mlflow_interp.options import options_of
 
 def test_public_names():
     assert mlflow_interp.__all__ == [
+        "Comparison",
         "Interpretation",
         "InterpretationCallback",
         "autolog",
+        "compare",
+        "compare_runs",
         "interpret",
         "load",
         "load_inputs",

@@ -16,9 +16,11 @@ LIBRARIES = {"tensorflow", "keras", "mlflow", "matplotlib", "umap", "click"}
 #: found through a registry.
 RULES = """
 __main__         cli
-cli              api backend call_options core data engine models options progress method_registry report
-                 tracking | click
+cli              api backend call_options comparing core data engine models options progress method_registry
+                 report tracking | click
 autologging      call_options options training | keras mlflow
+comparing        call_options comparison core data engine kinds models options progress method_registry
+                 report tracking
 evaluator        api call_options data models report | mlflow
 api              call_options core data engine models options progress method_registry report tracking
 training         backend call_options core data drawing engine kinds models options progress
@@ -28,13 +30,14 @@ options          core data engine models method_registry tracking
 tracking         core models progress report | mlflow
 report           core drawing models method_registry result_kind
 methods          backend core data engine kinds optvis progress quality
-engine           backend core kinds models progress method_registry quality
+engine           backend comparison core kinds models progress method_registry quality
 optvis           backend core | tensorflow keras
-kinds            core data drawing quality | matplotlib umap
+kinds            comparison core data drawing quality result_kind | matplotlib umap
 drawing          core | matplotlib
 data             backend core models | keras
 models           backend core progress | keras mlflow
 backend          core | tensorflow keras
+comparison       core quality
 quality
 method_registry  result_kind
 result_kind

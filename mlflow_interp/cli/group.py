@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mlflow_interp.cli.compare_command import compare_command
 from mlflow_interp.cli.method_commands import interpret_command, method_command
 from mlflow_interp.cli.options import one_line_errors
 from mlflow_interp.cli.wrapping import Context
@@ -29,14 +30,15 @@ class MethodGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Methods first, then the rest."""
-        return [*listed_methods(), "interpret", *super().list_commands(ctx)]
+        return [*listed_methods(), "interpret", "compare", *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a method, or one of the others."""
         name = cmd_name.replace("-", "_")
         if name in registered_names():
             return method_command(name)
-        return interpret_command() if name == "interpret" else super().get_command(ctx, cmd_name)
+        made = {"interpret": interpret_command, "compare": compare_command}
+        return made[name]() if name in made else super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Report an unknown option before the command, in one line."""

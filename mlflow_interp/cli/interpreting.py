@@ -41,7 +41,7 @@ def interpret_from_shell(
         call = plan_call(methods, given).options
         check_conditions(conditions, list(call), registered_names())
         check_backend()
-        _check_destination(given, printed=as_json or bool(conditions))
+        check_destination(given, printed=as_json or bool(conditions))
         if "MLFLOW_RUN_ID" in os.environ:  # that run must be ended, whatever fails
             use_uri(tracking_uri)
         if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
@@ -58,7 +58,7 @@ def interpret_from_shell(
         return _decide(conditions, interpretations)
 
 
-def _check_destination(given: Mapping[str, Any], *, printed: bool) -> None:
+def check_destination(given: Mapping[str, Any], *, printed: bool) -> None:
     """Refuse --no-log if it contradicts another option, or if the results would be lost."""
     if given.get("log", True):
         return

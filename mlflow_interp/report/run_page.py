@@ -144,7 +144,8 @@ def _section(entry: Entry, figure: str | None, images: Images) -> dict[str, Any]
         "options": {name: value for name, value in manifest["parameters"].items() if name in given},
         "defaults": {name: value for name, value in manifest["parameters"].items() if name not in given},
         "skipped": dict(list(manifest["inputs"]["skipped"].items())[:_MOST_SKIPPED]),
-        "calls": {
+        "calls": manifest.get("calls")
+        or {
             "mlflow run": reproduce.mlflow_run(manifest),
             "Command line": reproduce.command(manifest),
             "Python": reproduce.python(manifest),

@@ -56,11 +56,27 @@ def log_lineage(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
     )
     dataset_input = DatasetInput(dataset, [InputTag("mlflow.data.context", "interpretation")])
 
+    earlier = (manifest.get("old_model") or {}).get("model_id")
+
     def write(model_id: str | None) -> None:
-        models = [LoggedModelInput(model_id)] if model_id else []
+        models = [LoggedModelInput(each) for each in dict.fromkeys((model_id, earlier)) if model_id and each]
         client.log_inputs(run_id, datasets=[dataset_input], models=models)
 
     _with_model(write, model_id)
+
+
+def logged_methods(run_id: str) -> list[str]:
+    """The names of the folders of interpretations in a run.
+
+    Raises:
+        ModelError: there is no such run.
+        TrackingError: the server does not answer.
+    """
+    from mlflow_interp.models.artifact_store import ask
+    from mlflow_interp.tracking.destination import mlflow_client
+
+    found = ask(lambda: mlflow_client().list_artifacts(run_id, ROOT), f"run {run_id}")
+    return [Path(item.path).name for item in found if item.is_dir]
 
 
 def log_metrics(

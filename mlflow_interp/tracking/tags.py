@@ -42,7 +42,7 @@ def tag_all(client: Any, run_id: str, method: str, manifest: Mapping[str, Any]) 
 
 def _tag_model(client: Any, manifest: Mapping[str, Any], name: str, run_id: str) -> None:
     model = manifest["model"]
-    tags = {name: run_id, PAGE: _page(client, run_id)}
+    tags = {name: run_id, PAGE: _page(client, run_id), **manifest.get("version_tags", {})}
     if model["model_id"]:
         client.set_logged_model_tags(model["model_id"], tags)
     if not model["version"]:

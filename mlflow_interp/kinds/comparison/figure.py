@@ -221,7 +221,7 @@ def _draw_classes(axes: Any, result: ComparisonResult, classes: Any) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", labelsize=style.SMALLEST_TEXT, length=2, labelcolor=style.FAINT)
     axes.set_title(
-        "Agreement of heatmaps by class (median rank correlation), accuracy old→new",
+        "agreement of heatmaps by class, median; accuracy old→new",
         size=SMALL_SIZE, color=style.FAINT, loc="left", pad=4,
     )  # fmt: skip
     if len(result.paired.agreements) > 1:

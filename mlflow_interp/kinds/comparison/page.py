@@ -39,7 +39,7 @@ def page(result: ComparisonResult, tiles: PairTiles | None = None) -> str:
         "kinds/comparison/page.html",
         title=title_of(result),
         verdict=result.verdict,
-        headline=headline(result),
+        headline=headline(result).removeprefix(f"gate {result.verdict} · "),
         warnings=result.warnings(),
         rules=[
             {
@@ -112,14 +112,15 @@ def _inputs(result: ComparisonResult, tiles: PairTiles) -> list[dict[str, Any]]:
 def _charts(result: ComparisonResult) -> list[dict[str, str]]:
     flips = FigureLayout.of(3.0, 2.6)
     draw_panel(flips.axes((0.75, 0.55, 2.0, 1.9)), result, "flips")
-    found = [{"source": _svg(flips.finished()), "alt": "Correct and wrong predictions of both versions"}]
+    found = [_chart(flips.finished(), "Correct and wrong predictions of both versions")]
     if result.paired.agreements and (classes := result.classes()):
         height = 0.19 * min(20, len(classes))
         agreement = FigureLayout.of(5.2, height + 0.75)
         draw_panel(agreement.axes((1.6, 0.35, 3.45, height)), result, "classes")
-        found.append({"source": _svg(agreement.finished()), "alt": "Agreement of heatmaps by class"})
+        found.append(_chart(agreement.finished(), "Agreement of heatmaps by class"))
     return found
 
 
-def _svg(figure: Any) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(style.svg(figure)).decode()}"
+def _chart(figure: Any, alt: str) -> dict[str, str]:
+    source = f"data:image/svg+xml;base64,{base64.b64encode(style.svg(figure)).decode()}"
+    return {"source": source, "alt": alt, "width": f"{110 * figure.get_figwidth():.0f}"}

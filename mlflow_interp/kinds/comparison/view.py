@@ -18,8 +18,8 @@ def view(result: ComparisonResult, tiles: PairTiles | None = None) -> View:
     """The rules that did not pass as findings, and both heatmaps of each input."""
     tiles = tiles or make_tiles(result)
     return View(
-        title=f"Comparison of {title_of(result)}",
-        headline=headline(result),
+        title="Comparison",
+        headline=f"{title_of(result)} · {headline(result)}",
         inputs=_inputs(result, tiles),
         findings=[
             Finding(f"{MARKS[each.status]} {each.rule.replace('_', ' ')} ({each.status}): {each.reason}.", {})

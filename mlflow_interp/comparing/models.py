@@ -1,0 +1,166 @@
+"""Compare two models on the same inputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from mlflow_interp import progress
+from mlflow_interp.call_options import CallPlan, Methods, plan_call
+from mlflow_interp.comparing.conclude import About, Comparison, GateOption, concluded, shell_call
+from mlflow_interp.comparing.sides import Side, class_order, results_of, told_apart
+from mlflow_interp.comparison.gate_file import read_gate
+from mlflow_interp.core.accepted import Range, checked
+from mlflow_interp.data.labels import Labels, read_column
+from mlflow_interp.data.sources import find_inputs
+from mlflow_interp.exceptions import ModelError, OptionError
+from mlflow_interp.kinds.comparison.build import compared
+from mlflow_interp.method_registry import kind_of
+from mlflow_interp.models.load import experiment_of, find_model
+from mlflow_interp.report.provenance import Provenance
+from mlflow_interp.tracking.destination import open_run, without_autologging
+from mlflow_interp.tracking.permission import check_may_log
+
+_QUALITY = "quality"
+
+
+@checked
+def compare(
+    old: Any,
+    new: Any,
+    inputs: Any,
+    methods: Methods = ("gradcam",),
+    *,
+    gate: GateOption = "default",
+    undecided: Literal["pass", "fail"] = "pass",
+    anchors: bool = True,
+    reference: Sequence[Any] = (),
+    groups: Labels = None,
+    min_inputs: Annotated[int, Range(least=1)] = 20,
+    if_old_missing: Literal["fail", "pass"] = "fail",
+    quiet: bool = False,
+    **options: Any,
+) -> Comparison:
+    """Compare two versions of a model on the same inputs, and decide by a gate.
+
+    Both versions get the same inputs, each prepared in its own way, and their heatmaps are of the same class:
+    the label, or without one the class that the old version predicts. All numbers have 95 % intervals. How
+    far heatmaps agree is told on a scale that is computed on the spot: from the old version with permuted
+    weights to the old version under small changes of the input.
+
+    Args:
+        old: The version in use: a Keras model, or where to find one; see `load_model`.
+        new: The version that may replace it.
+        inputs: Arrays, a dataset, or where to find inputs; see `load_inputs`.
+        methods: The methods whose results are compared: any that make heatmaps, and quality. Names separated
+            by commas, a list, or a mapping from each name to its own options.
+        gate: The rules that decide: default, none, or the path of a YAML file with a bound for each rule. In
+            Python, also such a mapping.
+        undecided: What a rule means whose interval covers its bound: pass or fail.
+        anchors: Whether to compute the scale of agreement, which takes three more heatmaps of up to 256
+            inputs. Without it, explanations are not judged.
+        reference: Further versions that are known to be good, such as retrainings with other seeds. With
+            three or more, rules about explanations and flips can fail where the new version lies beyond them.
+        groups: Groups of inputs that belong together, such as a patient or a video, as a .npy, .csv or text
+            file with a value for each input. In Python, also an array. Intervals of means and medians then
+            resample groups.
+        min_inputs: Number of inputs that both versions must have in common.
+        if_old_missing: What happens if the old version does not exist: fail, or pass, as for a first release.
+        quiet: Hide progress and the location of the results.
+        **options: Each option goes to every method and every stage that takes it, for both versions.
+
+    Returns:
+        Whether the gate passed, all numbers, the flips, the report, and the interpretation that was logged.
+
+    Raises:
+        InterpretationError: an error that the user can fix; the message says how.
+    """
+    rules = read_gate(gate)
+    plan = plan_call(methods, options)
+    check_methods(plan)
+    groups = read_column(groups, "groups")
+    shared = plan.shared
+    started = time.perf_counter()
+    with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
+        named = [_find(each, shared) for each in (new, *reference)]
+        try:
+            found_old = _find(old, shared)
+        except ModelError as error:
+            if if_old_missing == "fail":
+                raise
+            progress.say(f"no old version to compare with, which is accepted: {error}")
+            return Comparison(True, "passed", {"verdict": "passed", "old": None, "reason": str(error)})
+        inputs = find_inputs(inputs)
+        if destination.log:
+            check_may_log(destination.run_id, destination.experiment, experiment_of(named[0]))
+        sides = [Side.of(each, inputs, shared) for each in (found_old, *named)]
+        orders = [class_order(sides[0], each) for each in sides[1:]]
+        sides = told_apart(sides)
+        destination.start(sides[1].loaded.origin, f"compare {sides[0].name} → {sides[1].name}")
+        results = results_of(sides, orders, plan, anchors=anchors)
+        result = compared(
+            results[0],
+            results[1],
+            orders[0],
+            rules,
+            references=results[2:],
+            fewest=min_inputs,
+            undecided_fails=undecided == "fail",
+            groups=None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1],
+            chosen={"methods": sorted(plan.options), "gate": _gate_name(gate)},
+        )
+        given = _given(locals()) | {
+            name: value for each in plan.options.values() for name, value in each.items()
+        }
+        return concluded(result, _about(sides, plan, given), destination, started)
+
+
+def _about(sides: Sequence[Side], plan: CallPlan, given: Mapping[str, Any]) -> About:
+    old, new = sides[:2]
+    methods = list(plan.options)
+    uris = [each.loaded.origin.uri for each in (old, new)]
+    source = new.batch.source
+    words = [*uris, source, "--methods", ",".join(methods)]
+    return About(
+        old.loaded.origin.as_dict(),
+        Provenance.of(new.loaded, new.batch),
+        methods,
+        given,
+        {
+            "Command line": shell_call(words, given),
+            "Python": "import mlflow_interp\n\n"
+            f"found = mlflow_interp.compare({uris[0]!r}, {uris[1]!r}, {source!r}, methods={methods!r})",
+        },
+        [each.loaded.origin.as_dict() for each in sides[2:]],
+    )
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of comparing that were given, for the manifest and to reproduce it."""
+    defaults = {"gate": "default", "undecided": "pass", "anchors": True, "min_inputs": 20}
+    return {name: values[name] for name, default in defaults.items() if values[name] != default}
+
+
+def _gate_name(gate: Any) -> str:
+    return "mapping" if isinstance(gate, Mapping) else str(gate or "none")
+
+
+def check_methods(plan: CallPlan) -> None:
+    """Check that methods can be compared.
+
+    Raises:
+        OptionError: one makes no heatmaps.
+    """
+    for name in plan.options:
+        if name != _QUALITY and not kind_of(name).has_heatmaps:
+            raise OptionError(
+                f"{name} makes no heatmaps, so it can't be compared this way; give methods that do, and "
+                "quality. Predictions are always compared"
+            )
+
+
+def _find(model: Any, shared: Mapping[str, Mapping[str, Any]]) -> Any:
+    return find_model(model, trust_model_code=bool(shared["model"].get("trust_model_code", False)))
