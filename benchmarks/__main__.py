@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "gradcam --pretrained": 2,
     "cams --apart": 2,
     "perturbation": 5,
+    "quality": 8,
     "peers_of_quality": 1,
     "contrast": 5,
     "saliency": 6,

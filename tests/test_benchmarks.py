@@ -19,6 +19,7 @@ SMALLEST = {
     "gradcam": "--trial --rounds 1 --images 2",
     "cams": "--trial --rounds 1 --images 2",
     "perturbation": "--trial --rounds 1 --images 2",
+    "quality": "--trial --rounds 1 --images 2",
     "saliency": "--trial --rounds 1 --peer-rounds 0 --images 1",
     "caricature": "--only steps --rounds 1 --photographs 1 --layers early",
     "umap": "--rounds 1 --sizes 50",
