@@ -13,6 +13,7 @@ from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEval
 
 from mlflow_interp.api import interpret
 from mlflow_interp.call_options import parse_methods, plan_call
+from mlflow_interp.comparing.models import compare, options_of_compare
 from mlflow_interp.data.frames import inputs_of_table
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.models.load import load_model
@@ -26,14 +27,16 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
     """Runs the methods named in its configuration, and logs to the evaluation's run.
 
     `evaluator_config={"interpretations": {"methods": ["gradcam"], …}}` takes methods, their options and
-    those of `interpret`. If predictions or a function are evaluated, it also needs the Keras model, as
-    `model`. Without methods, the evaluator does nothing.
+    those of `interpret`. With `against`, the model is compared with another version, and the options are
+    those of `compare`. If predictions or a function are evaluated, it also needs the Keras model, as
+    `model`. Without methods or `against`, the evaluator does nothing.
     """
 
     @classmethod
     def can_evaluate(cls, *, model_type: str, evaluator_config: Mapping[str, Any], **kwargs: Any) -> bool:
-        """Whether the configuration names methods."""
-        return bool((evaluator_config or {}).get("methods"))
+        """Whether the configuration names methods, or a version to compare with."""
+        config = evaluator_config or {}
+        return bool(config.get("methods") or config.get("against") is not None)
 
     def evaluate(
         self,
@@ -51,9 +54,12 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
             InterpretationError: an error that the user can fix; the message says how.
         """
         options = dict(evaluator_config)
-        methods = parse_methods(options.pop("methods")).given  # read once, as it may be an iterator
+        against = options.pop("against", None)
+        # Read once, as it may be an iterator.
+        methods = parse_methods(options.pop("methods", None) or "gradcam").given
         keras_model = options.pop("model", None)
-        shared = plan_call(methods, options).shared
+        own = options_of_compare() if against is not None else ()
+        shared = plan_call(methods, {name: each for name, each in options.items() if name not in own}).shared
         # `output` is left to `interpret`, as a model can't be reduced to one output twice.
         loading = {name: value for name, value in shared["model"].items() if name != "output"}
         if keras_model is None:
@@ -63,14 +69,13 @@ class InterpretationEvaluator(ModelEvaluator):  # type: ignore[misc]
         labels = dataset.labels_data if dataset.has_targets else None
         if labels is not None and "labels" not in shared["inputs"]:
             options["labels"] = np.asarray(labels)
-        interpretations = interpret(
-            loaded,
-            inputs_of_table(dataset.features_data, loaded),
-            methods,
-            run_id=run_id,
-            quiet=True,
-            **options,
-        )
+        inputs = inputs_of_table(dataset.features_data, loaded)
+        if against is not None:
+            found = compare(against, loaded, inputs, methods, run_id=run_id, quiet=True, **options)
+            made = found.interpretation
+            interpretations = {} if made is None else {made.method: made}
+        else:
+            interpretations = interpret(loaded, inputs, methods, run_id=run_id, quiet=True, **options)
         return EvaluationResult(_metrics(interpretations), _artifacts(interpretations))
 
 

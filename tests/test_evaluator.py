@@ -72,6 +72,18 @@ def test_combined_with_mlflows_own_evaluator(registered, pictures):
     assert mlflow.get_run(run.info.run_id).data.tags["mlflow_interp.model_version"] == "1"
 
 
+def test_a_version_is_compared_with_the_one_in_use(registered, pictures):
+    data = pd.DataFrame(pictures.reshape(6, -1)).rename(columns=str)
+    data["label"] = [0, 1, 2, 0, 1, 2]
+    with mlflow.start_run() as run:
+        asked = {"against": "models:/tiny@champion", "min_inputs": 6, "anchors": False}
+        result = evaluate(registered, data, evaluator_config={"interpretations": asked})
+    assert result.metrics["interpretations/comparison/churn"] == 0
+    assert result.metrics["interpretations/comparison/correlation/gradcam"] == 1
+    assert result.artifacts["comparison/figure.png"].content.size[0] > 100
+    assert mlflow.get_run(run.info.run_id).data.tags["mlflow_interp.gate"] in ("passed", "undecided")
+
+
 def test_predictions_alone_need_a_model(pictures):
     data = pd.DataFrame({"pixels": list(pictures), "label": [0, 1] * 3, "predicted": [0, 1] * 3})
     asked = {"interpretations": {"methods": ["gradcam"]}}

@@ -21,7 +21,7 @@ cli              api backend call_options comparing core data engine models opti
 autologging      call_options options training | keras mlflow
 comparing        call_options comparison core data engine kinds models options progress method_registry
                  report tracking
-evaluator        api call_options data models report | mlflow
+evaluator        api call_options comparing data models report | mlflow
 api              call_options core data engine models options progress method_registry report tracking
 training         backend call_options core data drawing engine kinds models options progress
                  method_registry report tracking | keras

@@ -25,7 +25,7 @@ def entry_points():
 
 
 def test_there_is_an_entry_point_for_each_method():
-    assert set(entry_points()) == {"main", *own_method_names()}
+    assert set(entry_points()) == {"main", "compare", *own_method_names()}
 
 
 @pytest.mark.parametrize("method", ["main", *own_method_names()])
@@ -95,6 +95,22 @@ def test_mlflow_run_from_another_folder(store, registered, photos, entry):
     declared = {"model", "inputs", "relative_to"} | (set() if entry else {"methods"})
     assert own == declared | {"max_inputs"} | ({"layer", "target"} if entry else set())
     assert all(run.data.params.values())
+
+
+def test_mlflow_run_compares(store, registered, photos):
+    parameters = {
+        "old": registered,
+        "new": registered,
+        "inputs": photos.name,
+        "min_inputs": "4",
+        "anchors": "false",
+    }
+    given = [part for name, value in parameters.items() for part in ("-P", f"{name}={value}")]
+    done = mlflow_run(store, "-e", "compare", *given, folder=photos.parent)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (run,) = mlflow.MlflowClient().search_runs(["0"], max_results=1)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["interpretations/comparison/churn"] == 0
 
 
 def test_mlflow_run_fails_if_a_gate_fails(store, registered, photos):

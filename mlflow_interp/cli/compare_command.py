@@ -120,10 +120,10 @@ def _find(
     An old version that does not exist stays a name, so that `compare` decides what it means.
     """
     from mlflow_interp.cli.preflight import find_here, find_in_mlflow
-    from mlflow_interp.comparing.models import check_methods
+    from mlflow_interp.comparing.models import check_methods, options_of_compare
     from mlflow_interp.models.load import find_model
 
-    own = ("gate", "undecided", "anchors", "groups", "min_inputs", "if_old_missing")
+    own = options_of_compare()
     plan = plan_call(methods, {name: each for name, each in options.items() if name not in own})
     check_methods(plan)
     call = plan.options

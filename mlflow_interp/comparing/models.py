@@ -20,6 +20,7 @@ from mlflow_interp.exceptions import ModelError, OptionError
 from mlflow_interp.kinds.comparison.build import compared
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.models.load import experiment_of, find_model
+from mlflow_interp.options import declared_options
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.tracking.destination import open_run, without_autologging
 from mlflow_interp.tracking.permission import check_may_log
@@ -146,6 +147,11 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _gate_name(gate: Any) -> str:
     return "mapping" if isinstance(gate, Mapping) else str(gate or "none")
+
+
+def options_of_compare() -> list[str]:
+    """The names of the options that are not those of methods, models, inputs or logging."""
+    return [each.name for each in declared_options(compare, "compare") if each.name != "quiet"]
 
 
 def check_methods(plan: CallPlan) -> None:
