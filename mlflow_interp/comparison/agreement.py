@@ -87,18 +87,27 @@ class Agreement:
         lost = int((self.empty[:, 0] & ~self.empty[:, 1]).sum())
         return paired_difference(gained, lost, len(self.empty))
 
-    def of_classes(self, labels: np.ndarray, counted: np.ndarray, bound: float) -> dict[int, OfClass]:
+    def of_classes(
+        self, labels: np.ndarray, counted: np.ndarray, bound: float, *, below_others: bool = False
+    ) -> dict[int, OfClass]:
         """The agreement on the inputs of each class that has enough, with the p-value of less than a bound.
 
-        The bound is one of `kept`. P-values are those of signed-rank tests, adjusted by Holm's procedure for
-        the number of classes; without anchors there are none.
+        P-values are those of signed-rank tests, adjusted by Holm's procedure for the number of classes;
+        without anchors there are none.
+
+        Args:
+            labels: (n,) int64 the class of each input.
+            counted: (n,) bool the inputs that count.
+            bound: of `kept`.
+            below_others: whether the bound is how much less is kept than of the median of the other classes.
         """
         found = {}
         for label in np.unique(labels[counted & (labels != UNKNOWN)]).tolist():
             rows = counted & (labels == label) & np.isfinite(self.correlation)
             if rows.sum() >= FEWEST_OF_CLASS:
                 values = self.correlation[rows]
-                limit = np.nan if self.anchors is None else self.anchors.correlation_at(bound)
+                others = self.correlation[counted & (labels != label) & np.isfinite(self.correlation)]
+                limit = self._limit(bound, others if below_others else None)
                 p = statistics.signed_rank(values, limit) if np.isfinite(limit) else 1.0
                 found[int(label)] = (statistics.median(values), p)
         adjusted = holm([p for _, p in found.values()])
@@ -106,6 +115,17 @@ class Agreement:
             label: OfClass(interval, p)
             for (label, (interval, _)), p in zip(found.items(), adjusted, strict=True)
         }
+
+    def _limit(self, bound: float, others: np.ndarray | None) -> float:
+        """The rank correlation of a bound; NaN if that is undecided."""
+        if self.anchors is None:
+            return np.nan
+        if others is None:
+            return self.anchors.correlation_at(bound)
+        floor, ceiling = self.anchors.levels
+        if not self.anchors.decides or not len(others):
+            return np.nan
+        return float(np.median(others)) - bound * (ceiling - floor)
 
 
 @dataclass(frozen=True)

@@ -167,31 +167,52 @@ def _explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator[Verdi
 
 
 def _class_explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
-    """Of the classes whose heatmaps agree less than a bound, by signed-rank tests with Holm's procedure."""
+    """Of the classes whose heatmaps agree less than a bound."""
+    return _of_classes(name, paired, limit, "heatmaps changed most for", below_others=False)
+
+
+def _class_stands_out(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
+    """Of the classes whose heatmaps agree less than those of the others, as if the class had a shortcut."""
+    return _of_classes(
+        name, paired, limit, "heatmaps changed more than for other classes:", below_others=True
+    )
+
+
+def _of_classes(
+    name: str, paired: Paired, limit: Limit, found_phrase: str, *, below_others: bool
+) -> Iterator[Verdict]:
+    """The classes whose heatmaps agree less than a bound, by signed-rank tests with Holm's procedure."""
     for key, agreement in paired.agreements.items():
         if agreement.anchors is None:
             continue
         own, _ = _against_references(limit, [limit.bound] * len(paired.references))
         predictions = paired.predictions
-        found = agreement.of_classes(predictions.labels, predictions.both_right, own.bound)
+        found = agreement.of_classes(
+            predictions.labels, predictions.both_right, own.bound, below_others=below_others
+        )
         if not found:
             continue
         changed = sorted(
             (label for label, each in found.items() if each.p_value < ALPHA),
-            key=lambda label: (found[label].p_value, found[label].correlation.value),
+            key=lambda label: (found[label].correlation.value, label),
         )
         if changed:
             status: Status = "failed" if own.action == "fail" else "warned"
             names = ", ".join(
-                f"{paired.class_name(label)!r} ({found[label].correlation.value:.2f})"
+                f"{paired.class_name(label)!r} ({_number(found[label].correlation.value, 2)})"
                 for label in changed[:5]
             )
-            reason = f"heatmaps changed most for {names} (median rank correlation)"
+            overall_median = agreement.numbers(predictions.both_right)["correlation"].value
+            reason = f"{found_phrase} {names}; the median of all is {_number(overall_median, 2)}"
             shown = found[changed[0]].correlation
         else:
             status = "passed" if agreement.anchors.decides else "undecided"
             shown = min((each.correlation for each in found.values()), key=lambda each: each.value)
-            reason = "no class has heatmaps that agree significantly less"
+            reason = (
+                "no class has heatmaps that agree significantly less"
+                if agreement.anchors.decides
+                else "heatmaps of the old version hardly agree with themselves"
+            )
         yield Verdict(f"{name}/{key}", status, reason, shown, own)
 
 
@@ -233,6 +254,7 @@ RULES: Mapping[str, RuleOf] = {
     "negative_flips": RuleOf(_negative_flips, Limit(0.05, "warn")),
     "explanation_kept": RuleOf(_explanation_kept, Limit(0.5, "warn", is_least=True)),
     "class_explanation_kept": RuleOf(_class_explanation_kept, Limit(0.3, "warn", is_least=True)),
+    "class_stands_out": RuleOf(_class_stands_out, Limit(0.3, "warn")),
     "faithfulness_drop": RuleOf(_faithfulness_drop, Limit(0.1)),
     "broken": RuleOf(_broken, Limit(0.05)),
 }

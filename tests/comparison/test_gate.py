@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -68,7 +69,7 @@ def test_identical_versions_pass() -> None:
     assert set(found.values()) == {"passed"}
     assert set(found) == {
         "accuracy_drop", "class_accuracy_drop", "negative_flips", "explanation_kept/gradcam",
-        "class_explanation_kept/gradcam", "broken/gradcam",
+        "class_explanation_kept/gradcam", "class_stands_out/gradcam", "broken/gradcam",
     }  # fmt: skip
 
 
@@ -96,6 +97,21 @@ def test_explanations_and_flips_only_warn() -> None:
     assert found["explanation_kept/gradcam"] == "warned"
     assert found["class_explanation_kept/gradcam"] == "warned"
     assert overall(decide(DEFAULT, Paired(predictions(500, 60, gains=60)))) != "failed"
+
+
+def test_a_class_that_changed_more_than_the_others_stands_out() -> None:
+    """One of ten classes keeps half of what the others do, which is more than the bound of a class alone."""
+    labels = np.arange(600) % 10
+    right = np.full((600, 2), 0.9)
+    paired = Paired(
+        Predictions(labels, np.stack([labels, labels], axis=1), right, right),
+        {"gradcam": replace(agreement(600, 0.85), correlation=np.where(labels == 4, 0.45, 0.85))},
+        class_names={4: "four"},
+    )
+    found = {each.rule: each for each in decide(DEFAULT, paired)}
+    assert found["class_explanation_kept/gradcam"].status == "passed"
+    assert found["class_stands_out/gradcam"].status == "warned"
+    assert "'four' (0.45); the median of all is 0.85" in found["class_stands_out/gradcam"].reason
 
 
 def test_with_three_references_they_fail_beyond_what_is_usual() -> None:

@@ -20,7 +20,7 @@ from mlflow_interp.kinds.comparison.tiles import make_tiles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mlflow_interp.kinds.comparison.result import ComparisonResult
+    from mlflow_interp.kinds.comparison.result import ClassRow, ComparisonResult
     from mlflow_interp.kinds.comparison.tiles import PairTiles
 
 MARKS = {"passed": "✓", "failed": "✕", "warned": "!", "undecided": "?"}
@@ -46,8 +46,8 @@ def draw(result: ComparisonResult, tiles: PairTiles | None = None) -> Figure:
         tiles: The tiles of the result, if already computed.
     """
     tiles = tiles or make_tiles(result)
-    classes = result.classes()[:MOST_CLASSES] if result.paired.agreements else []
-    rows = list(range(min(MOST_INPUTS, len(tiles.pixels))))
+    classes = classes_to_draw(result)
+    rows = _rows_to_draw(result)
     rules = _rule_lines(result)
     upper = max(_FLIPS + 0.4, 0.1 + _LINE * sum(1 + len(lines) for _, _, lines in rules) + 0.2)
     middle = 0.75 + _CLASS * len(classes) if classes else 0.0
@@ -73,10 +73,32 @@ def draw_panel(axes: Any, result: ComparisonResult, panel: int | str) -> None:
     if name == "flips":
         _flip_matrix(axes, result)
     elif name == "classes" and result.paired.agreements:
-        _draw_classes(axes, result, result.classes()[:MOST_CLASSES])
+        _draw_classes(axes, result, classes_to_draw(result))
     else:
         raise OptionError(f"panel is {panel!r}; give one of {', '.join(PANELS)}")
     use_fonts(axes, ())
+
+
+def classes_to_draw(result: ComparisonResult) -> list[ClassRow]:
+    """The classes whose heatmaps agree least, these first."""
+
+    def least(each: ClassRow) -> float:
+        return min((value for value in each.agreements.values() if value is not None), default=2.0)
+
+    return sorted(result.classes(), key=least)[:MOST_CLASSES] if result.paired.agreements else []
+
+
+def _rows_to_draw(result: ComparisonResult) -> list[int]:
+    """Positions in `shown`: half of them negative flips, the rest those whose heatmaps agree least."""
+    flips = set(result.flips().tolist())
+    positions = list(range(len(result.shown)))
+    first = [at for at in positions if int(result.shown[at]) in flips][: MOST_INPUTS // 2]
+    agreement = [np.nan_to_num(each.correlation, nan=2.0) for each in result.paired.agreements.values()]
+    rest = [at for at in positions if at not in first]
+    if agreement:
+        least = np.min(np.stack(agreement), axis=0)
+        rest.sort(key=lambda at: float(least[int(result.shown[at])]))
+    return first + rest[: MOST_INPUTS - len(first)]
 
 
 def title_of(result: ComparisonResult) -> str:

@@ -11,6 +11,7 @@ from mlflow_interp.drawing.page import render
 from mlflow_interp.drawing.view import side_of, tile
 from mlflow_interp.kinds.comparison.figure import (
     MARKS,
+    classes_to_draw,
     draw_panel,
     headline,
     input_lines,
@@ -113,8 +114,8 @@ def _charts(result: ComparisonResult) -> list[dict[str, str]]:
     flips = FigureLayout.of(3.0, 2.6)
     draw_panel(flips.axes((0.75, 0.55, 2.0, 1.9)), result, "flips")
     found = [_chart(flips.finished(), "Correct and wrong predictions of both versions")]
-    if result.paired.agreements and (classes := result.classes()):
-        height = 0.19 * min(20, len(classes))
+    if result.paired.agreements and (classes := classes_to_draw(result)):
+        height = 0.19 * len(classes)
         agreement = FigureLayout.of(5.2, height + 0.75)
         draw_panel(agreement.axes((1.6, 0.35, 3.45, height)), result, "classes")
         found.append(_chart(agreement.finished(), "Agreement of heatmaps by class"))
