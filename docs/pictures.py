@@ -245,6 +245,13 @@ def images_of_saliency(demo: Demo) -> None:
     keep_figure(figure, "saliency-annotated")
 
 
+def images_of_comparison(demo: Demo) -> None:
+    """Two versions of a digit classifier, of which the new one has learnt a shortcut."""
+    from examples import shortcut
+
+    keep_figure(shortcut.main(demo.folder).figure, "comparison")
+
+
 def images_of_quality(demo: Demo) -> None:
     """Three methods on handwritten digits, and the best of them annotated."""
     model, pixels, labels = trained_on_digits(4)
@@ -358,6 +365,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
         images_of_map, method="gradcam_plus_plus", layer="head_relu", photo="camera.png"
     ),
     "eigencam": partial(images_of_map, method="eigencam", layer="head_relu", photo="camera.png"),
+    "comparison": images_of_comparison,
     "contrast": images_of_contrast,
     "occlusion": partial(images_of_map, method="occlusion", layer=None, photo="camera.png"),
     "rise": partial(images_of_map, method="rise", layer=None, photo="camera.png"),

@@ -1,4 +1,4 @@
-"""A demo on one machine: interpret a registered classifier on photographs, and a training.
+"""A demo on one machine: interpret a classifier on photographs and a training, and compare two versions.
 
 Run it with `make demo`, and view the results with `make demo-ui`. Everything it creates is in ./demo: a
 SQLite tracking store, artifacts, photographs.
@@ -114,7 +114,7 @@ def interpreted_runs() -> list[Run]:
     found = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
         filter_string="tags.`mlflow_interp.methods` LIKE '%'",
-        max_results=len(RUNS) + 1,
+        max_results=len(RUNS) + 2,  # those, the training and the comparison
         output_format="list",
     )
     return list(reversed(found))
@@ -149,7 +149,7 @@ def show_ui(port: int = 5000) -> None:
 def main() -> None:
     """Register, interpret, and print where the results are."""
     import_quietly()
-    from examples import train_digits
+    from examples import shortcut, train_digits
     from examples.pretrained import save_photographs
 
     use_local_store()
@@ -163,6 +163,8 @@ def main() -> None:
             print(f"\nOpen the first page while the demo goes on:\n\n  {page}\n", flush=True)
     print("Training:    digits, interpreted after each epoch", flush=True)
     train_digits.main()
+    print("Comparison:  digits with a version that has learnt a shortcut", flush=True)
+    shortcut.main(FOLDER)
     show_where()
 
 

@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 import mlflow_interp
 
 EPOCHS, VALIDATED, NAME = 5, 397, "digits"
+CLASS_NAMES = [str(digit) for digit in range(10)]
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -45,14 +46,28 @@ def network() -> keras.Model:
     return model
 
 
+def log_version(model: keras.Model) -> str:
+    """Log the network to the active run, or to a run of its own; return the registered version."""
+    inputs = TensorSpec(np.dtype("uint8"), (-1, 8, 8, 1))
+    classes = TensorSpec(np.dtype("float32"), (-1, 10))
+    info = mlflow.keras.log_model(
+        model,
+        name="model",
+        registered_model_name=NAME,
+        signature=ModelSignature(Schema([inputs]), Schema([classes])),
+        metadata={"class_names": CLASS_NAMES},
+        pip_requirements=["keras", "tensorflow"],
+    )
+    return str(info.registered_model_version)
+
+
 def main() -> str:
     """Train, interpret after each epoch, register the model; return the id of the run."""
     keras.utils.set_random_seed(0)
     pixels, labels = digits()
-    names = [str(digit) for digit in range(10)]
     # The first UMAP on a machine compiles, which can exceed the default of 60 seconds.
     # HiResCAM: the layer after the last convolution has weights for each position; Grad-CAM averages them.
-    mlflow_interp.autolog(methods=["umap", "confusion_matrix", "hirescam"], class_names=names, wait=300)
+    mlflow_interp.autolog(methods=["umap", "confusion_matrix", "hirescam"], class_names=CLASS_NAMES, wait=300)
     model = network()
     with mlflow.start_run(run_name="digits") as run:
         mlflow.log_params({"epochs": EPOCHS, "optimizer": "adam"})
@@ -64,16 +79,7 @@ def main() -> str:
             verbose=2,
             callbacks=[mlflow.keras.MlflowCallback()],
         )
-        inputs = TensorSpec(np.dtype("uint8"), (-1, 8, 8, 1))
-        classes = TensorSpec(np.dtype("float32"), (-1, 10))
-        mlflow.keras.log_model(
-            model,
-            name="model",
-            registered_model_name=NAME,
-            signature=ModelSignature(Schema([inputs]), Schema([classes])),
-            metadata={"class_names": names},
-            pip_requirements=["keras", "tensorflow"],
-        )
+        log_version(model)
     mlflow_interp.autolog(disable=True)
     return str(run.info.run_id)
 

@@ -106,9 +106,7 @@ def _accuracy_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]
     p_value = paired.predictions.p_value
     if status in ("failed", "warned") and p_value >= ALPHA:
         status = "undecided"
-    yield Verdict(
-        name, status, f"accuracy falls by {points(interval)} (p = {p_value:.2g}, McNemar)", interval, limit
-    )
+    yield Verdict(name, status, f"accuracy {fall(interval)} (p = {p_value:.2g}, McNemar)", interval, limit)
 
 
 def _class_accuracy_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
@@ -125,7 +123,7 @@ def _class_accuracy_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Ve
     yield Verdict(
         name,
         status,
-        f"accuracy on {paired.class_name(label)!r} falls by {points(drops[label])}{more}",
+        f"accuracy on {paired.class_name(label)!r} {fall(drops[label])}{more}",
         drops[label],
         limit,
     )
@@ -219,14 +217,14 @@ def _of_classes(
 def _faithfulness_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
     for key in paired.faithfulness:
         interval = paired.numbers[f"faithfulness_drop/{key}"]
-        reason = f"faithfulness falls by {signed(interval)}"
+        reason = f"the fall of the faithfulness is {signed(interval)}"
         yield Verdict(f"{name}/{key}", limit.status(interval), reason, interval, limit)
 
 
 def _broken(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
     for key, agreement in paired.agreements.items():
         interval = agreement.broken()
-        reason = f"{points(interval)} more of the heatmaps are empty"
+        reason = f"{points(interval)} of the heatmaps more are empty"
         yield Verdict(f"{name}/{key}", limit.status(interval), reason, interval, limit)
 
 
@@ -290,6 +288,13 @@ def overall(
     if "failed" in found or (undecided_fails and "undecided" in found):
         return "failed"
     return "undecided" if "undecided" in found else "passed"
+
+
+def fall(drop: Interval) -> str:
+    """A fall, or a rise, such as "falls by 3.2 % (0.9 to 5.5 %)"."""
+    if drop.value >= 0:
+        return f"falls by {points(drop)}"
+    return f"rises by {points(replace(drop, value=-drop.value, low=-drop.high, high=-drop.low))}"
 
 
 def points(interval: Interval) -> str:
