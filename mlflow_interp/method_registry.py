@@ -151,6 +151,12 @@ def class_of(method: str) -> type:
     return returned
 
 
+def result_class_of(method: str) -> type:
+    """The class of a method's results."""
+    found: type = get_args(_returned(find_method(method)))[0]
+    return found
+
+
 def _returned(function: Callable[..., Any]) -> Any:
     return resolve(function.__annotations__["return"], function)
 

@@ -19,8 +19,9 @@ from mlflow_interp.cli.help import combined
 from mlflow_interp.cli.interpreting import check_destination, use_uri
 from mlflow_interp.cli.options import parameters, print_error
 from mlflow_interp.cli.outcome import InterpretingCommand, Outcome
+from mlflow_interp.core.result import HasDifference
 from mlflow_interp.exceptions import ModelError, OptionError
-from mlflow_interp.method_registry import kind_of
+from mlflow_interp.method_registry import result_class_of
 from mlflow_interp.options import declared_options, listed_methods, options_of
 
 _SUMMARY_FILE = "GITHUB_STEP_SUMMARY"  # to which GitHub Actions appends what a job's page shows
@@ -40,7 +41,7 @@ def compare_command() -> click.Command:
     by_method = {
         method: options_of(method)
         for method in listed_methods()
-        if kind_of(method).has_heatmaps or method == "quality"
+        if method == "quality" or issubclass(result_class_of(method), HasDifference)
     }
     own = {each.name: each for each in declared_options(compare, "compare") if each.name != "quiet"}
     references = own.pop("reference")
@@ -70,7 +71,7 @@ def compare_command() -> click.Command:
     )
 
 
-_METHODS_HELP = "Methods whose heatmaps are compared, and quality, separated by commas."
+_METHODS_HELP = "Methods whose results are compared, separated by commas."
 _RUNS_HELP = "Compare interpretations that are already logged to two runs. [default: no-runs]"
 
 

@@ -14,11 +14,12 @@ from mlflow_interp.comparing.conclude import About, Comparison, GateOption, conc
 from mlflow_interp.comparing.sides import Side, class_order, results_of, told_apart
 from mlflow_interp.comparison.gate_file import read_gate
 from mlflow_interp.core.accepted import Range, checked
+from mlflow_interp.core.result import HasDifference
 from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.sources import find_inputs
 from mlflow_interp.exceptions import ModelError, OptionError
 from mlflow_interp.kinds.comparison.build import compared
-from mlflow_interp.method_registry import kind_of
+from mlflow_interp.method_registry import result_class_of
 from mlflow_interp.models.load import experiment_of, find_model
 from mlflow_interp.options import declared_options
 from mlflow_interp.report.provenance import Provenance
@@ -56,8 +57,10 @@ def compare(
         old: The version in use: a Keras model, or where to find one; see `load_model`.
         new: The version that may replace it.
         inputs: Arrays, a dataset, or where to find inputs; see `load_inputs`.
-        methods: The methods whose results are compared: any that make heatmaps, and quality. Names separated
-            by commas, a list, or a mapping from each name to its own options.
+        methods: The methods whose results are compared, Grad-CAM by default. The agreement of heatmaps is
+            judged; of other methods, such as confusion_matrix and umap, the difference is shown. With
+            quality, the change of the faithfulness is judged. Names separated by commas, a list, or a mapping
+            from each name to its own options.
         gate: The rules that decide: default, none, or the path of a YAML file with a bound for each rule. In
             Python, also such a mapping.
         undecided: What a rule means whose interval covers its bound: pass or fail.
@@ -155,17 +158,14 @@ def options_of_compare() -> list[str]:
 
 
 def check_methods(plan: CallPlan) -> None:
-    """Check that methods can be compared.
+    """Check that the results of methods can be compared.
 
     Raises:
-        OptionError: one makes no heatmaps.
+        OptionError: those of one can't.
     """
     for name in plan.options:
-        if name != _QUALITY and not kind_of(name).has_heatmaps:
-            raise OptionError(
-                f"{name} makes no heatmaps, so it can't be compared this way; give methods that do, and "
-                "quality. Predictions are always compared"
-            )
+        if name != _QUALITY and not issubclass(result_class_of(name), HasDifference):
+            raise OptionError(f"results of {name} can't be subtracted, so it can't be compared; omit {name}")
 
 
 def _find(model: Any, shared: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -20,6 +20,7 @@ from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.explained_rows import ExplainedRows
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.run import run
+from mlflow_interp.engine.vectors import VectorMethod
 from mlflow_interp.exceptions import InputsError, warn
 from mlflow_interp.kinds.comparison.build import MOST_SHOWN
 from mlflow_interp.method_registry import find_method, kind_of
@@ -29,6 +30,7 @@ from mlflow_interp.models.signature import class_count
 
 _ROWS = "rows"  # of all inputs, beside the results of methods; no method has this name
 _ANCHORS = "anchors"
+_VECTORS = "vectors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,8 @@ def results_of(
             return _priorities(chunk, now, predicted, confidence, label_of)
 
         targets = _targets(side.batch, indices, order.new(explained))
-        found.append(_run(side, plan, targets, keep=priorities if number == 0 else None, anchors=False))
+        keep = priorities if number == 0 else None
+        found.append(_run(side, plan, targets, keep=keep, anchors=False, previous=first.results))
     return found
 
 
@@ -160,10 +163,18 @@ def _targets(batch: Batch, indices: np.ndarray, classes: np.ndarray) -> Any:
     return targets if count > 1 else int(targets[0])
 
 
-def _run(side: Side, plan: CallPlan, target: Any, *, keep: Any, anchors: bool) -> VersionResults:
+def _run(
+    side: Side,
+    plan: CallPlan,
+    target: Any,
+    *,
+    keep: Any,
+    anchors: bool,
+    previous: Mapping[str, Any] | None = None,
+) -> VersionResults:
     model, batch = side.loaded.keras, side.batch
     rows = ExplainedRows(target, priorities=keep, most=MOST_SHOWN)
-    methods: dict[str, Any] = {_ROWS: rows}
+    methods: dict[str, Any] = {_ROWS: rows, _VECTORS: VectorMethod()}
     explained: dict[str, Any] = {}
     for name, by_stage in plan.by_stage.items():
         own = dict(by_stage["method"])
@@ -178,16 +189,20 @@ def _run(side: Side, plan: CallPlan, target: Any, *, keep: Any, anchors: bool) -
         methods[_ANCHORS] = AnchorMethod(model, batch, explained, target)
     parts = run(model, batch, methods, comparable=True)
     for name, error in parts.errors.items():
-        if name != _ANCHORS:
+        if name not in (_ANCHORS, _VECTORS):
             raise error
+        if name == _VECTORS:  # such as of a model without a layer before the head; shown, but not judged
+            continue
         warn(f"the agreement of heatmaps is not judged, as its scale can't be computed: {error}")
-    found = {name: part.result() for name, part in parts.parts.items()}
+    # An embedding starts from that of the old version, so that its points stay in place.
+    found = {name: part.result((previous or {}).get(name)) for name, part in parts.parts.items()}
     if found[_ROWS].head == "values":
         raise InputsError("compare needs models with classes; these predict values")
     return VersionResults(
         side.name,
         found.pop(_ROWS),
         anchors=found.pop(_ANCHORS, {}),
+        vectors=found.pop(_VECTORS, None),
         results=found,
         shown=None if rows.kept is None else _shown_of(batch.storable(rows.kept), batch),
     )

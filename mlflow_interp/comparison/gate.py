@@ -224,7 +224,9 @@ def _faithfulness_drop(name: str, paired: Paired, limit: Limit) -> Iterator[Verd
 def _broken(name: str, paired: Paired, limit: Limit) -> Iterator[Verdict]:
     for key, agreement in paired.agreements.items():
         interval = agreement.broken()
-        reason = f"{points(interval)} of the heatmaps more are empty"
+        reason = (
+            f"the share of empty heatmaps {'rises' if interval.value >= 0 else 'falls'} by {_size(interval)}"
+        )
         yield Verdict(f"{name}/{key}", limit.status(interval), reason, interval, limit)
 
 
@@ -292,9 +294,14 @@ def overall(
 
 def fall(drop: Interval) -> str:
     """A fall, or a rise, such as "falls by 3.2 % (0.9 to 5.5 %)"."""
-    if drop.value >= 0:
-        return f"falls by {points(drop)}"
-    return f"rises by {points(replace(drop, value=-drop.value, low=-drop.high, high=-drop.low))}"
+    return f"{'falls' if drop.value >= 0 else 'rises'} by {_size(drop)}"
+
+
+def _size(change: Interval) -> str:
+    """A change without its sign."""
+    if change.value >= 0:
+        return points(change)
+    return points(replace(change, value=-change.value, low=-change.high, high=-change.low))
 
 
 def points(interval: Interval) -> str:

@@ -35,7 +35,7 @@ class Interval:
     def scaled(self, factor: float) -> Interval:
         """The number and its bounds times a positive factor."""
         value, low, high, least, most = (
-            factor * each for each in (self.value, self.low, self.high, self.least, self.most)
+            float(factor * each) for each in (self.value, self.low, self.high, self.least, self.most)
         )
         return Interval(value, low, high, least, most, self.count)
 

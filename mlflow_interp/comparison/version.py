@@ -53,6 +53,8 @@ class VersionResults:
         results: the result of each method, by name.
         anchors: of each heatmap, by name such as "gradcam"; empty if not computed.
         shown: inputs to show; None to show those that `rows` shows.
+        vectors: positions (m,) int64 of a sample of inputs, and the vectors (m, features) that the version
+            represents them by; None if not computed.
     """
 
     name: str
@@ -60,6 +62,7 @@ class VersionResults:
     results: Mapping[str, Any] = field(default_factory=dict)
     anchors: Mapping[str, Anchors] = field(default_factory=dict)
     shown: ShownInputs | None = None
+    vectors: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True, eq=False)

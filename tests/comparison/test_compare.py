@@ -32,7 +32,7 @@ class TestNumbers:
         )
         assert found.passed
         assert found.metrics.pop("inputs") == 300
-        ones = {"correlation/gradcam", "overlap/gradcam", "kept/gradcam"}
+        ones = {"correlation/gradcam", "overlap/gradcam", "kept/gradcam", "cka", "neighbour_overlap"}
         for name, value in found.metrics.items():
             if name != "inputs":
                 assert value == pytest.approx(1 if name in ones else 0, abs=1e-6), name
@@ -122,6 +122,46 @@ class TestNumbers:
         )
         assert found.result.numbers["faithfulness_drop/gradcam"].count == 24
         assert "faithfulness_drop/gradcam" in [each["rule"] for each in found.report["rules"]]
+
+
+class TestOtherMethods:
+    def test_their_difference_is_shown(self, versions: dict[str, Any], tmp_path: Path) -> None:
+        found = mlflow_interp.compare(
+            versions["old"],
+            versions["lost"],
+            versions["inputs"],
+            "gradcam,confusion_matrix",
+            labels=versions["labels"],
+            anchors=False,
+            save=str(tmp_path),
+            **QUIET,
+        )
+        difference = found.result.differences["confusion_matrix"].counts
+        old, new = (
+            versions[name].predict(versions["inputs"], verbose=0).argmax(axis=1) for name in ("old", "lost")
+        )
+        eights = versions["labels"] == 8
+        assert difference[8, 3] == (new[eights] == 3).sum() - (old[eights] == 3).sum()
+        assert difference.sum() == 0
+        assert (tmp_path / "comparison" / "confusion_matrix.png").is_file()
+        assert "confusion matrix" in (tmp_path / "comparison" / "figure.html").read_text().lower()
+
+    def test_representations_are_compared(
+        self, versions: dict[str, Any], lost: mlflow_interp.Comparison
+    ) -> None:
+        """By the layer of 32 features, as a model without the head gives them."""
+        import keras
+
+        from mlflow_interp.comparison.representation import debiased_cka
+
+        vectors = [
+            keras.Model(versions[name].inputs, versions[name].get_layer("features").output).predict(
+                versions["inputs"], verbose=0
+            )
+            for name in ("old", "lost")
+        ]
+        assert lost.metrics["cka"] == pytest.approx(debiased_cka(*vectors), abs=1e-4)
+        assert "cka" not in lost.result.numbers  # so that no rule can be about it
 
 
 class TestClasses:
@@ -244,8 +284,6 @@ class TestBadInput:
         arguments = (versions["old"], versions["seed"], versions["inputs"][:5])
         with pytest.raises(InputsError, match="have 5 inputs in common; give at least 20"):
             mlflow_interp.compare(*arguments, **QUIET)
-        with pytest.raises(OptionError, match="umap makes no heatmaps"):
-            mlflow_interp.compare(*arguments, "umap", **QUIET)
         with pytest.raises(OptionError, match="no rule 'acuracy'"):
             mlflow_interp.compare(*arguments, gate={"acuracy": 1}, **QUIET)
         with pytest.raises(OptionError, match=r"gate .*can't be read"):

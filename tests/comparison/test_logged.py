@@ -127,7 +127,7 @@ def test_the_command(store: str, pirates: str, arrays: Path, tmp_path: Path) -> 
         (("models:/pirates/1", "models:/pirates/2", "a", "--runs"), "--runs takes two runs and no inputs"),
         (("a", "b", "c", "--gate", "none.yaml"), "gate 'none.yaml' can't be read"),
         (("a", "b", "c", "--undecided", "maybe"), "'maybe' is not one of 'pass', 'fail'"),
-        (("a", "b", "c", "--methods", "umap"), "umap makes no heatmaps"),
+        (("a", "b", "c", "--methods", "gradcm"), "no method 'gradcm'"),
     ],
 )
 def test_the_command_refuses(store: str, pirates: str, arguments: tuple[str, ...], message: str) -> None:

@@ -12,9 +12,11 @@ from mlflow_interp.comparison.agreement import Agreement, agreement
 from mlflow_interp.comparison.gate import Gate, decide, overall
 from mlflow_interp.comparison.paired import Paired
 from mlflow_interp.comparison.predictions import Predictions
+from mlflow_interp.comparison.representation import FEWEST, debiased_cka, neighbour_overlap
 from mlflow_interp.comparison.version import ClassOrder, ShownInputs, VersionResults
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Explained
+from mlflow_interp.core.result import HasDifference
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.comparison.result import ComparisonResult, MapPair, order_to_show
 from mlflow_interp.kinds.difference import explained_at
@@ -71,6 +73,7 @@ def compared(
     row_of = {index: row for row, index in enumerate(new_rows.examples.indices.tolist())}
     kept = [at for at, index in enumerate(shown.indices.tolist()) if index in row_of]
     rows = np.array([row_of[int(shown.indices[at])] for at in kept], np.int64)
+    differences, refused = _differences(old, new)
     correlations = [each.correlation for each in paired.agreements.values()]
     ordered = order_to_show(paired.predictions, correlations, rows)
     at = dict(zip(rows.tolist(), kept, strict=True))
@@ -84,9 +87,38 @@ def compared(
         names=(old.name, new.name),
         shown=ordered,
         pairs=tuple(_pairs(old, new, old_rows.examples.indices[ordered], inputs)),
-        notes=tuple(matching.warnings()),
+        differences=differences,
+        representation=_representation(old, new),
+        notes=(*matching.warnings(), *refused),
         chosen=dict(chosen or {}),
     )
+
+
+def _differences(old: VersionResults, new: VersionResults) -> tuple[dict[str, Any], list[str]]:
+    """New minus old of the results that are no heatmaps, by method, and why some have no difference."""
+    found: dict[str, Any] = {}
+    refused = []
+    for method, result in old.results.items():
+        if _kind_of(result).maps is not None or not isinstance(result, HasDifference):
+            continue
+        if method in new.results:
+            try:
+                found[method] = new.results[method].difference(result)
+            except InputsError as error:
+                refused.append(f"the difference of {method} is left out: {error}")
+    return found, refused
+
+
+def _representation(old: VersionResults, new: VersionResults) -> dict[str, float]:
+    """How alike both represent the inputs that they share in the sample; empty if that is not known."""
+    if old.vectors is None or new.vectors is None:
+        return {}
+    common, one, two = np.intersect1d(old.vectors[0], new.vectors[0], return_indices=True)
+    if len(common) < FEWEST:
+        return {}
+    vectors = old.vectors[1][one], new.vectors[1][two]
+    found = {"cka": debiased_cka(*vectors), "neighbour_overlap": neighbour_overlap(*vectors)}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def _reference(old: VersionResults, reference: VersionResults) -> Paired:
@@ -123,13 +155,20 @@ def _agreements(old: VersionResults, new: VersionResults, indices: np.ndarray) -
         matching = match(result.examples, other.examples)
         one, two = maps(result), maps(other)
         rows = np.array([place[index] for index in result.examples.indices[matching.rows].tolist()], np.int64)
-        for name in one:
+        for name in _main(maps, result):
             if name not in two:
                 continue
             key = f"{method}/{name}" if name else method
             part = agreement(one[name][matching.rows], two[name][matching.other_rows])
             found[key] = replace(part.spread(rows, len(indices)), anchors=old.anchors.get(key))
     return found
+
+
+def _main(maps: Any, result: Any) -> list[str]:
+    """The name of the heatmap that is compared, of those of a method: one, as several say much the same."""
+    names = list(maps(result))
+    shown = _kind_of(result).shown_map
+    return [shown] if shown in names else names[-1:]
 
 
 def _faithfulness(old: VersionResults, new: VersionResults) -> dict[str, np.ndarray]:
@@ -195,13 +234,12 @@ def _pairs(
         kind = _kind_of(result)
         if kind.maps is None or kind.make_tiles is None or method not in new.results:
             continue
-        names = list(kind.maps(result))
+        names = _main(kind.maps, result)
         if not names:
             continue
-        name = kind.shown_map if kind.shown_map in names else names[-1]
         sides = [_shows(each, indices, inputs) for each in (result, new.results[method])]
         if None not in sides:
-            found.append(MapPair(method, result.title, name, *sides))
+            found.append(MapPair(method, result.title, names[0], *sides))
     return found
 
 

@@ -16,6 +16,7 @@ from mlflow_interp.drawing.layout import MARGIN, SMALL_SIZE, WIDTH, FigureLayout
 from mlflow_interp.exceptions import OptionError
 from mlflow_interp.kinds.comparison.result import change_of
 from mlflow_interp.kinds.comparison.tiles import make_tiles
+from mlflow_interp.result_kind import Kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +66,14 @@ def draw(result: ComparisonResult, tiles: PairTiles | None = None) -> Figure:
     if rows:
         _draw_inputs(layout, result, tiles, rows, _TOP + upper + middle, side)
     return layout.finished([*names_of(result.examples), *result.names])
+
+
+def difference_figures(result: ComparisonResult) -> dict[str, bytes]:
+    """The figure of each difference of results that are no heatmaps, as PNG, by method."""
+    return {
+        name: style.png(Kind(type(each).__module__.rpartition(".")[0]).draw(each))
+        for name, each in result.differences.items()
+    }
 
 
 def draw_panel(axes: Any, result: ComparisonResult, panel: int | str) -> None:

@@ -14,5 +14,7 @@ MEANINGS = {
     "overlap": "share of the strongest fifth of cells that both heatmaps have, median",
     "moved": "share of the heat that is elsewhere, median",
     "kept": "agreement of heatmaps: 1 as of the old version with itself, 0 as with permuted weights",
+    "cka": "debiased linear CKA of the last layer before the head: 1 if both are alike; not judged",
+    "neighbour_overlap": "share of the ten nearest neighbours in that layer that both have; not judged",
     "faithfulness_drop": "median fall of the faithfulness of heatmaps",
 }

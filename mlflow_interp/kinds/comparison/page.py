@@ -12,6 +12,7 @@ from mlflow_interp.drawing.view import side_of, tile
 from mlflow_interp.kinds.comparison.figure import (
     MARKS,
     classes_to_draw,
+    difference_figures,
     draw_panel,
     headline,
     input_lines,
@@ -64,6 +65,17 @@ def page(result: ComparisonResult, tiles: PairTiles | None = None) -> str:
                 "meaning": MEANINGS.get(name.partition("/")[0], ""),
             }
             for name, text in number_lines(result)
+        ],
+        representation=[
+            {"name": name.replace("_", " "), "value": f"{value:.3f}", "meaning": MEANINGS[name]}
+            for name, value in result.representation.items()
+        ],
+        differences=[
+            {
+                "title": f"{result.differences[name].minuend.title}, new minus old",
+                "source": f"data:image/png;base64,{base64.b64encode(png).decode()}",
+            }
+            for name, png in difference_figures(result).items()
         ],
         keys=keys,
         classes=[

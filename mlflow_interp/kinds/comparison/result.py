@@ -72,7 +72,10 @@ class ComparisonResult:
         names: the names of both versions, the old one first.
         shown: (m,) int64 the rows of the inputs that are shown, the most important first.
         pairs: heatmaps of these inputs.
-        warnings_of_reading: what a user should know about the inputs.
+        differences: new minus old of results that are no heatmaps, by method.
+        representation: how alike both represent the inputs, by name: shown, and never judged.
+        notes: what a user should know about the inputs.
+        chosen: the values of options that were chosen.
         title: of the figure.
     """
 
@@ -84,6 +87,8 @@ class ComparisonResult:
     names: tuple[str, str]
     shown: np.ndarray
     pairs: tuple[MapPair, ...] = ()
+    differences: Mapping[str, Any] = field(default_factory=dict)
+    representation: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     title: str = "Comparison"
@@ -132,6 +137,7 @@ class ComparisonResult:
         """All numbers, and how many rules failed."""
         metrics = {"inputs": float(len(self.examples))}
         metrics |= {name: each.value for name, each in self.numbers.items() if np.isfinite(each.value)}
+        metrics |= self.representation
         if self.verdict:
             metrics["failed_rules"] = float(sum(each.status == "failed" for each in self.verdicts))
         return metrics
