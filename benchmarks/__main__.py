@@ -23,6 +23,7 @@ MEASUREMENTS = {
     "cams --apart": 2,
     "perturbation": 5,
     "quality": 8,
+    "compare": 6,
     "peers_of_quality": 1,
     "contrast": 5,
     "saliency": 6,

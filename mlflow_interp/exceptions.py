@@ -72,6 +72,10 @@ class ModelError(InterpretationError, ValueError):
     """A model that can't be found, loaded or explained."""
 
 
+class MissingModelError(ModelError):
+    """There is no model of this name, version or alias, or no file at this path."""
+
+
 class InputsError(InterpretationError, ValueError):
     """Inputs, labels or class names that can't be read or don't fit the model."""
 

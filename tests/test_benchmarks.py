@@ -20,6 +20,7 @@ SMALLEST = {
     "cams": "--trial --rounds 1 --images 2",
     "perturbation": "--trial --rounds 1 --images 2",
     "quality": "--trial --rounds 1 --images 2",
+    "compare": "--trial --rounds 1 --images 4",
     "saliency": "--trial --rounds 1 --peer-rounds 0 --images 1",
     "caricature": "--only steps --rounds 1 --photographs 1 --layers early",
     "umap": "--rounds 1 --sizes 50",

@@ -20,7 +20,7 @@ from mlflow_interp.cli.interpreting import check_destination, use_uri
 from mlflow_interp.cli.options import parameters, print_error
 from mlflow_interp.cli.outcome import InterpretingCommand, Outcome
 from mlflow_interp.core.result import HasDifference
-from mlflow_interp.exceptions import ModelError, OptionError
+from mlflow_interp.exceptions import MissingModelError, OptionError
 from mlflow_interp.method_registry import result_class_of
 from mlflow_interp.options import declared_options, listed_methods, options_of
 
@@ -136,7 +136,7 @@ def _find(
     found_old: Any = old
     try:
         found_old = find_model(old, trust_model_code=trust)
-    except ModelError:
+    except MissingModelError:
         if options.get("if_old_missing") != "pass":
             raise
     others = [find_model(each, trust_model_code=trust) for each in news[1:]]

@@ -17,7 +17,7 @@ from mlflow_interp.core.accepted import Range, checked
 from mlflow_interp.core.result import HasDifference
 from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.sources import find_inputs
-from mlflow_interp.exceptions import ModelError, OptionError
+from mlflow_interp.exceptions import MissingModelError, OptionError
 from mlflow_interp.kinds.comparison.build import compared
 from mlflow_interp.method_registry import result_class_of
 from mlflow_interp.models.load import experiment_of, find_model
@@ -92,7 +92,7 @@ def compare(
         named = [_find(each, shared) for each in (new, *reference)]
         try:
             found_old = _find(old, shared)
-        except ModelError as error:
+        except MissingModelError as error:
             if if_old_missing == "fail":
                 raise
             progress.say(f"no old version to compare with, which is accepted: {error}")

@@ -155,11 +155,13 @@ def _explanation_kept(name: str, paired: Paired, limit: Limit) -> Iterator[Verdi
         own, against = _against_references(limit, seen)
         if math.isfinite(kept.value):
             reason = f"{percent(kept)} of the agreement of heatmaps is kept{against}"
+        elif agreement.anchors.decides:
+            reason = "no input has heatmaps of both versions and is predicted correctly by both"
         else:
-            floor, ceiling = agreement.anchors.levels
+            floor, ceiling = (_number(each, 2) for each in agreement.anchors.levels)
             reason = (
-                f"heatmaps of the old version agree with themselves hardly more ({ceiling:.2f}) than with "
-                f"those of permuted weights ({floor:.2f})"
+                f"heatmaps of the old version agree with themselves hardly more ({ceiling}) than with those "
+                f"of permuted weights ({floor})"
             )
         yield Verdict(f"{name}/{key}", own.status(kept), reason, kept, own)
 

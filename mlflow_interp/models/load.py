@@ -19,7 +19,7 @@ from mlflow_interp import progress
 from mlflow_interp.backend.heads import Head
 from mlflow_interp.backend.startup import check_backend
 from mlflow_interp.core.paths import local_path
-from mlflow_interp.exceptions import ModelError, without_password
+from mlflow_interp.exceptions import MissingModelError, ModelError, without_password
 from mlflow_interp.models import artifact_store, keras_files, model_registry
 from mlflow_interp.models.custom_objects import import_modules
 from mlflow_interp.models.mlmodel import (
@@ -118,7 +118,7 @@ def find_model(model: Any, *, trust_model_code: bool = False) -> Any:
     registered = model_registry.find_version(named)
     local = artifact_store.fetch(named) if artifact_store.is_uri(named) else local_path(named)
     if not local.exists():
-        raise ModelError(
+        raise MissingModelError(
             f"no model at {named!r}; give models:/name/version, runs:/id/path, an MLflow model folder, "
             "or a .keras or .h5 file"
         )

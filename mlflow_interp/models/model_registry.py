@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflow_interp.exceptions import ModelError, near, nearest, without_password
+from mlflow_interp.exceptions import MissingModelError, ModelError, near, nearest, without_password
 from mlflow_interp.models.artifact_store import ask, connect
 
 _URI = re.compile(r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))")
@@ -48,7 +48,8 @@ def find_version(uri: str) -> RegisteredVersion | None:
         None for any other URI.
 
     Raises:
-        ModelError: there is no such model, version or alias, or the URI names a stage in Unity Catalog.
+        MissingModelError: there is no such model, version or alias.
+        ModelError: the URI names a stage in Unity Catalog.
         TrackingError: the registry does not answer.
     """
     match = _URI.fullmatch(uri)
@@ -77,7 +78,7 @@ def find_version(uri: str) -> RegisteredVersion | None:
         if missing is None:
             raise
         registry = f"the model registry is {without_password(registry_uri)}"
-        raise ModelError(f"nothing found at {uri!r}: {missing}; {registry}") from error
+        raise MissingModelError(f"nothing found at {uri!r}: {missing}; {registry}") from error
     return RegisteredVersion(name, str(found.version), tuple(found.aliases))
 
 

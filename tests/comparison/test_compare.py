@@ -278,6 +278,16 @@ class TestGate:
         with pytest.raises(InputsError, match="no old version"):
             _ = found.flips
 
+    def test_an_old_version_that_can_not_be_used_is_no_first_release(
+        self, versions: dict[str, Any], tmp_path: Path
+    ) -> None:
+        broken = tmp_path / "old.keras"
+        broken.write_bytes(b"")
+        with pytest.raises(ModelError, match="is empty"):
+            mlflow_interp.compare(
+                str(broken), versions["old"], versions["inputs"], if_old_missing="pass", **QUIET
+            )
+
 
 class TestBadInput:
     def test_is_refused(self, versions: dict[str, Any], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mlflow_interp.comparison.predictions import Predictions
 from mlflow_interp.comparison.representation import FEWEST, debiased_cka, neighbour_overlap
 from mlflow_interp.comparison.version import ClassOrder, ShownInputs, VersionResults
 from mlflow_interp.core.chunk import UNKNOWN
-from mlflow_interp.core.examples import Explained
+from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.result import HasDifference
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.comparison.result import ComparisonResult, MapPair, order_to_show
@@ -69,7 +69,7 @@ def compared(
     verdicts = decide(gate, paired)
     old_rows = explained_at(old.rows, matching.rows)
     new_rows = _in_old_classes(explained_at(new.rows, matching.other_rows), order)
-    shown = _shown(old, new)
+    shown = _shown(new)
     row_of = {index: row for row, index in enumerate(new_rows.examples.indices.tolist())}
     kept = [at for at, index in enumerate(shown.indices.tolist()) if index in row_of]
     rows = np.array([row_of[int(shown.indices[at])] for at in kept], np.int64)
@@ -198,11 +198,22 @@ def _in_old_classes(explained: Explained, order: ClassOrder) -> Explained:
     return replace(explained, examples=examples, targets=order.old(explained.targets))
 
 
-def _shown(old: VersionResults, new: VersionResults) -> ShownInputs:
-    """The inputs to show: those that were kept, else those that the results show."""
-    if new.shown is not None:
+def _shown(new: VersionResults) -> ShownInputs:
+    """The inputs to show: those that were kept, else those that results show.
+
+    A method of many passes may have explained none of those that were kept; it then shows its own, unless
+    another method has heatmaps of all.
+    """
+    if new.shown is None:
+        return _shown_by(new.rows.examples)
+    results = [each for each in new.results.values() if _kind_of(each).maps is not None]
+    kept = set(new.shown.indices.tolist())
+    if not results or any(kept <= set(each.examples.indices.tolist()) for each in results):
         return new.shown
-    examples = new.rows.examples
+    return _shown_by(results[0].examples)
+
+
+def _shown_by(examples: Examples) -> ShownInputs:
     return ShownInputs(
         examples.indices[examples.shown_rows],
         examples.images,

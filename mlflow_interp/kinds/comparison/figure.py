@@ -48,13 +48,16 @@ def draw(result: ComparisonResult, tiles: PairTiles | None = None) -> Figure:
     """
     tiles = tiles or make_tiles(result)
     classes = classes_to_draw(result)
-    rows = _rows_to_draw(result)
+    rows = _rows_to_draw(result) if tiles.headings else []
     rules = _rule_lines(result)
     upper = max(_FLIPS + 0.4, 0.1 + _LINE * sum(1 + len(lines) for _, _, lines in rules) + 0.2)
     middle = 0.75 + _CLASS * len(classes) if classes else 0.0
     columns = len(tiles.headings)
     side = min(_TILE, (WIDTH - 2 * MARGIN - 1.6) / max(1, columns) - 0.06)
-    lower = 0.5 + len(rows) * (side + 0.12) if rows else 0.0
+    tallest = max((_height_of(pixels, side) for at in rows for pixels in tiles.pixels[at]), default=0.0)
+    # Beside each stand as many lines as `input_lines` has.
+    step = max(tallest, 0.14 * (7 + len(result.paired.agreements))) + 0.12
+    lower = 0.5 + len(rows) * step if rows else 0.0
     layout = FigureLayout.of(WIDTH, _TOP + upper + middle + lower + 0.05, _caption(result))
     layout.title(title_of(result), headline(result))
     _draw_flips(layout, result, _TOP)
@@ -64,7 +67,7 @@ def draw(result: ComparisonResult, tiles: PairTiles | None = None) -> Figure:
         axes = layout.axes((1.7, _TOP + upper + 0.3, WIDTH - 1.7 - 0.4, height))
         _draw_classes(axes, result, classes)
     if rows:
-        _draw_inputs(layout, result, tiles, rows, _TOP + upper + middle, side)
+        _draw_inputs(layout, result, tiles, rows, _TOP + upper + middle, (side, step))
     return layout.finished([*names_of(result.examples), *result.names])
 
 
@@ -81,7 +84,7 @@ def draw_panel(axes: Any, result: ComparisonResult, panel: int | str) -> None:
     name = PANELS[panel] if isinstance(panel, int) and 0 <= panel < len(PANELS) else panel
     if name == "flips":
         _flip_matrix(axes, result)
-    elif name == "classes" and result.paired.agreements:
+    elif name == "classes" and classes_to_draw(result):
         _draw_classes(axes, result, classes_to_draw(result))
     else:
         raise OptionError(f"panel is {panel!r}; give one of {', '.join(PANELS)}")
@@ -94,7 +97,8 @@ def classes_to_draw(result: ComparisonResult) -> list[ClassRow]:
     def least(each: ClassRow) -> float:
         return min((value for value in each.agreements.values() if value is not None), default=2.0)
 
-    return sorted(result.classes(), key=least)[:MOST_CLASSES] if result.paired.agreements else []
+    known = [each for each in result.classes() if least(each) < 2.0]
+    return sorted(known, key=least)[:MOST_CLASSES]
 
 
 def _rows_to_draw(result: ComparisonResult) -> list[int]:
@@ -261,10 +265,16 @@ def _draw_classes(axes: Any, result: ComparisonResult, classes: Any) -> None:
 
 
 def _draw_inputs(
-    layout: FigureLayout, result: ComparisonResult, tiles: PairTiles, rows: list[int], top: float, side: float
+    layout: FigureLayout,
+    result: ComparisonResult,
+    tiles: PairTiles,
+    rows: list[int],
+    top: float,
+    sizes: tuple[float, float],
 ) -> None:
-    """The first inputs that are shown, with both predictions."""
+    """Some of the inputs that are shown, with both predictions; `sizes` are those of a tile and of a row."""
     gap = 0.06
+    side, step = sizes
     canvas = layout.axes((0, 0, layout.width, layout.bottom))
     canvas.set_xlim(0, layout.width)
     canvas.set_ylim(layout.bottom, 0)
@@ -285,7 +295,12 @@ def _draw_inputs(
         for line, colour in input_lines(result, int(result.shown[number])):
             layout.write(text, y, fitted(line, width, SMALL_SIZE), size=SMALL_SIZE, colour=colour)
             y += 0.14
-        top += side + 0.12
+        top += step
+
+
+def _height_of(pixels: np.ndarray, side: float) -> float:
+    height, width = pixels.shape[:2]
+    return float(side * height / max(height, width))
 
 
 def input_lines(result: ComparisonResult, row: int) -> list[tuple[str, str]]:

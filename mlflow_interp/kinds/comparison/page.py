@@ -126,7 +126,7 @@ def _charts(result: ComparisonResult) -> list[dict[str, str]]:
     flips = FigureLayout.of(3.0, 2.6)
     draw_panel(flips.axes((0.75, 0.55, 2.0, 1.9)), result, "flips")
     found = [_chart(flips.finished(), "Correct and wrong predictions of both versions")]
-    if result.paired.agreements and (classes := classes_to_draw(result)):
+    if classes := classes_to_draw(result):
         height = 0.19 * len(classes)
         agreement = FigureLayout.of(5.2, height + 0.75)
         draw_panel(agreement.axes((1.6, 0.35, 3.45, height)), result, "classes")

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged
-from mlflow_interp.drawing.input_tiles import draw_input
+from mlflow_interp.drawing.input_tiles import draw_bars, draw_input
 from mlflow_interp.drawing.overlay import overlay, resize_map
 from mlflow_interp.result_kind import Kind
 
@@ -51,7 +51,8 @@ def make_tiles(result: ComparisonResult) -> PairTiles:
         if pair.has_difference:
             headings.append("new − old")
             columns.append(_differences(pair))
-    return PairTiles(tuple(headings), [list(each) for each in zip(*columns, strict=True)])
+    pixels = [list(each) for each in zip(*columns, strict=True)] if columns else [[] for _ in result.shown]
+    return PairTiles(tuple(headings), pixels)
 
 
 def _differences(pair: MapPair) -> list[np.ndarray]:
@@ -69,7 +70,11 @@ def _differences(pair: MapPair) -> list[np.ndarray]:
             found.append(overlay(image, resized, colours((resized + 1) / 2)[..., :3], _OPACITY))
         else:
             value = None if examples.values is None else np.asarray(examples.values[position])
-            found.append(draw_input(value, heat, _signed(colours), opacity=_OPACITY))
+            signed = _signed(colours)
+            if heat.ndim == 1 and value is not None and value.ndim == 1 and value.dtype.kind == "f":
+                found.append(draw_bars(value, heat, signed, signed=True))
+            else:
+                found.append(draw_input(value, heat, signed, opacity=_OPACITY))
     return found
 
 
