@@ -46,6 +46,7 @@ class AnchorMethod(Explaining[Any]):
 
     title = "Anchors"
     max_explained = MOST
+    rows = 32  # as weights are permuted anew for each chunk
 
     def __init__(
         self,
@@ -71,9 +72,11 @@ class AnchorMethod(Explaining[Any]):
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The explained class of each input."""
         self._space = space_of(trace, self.title)
+        tensors: dict[str, Any] = {}
         for explainer in self._explainers:
             explainer.prepare(trace)
-        return trace.explained(self.targets[0]).tensors
+            tensors |= {f"{explainer.name}/{key}": each for key, each in explainer.trace(trace).items()}
+        return tensors | trace.explained(self.targets[0]).tensors
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
         """The rank correlations of each input's maps."""
@@ -82,13 +85,24 @@ class AnchorMethod(Explaining[Any]):
         weights = kernels(self._model)
         found: dict[str, np.ndarray] = {}
         for explainer in self._explainers:
-            own = yield from explainer.explain(chunk, targets)
+            prefix = f"{explainer.name}/"
+            own = explainer.maps_in(
+                {
+                    key.removeprefix(prefix): each
+                    for key, each in passed.arrays.items()
+                    if key.startswith(prefix)
+                }
+            )
+            if own is None:
+                own = (yield from explainer.explain(chunk, targets)).maps
+            else:
+                yield 1
             slightly = yield from explainer.explain(changed, targets)
             with permuted(weights, self._seed):
                 # Without yielding, as whoever runs this generator might then find the model changed.
                 passes, randomised = finished(explainer.explain(chunk, targets))
             yield passes
-            for name, maps in own.maps.items():
+            for name, maps in own.items():
                 key = f"{explainer.name}/{name}" if name else explainer.name
                 mine = self._space.by_position(maps)
                 theirs = self._moved_back(self._space.by_position(slightly.maps[name]))

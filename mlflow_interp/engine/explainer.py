@@ -86,6 +86,18 @@ class Explainer:
         if isinstance(self._method, Explaining):
             self._method.trace(trace)
 
+    def trace(self, trace: Trace) -> Mapping[str, Any]:
+        """The tensors of its heatmaps in another pass, for `maps_in`; empty if it needs passes of its own.
+
+        Raises:
+            InterpretationError: it can't be used with the model.
+        """
+        return {} if isinstance(self._method, Explaining) else self._method.trace(trace)
+
+    def maps_in(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray] | None:
+        """The heatmaps among the arrays of the tensors of `trace`; None if it needs passes of its own."""
+        return None if isinstance(self._method, Explaining) else self._maps(arrays)
+
     def work(self, inputs: int) -> int:
         """The number of passes that a number of inputs take once. Called after `prepare`."""
         return self._method.work(inputs) if isinstance(self._method, Explaining) else 1
@@ -112,14 +124,17 @@ class Explainer:
             arrays |= yield from self._method.explain(chunk, passed)
         else:
             yield 1
+        probabilities = np.asarray(predicted.probabilities)
+        return Maps(self._maps(arrays), probabilities.argmax(axis=1))
+
+    def _maps(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         maps = self._method.maps_of(arrays)
         if not maps:
             raise InapplicableError(
                 f"{self.name} makes several heatmaps of an input, one for each call of its layer; their "
                 "quality can't be measured"
             )
-        probabilities = np.asarray(predicted.probabilities)
-        return Maps(maps, probabilities.argmax(axis=1))
+        return maps
 
 
 def explainers_of(
