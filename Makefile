@@ -89,7 +89,7 @@ docs: .venv/docs  ## Build the documentation site; open build/site/index.html
 generated: .venv/dev  ## Generate MLproject, the type stubs, and the tables and reference of the docs
 	$(BIN)/python -m docs.generate
 
-bench: .venv/bench  ## Repeat the measurements of docs/performance.md and docs/reliability.md; takes about two hours
+bench: .venv/bench  ## Repeat the measurements of the docs; takes about two hours
 	nice $(BIN)/python -m benchmarks $(ONLY)
 
 docs-pictures: .venv/dev  ## Redraw the images of README and docs; needs Chromium

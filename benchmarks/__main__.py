@@ -1,4 +1,4 @@
-"""Run all measurements of docs/performance.md and docs/reliability.md: `make bench`.
+"""Run all measurements of the docs: `make bench`.
 
     python -m benchmarks                     # all, one after another
     python -m benchmarks --list              # what is available, and about how many minutes each takes
@@ -37,6 +37,8 @@ MEASUREMENTS = {
     "autolog": 14,
     "interpret": 30,
     "load": 12,
+    "gate": 4,
+    "gate --retrain": 12,
 }
 
 
