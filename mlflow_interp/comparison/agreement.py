@@ -29,6 +29,7 @@ class Agreement:
         empty: (n, 2) bool, whether the map of each version has no heat.
         anchors: of the old version against itself; None if they were not computed.
         peers: (k, n) rank correlation with each of k reference versions; None without any.
+        explained: (n,) bool, the inputs that have maps; None if all have.
     """
 
     correlation: np.ndarray
@@ -37,6 +38,7 @@ class Agreement:
     empty: np.ndarray
     anchors: Anchors | None = None
     peers: np.ndarray | None = None
+    explained: np.ndarray | None = None
 
     def spread(self, rows: np.ndarray, count: int) -> Agreement:
         """The agreement of `count` inputs, of which these are at some rows; undefined for the others."""
@@ -52,6 +54,7 @@ class Agreement:
             spread(self.moved, np.nan),
             spread(self.empty, False),
             self.anchors,
+            explained=spread(np.ones(len(rows), bool), False),
         )
 
     def numbers(self, counted: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Interval]:
@@ -82,10 +85,13 @@ class Agreement:
         return self.anchors.kept(self.correlation[counted])
 
     def broken(self) -> Interval:
-        """The share of inputs with an empty map, of the new version minus the old."""
+        """The share of empty maps among those of the new version, minus that of the old."""
+        count = len(self.empty) if self.explained is None else int(self.explained.sum())
+        if not count:
+            return undefined()
         gained = int((self.empty[:, 1] & ~self.empty[:, 0]).sum())
         lost = int((self.empty[:, 0] & ~self.empty[:, 1]).sum())
-        return paired_difference(gained, lost, len(self.empty))
+        return paired_difference(gained, lost, count)
 
     def of_classes(
         self, labels: np.ndarray, counted: np.ndarray, bound: float, *, below_others: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,17 @@ def test_empty_maps_are_counted_and_left_out() -> None:
     assert np.isnan(found.correlation[:10]).all()
     assert np.isfinite(found.correlation[10:]).all()
     assert found.broken().value == 0.25
+
+
+def test_empty_maps_are_a_share_of_the_inputs_that_were_explained() -> None:
+    """A method of many passes explains some inputs: 10 of 40 empty maps are a quarter, of however many."""
+    maps = np.random.default_rng(0).normal(size=(40, 3, 3))
+    other = maps.copy()
+    other[:10] = 0
+    found = agreement(maps, other).spread(np.arange(40) * 5, 2_000).broken()
+    assert (found.value, found.count) == (0.25, 40)
+    none_explained = replace(agreement(maps, other), explained=np.zeros(40, bool))
+    assert np.isnan(none_explained.broken().value)
 
 
 def test_maps_of_other_grids_are_resampled() -> None:
