@@ -38,7 +38,7 @@ MEASUREMENTS = {
     "interpret": 30,
     "load": 12,
     "gate": 4,
-    "gate --retrain": 12,
+    "gate --retrain": 18,
 }
 
 
