@@ -28,7 +28,6 @@ class Agreement:
             sum to 1.
         empty: (n, 2) bool, whether the map of each version has no heat.
         anchors: of the old version against itself; None if they were not computed.
-        peers: (k, n) rank correlation with each of k reference versions; None without any.
         explained: (n,) bool, the inputs that have maps; None if all have.
     """
 
@@ -37,7 +36,6 @@ class Agreement:
     moved: np.ndarray
     empty: np.ndarray
     anchors: Anchors | None = None
-    peers: np.ndarray | None = None
     explained: np.ndarray | None = None
 
     def spread(self, rows: np.ndarray, count: int) -> Agreement:
@@ -122,6 +120,24 @@ class Agreement:
             for (label, (interval, _)), p in zip(found.items(), adjusted, strict=True)
         }
 
+    def shortfalls(
+        self, labels: np.ndarray, counted: np.ndarray, *, below_others: bool = False
+    ) -> dict[int, float]:
+        """How much of the agreement each class keeps, or how much less than the others do; see `of_classes`."""
+        if self.anchors is None or not self.anchors.decides:
+            return {}
+        floor, ceiling = self.anchors.levels
+        known = counted & np.isfinite(self.correlation) & (labels != UNKNOWN)
+        found = {}
+        for label in np.unique(labels[known]).tolist():
+            own, others = (self.correlation[known & same] for same in (labels == label, labels != label))
+            if len(own) < FEWEST_OF_CLASS or not len(others):
+                continue
+            base = float(np.median(others)) - float(np.median(own))
+            kept = (float(np.median(own)) - floor) / (ceiling - floor)
+            found[int(label)] = base / (ceiling - floor) if below_others else kept
+        return found
+
     def _limit(self, bound: float, others: np.ndarray | None) -> float:
         """The rank correlation of a bound; NaN if that is undecided."""
         if self.anchors is None:
@@ -203,6 +219,9 @@ def agreement(old: np.ndarray, new: np.ndarray) -> Agreement:
     if old.shape[1:] != new.shape[1:]:
         cells = (CELLS,) * (old.ndim - 1)
         old, new = enlarged(old, cells), enlarged(new, cells)
+    if not len(old):
+        nothing = np.zeros(0)
+        return Agreement(nothing, nothing, nothing, np.zeros((0, 2), bool))
     rows = [np.asarray(each.reshape(len(each), -1), np.float64) for each in (old, new)]
     empty = np.stack([~(np.abs(each).max(axis=1) > 0) for each in rows], axis=1)
     found = spearman(*rows), overlap(*rows), moved(*rows)

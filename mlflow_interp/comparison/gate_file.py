@@ -58,7 +58,7 @@ def _limit(name: str, given: Any) -> Limit:
         raise OptionError(f"rule {name!r} is {given!r}; {_FORM}")
     if not isinstance(bound, (int, float)) or not math.isfinite(bound):
         raise OptionError(f"rule {name!r} has the bound {bound!r}; {_FORM}")
-    return Limit(float(bound), action, is_least)
+    return Limit(float(bound), action, is_least, is_stated=True)
 
 
 #: The numbers that a rule may be about, besides those of `RULES`.

@@ -265,6 +265,7 @@ class TestGate:
         )
         rules = {each["rule"]: each for each in found.report["rules"]}
         assert "with 3 references" in rules["negative_flips"]["reason"]
+        assert rules["class_explanation_kept/gradcam"]["action"] == "warn"
         assert rules["explanation_kept/gradcam"]["action"] == "fail"
 
     def test_a_first_release(self, versions: dict[str, Any], store: str) -> None:

@@ -126,6 +126,35 @@ def test_with_three_references_they_fail_beyond_what_is_usual() -> None:
     assert "failed" not in statuses(DEFAULT, as_usual).values()
 
 
+def test_references_say_how_far_a_class_may_fall() -> None:
+    """A class that keeps 0.2 warns, but not where references have one that keeps 0.1; it never fails."""
+    labels = np.arange(600) % 10
+    right = np.full((600, 2), 0.9)
+
+    def with_class_at(correlation: float, references: tuple[Paired, ...] = ()) -> Paired:
+        values = np.where(labels == 4, correlation, 0.8)
+        return Paired(
+            Predictions(labels, np.stack([labels, labels], axis=1), right, right),
+            {"gradcam": replace(agreement(600, 0.8), correlation=values)},
+            references=references,
+        )
+
+    rules = ("class_explanation_kept/gradcam", "class_stands_out/gradcam")
+    alone = statuses(DEFAULT, with_class_at(0.26))
+    assert [alone[name] for name in rules] == ["warned", "warned"]
+    usual = statuses(DEFAULT, with_class_at(0.26, (with_class_at(0.18),) * 3))
+    assert [usual[name] for name in rules] == ["passed", "passed"]
+    beyond = statuses(DEFAULT, with_class_at(0.12, (with_class_at(0.26),) * 3))
+    assert [beyond[name] for name in rules] == ["warned", "warned"]
+
+
+def test_references_leave_stated_limits_alone() -> None:
+    usual = Paired(predictions(500, 25, gains=25), {"gradcam": agreement(500, 0.75)})
+    paired = Paired(predictions(500, 60, gains=60), {"gradcam": agreement(500, 0.2)}, references=(usual,) * 3)
+    gate = read_gate({"negative_flips": {"bound": 0.3}, "explanation_kept": {"bound": 0.5, "action": "warn"}})
+    assert statuses(gate, paired) == {"negative_flips": "passed", "explanation_kept/gradcam": "warned"}
+
+
 def test_empty_heatmaps_fail() -> None:
     found = statuses(DEFAULT, Paired(predictions(500, 0), {"gradcam": agreement(500, 1.0, empty=60)}))
     assert found["broken/gradcam"] == "failed"
@@ -155,10 +184,10 @@ def test_gates_in_files(tmp_path: Path) -> None:
         "correlation/gradcam: {least: 0.4}\n"
     )
     gate = read_gate(str(path))
-    assert gate["accuracy_drop"] == Limit(0.02)
-    assert gate["negative_flips"] == Limit(0.03, "fail")  # an explicit bound fails
-    assert gate["explanation_kept"] == Limit(0.6, "warn", is_least=True)
-    assert gate["correlation/gradcam"] == Limit(0.4, is_least=True)
+    assert gate["accuracy_drop"] == Limit(0.02, is_stated=True)
+    assert gate["negative_flips"] == Limit(0.03, "fail", is_stated=True)  # an explicit bound fails
+    assert gate["explanation_kept"] == Limit(0.6, "warn", is_least=True, is_stated=True)
+    assert gate["correlation/gradcam"] == Limit(0.4, is_least=True, is_stated=True)
     found = statuses(gate, Paired(predictions(2000, 500), {"gradcam": agreement(2000, 0.3)}))
     assert found["churn"] == found["correlation/gradcam"] == "failed"
     assert read_gate("default") == {name: rule.limit for name, rule in RULES.items()}
