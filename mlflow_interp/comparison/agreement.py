@@ -123,7 +123,7 @@ class Agreement:
     def shortfalls(
         self, labels: np.ndarray, counted: np.ndarray, *, below_others: bool = False
     ) -> dict[int, float]:
-        """How much of the agreement each class keeps, or how much less than the others do; see `of_classes`."""
+        """How much of the agreement each class keeps, or how much less than the others; see `of_classes`."""
         if self.anchors is None or not self.anchors.decides:
             return {}
         floor, ceiling = self.anchors.levels
