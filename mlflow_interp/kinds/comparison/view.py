@@ -22,11 +22,19 @@ def view(result: ComparisonResult, tiles: PairTiles | None = None) -> View:
         headline=f"{title_of(result)} · {headline(result)}",
         inputs=_inputs(result, tiles),
         findings=[
-            Finding(f"{MARKS[each.status]} {each.rule.replace('_', ' ')} ({each.status}): {each.reason}.", {})
-            for each in result.verdicts
-            if each.status in ("failed", "warned")
+            Finding(f"{result.names[1]} compared with {result.names[0]}: {headline(result)}.", {}),
+            *_of_rules(result),
         ],
     )
+
+
+def _of_rules(result: ComparisonResult) -> list[Finding]:
+    """The rules that did not pass, without those that are undecided."""
+    return [
+        Finding(f"{MARKS[each.status]} {each.rule.replace('_', ' ')} ({each.status}): {each.reason}.", {})
+        for each in result.verdicts
+        if each.status in ("failed", "warned")
+    ]
 
 
 def _inputs(result: ComparisonResult, tiles: PairTiles) -> list[dict[str, object]]:
