@@ -23,6 +23,7 @@ from mlflow_interp.report.files import draw_files
 from mlflow_interp.report.interpretation import Interpretation, InterpretationFiles
 from mlflow_interp.report.manifest import complete_manifest, describe
 from mlflow_interp.report.provenance import Provenance
+from mlflow_interp.report.reproduce import flags_of
 from mlflow_interp.tracking.destination import Destination
 from mlflow_interp.tracking.tags import tag_gate
 from mlflow_interp.tracking.write import write
@@ -179,10 +180,10 @@ def _version_tags(result: ComparisonResult, old: Mapping[str, Any]) -> dict[str,
 
 
 def shell_call(words: Sequence[str], given: Mapping[str, Any]) -> str:
-    """A command with its options."""
-    flags = [
-        f"--{name.replace('_', '-')} {quote(str(value))}"
+    """A command with its options; those that are objects in memory are left out."""
+    written = {
+        name: value
         for name, value in given.items()
-        if not isinstance(value, (bool, Mapping))
-    ]
-    return " ".join(["mlflow-interp compare", *map(quote, words), *flags])
+        if isinstance(value, (str, int, float, Path, list, tuple))
+    }
+    return " ".join(["mlflow-interp compare", *map(quote, words), *flags_of(written)])

@@ -127,7 +127,8 @@ def _about(sides: Sequence[Side], plan: CallPlan, given: Mapping[str, Any]) -> A
     methods = list(plan.options)
     uris = [each.loaded.origin.uri for each in (old, new)]
     source = new.batch.source
-    words = [*uris, source, "--methods", ",".join(methods)]
+    words = [*uris, source, f"--methods={','.join(methods)}"]
+    words += [f"--reference={each.loaded.origin.uri}" for each in sides[2:]]
     return About(
         old.loaded.origin.as_dict(),
         Provenance.of(new.loaded, new.batch),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.call_options import CallPlan
+from mlflow_interp.call_options import CallPlan, shared_values
 from mlflow_interp.comparison.version import ClassOrder, ShownInputs, VersionResults
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
@@ -109,7 +109,9 @@ def results_of(
 ) -> list[VersionResults]:
     """The results of the old version, and those of the others for the classes that it explains."""
     old = sides[0]
-    target = "label" if old.batch.labelled else None
+    target = _stated_target(plan)
+    if target is None:
+        target = "label" if old.batch.labelled else None
     first = _run(old, plan, target, keep=None, anchors=anchors)
     explained = first.rows.targets
     indices = first.rows.examples.indices
@@ -128,6 +130,16 @@ def results_of(
         keep = priorities if number == 0 else None
         found.append(_run(side, plan, targets, keep=keep, anchors=False, previous=first.results))
     return found
+
+
+def _stated_target(plan: CallPlan) -> Any:
+    """The class to explain, as the options state it; None if they do not.
+
+    Raises:
+        OptionError: methods explain different classes.
+    """
+    given = {name: {"target": each.get("target")} for name, each in plan.options.items() if "target" in each}
+    return shared_values(given, ["target"]).get("target")
 
 
 def _priorities(

@@ -120,8 +120,12 @@ class Batch:
         return replace(self, read=lambda: self._read_with(values))
 
     def _check_length(self, name: str, count: int) -> None:
-        if self.total is not None and (count < self.total or (not self._is_limited and count > self.total)):
+        if not self.has_room_for(count):
             raise _lengths_differ(name, count, f"{self.total}")
+
+    def has_room_for(self, count: int) -> bool:
+        """Whether there can be this many values, one for each input as given; not all may be read."""
+        return self.total is None or count == self.total or (self._is_limited and count > self.total)
 
     @property
     def _is_limited(self) -> bool:

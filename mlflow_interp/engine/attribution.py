@@ -43,8 +43,8 @@ Args:
 
 _CALLS = """
     calls: For a layer that is called several times, the calls to use: all, or positions separated by commas.
-        By default, all calls whose output is not the input of a later call: every frame of TimeDistributed,
-        every input of a shared encoder, but only the last step of a sequence."""
+        By default, all calls that no later call of the layer depends on: every frame of TimeDistributed,
+        every input of a shared encoder; of calls in a chain, only the last."""
 
 _RETURNS = """
 

@@ -148,7 +148,7 @@ def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chun
     )
     if len(target_classes) == 1:
         return lambda chunk: np.full(len(chunk), target_classes[0], np.int64)
-    if not len(target_classes) or (batch.total is not None and len(target_classes) != batch.total):
+    if not len(target_classes) or not batch.has_room_for(len(target_classes)):
         raise OptionError(
             f"target has {len(target_classes)} classes for {batch.total} inputs; give one, or one per input"
         )

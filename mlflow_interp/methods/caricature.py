@@ -64,8 +64,8 @@ def caricature(
         layers: Layers to interpret, separated by commas: indices, names, or paths into nested models
             such as mobilenetv2/out_relu. By default, the last layer with a spatial feature map.
         calls: For a layer that is called several times, the calls to use: all, or positions separated by
-            commas. By default, all calls whose output is not the input of a later call: each of several
-            parallel calls, but only the last step of a sequence.
+            commas. By default, all calls that no later call of the layer depends on: each of several
+            parallel calls; of calls in a chain, only the last.
         ascent_steps: Maximum number of gradient ascent steps for each input and layer.
         ascent_rate: Adam's learning rate: roughly how far the first step moves each coefficient. Low
             frequencies move further, and over the first 96 steps the step size grows by a factor of 2.5.

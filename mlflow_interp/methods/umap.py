@@ -85,8 +85,8 @@ def umap(
             mobilenetv2/out_relu. The name input stands for the model's input. By default, the last layer
             before the one that computes the output.
         calls: For a layer that is called several times, the calls to use: all, or positions separated by
-            commas. By default, all calls whose output is not the input of a later call: every frame of
-            TimeDistributed, every input of a shared encoder, but only the last step of a sequence.
+            commas. By default, all calls that no later call of the layer depends on: every frame of
+            TimeDistributed, every input of a shared encoder; of calls in a chain, only the last.
         pooling: How the positions of a feature map, and several calls, are reduced to one vector: mean or
             max, which leave one number for each channel, or flatten, which keeps all values.
         n_neighbors: Number of neighbours that determine the position of a point: small values preserve local

@@ -40,10 +40,11 @@ def mlflow_run(manifest: Mapping[str, Any]) -> str:
 def command(manifest: Mapping[str, Any]) -> str:
     """The command line."""
     arguments = [quote(_as_argument(each)) for each in (_model(manifest), _inputs(manifest))]
-    return " ".join(["mlflow-interp", str(manifest["method"]), *arguments, *_flags(_given(manifest))])
+    return " ".join(["mlflow-interp", str(manifest["method"]), *arguments, *flags_of(_given(manifest))])
 
 
-def _flags(given: Mapping[str, Any]) -> Iterator[str]:
+def flags_of(given: Mapping[str, Any]) -> Iterator[str]:
+    """Options as flags of a command."""
     for name, value in given.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

@@ -81,6 +81,30 @@ class TestNumbers:
         assert "accuracy_drop" not in found.metrics
         assert "churn" in found.metrics
 
+    def test_a_class_that_is_stated(self, versions: dict[str, Any]) -> None:
+        found = mlflow_interp.compare(
+            versions["old"],
+            versions["lost"],
+            versions["inputs"],
+            labels=versions["labels"],
+            target=3,
+            **QUIET,
+        )
+        assert (found.result.old.targets == 3).all()
+        assert (found.result.new.targets == 3).all()
+
+    def test_a_part_of_the_inputs(self, versions: dict[str, Any]) -> None:
+        found = mlflow_interp.compare(
+            versions["old"],
+            versions["lost"],
+            versions["inputs"],
+            labels=versions["labels"],
+            max_inputs=60,
+            **QUIET,
+        )
+        np.testing.assert_array_equal(found.result.examples.indices, np.arange(60) * 5)
+        np.testing.assert_array_equal(found.result.new.targets, versions["labels"][::5])
+
     def test_batches_change_nothing(self, versions: dict[str, Any], lost: mlflow_interp.Comparison) -> None:
         other = mlflow_interp.compare(
             versions["old"],
