@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def compare_command() -> click.Command:
         for name in names
     }
     takers = {name: found.keys() for name, found in options.items() if len(found) < len(by_method)}
-    made = parameters(own | {name: combined(found) for name, found in options.items()}, takers)
+    shared = {name: combined(found) for name, found in options.items()}
+    shared |= {name: replace(shared[name], help=text) for name, text in _HELPS.items()}
+    made = parameters(own | shared, takers)
     # The first two are the model and the inputs.
     arguments = [
         click.Argument(["old"]),
@@ -71,6 +74,12 @@ def compare_command() -> click.Command:
     )
 
 
+#: What holds for a comparison of options that methods have too.
+_HELPS = {
+    "target": "The class to explain, for both versions: an index, a class name, or one of these for each input, "
+    "separated by commas. By default, the label, or without labels the class that OLD predicts.",
+    "log": "Log to MLflow. --no-log needs --save or --json.",
+}
 _METHODS_HELP = "Methods whose results are compared, separated by commas."
 _RUNS_HELP = "Compare interpretations that are already logged to two runs. [default: no-runs]"
 

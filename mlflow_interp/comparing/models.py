@@ -63,11 +63,13 @@ def compare(
             from each name to its own options.
         gate: The rules that decide: default, none, or the path of a YAML file with a bound for each rule. In
             Python, also such a mapping.
-        undecided: What a rule means whose interval covers its bound: pass or fail.
+        undecided: Whether a rule whose interval covers its bound counts as passed or failed: pass or fail.
+            Rules that only warn never fail.
         anchors: Whether to compute the scale of agreement, which takes three more heatmaps of up to 256
             inputs. Without it, explanations are not judged.
         reference: Further versions that are known to be good, such as retrainings with other seeds. With
-            three or more, rules about explanations and flips can fail where the new version lies beyond them.
+            three or more, the rules negative_flips and explanation_kept fail where the new version lies
+            beyond all of them.
         groups: Groups of inputs that belong together, such as a patient or a video, as a .npy, .csv or text
             file with a value for each input. In Python, also an array. Intervals of means and medians then
             resample groups.

@@ -18,6 +18,7 @@ Status = Literal["passed", "failed", "warned", "undecided"]
 Action = Literal["fail", "warn"]
 
 ALPHA = 0.05
+KEPT_BY_OTHERS = 0.75  # of the agreement, for a class to stand out; less is kept after most retrainings
 FEWEST_REFERENCES = 3  # with which explanations and flips may fail a gate
 
 
@@ -201,6 +202,16 @@ def _of_classes(
         )
         if not found:
             continue
+        kept = agreement.kept(predictions.both_right)
+        if below_others and not kept.value >= KEPT_BY_OTHERS:
+            reason = (
+                f"heatmaps of all classes changed ({percent(kept)} of the agreement is kept), so that none "
+                "can stand out"
+                if math.isfinite(kept.value)
+                else "heatmaps of the old version hardly agree with themselves"
+            )
+            yield Verdict(f"{name}/{key}", "undecided", reason, kept, own)
+            continue
         changed = sorted(
             (label for label, each in found.items() if each.p_value < ALPHA),
             key=lambda label: (found[label].correlation.value, label),
@@ -308,9 +319,15 @@ def decide(gate: Gate, paired: Paired) -> list[Verdict]:
 def overall(
     verdicts: list[Verdict], *, undecided_fails: bool = False
 ) -> Literal["passed", "failed", "undecided"]:
-    """The verdict of the whole gate: failed if any rule failed, undecided if any is, else passed."""
+    """The verdict of the whole gate: failed if any rule failed, undecided if any is, else passed.
+
+    Args:
+        verdicts: of all rules.
+        undecided_fails: whether an undecided rule fails the gate, unless it could only warn.
+    """
     found = {each.status for each in verdicts}
-    if "failed" in found or (undecided_fails and "undecided" in found):
+    is_open = any(each.status == "undecided" and each.limit.action == "fail" for each in verdicts)
+    if "failed" in found or (undecided_fails and is_open):
         return "failed"
     return "undecided" if "undecided" in found else "passed"
 

@@ -73,4 +73,5 @@ _NUMBERS = (
     "overlap",
     "moved",
     "kept",
+    "faithfulness_drop",
 )

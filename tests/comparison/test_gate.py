@@ -126,6 +126,18 @@ def test_with_three_references_they_fail_beyond_what_is_usual() -> None:
     assert "failed" not in statuses(DEFAULT, as_usual).values()
 
 
+def test_no_class_stands_out_if_all_changed() -> None:
+    labels = np.arange(600) % 10
+    right = np.full((600, 2), 0.9)
+    paired = Paired(
+        Predictions(labels, np.stack([labels, labels], axis=1), right, right),
+        {"gradcam": replace(agreement(600, 0.6), correlation=np.where(labels == 4, 0.1, 0.6))},
+    )
+    found = {each.rule: each for each in decide(DEFAULT, paired)}["class_stands_out/gradcam"]
+    assert found.status == "undecided"
+    assert "heatmaps of all classes changed (62 % (62 to 62 %)" in found.reason
+
+
 def test_references_say_how_far_a_class_may_fall() -> None:
     """A class that keeps 0.2 warns, but not where references have one that keeps 0.1; it never fails."""
     labels = np.arange(600) % 10
@@ -228,6 +240,8 @@ def test_the_verdict_of_a_gate() -> None:
     assert overall(VERDICTS) == "failed"
     assert overall(VERDICTS[1:]) == "undecided"
     assert overall(VERDICTS[1:], undecided_fails=True) == "failed"
+    open_warning = Verdict("kept", "undecided", "", undefined(), Limit(0.5, "warn"))
+    assert overall([VERDICTS[1], open_warning], undecided_fails=True) == "undecided"
     assert overall([VERDICTS[1], VERDICTS[3]]) == "passed"
 
 
