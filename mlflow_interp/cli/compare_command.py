@@ -76,8 +76,8 @@ def compare_command() -> click.Command:
 
 #: What holds for a comparison of options that methods have too.
 _HELPS = {
-    "target": "The class to explain, for both versions: an index, a class name, or one of these for each input, "
-    "separated by commas. By default, the label, or without labels the class that OLD predicts.",
+    "target": "The class to explain, for both versions: an index, a class name, or one of these for each "
+    "input, separated by commas. By default, the label, or without labels the class that OLD predicts.",
     "log": "Log to MLflow. --no-log needs --save or --json.",
 }
 _METHODS_HELP = "Methods whose results are compared, separated by commas."
