@@ -280,7 +280,7 @@ def test_the_champion_is_not_compared_with_itself(registered):
     [
         (["nothing.npz"], "the variable WEBHOOK_SECRET is not set"),
         (["nothing.npz", "--secret-env", "FILLED"], "'nothing.npz'"),
-        (["nothing.npz", "--secret-env", "FILLED", "--methods", "umap"], "umap makes no heatmaps"),
+        (["nothing.npz", "--secret-env", "FILLED", "--methods", "gradcm"], "no method 'gradcm'"),
         (["nothing.npz", "--secret-env", "FILLED", "--gate", "none.yaml"], "none.yaml"),
     ],
 )

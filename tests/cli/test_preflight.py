@@ -172,7 +172,7 @@ def test_run_created_by_mlflow_run_fails_with_the_reason(folder, store):
     assert (done.returncode, outcome["run_id"]) == (2, run_id)
     ended = mlflow.MlflowClient().get_run(run_id)
     assert ended.info.status == "FAILED"
-    assert ended.data.tags["mlflow_interp.error"] == f"ModelError: {outcome['exit']['reason']}"
+    assert ended.data.tags["mlflow_interp.error"] == f"MissingModelError: {outcome['exit']['reason']}"
 
 
 @pytest.mark.slow
