@@ -15,7 +15,7 @@ import click
 
 from mlflow_interp import progress
 from mlflow_interp.backend.startup import check_backend, import_quietly
-from mlflow_interp.call_options import plan_call
+from mlflow_interp.call_options import ALL, plan_call
 from mlflow_interp.cli.help import combined
 from mlflow_interp.cli.interpreting import check_destination, use_uri
 from mlflow_interp.cli.options import parameters, print_error
@@ -60,7 +60,7 @@ def compare_command() -> click.Command:
         click.Argument(["old"]),
         click.Argument(["new"]),
         click.Argument(["inputs"], required=False),
-        click.Option(["--methods"], default="gradcam", show_default=True, help=_METHODS_HELP),
+        click.Option(["--methods"], help=_METHODS_HELP),
         click.Option(["--reference"], multiple=True, metavar="MODEL", help=f"{references.help} Repeatable."),
         click.Option(["--runs/--no-runs"], default=False, help=_RUNS_HELP),
     ]
@@ -80,7 +80,10 @@ _HELPS = {
     "input, separated by commas. By default, the label, or without labels the class that OLD predicts.",
     "log": "Log to MLflow. --no-log needs --save or --json.",
 }
-_METHODS_HELP = "Methods whose results are compared, separated by commas."
+_METHODS_HELP = (
+    "Methods whose results are compared, separated by commas. "
+    "[default: gradcam; with --runs, all that both have]"
+)
 _RUNS_HELP = "Compare interpretations that are already logged to two runs. [default: no-runs]"
 
 
@@ -89,7 +92,7 @@ def _run(
     new: str,
     inputs: str | None = None,
     *,
-    methods: str = "gradcam",
+    methods: str | None = None,
     reference: Sequence[str] = (),
     runs: bool = False,
     tracking_uri: str | None = None,
@@ -106,9 +109,12 @@ def _run(
         if runs:
             if inputs is not None:
                 raise OptionError(f"--runs takes two runs and no inputs; omit {inputs!r}")
+            if reference:
+                raise OptionError("--reference has no meaning with --runs; omit it")
             use_uri(tracking_uri)
-            found = compare_runs(old, new, methods, quiet=quiet, **options)
+            found = compare_runs(old, new, methods or ALL, quiet=quiet, **options)
             return _outcome(found)
+        methods = methods or "gradcam"
         if inputs is None:
             raise OptionError("INPUTS is missing; give the inputs that both versions are compared on")
         if "MLFLOW_RUN_ID" in os.environ:  # that run must be ended, whatever fails

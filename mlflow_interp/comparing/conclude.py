@@ -29,6 +29,7 @@ from mlflow_interp.tracking.tags import tag_gate
 from mlflow_interp.tracking.write import write
 
 COMPARISON = "comparison"
+FEWEST_INPUTS = 20  # that both must have, unless the user states another number
 REPORT = "report.json"
 JUNIT = "junit.xml"
 SUMMARY = "summary.md"

@@ -10,7 +10,14 @@ import numpy as np
 
 from mlflow_interp import progress
 from mlflow_interp.call_options import CallPlan, Methods, plan_call
-from mlflow_interp.comparing.conclude import About, Comparison, GateOption, concluded, shell_call
+from mlflow_interp.comparing.conclude import (
+    FEWEST_INPUTS,
+    About,
+    Comparison,
+    GateOption,
+    concluded,
+    shell_call,
+)
 from mlflow_interp.comparing.sides import Side, class_order, results_of, told_apart
 from mlflow_interp.comparison.gate_file import read_gate
 from mlflow_interp.core.accepted import Range, checked
@@ -41,7 +48,7 @@ def compare(
     anchors: bool = True,
     reference: Sequence[Any] = (),
     groups: Labels = None,
-    min_inputs: Annotated[int, Range(least=1)] = 20,
+    min_inputs: Annotated[int, Range(least=1)] = FEWEST_INPUTS,
     if_old_missing: Literal["fail", "pass"] = "fail",
     quiet: bool = False,
     **options: Any,
@@ -50,8 +57,8 @@ def compare(
 
     Both versions get the same inputs, each prepared in its own way, and their heatmaps are of the same class:
     the label, or without one the class that the old version predicts. All numbers have 95 % intervals. How
-    far heatmaps agree is told on a scale that is computed on the spot: from the old version with permuted
-    weights to the old version under small changes of the input.
+    far heatmaps agree is stated on a scale that is measured in the same call: 0 is the old version with
+    permuted weights, 1 the old version under small changes of the input.
 
     Args:
         old: The version in use: a Keras model, or where to find one; see `load_model`.
@@ -147,7 +154,7 @@ def _about(sides: Sequence[Side], plan: CallPlan, given: Mapping[str, Any]) -> A
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of comparing that were given, for the manifest and to reproduce it."""
-    defaults = {"gate": "default", "undecided": "pass", "anchors": True, "min_inputs": 20}
+    defaults = {"gate": "default", "undecided": "pass", "anchors": True, "min_inputs": FEWEST_INPUTS}
     return {name: values[name] for name, default in defaults.items() if values[name] != default}
 
 

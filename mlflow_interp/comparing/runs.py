@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mlflow_interp import progress
 from mlflow_interp.call_options import ALL, Methods, parse_methods
-from mlflow_interp.comparing.conclude import About, Comparison, GateOption, concluded, shell_call
+from mlflow_interp.comparing.conclude import (
+    FEWEST_INPUTS,
+    About,
+    Comparison,
+    GateOption,
+    concluded,
+    shell_call,
+)
 from mlflow_interp.comparing.sides import name_of
 from mlflow_interp.comparison.gate_file import read_gate
 from mlflow_interp.comparison.version import ClassOrder, VersionResults
 from mlflow_interp.core.accepted import Range, checked
-from mlflow_interp.exceptions import InputsError
+from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.kinds.comparison.build import compared
 from mlflow_interp.method_registry import kind_of
 from mlflow_interp.report.interpretation import Interpretation
@@ -23,6 +31,7 @@ from mlflow_interp.tracking.destination import open_run
 from mlflow_interp.tracking.log import ROOT, logged_methods
 
 _QUALITY = "quality"
+_OF_LOGGING = {"log", "experiment", "run_id", "save"}
 
 
 @checked
@@ -33,7 +42,7 @@ def compare_runs(
     *,
     gate: GateOption = "default",
     undecided: Literal["pass", "fail"] = "pass",
-    min_inputs: Annotated[int, Range(least=1)] = 20,
+    min_inputs: Annotated[int, Range(least=1)] = FEWEST_INPUTS,
     quiet: bool = False,
     **options: Any,
 ) -> Comparison:
@@ -55,6 +64,12 @@ def compare_runs(
     Raises:
         InterpretationError: an error that the user can fix; the message says how.
     """
+    unknown = sorted(set(options) - _OF_LOGGING)
+    if unknown:
+        raise OptionError(
+            f"{unknown[0]} has no meaning for runs, whose interpretations exist already; omit it, or compare "
+            "the versions themselves"
+        )
     started = time.perf_counter()
     rules = read_gate(gate)
     with progress.shown(not quiet), open_run(**options) as destination:
@@ -77,13 +92,16 @@ def compare_runs(
             undecided_fails=undecided == "fail",
             chosen={"methods": sorted(loaded[0]), "runs": runs},
         )
+        given: dict[str, Any] = {} if min_inputs == FEWEST_INPUTS else {"min_inputs": min_inputs}
+        given |= {"undecided": undecided} if undecided != "pass" else {}
+        given |= {"gate": gate} if isinstance(gate, (str, Path)) and gate != "default" else {}
         about = About(
             manifests[0]["model"],
             Provenance(manifests[1]["model"], manifests[1]["inputs"], {}, ()),
             sorted(loaded[0]),
-            {},
+            given,
             {
-                "Command line": shell_call([*runs, "--runs"], {}),
+                "Command line": shell_call([*runs, "--runs", f"--methods={','.join(loaded[0])}"], given),
                 "Python": "import mlflow_interp\n\n"
                 f"found = mlflow_interp.compare_runs({runs[0]!r}, {runs[1]!r})",
             },

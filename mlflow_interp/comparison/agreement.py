@@ -113,12 +113,24 @@ class Agreement:
                 others = self.correlation[counted & (labels != label) & np.isfinite(self.correlation)]
                 limit = self._limit(bound, others if below_others else None)
                 p = statistics.signed_rank(values, limit) if np.isfinite(limit) else 1.0
-                found[int(label)] = (statistics.median(values), p)
-        adjusted = holm([p for _, p in found.values()])
+                median = statistics.median(values)
+                found[int(label)] = (median, self._on_scale(median, others if below_others else None), p)
+        adjusted = holm([p for *_, p in found.values()])
         return {
-            label: OfClass(interval, p)
-            for (label, (interval, _)), p in zip(found.items(), adjusted, strict=True)
+            label: OfClass(median, number, p)
+            for (label, (median, number, _)), p in zip(found.items(), adjusted, strict=True)
         }
+
+    def _on_scale(self, correlation: Interval, others: np.ndarray | None) -> Interval:
+        """A rank correlation as how much is kept, or how much less than of other inputs."""
+        if self.anchors is None or not self.anchors.decides:
+            return statistics.undefined(correlation.count)
+        floor, ceiling = self.anchors.levels
+        if others is None:
+            return correlation.moved(-floor).scaled(1 / (ceiling - floor))
+        if not len(others):
+            return statistics.undefined(correlation.count)
+        return correlation.flipped().moved(float(np.median(others))).scaled(1 / (ceiling - floor))
 
     def shortfalls(
         self, labels: np.ndarray, counted: np.ndarray, *, below_others: bool = False
@@ -156,10 +168,12 @@ class OfClass:
 
     Attributes:
         correlation: the median rank correlation.
+        number: the same in the units of the bound.
         p_value: of less than the bound, adjusted for the number of classes.
     """
 
     correlation: Interval
+    number: Interval
     p_value: float
 
 

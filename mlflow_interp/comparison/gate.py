@@ -224,10 +224,11 @@ def _of_classes(
             )
             overall_median = agreement.numbers(predictions.both_right)["correlation"].value
             reason = f"{found_phrase} {names}; the median of all is {_number(overall_median, 2)}{against}"
-            shown = found[changed[0]].correlation
+            shown = found[changed[0]].number
         else:
             status = "passed" if agreement.anchors.decides else "undecided"
-            shown = min((each.correlation for each in found.values()), key=lambda each: each.value)
+            # The class that agrees least.
+            shown = min(found.values(), key=lambda each: each.correlation.value).number
             reason = (
                 "no class has heatmaps that agree significantly less"
                 if agreement.anchors.decides
@@ -339,9 +340,7 @@ def fall(drop: Interval) -> str:
 
 def _size(change: Interval) -> str:
     """A change without its sign."""
-    if change.value >= 0:
-        return points(change)
-    return points(replace(change, value=-change.value, low=-change.high, high=-change.low))
+    return points(change if change.value >= 0 else change.flipped())
 
 
 def points(interval: Interval) -> str:

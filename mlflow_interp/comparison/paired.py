@@ -21,7 +21,7 @@ class Paired:
     Attributes:
         predictions: of both versions.
         agreements: by heatmap, such as "gradcam" or "saliency/integrated_gradients".
-        faithfulness: (n,) by heatmap, the change of each input's faithfulness; empty if not measured.
+        faithfulness: (n,) by heatmap, the change of each input's faithfulness, NaN where it is not measured.
         groups: (n,) int64, inputs that belong together; None if each stands for itself.
         class_names: the name of each class that is a label.
         references: the old version compared with others that are known to be good.

@@ -39,6 +39,17 @@ class Interval:
         )
         return Interval(value, low, high, least, most, self.count)
 
+    def moved(self, distance: float) -> Interval:
+        """The number and its bounds plus a distance."""
+        value, low, high, least, most = (
+            each + distance for each in (self.value, self.low, self.high, self.least, self.most)
+        )
+        return Interval(value, low, high, least, most, self.count)
+
+    def flipped(self) -> Interval:
+        """The number with the opposite sign."""
+        return Interval(-self.value, -self.high, -self.low, -self.most, -self.least, self.count)
+
 
 def undefined(count: int = 0) -> Interval:
     """A number that is not defined."""

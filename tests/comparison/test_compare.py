@@ -142,6 +142,7 @@ class TestNumbers:
             quick=True,
             max_explained=24,
             anchors=False,
+            groups=np.arange(300) // 3,
             **QUIET,
         )
         assert found.result.numbers["faithfulness_drop/gradcam"].count == 24

@@ -111,6 +111,9 @@ def test_a_class_that_changed_more_than_the_others_stands_out() -> None:
     found = {each.rule: each for each in decide(DEFAULT, paired)}
     assert found["class_explanation_kept/gradcam"].status == "passed"
     assert found["class_stands_out/gradcam"].status == "warned"
+    # In the units of their bounds: of 0.1 to 0.9, 0.45 keeps 0.4375, and 0.5 less than 0.85.
+    assert found["class_explanation_kept/gradcam"].interval.value == pytest.approx(0.4375)
+    assert found["class_stands_out/gradcam"].interval.value == pytest.approx(0.5)
     assert "'four' (0.45); the median of all is 0.85" in found["class_stands_out/gradcam"].reason
 
 

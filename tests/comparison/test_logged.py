@@ -125,6 +125,8 @@ def test_the_command(store: str, pirates: str, arrays: Path, tmp_path: Path) -> 
         ),
         (("models:/pirates/1", "models:/pirates/2"), "INPUTS is missing"),
         (("models:/pirates/1", "models:/pirates/2", "a", "--runs"), "--runs takes two runs and no inputs"),
+        (("a", "b", "--runs", "--target", "3"), "target has no meaning for runs"),
+        (("a", "b", "--runs", "--reference", "c"), "--reference has no meaning with --runs"),
         (("a", "b", "c", "--gate", "none.yaml"), "gate 'none.yaml' can't be read"),
         (("a", "b", "c", "--undecided", "maybe"), "'maybe' is not one of 'pass', 'fail'"),
         (("a", "b", "c", "--methods", "gradcm"), "no method 'gradcm'"),

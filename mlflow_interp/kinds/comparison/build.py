@@ -138,7 +138,7 @@ def _paired(old: VersionResults, new: VersionResults, order: ClassOrder, matchin
     return Paired(
         predictions,
         _agreements(old, new, one.examples.indices),
-        _faithfulness(old, new),
+        _faithfulness(old, new, one.examples.indices),
         class_names={label: one.examples.class_name(label) for label in labels},
     )
 
@@ -171,8 +171,8 @@ def _main(maps: Any, result: Any) -> list[str]:
     return [shown] if shown in names else names[-1:]
 
 
-def _faithfulness(old: VersionResults, new: VersionResults) -> dict[str, np.ndarray]:
-    """The change of the faithfulness of each input, of the heatmaps that quality measured in both."""
+def _faithfulness(old: VersionResults, new: VersionResults, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """The change of the faithfulness of each input, NaN for those that quality did not measure in both."""
     one, two = old.results.get("quality"), new.results.get("quality")
     if one is None or two is None:
         return {}
@@ -181,7 +181,13 @@ def _faithfulness(old: VersionResults, new: VersionResults) -> dict[str, np.ndar
         dict(zip(each.titles, each.gains_over_nulls[rows, :, 0].T, strict=True))
         for each, rows in ((one, matching.rows), (two, matching.other_rows))
     ]
-    return {key: gains[1][key] - gains[0][key] for key in gains[0] if key in gains[1]}
+    place = {index: row for row, index in enumerate(indices.tolist())}
+    rows = [place[index] for index in one.examples.indices[matching.rows].tolist()]
+    found = {}
+    for key in gains[0].keys() & gains[1].keys():
+        found[key] = np.full(len(indices), np.nan)
+        found[key][rows] = gains[1][key] - gains[0][key]
+    return found
 
 
 def _in_old_classes(explained: Explained, order: ClassOrder) -> Explained:
