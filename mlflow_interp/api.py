@@ -91,24 +91,15 @@ def interpret(
             check_may_log(destination.run_id, destination.experiment, experiment_of(model))
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
-        destination.start(loaded.origin, _run_name(list(plan.options), loaded))
-        parts = _run(loaded, batch, plan)
-        call = _Call(loaded, batch, destination, plan)
-        interpretations = {}
-        errors = parts.errors
-        for method, part in parts.parts.items():
-            try:
-                interpretations[method] = _conclude(method, part, call)
-            except InterpretationError as error:
-                errors[method] = error
-        errors = {name: errors[name] for name in plan.options if name in errors}
-        if interpretations:
-            errors = dict(_warn_inapplicable(errors, plan.only_by_all))
+        destination.start(loaded.origin, run_name(list(plan.options), loaded))
+        parts = run_methods(loaded, batch, plan)
+        call = Call(Provenance.of(loaded, batch), destination, plan)
+        interpretations, errors = concluded(parts, call)
         if errors:
             joined = _joined_error(errors, _alternatives(errors, loaded, batch))
             joined.interpretations = interpretations
             raise joined
-        _report_destination(destination)
+        report_destination(destination)
     return interpretations
 
 
@@ -116,13 +107,14 @@ def _find(model: Any, inputs: Any, *, trust_model_code: bool = False, **_: Any) 
     return find_model(model, trust_model_code=trust_model_code), find_inputs(inputs)
 
 
-def _run_name(methods: list[str], loaded: LoadedModel) -> str:
+def run_name(methods: list[str], loaded: LoadedModel) -> str:
+    """The name of a new run."""
     version = f" v{loaded.origin.version}" if loaded.origin.version else ""
     return f"{'+'.join(methods)} {loaded.origin.name}{version}"
 
 
-def _run(loaded: LoadedModel, batch: Batch, plan: CallPlan) -> Parts:
-    """Run all methods; the inputs are read once."""
+def run_methods(loaded: LoadedModel, batch: Batch, plan: CallPlan) -> Parts:
+    """Run the methods of a call; the inputs are read once."""
     methods = {}
     errors = {}
     for name, by_stage in plan.by_stage.items():
@@ -138,34 +130,52 @@ def _run(loaded: LoadedModel, batch: Batch, plan: CallPlan) -> Parts:
 
 
 @dataclass(frozen=True)
-class _Call:
-    """What the methods of a call share.
+class Call:
+    """What the results of a call share.
 
     Attributes:
-        loaded: the model.
-        batch: the inputs, read.
+        provenance: the model and the inputs.
         destination: of the results.
         plan: the methods and their options.
     """
 
-    loaded: LoadedModel
-    batch: Batch
+    provenance: Provenance
     destination: Destination
     plan: CallPlan
 
 
-def _conclude(method: str, part: Part, call: _Call) -> Interpretation:
+def concluded(parts: Parts, call: Call) -> tuple[dict[str, Interpretation], dict[str, InterpretationError]]:
+    """Draw the results of methods, and write them.
+
+    Returns:
+        The interpretations, and the errors of methods that failed, without those of methods that are named
+        only by "all" and can't be used here: there is a warning about each.
+    """
+    interpretations = {}
+    errors = dict(parts.errors)
+    for method, part in parts.parts.items():
+        try:
+            interpretations[method] = _conclude(method, part, call)
+        except InterpretationError as error:
+            errors[method] = error
+    errors = {name: errors[name] for name in call.plan.options if name in errors}
+    if interpretations:
+        errors = dict(_warn_inapplicable(errors, call.plan.only_by_all))
+    return interpretations, errors
+
+
+def _conclude(method: str, part: Part, call: Call) -> Interpretation:
     """Draw the result of a method, and write it."""
     started = time.perf_counter()
     options = call.plan.options[method]
     today = datetime.now(UTC).date().isoformat()
-    result = with_record(part.result(), ModelRecord.of(call.loaded.origin.as_dict(), today))
+    result = with_record(part.result(), ModelRecord.of(call.provenance.model, today))
     figure, files = draw_files(method, result, call.plan.by_stage[method]["figure"])
     described = describe(
         method,
         result,
         options,
-        Provenance.of(call.loaded, call.batch).with_warnings(part.notes),
+        call.provenance.with_warnings(part.notes),
         parameters=parameters_of(method, options),
         seconds=part.seconds + time.perf_counter() - started,
     )
@@ -208,7 +218,8 @@ def _joined_error(errors: Mapping[str, InterpretationError], tail: str) -> Inter
     return type(first)("; ".join(f"{method}: {error}" for method, error in errors.items()) + tail)
 
 
-def _report_destination(destination: Destination) -> None:
+def report_destination(destination: Destination) -> None:
+    """Print where the results are."""
     if destination.folder is not None:
         progress.say(f"files: {destination.folder}")
     if destination.run_id is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,15 @@ def row_digests(arrays: Arrays) -> np.ndarray:
     return digests
 
 
-def file_digest(file: BufferedReader) -> bytes:
+def file_digest(file: BufferedReader | BytesIO) -> bytes:
     """The digest of all bytes of an open file."""
     file.seek(0)
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
+
+
+def bytes_digest(content: bytes) -> bytes:
+    """The digest of the content of a file; equal to `file_digest`."""
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
 def _hashable(array: np.ndarray) -> tuple[bytes, Any]:

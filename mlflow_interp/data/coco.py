@@ -15,7 +15,7 @@ from mlflow_interp.core.annotations import class_indices
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.regions import Regions
 from mlflow_interp.data.folders import listed, named_like
-from mlflow_interp.data.images import image_size
+from mlflow_interp.data.images import ImageFile, image_size
 from mlflow_interp.data.resizing import Resizing, have_same_shape
 from mlflow_interp.exceptions import InputsError, without_password
 from mlflow_interp.models.artifact_store import fetched
@@ -111,7 +111,7 @@ class BoxRegions:
         """The boxes by the name of their image without suffix."""
         return self.coco.boxes
 
-    def find(self, name: str, path: Path) -> Regions | None:
+    def find(self, name: str, path: ImageFile) -> Regions | None:
         """The boxes of an image; None if it has none.
 
         Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from mlflow_interp.data.images import SUFFIXES, find_images
+from mlflow_interp.data.images import SUFFIXES, ImageFile, find_images
 from mlflow_interp.exceptions import InputsError
 
 T = TypeVar("T")
@@ -17,12 +17,13 @@ T = TypeVar("T")
 class ImageFiles:
     """Image files; `folders` are their class folders, and also their `labels` by default.
 
-    `classes` are all class folders, including those without images. If some images lie outside the class
-    folders and are left out, `every` has all images of the folder, and `warnings` says so.
+    `paths` may hold the contents of files instead. `classes` are all class folders, including those without
+    images. If some images lie outside the class folders and are left out, `every` has all images of the
+    folder, and `warnings` says so.
     """
 
     uri: str
-    paths: Sequence[Path]
+    paths: Sequence[ImageFile]
     names: Sequence[str]
     labels: Any = None
     folders: Sequence[str] | None = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.data.folders import ImageFiles
-from mlflow_interp.data.images import ReadImage, read_image
+from mlflow_interp.data.images import ImageFile, ReadImage, read_image
 from mlflow_interp.data.preparation import Preparation, Rows
 from mlflow_interp.exceptions import InputsError
 
@@ -18,7 +17,11 @@ LARGEST_FREE_SIZE = 512  # of an image for a model that takes any size
 
 
 def image_shape(
-    paths: Sequence[Path], model_name: str, shape: tuple[int | None, ...] | None, *, is_channels_first: bool
+    paths: Sequence[ImageFile],
+    model_name: str,
+    shape: tuple[int | None, ...] | None,
+    *,
+    is_channels_first: bool,
 ) -> tuple[tuple[int, int], int]:
     """(height, width) and channels that images are converted to.
 
@@ -44,7 +47,7 @@ def image_shape(
     return (height, width), channels or 3
 
 
-def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
+def _first_size(paths: Sequence[ImageFile]) -> tuple[int, int]:
     """(height, width) of the first readable image, reduced to `LARGEST_FREE_SIZE`."""
     for path in paths:
         try:
@@ -56,7 +59,7 @@ def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
     return LARGEST_FREE_SIZE, LARGEST_FREE_SIZE
 
 
-def decoded(path: Path, **options: Any) -> ReadImage | InputsError:
+def decoded(path: ImageFile, **options: Any) -> ReadImage | InputsError:
     """The image in a file, or the reason why it can't be read; `options` are those of `read_image`."""
     try:
         return read_image(path, **options)
@@ -67,7 +70,7 @@ def decoded(path: Path, **options: Any) -> ReadImage | InputsError:
 def read_files(
     source: ImageFiles,
     positions: np.ndarray,
-    decode: Callable[[list[Path]], Iterator[ReadImage | InputsError]],
+    decode: Callable[[list[ImageFile]], Iterator[ReadImage | InputsError]],
     preparation: Preparation,
 ) -> tuple[Rows | None, bool, dict[str, str]]:
     """The images at some positions.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +24,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", "
 # Naming the formats keeps Pillow's rarer (and less tested) decoders away from unknown files.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_PIXELS = 100_000_000  # checked before decoding: a PNG of 300 kB can decode to gigabytes
+#: A path, or the content of a file.
+ImageFile = Path | bytes
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are exchanged
 # The errors that damaged files raise in Pillow's decoders.
@@ -46,7 +50,7 @@ class ReadImage:
 
 
 def read_image(
-    path: Path, *, size: tuple[int, int] | None, channels: int, resizing: Resizing | None = None
+    file: ImageFile, *, size: tuple[int, int] | None, channels: int, resizing: Resizing | None = None
 ) -> ReadImage:
     """Read an image file.
 
@@ -54,7 +58,7 @@ def read_image(
     of an animation is read.
 
     Args:
-        path: The file.
+        file: The file.
         size: (height, width), or None for the size of the file.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         resizing: How images of another size are resized. If TensorFlow does it, it also decodes JPEGs.
@@ -64,36 +68,48 @@ def read_image(
     """
     resizing = resizing or Resizing()
     try:
-        # If given a path, Pillow maps uncompressed TIFFs into memory, which breaks their orientation.
-        if not path.is_file() and path.exists():
-            raise InputsError("is a folder, a pipe or a device, not a file; give a file")
-        with path.open("rb") as file:
-            with _open(file) as image:
+        with _opened(file) as content:
+            with _open(content) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputsError(f"has {image.width}×{image.height} pixels, more than {MOST_PIXELS:,}")
                 if resizing.is_tensorflows:
-                    image = _as_tensorflow_decodes(image, file, channels)
+                    image = _as_tensorflow_decodes(image, content, channels)
                 upright = _to_mode(ImageOps.exif_transpose(_to_eight_bits(image)), _MODES[channels])
                 pixels = np.asarray(upright) if size is None else resizing.fit(upright, size)
                 is_resized = pixels.shape[:2] != (upright.height, upright.width)
                 whole = None if size is None or resizing.resize != "crop" else _whole(upright, size)
-            digest = file_digest(file)
+            digest = file_digest(content)
     except _DECODING_ERRORS as error:
         if isinstance(error, InputsError):
             raise
-        reason = "is empty (0 bytes)" if path.exists() and path.stat().st_size == 0 else _first_line(error)
-        raise InputsError(reason) from error
+        raise InputsError("is empty (0 bytes)" if _is_empty(file) else _first_line(error)) from error
     return ReadImage(pixels[..., np.newaxis] if channels == 1 else pixels, digest, is_resized, whole)
 
 
-def image_size(path: Path) -> tuple[int, int]:
+@contextlib.contextmanager
+def _opened(file: ImageFile) -> Iterator[io.BufferedReader | io.BytesIO]:
+    """An open file: given a path, Pillow maps some TIFFs into memory, which breaks their orientation."""
+    if isinstance(file, bytes):
+        yield io.BytesIO(file)
+        return
+    if not file.is_file() and file.exists():
+        raise InputsError("is a folder, a pipe or a device, not a file; give a file")
+    with file.open("rb") as opened:
+        yield opened
+
+
+def _is_empty(file: ImageFile) -> bool:
+    return not file if isinstance(file, bytes) else file.exists() and file.stat().st_size == 0
+
+
+def image_size(file: ImageFile) -> tuple[int, int]:
     """The (height, width) of an image that can be read, upright.
 
     Raises:
         InputsError: the file can't be opened.
     """
     try:
-        with path.open("rb") as file, _open(file) as image:
+        with _opened(file) as content, _open(content) as image:
             is_turned = image.getexif().get(_ORIENTATION, 1) >= 5
             return (image.width, image.height) if is_turned else (image.height, image.width)
     except _DECODING_ERRORS as error:

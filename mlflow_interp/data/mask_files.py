@@ -11,7 +11,7 @@ import numpy as np
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.regions import Regions
 from mlflow_interp.data.folders import named_like
-from mlflow_interp.data.images import find_images, image_size, read_image
+from mlflow_interp.data.images import ImageFile, find_images, image_size, read_image
 from mlflow_interp.data.resizing import Resizing, have_same_shape
 from mlflow_interp.exceptions import InputsError, without_password
 from mlflow_interp.models.artifact_store import fetched
@@ -51,7 +51,7 @@ class MaskRegions:
     size: tuple[int, int]
     resizing: Resizing
 
-    def find(self, name: str, path: Path) -> Regions | None:
+    def find(self, name: str, path: ImageFile) -> Regions | None:
         """The mask of an image, everything but black; None if it has none.
 
         Raises:

@@ -15,6 +15,7 @@ from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.core.regions import REGIONS, Regions, column_of
 from mlflow_interp.data.coco import BoxRegions, read_coco
 from mlflow_interp.data.folders import ImageFiles, listed, named_like
+from mlflow_interp.data.images import ImageFile
 from mlflow_interp.data.mask_files import MaskRegions, mask_files
 from mlflow_interp.data.resizing import Resizing
 from mlflow_interp.exceptions import InputsError, OptionError
@@ -62,7 +63,7 @@ class _RegionsOfImages(Protocol):
     def named(self) -> Mapping[str, Any]:
         """What there is, by the name of its image without suffix."""
 
-    def find(self, name: str, path: Path) -> Regions | None:
+    def find(self, name: str, path: ImageFile) -> Regions | None:
         """The regions of an image, at the positions of the model's input; None if it has none."""
 
 

@@ -95,6 +95,10 @@ class Streaming(Method[R]):
     needs_thumbnails: ClassVar[bool] = False
     columns: Mapping[str, Any] = {}
 
+    def vectors_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The vectors among the arrays of inputs, (n, features), by layer; empty for a method without any."""
+        return {}
+
     def recall(self, chunk: Chunk) -> Passed | None:
         """The outputs stored from an earlier pass over the same inputs; None if anything is missing."""
         return None

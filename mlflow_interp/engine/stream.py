@@ -44,11 +44,22 @@ class Stream:
         self.model = model
         self.batch = batch
         self.methods = dict(methods)
+        self._all_methods = dict(methods)
         self._selections = selections
-        self._examples = _examples(batch, self.methods, Selection(MOST_IMAGES, by_predictions=by_predictions))
+        self._by_predictions = by_predictions
+        self._examples: ExampleAccumulator | None = None
         self._accumulators: dict[str, Accumulator[Any]] = {}
         self._errors: dict[str, InterpretationError] = {}
         self._pass: ModelPass | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all inputs so far, for a pass over others; the compiled pass is kept."""
+        self._errors = {} if self._pass is None else dict(self._pass.errors)
+        self.methods = {name: each for name, each in self._all_methods.items() if name not in self._errors}
+        self._accumulators = {}
+        shown = Selection(MOST_IMAGES, by_predictions=self._by_predictions)
+        self._examples = _examples(self.batch, self.methods, shown)
 
     def run(self) -> Parts:
         """Read all inputs, and give every method its outputs.
@@ -63,9 +74,13 @@ class Stream:
         # Closed at once, so that no thread keeps waiting to read after all methods have failed.
         with closed_at_end(batch.chunks()) as chunks:
             for chunk in track(chunks, total=batch.total, label=label, unit="input"):
-                self._update(chunk)
+                self.update(chunk)
                 if not self.methods and not self._selections:
                     break
+        return self.finish()
+
+    def finish(self) -> Parts:
+        """What the methods accumulated; called after the last chunk."""
         for name, method in list(self.methods.items()):
             try:
                 method.finish()
@@ -76,7 +91,15 @@ class Stream:
     def _part(self, name: str) -> Part:
         return Part(self._accumulators[name], self._examples if self.methods[name].needs_examples else None)
 
-    def _update(self, chunk: Chunk) -> None:
+    def update(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
+        """Give every method its outputs for a chunk.
+
+        Returns:
+            The predictions, and the outputs for each method that needs some.
+
+        Raises:
+            InterpretationError: an error of the inputs or the model.
+        """
         passed, shares = self._passed(chunk)
         storable = self.batch.storable(chunk)
         for name, method in list(self.methods.items()):
@@ -93,6 +116,7 @@ class Stream:
             self._examples.update(storable, passed)
         for selection in self._selections:
             selection.update(chunk, passed)
+        return passed, shares
 
     def _passed(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
         """Predictions, and the outputs for each method: from the model, or stored by the methods."""

@@ -176,6 +176,10 @@ class _UmapMethod(Streaming[EmbeddingResult]):
         self._paths = list(self._traced.tensors)
         return self._traced.tensors
 
+    def vectors_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The activations of each layer."""
+        return {path: arrays[path] for path in self._paths}
+
     def recall(self, chunk: Chunk) -> Passed | None:
         """Predictions and activations from the cache."""
         if self._folder is None:

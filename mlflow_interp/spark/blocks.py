@@ -1,0 +1,172 @@
+"""The rows of a table as inputs of a model, some hundred at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlflow_interp.core.annotations import class_indices
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.data.folders import ImageFiles
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.data.sources import ArrayRows
+from mlflow_interp.models.origin import LoadedModel
+from mlflow_interp.models.signature import input_shape
+from mlflow_interp.spark.job import IMAGES, Job
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCHES = 8  # of inputs in a block: enough to decode some while the model runs, few enough for memory
+SOURCE = "table"
+
+
+@dataclass
+class Block:
+    """Some rows of a table, as inputs of a model.
+
+    Attributes:
+        batch: the inputs.
+        reasons: why rows could not be interpreted, by id; filled while reading.
+        has_ids: whether rows are identified by an id, not by the digest of their input.
+    """
+
+    batch: Batch
+    reasons: dict[str, str] = field(default_factory=dict)
+    has_ids: bool = True
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The inputs that can be read, in chunks, with indices that identify rows across all tasks."""
+        for chunk in self.batch.read():
+            names = chunk.names
+            if not self.has_ids and chunk.digests is not None:
+                names = tuple(digest.tobytes().hex() for digest in chunk.digests)
+            yield replace(chunk, names=names, indices=row_indices(names))
+        self.reasons |= self.batch.skipped
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know about these inputs."""
+        return self.batch.warnings
+
+
+def row_indices(ids: Iterable[str]) -> np.ndarray:
+    """(n,) int64, 63 bits of the blake2b digest of each id, in place of positions, which a table has not."""
+    digests = (hashlib.blake2b(each.encode(), digest_size=8).digest() for each in ids)
+    return np.array([int.from_bytes(each, "little") >> 1 for each in digests], np.int64)
+
+
+def blocks_of(records: Iterable[pa.RecordBatch], job: Job, loaded: LoadedModel) -> Iterator[Block]:
+    """Rows of a table as blocks of inputs.
+
+    Args:
+        records: the columns that the job names, in its order.
+        job: names the columns, and has the options of `load_inputs`.
+        loaded: the model that the inputs are prepared for.
+    """
+    rows = BATCHES * int(job.inputs.get("batch_size", 32))
+    start = 0
+    for record in records:
+        for first in range(0, record.num_rows, rows):
+            part = record.slice(first, rows)
+            block = _block(part, job, loaded, start)
+            start += part.num_rows
+            yield block
+
+
+def _block(record: pa.RecordBatch, job: Job, loaded: LoadedModel, start: int) -> Block:
+    columns = dict(zip(job.columns.names, record.columns, strict=True))
+    ids = [f"#{start + row}" for row in range(record.num_rows)]
+    if job.columns.id is not None:
+        ids = list(map(str, columns[job.columns.id].to_pylist()))
+    inputs = columns[job.columns.input]
+    labels: Any = None
+    warnings: list[str] = []
+    if job.columns.label is not None:
+        labels, warnings = _labels(columns[job.columns.label], job)
+    source: ImageFiles | ArrayRows | None
+    if job.columns.kind == IMAGES:
+        source, reasons = _images(inputs.to_pylist(), ids, labels)
+    else:
+        source, reasons = _numbers(inputs, ids, labels, loaded)
+    if source is None:
+        return Block(Batch(SOURCE, lambda: iter(()), total=0), reasons)
+    batch = load_inputs(source, loaded, **job.inputs)
+    if isinstance(source, ArrayRows):
+        batch = _named(batch, [each for each in ids if each not in reasons])
+    batch.warnings.extend(warnings)
+    return Block(batch, reasons, job.columns.id is not None)
+
+
+def _images(
+    contents: list[bytes | None], ids: list[str], labels: Any
+) -> tuple[ImageFiles | None, dict[str, str]]:
+    present = [row for row, content in enumerate(contents) if content is not None]
+    reasons = {ids[row]: "is null" for row, content in enumerate(contents) if content is None}
+    if not present:
+        return None, reasons
+    files = ImageFiles(
+        SOURCE,
+        [bytes(contents[row] or b"") for row in present],
+        [ids[row] for row in present],
+        labels=None if labels is None else labels[present],
+    )
+    return files, reasons
+
+
+def _numbers(
+    inputs: pa.Array, ids: list[str], labels: Any, loaded: LoadedModel
+) -> tuple[ArrayRows | None, dict[str, str]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shape = [side or 1 for side in (input_shape(loaded) or ())[1:]]
+    size = int(np.prod(shape))
+    lengths = pc.list_value_length(inputs).to_pylist()
+    good = np.array([length == size for length in lengths])
+    reasons = {
+        ids[row]: "is null" if length is None else f"has {length} numbers, but the model takes {size}"
+        for row, length in enumerate(lengths)
+        if length != size
+    }
+    if not good.any():
+        return None, reasons
+    values = inputs.filter(pa.array(good)).flatten().to_numpy(zero_copy_only=False)
+    # Spark has no narrower type for numbers that Python wrote, and models compute in single precision.
+    values = values.astype(np.float32) if values.dtype == np.float64 else values
+    return ArrayRows(SOURCE, values.reshape(-1, *shape), None if labels is None else labels[good]), reasons
+
+
+def _named(batch: Batch, ids: list[str]) -> Batch:
+    """A batch of arrays whose inputs are named by their ids, not by their positions."""
+    read = batch.read
+
+    def chunks() -> Iterator[Chunk]:
+        for chunk in read():
+            yield replace(chunk, names=tuple(ids[index] for index in chunk.indices.tolist()))
+
+    return replace(batch, read=chunks)
+
+
+def _labels(column: pa.Array, job: Job) -> tuple[np.ndarray, list[str]]:
+    """The labels of rows, class indices for names; and a warning about names that are no classes."""
+    import pyarrow as pa
+
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        values = column.fill_null(UNKNOWN).to_numpy(zero_copy_only=False)
+        return np.where(missing, np.nan, values) if values.dtype.kind == "f" else values, []
+    class_names = job.inputs.get("class_names")
+    indices, unknown = class_indices(np.array(column.fill_null("").to_pylist(), object), class_names)
+    unknown = [name for name in unknown if name]
+    if not unknown:
+        return indices, []
+    return indices, [
+        f"labels that are not class names count as unknown: {', '.join(unknown[:5])}; pass class_names= with "
+        "the model's classes"
+    ]

@@ -1,0 +1,324 @@
+"""Interpret a table on Spark: every row by workers, figures and pages from a sample, one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+from mlflow_interp import progress
+from mlflow_interp.api import Call, concluded, report_destination, run_methods, run_name
+from mlflow_interp.call_options import CallPlan, Methods, plan_call
+from mlflow_interp.core.accepted import Range, checked
+from mlflow_interp.core.batch import Batch
+from mlflow_interp.core.inputs_record import InputsRecord
+from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.engine.parts import Parts
+from mlflow_interp.exceptions import InputsError, InterpretationError, OptionError
+from mlflow_interp.models.load import experiment_of, find_model, load_model
+from mlflow_interp.models.origin import digested
+from mlflow_interp.report.interpretation import Interpretation
+from mlflow_interp.report.provenance import Provenance
+from mlflow_interp.spark.blocks import BATCHES
+from mlflow_interp.spark.job import Job
+from mlflow_interp.spark.output import Output
+from mlflow_interp.spark.part import MeanMaps, TaskPart, merged, read_part
+from mlflow_interp.spark.preparing import (
+    check_options,
+    class_names_of,
+    find_columns,
+    make_job,
+    selected,
+    with_layout,
+)
+from mlflow_interp.spark.rows import PART, ddl
+from mlflow_interp.spark.sample import read_sample, sample_of
+from mlflow_interp.spark.session import check_installed, one_line_errors
+from mlflow_interp.spark.tasks import interpreting, merging
+from mlflow_interp.spark.worker import Worker
+from mlflow_interp.tracking.destination import open_run, without_autologging
+from mlflow_interp.tracking.permission import check_may_log
+
+MOST_BROADCAST = 5_000_000  # ids of finished rows that every worker gets; more are joined
+MOST_PARTS = 16  # that the driver merges itself; more are merged by workers first
+SOURCE = "Spark DataFrame"
+
+
+@dataclass(frozen=True, eq=False)
+class TableInterpretation:
+    """The interpretation of a table.
+
+    Attributes:
+        table: a data frame with a row for each input; see docs/howto/spark.md for its columns.
+        run_id: the MLflow run with the figures and pages of the sample; None if nothing was logged.
+        counts: the number of inputs of each label and predicted class; None where not known.
+        mean_heatmaps: for each method, the mean heatmap of each explained class, its count and deviation.
+        rows: the number of inputs.
+        errors: the number of inputs that could not be interpreted; their rows say why in `error`.
+        interpretations: of each method, as `mlflow_interp.interpret` returns them.
+    """
+
+    table: Any = field(repr=False)
+    run_id: str | None
+    counts: Mapping[tuple[int | None, int | None], int] = field(repr=False)
+    mean_heatmaps: Mapping[str, MeanMaps] = field(repr=False)
+    rows: int
+    errors: int
+    interpretations: Mapping[str, Interpretation] = field(repr=False)
+
+
+@checked
+def interpret(
+    data: Any,
+    model: Any,
+    methods: Methods = "all",
+    *,
+    output: str,
+    input: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    sample: Annotated[int, Range(least=1)] = 200,
+    seed: Annotated[int, Range(least=0)] = 0,
+    append: bool = False,
+    overwrite: bool = False,
+    max_errors: Annotated[float, Range(least=0, most=1)] = 0.1,
+    source: str = SOURCE,
+    quiet: bool = False,
+    **options: Any,
+) -> TableInterpretation:
+    """Interpret all rows of a Spark data frame, and log figures and pages of a sample to one run.
+
+    Methods that share one pass over the inputs run on all rows: their heatmaps, activations and predictions
+    become a table, and their counts are exact. Other methods explain the sample, which is the same for the
+    same rows, however they are partitioned. The run holds the pages; the table stays where it is written. A
+    row that can't be interpreted becomes a row with an error. A job that was interrupted is continued by the
+    same call.
+
+    Args:
+        data: The data frame.
+        model: A Keras model, or where to find one; see `load_model`.
+        methods: See `mlflow_interp.interpret`.
+        output: The folder to write the table to, or the name of a table in the session's catalog.
+        input: The column of inputs: images as binary, as `binaryFile` reads them, or numbers as array<float>.
+            By default, the column content, or the only binary one.
+        label: The column of true classes, as integers or names.
+        id: The column that identifies rows. By default, path; without it, the digest of the input.
+        sample: Number of rows that figures and pages show and that costly methods explain.
+        seed: Seed of the sample.
+        append: Add the rows to a table that holds those of other calls.
+        overwrite: Replace such a table.
+        max_errors: Share of rows with errors above which the run fails. The table is kept.
+        source: Where the data comes from, for display.
+        quiet: Hide progress and the location of the results.
+        **options: Each option goes to every method and every stage that takes it.
+
+    Raises:
+        InterpretationError: an error that the user can fix; the message says how.
+    """
+    check_installed()
+    plan = plan_call(methods, options)
+    check_options(plan)
+    columns = find_columns(data, input=input, label=label, id=id)
+    spark = data.sparkSession
+    shared = plan.shared
+    started = time.perf_counter()
+    with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
+        found = find_model(model, trust_model_code=bool(shared["model"].get("trust_model_code", False)))
+        if destination.log:
+            check_may_log(destination.run_id, destination.experiment, experiment_of(found))
+        loaded = digested(load_model(found, **shared["model"]))
+        names = class_names_of(data, columns, loaded, shared["inputs"].get("class_names"))
+        rows = selected(data, columns)
+        job = make_job(spark, loaded, columns, plan, class_names=names, seed=seed)
+        job, worker, failed = with_layout(job, loaded, rows)
+        table = Output(spark, output, job)
+        is_begun = table.prepare(append=append, overwrite=overwrite)
+        destination.start(loaded.origin, run_name(list(plan.options), loaded))
+        _write(rows, table, is_begun=is_begun, overwrite=overwrite)
+        part = _merged_part(table)
+        _check_errors(part, table, max_errors)
+        about = _Table(table, job, worker, part, source)
+        call_parts = _parts(about, data, plan, sample, failed)
+        call = Call(about.provenance(), destination, plan)
+        interpretations, errors = concluded(call_parts, call)
+        if errors:
+            first = next(iter(errors.values()))
+            first.interpretations = interpretations
+            raise first
+        report_destination(destination)
+        progress.say(f"table: {output}, {about.rows} rows in {time.perf_counter() - started:.0f} s")
+    return TableInterpretation(
+        table.rows().drop(PART),
+        destination.run_id,
+        _counts(table),
+        part.mean_maps,
+        about.rows,
+        part.errors,
+        interpretations,
+    )
+
+
+@contextmanager
+def _arrow_batches(spark: Any, rows: int) -> Iterator[None]:
+    """Let Spark send few rows at a time to workers: its own choice of 10,000 images may fill the memory."""
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(name)
+    spark.conf.set(name, str(min(rows, int(before))))
+    try:
+        yield
+    finally:
+        spark.conf.set(name, before)
+
+
+def _write(rows: Any, table: Output, *, is_begun: bool, overwrite: bool) -> None:
+    """Interpret the rows that the table lacks."""
+    job = table.job
+    rows = _missing(rows, table) if is_begun else rows
+    size = BATCHES * int(job.inputs.get("batch_size", 32))
+    with _arrow_batches(table.spark, size):
+        interpreted = rows.mapInArrow(interpreting(job), ddl(job.layout.schema()))  # type: ignore[union-attr]
+        table.write(interpreted, overwrite=overwrite)
+
+
+def _missing(rows: Any, table: Output) -> Any:
+    """The rows that the table of an interrupted job lacks.
+
+    Raises:
+        OptionError: rows have no id.
+    """
+    column = table.job.columns.id
+    if column is None:
+        raise OptionError(
+            f"output {table.where!r} has rows of this call already, and without id= it can't be told which "
+            "are missing; name the column that identifies rows, or overwrite the table"
+        )
+    done = table.rows().select("id")
+    count = done.count()
+    progress.say(f"{count} rows are in {table.where} already; the others are added")
+    if count <= MOST_BROADCAST:
+        from pyspark.sql import functions as sql
+
+        done = sql.broadcast(done)
+    return rows.join(done, rows[column] == done["id"], "left_anti")
+
+
+def _merged_part(table: Output) -> TaskPart:
+    """What all tasks accumulated."""
+    with one_line_errors():
+        parts = table.rows().where(f"{PART} IS NOT NULL").select(PART)
+        count = parts.count()
+        if count > MOST_PARTS:
+            groups = max(1, round(count**0.5))
+            parts = parts.repartition(groups).mapInArrow(merging(), f"{PART} binary")
+        whole = merged(read_part(bytes(row[0])) for row in parts.toLocalIterator())
+    if whole.parts.inputs is None or not whole.parts.inputs.count:
+        raise InputsError(
+            f"none of {whole.errors} rows could be interpreted; see the column error of the table"
+        )
+    return whole
+
+
+def _check_errors(part: TaskPart, table: Output, most: float) -> None:
+    """Check that few rows have errors.
+
+    Raises:
+        InputsError: more than a share of them has.
+    """
+    rows = part.errors + (0 if part.parts.inputs is None else part.parts.inputs.count)
+    if part.errors <= most * rows:
+        return
+    reasons = (
+        table.rows().where("error IS NOT NULL").groupBy("error").count().orderBy("count", ascending=False)
+    )
+    with one_line_errors():
+        named = "; ".join(f"{row['count']} × {row['error']}" for row in reasons.limit(3).collect())
+    raise InputsError(
+        f"{part.errors} of {rows} rows could not be interpreted, more than max_errors={most:g} allows: "
+        f"{named}. The rows are in {table.where}"
+    )
+
+
+def _counts(table: Output) -> dict[tuple[int | None, int | None], int]:
+    with one_line_errors():
+        cells = table.rows().where("error IS NULL").groupBy("label", "predicted").count().collect()
+    return {(row["label"], row["predicted"]): row["count"] for row in cells}
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A table that was written.
+
+    Attributes:
+        output: where it is.
+        job: what made it.
+        worker: has interpreted its first rows.
+        part: what all tasks accumulated.
+        source: where the rows came from.
+    """
+
+    output: Output
+    job: Job
+    worker: Worker
+    part: TaskPart
+    source: str
+
+    @property
+    def read(self) -> int:
+        """The number of inputs that were interpreted."""
+        return 0 if self.part.parts.inputs is None else self.part.parts.inputs.count
+
+    @property
+    def rows(self) -> int:
+        """The number of inputs."""
+        return self.read + self.part.errors
+
+    def batch(self) -> Batch:
+        """All inputs, as a result of all of them describes them."""
+        record = self.part.parts.inputs or InputsRecord()
+        batch = replace(self.worker.first_batch, source=self.source, total=record.count, _passes=[record])
+        return replace(batch, skipped={}, warnings=list(record.warnings))
+
+    def provenance(self) -> Provenance:
+        """The model and all inputs, for manifests."""
+        found = Provenance.of(self.worker.loaded, self.batch())
+        return replace(found, inputs=dict(found.inputs) | {"table": dict(self.output.facts())})
+
+
+def _parts(
+    table: _Table,
+    data: Any,
+    plan: CallPlan,
+    sample: int,
+    failed: Mapping[str, InterpretationError],
+) -> Parts:
+    """What each method has for its result: the counts of all rows, or the sample."""
+    counted = table.part.parts.parts
+    errors = {**failed, **table.part.parts.errors}
+    others = {
+        name: each for name, each in plan.by_stage.items() if name not in counted and name not in errors
+    }
+    parts = Parts(dict(counted), dict(errors))
+    if not others:
+        return parts
+    batch = _sample_batch(table, data, sample)
+    on_sample = run_methods(table.worker.loaded, batch, replace(plan, by_stage=others))
+    note = (
+        f"{batch.count} of {table.read} inputs are shown, sampled from each label and prediction in turn; "
+        f"all are in {table.output.where}"
+    )
+    for name, part in on_sample.parts.items():
+        if part.examples is not None:
+            part.examples.is_selection = batch.count < table.read
+        parts.parts[name] = replace(part, notes=(*part.notes, note))
+    parts.errors |= on_sample.errors
+    return parts
+
+
+def _sample_batch(table: _Table, data: Any, count: int) -> Batch:
+    """The sample, prepared for the model."""
+    with one_line_errors():
+        rows = sample_of(table.output.rows(), count)
+        source = read_sample(data, table.job.columns, rows, table.worker.loaded, table.source)
+    return load_inputs(source, table.worker.loaded, **table.job.inputs)

@@ -1,0 +1,77 @@
+"""A job: everything that a worker needs to interpret rows, as plain data that can be pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_interp.models.origin import LoadedModel
+from mlflow_interp.spark.rows import Layout
+
+#: The type of the input column: the bytes of an image file, or the numbers of an array in order.
+IMAGES, NUMBERS = "images", "numbers"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that hold the inputs; None for what a table does not have.
+
+    Attributes:
+        input: the inputs.
+        kind: their type, `IMAGES` or `NUMBERS`.
+        label: the true classes, as indices or names.
+        id: what identifies a row.
+    """
+
+    input: str
+    kind: str
+    label: str | None = None
+    id: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns, in the order in which workers expect them."""
+        return [each for each in (self.input, self.label, self.id) if each is not None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What workers do with rows.
+
+    Attributes:
+        model_file: the name of the Keras file, as it was shipped to workers.
+        model: identifies the model: the digest of its weights.
+        loaded: the model's origin and what was logged with it, without the model.
+        columns: where the inputs are.
+        methods: the options of each method that runs on all rows, by its name.
+        layout: the columns of the table; None before the first rows were interpreted.
+        inputs: the options of `load_inputs`.
+        trust_model_code: see `load_model`, also for `imports`.
+        seed: of the sample.
+        threads: the number of threads that TensorFlow may use for one operation; None for its own choice.
+    """
+
+    model_file: str
+    model: str
+    loaded: LoadedModel
+    columns: Columns
+    methods: Mapping[str, Mapping[str, Any]]
+    layout: Layout | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    trust_model_code: bool = False
+    imports: str | None = None
+    seed: int = 0
+    threads: int | None = None
+
+    @property
+    def key(self) -> str:
+        """A text that is the same for jobs that give the same results; a worker compiles each once."""
+        parts = (
+            self.model,
+            self.columns,
+            sorted(self.methods.items()),
+            sorted(self.inputs.items()),
+            self.seed,
+        )
+        return repr(parts)

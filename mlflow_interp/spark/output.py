@@ -1,0 +1,145 @@
+"""The table of results: written once, continued after a failure, read back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_interp.exceptions import OptionError
+from mlflow_interp.spark.job import Job
+from mlflow_interp.spark.rows import CALL, PART, ddl
+from mlflow_interp.spark.session import one_line_errors
+
+PATTERNS = frozenset("*?[]{}\\")  # in paths that Spark reads
+_OWN_COLUMNS = {"id", "digest", "key", "error", PART}
+_DELTA = "io.delta.sql.DeltaSparkSessionExtension"
+# A finished task's file is in place at once, so that a job that is killed leaves what its tasks finished.
+_COMMIT = {"mapreduce.fileoutputcommitter.algorithm.version": "2"}
+
+
+def call_of(job: Job) -> str:
+    """A text that identifies a job in the column `call`: equal jobs write equal rows."""
+    return "c" + hashlib.blake2b(job.key.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a job writes its rows.
+
+    Attributes:
+        spark: the session.
+        where: a folder, or the name of a table in the session's catalog.
+        job: the job.
+    """
+
+    spark: Any
+    where: str
+    job: Job
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it is a folder: a name with a slash."""
+        return "/" in self.where or self.where.startswith(".")
+
+    @property
+    def format(self) -> str:
+        """Delta where the session has it, else Parquet; a table has the default format of its catalog."""
+        extensions = self.spark.conf.get("spark.sql.extensions", "") or ""
+        return "delta" if _DELTA in extensions else "parquet"
+
+    @property
+    def call(self) -> str:
+        """See `call_of`."""
+        return call_of(self.job)
+
+    @property
+    def _folder(self) -> str:
+        """The folder of the call's rows."""
+        return f"{self.where.rstrip('/')}/{CALL}={self.call}"
+
+    def columns(self) -> list[str] | None:
+        """The columns of what is there, whoever wrote it; None if there is nothing."""
+        try:
+            return list(self._everything().columns)
+        except Exception as error:
+            if "PATH_NOT_FOUND" in str(error) or "does not exist" in str(error):
+                return None
+            if "UNABLE_TO_INFER_SCHEMA" in str(error) or "Unable to infer schema" in str(error):
+                return []
+            raise
+
+    def _everything(self) -> Any:
+        if not self.is_path:
+            return self.spark.table(self.where) if self._has_table() else _raise_missing()
+        return self.spark.read.format(self.format).load(self.where)
+
+    def _has_table(self) -> bool:
+        return bool(self.spark.catalog.tableExists(self.where))
+
+    def prepare(self, *, append: bool, overwrite: bool) -> bool:
+        """Whether rows of this call are there already, so that only what is missing must be interpreted.
+
+        Raises:
+            OptionError: there is something else, and neither `append` nor `overwrite` says what to do.
+        """
+        if append and overwrite:
+            raise OptionError("append and overwrite contradict each other; omit one of them")
+        if set(self.where) & PATTERNS:
+            raise OptionError(
+                f"output {self.where!r} has characters that Spark reads as a pattern; rename it"
+            )
+        with one_line_errors():
+            columns = self.columns()
+        if columns is None:
+            return False
+        if not set(columns) >= _OWN_COLUMNS and columns:
+            raise OptionError(
+                f"output {self.where!r} holds something else than results (columns {', '.join(columns[:5])}"
+                "); give another folder or table"
+            )
+        if overwrite:
+            return False
+        if columns and self._has_call():
+            return True
+        if not append and columns:
+            raise OptionError(
+                f"output {self.where!r} has the results of another call; append to it, overwrite it, or give "
+                "another folder or table"
+            )
+        return False
+
+    def _has_call(self) -> bool:
+        return bool(self._everything().where(f"{CALL} = '{self.call}'").limit(1).count())
+
+    def rows(self) -> Any:
+        """The rows of this call, with the column `part`."""
+        if self.is_path and self.format == "parquet":
+            return self.spark.read.schema(ddl(self.job.layout.schema())).parquet(self._folder)  # type: ignore[union-attr]
+        return self._everything().where(f"{CALL} = '{self.call}'")
+
+    def write(self, rows: Any, *, overwrite: bool = False) -> None:
+        """Add rows.
+
+        Raises:
+            InterpretationError: Spark, or an input.
+        """
+        with one_line_errors():
+            if self.is_path and self.format == "parquet" and not overwrite:
+                rows.write.options(**_COMMIT, compression="zstd").mode("append").parquet(self._folder)
+                return
+            writer = rows.selectExpr("*", f"'{self.call}' AS {CALL}").write
+            writer = writer.mode("overwrite" if overwrite else "append")
+            if self.is_path:
+                writer.format(self.format).partitionBy(CALL).save(self.where)
+            else:
+                writer.saveAsTable(self.where)
+
+    def facts(self) -> Mapping[str, Any]:
+        """Where the rows are, for `table.json`."""
+        return {"where": self.where, "format": self.format, CALL: self.call}
+
+
+def _raise_missing() -> Any:
+    raise LookupError("the table does not exist")

@@ -1,0 +1,57 @@
+"""What runs on Spark's workers: functions for `mapInArrow`, which import TensorFlow only when they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from mlflow_interp.spark.job import Job
+
+#: A function for `DataFrame.mapInArrow`.
+MapInArrow = Callable[[Iterable[Any]], Iterator[Any]]
+
+
+def interpreting(job: Job) -> MapInArrow:
+    """Interprets rows: the columns that the job names become those of the table."""
+
+    def interpret_rows(records: Iterable[Any]) -> Iterator[Any]:
+        from mlflow_interp.spark.session import shipped, use_own_gpu
+        from mlflow_interp.spark.worker import worker_for
+
+        use_own_gpu()
+        yield from worker_for(job, partial(shipped, job.model_file))(records)
+
+    return interpret_rows
+
+
+def merging() -> MapInArrow:
+    """Merges the parts of tasks, one binary column, to one row."""
+
+    def merge_parts(records: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        from mlflow_interp.spark.part import merged, read_part
+
+        parts = [read_part(data) for record in records for data in record.column(0).to_pylist()]
+        if parts:
+            yield pa.record_batch([pa.array([merged(parts).to_bytes()], pa.binary())], names=["part"])
+
+    return merge_parts
+
+
+def picking(input_column: str, digests: frozenset[bytes]) -> MapInArrow:
+    """Keeps rows whose input, the content of a file, has one of some digests."""
+
+    def pick_rows(records: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        from mlflow_interp.core.digests import bytes_digest
+
+        for record in records:
+            contents = record.column(record.schema.get_field_index(input_column)).to_pylist()
+            kept = [each is not None and bytes_digest(bytes(each)) in digests for each in contents]
+            if any(kept):
+                yield record.filter(pa.array(kept))
+
+    return pick_rows
