@@ -43,8 +43,7 @@ def read_folder(folder: Path, uri: str) -> ImageFiles:
     every = check_images(ImageFiles(uri, [folder / path for path in relative], names))
     inside = [path for path in relative if len(path.parts) > 1]
     beside = [path.as_posix() for path in relative if len(path.parts) == 1]
-    # Class folders: at least two, with hardly any image outside them. Keras' own loader skips those too.
-    if len({path.parts[0] for path in inside}) < 2 or 2 * len(beside) > len(inside):
+    if not has_class_folders(len({path.parts[0] for path in inside}), len(inside), len(beside)):
         return replace(every, warnings=_not_class_folders(uri, inside, beside))
     folders = [path.parts[0] for path in inside]
     return ImageFiles(
@@ -57,6 +56,17 @@ def read_folder(folder: Path, uri: str) -> ImageFiles:
         every=every if beside else None,
         warnings=[_left_out(beside)] if beside else [],
     )
+
+
+def has_class_folders(folders: int, inside: int, beside: int) -> bool:
+    """Whether subfolders are classes: at least two, with hardly any image outside, which Keras skips too.
+
+    Args:
+        folders: the number of subfolders with images.
+        inside: the number of images in them.
+        beside: the number of images outside.
+    """
+    return folders >= 2 and 2 * beside <= inside
 
 
 def _left_out(names: Sequence[str]) -> str:

@@ -10,7 +10,10 @@ from typing import Any
 
 _MODULES = {
     "TableInterpretation": "mlflow_interp.spark.interpreting",
+    "heatmaps": "mlflow_interp.spark.reading",
     "interpret": "mlflow_interp.spark.interpreting",
+    "interpret_folder": "mlflow_interp.spark.folder",
+    "interpret_udf": "mlflow_interp.spark.udf",
 }
 
 __all__ = [*_MODULES]

@@ -5,24 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from mlflow_interp import progress
-from mlflow_interp.api import Call, concluded, report_destination, run_methods, run_name
-from mlflow_interp.call_options import CallPlan, Methods, plan_call
+from mlflow_interp.api import Call, concluded, report_destination, run_name
+from mlflow_interp.call_options import Methods, plan_call
 from mlflow_interp.core.accepted import Range, checked
-from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.inputs_record import InputsRecord
-from mlflow_interp.data.prepare import load_inputs
-from mlflow_interp.engine.parts import Parts
-from mlflow_interp.exceptions import InputsError, InterpretationError, OptionError
+from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.models.load import experiment_of, find_model, load_model
 from mlflow_interp.models.origin import digested
 from mlflow_interp.report.interpretation import Interpretation
-from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.spark.blocks import BATCHES
-from mlflow_interp.spark.job import Job
 from mlflow_interp.spark.output import Output
 from mlflow_interp.spark.part import MeanMaps, TaskPart, merged, read_part
 from mlflow_interp.spark.preparing import (
@@ -33,11 +27,10 @@ from mlflow_interp.spark.preparing import (
     selected,
     with_layout,
 )
+from mlflow_interp.spark.results import WrittenTable, parts_of
 from mlflow_interp.spark.rows import PART, ddl
-from mlflow_interp.spark.sample import read_sample, sample_of
 from mlflow_interp.spark.session import check_installed, one_line_errors
 from mlflow_interp.spark.tasks import interpreting, merging
-from mlflow_interp.spark.worker import Worker
 from mlflow_interp.tracking.destination import open_run, without_autologging
 from mlflow_interp.tracking.permission import check_may_log
 
@@ -54,6 +47,7 @@ class TableInterpretation:
         table: a data frame with a row for each input; see docs/howto/spark.md for its columns.
         run_id: the MLflow run with the figures and pages of the sample; None if nothing was logged.
         counts: the number of inputs of each label and predicted class; None where not known.
+        points: for each method that embeds activations, such as umap, a data frame of the inputs' points.
         mean_heatmaps: for each method, the mean heatmap of each explained class, its count and deviation.
         rows: the number of inputs.
         errors: the number of inputs that could not be interpreted; their rows say why in `error`.
@@ -63,6 +57,7 @@ class TableInterpretation:
     table: Any = field(repr=False)
     run_id: str | None
     counts: Mapping[tuple[int | None, int | None], int] = field(repr=False)
+    points: Mapping[str, Any] = field(repr=False)
     mean_heatmaps: Mapping[str, MeanMaps] = field(repr=False)
     rows: int
     errors: int
@@ -75,12 +70,12 @@ def interpret(
     model: Any,
     methods: Methods = "all",
     *,
-    output: str,
+    table: str,
     input: str | None = None,
     label: str | None = None,
     id: str | None = None,
     sample: Annotated[int, Range(least=1)] = 200,
-    seed: Annotated[int, Range(least=0)] = 0,
+    sample_seed: Annotated[int, Range(least=0)] = 0,
     append: bool = False,
     overwrite: bool = False,
     max_errors: Annotated[float, Range(least=0, most=1)] = 0.1,
@@ -100,13 +95,13 @@ def interpret(
         data: The data frame.
         model: A Keras model, or where to find one; see `load_model`.
         methods: See `mlflow_interp.interpret`.
-        output: The folder to write the table to, or the name of a table in the session's catalog.
+        table: The folder to write a row for each input to, or the name of a table in Spark's catalog.
         input: The column of inputs: images as binary, as `binaryFile` reads them, or numbers as array<float>.
             By default, the column content, or the only binary one.
         label: The column of true classes, as integers or names.
         id: The column that identifies rows. By default, path; without it, the digest of the input.
         sample: Number of rows that figures and pages show and that costly methods explain.
-        seed: Seed of the sample.
+        sample_seed: Seed of this sample.
         append: Add the rows to a table that holds those of other calls.
         overwrite: Replace such a table.
         max_errors: Share of rows with errors above which the run fails. The table is kept.
@@ -131,30 +126,30 @@ def interpret(
         loaded = digested(load_model(found, **shared["model"]))
         names = class_names_of(data, columns, loaded, shared["inputs"].get("class_names"))
         rows = selected(data, columns)
-        job = make_job(spark, loaded, columns, plan, class_names=names, seed=seed)
+        job = make_job(spark, loaded, columns, plan, class_names=names, seed=sample_seed)
         job, worker, failed = with_layout(job, loaded, rows)
-        table = Output(spark, output, job)
-        is_begun = table.prepare(append=append, overwrite=overwrite)
+        output = Output(spark, table, job)
+        is_begun = output.prepare(append=append, overwrite=overwrite)
         destination.start(loaded.origin, run_name(list(plan.options), loaded))
-        _write(rows, table, is_begun=is_begun, overwrite=overwrite)
-        part = _merged_part(table)
-        _check_errors(part, table, max_errors)
-        about = _Table(table, job, worker, part, source)
-        call_parts = _parts(about, data, plan, sample, failed)
-        call = Call(about.provenance(), destination, plan)
-        interpretations, errors = concluded(call_parts, call)
+        _write(rows, output, is_begun=is_begun, overwrite=overwrite)
+        part = _merged_part(output)
+        _check_errors(part, output, max_errors)
+        written = WrittenTable(output, worker, part, source)
+        parts = parts_of(written, data, plan, sample, failed)
+        interpretations, errors = concluded(parts, Call(written.provenance(), destination, plan))
         if errors:
             first = next(iter(errors.values()))
             first.interpretations = interpretations
             raise first
         report_destination(destination)
-        progress.say(f"table: {output}, {about.rows} rows in {time.perf_counter() - started:.0f} s")
+        progress.say(f"table: {table}, {written.rows} rows in {time.perf_counter() - started:.0f} s")
     return TableInterpretation(
-        table.rows().drop(PART),
+        output.rows().drop(PART),
         destination.run_id,
-        _counts(table),
+        _counts(output),
+        {name: output.points(name) for name, _ in job.layout.vectors if name in interpretations},
         part.mean_maps,
-        about.rows,
+        written.rows,
         part.errors,
         interpretations,
     )
@@ -178,7 +173,7 @@ def _write(rows: Any, table: Output, *, is_begun: bool, overwrite: bool) -> None
     rows = _missing(rows, table) if is_begun else rows
     size = BATCHES * int(job.inputs.get("batch_size", 32))
     with _arrow_batches(table.spark, size):
-        interpreted = rows.mapInArrow(interpreting(job), ddl(job.layout.schema()))  # type: ignore[union-attr]
+        interpreted = rows.mapInArrow(interpreting(job), ddl(job.layout.schema()))
         table.write(interpreted, overwrite=overwrite)
 
 
@@ -244,81 +239,3 @@ def _counts(table: Output) -> dict[tuple[int | None, int | None], int]:
     with one_line_errors():
         cells = table.rows().where("error IS NULL").groupBy("label", "predicted").count().collect()
     return {(row["label"], row["predicted"]): row["count"] for row in cells}
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """A table that was written.
-
-    Attributes:
-        output: where it is.
-        job: what made it.
-        worker: has interpreted its first rows.
-        part: what all tasks accumulated.
-        source: where the rows came from.
-    """
-
-    output: Output
-    job: Job
-    worker: Worker
-    part: TaskPart
-    source: str
-
-    @property
-    def read(self) -> int:
-        """The number of inputs that were interpreted."""
-        return 0 if self.part.parts.inputs is None else self.part.parts.inputs.count
-
-    @property
-    def rows(self) -> int:
-        """The number of inputs."""
-        return self.read + self.part.errors
-
-    def batch(self) -> Batch:
-        """All inputs, as a result of all of them describes them."""
-        record = self.part.parts.inputs or InputsRecord()
-        batch = replace(self.worker.first_batch, source=self.source, total=record.count, _passes=[record])
-        return replace(batch, skipped={}, warnings=list(record.warnings))
-
-    def provenance(self) -> Provenance:
-        """The model and all inputs, for manifests."""
-        found = Provenance.of(self.worker.loaded, self.batch())
-        return replace(found, inputs=dict(found.inputs) | {"table": dict(self.output.facts())})
-
-
-def _parts(
-    table: _Table,
-    data: Any,
-    plan: CallPlan,
-    sample: int,
-    failed: Mapping[str, InterpretationError],
-) -> Parts:
-    """What each method has for its result: the counts of all rows, or the sample."""
-    counted = table.part.parts.parts
-    errors = {**failed, **table.part.parts.errors}
-    others = {
-        name: each for name, each in plan.by_stage.items() if name not in counted and name not in errors
-    }
-    parts = Parts(dict(counted), dict(errors))
-    if not others:
-        return parts
-    batch = _sample_batch(table, data, sample)
-    on_sample = run_methods(table.worker.loaded, batch, replace(plan, by_stage=others))
-    note = (
-        f"{batch.count} of {table.read} inputs are shown, sampled from each label and prediction in turn; "
-        f"all are in {table.output.where}"
-    )
-    for name, part in on_sample.parts.items():
-        if part.examples is not None:
-            part.examples.is_selection = batch.count < table.read
-        parts.parts[name] = replace(part, notes=(*part.notes, note))
-    parts.errors |= on_sample.errors
-    return parts
-
-
-def _sample_batch(table: _Table, data: Any, count: int) -> Batch:
-    """The sample, prepared for the model."""
-    with one_line_errors():
-        rows = sample_of(table.output.rows(), count)
-        source = read_sample(data, table.job.columns, rows, table.worker.loaded, table.source)
-    return load_inputs(source, table.worker.loaded, **table.job.inputs)

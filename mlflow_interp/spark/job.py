@@ -45,7 +45,7 @@ class Job:
         loaded: the model's origin and what was logged with it, without the model.
         columns: where the inputs are.
         methods: the options of each method that runs on all rows, by its name.
-        layout: the columns of the table; None before the first rows were interpreted.
+        layout: the columns of the table; empty before the first rows were interpreted.
         inputs: the options of `load_inputs`.
         trust_model_code: see `load_model`, also for `imports`.
         seed: of the sample.
@@ -57,7 +57,7 @@ class Job:
     loaded: LoadedModel
     columns: Columns
     methods: Mapping[str, Mapping[str, Any]]
-    layout: Layout | None = None
+    layout: Layout = field(default_factory=Layout)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     trust_model_code: bool = False
     imports: str | None = None

@@ -116,7 +116,7 @@ class Output:
     def rows(self) -> Any:
         """The rows of this call, with the column `part`."""
         if self.is_path and self.format == "parquet":
-            return self.spark.read.schema(ddl(self.job.layout.schema())).parquet(self._folder)  # type: ignore[union-attr]
+            return self.spark.read.schema(ddl(self.job.layout.schema())).parquet(self._folder)
         return self._everything().where(f"{CALL} = '{self.call}'")
 
     def write(self, rows: Any, *, overwrite: bool = False) -> None:
@@ -135,6 +135,26 @@ class Output:
                 writer.format(self.format).partitionBy(CALL).save(self.where)
             else:
                 writer.saveAsTable(self.where)
+
+    def write_points(self, rows: Any, method: str) -> str:
+        """Write the points of rows beside the table, and return where: the same call replaces its own."""
+        with one_line_errors():
+            if self.is_path:
+                where = f"{self.where.rstrip('/')}-{method}"
+                folder = f"{where}/{CALL}={self.call}"
+                rows.write.format(self.format).options(compression="zstd").mode("overwrite").save(folder)
+                return where
+            where = f"{self.where}_{method}_{self.call}"
+            rows.write.mode("overwrite").saveAsTable(where)
+            return where
+
+    def points(self, method: str) -> Any:
+        """The points of rows: columns id and points, one for each layer."""
+        if not self.is_path:
+            return self.spark.table(f"{self.where}_{method}_{self.call}")
+        return self.spark.read.format(self.format).load(
+            f"{self.where.rstrip('/')}-{method}/{CALL}={self.call}"
+        )
 
     def facts(self) -> Mapping[str, Any]:
         """Where the rows are, for `table.json`."""

@@ -112,11 +112,13 @@ class TaskPart:
         parts: the counts of methods, and the record of the inputs that could be read.
         mean_maps: the mean heatmaps of each method, by its name.
         errors: the number of inputs that could not be interpreted.
+        head: how scores were read from the model's output; see `Passed`.
     """
 
     parts: Parts = field(default_factory=Parts)
     mean_maps: dict[str, MeanMaps] = field(default_factory=dict)
     errors: int = 0
+    head: str = ""
 
     def add_maps(self, method: str, share: Passed) -> None:
         """Add the heatmaps of a method for a chunk, to the class that they explain or that is predicted."""
@@ -134,6 +136,7 @@ class TaskPart:
             else:
                 self.mean_maps[name] = maps
         self.errors += other.errors
+        self.head = self.head or other.head
 
     def to_bytes(self) -> bytes:
         """As bytes, for `read_part`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -55,3 +56,34 @@ def picking(input_column: str, digests: frozenset[bytes]) -> MapInArrow:
                 yield record.filter(pa.array(kept))
 
     return pick_rows
+
+
+def placing(file: str) -> MapInArrow:
+    """Places rows in an embedding: columns id and activations become id and points, one for each layer."""
+
+    def place_rows(records: Iterable[Any]) -> Iterator[Any]:
+        import numpy as np
+        import pyarrow as pa
+
+        placer = _placer(file)
+        layers = range(len(placer.vectors))
+        for record in records:
+            rows = record.column(1).to_pylist()
+            if rows:
+                points = placer.place(
+                    [np.array([row[layer] for row in rows], np.float32) for layer in layers]
+                )
+                type_ = pa.list_(pa.list_(pa.float32()))
+                yield pa.record_batch(
+                    [record.column(0), pa.array(points.tolist(), type_)], names=["id", "points"]
+                )
+
+    return place_rows
+
+
+@functools.cache
+def _placer(file: str) -> Any:
+    from mlflow_interp.spark.embedding import Placer
+    from mlflow_interp.spark.session import shipped
+
+    return Placer.load(shipped(file))

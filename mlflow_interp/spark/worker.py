@@ -70,7 +70,7 @@ class Worker:
         self.loaded = loaded
         self.methods: dict[str, Streaming[Any]] = {}
         self.first_batch = Batch(SOURCE, lambda: iter(()))
-        self._layout = job.layout
+        self._layout: Layout | None = None if job.layout == Layout() else job.layout
         self._stream: Stream | None = None
 
     def __call__(self, records: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -87,7 +87,7 @@ class Worker:
         """
         part = TaskPart()
         last = None
-        for batch in self._interpret(records, part):
+        for batch in self.each(records, part):
             if last is not None:
                 yield last
             last = batch
@@ -104,13 +104,17 @@ class Worker:
             InterpretationError: what would fail for every row.
         """
         part = TaskPart()
-        rows = [row for batch in self._interpret(records, part) for row in batch.to_pylist()]
-        if self._layout is None or self._stream is None:
+        rows = [row for batch in self.each(records, part) for row in batch.to_pylist()]
+        if self._stream is None or self._layout is None:
             reason = next((row["error"] for row in rows if row["error"]), "there are none")
             raise InputsError(f"none of the first {len(rows)} rows can be interpreted: {reason}")
         return self._layout, part.parts.errors
 
-    def _interpret(self, records: Iterable[pa.RecordBatch], part: TaskPart) -> Iterator[pa.RecordBatch]:
+    def each(
+        self, records: Iterable[pa.RecordBatch], part: TaskPart | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """A row for each input, those with errors after those without; `part` accumulates what they have."""
+        part = part or TaskPart()
         record = part.parts.inputs = InputsRecord()
         if self._stream is not None:
             self._stream.restart()
@@ -118,6 +122,7 @@ class Worker:
             for chunk in block.chunks():
                 for good, passed, shares in self._passes(block, chunk):
                     record.update(good)
+                    part.head = passed.head
                     builder = self._builder(shares)
                     for name in builder.layout.heatmaps:
                         if name in shares:
