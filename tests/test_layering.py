@@ -17,13 +17,13 @@ LIBRARIES = {"tensorflow", "keras", "mlflow", "matplotlib", "umap", "click"}
 RULES = """
 __main__         cli
 cli              api backend call_options comparing core data engine models options progress method_registry
-                 report tracking | click
+                 report spark tracking | click
 autologging      call_options options training | keras mlflow
 comparing        call_options comparison core data engine kinds models options progress method_registry
                  report tracking
 evaluator        api call_options comparing data models report | mlflow
 api              call_options core data engine models options progress method_registry report tracking
-spark            api backend call_options core data engine models method_registry progress report
+spark            api backend call_options core data engine models method_registry options progress report
                  tracking
 training         backend call_options core data drawing engine kinds models options progress
                  method_registry report tracking | keras

@@ -28,11 +28,16 @@ def interpret_from_shell(
     tracking_uri: str | None,
     as_json: bool,
     fail_if: Sequence[str],
+    on_spark: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Outcome:
-    """Check everything that can be checked, then import TensorFlow, interpret, and evaluate the gate."""
+    """Check everything that can be checked, then import TensorFlow, interpret, and evaluate the gate.
+
+    `on_spark` are the options of `interpret_folder`, to interpret on Spark.
+    """
     from mlflow_interp.api import interpret
     from mlflow_interp.cli.preflight import find_here, find_in_mlflow
+    from mlflow_interp.spark.folder import check_spark, interpret_folder
 
     given = dict(options)
     quiet = given.pop("quiet", False)
@@ -41,20 +46,27 @@ def interpret_from_shell(
         call = plan_call(methods, given).options
         check_conditions(conditions, list(call), registered_names())
         check_backend()
+        if on_spark is not None:
+            check_spark(**on_spark)
         check_destination(given, printed=as_json or bool(conditions))
         if "MLFLOW_RUN_ID" in os.environ:  # that run must be ended, whatever fails
             use_uri(tracking_uri)
         if ":" in str(given.get("preprocess")) and os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # a console script doesn't look there for module:function
         with progress.shown(not quiet):
-            found = find_here(model, inputs, call)
+            # Spark finds the inputs, which may be where this process can't read.
+            found = find_here(model, inputs if on_spark is None else None, call)
             use_uri(tracking_uri)
             found = find_in_mlflow(*found, call)
             progress.say("Loading TensorFlow…")
         import_quietly()
         # Pillow logs errors for damaged images; our own warning about each is clearer.
         logging.getLogger("PIL").setLevel(logging.CRITICAL)
-        interpretations = interpret(*found, methods, quiet=quiet, **given)
+        if on_spark is None:
+            interpretations: Mapping[str, Interpretation] = interpret(*found, methods, quiet=quiet, **given)
+        else:
+            made = interpret_folder(found[0], inputs, methods, quiet=quiet, **on_spark, **given)
+            interpretations = made.interpretations
         return _decide(conditions, interpretations)
 
 

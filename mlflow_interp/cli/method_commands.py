@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from mlflow_interp.call_options import methods_help
-from mlflow_interp.cli.help import combined, with_flags
+from mlflow_interp.cli.help import combined, flag, with_flags
 from mlflow_interp.cli.interpreting import interpret_from_shell
-from mlflow_interp.cli.options import parameters
+from mlflow_interp.cli.options import NamedChoice, parameters
 from mlflow_interp.cli.outcome import InterpretingCommand, Outcome
+from mlflow_interp.exceptions import OptionError
 from mlflow_interp.method_registry import find_method
-from mlflow_interp.options import listed_methods, options_of, summary
+from mlflow_interp.options import Option, declared_options, listed_methods, options_of, summary
 
+_ENGINE = (
+    "Where to run: local, in this process, or spark, for folders of any size, on the active Spark session or "
+    "a new one. [default: local]"
+)
 _ARGUMENTS = "What MODEL and INPUTS can be: mlflow-interp --help"
 
 
@@ -59,18 +65,51 @@ def interpret_command() -> click.Command:
     }
     takers = {name: found.keys() for name, found in options.items() if len(found) < len(by_method)}
 
-    def run(
-        model: str, inputs: str, methods: str, tracking_uri: str | None = None, **options: Any
-    ) -> Outcome:
-        return interpret_from_shell(model, inputs, methods, tracking_uri=tracking_uri, **options)
+    on_spark = _options_of_spark()
 
+    def run(
+        model: str,
+        inputs: str,
+        methods: str,
+        engine: str = "local",
+        tracking_uri: str | None = None,
+        **options: Any,
+    ) -> Outcome:
+        given = {name: options.pop(name) for name in on_spark if name in options}
+        if given and engine != "spark":
+            raise OptionError(
+                f"{flag(next(iter(given)))} is an option of Spark; add --engine spark, or omit it"
+            )
+        spark = given if engine == "spark" else None
+        return interpret_from_shell(
+            model, inputs, methods, tracking_uri=tracking_uri, on_spark=spark, **options
+        )
+
+    engine = click.Option(["--engine"], type=NamedChoice(["local", "spark"]), default="local", help=_ENGINE)
     methods = click.Option(["--methods"], default="all", show_default=True, help=methods_help())
     doc = interpret_command.__doc__ or ""
     return InterpretingCommand(
         "interpret",
         callback=run,
-        params=[methods, *parameters({name: combined(found) for name, found in options.items()}, takers)],
+        params=[
+            methods,
+            engine,
+            *parameters({name: combined(found) for name, found in options.items()} | on_spark, takers),
+        ],
         help="\n".join(line.strip() for line in doc.splitlines()),
         short_help=doc.partition("\n")[0],
         epilog=_ARGUMENTS,
     )
+
+
+def _options_of_spark() -> dict[str, Option]:
+    """The options of `interpret` that apply to Spark only."""
+    from mlflow_interp.spark.folder import interpret_folder
+
+    options = {
+        each.name: each for each in declared_options(interpret_folder, "spark") if each.name != "quiet"
+    }
+    return {
+        name: replace(each, help=f"Spark: {each.help[0].lower()}{each.help[1:]}")
+        for name, each in options.items()
+    }

