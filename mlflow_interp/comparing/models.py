@@ -18,7 +18,7 @@ from mlflow_interp.comparing.conclude import (
     concluded,
     shell_call,
 )
-from mlflow_interp.comparing.sides import Side, class_order, results_of, told_apart
+from mlflow_interp.comparing.sides import Side, class_order, results_of, sides_of, told_apart
 from mlflow_interp.comparison.gate_file import read_gate
 from mlflow_interp.core.accepted import Range, checked
 from mlflow_interp.core.result import HasDifference
@@ -55,10 +55,10 @@ def compare(
 ) -> Comparison:
     """Compare two versions of a model on the same inputs, and decide by a gate.
 
-    Both versions get the same inputs, each prepared in its own way, and their heatmaps are of the same class:
-    the label, or without one the class that the old version predicts. All numbers have 95 % intervals. How
-    far heatmaps agree is stated on a scale that is measured in the same call: 0 is the old version with
-    permuted weights, 1 the old version under small changes of the input.
+    Inputs are read once; both versions get them chunk by chunk, each prepared in its own way. Their heatmaps
+    are of the same class: the label, or without one the class that the old version predicts. All numbers have
+    95 % intervals. How far heatmaps agree is stated on a scale that is measured in the same call: 0 is the
+    old version with permuted weights, 1 the old version under small changes of the input.
 
     Args:
         old: The version in use: a Keras model, or where to find one; see `load_model`.
@@ -109,7 +109,7 @@ def compare(
         inputs = find_inputs(inputs)
         if destination.log:
             check_may_log(destination.run_id, destination.experiment, experiment_of(named[0]))
-        sides = [Side.of(each, inputs, shared) for each in (found_old, *named)]
+        sides = sides_of([found_old, *named], inputs, shared)
         orders = [class_order(sides[0], each) for each in sides[1:]]
         sides = told_apart(sides)
         destination.start(sides[1].loaded.origin, f"compare {sides[0].name} → {sides[1].name}")

@@ -5,21 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlflow_interp.call_options import CallPlan, shared_values
+from mlflow_interp.comparing.explained import ExplainedByOld
 from mlflow_interp.comparison.version import ClassOrder, ShownInputs, VersionResults
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.data.prepare import load_inputs_for
 from mlflow_interp.engine.anchors import AnchorMethod
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.explained_rows import ExplainedRows
 from mlflow_interp.engine.method import Explaining
-from mlflow_interp.engine.run import run
+from mlflow_interp.engine.parts import Parts
+from mlflow_interp.engine.run import ModelRun, run_all
 from mlflow_interp.engine.vectors import VectorMethod
 from mlflow_interp.exceptions import InputsError, warn
 from mlflow_interp.kinds.comparison.build import MOST_SHOWN
@@ -47,11 +50,14 @@ class Side:
     batch: Batch
     name: str
 
-    @classmethod
-    def of(cls, model: Any, inputs: Any, shared: Mapping[str, Mapping[str, Any]]) -> Side:
-        """Load a model, and prepare inputs for it; `shared` has the options of a call, by stage."""
-        loaded = digested(load_model(model, **shared["model"]))
-        return cls(loaded, load_inputs(inputs, loaded, **shared["inputs"]), name_of(loaded.origin.as_dict()))
+
+def sides_of(models: Sequence[Any], inputs: Any, shared: Mapping[str, Mapping[str, Any]]) -> list[Side]:
+    """Load models, and prepare inputs for each; `shared` has the options of a call, by stage."""
+    loaded = [digested(load_model(each, **shared["model"])) for each in models]
+    batches = load_inputs_for(inputs, loaded, **shared["inputs"])
+    return [
+        Side(each, batch, name_of(each.origin.as_dict())) for each, batch in zip(loaded, batches, strict=True)
+    ]
 
 
 def told_apart(sides: list[Side]) -> list[Side]:
@@ -107,28 +113,24 @@ def _listed(names: Sequence[str]) -> str:
 def results_of(
     sides: Sequence[Side], orders: Sequence[ClassOrder], plan: CallPlan, *, anchors: bool
 ) -> list[VersionResults]:
-    """The results of the old version, and those of the others for the classes that it explains."""
-    old = sides[0]
+    """The results of the old version, and those of the others for the classes that it explains.
+
+    All run side by side, chunk by chunk, so that what the old version predicts for a chunk is known when the
+    others get it.
+    """
     target = _stated_target(plan)
     if target is None:
-        target = "label" if old.batch.labelled else None
-    first = _run(old, plan, target, keep=None, anchors=anchors)
-    explained = first.rows.targets
-    indices = first.rows.examples.indices
-    labels = first.rows.examples.labels
-    predicted = dict(zip(indices.tolist(), first.rows.examples.classes[:, 0].tolist(), strict=True))
-    confidence = dict(zip(indices.tolist(), first.rows.examples.probabilities[:, 0].tolist(), strict=True))
-    label_of = dict(zip(indices.tolist(), labels.tolist(), strict=True))
-    found = [first]
+        target = "label" if sides[0].batch.labelled else None
+    explained = ExplainedByOld()
+    calls = [_Call(sides[0], plan, _OldRows(explained, target), target, anchors=anchors)]
     for number, (side, order) in enumerate(zip(sides[1:], orders, strict=True)):
-
-        def priorities(chunk: Chunk, passed: Passed, order: ClassOrder = order) -> np.ndarray:
-            now = order.old(np.asarray(passed.probabilities).argmax(axis=1))
-            return _priorities(chunk, now, predicted, confidence, label_of)
-
-        targets = _targets(side.batch, indices, order.new(explained))
-        keep = priorities if number == 0 else None
-        found.append(_run(side, plan, targets, keep=keep, anchors=False, previous=first.results))
+        targets = partial(explained.targets, order=order)
+        priorities = partial(explained.priorities, order=order) if number == 0 else None
+        rows = ExplainedRows(targets, priorities=priorities, most=MOST_SHOWN)
+        calls.append(_Call(side, plan, rows, targets, anchors=False))
+    found: list[VersionResults] = []
+    for call, parts in zip(calls, run_all([each.run for each in calls], comparable=True), strict=True):
+        found.append(call.results(parts, previous=found[0].results if found else {}))
     return found
 
 
@@ -142,82 +144,69 @@ def _stated_target(plan: CallPlan) -> Any:
     return shared_values(given, ["target"]).get("target")
 
 
-def _priorities(
-    chunk: Chunk,
-    now: np.ndarray,
-    predicted: Mapping[int, int],
-    confidence: Mapping[int, float],
-    label_of: Mapping[int, int],
-) -> np.ndarray:
-    """Negative flips first, the most confident ones; then positive flips, other changes, a sample."""
-    found = np.zeros(len(chunk))
-    for row, (index, new) in enumerate(zip(chunk.indices.tolist(), now.tolist(), strict=True)):
-        old = predicted.get(index)
-        if old is None:
-            found[row] = -1
-            continue
-        sample = 0.5 if chunk.digests is None else int.from_bytes(chunk.digests[row, :4].tobytes()) / 2**32
-        label = label_of[index]
-        if old == new:
-            found[row] = sample
-        elif old == label:
-            found[row] = 3 + confidence[index]
-        else:
-            found[row] = (2 if new == label else 1) + confidence[index]
-    return found
+class _OldRows(ExplainedRows):
+    """The rows of the old version, which also tell the others what it predicts and explains."""
+
+    def __init__(self, explained: ExplainedByOld, target: Any) -> None:
+        super().__init__(target)
+        self._explained = explained
+
+    def remember(self, chunk: Chunk, passed: Passed) -> None:
+        """Note a chunk."""
+        self._explained.add(chunk, passed)
 
 
-def _targets(batch: Batch, indices: np.ndarray, classes: np.ndarray) -> Any:
-    """The class to explain of each input as given, 0 for those that the old version could not read."""
-    count = int(indices.max()) + 1 if batch.total is None else max(batch.total, int(indices.max()) + 1)
-    targets = np.zeros(count, np.int64)
-    targets[indices] = classes
-    return targets if count > 1 else int(targets[0])
+class _Call:
+    """What runs on one version.
 
+    Args:
+        side: the version.
+        plan: the methods with their options.
+        rows: the method that notes the explained class of every input.
+        target: the class to explain.
+        anchors: whether to compute the scale of agreement.
+    """
 
-def _run(
-    side: Side,
-    plan: CallPlan,
-    target: Any,
-    *,
-    keep: Any,
-    anchors: bool,
-    previous: Mapping[str, Any] | None = None,
-) -> VersionResults:
-    model, batch = side.loaded.keras, side.batch
-    rows = ExplainedRows(target, priorities=keep, most=MOST_SHOWN)
-    methods: dict[str, Any] = {_ROWS: rows, _VECTORS: VectorMethod()}
-    explained: dict[str, Any] = {}
-    for name, by_stage in plan.by_stage.items():
-        own = dict(by_stage["method"])
-        has_target = "target" in own or _has_target(name)
-        if has_target:
-            own["target"] = target
-        method = find_method(name)(model, batch, **own)
-        methods[name] = limit(method, **by_stage["engine"]) if isinstance(method, Explaining) else method
-        if kind_of(name).has_heatmaps:
-            explained[name] = {key: value for key, value in own.items() if key != "target"}
-    if anchors and explained:
-        methods[_ANCHORS] = AnchorMethod(model, batch, explained, target)
-    parts = run(model, batch, methods, comparable=True)
-    for name, error in parts.errors.items():
-        if name not in (_ANCHORS, _VECTORS):
-            raise error
-        if name == _VECTORS:  # such as of a model without a layer before the head; shown, but not judged
-            continue
-        warn(f"the agreement of heatmaps is not judged, as its scale can't be computed: {error}")
-    # An embedding starts from that of the old version, so that its points stay in place.
-    found = {name: part.result((previous or {}).get(name)) for name, part in parts.parts.items()}
-    if found[_ROWS].head == "values":
-        raise InputsError("compare needs models with classes; these predict values")
-    return VersionResults(
-        side.name,
-        found.pop(_ROWS),
-        anchors=found.pop(_ANCHORS, {}),
-        vectors=found.pop(_VECTORS, None),
-        results=found,
-        shown=None if rows.kept is None else _shown_of(batch.storable(rows.kept), batch),
-    )
+    def __init__(
+        self, side: Side, plan: CallPlan, rows: ExplainedRows, target: Any, *, anchors: bool
+    ) -> None:
+        self._side = side
+        self._rows = rows
+        model, batch = side.loaded.keras, side.batch
+        methods: dict[str, Any] = {_ROWS: rows, _VECTORS: VectorMethod()}
+        with_heatmaps: dict[str, Any] = {}
+        for name, by_stage in plan.by_stage.items():
+            own = dict(by_stage["method"])
+            if "target" in own or _has_target(name):
+                own["target"] = target
+            method = find_method(name)(model, batch, **own)
+            methods[name] = limit(method, **by_stage["engine"]) if isinstance(method, Explaining) else method
+            if kind_of(name).has_heatmaps:
+                with_heatmaps[name] = {key: value for key, value in own.items() if key != "target"}
+        if anchors and with_heatmaps:
+            methods[_ANCHORS] = AnchorMethod(model, batch, with_heatmaps, target)
+        self.run = ModelRun(model, batch, methods)
+
+    def results(self, parts: Parts, previous: Mapping[str, Any]) -> VersionResults:
+        """The results; an embedding starts from that of the old version, so that its points stay in place."""
+        for name, error in parts.errors.items():
+            if name not in (_ANCHORS, _VECTORS):
+                raise error
+            if name == _VECTORS:  # such as of a model without a layer before the head; shown, but not judged
+                continue
+            warn(f"the agreement of heatmaps is not judged, as its scale can't be computed: {error}")
+        found = {name: part.result(previous.get(name)) for name, part in parts.parts.items()}
+        if found[_ROWS].head == "values":
+            raise InputsError("compare needs models with classes; these predict values")
+        batch, kept = self._side.batch, self._rows.kept
+        return VersionResults(
+            self._side.name,
+            found.pop(_ROWS),
+            anchors=found.pop(_ANCHORS, {}),
+            vectors=found.pop(_VECTORS, None),
+            results=found,
+            shown=None if kept is None else _shown_of(batch.storable(kept), batch),
+        )
 
 
 def _has_target(name: str) -> bool:

@@ -32,7 +32,7 @@ class StreamedRows:
         uri: the URI of the file, for messages.
     """
 
-    open: Callable[[], BinaryIO]
+    open: partial[BinaryIO]
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     uri: str
@@ -44,6 +44,13 @@ class StreamedRows:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+
+def is_same_array(one: Any, other: Any) -> bool:
+    """Whether two arrays are one, or the same compressed array in a file."""
+    if isinstance(one, StreamedRows) and isinstance(other, StreamedRows):
+        return (one.open.func, one.open.args) == (other.open.func, other.open.args)
+    return one is other
 
 
 @contextmanager

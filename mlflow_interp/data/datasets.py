@@ -26,7 +26,8 @@ Block = tuple[Arrays, Any, Any]
 class Blocks:
     """An iterator of (inputs, labels, weights), new for each pass; `total` is None where it is unknown.
 
-    `classes` are the names of the classes in the order of their numbers, where the dataset has them.
+    `classes` are the names of the classes in the order of their numbers, where the dataset has them. `origin`
+    is the dataset and how its elements are read: two of the same origin yield the same.
     """
 
     uri: str
@@ -35,6 +36,7 @@ class Blocks:
     labelled: bool
     classes: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    origin: tuple[Any, ...] = ()
 
 
 def read_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: ModelInputs | None) -> Blocks:
@@ -51,6 +53,7 @@ def read_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: Mode
     """
     if int(dataset.cardinality()) == _INFINITE and most is None:  # checked first, as unbatch() loses it
         raise _endless("dataset")
+    original = dataset
     classes = getattr(dataset, "class_names", None)  # of keras.utils.image_dataset_from_directory
     layout = find_layout(dataset.element_spec, takes)
     if layout.keys is not None:
@@ -62,7 +65,8 @@ def read_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: Mode
     inputs, labels, _ = by_position.split(dataset.element_spec)
     if any(spec.dtype.name == "string" for spec in flatten(inputs)):
         check_takes_text(takes)
-    if are_batched(inputs, takes):
+    is_batched = are_batched(inputs, takes)
+    if is_batched:
         dataset = dataset.unbatch()
     dataset = dataset if most is None else dataset.take(most)
     total = int(dataset.cardinality())
@@ -81,32 +85,58 @@ def read_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: Mode
         labels is not None,
         tuple(classes) if isinstance(classes, (list, tuple)) else (),
         layout.warnings("the dataset"),
+        (_Same(original), layout, is_batched, batch_size, most),
     )
 
 
-def read_py_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: ModelInputs | None) -> Blocks:
-    """A `keras.utils.PyDataset`, such as an iterator of an `ImageDataGenerator`: each batch once, by number.
+@dataclass(frozen=True, eq=False)
+class PyBatches:
+    """A `keras.utils.PyDataset` with its first batch, which shows where the inputs are.
 
-    Args:
+    Attributes:
         dataset: the dataset.
-        batch_size: the number of inputs in a block.
-        most: the number of inputs to take; None for all.
-        takes: what the model takes, None if not known.
+        count: the number of its batches; None if it is infinite.
+        first: its first batch, which is not read again, as reading may be slow.
+    """
+
+    dataset: Any
+    count: int | None
+    first: Any
+
+
+def open_py_dataset(dataset: Any, *, most: int | None) -> PyBatches:
+    """A `keras.utils.PyDataset`, such as an iterator of an `ImageDataGenerator`, with its first batch.
 
     Raises:
-        InputsError: the dataset is empty or infinite, fails, or lacks inputs of the model.
+        InputsError: the dataset is empty, infinite without a number of inputs to take, or fails.
     """
     count = _batch_count(dataset)
     if count is None and most is None:
         raise _endless("PyDataset")
     if count == 0:
         raise InputsError("the PyDataset has no batches; give at least one input")
-    first = _batch(dataset, 0)
+    return PyBatches(dataset, count, _batch(dataset, 0))
+
+
+def read_py_dataset(
+    opened: PyBatches, *, batch_size: int, most: int | None, takes: ModelInputs | None
+) -> Blocks:
+    """A `keras.utils.PyDataset`: each batch once, by number.
+
+    Args:
+        opened: the dataset.
+        batch_size: the number of inputs in a block.
+        most: the number of inputs to take; None for all.
+        takes: what the model takes, None if not known.
+
+    Raises:
+        InputsError: the dataset fails, or lacks inputs of the model.
+    """
+    dataset, count, first = opened.dataset, opened.count, opened.first
     layout = find_layout(first, takes)
 
     def batches() -> Iterator[Block]:
         for index in itertools.count() if count is None else range(count):
-            # The first batch is not read again, as reading may be slow.
             inputs, labels, weights = layout.split(_batch(dataset, index) if index else first)
             yield tuple(inputs) if isinstance(inputs, list) else inputs, labels, weights
 
@@ -117,7 +147,20 @@ def read_py_dataset(dataset: Any, *, batch_size: int, most: int | None, takes: M
         layout.split(first)[1] is not None,
         _classes_by_index(getattr(dataset, "class_indices", None)),
         [*layout.warnings("the PyDataset"), *_order_warning(dataset)],
+        (_Same(opened), layout, batch_size, most),
     )
+
+
+@dataclass(frozen=True)
+class _Same:
+    """An object that equals only itself, whatever its own `__eq__` does."""
+
+    of: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.of is other.of
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _endless(what: str) -> InputsError:

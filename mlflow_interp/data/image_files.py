@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from mlflow_interp.data.folders import ImageFiles
-from mlflow_interp.data.images import ImageFile, ReadImage, read_image
+from mlflow_interp.data.images import Form, ImageFile, ReadImage, read_forms, read_image
 from mlflow_interp.data.preparation import Preparation, Rows
 from mlflow_interp.exceptions import InputsError
 
@@ -59,45 +60,62 @@ def _first_size(paths: Sequence[ImageFile]) -> tuple[int, int]:
     return LARGEST_FREE_SIZE, LARGEST_FREE_SIZE
 
 
-def decoded(path: ImageFile, **options: Any) -> ReadImage | InputsError:
-    """The image in a file, or the reason why it can't be read; `options` are those of `read_image`."""
-    try:
-        return read_image(path, **options)
-    except InputsError as error:
-        return error
+@dataclass(frozen=True, eq=False)
+class FilesPart:
+    """Some of the files, which are decoded once, in all forms that models need.
 
-
-def read_files(
-    source: ImageFiles,
-    positions: np.ndarray,
-    decode: Callable[[list[ImageFile]], Iterator[ReadImage | InputsError]],
-    preparation: Preparation,
-) -> tuple[Rows | None, bool, dict[str, str]]:
-    """The images at some positions.
-
-    Returns:
-        The images that can be read, or None without any; whether some were resized; and, by name, why the
-        others can't be read.
+    Attributes:
+        source: all files.
+        positions: those of this part.
+        forms: the forms.
+        decoders: decode in parallel.
     """
-    indices = positions.tolist()
-    read = dict(zip(indices, decode([source.paths[index] for index in indices]), strict=True))
-    skipped = {
-        source.names[index]: str(each) for index, each in read.items() if isinstance(each, InputsError)
-    }
-    images = {index: each for index, each in read.items() if isinstance(each, ReadImage)}
-    if not images:
-        return None, False, skipped
-    pixels = np.stack([image.pixels for image in images.values()])
-    rows = preparation.rows(
-        np.array(list(images), np.int64),
-        [source.names[index] for index in images],
-        pixels,
-        digests=np.stack([np.frombuffer(image.digest, np.uint8) for image in images.values()]),
-        pixels=as_bytes(pixels),
-    )
-    wholes = tuple(image.whole for image in images.values())
-    rows = replace(rows, wholes=wholes if any(wholes) else ())
-    return rows, any(image.is_resized for image in images.values()), skipped
+
+    source: ImageFiles
+    positions: np.ndarray
+    forms: Sequence[Form]
+    decoders: ThreadPoolExecutor
+
+    @cached_property
+    def decoded(self) -> dict[int, list[ReadImage] | InputsError]:
+        """By position, the image in each form, or the reason why it can't be read."""
+        indices = self.positions.tolist()
+        paths = [self.source.paths[index] for index in indices]
+        return dict(zip(indices, self.decoders.map(self._decode, paths), strict=True))
+
+    def _decode(self, path: ImageFile) -> list[ReadImage] | InputsError:
+        try:
+            return read_forms(path, self.forms)
+        except InputsError as error:
+            return error
+
+    def rows(self, form: Form, preparation: Preparation) -> tuple[Rows | None, bool, dict[str, str]]:
+        """The images in a form, prepared for a model.
+
+        Returns:
+            The images that can be read, or None without any; whether some were resized; and, by name, why the
+            others can't be read.
+        """
+        source, at = self.source, list(self.forms).index(form)
+        skipped = {
+            source.names[index]: str(each)
+            for index, each in self.decoded.items()
+            if isinstance(each, InputsError)
+        }
+        images = {index: each[at] for index, each in self.decoded.items() if isinstance(each, list)}
+        if not images:
+            return None, False, skipped
+        pixels = np.stack([image.pixels for image in images.values()])
+        rows = preparation.rows(
+            np.array(list(images), np.int64),
+            [source.names[index] for index in images],
+            pixels,
+            digests=np.stack([np.frombuffer(image.digest, np.uint8) for image in images.values()]),
+            pixels=as_bytes(pixels),
+        )
+        wholes = tuple(image.whole for image in images.values())
+        rows = replace(rows, wholes=wholes if any(wholes) else ())
+        return rows, any(image.is_resized for image in images.values()), skipped
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:

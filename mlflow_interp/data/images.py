@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,41 +49,60 @@ class ReadImage:
     whole: WholeImage | None = None
 
 
+@dataclass(frozen=True)
+class Form:
+    """What an image file is turned into.
+
+    Attributes:
+        size: (height, width), or None for the size of the file.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        resizing: how images of another size are resized. If TensorFlow does it, it also decodes JPEGs.
+    """
+
+    size: tuple[int, int] | None
+    channels: int
+    resizing: Resizing = field(default_factory=Resizing)
+
+
 def read_image(
     file: ImageFile, *, size: tuple[int, int] | None, channels: int, resizing: Resizing | None = None
 ) -> ReadImage:
-    """Read an image file.
+    """Read an image file in one form; see `Form` and `read_forms`."""
+    return read_forms(file, [Form(size, channels, resizing or Resizing())])[0]
+
+
+def read_forms(file: ImageFile, forms: Sequence[Form]) -> list[ReadImage]:
+    """Read an image file, which is decoded once, in one or more forms.
 
     EXIF rotation is applied, 16-bit is scaled to 8-bit, transparency becomes white, only the first frame
     of an animation is read.
 
-    Args:
-        file: The file.
-        size: (height, width), or None for the size of the file.
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        resizing: How images of another size are resized. If TensorFlow does it, it also decodes JPEGs.
-
     Raises:
         InputsError: the file is not an image, is damaged, or is too large.
     """
-    resizing = resizing or Resizing()
     try:
         with _opened(file) as content:
             with _open(content) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise InputsError(f"has {image.width}×{image.height} pixels, more than {MOST_PIXELS:,}")
-                if resizing.is_tensorflows:
-                    image = _as_tensorflow_decodes(image, content, channels)
-                upright = _to_mode(ImageOps.exif_transpose(_to_eight_bits(image)), _MODES[channels])
-                pixels = np.asarray(upright) if size is None else resizing.fit(upright, size)
-                is_resized = pixels.shape[:2] != (upright.height, upright.width)
-                whole = None if size is None or resizing.resize != "crop" else _whole(upright, size)
+                made = [_in_form(image, content, form) for form in forms]
             digest = file_digest(content)
     except _DECODING_ERRORS as error:
         if isinstance(error, InputsError):
             raise
         raise InputsError("is empty (0 bytes)" if _is_empty(file) else _first_line(error)) from error
-    return ReadImage(pixels[..., np.newaxis] if channels == 1 else pixels, digest, is_resized, whole)
+    return [ReadImage(pixels, digest, is_resized, whole) for pixels, is_resized, whole in made]
+
+
+def _in_form(image: Image.Image, file: BinaryIO, form: Form) -> tuple[np.ndarray, bool, WholeImage | None]:
+    """Pixels, whether they were resized, and the whole image if a crop leaves out much of it."""
+    if form.resizing.is_tensorflows:
+        image = _as_tensorflow_decodes(image, file, form.channels)
+    upright = _to_mode(ImageOps.exif_transpose(_to_eight_bits(image)), _MODES[form.channels])
+    pixels = np.asarray(upright) if form.size is None else form.resizing.fit(upright, form.size)
+    is_resized = pixels.shape[:2] != (upright.height, upright.width)
+    whole = None if form.size is None or form.resizing.resize != "crop" else _whole(upright, form.size)
+    return pixels[..., np.newaxis] if form.channels == 1 else pixels, is_resized, whole
 
 
 @contextlib.contextmanager

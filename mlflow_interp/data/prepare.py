@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,11 +19,11 @@ from mlflow_interp.data.class_names import (
     load_class_names,
 )
 from mlflow_interp.data.labels import Labels, read_column
-from mlflow_interp.data.reader import Reader
+from mlflow_interp.data.reader import Reader, read_together
 from mlflow_interp.data.regions import Boxes, Masks, with_regions
 from mlflow_interp.data.resizing import Interpolation, Resize, find_resizing
 from mlflow_interp.data.saved_arrays import read_arrays
-from mlflow_interp.data.sources import find_source, source_class_names
+from mlflow_interp.data.sources import Source, find_source, open_inputs, source_class_names
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import class_count, input_shape, model_inputs
@@ -84,17 +86,74 @@ def load_inputs(
         InputsError: inputs that do not exist, can't be read, or don't fit the model.
         OptionError: an option out of range.
     """
-    shape = input_shape(loaded)
+    options = dict(locals())
+    del options["inputs"], options["loaded"]
+    return _prepared(inputs, [loaded], **options)[0]
+
+
+def load_inputs_for(inputs: Any, models: Sequence[LoadedModel], **options: Any) -> list[Batch]:
+    """Prepare the same inputs for each of several models.
+
+    Models that read them side by side, chunk by chunk, share a pass: what a chunk holds is read and decoded
+    once.
+
+    Args:
+        inputs: See `load_inputs`.
+        models: The models.
+        **options: Options of `load_inputs`, for all models.
+
+    Raises:
+        InputsError: inputs that do not exist, can't be read, or don't fit a model.
+    """
+    defaults = {each.name: each.default for each in signature(load_inputs).parameters.values()}
+    del defaults["inputs"], defaults["loaded"]
+    return _prepared(inputs, models, **(defaults | options))
+
+
+def _prepared(
+    inputs: Any,
+    models: Sequence[LoadedModel],
+    *,
+    max_inputs: int | None,
+    log_images: bool,
+    masks: Masks,
+    boxes: Boxes,
+    **options: Any,
+) -> list[Batch]:
+    inputs = open_inputs(inputs, most=max_inputs)
+    found = [_reader(inputs, each, max_inputs=max_inputs, **options) for each in models]
+    batches = []
+    for (reader, source), batch in zip(found, read_together(*zip(*found, strict=True)), strict=True):
+        batch = with_regions(batch, source, masks, boxes, reader.resizing)
+        batch.log_images = log_images
+        batch.read_like = partial(_read_input, reader=reader)
+        batch.read_arrays = read_arrays
+        batches.append(batch)
+    return batches
+
+
+def _reader(
+    inputs: Any,
+    loaded: LoadedModel,
+    *,
+    class_names: ClassNames,
+    labels: Labels,
+    preprocess: str,
+    resize: Resize,
+    interpolation: Interpolation,
+    batch_size: int,
+    max_inputs: int | None,
+) -> tuple[Reader, Source]:
+    """The reader of one model, and what it reads."""
     labels = loaded.labels_of(read_column(labels, "labels"))
-    takes = model_inputs(loaded)
-    source = find_source(inputs, labels, batch_size=batch_size, most=max_inputs, takes=takes)
+    source = find_source(inputs, labels, batch_size=batch_size, most=max_inputs, takes=model_inputs(loaded))
     declared, warnings = declared_class_names(loaded.metadata)
     names = load_class_names(class_names if class_names is not None else declared)
     names = names or source_class_names(source, loaded.keras)
     warnings += check_class_names(names, class_count(loaded.keras))
     reader = Reader(
         loaded=loaded,
-        shape=shape,
+        shape=input_shape(loaded),
         class_names=names,
         preprocess=preprocess,
         resizing=find_resizing(resize, interpolation, loaded.metadata),
@@ -102,19 +161,15 @@ def load_inputs(
         max_inputs=max_inputs,
         warnings=warnings,
     )
-    batch = with_regions(reader.batch(source), source, masks, boxes, reader.resizing)
-    batch.log_images = log_images
-    batch.read_like = partial(_read_input, reader=reader)
-    batch.read_arrays = read_arrays
-    return batch
+    return reader, source
 
 
 def _read_input(name: str, *, reader: Reader) -> np.ndarray:
     """The input in an image file, or in a .npy file of one input, prepared like all inputs."""
     if not name.lower().endswith(".npy"):
         takes = model_inputs(reader.loaded)
-        source = find_source(name, None, batch_size=1, most=1, takes=takes)
-        batch = replace(reader, max_inputs=1, skipped={}, preparations=[]).batch(source)
+        source = find_source(open_inputs(name, most=1), None, batch_size=1, most=1, takes=takes)
+        (batch,) = read_together([replace(reader, max_inputs=1, skipped={}, preparations=[])], [source])
         return np.asarray(next(batch.chunks()).inputs[0])
     try:
         return np.asarray(np.load(name, allow_pickle=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ AHEAD = 1  # parts to prepare while one is used
 DECODERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes and resizes without the GIL
 
 
-def read_ahead(jobs: Iterator[Callable[[], T]]) -> Iterator[T]:
+def read_ahead(jobs: Iterator[Callable[[], T]]) -> Generator[T, None, None]:
     """Yield the results of the jobs in order; threads run the next jobs while a result is used.
 
     Jobs are taken from their iterator in the caller's thread. An error is raised in place of its result.

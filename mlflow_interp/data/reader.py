@@ -1,11 +1,12 @@
-"""Reads any source as chunks that fit one model: resized, preprocessed, labelled."""
+"""Reads any source as chunks that fit one model, or each of several: resized, preprocessed, labelled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,21 @@ from mlflow_interp.core.annotations import Annotations, annotate
 from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Arrays, Chunk, flatten, position_names
 from mlflow_interp.data.array_files import StreamedRows, open_rows
-from mlflow_interp.data.datasets import Blocks
+from mlflow_interp.data.datasets import Block, Blocks
 from mlflow_interp.data.elements import check_takes_text
 from mlflow_interp.data.folders import ImageFiles
-from mlflow_interp.data.image_files import decoded, image_shape, read_files
+from mlflow_interp.data.image_files import FilesPart, image_shape
+from mlflow_interp.data.images import Form
 from mlflow_interp.data.preparation import Preparation, Rows, is_pixels, is_text
 from mlflow_interp.data.preprocessing import Preprocess, find_preprocess
-from mlflow_interp.data.read_ahead import DECODERS, read_ahead
+from mlflow_interp.data.read_ahead import DECODERS
 from mlflow_interp.data.resizing import Resizing
-from mlflow_interp.data.sources import ArrayRows, Source
+from mlflow_interp.data.shared_pass import Reading, SharedPasses
+from mlflow_interp.data.sources import ArrayRows, Source, is_same
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import class_count, gives_one_number, gives_positions, model_inputs
 
 _NOT_RESIZED = {"resize": None, "interpolation": None, "size": None}
-
-#: A function that reads the chunks, the number of inputs if known, and how they are prepared.
-_Plan = tuple[Callable[[], Iterator[Chunk]], int | None, dict[str, Any]]
 
 
 @dataclass
@@ -60,23 +60,28 @@ class Reader:
     skipped: dict[str, str] = field(default_factory=dict)
     preparations: list[Preparation] = field(default_factory=list)
 
-    def batch(self, source: Source) -> Batch:
-        """The batch of a source, its options checked and resolved."""
+    def reading(self, source: Source) -> Reading:
+        """How a source is read, its options checked and resolved."""
         self._warn(*source.warnings)
         if isinstance(source, ImageFiles):
-            read, total, preparation = self._images(source)
+            reading = self._images(source)
         elif isinstance(source, ArrayRows):
-            read, total, preparation = self._arrays(source)
+            reading = self._arrays(source)
         else:
-            read, total, preparation = self._blocks(source)
+            reading = self._blocks(source)
         # In place, as the preparation of a dataset is only complete after reading.
-        preparation.update(batch_size=self.batch_size, max_inputs=self.max_inputs)
+        reading.facts.update(batch_size=self.batch_size, max_inputs=self.max_inputs)
+        return reading
+
+    def batch(self, reading: Reading, read: Callable[[], Iterator[Chunk]]) -> Batch:
+        """The batch of what is read."""
+        source = reading.source
         return Batch(
             source=source.uri,
             read=read,
-            total=total,
+            total=reading.total,
             class_names=self.class_names,
-            preparation=preparation,
+            preparation=reading.facts,
             head=self.loaded.head,
             ignored_label=self.loaded.ignored_label,
             labelled=source.labelled if isinstance(source, Blocks) else source.labels is not None,
@@ -119,7 +124,7 @@ class Reader:
         for start in range(0, len(sample), self.batch_size):
             yield sample[start : start + self.batch_size]
 
-    def _images(self, source: ImageFiles) -> _Plan:
+    def _images(self, source: ImageFiles) -> Reading:
         model = self.loaded.keras
         size, channels = image_shape(
             source.paths, model.name, self.shape, is_channels_first=is_channels_first(model)
@@ -127,24 +132,25 @@ class Reader:
         preparation = self._preparation(takes_floats=False)
         labels = self._annotations(source.labels, len(source.paths))
         sample = self._sample(len(source.paths))
-        decode = partial(decoded, size=size, channels=channels, resizing=self.resizing)
+        form = Form(size, channels, self.resizing)
         facts = {"preprocess": preparation.name, "resize": None, "interpolation": None, "size": list(size)}
 
-        def read() -> Iterator[Chunk]:
+        @contextmanager
+        def opened(forms: Sequence[Form]) -> Iterator[Iterator[FilesPart]]:
             with ThreadPoolExecutor(DECODERS, thread_name_prefix="mlflow-interp-decode") as decoders:
-                jobs = (
-                    partial(read_files, source, rows, partial(decoders.map, decode), preparation)
-                    for rows in self._parts(sample)
-                )
-                with closed_at_end(read_ahead(jobs)) as parts:
-                    for rows, are_resized, skipped in parts:
-                        self.skipped.update(skipped)
-                        if are_resized:
-                            self._record_resizing(facts)
-                        if rows is not None:
-                            yield _chunk(preparation, rows, labels.of(rows.indices))
+                yield (FilesPart(source, rows, forms, decoders) for rows in self._parts(sample))
 
-        return read, len(sample), facts
+        def job(part: FilesPart) -> Callable[[], Any]:
+            return lambda: part.rows(form, preparation)
+
+        def chunk(read: tuple[Rows | None, bool, dict[str, str]]) -> Chunk | None:
+            rows, are_resized, skipped = read
+            self.skipped.update(skipped)
+            if are_resized:
+                self._record_resizing(facts)
+            return None if rows is None else _chunk(preparation, rows, labels.of(rows.indices))
+
+        return Reading(source, opened, job, chunk, form, len(sample), facts)
 
     def _record_resizing(self, facts: dict[str, Any]) -> None:
         """Record that images were resized, and warn if the way was a guess."""
@@ -156,20 +162,27 @@ class Reader:
     def _warn(self, *warnings: str) -> None:
         self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
 
-    def _arrays(self, source: ArrayRows) -> _Plan:
+    def _arrays(self, source: ArrayRows) -> Reading:
         total = len(flatten(source.inputs)[0])
         preparation = self._array_preparation(source.inputs)
         labels = self._annotations(source.labels, total, source.weights)
         sample = self._sample(total)
 
-        def read() -> Iterator[Chunk]:
+        @contextmanager
+        def opened(_forms: Sequence[Any]) -> Iterator[Iterator[_RowsPart]]:
             with open_rows(source.inputs) as take:
-                jobs = (partial(_read_rows, take, rows, preparation) for rows in self._parts(sample))
-                with closed_at_end(read_ahead(jobs)) as parts:
-                    for rows in parts:
-                        yield _chunk(preparation, rows, labels.of(rows.indices))
+                yield (_RowsPart(positions, take) for positions in self._parts(sample))
 
-        return read, len(sample), _array_facts(preparation, source.inputs)
+        def job(part: _RowsPart) -> Callable[[], Rows]:
+            names = position_names(part.positions)
+            return lambda: preparation.rows(part.positions, names, part.values)
+
+        def chunk(rows: Rows) -> Chunk:
+            return _chunk(preparation, rows, labels.of(rows.indices))
+
+        return Reading(
+            source, opened, job, chunk, None, len(sample), _array_facts(preparation, source.inputs)
+        )
 
     def _array_preparation(self, inputs: Arrays | StreamedRows) -> Preparation:
         """Bytes are pixels and are preprocessed; floats are used unchanged.
@@ -181,29 +194,28 @@ class Reader:
             check_takes_text(model_inputs(self.loaded))
         return self._preparation(takes_floats=not any(map(is_pixels, flatten(inputs))))
 
-    def _blocks(self, source: Blocks) -> _Plan:
+    def _blocks(self, source: Blocks) -> Reading:
         resolved: list[Preparation] = []  # determined by the first block
         options: dict[str, Any] = {"preprocess": self.preprocess} | _NOT_RESIZED
 
-        def jobs() -> Iterator[Callable[[], tuple[Rows, Any, Any]]]:
-            # Runs in the caller's thread, and with it the user's code in a dataset.
-            start = 0
+        @contextmanager
+        def opened(_forms: Sequence[Any]) -> Iterator[Iterator[tuple[np.ndarray, Block]]]:
             with closed_at_end(source.read()) as blocks:
-                for values, labels, weights in blocks:
-                    if not resolved:
-                        resolved.append(self._array_preparation(values))
-                        options.update(_array_facts(resolved[0], values))
-                    indices = np.arange(start, start + len(flatten(values)[0]))
-                    start += len(indices)
-                    yield partial(_read_block, indices, values, labels, weights, resolved[0])
+                yield _numbered(blocks)
 
-        def read() -> Iterator[Chunk]:
-            with closed_at_end(read_ahead(jobs())) as parts:
-                for rows, labels, weights in parts:
-                    annotations = self._annotations(labels, len(rows.indices), weights)
-                    yield _chunk(resolved[0], rows, annotations)
+        def job(part: tuple[np.ndarray, Block]) -> Callable[[], tuple[Rows, Any, Any]]:
+            indices, (values, labels, weights) = part
+            if not resolved:
+                resolved.append(self._array_preparation(values))
+                options.update(_array_facts(resolved[0], values))
+            names = position_names(indices)
+            return lambda: (resolved[0].rows(indices, names, values), labels, weights)
 
-        return read, source.total, options
+        def chunk(read: tuple[Rows, Any, Any]) -> Chunk:
+            rows, labels, weights = read
+            return _chunk(resolved[0], rows, self._annotations(labels, len(rows.indices), weights))
+
+        return Reading(source, opened, job, chunk, None, source.total, options)
 
     def _annotations(self, labels: Any, total: int, weights: Any = None) -> Annotations:
         labels, weights = map(self.loaded.labels_of, (labels, weights))
@@ -222,6 +234,49 @@ class Reader:
         return annotations
 
 
+def read_together(readers: Sequence[Reader], sources: Sequence[Source]) -> list[Batch]:
+    """The batch of each reader; those that read the same share passes: see `SharedPasses`.
+
+    Args:
+        readers: one for each model, with equal batch sizes and numbers of inputs.
+        sources: the source of each.
+    """
+    readings = [reader.reading(source) for reader, source in zip(readers, sources, strict=True)]
+    batches: dict[int, Batch] = {}
+    for first, reading in enumerate(readings):
+        if first in batches:
+            continue
+        sharing = [
+            at for at in range(first, len(readings))
+            if at not in batches and is_same(reading.source, readings[at].source)
+        ]  # fmt: skip
+        passes = SharedPasses([readings[at] for at in sharing])
+        for position, at in enumerate(sharing):
+            batches[at] = readers[at].batch(readings[at], partial(passes.chunks, position))
+    return [batches[at] for at in range(len(readings))]
+
+
+@dataclass(frozen=True, eq=False)
+class _RowsPart:
+    """Some rows of arrays, read when the first model prepares them."""
+
+    positions: np.ndarray
+    take: Callable[[np.ndarray], Arrays]
+
+    @cached_property
+    def values(self) -> Arrays:
+        return self.take(self.positions)
+
+
+def _numbered(blocks: Iterator[Block]) -> Iterator[tuple[np.ndarray, Block]]:
+    """Blocks with the positions of their rows."""
+    start = 0
+    for block in blocks:
+        indices = np.arange(start, start + len(flatten(block[0])[0]))
+        start += len(indices)
+        yield indices, block
+
+
 def _array_facts(preparation: Preparation, inputs: Arrays | StreamedRows) -> dict[str, Any]:
     """How arrays are prepared, for the manifest; for several, which are preprocessed."""
     facts: dict[str, Any] = {"preprocess": preparation.name} | _NOT_RESIZED
@@ -230,16 +285,6 @@ def _array_facts(preparation: Preparation, inputs: Arrays | StreamedRows) -> dic
         selected = zip(names, preparation.selected(inputs), strict=True)
         facts["preprocessed"] = [str(name) for name, is_selected in selected if is_selected]
     return facts
-
-
-def _read_rows(take: Callable[[np.ndarray], Arrays], positions: np.ndarray, preparation: Preparation) -> Rows:
-    return preparation.rows(positions, position_names(positions), take(positions))
-
-
-def _read_block(
-    indices: np.ndarray, values: Arrays, labels: Any, weights: Any, preparation: Preparation
-) -> tuple[Rows, Any, Any]:
-    return preparation.rows(indices, position_names(indices), values), labels, weights
 
 
 def _chunk(preparation: Preparation, rows: Rows, annotations: Annotations) -> Chunk:

@@ -12,8 +12,15 @@ import numpy as np
 
 from mlflow_interp.core.chunk import Arrays, flatten
 from mlflow_interp.core.paths import local_path
-from mlflow_interp.data.array_files import NpzFile, StreamedRows, open_npz, read_idx, read_npy
-from mlflow_interp.data.datasets import Blocks, read_dataset, read_py_dataset
+from mlflow_interp.data.array_files import (
+    NpzFile,
+    StreamedRows,
+    is_same_array,
+    open_npz,
+    read_idx,
+    read_npy,
+)
+from mlflow_interp.data.datasets import Blocks, PyBatches, open_py_dataset, read_dataset, read_py_dataset
 from mlflow_interp.data.elements import find_layout, usual_key
 from mlflow_interp.data.folders import ImageFiles, check_images, read_folder
 from mlflow_interp.data.images import SUFFIXES
@@ -65,13 +72,31 @@ def find_inputs(inputs: Any) -> Any:
     return _from_name(name)
 
 
+def open_inputs(inputs: Any, *, most: int | None) -> Any:
+    """What `find_inputs` gives, with what is needed to find a source for any model.
+
+    Args:
+        inputs: The user's argument, or what `find_inputs` made of it.
+        most: Number of rows to take from a dataset.
+
+    Raises:
+        InputsError: the inputs do not exist, or can't be read.
+    """
+    import keras
+
+    inputs = find_inputs(inputs)
+    if isinstance(inputs, str):
+        return _keras_dataset(inputs)
+    return open_py_dataset(inputs, most=most) if isinstance(inputs, keras.utils.PyDataset) else inputs
+
+
 def find_source(
     inputs: Any, labels: Any, *, batch_size: int, most: int | None, takes: ModelInputs | None
 ) -> Source:
     """The source of the inputs that a user passes.
 
     Args:
-        inputs: The user's argument, or what `find_inputs` made of it.
+        inputs: What `open_inputs` gives.
         labels: One for each input, if inputs have no labels of their own.
         batch_size: Number of rows that a dataset yields at a time.
         most: Number of rows to take from a dataset.
@@ -80,9 +105,6 @@ def find_source(
     Raises:
         InputsError: the inputs do not exist, or can't be read.
     """
-    inputs = find_inputs(inputs)
-    if isinstance(inputs, str):
-        return _with_labels(_keras_dataset(inputs), labels)
     if isinstance(inputs, NpzFile):
         return _npz_rows(inputs, labels, takes)
     if isinstance(inputs, (ImageFiles, ArrayRows)):
@@ -105,11 +127,9 @@ def find_source(
 
 
 def _reader_of_blocks(inputs: Any) -> Callable[..., Blocks] | None:
-    import keras
-
     if hasattr(inputs, "element_spec"):
         return read_dataset
-    return read_py_dataset if isinstance(inputs, keras.utils.PyDataset) else None
+    return read_py_dataset if isinstance(inputs, PyBatches) else None
 
 
 def _mapping(inputs: Mapping[str, Any], labels: Any, takes: ModelInputs | None) -> ArrayRows:
@@ -172,6 +192,26 @@ def _from_name(name: str) -> ImageFiles | ArrayRows | NpzFile:
         raise InputsError(f"nothing found at {uri!r}; give {_ACCEPTED}")
     files = [match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file()]
     return check_images(ImageFiles(uri, files, [file.name for file in files]))
+
+
+def is_same(one: Source, other: Source) -> bool:
+    """Whether two sources, found for two models, read the same, so that it can be read once for both."""
+    if isinstance(one, ImageFiles) and isinstance(other, ImageFiles):
+        return one.paths == other.paths
+    if isinstance(one, Blocks) and isinstance(other, Blocks):
+        return one.origin == other.origin
+    if isinstance(one, ArrayRows) and isinstance(other, ArrayRows):
+        return _structure(one.inputs) == _structure(other.inputs) and all(
+            map(is_same_array, flatten(one.inputs), flatten(other.inputs))
+        )
+    return False
+
+
+def _structure(arrays: Any) -> tuple[type, Any]:
+    """What arrays must have in common to be compared one by one."""
+    if isinstance(arrays, Mapping):
+        return dict, sorted(arrays)
+    return type(arrays), len(arrays) if isinstance(arrays, tuple) else 1
 
 
 def source_class_names(source: Source, model: Any) -> tuple[str, ...] | None:

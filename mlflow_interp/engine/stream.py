@@ -1,8 +1,9 @@
-"""The first stage: one pass over all inputs, shared by all streaming methods."""
+"""The first stage: one pass over all inputs, shared by all streaming methods, of one model or of several."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from mlflow_interp.core.batch import Batch, closed_at_end
@@ -61,23 +62,25 @@ class Stream:
         shown = Selection(MOST_IMAGES, by_predictions=self._by_predictions)
         self._examples = _examples(self.batch, self.methods, shown)
 
-    def run(self) -> Parts:
-        """Read all inputs, and give every method its outputs.
+    @property
+    def title(self) -> str:
+        """What a progress report calls the pass."""
+        titles = [method.title for method in self.methods.values()]
+        return titles[0] if len(titles) == 1 else "Inputs"
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything still takes part; false once all methods have failed."""
+        return bool(self.methods or self._selections)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks of the inputs, with the columns of the methods; to be closed at the end.
 
         Raises:
-            InterpretationError: an error of the inputs or the model.
+            InterpretationError: an error of the inputs.
         """
         columns = {name: each for method in self.methods.values() for name, each in method.columns.items()}
-        batch = self.batch.with_columns(columns) if columns else self.batch
-        titles = [method.title for method in self.methods.values()]
-        label = titles[0] if len(titles) == 1 else "Inputs"
-        # Closed at once, so that no thread keeps waiting to read after all methods have failed.
-        with closed_at_end(batch.chunks()) as chunks:
-            for chunk in track(chunks, total=batch.total, label=label, unit="input"):
-                self.update(chunk)
-                if not self.methods and not self._selections:
-                    break
-        return self.finish()
+        return (self.batch.with_columns(columns) if columns else self.batch).chunks()
 
     def finish(self) -> Parts:
         """What the methods accumulated; called after the last chunk."""
@@ -148,6 +151,35 @@ class Stream:
         self._errors[name] = error
         del self.methods[name]
         self._accumulators.pop(name, None)
+
+
+def stream_all(streams: Sequence[Stream]) -> list[Parts]:
+    """Read the inputs chunk by chunk, and run each chunk through all streams, in their order.
+
+    Raises:
+        InterpretationError: an error of the inputs or of a model.
+    """
+    if not streams:
+        return []
+    for _ in track(_steps(streams), total=streams[0].batch.total, label=streams[0].title, unit="input"):
+        pass
+    return [stream.finish() for stream in streams]
+
+
+def _steps(streams: Sequence[Stream]) -> Generator[Chunk, None, None]:
+    """Yield each chunk of the first stream after all streams have had theirs."""
+    with ExitStack() as stack:
+        # Closed at once, so that no thread keeps waiting to read after all methods have failed.
+        chunks = [stack.enter_context(closed_at_end(stream.chunks())) for stream in streams]
+        while any(stream.is_needed for stream in streams):
+            current = [next(each, None) for each in chunks]
+            for stream, chunk in zip(streams, current, strict=True):
+                if chunk is not None and stream.is_needed:
+                    stream.update(chunk)
+            read = next((each for each in current if each is not None), None)
+            if read is None:
+                return
+            yield read
 
 
 def _examples(

@@ -19,6 +19,9 @@ PREDICTED = -1  # as a target: the predicted class
 Target = str | int | Sequence[int | str] | None
 Contrast = str | int | Sequence[int | str] | None
 
+#: A function that gives the class of each input of a chunk, (n,) int64.
+Chooser = Callable[[Chunk], np.ndarray]
+
 #: The paragraphs of both options in the docstring of a method.
 TARGET_HELP = """
     target: The class to explain: an index, a class name, "label" for the true label, or one of these
@@ -63,9 +66,7 @@ def class_count(contrast: Contrast, batch: Batch) -> int:
     return 2 if kind_of_contrast(contrast) != CLASSES else 1 + len(_split(contrast, batch))
 
 
-def class_chooser(
-    target: Target, contrast: Contrast, batch: Batch, classes: int
-) -> Callable[[Chunk], np.ndarray]:
+def class_chooser(target: Target | Chooser, contrast: Contrast, batch: Batch, classes: int) -> Chooser:
     """A function that gives the target and the contrast of each input of a chunk, (n, 1 + k) int64.
 
     Args:
@@ -81,7 +82,7 @@ def class_chooser(
     """
     choose = target_chooser(target, batch, classes)
     contrasts = _contrasts(contrast, batch, classes)
-    if contrast is not None and target is not None and target != "label":
+    if contrast is not None and target is not None and target != "label" and not callable(target):
         fixed = [_class_index(each, batch, classes) for each in _split(target, batch)]
         same = set(fixed) & set(contrasts)
         if len(set(fixed)) == 1 and same:
@@ -126,19 +127,21 @@ def _shown(index: int, batch: Batch) -> str:
     return repr(names[index]) if names and index < len(names) else str(index)
 
 
-def target_chooser(target: Target, batch: Batch, classes: int) -> Callable[[Chunk], np.ndarray]:
+def target_chooser(target: Target | Chooser, batch: Batch, classes: int) -> Chooser:
     """A function that gives the targets of a chunk, (n,) int64.
 
     Args:
         target: None for the predicted class; a class index or name; "label" for the true label
             (the predicted class if unknown); or one of these per input, also as text
-            with commas.
+            with commas. A comparison passes a function, which is returned.
         batch: the inputs, with the class names.
         classes: the number of classes of the model.
 
     Raises:
         OptionError: a class that does not exist, or fewer targets than inputs.
     """
+    if callable(target):
+        return target
     if target is None:
         return lambda chunk: np.full(len(chunk), PREDICTED, np.int64)
     if isinstance(target, str) and target == "label":

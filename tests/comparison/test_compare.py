@@ -149,6 +149,41 @@ class TestNumbers:
         assert "faithfulness_drop/gradcam" in [each["rule"] for each in found.report["rules"]]
 
 
+class TestReading:
+    """Inputs are read once and given to all versions."""
+
+    def test_a_dataset_that_can_be_read_only_once(
+        self, versions: dict[str, Any], lost: mlflow_interp.Comparison
+    ) -> None:
+        import tensorflow as tf
+
+        elements = iter(list(zip(versions["inputs"], versions["labels"], strict=True)))
+        pixels = versions["inputs"]
+        signature = (tf.TensorSpec(pixels.shape[1:], pixels.dtype), tf.TensorSpec((), tf.int64))
+        once = tf.data.Dataset.from_generator(lambda: elements, output_signature=signature)
+        found = mlflow_interp.compare(versions["old"], versions["lost"], once, **QUIET)
+        assert found.metrics == lost.metrics
+        arrays = found.result.arrays()
+        for name, expected in lost.result.arrays().items():
+            np.testing.assert_array_equal(arrays[name], expected, err_msg=name)
+
+    def test_numbers_are_those_of_inputs_read_apart(
+        self, versions: dict[str, Any], lost: mlflow_interp.Comparison, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from mlflow_interp.comparing import sides
+        from mlflow_interp.data.prepare import load_inputs
+
+        monkeypatch.setattr(
+            sides,
+            "load_inputs_for",
+            lambda inputs, models, **options: [load_inputs(inputs, each, **options) for each in models],
+        )
+        found = mlflow_interp.compare(
+            versions["old"], versions["lost"], versions["inputs"], labels=versions["labels"], **QUIET
+        )
+        assert found.metrics == lost.metrics
+
+
 class TestOtherMethods:
     def test_their_difference_is_shown(self, versions: dict[str, Any], tmp_path: Path) -> None:
         found = mlflow_interp.compare(

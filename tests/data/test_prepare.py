@@ -287,13 +287,13 @@ def test_images_are_read_when_needed(
 ) -> None:
     save_images(tmp_path, {f"{index:03d}.png": index for index in range(100)})
     read: list[str] = []
-    original = image_files.read_image
+    original = image_files.read_forms
 
-    def counted(path: Path, **options: Any) -> Any:
+    def counted(path: Path, forms: Any) -> Any:
         read.append(path.name)
-        return original(path, **options)
+        return original(path, forms)
 
-    monkeypatch.setattr(image_files, "read_image", counted)
+    monkeypatch.setattr(image_files, "read_forms", counted)
     batch = load_inputs(tmp_path, loaded, batch_size=8)
     assert read == []
     sizes = []
@@ -553,7 +553,7 @@ def test_dataset_is_read_in_the_calling_thread(loaded: LoadedModel) -> None:
             yield block
 
     one = reader.Reader(loaded, (None, 8, 8, 3), None, "auto", Resizing(), 2, None, [])
-    assert first_values(one.batch(replace(blocks, read=read))) == list(range(9))
+    assert first_values(reader.read_together([one], [replace(blocks, read=read)])[0]) == list(range(9))
     assert threads == {threading.get_ident()}
 
 

@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=INSTRUMENTED):
     from mlflow_interp.data.images import read_image
     from mlflow_interp.data.labels import read_column
     from mlflow_interp.data.resizing import Resizing
-    from mlflow_interp.data.sources import ArrayRows, find_source
+    from mlflow_interp.data.sources import ArrayRows, find_inputs, find_source
     from mlflow_interp.exceptions import InputsError, InterpretationError
 
 FOLDER = Path(tempfile.mkdtemp(prefix="mlflow-interp-fuzz-"))
@@ -49,7 +49,9 @@ def pictures(content: bytes) -> None:
 def arrays(content: bytes) -> None:
     """Read bytes as an .npy or .npz file of inputs and labels."""
     suffix = "npz" if content[:2] == b"PK" else "npy"
-    source = find_source(str(written(f"a.{suffix}", content)), None, batch_size=8, most=None, takes=None)
+    source = find_source(
+        find_inputs(str(written(f"a.{suffix}", content))), None, batch_size=8, most=None, takes=None
+    )
     assert isinstance(source, ArrayRows)
     assert source.inputs.dtype.kind in "biuf"
     with open_rows(source.inputs) as take:
