@@ -17,7 +17,7 @@ from mlflow_interp.comparison.outputs import junit, markdown, report_json
 from mlflow_interp.core.accepted import Checked
 from mlflow_interp.core.model_record import ModelRecord, with_record
 from mlflow_interp.exceptions import InputsError, warn
-from mlflow_interp.kinds.comparison.figure import difference_figures, title_of
+from mlflow_interp.kinds.comparison.figure import title_of
 from mlflow_interp.kinds.comparison.result import ComparisonResult
 from mlflow_interp.report.files import draw_files
 from mlflow_interp.report.interpretation import Interpretation, InterpretationFiles
@@ -144,7 +144,7 @@ def concluded(result: ComparisonResult, about: About, destination: Destination, 
     report = report_json(about.report(), result.verdict, result.verdicts, result.numbers)
     figure, files = draw_files(COMPARISON, result, {})
     files[REPORT] = report
-    files |= {f"{name}.png": png for name, png in difference_figures(result).items()}
+    files |= {f"{name}.png": png for name, png in result.difference_figures.items()}
     if result.verdicts:
         files[JUNIT] = junit(title, result.verdicts)
         files[SUMMARY] = markdown(title, result.verdict, result.verdicts).encode()

@@ -167,14 +167,17 @@ def moved(values: np.ndarray, distances: Mapping[int, float]) -> np.ndarray:
     """Values moved along axes by some positions, between which they are interpolated; edges are repeated.
 
     Args:
-        values: any array.
+        values: any array; float64 unless all distances are whole.
         distances: by axis, the number of positions.
     """
-    values = np.asarray(values, np.float64)
     for axis, distance in distances.items():
         count = values.shape[axis]
         at = np.clip(np.arange(count) - distance, 0, count - 1)
         low = np.floor(at).astype(int)
+        if float(distance).is_integer():  # the usual shift of large images, by one position
+            values = np.asarray(values).take(low, axis=axis)
+            continue
+        values = np.asarray(values, np.float64)
         share = (at - low).reshape([-1 if each == axis else 1 for each in range(values.ndim)])
         upper = values.take(np.minimum(low + 1, count - 1), axis=axis)
         values = values.take(low, axis=axis) * (1 - share) + upper * share

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.core.explained import ExplainedAccumulator
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Streaming
-from mlflow_interp.engine.targets import Target
+from mlflow_interp.engine.targets import Chooser, Target
 from mlflow_interp.engine.trace import Trace
 
 #: The priority of each input of a chunk, (n,): those with the highest are kept.
@@ -30,8 +30,10 @@ class ExplainedRows(Streaming[Any]):
 
     title = "Predictions"
 
-    def __init__(self, target: Target, *, priorities: Priorities | None = None, most: int = 64) -> None:
-        self.targets = (target,)
+    def __init__(
+        self, target: Target | Chooser, *, priorities: Priorities | None = None, most: int = 64
+    ) -> None:
+        self.targets = (cast(Target, target),)
         self.kept: Chunk | None = None
         self._priorities = priorities
         self._most = most
@@ -45,11 +47,16 @@ class ExplainedRows(Streaming[Any]):
         """Keep the inputs with the highest priorities; of equal ones, those that come first."""
         if self._priorities is None:
             return
+        before = len(self._ranks)
         ranks = np.concatenate([self._ranks, self._priorities(chunk, passed)])
-        joined = chunk if self.kept is None else join([self.kept, chunk])
         best = np.sort(np.argsort(-ranks, kind="stable")[: self._most])
+        if before and best[-1] < before:  # none of this chunk
+            return
         self._ranks = ranks[best]
-        self.kept = some(joined, best).copy()
+        added = some(chunk, best[best >= before] - before)
+        self.kept = (
+            added if self.kept is None else join([some(self.kept, best[best < before]), added])
+        ).copy()
 
     def accumulator(self) -> ExplainedRowsAccumulator:
         """Accumulates the rows."""

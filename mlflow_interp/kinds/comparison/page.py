@@ -12,7 +12,6 @@ from mlflow_interp.drawing.view import side_of, tile
 from mlflow_interp.kinds.comparison.figure import (
     MARKS,
     classes_to_draw,
-    difference_figures,
     draw_panel,
     headline,
     input_lines,
@@ -75,7 +74,7 @@ def page(result: ComparisonResult, tiles: PairTiles | None = None) -> str:
                 "title": f"{result.differences[name].minuend.title}, new minus old",
                 "source": f"data:image/png;base64,{base64.b64encode(png).decode()}",
             }
-            for name, png in difference_figures(result).items()
+            for name, png in result.difference_figures.items()
         ],
         keys=keys,
         classes=[

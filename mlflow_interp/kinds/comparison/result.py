@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,13 @@ class ComparisonResult:
     def numbers(self) -> dict[str, Interval]:
         """All numbers with their intervals, by name."""
         return self.paired.numbers
+
+    @cached_property
+    def difference_figures(self) -> dict[str, bytes]:
+        """The figure of each of `differences` as PNG, drawn once: they are files, and part of the page."""
+        from mlflow_interp.kinds.comparison.figure import difference_figures
+
+        return difference_figures(self)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Predictions of both versions and the agreement of heatmaps, one row per input.
