@@ -16,7 +16,7 @@ from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
 from mlflow_interp.engine.changes import finished, with_noise
 from mlflow_interp.engine.explainer import Explainer
-from mlflow_interp.engine.method import Explaining
+from mlflow_interp.engine.method import Explaining, RunPass
 from mlflow_interp.engine.perturbed_scores import Space, space_of
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
@@ -64,6 +64,7 @@ class AnchorMethod(Explaining[Any]):
             Explainer(name, options, model, batch, target) for name, options in explained.items()
         ]
         self._space = Space((), ())
+        self._run_pass: RunPass
 
     def work(self, inputs: int) -> int:
         """The maximum number of passes."""
@@ -78,40 +79,55 @@ class AnchorMethod(Explaining[Any]):
             tensors |= {f"{explainer.name}/{key}": each for key, each in explainer.trace(trace).items()}
         return tensors | trace.explained(self.targets[0]).tensors
 
+    def use_pass(self, run_pass: RunPass) -> None:
+        """Use the pass for the heatmaps of changed inputs too, so that it is compiled once."""
+        self._run_pass = run_pass
+
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
         """The rank correlations of each input's maps."""
         targets = passed.arrays["targets"]
         changed = self._changed(chunk)
         weights = kernels(self._model)
+        own = yield from self._maps(chunk, targets, passed.arrays)
+        slightly = yield from self._maps(changed, targets)
+        with permuted(weights, self._seed):
+            # Without yielding, as whoever runs this generator might then find the model changed.
+            passes, randomised = finished(self._maps(chunk, targets))
+        yield passes
+        found: dict[str, np.ndarray] = {}
+        for key, maps in own.items():
+            mine = self._space.by_position(maps)
+            theirs = self._moved_back(self._space.by_position(slightly[key]))
+            found[f"{_CEILING}{key}"] = agreement(mine, theirs).correlation
+            found[f"{_FLOOR}{key}"] = (
+                np.full(len(chunk), np.nan)
+                if randomised is None
+                else agreement(mine, self._space.by_position(randomised[key])).correlation
+            )
+        return found
+
+    def _maps(
+        self, chunk: Chunk, targets: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None
+    ) -> Generator[int, None, dict[str, np.ndarray]]:
+        """The maps of all methods, by key; `arrays` are those of the shared pass, if that was run."""
         found: dict[str, np.ndarray] = {}
         for explainer in self._explainers:
-            prefix = f"{explainer.name}/"
-            own = explainer.maps_in(
-                {
-                    key.removeprefix(prefix): each
-                    for key, each in passed.arrays.items()
-                    if key.startswith(prefix)
-                }
-            )
-            if own is None:
-                own = (yield from explainer.explain(chunk, targets)).maps
+            if explainer.needs_own_passes:
+                maps = (yield from explainer.explain(chunk, targets)).maps
             else:
-                yield 1
-            slightly = yield from explainer.explain(changed, targets)
-            with permuted(weights, self._seed):
-                # Without yielding, as whoever runs this generator might then find the model changed.
-                passes, randomised = finished(explainer.explain(chunk, targets))
-            yield passes
-            for name, maps in own.items():
-                key = f"{explainer.name}/{name}" if name else explainer.name
-                mine = self._space.by_position(maps)
-                theirs = self._moved_back(self._space.by_position(slightly.maps[name]))
-                found[f"{_CEILING}{key}"] = agreement(mine, theirs).correlation
-                found[f"{_FLOOR}{key}"] = (
-                    np.full(len(chunk), np.nan)
-                    if randomised is None
-                    else agreement(mine, self._space.by_position(randomised.maps[name])).correlation
+                arrays = self._run_pass(chunk, targets) if arrays is None else arrays
+                prefix = f"{explainer.name}/"
+                maps = explainer.maps_in(
+                    {
+                        name.removeprefix(prefix): each
+                        for name, each in arrays.items()
+                        if name.startswith(prefix)
+                    }
                 )
+                yield 1
+            found |= {
+                f"{explainer.name}/{name}" if name else explainer.name: each for name, each in maps.items()
+            }
         return found
 
     def _changed(self, chunk: Chunk) -> Chunk:

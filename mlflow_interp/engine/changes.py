@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.engine.explainer import Explainer, Maps
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.quality.measures import median_of_rows, relative_distance, spearman
+
+T = TypeVar("T")
 
 DRAWS = 8  # of noise
 NOISE = 0.02  # of the range of an input, on either side
@@ -97,8 +99,8 @@ def explain_changed(
     return Changes(own, noisy, randomised["head"], randomised["all"], other)
 
 
-def finished(explanation: Generator[int, None, Maps]) -> tuple[int, Maps | None]:
-    """The number of passes of an explanation and its maps; None if the model gives no finite values."""
+def finished(explanation: Generator[int, None, T]) -> tuple[int, T | None]:
+    """The passes of an explanation, and what it returns; None if the model gives no finite values."""
     passes = 0
     while True:
         try:

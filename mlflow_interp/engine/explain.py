@@ -88,6 +88,7 @@ def explain(model: Any, method: Explaining[Any], batch: Batch, selection: Select
         model_pass = ModelPass(model, batch, {"": method}, next(split(first, method.rows)))
         if model_pass.errors:
             raise model_pass.errors[""]
+        method.use_pass(lambda chunk, classes: model_pass(chunk, classes)[1][""].arrays)
         amount = None if total is None else method.work(total)
         done = work(model_pass, chain([first], chunks))
         for _ in track(done, total=amount, label=method.title, unit=method.unit):

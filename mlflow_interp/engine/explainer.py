@@ -92,11 +92,16 @@ class Explainer:
         Raises:
             InterpretationError: it can't be used with the model.
         """
-        return {} if isinstance(self._method, Explaining) else self._method.trace(trace)
+        return {} if self.needs_own_passes else self._method.trace(trace)
 
-    def maps_in(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray] | None:
-        """The heatmaps among the arrays of the tensors of `trace`; None if it needs passes of its own."""
-        return None if isinstance(self._method, Explaining) else self._maps(arrays)
+    @property
+    def needs_own_passes(self) -> bool:
+        """Whether its heatmaps need more than the tensors of `trace`."""
+        return isinstance(self._method, Explaining)
+
+    def maps_in(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The heatmaps among the arrays of the tensors of `trace`, unless it needs passes of its own."""
+        return self._maps(arrays)
 
     def work(self, inputs: int) -> int:
         """The number of passes that a number of inputs take once. Called after `prepare`."""

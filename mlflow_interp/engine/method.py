@@ -6,7 +6,7 @@ method imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mlflow_interp.engine.trace import Trace
 
 R = TypeVar("R", bound=Result)
+
+
+#: Runs a pass on inputs for classes (n,) int64: the tensors of `trace` as arrays.
+RunPass = Callable[[Chunk, np.ndarray], Mapping[str, np.ndarray]]
 
 
 class Accumulator(Protocol[R]):
@@ -132,6 +136,9 @@ class Explaining(Method[R]):
     while_training: bool = False
     most_explained: ClassVar[int | None] = None
     rows: ClassVar[int] = 8
+
+    def use_pass(self, run_pass: RunPass) -> None:
+        """Called before `explain` with a function that runs the pass of `trace` again, on other inputs."""
 
     def explain(self, chunk: Chunk, passed: Passed) -> Generator[int, None, Mapping[str, np.ndarray]]:
         """Explain at most `rows` inputs.
