@@ -43,6 +43,7 @@ class Batch:
         head: what the model's output is, as stated; see `backend.heads.Head`.
         ignored_label: the label that the model's loss ignores, None without one.
         log_images: whether results may hold images and other values of the inputs.
+        regions: the option that gives regions of the inputs, "masks" or "boxes"; "" without any.
         labelled: false if no input has a label, as far as that is known before reading.
         skipped: by name, inputs that could not be read and why; filled while reading.
         warnings: what a user should know before trusting a figure.
@@ -58,6 +59,7 @@ class Batch:
     read_arrays: Callable[[str], dict[str, np.ndarray]] | None = None
     log_images: bool = True
     labelled: bool = True
+    regions: str = ""
     head: str = "auto"
     ignored_label: int | None = None
     skipped: dict[str, str] = field(default_factory=dict)

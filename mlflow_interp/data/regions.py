@@ -84,7 +84,7 @@ def with_regions(batch: Batch, source: Any, masks: Masks, boxes: Boxes, resizing
     if masks is not None and boxes is not None:
         raise OptionError("both masks and boxes are given; give one of them")
     if masks is not None and not isinstance(masks, (str, Path)):
-        return _with_column(batch.with_columns({"masks": np.asarray(masks)}), _of_arrays)
+        return _with_column(batch.with_columns({"masks": np.asarray(masks)}), "masks", _of_arrays)
     regions: _RegionsOfImages
     if masks is not None:
         regions = MaskRegions(mask_files(masks), *_resized(batch, source, resizing))
@@ -92,13 +92,14 @@ def with_regions(batch: Batch, source: Any, masks: Masks, boxes: Boxes, resizing
         regions = BoxRegions(read_coco(boxes), *_resized(batch, source, resizing), batch.class_names)
     else:
         return batch
-    _check_names("boxes" if masks is None else "masks", source, regions.named, batch.warnings)
+    option = "boxes" if masks is None else "masks"
+    _check_names(option, source, regions.named, batch.warnings)
 
     def of_images(chunk: Chunk) -> list[Regions | None]:
         rows = zip(chunk.names, chunk.indices.tolist(), strict=True)
         return [regions.find(name, source.paths[index]) for name, index in rows]
 
-    return _with_column(batch, of_images)
+    return _with_column(batch, option, of_images)
 
 
 def _resized(batch: Batch, source: Any, resizing: Resizing) -> tuple[list[str], tuple[int, int], Resizing]:
@@ -135,13 +136,13 @@ def _check_names(what: str, source: ImageFiles, named: Mapping[str, Any], warnin
         )
 
 
-def _with_column(batch: Batch, find: Callable[[Chunk], list[Regions | None]]) -> Batch:
+def _with_column(batch: Batch, option: str, find: Callable[[Chunk], list[Regions | None]]) -> Batch:
     def read() -> Iterator[Chunk]:
         with closed_at_end(batch.read()) as chunks:
             for chunk in chunks:
                 yield replace(chunk, columns={**chunk.columns, REGIONS: column_of(find(chunk))})
 
-    return replace(batch, read=read)
+    return replace(batch, read=read, regions=option)
 
 
 def _of_arrays(chunk: Chunk) -> list[Regions | None]:

@@ -85,6 +85,8 @@ def run_all(
     Raises:
         InterpretationError: an error of the inputs or a model, which affects all methods.
     """
+    for each in runs:
+        _check_regions(each)
     selections = [_selections(each, while_training, comparable) for each in runs]
     streams = {
         at: Stream(each.model, each.batch, streaming, selected.values(), by_predictions=not while_training)
@@ -101,6 +103,21 @@ def run_all(
         _explain(each, selected, parts)
         found.append(parts)
     return found
+
+
+def _check_regions(run: ModelRun) -> None:
+    """Warn if regions are given, but no method makes heatmaps to compare with them."""
+    makes_maps = any(
+        type(each).maps_of is not Method.maps_of or type(each).measured_maps is not Method.measured_maps
+        for each in run.methods.values()
+    )
+    if run.batch.regions and not makes_maps:
+        warning = (
+            f"{run.batch.regions} is not used, as no method of this call makes heatmaps to compare with it; "
+            "add one, such as gradcam, or omit it"
+        )
+        if warning not in run.batch.warnings:
+            run.batch.warnings.append(warning)
 
 
 def _selections(run: ModelRun, while_training: bool, comparable: bool) -> dict[str, Selection]:

@@ -123,3 +123,17 @@ def test_batches_change_nothing(tiny_cnn: Any, pixels: np.ndarray) -> None:
         for size in (1, 5)
     ]
     np.testing.assert_allclose(*arrays, atol=1e-5)
+
+
+def test_regions_without_heatmaps_are_named(linear: Any, ones: np.ndarray) -> None:
+    """A method without heatmaps can't use masks, which is said; with one that can, nothing is."""
+    with pytest.warns(InterpretationWarning, match="masks is not used, as no method of this call makes heat"):
+        mlflow_interp.visualize_confusion_matrix(
+            linear, ones, labels=[0, 0, 1, 1], masks=LEFT, head="logits", log=False, quiet=True
+        )
+    found = mlflow_interp.interpret(
+        linear, ones, "confusion_matrix,occlusion", labels=[0, 0, 1, 1], masks=LEFT, head="logits",
+        baseline=0, log=False, quiet=True,
+    )  # fmt: skip
+    warned = [each for made in found.values() for each in made.manifest["warnings"]]
+    assert not [each for each in warned if "not used" in each]
