@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import click
 from mlflow_interp import progress
 from mlflow_interp.backend.startup import check_backend, import_quietly
 from mlflow_interp.call_options import ALL, plan_call
-from mlflow_interp.cli.help import combined
+from mlflow_interp.cli.help import help_of, of_methods
 from mlflow_interp.cli.interpreting import check_destination, use_uri
 from mlflow_interp.cli.options import parameters, print_error
 from mlflow_interp.cli.outcome import InterpretingCommand, Outcome
@@ -46,13 +46,8 @@ def compare_command() -> click.Command:
     }
     own = {each.name: each for each in declared_options(compare, "compare") if each.name != "quiet"}
     references = own.pop("reference")
-    names = dict.fromkeys(name for options in by_method.values() for name in options if name != "quality")
-    options = {
-        name: {method: options[name] for method, options in by_method.items() if name in options}
-        for name in names
-    }
-    takers = {name: found.keys() for name, found in options.items() if len(found) < len(by_method)}
-    shared = {name: combined(found) for name, found in options.items()}
+    shared, takers = of_methods(by_method)
+    del shared["quality"]  # which is compared as a method
     shared |= {name: replace(shared[name], help=text) for name, text in _HELPS.items()}
     made = parameters(own | shared, takers)
     # The first two are the model and the inputs.
@@ -64,13 +59,11 @@ def compare_command() -> click.Command:
         click.Option(["--reference"], multiple=True, metavar="MODEL", help=f"{references.help} Repeatable."),
         click.Option(["--runs/--no-runs"], default=False, help=_RUNS_HELP),
     ]
-    doc = compare_command.__doc__ or ""
     return InterpretingCommand(
         "compare",
         callback=_run,
         params=[*arguments, *(each for each in made[2:] if each.name != "fail_if")],
-        help="\n".join(line.strip() for line in doc.splitlines()),
-        short_help=doc.partition("\n")[0],
+        **help_of(compare_command.__doc__),
     )
 
 
@@ -120,7 +113,9 @@ def _run(
         if "MLFLOW_RUN_ID" in os.environ:  # that run must be ended, whatever fails
             use_uri(tracking_uri)
         with progress.shown(not quiet):
-            named = _find(old, [new, *reference], inputs, methods, options, tracking_uri)
+            named = _find(
+                old, [new, *reference], inputs, methods=methods, options=options, tracking_uri=tracking_uri
+            )
             progress.say("Loading TensorFlow…")
         import_quietly()
         old_model, new_model, *others, found_inputs = named
@@ -129,7 +124,13 @@ def _run(
 
 
 def _find(
-    old: str, news: Sequence[str], inputs: str, methods: str, options: dict[str, Any], uri: str | None
+    old: str,
+    news: Sequence[str],
+    inputs: str,
+    *,
+    methods: str,
+    options: Mapping[str, Any],
+    tracking_uri: str | None,
 ) -> list[Any]:
     """The models and the inputs, after all checks that need no TensorFlow.
 
@@ -145,7 +146,7 @@ def _find(
     call = plan.options
     check_backend()
     new, found_inputs = find_here(news[0], inputs, call)
-    use_uri(uri)
+    use_uri(tracking_uri)
     new, found_inputs = find_in_mlflow(new, found_inputs, call)
     trust = bool(options.get("trust_model_code"))
     found_old: Any = old

@@ -78,6 +78,31 @@ def combined(by_method: Mapping[str, Option]) -> Option:
     )
 
 
+def of_methods(
+    by_method: Mapping[str, Mapping[str, Option]],
+) -> tuple[dict[str, Option], dict[str, Collection[str]]]:
+    """The options of a command that runs several methods.
+
+    Returns:
+        The options by name, and the methods that take an option where not all do.
+    """
+    names = dict.fromkeys(name for options in by_method.values() for name in options)
+    options = {
+        name: {method: options[name] for method, options in by_method.items() if name in options}
+        for name in names
+    }
+    takers: dict[str, Collection[str]] = {
+        name: found.keys() for name, found in options.items() if len(found) < len(by_method)
+    }
+    return {name: combined(found) for name, found in options.items()}, takers
+
+
+def help_of(doc: str | None) -> dict[str, Any]:
+    """The help of a command and its first line, from a docstring, as arguments of `click.Command`."""
+    text = "\n".join(line.strip() for line in (doc or "").splitlines())
+    return {"help": text, "short_help": text.partition("\n")[0]}
+
+
 def _either(annotations: Iterable[Any]) -> Any:
     """An annotation that accepts what any of them does."""
     return functools.reduce(operator.or_, dict.fromkeys(annotations))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mlflow_interp.call_options import methods_help
-from mlflow_interp.cli.help import combined, flag, with_flags
+from mlflow_interp.cli.help import flag, help_of, of_methods, with_flags
 from mlflow_interp.cli.interpreting import interpret_from_shell
 from mlflow_interp.cli.options import NamedChoice, parameters
 from mlflow_interp.cli.outcome import InterpretingCommand, Outcome
@@ -57,14 +57,7 @@ def interpret_command() -> click.Command:
     take an option, they are named in brackets. See the help of a method for the defaults that are each
     method's own, and the help of umap for the options of umap-learn, which are accepted here too.
     """
-    by_method = {method: options_of(method) for method in listed_methods()}
-    names = dict.fromkeys(name for options in by_method.values() for name in options)
-    options = {
-        name: {method: options[name] for method, options in by_method.items() if name in options}
-        for name in names
-    }
-    takers = {name: found.keys() for name, found in options.items() if len(found) < len(by_method)}
-
+    options, takers = of_methods({method: options_of(method) for method in listed_methods()})
     on_spark = _options_of_spark()
 
     def run(
@@ -87,18 +80,12 @@ def interpret_command() -> click.Command:
 
     engine = click.Option(["--engine"], type=NamedChoice(["local", "spark"]), default="local", help=_ENGINE)
     methods = click.Option(["--methods"], default="all", show_default=True, help=methods_help())
-    doc = interpret_command.__doc__ or ""
     return InterpretingCommand(
         "interpret",
         callback=run,
-        params=[
-            methods,
-            engine,
-            *parameters({name: combined(found) for name, found in options.items()} | on_spark, takers),
-        ],
-        help="\n".join(line.strip() for line in doc.splitlines()),
-        short_help=doc.partition("\n")[0],
+        params=[methods, engine, *parameters(options | on_spark, takers)],
         epilog=_ARGUMENTS,
+        **help_of(interpret_command.__doc__),
     )
 
 
