@@ -28,9 +28,11 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.comparison import statistics
-from mlflow_interp.comparison.gate import ALPHA, DEFAULT, Gate, Status, Verdict, decide, overall
+from mlflow_interp.comparison.gate import DEFAULT, Gate, decide, overall
 from mlflow_interp.comparison.paired import Paired
 from mlflow_interp.comparison.predictions import Predictions
+from mlflow_interp.comparison.rules import ALPHA
+from mlflow_interp.comparison.verdict import Status, Verdict
 
 CLASSES = 10
 ACCURACY, CHURN = 0.9, 0.1  # of simulated versions

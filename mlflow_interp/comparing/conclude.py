@@ -141,13 +141,15 @@ def concluded(result: ComparisonResult, about: About, destination: Destination, 
     """
     result = with_record(result, ModelRecord(date=datetime.now(UTC).date().isoformat()))
     title = title_of(result)
-    report = report_json(about.report(), result.verdict, result.verdicts, result.numbers)
+    versions = result.versions
+    described_versions = {"versions": [each.as_dict() for each in versions], "grouping": result.grouping}
+    report = report_json(about.report() | described_versions, result.verdict, result.verdicts, result.numbers)
     figure, files = draw_files(COMPARISON, result, {})
     files[REPORT] = report
     files |= {f"{name}.png": png for name, png in result.difference_figures.items()}
     if result.verdicts:
         files[JUNIT] = junit(title, result.verdicts)
-        files[SUMMARY] = markdown(title, result.verdict, result.verdicts).encode()
+        files[SUMMARY] = markdown(title, result.verdict, result.verdicts, versions).encode()
     described = describe(
         COMPARISON,
         result,

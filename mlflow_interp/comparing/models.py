@@ -24,7 +24,7 @@ from mlflow_interp.core.accepted import Range, checked
 from mlflow_interp.core.result import HasDifference
 from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.sources import find_inputs
-from mlflow_interp.exceptions import MissingModelError, OptionError
+from mlflow_interp.exceptions import InputsError, MissingModelError, OptionError
 from mlflow_interp.kinds.comparison.build import compared
 from mlflow_interp.method_registry import result_class_of
 from mlflow_interp.models.load import experiment_of, find_model
@@ -78,8 +78,8 @@ def compare(
             three or more, the rules negative_flips and explanation_kept fail where the new version lies
             beyond all of them.
         groups: Groups of inputs that belong together, such as a patient or a video, as a .npy, .csv or text
-            file with a value for each input. In Python, also an array. Intervals of means and medians then
-            resample groups.
+            file with a value for each input. In Python, also an array. Intervals then resample groups, and
+            tests count each group once: a sign test of groups takes the place of McNemar's.
         min_inputs: Number of inputs that both versions must have in common.
         if_old_missing: What happens if the old version does not exist: fail, or pass, as for a first release.
         quiet: Hide progress and the location of the results.
@@ -94,7 +94,7 @@ def compare(
     rules = read_gate(gate)
     plan = plan_call(methods, options)
     check_methods(plan)
-    groups = read_column(groups, "groups")
+    numbered = _numbered(groups)
     shared = plan.shared
     started = time.perf_counter()
     with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
@@ -112,6 +112,10 @@ def compare(
         sides = sides_of([found_old, *named], inputs, shared)
         orders = [class_order(sides[0], each) for each in sides[1:]]
         sides = told_apart(sides)
+        if numbered is not None and not sides[0].batch.has_room_for(len(numbered)):
+            raise InputsError(
+                f"there are {len(numbered)} groups for {sides[0].batch.total} inputs; give one for each"
+            )
         destination.start(sides[1].loaded.origin, f"compare {sides[0].name} → {sides[1].name}")
         results = results_of(sides, orders, plan, anchors=anchors)
         result = compared(
@@ -119,16 +123,22 @@ def compare(
             results[1],
             orders[0],
             rules,
-            references=results[2:],
+            references=list(zip(results[2:], orders[1:], strict=True)),
             fewest=min_inputs,
             undecided_fails=undecided == "fail",
-            groups=None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1],
+            groups=numbered,
             chosen={"methods": sorted(plan.options), "gate": _gate_name(gate)},
         )
         given = _given(locals()) | {
             name: value for each in plan.options.values() for name, value in each.items()
         }
         return concluded(result, _about(sides, plan, given), destination, started)
+
+
+def _numbered(groups: Labels) -> np.ndarray | None:
+    """The number of the group of each input, (n,) int64; None without groups."""
+    read = read_column(groups, "groups")
+    return None if read is None else np.unique(np.asarray(read), return_inverse=True)[1]
 
 
 def _about(sides: Sequence[Side], plan: CallPlan, given: Mapping[str, Any]) -> About:

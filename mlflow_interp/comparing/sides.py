@@ -60,16 +60,13 @@ def sides_of(models: Sequence[Any], inputs: Any, shared: Mapping[str, Mapping[st
     ]
 
 
-def told_apart(sides: list[Side]) -> list[Side]:
-    """The sides; those of the same name, such as two models in memory, with what they are."""
-    if sides[0].name != sides[1].name:
-        return sides
+def told_apart(sides: Sequence[Side]) -> list[Side]:
+    """The sides; those of the same name, such as models in memory, with what they are."""
+    names = [side.name for side in sides]
+    roles = ["old", "new", *(f"reference {number}" for number in range(1, len(sides) - 1))]
     return [
-        *(
-            replace(side, name=f"{side.name} ({which})")
-            for side, which in zip(sides, ("old", "new"), strict=False)
-        ),
-        *sides[2:],
+        replace(side, name=f"{side.name} ({role})") if names.count(side.name) > 1 else side
+        for side, role in zip(sides, roles, strict=True)
     ]
 
 

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_interp.comparison import statistics
+from mlflow_interp.comparison.groups import grouped_difference, medians_of_groups, resampled_medians
 from mlflow_interp.comparison.predictions import FEWEST_OF_CLASS
-from mlflow_interp.comparison.statistics import Interval, holm, paired_difference, undefined
+from mlflow_interp.comparison.statistics import (
+    Interval,
+    holm,
+    interval_of,
+    paired_difference,
+    undefined,
+)
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.quality.measures import overlap, spearman
 from mlflow_interp.quality.rankings import enlarged
@@ -29,6 +36,7 @@ class Agreement:
         empty: (n, 2) bool, whether the map of each version has no heat.
         anchors: of the old version against itself; None if they were not computed.
         explained: (n,) bool, the inputs that have maps; None if all have.
+        groups: (n,) int64, inputs that belong together; None if each stands for itself.
     """
 
     correlation: np.ndarray
@@ -37,6 +45,7 @@ class Agreement:
     empty: np.ndarray
     anchors: Anchors | None = None
     explained: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def spread(self, rows: np.ndarray, count: int) -> Agreement:
         """The agreement of `count` inputs, of which these are at some rows; undefined for the others."""
@@ -55,14 +64,13 @@ class Agreement:
             explained=spread(np.ones(len(rows), bool), False),
         )
 
-    def numbers(self, counted: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Interval]:
+    def numbers(self, counted: np.ndarray) -> dict[str, Interval]:
         """Medians over inputs, and how much of the agreement is kept.
 
         Args:
             counted: (n,) bool, the inputs that both versions predict correctly.
-            groups: see `statistics.bootstrapped`.
         """
-        own = None if groups is None else groups[counted]
+        own = None if self.groups is None else self.groups[counted]
         found = {
             "correlation": statistics.median(self.correlation[counted], groups=own),
             "overlap": statistics.median(self.overlap[counted], groups=own),
@@ -80,24 +88,28 @@ class Agreement:
         """
         if self.anchors is None:
             return undefined()
-        return self.anchors.kept(self.correlation[counted])
+        groups = None if self.groups is None else self.groups[counted]
+        return self.anchors.kept(self.correlation[counted], groups)
 
     def broken(self) -> Interval:
         """The share of empty maps among those of the new version, minus that of the old."""
         count = len(self.empty) if self.explained is None else int(self.explained.sum())
         if not count:
             return undefined()
-        gained = int((self.empty[:, 1] & ~self.empty[:, 0]).sum())
-        lost = int((self.empty[:, 0] & ~self.empty[:, 1]).sum())
-        return paired_difference(gained, lost, count)
+        gained = self.empty[:, 1] & ~self.empty[:, 0]
+        lost = self.empty[:, 0] & ~self.empty[:, 1]
+        if self.groups is not None:
+            rows = slice(None) if self.explained is None else self.explained
+            return grouped_difference(gained[rows], lost[rows], self.groups[rows])
+        return paired_difference(int(gained.sum()), int(lost.sum()), count)
 
     def of_classes(
         self, labels: np.ndarray, counted: np.ndarray, bound: float, *, below_others: bool = False
     ) -> dict[int, OfClass]:
         """The agreement on the inputs of each class that has enough, with the p-value of less than a bound.
 
-        P-values are those of signed-rank tests, adjusted by Holm's procedure for the number of classes;
-        without anchors there are none.
+        P-values are those of signed-rank tests, of the median of each group if inputs are in groups, adjusted
+        by Holm's procedure for the number of classes; without anchors there are none.
 
         Args:
             labels: (n,) int64 the class of each input.
@@ -110,10 +122,12 @@ class Agreement:
             rows = counted & (labels == label) & np.isfinite(self.correlation)
             if rows.sum() >= FEWEST_OF_CLASS:
                 values = self.correlation[rows]
+                groups = None if self.groups is None else self.groups[rows]
                 others = self.correlation[counted & (labels != label) & np.isfinite(self.correlation)]
                 limit = self._limit(bound, others if below_others else None)
-                p = statistics.signed_rank(values, limit) if np.isfinite(limit) else 1.0
-                median = statistics.median(values)
+                tested = values if groups is None else medians_of_groups(values, groups)
+                p = statistics.signed_rank(tested, limit) if np.isfinite(limit) else 1.0
+                median = statistics.median(values, groups=groups)
                 found[int(label)] = (median, self._on_scale(median, others if below_others else None), p)
         adjusted = holm([p for *_, p in found.values()])
         return {
@@ -184,10 +198,14 @@ class Anchors:
     Attributes:
         ceiling: (m,) rank correlation with the maps of slightly changed inputs.
         floor: (m,) with the maps of the version with permuted weights.
+        indices: (m,) int64, the positions of the sample in the inputs as given; None if not known.
+        groups: (m,) int64, inputs that belong together; None if each stands for itself.
     """
 
     ceiling: np.ndarray
     floor: np.ndarray
+    indices: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -206,23 +224,27 @@ class Anchors:
         floor, ceiling = self.levels
         return floor + kept * (ceiling - floor) if self.decides else np.nan
 
-    def kept(self, correlation: np.ndarray) -> Interval:
-        """See `Agreement.kept`."""
+    def kept(self, correlation: np.ndarray, groups: np.ndarray | None = None) -> Interval:
+        """See `Agreement.kept`; `groups` are those of the inputs whose correlation is given."""
         values = correlation[np.isfinite(correlation)]
         if not self.decides or not len(values):
             return undefined(len(values))
         rng = np.random.default_rng(0)
-        drawn = []
-        for each in (values, self.floor, self.ceiling):
-            finite = each[np.isfinite(each)]
-            rows = rng.integers(0, len(finite), (statistics.RESAMPLES, len(finite)))
-            drawn.append(statistics.medians(finite[rows]))
-        median, floor, ceiling = drawn
+        median = _resampled(correlation, groups, rng)
+        floor, ceiling = (_resampled(each, self.groups, rng) for each in (self.floor, self.ceiling))
         share = np.clip((median - floor) / np.maximum(ceiling - floor, LEAST_RANGE / 2), 0, 1)
-        low, least, most, high = np.quantile(share, [0.025, 0.05, 0.95, 0.975])
         levels = self.levels
         own = np.clip((statistics.medians(values) - levels[0]) / (levels[1] - levels[0]), 0, 1)
-        return Interval(float(own), float(low), float(high), float(least), float(most), len(values))
+        return interval_of(float(own), share, len(values))
+
+
+def _resampled(values: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """(resamples,) medians of the finite values, of which inputs or groups are resampled."""
+    known = np.isfinite(values)
+    if groups is not None:
+        return resampled_medians(values[known], groups[known], rng)
+    rows = rng.integers(0, int(known.sum()), (statistics.RESAMPLES, int(known.sum())))
+    return statistics.medians(values[known][rows])
 
 
 def agreement(old: np.ndarray, new: np.ndarray) -> Agreement:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from mlflow_interp.comparison.gate import DEFAULT, RULES, Action, Gate, Limit
+from mlflow_interp.comparison.gate import DEFAULT, RULES, Gate
+from mlflow_interp.comparison.verdict import Action, Limit
 from mlflow_interp.exceptions import OptionError, nearest
 
 _FORM = "give rules with a bound each, such as accuracy_drop: 0.01, or {bound: 0.01, action: warn}"

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from mlflow_interp.comparison.gate import Verdict
 from mlflow_interp.comparison.statistics import Interval
+from mlflow_interp.comparison.verdict import Verdict
+from mlflow_interp.comparison.version_table import VersionRow
+from mlflow_interp.comparison.wording import points, signed
 
 _MARKS = {"passed": "✓", "failed": "✕", "warned": "!", "undecided": "?"}
 
@@ -63,8 +65,10 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
 
 
-def markdown(title: str, verdict: str, verdicts: Sequence[Verdict]) -> str:
-    """A summary for a job's page."""
+def markdown(
+    title: str, verdict: str, verdicts: Sequence[Verdict], versions: Sequence[VersionRow] = ()
+) -> str:
+    """A summary for a job's page: the rules and, if there are references, a table of all versions."""
     rows = [
         f"| {_MARKS[each.status]} {each.status} | {_cell(each.rule)} | {_cell(each.reason)} | {each.limit} |"
         for each in verdicts
@@ -77,8 +81,31 @@ def markdown(title: str, verdict: str, verdicts: Sequence[Verdict]) -> str:
             "| --- | --- | --- | --- |",
             *rows,
             "",
+            *(_versions(versions) if len(versions) > 2 else ()),
         ]
     )
+
+
+def _versions(versions: Sequence[VersionRow]) -> list[str]:
+    keys = list(versions[1].agreements)
+    columns = [
+        "",
+        "version",
+        "accuracy",
+        "negative flips against old",
+        *(f"agreement of {key}" for key in keys),
+    ]
+    rows = [
+        [
+            each.role,
+            _cell(each.name),
+            "–" if each.accuracy is None else points(each.accuracy),
+            "–" if each.negative_flips is None else points(each.negative_flips),
+            *(signed(each.agreements[key]) if key in each.agreements else "–" for key in keys),
+        ]
+        for each in versions
+    ]
+    return [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)] + [""]
 
 
 def _cell(text: str) -> str:

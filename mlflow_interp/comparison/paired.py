@@ -22,7 +22,6 @@ class Paired:
         predictions: of both versions.
         agreements: by heatmap, such as "gradcam" or "saliency/integrated_gradients".
         faithfulness: (n,) by heatmap, the change of each input's faithfulness, NaN where it is not measured.
-        groups: (n,) int64, inputs that belong together; None if each stands for itself.
         class_names: the name of each class that is a label.
         references: the old version compared with others that are known to be good.
     """
@@ -30,7 +29,6 @@ class Paired:
     predictions: Predictions
     agreements: Mapping[str, Agreement] = field(default_factory=dict)
     faithfulness: Mapping[str, np.ndarray] = field(default_factory=dict)
-    groups: np.ndarray | None = None
     class_names: Mapping[int, str] = field(default_factory=dict)
     references: tuple[Paired, ...] = ()
 
@@ -41,11 +39,11 @@ class Paired:
     @cached_property
     def numbers(self) -> dict[str, Interval]:
         """All numbers by name, such as "churn" or "correlation/gradcam"."""
-        found = self.predictions.numbers(self.groups)
+        found = self.predictions.numbers()
         counted = self.predictions.both_right
         for name, agreement in self.agreements.items():
-            numbers = agreement.numbers(counted, self.groups)
+            numbers = agreement.numbers(counted)
             found |= {f"{key}/{name}": each for key, each in numbers.items()}
         for name, change in self.faithfulness.items():
-            found[f"faithfulness_drop/{name}"] = statistics.median(-change, groups=self.groups)
+            found[f"faithfulness_drop/{name}"] = statistics.median(-change, groups=self.predictions.groups)
         return found

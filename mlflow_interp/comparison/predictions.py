@@ -8,6 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_interp.comparison import statistics
+from mlflow_interp.comparison.groups import (
+    grouped_bounds,
+    grouped_difference,
+    grouped_fraction,
+    sign_test,
+)
 from mlflow_interp.comparison.statistics import Interval, fraction, mcnemar, paired_difference, undefined
 from mlflow_interp.core.chunk import UNKNOWN
 
@@ -25,12 +31,14 @@ class Predictions:
         predicted: (n, 2) int64, of the old and of the new version.
         confidence: (n, 2) the probability of each prediction.
         explained: (n, 2) the probability of the explained class, which is the label if that is known.
+        groups: (n,) int64, inputs that belong together; None if each stands for itself.
     """
 
     labels: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
     explained: np.ndarray
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -65,50 +73,83 @@ class Predictions:
         """(n,) bool, whether both versions are right; without labels, whether they agree."""
         return np.asarray(self.right.all(axis=1) if self.labelled.any() else ~self.changed)
 
-    def numbers(self, groups: np.ndarray | None = None) -> dict[str, Interval]:
+    def numbers(self) -> dict[str, Interval]:
         """All numbers about predictions, by name."""
         found = {
-            "churn": fraction(int(self.changed.sum()), len(self)),
+            "churn": self._share(self.changed, np.ones(len(self), bool)),
             "probability_shift": statistics.mean(
-                np.abs(self.explained[:, 1] - self.explained[:, 0]), groups=groups
+                np.abs(self.explained[:, 1] - self.explained[:, 0]), groups=self.groups
             ),
         }
         known = self.labelled
-        count = int(known.sum())
-        if not count:
+        if not known.any():
             return found
         found["accuracy_drop"] = self.accuracy_drop
         found["negative_flips"] = self.negative_flip_share
-        found["positive_flips"] = fraction(int(self.positive_flips.sum()), count)
+        found["positive_flips"] = self._share(self.positive_flips, known)
         right = self.right[known].mean(axis=0)
         expected = right[0] * (1 - right[1])
         if expected > 0:
             found["relative_negative_flips"] = found["negative_flips"].scaled(1 / expected)
         losses_of_both = -np.log(np.maximum(self.explained[known], _TINY))
-        own_groups = None if groups is None else groups[known]
+        own_groups = None if self.groups is None else self.groups[known]
         found["loss_change"] = statistics.mean(losses_of_both[:, 1] - losses_of_both[:, 0], groups=own_groups)
         found["calibration_error_change"] = statistics.bootstrapped(
             [self.confidence[known], self.right[known]], _calibration_change, groups=own_groups
         )
         return found
 
+    def accuracy(self, version: int) -> Interval | None:
+        """The accuracy of the old version, 0, or the new one, 1; None without labels."""
+        return self._share(self.right[:, version], self.labelled) if self.labelled.any() else None
+
     @property
     def accuracy_drop(self) -> Interval:
         """The accuracy of the old version minus that of the new one; undefined without labels."""
-        count = int(self.labelled.sum())
-        losses, gains = int(self.negative_flips.sum()), int(self.positive_flips.sum())
-        return paired_difference(losses, gains, count) if count else undefined()
+        return self._drop(self.labelled) if self.labelled.any() else undefined()
 
     @property
     def negative_flip_share(self) -> Interval:
         """The share of labelled inputs that are right before and wrong now; undefined without labels."""
-        count = int(self.labelled.sum())
-        return fraction(int(self.negative_flips.sum()), count) if count else undefined()
+        return self._share(self.negative_flips, self.labelled) if self.labelled.any() else undefined()
 
     @property
     def p_value(self) -> float:
-        """The p-value of a drop of the accuracy."""
-        return mcnemar(int(self.negative_flips.sum()), int(self.positive_flips.sum()))
+        """The p-value of a drop of the accuracy, by `test`."""
+        return self._p_value(self.labelled)
+
+    @property
+    def test(self) -> str:
+        """The test of a drop of the accuracy. McNemar's is not valid for inputs that belong together."""
+        if self.groups is None:
+            return "McNemar"
+        return f"sign test of {len(np.unique(self.groups)):,} groups"
+
+    def _share(self, hits: np.ndarray, rows: np.ndarray) -> Interval:
+        """The share of some rows (n,) bool that are hits."""
+        if self.groups is not None:
+            return grouped_fraction(hits[rows], self.groups[rows])
+        return fraction(int(hits[rows].sum()), int(rows.sum()))
+
+    def _drop(self, rows: np.ndarray) -> Interval:
+        """The drop of the accuracy on some rows (n,) bool."""
+        losses, gains = self.negative_flips[rows], self.positive_flips[rows]
+        if self.groups is not None:
+            return grouped_difference(losses, gains, self.groups[rows])
+        return paired_difference(int(losses.sum()), int(gains.sum()), len(losses))
+
+    def _p_value(self, rows: np.ndarray) -> float:
+        losses, gains = self.negative_flips[rows], self.positive_flips[rows]
+        if self.groups is not None:
+            return sign_test(losses, gains, self.groups[rows])
+        return mcnemar(int(losses.sum()), int(gains.sum()))
+
+    def _bounds(self, rows: np.ndarray, level: float) -> tuple[float, float]:
+        """Bounds of the drop on some rows, each one-sided at a level."""
+        losses, gains = self.negative_flips[rows], self.positive_flips[rows]
+        if self.groups is not None:
+            return grouped_bounds(losses, gains, self.groups[rows], level)
+        return statistics.agresti_min(int(losses.sum()), int(gains.sum()), len(losses), level)
 
     def class_drops(self, classes: Sequence[int]) -> dict[int, Interval]:
         """The drop of the accuracy on each class, with bounds that hold for all classes at once.
@@ -116,22 +157,14 @@ class Predictions:
         Classes are ordered by the p-value of a drop; the bounds of the i-th of m are those at the level that
         Holm's procedure tests it at, 0.05 / (m − i + 1).
         """
-        counted = [label for label in classes if (self.labels == label).sum() >= FEWEST_OF_CLASS]
-        flips = {
-            label: (
-                int(self.negative_flips[self.labels == label].sum()),
-                int(self.positive_flips[self.labels == label].sum()),
-                int((self.labels == label).sum()),
-            )
-            for label in counted
-        }
+        rows = {label: self.labels == label for label in classes}
+        counted = [label for label in classes if rows[label].sum() >= FEWEST_OF_CLASS]
         found = {}
-        ordered = sorted(counted, key=lambda label: mcnemar(*flips[label][:2]))
+        ordered = sorted(counted, key=lambda label: self._p_value(rows[label]))
         for at, label in enumerate(ordered):
-            losses, gains, count = flips[label]
-            own = paired_difference(losses, gains, count)
-            least, most = statistics.agresti_min(losses, gains, count, 1 - 0.05 / (len(ordered) - at))
-            found[label] = Interval(own.value, own.low, own.high, least, most, count)
+            own = self._drop(rows[label])
+            least, most = self._bounds(rows[label], 1 - 0.05 / (len(ordered) - at))
+            found[label] = Interval(own.value, own.low, own.high, least, most, own.count)
         return found
 
 

@@ -84,13 +84,16 @@ def paired_difference(losses: int, gains: int, count: int) -> Interval:
 
 
 def agresti_min(losses: int, gains: int, count: int, level: float) -> tuple[float, float]:
-    """Both bounds, each one-sided at a level such as 0.975; half a pair is added to losses and to gains."""
+    """Both bounds, each one-sided at a level such as 0.975; half a pair is added to losses and to gains.
+
+    They are clipped to −1 and 1, which they may exceed with few pairs.
+    """
     from scipy.stats import norm
 
     b, c, total = losses + 0.5, gains + 0.5, count + 2
     centre = (b - c) / total
     half = float(norm.ppf(level)) * math.sqrt(b + c - (b - c) ** 2 / total) / total
-    return centre - half, centre + half
+    return max(-1.0, centre - half), min(1.0, centre + half)
 
 
 def fraction(hits: int, count: int) -> Interval:
@@ -122,24 +125,25 @@ def bootstrapped(
     if not math.isfinite(own):
         return Interval(own, own, own, own, own, count)
     rng = np.random.default_rng(seed)
+    members = None if groups is None else [np.flatnonzero(groups == each) for each in np.unique(groups)]
     found = []
     for start in range(0, RESAMPLES, _BLOCK):
-        if groups is None:
+        if members is None:
             rows = rng.integers(0, count, (min(_BLOCK, RESAMPLES - start), count))
             found.append(statistic(*(each[rows] for each in values)))
         else:
             for _ in range(min(_BLOCK, RESAMPLES - start)):
-                chosen = _resampled(groups, rng)
+                drawn = rng.integers(0, len(members), len(members))
+                chosen = np.concatenate([members[group] for group in drawn])
                 found.append(statistic(*(each[chosen][np.newaxis] for each in values)))
     resampled = np.concatenate(found)
-    low, least, most, high = np.quantile(resampled[np.isfinite(resampled)], [0.025, 0.05, 0.95, 0.975])
-    return Interval(own, float(low), float(high), float(least), float(most), count)
+    return interval_of(own, resampled[np.isfinite(resampled)], count)
 
 
-def _resampled(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    names, first = np.unique(groups, return_inverse=True)
-    members = [np.flatnonzero(first == group) for group in range(len(names))]
-    return np.concatenate([members[group] for group in rng.integers(0, len(names), len(names))])
+def interval_of(value: float, resampled: np.ndarray, count: int) -> Interval:
+    """A number with the percentiles of its resamples as bounds."""
+    low, least, most, high = np.quantile(resampled, [0.025, 0.05, 0.95, 0.975])
+    return Interval(value, float(low), float(high), float(least), float(most), count)
 
 
 def medians(values: np.ndarray) -> np.ndarray:

@@ -171,7 +171,10 @@ class AnchorAccumulator:
         """The anchors of each heatmap, by name."""
         arrays = self._rows.arrays()
         names = [name.removeprefix(_CEILING) for name in arrays if name.startswith(_CEILING)]
-        return {name: Anchors(arrays[f"{_CEILING}{name}"], arrays[f"{_FLOOR}{name}"]) for name in names}
+        return {
+            name: Anchors(arrays[f"{_CEILING}{name}"], arrays[f"{_FLOOR}{name}"], arrays["indices"])
+            for name in names
+        }
 
 
 def shifts_of(space: Space) -> tuple[float, ...]:

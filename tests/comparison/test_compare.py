@@ -327,6 +327,27 @@ class TestGate:
         assert "with 3 references" in rules["negative_flips"]["reason"]
         assert rules["class_explanation_kept/gradcam"]["action"] == "warn"
         assert rules["explanation_kept/gradcam"]["action"] == "fail"
+        self._table(found, versions)
+
+    def _table(self, found: mlflow_interp.Comparison, versions: dict[str, Any]) -> None:
+        """The old version, the new one and each reference, with the models' own predictions."""
+        right = {
+            name: versions[name].predict(versions["inputs"], verbose=0).argmax(axis=1) == versions["labels"]
+            for name in ("old", "lost", "seed")
+        }
+        rows = found.report["versions"]
+        assert [each["role"] for each in rows] == ["old", "new", *["reference"] * 3]
+        for row, name in zip(rows, ("old", "lost", "seed", "seed", "seed"), strict=True):
+            assert row["accuracy"]["value"] == pytest.approx(right[name].mean())
+            if name != "old":
+                flips = (right["old"] & ~right[name]).mean()
+                assert row["negative_flips"]["value"] == pytest.approx(flips)
+                assert -1 < row["agreement"]["gradcam"]["value"] < 1
+        assert rows[0]["negative_flips"] is None
+        files = found.interpretation._files  # type: ignore[union-attr]
+        summary = files["summary.md"].decode()
+        assert summary.count("| reference |") == 3
+        assert "negative flips against old" in files["figure.html"].decode()
 
     def test_a_first_release(self, versions: dict[str, Any], store: str) -> None:
         with pytest.raises(ModelError):
@@ -347,6 +368,52 @@ class TestGate:
         with pytest.raises(ModelError, match="is empty"):
             mlflow_interp.compare(
                 str(broken), versions["old"], versions["inputs"], if_old_missing="pass", **QUIET
+            )
+
+    def test_a_reference_whose_classes_are_in_another_order(self, versions: dict[str, Any]) -> None:
+        """It agrees with the old version fully, once its classes are matched by name."""
+        import keras
+
+        old = versions["old"]
+        order = np.arange(9, -1, -1)
+        reverse = keras.models.clone_model(old)
+        reverse.set_weights([*old.get_weights()[:-2], *(each[..., order] for each in old.get_weights()[-2:])])
+        names = [f"digit {index}" for index in range(10)]
+
+        def named(model: Any, own: list[str]) -> Any:
+            from dataclasses import replace
+
+            return replace(mlflow_interp.load_model(model), metadata={"class_names": own})
+
+        found = mlflow_interp.compare(
+            named(old, names),
+            named(versions["seed"], names),
+            versions["inputs"][:60],
+            labels=[names[label] for label in versions["labels"][:60]],
+            reference=[named(reverse, names[::-1])],
+            anchors=False,
+            **QUIET,
+        )
+        row = found.report["versions"][2]
+        assert row["negative_flips"]["value"] == 0
+        assert row["agreement"]["gradcam"]["value"] == pytest.approx(1, abs=1e-4)
+
+    def test_groups(self, versions: dict[str, Any]) -> None:
+        found = mlflow_interp.compare(
+            versions["old"],
+            versions["lost"],
+            versions["inputs"],
+            labels=versions["labels"],
+            groups=np.arange(300) // 3,
+            **QUIET,
+        )
+        rules = {each["rule"]: each for each in found.report["rules"]}
+        assert "sign test of 100 groups" in rules["accuracy_drop"]["reason"]
+        assert "belong to 100 groups" in found.report["grouping"]
+        assert "belong to 100 groups" in found.interpretation._files["figure.html"].decode()  # type: ignore[union-attr]
+        with pytest.raises(InputsError, match="there are 7 groups for 300 inputs; give one for each"):
+            mlflow_interp.compare(
+                versions["old"], versions["lost"], versions["inputs"], groups=np.arange(7), **QUIET
             )
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from mlflow_interp.comparison.agreement import Agreement, Anchors
-from mlflow_interp.comparison.gate import DEFAULT, RULES, Limit, Verdict, decide, overall
+from mlflow_interp.comparison.gate import DEFAULT, RULES, decide, overall
 from mlflow_interp.comparison.gate_file import read_gate
 from mlflow_interp.comparison.outputs import junit, markdown, report_json
 from mlflow_interp.comparison.paired import Paired
 from mlflow_interp.comparison.predictions import Predictions
 from mlflow_interp.comparison.statistics import Interval, fraction, undefined
+from mlflow_interp.comparison.verdict import Limit, Verdict
 from mlflow_interp.exceptions import OptionError
 
 

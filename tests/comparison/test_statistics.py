@@ -78,3 +78,10 @@ def test_signed_rank() -> None:
     """Ten values below the bound: p = 1 / 2^10."""
     assert statistics.signed_rank(np.arange(10) / 100, 0.5) == pytest.approx(1 / 1024)
     assert statistics.signed_rank(np.full(10, 0.5), 0.5) == 1
+
+
+def test_bounds_of_few_pairs_stay_possible() -> None:
+    """One loss of one: 2 / 3 ± 0.8 / 3 · …, which would be more than 1."""
+    found = statistics.paired_difference(1, 0, 1)
+    assert found.high == 1
+    assert statistics.paired_difference(0, 1, 1).low == -1

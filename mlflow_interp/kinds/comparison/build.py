@@ -20,7 +20,7 @@ from mlflow_interp.core.result import HasDifference
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.comparison.result import ComparisonResult, MapPair, order_to_show
 from mlflow_interp.kinds.difference import explained_at
-from mlflow_interp.kinds.matching import Matching, match
+from mlflow_interp.kinds.matching import match
 from mlflow_interp.result_kind import Kind
 
 MOST_SHOWN = 64
@@ -32,7 +32,7 @@ def compared(
     order: ClassOrder,
     gate: Gate,
     *,
-    references: Sequence[VersionResults] = (),
+    references: Sequence[tuple[VersionResults, ClassOrder]] = (),
     fewest: int = 1,
     undecided_fails: bool = False,
     groups: np.ndarray | None = None,
@@ -45,10 +45,10 @@ def compared(
         new: the new version, whose classes may be in another order.
         order: which class is which.
         gate: the rules.
-        references: further versions that are known to be good, with the classes of the old one.
+        references: further versions that are known to be good, with the order of their classes.
         fewest: the number of inputs that both must have.
         undecided_fails: whether the gate fails if a rule is undecided.
-        groups: the group of each input by its index as given; None if each stands for itself.
+        groups: the number of the group of each input, by its index as given; None if each stands for itself.
         chosen: the values of options that were chosen.
 
     Raises:
@@ -60,11 +60,9 @@ def compared(
             f"both versions have {len(matching.rows)} inputs in common; give at least {fewest}, or state a "
             "smaller min_inputs"
         )
-    paired = _paired(old, new, order, matching)
     paired = replace(
-        paired,
-        references=tuple(_reference(old, each) for each in references),
-        groups=None if groups is None else groups[old.rows.examples.indices[matching.rows]],
+        _paired(old, new, order, groups),
+        references=tuple(_paired(old, each, own_order, groups) for each, own_order in references),
     )
     verdicts = decide(gate, paired)
     old_rows = explained_at(old.rows, matching.rows)
@@ -85,6 +83,7 @@ def compared(
         verdicts=tuple(verdicts),
         verdict=overall(verdicts, undecided_fails=undecided_fails) if gate else "",
         names=(old.name, new.name),
+        reference_names=tuple(each.name for each, _ in references),
         shown=ordered,
         pairs=tuple(_pairs(old, new, old_rows.examples.indices[ordered], inputs)),
         differences=differences,
@@ -121,11 +120,29 @@ def _representation(old: VersionResults, new: VersionResults) -> dict[str, float
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def _reference(old: VersionResults, reference: VersionResults) -> Paired:
-    return _paired(old, reference, ClassOrder(), match(old.rows.examples, reference.rows.examples))
+def _in_groups(paired: Paired, groups: np.ndarray, indices: np.ndarray) -> Paired:
+    """The same with the groups of inputs, given by index, of which the rows have these.
+
+    Raises:
+        InputsError: fewer groups than inputs.
+    """
+    if int(indices.max(initial=-1)) >= len(groups):
+        raise InputsError(
+            f"there are {len(groups)} groups for {int(indices.max()) + 1} or more inputs; give one for each"
+        )
+    agreements = {}
+    for key, each in paired.agreements.items():
+        anchors = each.anchors
+        if anchors is not None and anchors.indices is not None:
+            anchors = replace(anchors, groups=groups[anchors.indices])
+        agreements[key] = replace(each, groups=groups[indices], anchors=anchors)
+    predictions = replace(paired.predictions, groups=groups[indices])
+    return replace(paired, predictions=predictions, agreements=agreements)
 
 
-def _paired(old: VersionResults, new: VersionResults, order: ClassOrder, matching: Matching) -> Paired:
+def _paired(old: VersionResults, new: VersionResults, order: ClassOrder, groups: np.ndarray | None) -> Paired:
+    """What both give for the inputs that they share."""
+    matching = match(old.rows.examples, new.rows.examples)
     one = explained_at(old.rows, matching.rows)
     other = _in_old_classes(explained_at(new.rows, matching.other_rows), order)
     predictions = Predictions(
@@ -135,12 +152,13 @@ def _paired(old: VersionResults, new: VersionResults, order: ClassOrder, matchin
         np.stack([each.probabilities for each in (one, other)], axis=1).astype(np.float64),
     )
     labels = np.unique(predictions.labels[predictions.labels != UNKNOWN]).tolist()
-    return Paired(
+    paired = Paired(
         predictions,
         _agreements(old, new, one.examples.indices),
         _faithfulness(old, new, one.examples.indices),
         class_names={label: one.examples.class_name(label) for label in labels},
     )
+    return paired if groups is None else _in_groups(paired, groups, one.examples.indices)
 
 
 def _agreements(old: VersionResults, new: VersionResults, indices: np.ndarray) -> dict[str, Agreement]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflow_interp.comparison.gate import percent, points, signed
+from mlflow_interp.comparison.wording import percent, points, signed
 from mlflow_interp.core.contrast import explained_name
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.captions import names_of
@@ -36,6 +37,7 @@ _RULES_LEFT = 3.0
 _LINE = 0.15
 _CLASS = 0.19  # height of a class
 _TILE = 1.25  # side of a tile
+_GAP = 0.06
 _CEILING_INK = "#0969da"
 
 
@@ -67,7 +69,8 @@ def draw(result: ComparisonResult, tiles: PairTiles | None = None) -> Figure:
         axes = layout.axes((1.7, _TOP + upper + 0.3, WIDTH - 1.7 - 0.4, height))
         _draw_classes(axes, result, classes)
     if rows:
-        _draw_inputs(layout, result, tiles, rows, _TOP + upper + middle, (side, step))
+        inputs = _Inputs(result, tiles, rows, side, step)
+        inputs.draw(layout, _TOP + upper + middle)
     return layout.finished([*names_of(result.examples), *result.names])
 
 
@@ -264,38 +267,51 @@ def _draw_classes(axes: Any, result: ComparisonResult, classes: Any) -> None:
     _quiet(axes)
 
 
-def _draw_inputs(
-    layout: FigureLayout,
-    result: ComparisonResult,
-    tiles: PairTiles,
-    rows: list[int],
-    top: float,
-    sizes: tuple[float, float],
-) -> None:
-    """Some of the inputs that are shown, with both predictions; `sizes` are those of a tile and of a row."""
-    gap = 0.06
-    side, step = sizes
-    canvas = layout.axes((0, 0, layout.width, layout.bottom))
-    canvas.set_xlim(0, layout.width)
-    canvas.set_ylim(layout.bottom, 0)
-    canvas.axis("off")
-    top += 0.28
-    for column, heading in enumerate(tiles.headings):
-        left = MARGIN + column * (side + gap)
-        layout.write(left, top - 0.16, fitted(heading, side, SMALL_SIZE), size=SMALL_SIZE, colour=style.FAINT)
-    text = MARGIN + len(tiles.headings) * (side + gap) + 0.06
-    width = layout.width - text - MARGIN
-    for number in rows:
-        for column, pixels in enumerate(tiles.pixels[number]):
-            height, across = pixels.shape[:2]
-            scale = side / max(height, across)
-            box = (MARGIN + column * (side + gap), top, across * scale, height * scale)
-            draw_image(canvas, pixels, box)
-        y = top
-        for line, colour in input_lines(result, int(result.shown[number])):
-            layout.write(text, y, fitted(line, width, SMALL_SIZE), size=SMALL_SIZE, colour=colour)
-            y += 0.14
-        top += step
+@dataclass(frozen=True)
+class _Inputs:
+    """Some of the inputs that are shown, with both predictions.
+
+    Attributes:
+        result: the comparison.
+        tiles: the tiles of all inputs that are shown.
+        rows: the positions of those that are drawn.
+        side: of a tile, in inches.
+        step: from one input to the next.
+    """
+
+    result: ComparisonResult
+    tiles: PairTiles
+    rows: list[int]
+    side: float
+    step: float
+
+    def draw(self, layout: FigureLayout, top: float) -> None:
+        """Draw the headings, and a row for each input."""
+        canvas = layout.axes((0, 0, layout.width, layout.bottom))
+        canvas.set_xlim(0, layout.width)
+        canvas.set_ylim(layout.bottom, 0)
+        canvas.axis("off")
+        top += 0.28
+        for column, heading in enumerate(self.tiles.headings):
+            text = fitted(heading, self.side, SMALL_SIZE)
+            layout.write(self._left(column), top - 0.16, text, size=SMALL_SIZE, colour=style.FAINT)
+        for number in self.rows:
+            for column, pixels in enumerate(self.tiles.pixels[number]):
+                height, across = pixels.shape[:2]
+                scale = self.side / max(height, across)
+                draw_image(canvas, pixels, (self._left(column), top, across * scale, height * scale))
+            self._write(layout, int(self.result.shown[number]), top)
+            top += self.step
+
+    def _left(self, column: int) -> float:
+        return MARGIN + column * (self.side + _GAP)
+
+    def _write(self, layout: FigureLayout, row: int, top: float) -> None:
+        left = self._left(len(self.tiles.headings)) + _GAP
+        width = layout.width - left - MARGIN
+        for line, colour in input_lines(self.result, row):
+            layout.write(left, top, fitted(line, width, SMALL_SIZE), size=SMALL_SIZE, colour=colour)
+            top += 0.14
 
 
 def _height_of(pixels: np.ndarray, side: float) -> float:

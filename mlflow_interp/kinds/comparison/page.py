@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlflow_interp.comparison.statistics import Interval
+from mlflow_interp.comparison.wording import points, signed
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.layout import FigureLayout
 from mlflow_interp.drawing.page import render
@@ -22,7 +26,7 @@ from mlflow_interp.kinds.comparison.meanings import MEANINGS
 from mlflow_interp.kinds.comparison.tiles import make_tiles
 
 if TYPE_CHECKING:
-    from mlflow_interp.kinds.comparison.result import ComparisonResult
+    from mlflow_interp.kinds.comparison.result import ClassRow, ComparisonResult
     from mlflow_interp.kinds.comparison.tiles import PairTiles
 
 MOST_CLASSES = 100
@@ -34,61 +38,102 @@ _MOST_BYTES = 2_500_000  # of all tiles
 def page(result: ComparisonResult, tiles: PairTiles | None = None) -> str:
     """A page that works offline and needs no script."""
     tiles = tiles or make_tiles(result)
-    classes = result.classes()
     keys = list(result.paired.agreements)
+    classes = result.classes()
     return render(
         "kinds/comparison/page.html",
         title=title_of(result),
         verdict=result.verdict,
         headline=headline(result).removeprefix(f"gate {result.verdict} · "),
         warnings=result.warnings(),
-        rules=[
-            {
-                "mark": MARKS[each.status],
-                "status": each.status,
-                "state": _STATES[each.status],
-                "name": each.rule.replace("_", " "),
-                "reason": each.reason,
-                "accepted": str(each.limit),
-            }
-            for each in result.verdicts
-        ],
+        rules=_rules(result),
+        grouping=result.grouping,
         charts=_charts(result),
+        versions=_versions(result, keys) if result.reference_names else [],
         shown=_shown(result),
         inputs=_inputs(result, tiles),
-        numbers=[
-            {
-                "name": name.replace("_", " "),
-                "value": text,
-                "count": f"{result.numbers[name].count:,}",
-                "meaning": MEANINGS.get(name.partition("/")[0], ""),
-            }
-            for name, text in number_lines(result)
-        ],
-        representation=[
-            {"name": name.replace("_", " "), "value": f"{value:.3f}", "meaning": MEANINGS[name]}
-            for name, value in result.representation.items()
-        ],
-        differences=[
-            {
-                "title": f"{result.differences[name].minuend.title}, new minus old",
-                "source": f"data:image/png;base64,{base64.b64encode(png).decode()}",
-            }
-            for name, png in result.difference_figures.items()
-        ],
+        numbers=_numbers(result),
+        representation=_representation(result),
+        differences=_differences(result),
         keys=keys,
-        classes=[
-            {
-                "name": each.name,
-                "count": f"{each.count:,}",
-                "old": f"{each.accuracy[0]:.1%}",
-                "new": f"{each.accuracy[1]:.1%}",
-                "agreements": [_number(each.agreements.get(key)) for key in keys],
-            }
-            for each in classes[:MOST_CLASSES]
-        ],
+        classes=_classes(classes[:MOST_CLASSES], keys),
         more_classes=max(0, len(classes) - MOST_CLASSES),
     )
+
+
+def _rules(result: ComparisonResult) -> list[dict[str, str]]:
+    return [
+        {
+            "mark": MARKS[each.status],
+            "status": each.status,
+            "state": _STATES[each.status],
+            "name": each.rule.replace("_", " "),
+            "reason": each.reason,
+            "accepted": str(each.limit),
+        }
+        for each in result.verdicts
+    ]
+
+
+def _versions(result: ComparisonResult, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Each version against the old one."""
+    return [
+        {
+            "role": each.role,
+            "name": each.name,
+            "accuracy": "–" if each.accuracy is None else points(each.accuracy),
+            "flips": "–" if each.negative_flips is None else points(each.negative_flips),
+            "agreements": [_interval(each.agreements.get(key)) for key in keys],
+        }
+        for each in result.versions
+    ]
+
+
+def _numbers(result: ComparisonResult) -> list[dict[str, str]]:
+    return [
+        {
+            "name": name.replace("_", " "),
+            "value": text,
+            "count": f"{result.numbers[name].count:,}",
+            "meaning": MEANINGS.get(name.partition("/")[0], ""),
+        }
+        for name, text in number_lines(result)
+    ]
+
+
+def _representation(result: ComparisonResult) -> list[dict[str, str]]:
+    return [
+        {"name": name.replace("_", " "), "value": f"{value:.3f}", "meaning": MEANINGS[name]}
+        for name, value in result.representation.items()
+    ]
+
+
+def _differences(result: ComparisonResult) -> list[dict[str, str]]:
+    """The figures of results that are no heatmaps."""
+    return [
+        {
+            "title": f"{result.differences[name].minuend.title}, new minus old",
+            "source": f"data:image/png;base64,{base64.b64encode(png).decode()}",
+        }
+        for name, png in result.difference_figures.items()
+    ]
+
+
+def _classes(classes: Sequence[ClassRow], keys: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
+            "count": f"{each.count:,}",
+            "old": f"{each.accuracy[0]:.1%}",
+            "new": f"{each.accuracy[1]:.1%}",
+            "agreements": [_number(each.agreements.get(key)) for key in keys],
+        }
+        for each in classes
+    ]
+
+
+def _interval(value: Interval | None) -> str:
+    return "–" if value is None or not math.isfinite(value.value) else signed(value)
 
 
 def _number(value: float | None) -> str:

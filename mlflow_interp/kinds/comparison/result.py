@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.comparison.gate import Verdict
 from mlflow_interp.comparison.paired import Paired
 from mlflow_interp.comparison.statistics import Interval
+from mlflow_interp.comparison.verdict import Verdict
+from mlflow_interp.comparison.version_table import VersionRow, version_rows
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Examples, Explained
 from mlflow_interp.drawing.overlay import relative
@@ -77,6 +78,7 @@ class ComparisonResult:
         representation: how alike both represent the inputs, by name: shown, and never judged.
         notes: what a user should know about the inputs.
         chosen: the values of options that were chosen.
+        reference_names: of the references.
         title: of the figure.
     """
 
@@ -92,6 +94,7 @@ class ComparisonResult:
     representation: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    reference_names: tuple[str, ...] = ()
     title: str = "Comparison"
 
     @property
@@ -108,6 +111,22 @@ class ComparisonResult:
     def numbers(self) -> dict[str, Interval]:
         """All numbers with their intervals, by name."""
         return self.paired.numbers
+
+    @property
+    def versions(self) -> list[VersionRow]:
+        """Each version against the old one."""
+        return version_rows(self.paired, [*self.names, *self.reference_names])
+
+    @property
+    def grouping(self) -> str:
+        """What groups mean for intervals and tests; "" without groups."""
+        groups = self.paired.predictions.groups
+        if groups is None:
+            return ""
+        return (
+            f"Inputs belong to {len(np.unique(groups)):,} groups: intervals resample groups, and tests count "
+            "each group once (a sign test of groups in place of McNemar's)."
+        )
 
     @cached_property
     def difference_figures(self) -> dict[str, bytes]:
