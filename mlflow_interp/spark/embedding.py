@@ -61,7 +61,8 @@ def read_fit_rows(table: Any, method: str, most: int, always: Sequence[str]) -> 
     named = rows.where(sql.col("id").isin(list(always)))
     with one_line_errors():
         found = {row["id"]: row for each in (by_hash, named) for row in each.toLocalIterator()}
-    kept = [found[each] for each in sorted(found)]
+    # In the order of their indices, as results are.
+    kept = [found[each] for _, each in sorted(zip(row_indices(found).tolist(), found, strict=True))]
     first = [row["values"][0] if row["values"] else row["probability"] for row in kept]
     layers = range(len(kept[0]["activations"])) if kept else range(0)
     return FitRows(

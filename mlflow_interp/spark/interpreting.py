@@ -127,7 +127,7 @@ def interpret(
         names = class_names_of(data, columns, loaded, shared["inputs"].get("class_names"))
         rows = selected(data, columns)
         job = make_job(spark, loaded, columns, plan, class_names=names, seed=sample_seed)
-        job, worker, failed = with_layout(job, loaded, rows)
+        job, worker, failed = with_layout(job, loaded, rows, optional=plan.only_by_all)
         output = Output(spark, table, job)
         is_begun = output.prepare(append=append, overwrite=overwrite)
         destination.start(loaded.origin, run_name(list(plan.options), loaded))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,9 +194,15 @@ def _saved(loaded: LoadedModel, trusted: bool) -> Path:
 
 
 def with_layout(
-    job: Job, loaded: LoadedModel, rows: Any
+    job: Job, loaded: LoadedModel, rows: Any, *, optional: Collection[str] = ()
 ) -> tuple[Job, Worker, dict[str, InterpretationError]]:
     """The job with the columns of its table, from the first rows, without methods that can't be used.
+
+    Args:
+        job: the job without these columns.
+        loaded: the model.
+        rows: the columns that workers get.
+        optional: the methods that may be left out.
 
     Returns:
         The job, a worker that has interpreted these rows, and the errors of methods.
@@ -212,6 +218,9 @@ def with_layout(
         )
     worker = Worker(job, loaded)
     layout, errors = worker.layout_of(first.to_batches())
+    for name, error in errors.items():
+        if name not in optional:
+            raise error
     methods = {name: options for name, options in job.methods.items() if name not in errors}
     return replace(job, methods=methods, layout=layout), worker, dict(errors)
 

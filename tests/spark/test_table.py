@@ -50,7 +50,7 @@ def found(interp, photos, colour_model, tmp_path_factory):
                 "gradcam": {},
                 "confusion_matrix": {},
                 "umap": {"max_fit": 30},
-                "saliency": {"noise_samples": 2},
+                "saliency": {"noise_samples": 2, "path_steps": 2},
             },
             table=str(tmp_path_factory.mktemp("table") / "rows"),
             label="label",
