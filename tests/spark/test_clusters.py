@@ -13,7 +13,11 @@ import pytest
 import mlflow_interp
 from tests.spark.conftest import COUNT, no_spark
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(no_spark() is not None, reason=str(no_spark()))]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(no_spark() is not None, reason=str(no_spark())),
+    pytest.mark.filterwarnings("ignore::mlflow_interp.exceptions.InterpretationWarning"),
+]
 
 
 @pytest.fixture(scope="module")
