@@ -17,6 +17,7 @@ from mlflow_interp.drawing.grid import draw_strip
 from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.kinds.heatmap.tiles import make_tiles
 from mlflow_interp.kinds.quality.figure import draw as draw_quality
+from mlflow_interp.kinds.training_dynamics.figure import draw as draw_dynamics
 
 
 def annotated_heatmap(found: Any) -> Any:
@@ -114,6 +115,19 @@ def _right_of(axes: Any, text: Any) -> tuple[float, float]:
     box = text.get_window_extent()
     x, y = axes.transData.inverted().transform((box.x1 + 3, (box.y0 + box.y1) / 2))
     return float(x), float(y)
+
+
+def annotated_dynamics(result: Any) -> Any:
+    """The charts and lists of training dynamics, with badges on each."""
+    figure = draw_dynamics(result)
+    accuracy, inputs = figure.axes[:2]
+    lowest = int(result.class_accuracy[0].argmin())
+    badge(accuracy, 1, (result.kept_epochs[0], result.class_accuracy[0, lowest]), offset=(28, -8))
+    history = result.history
+    badge(inputs, 2, (float(history.variability[0]), float(history.means[0])), offset=(44, 18))
+    for number, start in ((3, "Least learnt"), (4, "Forgotten")):
+        badge_at_text(figure, number, start)
+    return figure
 
 
 def annotated_quality(result: Any) -> Any:

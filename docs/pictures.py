@@ -25,6 +25,7 @@ import requests
 import mlflow_interp
 from docs.annotated import (
     annotated_comparison,
+    annotated_dynamics,
     annotated_heatmap,
     annotated_matrix,
     annotated_quality,
@@ -262,6 +263,26 @@ def images_of_quality(demo: Demo) -> None:
     keep_figure(annotated_quality(found.only("saliency/integrated_gradients")), "quality-annotated")
 
 
+def images_of_training_dynamics(demo: Demo) -> None:
+    """Handwritten digits of which a twentieth has a wrong label, followed over five epochs; and annotated."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    pixels, labels = train_digits.digits()
+    generator = np.random.default_rng(1)
+    wrong = generator.choice(len(labels), len(labels) // 20, replace=False)
+    labels[wrong] = (labels[wrong] + generator.integers(1, 10, len(wrong))) % 10
+    callback = mlflow_interp.InterpretationCallback(
+        "training_dynamics", data=(pixels, labels), samples=len(labels), wait=300
+    )
+    train_digits.network().fit(pixels, labels, epochs=5, verbose=0, callbacks=[callback])
+    found = mlflow_interp.load(f"runs:/{callback.run_id}/interpretations/training_dynamics")
+    first = found.result.examples.indices[: len(labels) // 10]
+    print(f"wrong labels among the first tenth: {np.isin(wrong, first).sum()} of {len(wrong)}")
+    keep_figure(found.draw(), "training_dynamics")
+    keep_figure(annotated_dynamics(found.result), "training_dynamics-annotated")
+
+
 def images_of_errors(demo: Demo) -> None:
     """The saliency of the first wrong predictions of the tutorial's network."""
     model, tested, answers = trained_as_in_tutorial()
@@ -373,6 +394,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "layercam": partial(images_of_map, method="layercam", layer="block4_expand_relu", photo="coffee.png"),
     "saliency": images_of_saliency,
     "quality": images_of_quality,
+    "training_dynamics": images_of_training_dynamics,
     "errors": images_of_errors,
     "umap": images_of_umap,
     "confusion_matrix": images_of_confusion_matrix,

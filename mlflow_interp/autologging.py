@@ -43,7 +43,7 @@ def autolog(
     """
     from keras.callbacks import CallbackList
 
-    methods = parse_methods(methods).given  # read once, as it may be an iterator
+    methods = parse_methods(methods, while_training=True).given  # read once, as it may be an iterator
 
     def make() -> InterpretationCallback:
         return InterpretationCallback(methods, _silent=silent, **options)

@@ -11,7 +11,8 @@ import numpy as np
 
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.quality_option import measured
-from mlflow_interp.exceptions import OptionError, warn
+from mlflow_interp.engine.requirements import needs_training
+from mlflow_interp.exceptions import InapplicableError, OptionError, warn
 from mlflow_interp.method_registry import class_of, find_method, method_module, registered_names
 from mlflow_interp.options import distribute, listed_methods, options_of, route
 
@@ -72,10 +73,12 @@ def plan_call(methods: Methods, options: Mapping[str, Any]) -> CallPlan:
         options: the options given for all methods; each goes to every method that takes it.
 
     Raises:
+        InapplicableError: a method that can be used only during training.
         OptionError: no such method, an option that no method takes, a value that is not accepted, or two
             different values of an option that applies to the whole call.
     """
     named = parse_methods(methods)
+    _check_no_training(named.options)
     plan = _planned(named, options)
     measured_methods = {
         name: each
@@ -86,6 +89,19 @@ def plan_call(methods: Methods, options: Mapping[str, Any]) -> CallPlan:
         return plan
     of_quality = _options_of_quality(measured_methods) | named.options.get(QUALITY, {})
     return _planned(replace(named, options={**named.options, QUALITY: of_quality}), options)
+
+
+def _check_no_training(methods: Iterable[str]) -> None:
+    """Refuse methods that need the epochs of a training.
+
+    Raises:
+        InapplicableError: there is one.
+    """
+    for name in filter(needs_training, methods):
+        raise InapplicableError(
+            f"{name} follows inputs over the epochs of a training, so it can't be used on a trained model; "
+            f'name it before training, as in mlflow_interp.autolog(methods=["{name}"])'
+        )
 
 
 def _options_of_quality(measured_methods: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -150,8 +166,12 @@ def without_images(
     return {name: options for name, options in by_method.items() if not reasons[name]}
 
 
-def parse_methods(methods: Methods) -> NamedMethods:
+def parse_methods(methods: Methods, *, while_training: bool = False) -> NamedMethods:
     """The methods that a user names, and the options given for each.
+
+    Args:
+        methods: the methods, as users name them.
+        while_training: see `methods_of_all`.
 
     Raises:
         OptionError: no method is named, one does not exist, or an option given for `all` has no taker.
@@ -162,7 +182,7 @@ def parse_methods(methods: Methods) -> NamedMethods:
     options: dict[str, dict[str, Any]] = {}
     for name, own in given.items():
         if name == ALL:
-            for method, given_for_all in _options_of_all(own).items():
+            for method, given_for_all in _options_of_all(own, while_training).items():
                 options[method] = given_for_all | options.get(method, {})
         else:
             find_method(name)
@@ -182,12 +202,16 @@ def _given(methods: Methods) -> dict[str, dict[str, Any]]:
     return {name: dict(options) for name, options in methods.items()}
 
 
-def methods_of_all() -> list[str]:
+def methods_of_all(*, while_training: bool = False) -> list[str]:
     """The methods that `all` stands for: those that share one pass over the inputs.
 
     They cost at most two passes per input. Other methods need many, and run only if they are named.
+
+    Args:
+        while_training: whether to include methods that can be used only during training.
     """
-    return [name for name in listed_methods() if issubclass(class_of(name), Streaming)]
+    streaming = [name for name in listed_methods() if issubclass(class_of(name), Streaming)]
+    return [name for name in streaming if while_training or not needs_training(name)]
 
 
 def methods_help() -> str:
@@ -199,8 +223,8 @@ def methods_help() -> str:
     )
 
 
-def _options_of_all(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    methods = methods_of_all()
+def _options_of_all(options: Mapping[str, Any], while_training: bool) -> dict[str, dict[str, Any]]:
+    methods = methods_of_all(while_training=while_training)
     takers = distribute(methods, options)
     return {name: {key: options[key] for key in options if name in takers[key]} for name in methods}
 

@@ -66,6 +66,11 @@ class Kind:
         return self._find("page", "page_over")
 
     @property
+    def holds_earlier(self) -> bool:
+        """Whether a result holds those of earlier steps, so that its page shows them too."""
+        return bool(self._value("page", "HOLDS_EARLIER"))
+
+    @property
     def view(self) -> Callable[..., Any] | None:
         """Makes its part of the page of a run; None if it has none."""
         return self._find("view", "view")

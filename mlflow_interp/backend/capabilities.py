@@ -12,8 +12,10 @@ from mlflow_interp.exceptions import InapplicableError
 
 #: A feature map; a single input, of numbers; a class score with a gradient with respect to the only input or
 #: its embedding; grey or colour images as input, with a gradient; at least two classes; labels of the inputs;
-#: enough inputs for UMAP.
-Capability = Literal["feature map", "one input", "gradient", "images", "classes", "labels", "five inputs"]
+#: enough inputs for UMAP; a training that runs.
+Capability = Literal[
+    "feature map", "one input", "gradient", "images", "classes", "labels", "five inputs", "training"
+]
 OF_INPUTS: set[Capability] = {"labels", "five inputs"}  # these depend on the inputs, not on the model
 FEWEST = 5  # inputs for an embedding in two dimensions
 

@@ -62,3 +62,11 @@ class HasHistory(Protocol):
 
     def frames(self) -> list[tuple[int, np.ndarray]]:
         """Steps and the image at each, (height, width, 3) uint8."""
+
+
+@runtime_checkable
+class HasLaterWarnings(Protocol):
+    """A result during training with warnings that its first epoch can't give."""
+
+    def later_warnings(self) -> list[str]:
+        """These warnings, also part of `warnings`; each is shown once."""

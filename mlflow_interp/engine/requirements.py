@@ -52,6 +52,11 @@ def requirements_of(method: str) -> set[Capability]:
     return required
 
 
+def needs_training(method: str) -> bool:
+    """Whether a method can be used only while a model is trained."""
+    return "training" in requirements_of(method)
+
+
 def _are_images(model: Any, chunk: Chunk) -> bool:
     """Whether inputs are grey or colour images."""
     if chunk.images is None or not isinstance(chunk.inputs, np.ndarray) or chunk.inputs.ndim != 4:

@@ -26,7 +26,8 @@ def write_whole(
 ) -> None:
     """Write the figure of the last step, the page over all steps if the kind has one, and the manifest last.
 
-    The page of the run shows each step of every method. Only a kind with more to show has such a page.
+    The page of the run shows each step of every method. Only a kind with more to show has such a page: made
+    of the results of all steps, or of the last if it holds the earlier ones.
 
     Args:
         folder: the folder of the method, with a folder for each step.
@@ -38,8 +39,11 @@ def write_whole(
     last = max(manifests)
     figure = (folder / f"epoch-{last:04d}" / "figure.png").read_bytes()
     files = {"figure.png": figure} | _view_file(folder, manifests, figure)
-    page_over = kind_of(method).page_over
-    if page_over is not None:
+    kind = kind_of(method)
+    page_over = kind.page_over
+    if kind.holds_earlier:
+        files[PAGE] = kind.page(results[last], **options).encode()
+    elif page_over is not None:
         shown = evenly_spaced(list(manifests), MOST_STEPS)
         files[PAGE] = page_over({step: results[step] for step in shown}, **options).encode()
     vectors = folder / f"epoch-{last:04d}" / "figure.svg"

@@ -82,7 +82,7 @@ class TrainingOptions:
             OptionError: no such method or option, or a number out of range.
         """
         # Read once, as methods may be an iterator, and copied, as the caller's mapping may change.
-        named = parse_methods(methods)
+        named = parse_methods(methods, while_training=True)
         shared = shared_values({"the call": options, **named.given}, _OF_LOADING)
         own = {
             method: {name: value for name, value in given.items() if name not in shared}
@@ -97,7 +97,7 @@ class TrainingOptions:
     @property
     def by_method(self) -> dict[str, dict[str, Any]]:
         """The options of each method, with `layers` for those that take layers."""
-        by_method = dict(parse_methods(self.methods).options)
+        by_method = dict(parse_methods(self.methods, while_training=True).options)
         if self.layers is None:
             return by_method
         takers = distribute(by_method, ["layers"])["layers"]

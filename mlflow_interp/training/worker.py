@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from mlflow_interp.core.model_record import ModelRecord, with_record
+from mlflow_interp.core.result import HasLaterWarnings
 from mlflow_interp.exceptions import InterpretationError, first_line, without_password
 from mlflow_interp.models.artifact_store import is_local
 from mlflow_interp.models.refusals import LOG, refusal
@@ -138,7 +139,7 @@ class Worker:
         # The figure itself, as its file may be removed once it is logged.
         figure_event = {"figure": files["figure.png"]} if self._shows else {}
         self.report(drawn=message.method, step=message.step, **figure_event)
-        for warning in manifest["warnings"] if len(series.manifests) == 1 else ():
+        for warning in manifest["warnings"] if len(series.manifests) == 1 else _later_warnings(result):
             self.report(warning=f"{message.method}: {warning}")
 
     def _upload(self) -> None:
@@ -177,6 +178,11 @@ class Worker:
             )
         except Exception as error:
             self.report(failed=method, why=f"{type(error).__name__}: {error}")
+
+
+def _later_warnings(result: Any) -> list[str]:
+    """What a result warns of that its first epoch could not know; the same text each time."""
+    return result.later_warnings() if isinstance(result, HasLaterWarnings) else []
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""How inputs are learnt over the epochs of a training: followed, listed, drawn."""
