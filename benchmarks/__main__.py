@@ -32,6 +32,7 @@ MEASUREMENTS = {
     "caricature --only steps --rounds 7": 3,
     "caricature --only steps --rounds 5 --inception": 5,
     "umap": 6,
+    "nearest_examples": 5,
     "confusion_matrix": 1,
     "commands --rounds 3": 3,
     "autolog": 14,

@@ -16,6 +16,7 @@ from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import draw_strip
 from mlflow_interp.drawing.grid_sizes import Strip
 from mlflow_interp.kinds.heatmap.tiles import make_tiles
+from mlflow_interp.kinds.nearest_examples.figure import draw as draw_neighbours
 from mlflow_interp.kinds.quality.figure import draw as draw_quality
 from mlflow_interp.kinds.training_dynamics.figure import draw as draw_dynamics
 
@@ -115,6 +116,17 @@ def _right_of(axes: Any, text: Any) -> tuple[float, float]:
     box = text.get_window_extent()
     x, y = axes.transData.inverted().transform((box.x1 + 3, (box.y0 + box.y1) / 2))
     return float(x), float(y)
+
+
+def annotated_neighbours(result: Any) -> Any:
+    """The first rows of nearest examples, with badges on an input, its agreement, and its neighbours."""
+    figure = draw_neighbours(result)
+    row = int(result.order[0])
+    badge_at_text(figure, 1, result.examples.names[row])
+    badge_at_text(figure, 2, "agreement")
+    badge_at_text(figure, 3, f"{result.similarities[row, 6]:.3f}")
+    badge_at_text(figure, 4, result.neighbour_names[row][5])
+    return figure
 
 
 def annotated_dynamics(result: Any) -> Any:

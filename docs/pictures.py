@@ -28,6 +28,7 @@ from docs.annotated import (
     annotated_dynamics,
     annotated_heatmap,
     annotated_matrix,
+    annotated_neighbours,
     annotated_quality,
     mark_points,
     mark_tiles,
@@ -263,24 +264,50 @@ def images_of_quality(demo: Demo) -> None:
     keep_figure(annotated_quality(found.only("saliency/integrated_gradients")), "quality-annotated")
 
 
+def with_wrong_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of digits of which a twentieth is replaced by another one, and the positions of those."""
+    generator = np.random.default_rng(1)
+    wrong = generator.choice(len(labels), len(labels) // 20, replace=False)
+    noisy = labels.copy()
+    noisy[wrong] = (noisy[wrong] + generator.integers(1, 10, len(wrong))) % 10
+    return noisy, wrong
+
+
+def report_found(name: str, first: np.ndarray, wrong: np.ndarray) -> None:
+    """Print how many of the wrong labels are among the inputs that are listed first."""
+    print(f"{name}: {np.isin(wrong, first).sum()} of {len(wrong)} wrong labels are in the first tenth")
+
+
 def images_of_training_dynamics(demo: Demo) -> None:
     """Handwritten digits of which a twentieth has a wrong label, followed over five epochs; and annotated."""
     import keras
 
     keras.utils.set_random_seed(0)
     pixels, labels = train_digits.digits()
-    generator = np.random.default_rng(1)
-    wrong = generator.choice(len(labels), len(labels) // 20, replace=False)
-    labels[wrong] = (labels[wrong] + generator.integers(1, 10, len(wrong))) % 10
+    labels, wrong = with_wrong_labels(labels)
     callback = mlflow_interp.InterpretationCallback(
         "training_dynamics", data=(pixels, labels), samples=len(labels), wait=300
     )
     train_digits.network().fit(pixels, labels, epochs=5, verbose=0, callbacks=[callback])
     found = mlflow_interp.load(f"runs:/{callback.run_id}/interpretations/training_dynamics")
-    first = found.result.examples.indices[: len(labels) // 10]
-    print(f"wrong labels among the first tenth: {np.isin(wrong, first).sum()} of {len(wrong)}")
+    report_found("training dynamics", found.result.examples.indices[: len(labels) // 10], wrong)
     keep_figure(found.draw(), "training_dynamics")
     keep_figure(annotated_dynamics(found.result), "training_dynamics-annotated")
+
+
+def images_of_nearest_examples(demo: Demo) -> None:
+    """The same digits in a network that was trained on the wrong labels too; and annotated."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    pixels, labels = train_digits.digits()
+    labels, wrong = with_wrong_labels(labels)
+    model = train_digits.network()
+    model.fit(pixels, labels, epochs=5, verbose=0)
+    found: Any = mlflow_interp.visualize_nearest_examples(model, pixels, labels=labels, **_SILENT)
+    report_found("nearest examples", found.result.order[: len(labels) // 10], wrong)
+    keep_figure(found.draw(), "nearest_examples")
+    keep_figure(annotated_neighbours(found.result), "nearest_examples-annotated")
 
 
 def images_of_errors(demo: Demo) -> None:
@@ -395,6 +422,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "saliency": images_of_saliency,
     "quality": images_of_quality,
     "training_dynamics": images_of_training_dynamics,
+    "nearest_examples": images_of_nearest_examples,
     "errors": images_of_errors,
     "umap": images_of_umap,
     "confusion_matrix": images_of_confusion_matrix,

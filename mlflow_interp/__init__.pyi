@@ -22,7 +22,7 @@ from mlflow_interp.tracking.resume import resume as resume
 from mlflow_interp.training.callback import InterpretationCallback as InterpretationCallback
 
 __version__: str
-__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_training_dynamics", "visualize_umap"]
+__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_nearest_examples", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_training_dynamics", "visualize_umap"]
 
 def visualize_caricature(
     model: Any,
@@ -260,6 +260,40 @@ def visualize_layercam(
     quiet: bool = False,
 ) -> Interpretation:
     """Like Grad-CAM, but finer, and also at early layers, drawn and logged to MLflow."""
+
+def visualize_nearest_examples(
+    model: Any,
+    inputs: Any,
+    *,
+    layer: str | int | None = None,
+    calls: str | int | collections.abc.Sequence[int] | None = None,
+    pooling: Literal['mean', 'max', 'flatten'] = 'mean',
+    reference: Any = None,
+    reference_labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    nearest: int = 10,
+    equal_inputs: Literal['auto', 'keep', 'drop'] = 'auto',
+    cache: str | None = None,
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    masks: str | pathlib.Path | numpy.ndarray | None = None,
+    boxes: str | pathlib.Path | None = None,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """The inputs that a layer represents most like each input, and whether their labels agree, drawn and logged to MLflow."""
 
 def visualize_occlusion(
     model: Any,

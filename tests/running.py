@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from mlflow_interp.engine.explain import limit
+from mlflow_interp.engine.requirements import needs_training
 from mlflow_interp.engine.run import run
 from mlflow_interp.method_registry import find_method, method_names
 from mlflow_interp.options import route
@@ -19,6 +20,11 @@ def run_method(method, model, batch, *, max_explained=None, **options):
     for error in found.errors.values():
         raise error
     return found.parts[method].result()
+
+
+def methods_of_trained_models():
+    """The names of all methods but those that can be used only during training."""
+    return [name for name in method_names() if not needs_training(name)]
 
 
 def __getattr__(name):

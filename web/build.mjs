@@ -11,6 +11,7 @@ const BUNDLES = {
   "workbench/main.ts": "mlflow_interp/report/workbench.js",
   "pages/gallery.ts": "mlflow_interp/drawing/gallery.js",
   "pages/heatmap.ts": "mlflow_interp/kinds/heatmap/page.js",
+  "pages/nearest_examples.ts": "mlflow_interp/kinds/nearest_examples/page.js",
   "pages/training_dynamics.ts": "mlflow_interp/kinds/training_dynamics/page.js",
   "pages/embedding/main.ts": "mlflow_interp/kinds/embedding/page.js",
   "pages/confusion_matrix/main.ts": "mlflow_interp/kinds/confusion_matrix/page.js",

@@ -15,6 +15,7 @@ Layers = str | int | Sequence[str | int] | None
 SpatialLayers = Annotated[Layers, "spatial"]
 GradientLayers = Annotated[Layers, "gradient"]
 VectorLayers = Annotated[Layers, "vector"]
+VectorLayer = Annotated[str | int | None, "vector"]
 
 
 @dataclass(frozen=True)

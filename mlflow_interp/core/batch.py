@@ -37,6 +37,7 @@ class Batch:
         class_names: the names of the model's classes, None if not known.
         preparation: how inputs were prepared for the model: preprocess, resize, size.
         read_like: reads one more input from a file, prepared like these.
+        load_like: loads other inputs, with their labels or None, prepared like these.
         black_like: what a black image of the shape of one input becomes by preprocessing; it returns None if
             that is not known.
         read_arrays: reads the arrays of an earlier interpretation from its folder or URI.
@@ -55,6 +56,7 @@ class Batch:
     class_names: tuple[str, ...] | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
     read_like: Callable[[str], np.ndarray] | None = None
+    load_like: Callable[[Any, Any], Batch] | None = None
     black_like: Callable[[tuple[int, ...]], np.ndarray | None] | None = None
     read_arrays: Callable[[str], dict[str, np.ndarray]] | None = None
     log_images: bool = True

@@ -128,6 +128,8 @@ def _prepared(
         batch.log_images = log_images
         batch.read_like = partial(_read_input, reader=reader)
         batch.read_arrays = read_arrays
+        alike = options | {"class_names": batch.class_names, "log_images": log_images}
+        batch.load_like = partial(_load_like, loaded=reader.loaded, **alike)
         batches.append(batch)
     return batches
 
@@ -162,6 +164,11 @@ def _reader(
         warnings=warnings,
     )
     return reader, source
+
+
+def _load_like(inputs: Any, other_labels: Any, **options: Any) -> Batch:
+    """Other inputs with their labels, and with the other options of a call."""
+    return load_inputs(inputs, **options | {"labels": other_labels})
 
 
 def _read_input(name: str, *, reader: Reader) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,16 +19,10 @@ from mlflow_interp.core.calls import several_calls_text
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.examples import Examples
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.engine.activation_cache import ActivationCache, writable_folder
-from mlflow_interp.engine.activations import (
-    ActivationOptions,
-    Activations,
-    TracedActivations,
-    find_paths,
-    trace_activations,
-)
+from mlflow_interp.engine.activation_cache import writable_folder
+from mlflow_interp.engine.activation_method import ActivationMethod
+from mlflow_interp.engine.activations import ActivationOptions, Activations, find_paths
 from mlflow_interp.engine.method import Streaming
-from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.kinds.embedding.alignment import Earlier, moved_onto, read_earlier
 from mlflow_interp.kinds.embedding.layout import (
@@ -44,7 +38,7 @@ from mlflow_interp.kinds.embedding.layout import (
 )
 from mlflow_interp.kinds.embedding.quality import MOST_JUDGED, judge
 from mlflow_interp.kinds.embedding.result import EmbeddingResult
-from mlflow_interp.progress import say, track
+from mlflow_interp.progress import track
 
 REQUIRES = ("five inputs",)
 
@@ -152,7 +146,7 @@ class _Layout:
     supervised: bool
 
 
-class _UmapMethod(Streaming[EmbeddingResult]):
+class _UmapMethod(ActivationMethod[EmbeddingResult]):
     """UMAP with its options."""
 
     title = "UMAP"
@@ -161,53 +155,17 @@ class _UmapMethod(Streaming[EmbeddingResult]):
     def __init__(
         self, model: Any, activations: ActivationOptions, folder: Path | None, layout: _Layout, *, head: str
     ) -> None:
-        self._model = model
-        self._activations = activations
-        self._folder = folder
+        super().__init__(model, activations, folder, head=head)
         self._layout = layout
-        self._head = head
-        self._cache: ActivationCache | None = None
-        self._paths: Sequence[str] = ()
-        self._traced = TracedActivations()
-
-    def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The activations of each layer."""
-        self._traced = trace_activations(trace, self._activations)
-        self._paths = list(self._traced.tensors)
-        return self._traced.tensors
 
     def vectors_of(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """The activations of each layer."""
-        return {path: arrays[path] for path in self._paths}
-
-    def recall(self, chunk: Chunk) -> Passed | None:
-        """Predictions and activations from the cache."""
-        if self._folder is None:
-            return None
-        if self._cache is None:
-            self._cache = ActivationCache(
-                self._folder, self._model, self._activations, chunk, head=self._head
-            )
-            self._paths = self._cache.paths
-            self._traced = self._cache.traced
-        return self._cache.recall(chunk)
-
-    def remember(self, chunk: Chunk, passed: Passed) -> None:
-        """Note what to add to the cache."""
-        if self._cache is not None:
-            self._cache.remember(passed)
+        return {path: arrays[path] for path in self.paths}
 
     def accumulator(self) -> EmbeddingAccumulator:
         """Accumulates the activations."""
-        calls = several_calls_text(self._traced.calls)
-        return EmbeddingAccumulator(Activations(self._paths), self._layout, calls, self._traced.reduced)
-
-    def finish(self) -> None:
-        """Add new activations to the cache."""
-        if self._cache is not None and self._cache.is_complete:
-            say(f"activations read from {self._folder}")
-        elif self._cache is not None:
-            self._cache.store()
+        calls = several_calls_text(self.traced.calls)
+        return EmbeddingAccumulator(Activations(self.paths), self._layout, calls, self.traced.reduced)
 
 
 class EmbeddingAccumulator:

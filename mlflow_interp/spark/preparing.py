@@ -12,7 +12,7 @@ from mlflow_interp.call_options import CallPlan
 from mlflow_interp.data.class_names import declared_class_names, load_class_names
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.exceptions import InputsError, InterpretationError, ModelError, OptionError, nearest
-from mlflow_interp.method_registry import class_of
+from mlflow_interp.method_registry import class_of, method_module
 from mlflow_interp.models import keras_files
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import class_count, input_shape
@@ -133,11 +133,14 @@ def class_names_of(data: Any, columns: Columns, loaded: LoadedModel, given: Any)
 
 
 def on_all_rows(plan: CallPlan) -> dict[str, dict[str, Any]]:
-    """The options of the methods that run on all rows; the others run on the sample."""
+    """The options of the methods that run on all rows; the others run on the sample.
+
+    A streaming method whose results can't be stored row by row says so in `ROW_BY_ROW`, next to its function.
+    """
     return {
         name: dict(by_stage["method"])
         for name, by_stage in plan.by_stage.items()
-        if issubclass(class_of(name), Streaming)
+        if issubclass(class_of(name), Streaming) and getattr(method_module(name), "ROW_BY_ROW", True)
     }
 
 

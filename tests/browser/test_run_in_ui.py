@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 import mlflow_interp
 from docs.pictures import browser_page
-from mlflow_interp.method_registry import method_names
+from tests.running import methods_of_trained_models
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
@@ -37,7 +37,13 @@ def run(registered, store, server, tmp_path_factory):
         experiment = mlflow.create_experiment("seen in the UI")  # artifacts are uploaded through the server
         with mlflow.start_run(experiment_id=experiment) as run:
             mlflow_interp.interpret(
-                registered, folder, method_names(), quiet=True, ascent_steps=4, path_steps=4, noise_samples=2
+                registered,
+                folder,
+                methods_of_trained_models(),
+                quiet=True,
+                ascent_steps=4,
+                path_steps=4,
+                noise_samples=2,
             )
     finally:
         mlflow.set_tracking_uri(store)
@@ -111,7 +117,7 @@ def wait_until_stable(page, frame, tries=20):
 
 def test_tree_lists_every_file_of_every_method(opened):
     page = opened("artifacts/interpretations")
-    for method in method_names():
+    for method in methods_of_trained_models():
         folder = page.get_by_text(method, exact=True).first
         folder.wait_for(timeout=FIRST_TIME)
         folder.click()
@@ -121,7 +127,7 @@ def test_tree_lists_every_file_of_every_method(opened):
     expect(page.get_by_text("index.html", exact=True).first).to_be_visible()
 
 
-@pytest.mark.parametrize("method", method_names())
+@pytest.mark.parametrize("method", methods_of_trained_models())
 def test_figure_is_shown(opened, method):
     page = opened(f"artifacts/interpretations/{method}/figure.png")
     page.wait_for_function(
@@ -175,7 +181,7 @@ def test_matrix_shows_the_errors_behind_a_cell(framed):
 def test_run_page_has_every_method(opened):
     page = opened("artifacts/interpretations/index.html")
     frame = page.frame_locator("iframe").first
-    for method in method_names():
+    for method in methods_of_trained_models():
         expect(frame.locator(f"#section-{method} > summary")).to_be_visible(timeout=FIRST_TIME)
 
 

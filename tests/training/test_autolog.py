@@ -535,7 +535,13 @@ def test_invalid_arguments_are_rejected_immediately(given, message):
 def test_all_selects_methods_with_a_single_pass(methods):
     options = mlflow_interp.InterpretationCallback(methods).options
     cams = ["eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam"]
-    assert sorted(options.by_method) == ["confusion_matrix", *cams, "training_dynamics", "umap"]
+    assert sorted(options.by_method) == [
+        "confusion_matrix",
+        *cams,
+        "nearest_examples",
+        "training_dynamics",
+        "umap",
+    ]
 
 
 def test_class_names_for_one_method_apply_to_all():

@@ -16,7 +16,7 @@ from mlflow_interp.engine.requirements import requirements_of, usable_methods
 from mlflow_interp.exceptions import InapplicableError, InterpretationWarning, ModelError, OptionError
 from mlflow_interp.method_registry import method_names
 from mlflow_interp.models.load import load_model
-from tests.running import confusion_matrix, gradcam, saliency
+from tests.running import confusion_matrix, gradcam, methods_of_trained_models, saliency
 
 layers, ops = keras.layers, keras.ops
 
@@ -243,7 +243,7 @@ def test_failed_imports_are_reported():
 
 
 #: The methods for any single input of numbers.
-OF_NUMBERS = ["occlusion", "rise", "saliency", "umap"]
+OF_NUMBERS = ["nearest_examples", "occlusion", "rise", "saliency", "umap"]
 OF_CLASSES = sorted([*OF_NUMBERS, "quality"])
 
 
@@ -254,12 +254,12 @@ def tabular(*end):
 @pytest.mark.parametrize(
     ("model", "inputs", "labels", "usable"),
     [
-        (convolutional, (12, 12, 3), True, method_names()),
+        (convolutional, (12, 12, 3), True, methods_of_trained_models()),
         (
             convolutional,
             (12, 12, 3),
             False,
-            [name for name in method_names() if name != "confusion_matrix"],
+            [name for name in methods_of_trained_models() if name != "confusion_matrix"],
         ),
         (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", *OF_CLASSES]),
         (lambda: tabular(layers.Dense(1)), (5,), True, OF_NUMBERS),
@@ -283,7 +283,7 @@ def test_requirements_of_every_method_are_known():
 
 
 def test_message_lists_the_applicable_methods():
-    tail = "spatial feature map.*; methods that can be used here: occlusion, quality, rise, saliency, umap$"
+    tail = f"spatial feature map.*; methods that can be used here: {', '.join(OF_CLASSES)}$"
     with pytest.raises(InapplicableError, match=tail):
         interpret(tabular(layers.Dense(2)), random(5, count=6), "gradcam", log=False, quiet=True)
 
@@ -295,7 +295,7 @@ def test_all_skips_methods_that_do_not_apply():
             tabular(layers.Dense(2)), random(5), "all,saliency", labels=[0, 1, 0, 1],
             noise_samples=1, path_steps=1, log=False, quiet=True,
         )  # fmt: skip
-    assert sorted(found) == ["confusion_matrix", "saliency"]
+    assert sorted(found) == ["confusion_matrix", "nearest_examples", "saliency"]
 
 
 def test_layer_table_ends_with_the_model():

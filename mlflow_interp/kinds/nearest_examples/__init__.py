@@ -1,0 +1,1 @@
+"""The nearest examples of inputs in a layer: searched, judged by their labels, drawn."""
