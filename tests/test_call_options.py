@@ -9,7 +9,10 @@ from mlflow_interp.call_options import parse_methods, plan_call
 from mlflow_interp.exceptions import InterpretationWarning, OptionError
 
 #: The methods with a single pass over the inputs; saliency and caricature take many.
-CHEAP = ["confusion_matrix", "eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam", "umap"]
+CHEAP = [
+    "confusion_matrix", "eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam",
+    "nearest_examples", "umap",
+]  # fmt: skip
 LABELS = [0, 1, 2]
 
 
@@ -51,6 +54,7 @@ def test_options_for_all_are_kept():
         "hirescam": {"opacity": 0.2, "layer": "a"},
         "layercam": {"opacity": 0.2, "layer": "a"},
         "saliency": {"seed": 5, "noise_samples": 3},
+        "nearest_examples": {"layer": "a"},
         "umap": {"seed": 3},
     }
 
