@@ -34,7 +34,7 @@ from docs.annotated import (
     mark_tiles,
 )
 from docs.figures import IMAGES, WIDTH, keep, keep_figure, panels, share_legend
-from examples import demo, train_digits
+from examples import demo, planted_patch, train_digits
 from examples.pretrained import save_photographs
 from mlflow_interp.drawing import style
 
@@ -352,6 +352,15 @@ def images_of_confusion_matrix(demo: Demo) -> None:
     picture_of_errors(found.save(demo.folder) / "figure.html", "confusion_matrix-tutorial")
 
 
+def images_of_attention(demo: Demo) -> None:
+    """Images with a bright patch, and a transformer that tells its colour."""
+    model = planted_patch.trained()
+    images, labels, _ = planted_patch.planted_patches(4, seed=3)
+    shared = {"labels": labels, "class_names": list(planted_patch.CLASSES), "preprocess": "none", **_SILENT}
+    relevance = mlflow_interp.visualize_attention(model, images, **shared)
+    keep_figure(panels(relevance, range(4), columns=2, height=2.0), "attention")
+
+
 def images_of_umap(demo: Demo) -> None:
     """Handwritten digits at four layers of a small network, all values kept, and the last one annotated."""
     model, pixels, labels = trained_on_digits(6)
@@ -413,6 +422,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
         images_of_map, method="gradcam_plus_plus", layer="head_relu", photo="camera.png"
     ),
     "eigencam": partial(images_of_map, method="eigencam", layer="head_relu", photo="camera.png"),
+    "attention": images_of_attention,
     "comparison": images_of_comparison,
     "contrast": images_of_contrast,
     "occlusion": partial(images_of_map, method="occlusion", layer=None, photo="camera.png"),

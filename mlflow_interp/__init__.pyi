@@ -22,7 +22,41 @@ from mlflow_interp.tracking.resume import resume as resume
 from mlflow_interp.training.callback import InterpretationCallback as InterpretationCallback
 
 __version__: str
-__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_nearest_examples", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_training_dynamics", "visualize_umap"]
+__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_attention", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_umap"]
+
+def visualize_attention(
+    model: Any,
+    inputs: Any,
+    *,
+    propagation: Literal['relevance', 'rollout'] = 'relevance',
+    token: str | int = 'auto',
+    attention_layers: str | int | collections.abc.Sequence[str | int] | None = None,
+    target: str | int | collections.abc.Sequence[int | str] | None = None,
+    contrast: str | int | collections.abc.Sequence[int | str] | None = None,
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    masks: str | pathlib.Path | numpy.ndarray | None = None,
+    boxes: str | pathlib.Path | None = None,
+    quality: bool = False,
+    colormap: str = 'inferno',
+    opacity: float = 0.7,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """The tokens whose attention raises a class score, through all layers of a transformer, drawn and logged to MLflow."""
 
 def visualize_caricature(
     model: Any,

@@ -20,9 +20,10 @@ from mlflow_interp.data.sources import find_inputs
 from mlflow_interp.engine.explain import limit
 from mlflow_interp.engine.method import Explaining
 from mlflow_interp.engine.parts import Part, Parts
-from mlflow_interp.engine.requirements import usable_methods
+from mlflow_interp.engine.requirements import suits_architecture, usable_methods
 from mlflow_interp.engine.run import run
 from mlflow_interp.exceptions import (
+    ArchitectureError,
     InapplicableError,
     InterpretationError,
     warn,
@@ -62,9 +63,10 @@ def interpret(
     """Run several methods on one model and the same inputs, and log the results to one run.
 
     "all" selects the methods that share one pass over the inputs; they cost at most two passes per input.
-    The others need many passes, so add them by name, as in "all,saliency". A method selected
-    only by "all" is left out, with a warning, if the inputs lack what it needs, such as labels. If a method
-    fails, the others still run, and its error is raised at the end.
+    The others need many passes, so add them by name, as in "all,saliency". A method selected only by "all" is
+    left out, with a warning, if the inputs lack what it needs, such as labels, and without one if it is for
+    other architectures, as attention is for transformers. If a method fails, the others still run, and its
+    error is raised at the end.
 
     Args:
         model: A Keras model, or where to find one; see `load_model`.
@@ -91,7 +93,7 @@ def interpret(
             check_may_log(destination.run_id, destination.experiment, experiment_of(model))
         loaded = digested(load_model(model, **shared["model"]))
         batch = load_inputs(inputs, loaded, **shared["inputs"])
-        destination.start(loaded.origin, run_name(list(plan.options), loaded))
+        destination.start(loaded.origin, run_name(plan, loaded))
         parts = run_methods(loaded, batch, plan)
         call = Call(Provenance.of(loaded, batch), destination, plan)
         interpretations, errors = concluded(parts, call)
@@ -107,8 +109,13 @@ def _find(model: Any, inputs: Any, *, trust_model_code: bool = False, **_: Any) 
     return find_model(model, trust_model_code=trust_model_code), find_inputs(inputs)
 
 
-def run_name(methods: list[str], loaded: LoadedModel) -> str:
-    """The name of a new run."""
+def run_name(plan: CallPlan, loaded: LoadedModel) -> str:
+    """The name of a new run: its methods, without those that are left out for the model's architecture."""
+    methods = [
+        name
+        for name in plan.options
+        if name not in plan.only_by_all or suits_architecture(name, loaded.keras)
+    ]
     version = f" v{loaded.origin.version}" if loaded.origin.version else ""
     return f"{'+'.join(methods)} {loaded.origin.name}{version}"
 
@@ -194,6 +201,8 @@ def _warn_inapplicable(
 ) -> Iterator[tuple[str, InterpretationError]]:
     """Warn about each optional method that can't be used here; yield the other errors."""
     for method, error in errors.items():
+        if method in optional and isinstance(error, ArchitectureError):
+            continue  # a warning would come with every call
         if method in optional and isinstance(error, InapplicableError):
             warn(f"{method} was left out: {error}")
         else:

@@ -5,6 +5,7 @@ InterpretationError
 ├── ModelError       a model that can't be found, loaded or explained
 ├── InputsError      inputs, labels or class names that can't be read or don't fit the model
 │   └── InapplicableError   a model or inputs that are fine but lack what one method needs, such as labels
+│       └── ArchitectureError   a model of another architecture than a method is for
 └── TrackingError    a tracking server or artifact store that doesn't answer, or refuses access
 """
 
@@ -84,6 +85,13 @@ class InapplicableError(InputsError, ModelError):
     """A model or inputs that are fine but lack what one method needs, such as labels or a feature map.
 
     A method that is selected only by `all` is then left out.
+    """
+
+
+class ArchitectureError(InapplicableError):
+    """A model of another architecture than a method is for, such as one without attention.
+
+    A method that is selected only by `all` is then left out without a warning: nothing is missing.
     """
 
 

@@ -19,9 +19,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from examples.planted_patch import vision_transformer
 from mlflow_interp.backend.layer_tree import walk
 from mlflow_interp.core.result import HasTables
 from mlflow_interp.engine import run as engine
+from mlflow_interp.engine.requirements import requirements_of
 from mlflow_interp.method_registry import find_method, kind_of, method_names
 from mlflow_interp.report.formats import npz, table_json
 from tests.running import run_method
@@ -33,6 +35,15 @@ pytestmark = pytest.mark.parametrize("method", method_names())
 
 
 LABELS = [0, 1, 2, 1, 0]
+
+
+@pytest.fixture
+def tiny_model(method, request):
+    """A network that the method applies to, from 8×8 RGB to 3 classes."""
+    if "attention" not in requirements_of(method):
+        return request.getfixturevalue("tiny_cnn")
+    keras.utils.set_random_seed(7)
+    return vision_transformer((8, 8), patch=2, dim=4, classes=3)
 
 
 @pytest.fixture
@@ -54,8 +65,8 @@ def per_input(result):
     return "input" in result.table()
 
 
-def test_arrays_are_finite_and_have_one_row_per_input(method, tiny_cnn, pixels, labelled):
-    result = run(method, tiny_cnn, labelled(tiny_cnn))
+def test_arrays_are_finite_and_have_one_row_per_input(method, tiny_model, pixels, labelled):
+    result = run(method, tiny_model, labelled(tiny_model))
     for name, array in result.arrays().items():
         assert type(array) is np.ndarray, name
         assert np.isfinite(array).all(), name
@@ -64,8 +75,8 @@ def test_arrays_are_finite_and_have_one_row_per_input(method, tiny_cnn, pixels, 
         assert set(saved) == set(result.arrays())
 
 
-def test_metrics_are_finite_numbers_and_tables_are_tables(method, tiny_cnn, pixels, labelled):
-    result = run(method, tiny_cnn, labelled(tiny_cnn))
+def test_metrics_are_finite_numbers_and_tables_are_tables(method, tiny_model, pixels, labelled):
+    result = run(method, tiny_model, labelled(tiny_model))
     assert all(isinstance(value, float) and np.isfinite(value) for value in result.metrics().values())
     tables = {"predictions.json": result.table()} | (result.tables() if isinstance(result, HasTables) else {})
     for name, table in tables.items():
@@ -75,32 +86,32 @@ def test_metrics_are_finite_numbers_and_tables_are_tables(method, tiny_cnn, pixe
     assert len(next(iter(result.table().values()))) == len(pixels) or not per_input(result)
 
 
-def test_results_are_reproducible(method, tiny_cnn, labelled):
-    first, second = (run(method, tiny_cnn, labelled(tiny_cnn)).arrays() for _ in range(2))
+def test_results_are_reproducible(method, tiny_model, labelled):
+    first, second = (run(method, tiny_model, labelled(tiny_model)).arrays() for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_figure_and_page_are_reproducible(method, tiny_cnn, labelled):
+def test_figure_and_page_are_reproducible(method, tiny_model, labelled):
     from mlflow_interp.drawing.style import png
 
-    result, drawing = run(method, tiny_cnn, labelled(tiny_cnn)), kind_of(method)
+    result, drawing = run(method, tiny_model, labelled(tiny_model)), kind_of(method)
     assert png(drawing.draw(result)) == png(drawing.draw(result))
     assert drawing.page(result) == drawing.page(result)
 
 
-def test_model_inputs_and_process_are_unchanged(method, tiny_cnn, pixels, labelled):
-    tiny_cnn.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    tiny_cnn.layers[0].trainable = False
-    before, kept = state(tiny_cnn), pixels.copy()
+def test_model_inputs_and_process_are_unchanged(method, tiny_model, pixels, labelled):
+    tiny_model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+    tiny_model.layers[0].trainable = False
+    before, kept = state(tiny_model), pixels.copy()
     keras.utils.set_random_seed(11)
     np.random.seed(11)
-    kind_of(method).draw(run(method, tiny_cnn, labelled(tiny_cnn)))
+    kind_of(method).draw(run(method, tiny_model, labelled(tiny_model)))
     after_draws = draws()
     keras.utils.set_random_seed(11)
     np.random.seed(11)
     assert draws() == after_draws
     np.testing.assert_array_equal(pixels, kept)
-    assert_same(before, state(tiny_cnn))
+    assert_same(before, state(tiny_model))
 
 
 @pytest.fixture(scope="module")
@@ -154,16 +165,16 @@ def merged(one, other):
 
 @pytest.mark.parametrize(("order", "grouping"), zip(ORDERS, GROUPINGS, strict=True))
 def test_parts_merge_to_the_whole_in_any_order_and_grouping(
-    method, tiny_cnn, twelve, parts_of, order, grouping
+    method, tiny_model, twelve, parts_of, order, grouping
 ):
-    pickled, whole = parts_of(method, tiny_cnn, twelve(tiny_cnn))
+    pickled, whole = parts_of(method, tiny_model, twelve(tiny_model))
     parts = [pickle.loads(pickled[index]) for index in order]
     assert_equal_results(GROUPINGS[grouping](*parts).result(), whole.result())
 
 
-def test_results_do_not_depend_on_batch_size(method, tiny_cnn, twelve):
+def test_results_do_not_depend_on_batch_size(method, tiny_model, twelve):
     """For a layout, only its activations are compared: rounding moves its points."""
-    results = [part(method, tiny_cnn, twelve(tiny_cnn, batch_size=size)).result() for size in (3, 5, 12)]
+    results = [part(method, tiny_model, twelve(tiny_model, batch_size=size)).result() for size in (3, 5, 12)]
     for other in results[1:]:
         assert_equal_results(other, results[0], but=LAYOUT)
 
@@ -188,8 +199,8 @@ def assert_equal_results(result, expected, *, but=()):
         assert one is None or np.array_equal(one, other), name
 
 
-def test_results_can_be_pickled(method, tiny_cnn, labelled):
-    result = run(method, tiny_cnn, labelled(tiny_cnn))
+def test_results_can_be_pickled(method, tiny_model, labelled):
+    result = run(method, tiny_model, labelled(tiny_model))
     assert_equal_results(pickle.loads(pickle.dumps(result)), result)
 
 

@@ -1,15 +1,11 @@
-"""Which layers have a feature map, and the positions of its values on the input.
+"""Which layers have a feature map, and what methods get of them.
 
-Both are read from the shapes and the graph of a traced forward pass. A map has spatial axes between batch and
-channels: two for images, three for volumes, one for signals and text. A transformer's tokens are arranged on
-the grid of patches that they came from, without the class token and similar ones.
+Both are read from the shapes and the graph of a traced forward pass; see `layouts`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from mlflow_interp.backend import ops
@@ -17,83 +13,14 @@ from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import Forward, forward
 from mlflow_interp.backend.graph import dependencies
 from mlflow_interp.backend.layer_calls import CallChoice, LayerCall, choose_calls, layer_calls
-from mlflow_interp.backend.layer_tree import is_channels_first, leaf_paths, walk
+from mlflow_interp.backend.layer_tree import has_attention, leaf_paths, walk
+from mlflow_interp.backend.layouts import SpatialLayout, find_layout, spatial_axes
 from mlflow_interp.core.calls import Call, numbers_text
 from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
 
 Pooling = Literal["mean", "max", "flatten"]
 
-# Numbers of tokens before the patches: none; a class token; plus a distillation token; plus four registers.
-_PREFIX_TOKENS = (0, 1, 2, 5)
-
-
-@dataclass(frozen=True)
-class SpatialLayout:
-    """The positions of a feature map's values.
-
-    Attributes:
-        sizes: the number of positions along each spatial axis, None if it varies.
-        axes: the spatial axes of the tensor; a single one for tokens.
-        before: the number of leading tokens that have no position.
-    """
-
-    sizes: tuple[int | None, ...]
-    axes: tuple[int, ...]
-    before: int = 0
-
-    def lay_out(self, tensor: Any) -> Any:
-        """The map as (batch, *sizes, channels)."""
-        import tensorflow as tf
-
-        if len(self.sizes) > len(self.axes):
-            return tf.reshape(tensor[:, self.before :], (-1, *self.sizes, tensor.shape[-1]))
-        if 1 in self.axes:
-            return tensor
-        return tf.transpose(tensor, (0, *self.axes, 1))
-
-
-def spatial_axes(model: Any, tensor: Any) -> tuple[int, ...]:
-    """The axes of a feature map that are neither batch nor channels."""
-    rank = tensor.shape.rank
-    return tuple(range(2, rank) if is_channels_first(model) else range(1, rank - 1))
-
-
-def find_layout(model: Any, traced: Forward, tensor: Any) -> SpatialLayout | None:
-    """The layout of a layer's values; None if they have no positions, or all the same."""
-    import tensorflow as tf
-
-    rank = tensor.shape.rank or 0
-    input_rank = max(each.shape.rank or 0 for each in tf.nest.flatten(traced.inputs))
-    if rank == 3 and input_rank >= 4:
-        return _patch_layout(model, traced, tensor.shape[1])
-    if not 3 <= rank <= 5:
-        return None
-    axes = spatial_axes(model, tensor)
-    sizes = tuple(tensor.shape[axis] for axis in axes)
-    return SpatialLayout(sizes, axes) if any(size is None or size > 1 for size in sizes) else None
-
-
-def _patch_layout(model: Any, traced: Forward, tokens: int | None) -> SpatialLayout | None:
-    """The layout of a number of tokens on a grid of patches; None if no grid fits."""
-    for before in _PREFIX_TOKENS:
-        for grid in _grids(model, traced):
-            if tokens is not None and math.prod(grid) == tokens - before:
-                return SpatialLayout(grid, (1,), before)
-    return None
-
-
-def _grids(model: Any, traced: Forward) -> Iterator[tuple[int, ...]]:
-    """Grids for tokens: those of earlier feature maps; without any, grids of square patches."""
-    import tensorflow as tf
-
-    leaves = leaf_paths(model)
-    tensors = [tensor for path, tensor in traced.tapped.items() if path in leaves and tensor.shape.rank == 4]
-    maps = [tuple(tensor.shape[axis] for axis in spatial_axes(model, tensor)) for tensor in tensors]
-    image = next(each for each in tf.nest.flatten(traced.inputs) if each.shape.rank >= 4)
-    height, width = (image.shape[axis] for axis in spatial_axes(model, image)[:2])
-    yield from reversed([grid for grid in maps if None not in grid and math.prod(grid) > 1])
-    if not [grid for grid in maps if grid != (height, width)]:
-        yield from ((height // side, width // side) for side in range(2, min(height, width) // 2 + 1))
+_ANY_LENGTH = 16  # of a noise input along an axis whose length varies
 
 
 def feature_maps(
@@ -152,8 +79,8 @@ def _lay_out(call: LayerCall, layout: SpatialLayout) -> Callable[[Any], Any]:
 def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
     """The path of the last layer with a spatial feature map that `upto` depends on.
 
-    If a class token comes before the patches, the output often depends on that token alone; in this case,
-    it is the last layer on whose patches the output still depends.
+    In a transformer, the output often depends on a single token alone, such as a class token; in this case,
+    it is the last layer on whose other tokens the output still depends.
 
     Raises:
         InapplicableError: the model has no such layer.
@@ -167,7 +94,7 @@ def last_spatial_layer(model: Any, traced: Forward, upto: Any) -> str:
             "`mlflow-interp layers` shows the methods for each layer"
         )
     path, layout = list(candidates.items())[-1]
-    if not layout.before:
+    if not layout.before and not (layout.axes == (1,) and has_attention(model)):
         return path
     with tf.init_scope():  # out of the graph that is being traced
         return _last_influential_layer(model, traced.inputs) or path
@@ -195,7 +122,11 @@ def _spatial_tensors(model: Any, traced: Forward, upto: Any) -> dict[str, tuple[
 
 
 def _last_influential_layer(model: Any, like: Any) -> str | None:
-    """The last layer with a position that the output depends on, tested on noise."""
+    """The last layer with positions that the output depends on, tested on noise.
+
+    Leading tokens don't count; without any, the class token may be at any of the positions, so that a single
+    one doesn't count either.
+    """
     import tensorflow as tf
 
     paths: list[str] = []
@@ -207,11 +138,9 @@ def _last_influential_layer(model: Any, like: Any) -> str | None:
         # The square, as probabilities sum to one whatever the input.
         gradients = tf.gradients(tf.square(passed.outputs), [tensor for _, tensor in found.values()])
         gradients_and_layouts = zip(gradients, found.values(), strict=True)
-        return [tf.reduce_any(layout.lay_out(each) != 0) for each, (layout, _) in gradients_and_layouts]
+        return [_is_influential(layout, each) for each, (layout, _) in gradients_and_layouts]
 
-    noise = tf.nest.map_structure(
-        lambda each: tf.cast(tf.random.stateless_uniform((1, *each.shape[1:]), (0, 0)), each.dtype), like
-    )
+    noise = tf.nest.map_structure(_noise, like)
     influential = compile_for(influences, noise)(noise)
     return next(
         (
@@ -221,6 +150,24 @@ def _last_influential_layer(model: Any, like: Any) -> str | None:
         ),
         None,
     )
+
+
+def _is_influential(layout: SpatialLayout, gradient: Any) -> Any:
+    import tensorflow as tf
+
+    positions = tf.reduce_any(layout.lay_out(gradient) != 0, axis=-1)
+    least = 1 if layout.before or layout.axes != (1,) else 2
+    return tf.reduce_sum(tf.cast(positions, tf.int32)) >= least
+
+
+def _noise(like: Any) -> Any:
+    """One random input; integers are 1, as 0 often means that there is no token."""
+    import tensorflow as tf
+
+    shape = [1, *(_ANY_LENGTH if size is None else size for size in like.shape[1:])]
+    if like.dtype.is_floating:
+        return tf.cast(tf.random.stateless_uniform(shape, (0, 0)), like.dtype)
+    return tf.fill(shape, "a") if like.dtype == tf.string else tf.ones(shape, like.dtype)
 
 
 def layer_before_head(model: Any, traced: Forward) -> str:

@@ -9,19 +9,22 @@ TensorFlow prunes every tap whose tensor is not used, so tapping all layers cost
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from mlflow_interp.backend.layer_tree import Located, find_layer, walk
+from mlflow_interp.backend.layer_tree import Located, find_layer, is_attention, walk
 from mlflow_interp.core.chunk import Arrays
 from mlflow_interp.core.outputs import choose, outputs_of_structure
 from mlflow_interp.exceptions import InterpretationError, ModelError, reason_of
 
 # Two threads that tap the same model at once would restore each other's `call`.
 _tracing = threading.RLock()
+
+_MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,16 @@ class Forward:
         outputs: the model's output tensor.
         completed: the path and the output tensor of each call of each layer, in order of completion. A layer
             is called several times where it is shared, or applied to each time step.
+        members: the path and each output tensor of layers that return several.
+        attention: the path of each call of Keras' attention layers, and its weights (batch, heads, queries,
+            keys); empty unless they were requested.
     """
 
     inputs: Arrays
     outputs: Any
     completed: Sequence[tuple[str, Any]] = field(default_factory=list)
+    members: Sequence[tuple[str, Any]] = field(default_factory=list)
+    attention: Sequence[tuple[str, Any]] = field(default_factory=list)
 
     @cached_property
     def calls(self) -> dict[str, list[Any]]:
@@ -57,35 +65,50 @@ class Forward:
         return tapped
 
 
-def forward(model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None = None) -> Forward:
+def forward(
+    model: Any, inputs: Arrays, *, overrides: Mapping[str, Any] | None = None, attention: bool = False
+) -> Forward:
     """Run the model in inference mode with every layer tapped. For use inside a `tf.function`.
 
     Args:
         model: the Keras model.
         inputs: the model's inputs.
         overrides: by path, tensors that replace the outputs of layers.
+        attention: whether Keras' attention layers compute their weights as a tensor of the graph; see
+            `attention_tap`.
 
     Raises:
         ModelError: the model can't take the inputs, or has several outputs.
     """
     import tensorflow as tf
 
-    completed = list[tuple[str, Any]]()
+    completed, members, weights = list[tuple[str, Any]](), list[tuple[str, Any]](), list[tuple[str, Any]]()
     graph = tf.compat.v1.get_default_graph()
+
+    def is_here(tensor: Any) -> bool:
+        # The output of a loop body inside a layer belongs to another graph and can't be used in this one.
+        return tf.is_tensor(tensor) and getattr(tensor, "graph", None) is graph
 
     def record(path: str, output: Any) -> Any:
         output = tf.cast(overrides[path], output.dtype) if overrides and path in overrides else output
-        # The output of a loop body inside a layer belongs to another graph and can't be used in this one.
-        if tf.is_tensor(output) and getattr(output, "graph", None) is graph:
+        if is_here(output):
             completed.append((path, output))
+        elif isinstance(output, (tuple, list, dict)):
+            members.extend((path, each) for each in tf.nest.flatten(output) if is_here(each))
         return output
+
+    def record_weights(path: str, tensor: Any) -> None:
+        if is_here(tensor):
+            weights.append((path, tensor))
 
     with _tracing, contextlib.ExitStack() as stack:
         for located in walk(model):
             stack.enter_context(_tap(located, record))
+            if attention and is_attention(located.layer):
+                stack.enter_context(attention_tap(located, record_weights))
         outputs = _call(model, inputs)
     known = outputs_of_structure(outputs, getattr(model, "output_names", ()))
-    return Forward(inputs, choose(known, None, model.name).of(outputs), completed)
+    return Forward(inputs, choose(known, None, model.name).of(outputs), completed, members, weights)
 
 
 def forward_to(model: Any, inputs: Arrays, path: str, calls: Sequence[int]) -> list[Any]:
@@ -151,15 +174,15 @@ def _call(model: Any, inputs: Arrays) -> Any:
 
 
 @contextlib.contextmanager
-def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    """Replace a method of a layer for as long as the block lasts."""
-    original = layer.__dict__.get(name)
-    # Keras' own __setattr__ would track the function as state of the layer.
-    object.__setattr__(layer, name, function)
+def replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
+    """Replace a method or another attribute of a layer for as long as the block lasts."""
+    original = layer.__dict__.get(name, _MISSING)
+    # Keras' own __setattr__ would track a function as state of the layer.
+    object.__setattr__(layer, name, value)
     try:
         yield
     finally:
-        if original is None:
+        if original is _MISSING:
             object.__delattr__(layer, name)
         else:
             object.__setattr__(layer, name, original)
@@ -175,3 +198,33 @@ def _tap(located: Located, record: Callable[[str, Any], Any]) -> contextlib.Abst
         return record(located.path, call(*args, **kwargs))
 
     return replaced(located.layer, name, tapping)
+
+
+def attention_tap(
+    located: Located, record: Callable[[str, Any], None]
+) -> contextlib.AbstractContextManager[None]:
+    """Make an attention layer compute its weights as a tensor, and record them in each call.
+
+    Without dropout, Keras' layers use a fused operation unless their caller asks for the weights. Here, their
+    `_compute_attention` is asked for them; what the layer returns stays as it is.
+    """
+    layer = located.layer
+    compute = layer._compute_attention
+    takes_flag = "return_attention_scores" in inspect.signature(compute).parameters
+
+    def recording(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            # These would refuse to compute weights, or, in grouped attention, is the flag itself.
+            for name, value in (("_flash_attention", False), ("_return_attention_scores", True)):
+                if hasattr(layer, name):
+                    stack.enter_context(replaced(layer, name, value))
+            if takes_flag:
+                bound = inspect.signature(compute).bind(*args, **kwargs)
+                bound.arguments["return_attention_scores"] = True
+                args, kwargs = bound.args, bound.kwargs
+            found = compute(*args, **kwargs)
+        if isinstance(found, tuple) and len(found) > 1:
+            record(located.path, found[1])
+        return found
+
+    return replaced(layer, "_compute_attention", recording)

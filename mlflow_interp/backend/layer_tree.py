@@ -16,6 +16,7 @@ SpatialLayers = Annotated[Layers, "spatial"]
 GradientLayers = Annotated[Layers, "gradient"]
 VectorLayers = Annotated[Layers, "vector"]
 VectorLayer = Annotated[str | int | None, "vector"]
+AttentionLayers = Annotated[Layers, "attention"]
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,30 @@ def leaf_paths(model: Any) -> set[str]:
     import keras
 
     kinds = keras.layers
-    opaque = (kinds.MultiHeadAttention, kinds.GroupQueryAttention, kinds.RNN, kinds.Bidirectional)
-    inner_prefixes = tuple(f"{located.path}/" for located in walk(model) if isinstance(located.layer, opaque))
+
+    def is_opaque(layer: Any) -> bool:
+        return is_attention(layer) or isinstance(layer, (kinds.RNN, kinds.Bidirectional))
+
+    inner_prefixes = tuple(f"{located.path}/" for located in walk(model) if is_opaque(located.layer))
     return {
         located.path
         for located in walk(model)
         if not isinstance(located.layer, kinds.InputLayer)
-        and (isinstance(located.layer, opaque) or not _sublayers(located.layer))
+        and (is_opaque(located.layer) or not _sublayers(located.layer))
         and not located.path.startswith(inner_prefixes)
     }
+
+
+def is_attention(layer: Any) -> bool:
+    """Whether a layer is one of Keras' attention layers with heads, or of a subclass."""
+    import keras
+
+    return isinstance(layer, (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention))
+
+
+def has_attention(model: Any) -> bool:
+    """Whether a model has such a layer, at any depth."""
+    return any(is_attention(located.layer) for located in walk(model))
 
 
 def find_layer(model: Any, layer: str | int) -> Located:

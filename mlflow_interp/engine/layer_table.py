@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlflow_interp.backend.attention import attention_weights
 from mlflow_interp.backend.capabilities import OF_INPUTS, Capability, capabilities_of
 from mlflow_interp.backend.compile import input_specs, trace
-from mlflow_interp.backend.feature_maps import find_layout
 from mlflow_interp.backend.forward import Forward, forward
 from mlflow_interp.backend.graph import dependencies
 from mlflow_interp.backend.heads import VALUES_BY_LOSS, ClassScores, class_scores
 from mlflow_interp.backend.layer_tree import walk
+from mlflow_interp.backend.layouts import find_layout
 from mlflow_interp.engine.requirements import layer_kind, methods_with
 from mlflow_interp.exceptions import ModelError
 from mlflow_interp.models.load import load_model
@@ -98,7 +99,7 @@ def _traced(loaded: LoadedModel) -> tuple[Forward, set[str], set[Capability], Cl
     capabilities: set[Capability] = set()
 
     def inspect(values: Any) -> Any:
-        passed = forward(model, values)
+        passed = forward(model, values, attention=True)
         scores = class_scores(passed.outputs, model, loaded.head)
         passes.append((passed, scores))
         used.update(dependencies(scores.scores))
@@ -119,5 +120,9 @@ def _can_use(method: str, model: Any, traced: Forward, path: str, used: set[str]
     if kind == "spatial":
         return any(
             tensor.op.name in used and find_layout(model, traced, tensor) is not None for tensor in calls
+        )
+    if kind == "attention":
+        return any(
+            name == path and tensor.op.name in used for name, tensor in attention_weights(model, traced)
         )
     return any(tensor.dtype.is_floating and (tensor.shape.rank or 0) >= 2 for tensor in calls)

@@ -13,10 +13,12 @@ import numpy as np
 from mlflow_interp.backend.capabilities import FEWEST, Capability, capabilities_of
 from mlflow_interp.backend.compile import compile_for
 from mlflow_interp.backend.forward import forward
-from mlflow_interp.backend.layer_tree import is_channels_first
+from mlflow_interp.backend.layer_tree import has_attention, is_channels_first
 from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.method_registry import find_method, method_module, method_names, resolve
+
+LAYER_OPTIONS = ("layer", "layers", "attention_layers")
 
 
 def usable_methods(model: Any, batch: Batch) -> list[str]:
@@ -28,7 +30,7 @@ def usable_methods(model: Any, batch: Batch) -> list[str]:
         capabilities.add("five inputs")
 
     def inspect_pass(inputs: Any) -> Any:
-        passed = forward(model, inputs)
+        passed = forward(model, inputs, attention=True)
         capabilities.update(capabilities_of(model, passed, batch.head))
         return passed.outputs
 
@@ -41,6 +43,11 @@ def usable_methods(model: Any, batch: Batch) -> list[str]:
 def methods_with(capabilities: set[Capability]) -> list[str]:
     """The methods whose requirements are met by these capabilities."""
     return [name for name in method_names() if requirements_of(name) <= capabilities]
+
+
+def suits_architecture(method: str, model: Any) -> bool:
+    """Whether a model has the kinds of layers that a method is for, as far as its layers show."""
+    return "attention" not in requirements_of(method) or has_attention(model)
 
 
 def requirements_of(method: str) -> set[Capability]:
@@ -65,16 +72,15 @@ def _are_images(model: Any, chunk: Chunk) -> bool:
 
 
 def layer_kind(method: str) -> str | None:
-    """The kind of layer that a method accepts as `layer` or `layers`; None if it has no such option.
+    """The kind of layer that a method accepts as one of `LAYER_OPTIONS`; None if it has no such option.
 
     "spatial": with a feature map; "gradient": with an output that changes smoothly with the input;
-    "vector": with an output that can be pooled to a vector for each input.
+    "vector": with an output that can be pooled to a vector for each input; "attention": with attention
+    weights.
     """
     function = find_method(method)
     for parameter in inspect.signature(function).parameters.values():
-        annotation = (
-            resolve(parameter.annotation, function) if parameter.name in ("layer", "layers") else None
-        )
+        annotation = resolve(parameter.annotation, function) if parameter.name in LAYER_OPTIONS else None
         if get_origin(annotation) is Annotated:
             return next((each for each in get_args(annotation)[1:] if isinstance(each, str)), None)
     return None

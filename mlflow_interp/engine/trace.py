@@ -70,7 +70,7 @@ class Trace:
     def __init__(self, model: Any, inputs: Arrays, classes: Mapping[str, Any], *, head: str = "auto") -> None:
         self.model = model
         self.inputs = inputs
-        self.passed = forward(model, inputs)
+        self.passed = forward(model, inputs, attention=True)
         self._classes = classes
         self._head = head
         self._explained: dict[str, Explained] = {}

@@ -130,7 +130,7 @@ def interpret(
         job, worker, failed = with_layout(job, loaded, rows, optional=plan.only_by_all)
         output = Output(spark, table, job)
         is_begun = output.prepare(append=append, overwrite=overwrite)
-        destination.start(loaded.origin, run_name(list(plan.options), loaded))
+        destination.start(loaded.origin, run_name(plan, loaded))
         _write(rows, output, is_begun=is_begun, overwrite=overwrite)
         part = _merged_part(output)
         _check_errors(part, output, max_errors)

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Collection, Iterable
 
-from mlflow_interp.exceptions import InterpretationError
+from mlflow_interp.exceptions import ArchitectureError, InterpretationError
 
 logger = logging.getLogger("mlflow_interp")
 
@@ -17,11 +17,13 @@ class Failures:
     Args:
         methods: the names of all methods.
         silent: whether to suppress warnings.
+        only_by_all: the methods that are selected only by `all`.
     """
 
-    def __init__(self, methods: Collection[str], *, silent: bool) -> None:
+    def __init__(self, methods: Collection[str], *, silent: bool, only_by_all: Collection[str] = ()) -> None:
         self._methods = methods
         self._silent = silent
+        self._only_by_all = only_by_all
         self._given_up: set[str] = set()
         self._warned: set[str] = set()
         self._lock = threading.Lock()  # the validation pass and the worker's client have their own threads
@@ -31,10 +33,15 @@ class Failures:
         return [name for name in methods if name not in self._given_up]
 
     def give_up(self, methods: Iterable[str], error: Exception) -> None:
-        """Continue without these methods, with one warning that gives the reason."""
+        """Continue without these methods, with one warning that gives the reason.
+
+        There is none for a method that `all` selected and that is for models of another architecture.
+        """
         with self._lock:
             failed = self.active(methods)
             self._given_up.update(failed)
+        if isinstance(error, ArchitectureError):
+            failed = [name for name in failed if name not in self._only_by_all]
         if failed:
             self.warn(f"training continues without {', '.join(failed)}: {reason_in_words(error)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, get_type_hints
 
 from mlflow_interp.backend.heads import Head
@@ -52,6 +52,7 @@ class TrainingOptions:
         verbose: Print results that can be written as text, such as the confusion matrix.
         display: Show the latest figures in a notebook during training.
         tensorboard: A folder to also write the figures to, for TensorBoard.
+        only_by_all: The methods that are selected only by `all`; not an option.
     """
 
     methods: Methods = METHODS_IN_TRAINING
@@ -73,6 +74,7 @@ class TrainingOptions:
     verbose: bool = False
     display: bool = False
     tensorboard: str | None = None
+    only_by_all: frozenset[str] = field(default=frozenset(), init=False)
 
     @classmethod
     def of(cls, methods: Methods, options: Mapping[str, Any]) -> TrainingOptions:
@@ -90,9 +92,10 @@ class TrainingOptions:
         }
         checked = cls(own, **{**options, **shared})
         checked.check()
-        if checked.log_images:
-            return checked
-        return replace(checked, methods=without_images(own, named.only_by_all))
+        if not checked.log_images:
+            checked = replace(checked, methods=without_images(own, named.only_by_all))
+        object.__setattr__(checked, "only_by_all", named.only_by_all)
+        return checked
 
     @property
     def by_method(self) -> dict[str, dict[str, Any]]:

@@ -74,7 +74,7 @@ class Session:
         self.model = model
         self.epochs = epochs
         self._on_event = on_event
-        self.failures = Failures(self.methods, silent=silent)
+        self.failures = Failures(self.methods, silent=silent, only_by_all=options.only_by_all)
         self.run_id = options.run_id or active_run_id()
         self._epoch_model: LoadedModel | None = None
         self._epoch = 0

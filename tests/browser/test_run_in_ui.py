@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 import mlflow_interp
 from docs.pictures import browser_page
-from tests.running import methods_of_trained_models
+from tests.running import methods_for_convolutions
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
@@ -39,7 +39,7 @@ def run(registered, store, server, tmp_path_factory):
             mlflow_interp.interpret(
                 registered,
                 folder,
-                methods_of_trained_models(),
+                methods_for_convolutions(),
                 quiet=True,
                 ascent_steps=4,
                 path_steps=4,
@@ -117,7 +117,7 @@ def wait_until_stable(page, frame, tries=20):
 
 def test_tree_lists_every_file_of_every_method(opened):
     page = opened("artifacts/interpretations")
-    for method in methods_of_trained_models():
+    for method in methods_for_convolutions():
         folder = page.get_by_text(method, exact=True).first
         folder.wait_for(timeout=FIRST_TIME)
         folder.click()
@@ -127,7 +127,7 @@ def test_tree_lists_every_file_of_every_method(opened):
     expect(page.get_by_text("index.html", exact=True).first).to_be_visible()
 
 
-@pytest.mark.parametrize("method", methods_of_trained_models())
+@pytest.mark.parametrize("method", methods_for_convolutions())
 def test_figure_is_shown(opened, method):
     page = opened(f"artifacts/interpretations/{method}/figure.png")
     page.wait_for_function(
@@ -181,7 +181,7 @@ def test_matrix_shows_the_errors_behind_a_cell(framed):
 def test_run_page_has_every_method(opened):
     page = opened("artifacts/interpretations/index.html")
     frame = page.frame_locator("iframe").first
-    for method in methods_of_trained_models():
+    for method in methods_for_convolutions():
         expect(frame.locator(f"#section-{method} > summary")).to_be_visible(timeout=FIRST_TIME)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from tests.running import methods_of_trained_models
+from tests.running import methods_for_convolutions
 from tests.zoo import architectures
 
 _BLOCK = re.compile(r"<!-- zoo -->\n.*?<!-- end -->", re.DOTALL)
@@ -18,7 +18,7 @@ Trial = dict[str, Any]
 def row(trial: Trial) -> str:
     """An architecture, its input, its size, the outcome of each method, and the total time."""
     methods = trial["methods"]
-    fared = [methods[name]["outcome"] for name in methods_of_trained_models()]
+    fared = [methods[name]["outcome"] for name in methods_for_convolutions()]
     side = trial["side"]
     size = f"{trial['parameters'] / 1e6:.1f} M"
     return f"| {trial['name']} | {side}×{side} | {size} | {' | '.join(fared)} | {trial['seconds']:.0f} s |"
@@ -26,7 +26,7 @@ def row(trial: Trial) -> str:
 
 def table(trials: Sequence[Trial]) -> str:
     """The whole table in Markdown, with the message for users if a method does not pass."""
-    head = ["architecture", "input", "parameters", *methods_of_trained_models(), "time"]
+    head = ["architecture", "input", "parameters", *methods_for_convolutions(), "time"]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *map(row, trials)]
     messages = [
         f"- {trial['name']}, {name}, {each['outcome']}: {each['message']}"

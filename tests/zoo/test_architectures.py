@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.running import methods_of_trained_models
+from tests.running import methods_for_convolutions
 from tests.zoo import architectures, table, trial
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
@@ -25,7 +25,7 @@ def test_architectures_come_from_the_package():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_small_architecture_passes(small):
     """UMAP has separate tests; here it would compile for half a minute."""
-    methods = [name for name in methods_of_trained_models() if name != "umap"]
+    methods = [name for name in methods_for_convolutions() if name != "umap"]
     found = trial.attempt(methods, small, "mobilenet_v3")
     assert found == {name: {"outcome": "pass", "message": ""} for name in methods}
 
@@ -65,7 +65,7 @@ def test_table_has_every_architecture_and_no_failure():
 
 
 def test_table_shows_the_messages_for_users():
-    fared = {name: {"outcome": "pass", "message": ""} for name in methods_of_trained_models()}
+    fared = {name: {"outcome": "pass", "message": ""} for name in methods_for_convolutions()}
     fared["gradcam"] = {"outcome": "not applicable", "message": "no space"}
     made = {"name": "Net", "side": 32, "parameters": 1_250_000, "methods": fared, "seconds": 6.2}
     text = table.filled("before\n<!-- zoo -->\n<!-- end -->\nafter", [json.loads(json.dumps(made))])

@@ -16,7 +16,13 @@ from mlflow_interp.engine.requirements import requirements_of, usable_methods
 from mlflow_interp.exceptions import InapplicableError, InterpretationWarning, ModelError, OptionError
 from mlflow_interp.method_registry import method_names
 from mlflow_interp.models.load import load_model
-from tests.running import confusion_matrix, gradcam, methods_of_trained_models, saliency
+from tests.running import (
+    confusion_matrix,
+    gradcam,
+    methods_for_convolutions,
+    methods_of_trained_models,
+    saliency,
+)
 
 layers, ops = keras.layers, keras.ops
 
@@ -254,13 +260,14 @@ def tabular(*end):
 @pytest.mark.parametrize(
     ("model", "inputs", "labels", "usable"),
     [
-        (convolutional, (12, 12, 3), True, methods_of_trained_models()),
+        (convolutional, (12, 12, 3), True, methods_for_convolutions()),
         (
             convolutional,
             (12, 12, 3),
             False,
-            [name for name in methods_of_trained_models() if name != "confusion_matrix"],
+            [name for name in methods_for_convolutions() if name != "confusion_matrix"],
         ),
+        (lambda: transformer(class_token=True), (16, 24, 3), True, methods_of_trained_models()),
         (lambda: tabular(layers.Dense(2)), (5,), True, ["confusion_matrix", *OF_CLASSES]),
         (lambda: tabular(layers.Dense(1)), (5,), True, OF_NUMBERS),
         (lambda: tabular(layers.Rescaling(0), layers.Dense(1)), (5,), False, OF_NUMBERS),

@@ -18,7 +18,7 @@ from mlflow_interp.engine.parts import Parts
 from mlflow_interp.engine.run import run
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.models.load import load_model
-from tests.running import methods_of_trained_models
+from tests.running import methods_for_convolutions
 from tests.zoo import architectures
 
 INPUTS, DRAWN = 12, 2  # inputs of every method, and of those that are slow
@@ -177,7 +177,7 @@ def trial(name: str) -> dict[str, Any]:
     seen = load_inputs(photographs(model.input_shape[1]), load_model(model), preprocess=preprocess)
     architectures.set_batch_statistics(model, next(seen.chunks()).inputs)
     started = time.perf_counter()
-    methods = attempt(methods_of_trained_models(), model, preprocess)
+    methods = attempt(methods_for_convolutions(), model, preprocess)
     return {
         "name": name,
         "side": model.input_shape[1],

@@ -89,10 +89,8 @@ def _meaning(result: HeatmapResult) -> str:
         )
         return f"{title_of(result)}: {of_class}, the first result's minus the second's."
     if not result.explained.has_target:
-        return (
-            f"{title_of(result)}: the strongest pattern in the activations, whatever the class, relative to "
-            "the strongest of the input."
-        )
+        meaning = result.meaning or "the strongest pattern in the activations, whatever the class"
+        return f"{title_of(result)}: {meaning}, relative to the strongest of the input."
     explained = "class" if result.examples.has_classes else "value"
     evidence = "evidence for" if result.relu else "evidence for (positive) and against (negative)"
     return (

@@ -53,6 +53,9 @@ class HeatmapResult:
             random samples; else None.
         chosen: further values of options that the method chose, by name: plain JSON values.
         is_table: whether positions are the columns of a table, which are drawn as bars.
+        meaning: what heat is, in words, for a method without a class; by default the strongest pattern.
+        why_empty: why a heatmap is empty, in words, for a method without a layer; by default, as no change
+            of the input changes the score.
     """
 
     explained: Explained
@@ -66,6 +69,8 @@ class HeatmapResult:
     standard_errors: np.ndarray | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
     is_table: bool = False
+    meaning: str = ""
+    why_empty: str = ""
 
     @property
     def examples(self) -> Examples:
@@ -155,7 +160,8 @@ class HeatmapResult:
         counted = f"{self._counted(empty)} are empty:"
         if not self.layer:
             what = "target class" if self.examples.has_classes else "target"
-            return [f"{counted} no change of the input changes the score of the {what} ({names})"]
+            why = self.why_empty or "no change of the input changes the score"
+            return [f"{counted} {why} of the {what} ({names})"]
         counted = f"{counted} layer {self.layer!r}"
         if not self.explained.has_target:
             return [f"{counted} is not active ({names}); try another layer"]

@@ -21,6 +21,8 @@ def facts(result: HeatmapResult) -> dict[str, Any]:
         "full_size": list(result.full_size),
         "chosen": dict(result.chosen),
         "is_table": result.is_table,
+        "meaning": result.meaning,
+        "why_empty": result.why_empty,
         "calls": [[call.number, list(call.inputs), call.frame] for call in result.calls],
     }
 
@@ -48,6 +50,8 @@ def restored(
         standard_errors=stored.arrays.get("standard_errors"),
         chosen=dict(stored.facts.get("chosen", {})),
         is_table=bool(stored.facts.get("is_table", False)),
+        meaning=str(stored.facts.get("meaning", "")),
+        why_empty=str(stored.facts.get("why_empty", "")),
     )
 
 
