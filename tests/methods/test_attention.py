@@ -24,6 +24,8 @@ from mlflow_interp.exceptions import (
     ModelError,
     OptionError,
 )
+from mlflow_interp.training.failures import Failures
+from mlflow_interp.training.options import TrainingOptions
 from tests.running import attention, gradcam, quality
 
 layers, ops = keras.layers, keras.ops
@@ -507,3 +509,15 @@ def test_quality_measures_it(batch_of):
     model = vision_transformer()
     batch = batch_of(model, images(16, 16, 3, count=2))
     assert quality(model, batch, of="attention", quick=True).titles == {"attention": "Attention relevance"}
+
+
+def test_training_leaves_it_out_silently_if_only_all_selects_it(caplog):
+    error = ArchitectureError("no attention")
+    of_all = TrainingOptions.of("all", {})
+    assert "attention" in of_all.only_by_all
+    for named, warned in [(of_all, False), (TrainingOptions.of("all,attention", {}), True)]:
+        caplog.clear()
+        failures = Failures(named.by_method, silent=False, only_by_all=named.only_by_all)
+        failures.give_up(["attention"], error)
+        assert failures.active(["attention"]) == []
+        assert ("training continues without attention: no attention" in caplog.text) is warned
