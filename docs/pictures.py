@@ -359,6 +359,9 @@ def images_of_attention(demo: Demo) -> None:
     shared = {"labels": labels, "class_names": list(planted_patch.CLASSES), "preprocess": "none", **_SILENT}
     relevance = mlflow_interp.visualize_attention(model, images, **shared)
     keep_figure(panels(relevance, range(4), columns=2, height=2.0), "attention")
+    figure = panels(relevance, [1], columns=1, height=2.6)
+    mark_tiles(figure.axes[0], 2)
+    keep_figure(figure, "attention-annotated")
 
 
 def images_of_umap(demo: Demo) -> None:
