@@ -22,7 +22,7 @@ from mlflow_interp.tracking.resume import resume as resume
 from mlflow_interp.training.callback import InterpretationCallback as InterpretationCallback
 
 __version__: str
-__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_attention", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_umap"]
+__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_attention", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_nearest_examples", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_training_dynamics", "visualize_umap"]
 
 def visualize_attention(
     model: Any,
