@@ -25,10 +25,12 @@ GROUP = "mlflow_interp.methods"
 DISTRIBUTION = "mlflow-interp"
 
 #: Kinds of results that no method makes, by the name that takes the place of the method's.
-RESULTS = {"comparison": "mlflow_interp.kinds.comparison"}
+RESULTS = {"comparison": "mlflow_interp.kinds.comparison", "table": "mlflow_interp.kinds.table"}
 
 #: Names that a method can't have: they mean something else on the command line or in `methods=`.
-RESERVED = frozenset(("all", "compare", "comparison", "interpret", "layers", "main", "methods", "resume"))
+RESERVED = frozenset(
+    ("all", "compare", "comparison", "interpret", "layers", "main", "methods", "resume", "table")
+)
 
 
 @dataclass(frozen=True)

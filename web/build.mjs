@@ -13,6 +13,7 @@ const BUNDLES = {
   "pages/heatmap.ts": "mlflow_interp/kinds/heatmap/page.js",
   "pages/nearest_examples.ts": "mlflow_interp/kinds/nearest_examples/page.js",
   "pages/training_dynamics.ts": "mlflow_interp/kinds/training_dynamics/page.js",
+  "pages/table.ts": "mlflow_interp/kinds/table/page.js",
   "pages/embedding/main.ts": "mlflow_interp/kinds/embedding/page.js",
   "pages/confusion_matrix/main.ts": "mlflow_interp/kinds/confusion_matrix/page.js",
   "kinds/embedding.ts": "mlflow_interp/kinds/embedding/panel.js",

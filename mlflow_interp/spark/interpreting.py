@@ -30,6 +30,7 @@ from mlflow_interp.spark.preparing import (
 from mlflow_interp.spark.results import WrittenTable, parts_of
 from mlflow_interp.spark.rows import PART, ddl
 from mlflow_interp.spark.session import check_installed, one_line_errors
+from mlflow_interp.spark.summary import check_errors, concluded_summary, summary_of
 from mlflow_interp.spark.tasks import interpreting, merging
 from mlflow_interp.tracking.destination import open_run, without_autologging
 from mlflow_interp.tracking.permission import check_may_log
@@ -52,6 +53,7 @@ class TableInterpretation:
         rows: the number of inputs.
         errors: the number of inputs that could not be interpreted; their rows say why in `error`.
         interpretations: of each method, as `mlflow_interp.interpret` returns them.
+        summary: of all rows: counts, probabilities and mean heatmaps, with its figure and page.
     """
 
     table: Any = field(repr=False)
@@ -62,6 +64,7 @@ class TableInterpretation:
     rows: int
     errors: int
     interpretations: Mapping[str, Interpretation] = field(repr=False)
+    summary: Interpretation = field(repr=False)
 
 
 @checked
@@ -133,10 +136,15 @@ def interpret(
         destination.start(loaded.origin, run_name(plan, loaded))
         _write(rows, output, is_begun=is_begun, overwrite=overwrite)
         part = _merged_part(output)
-        _check_errors(part, output, max_errors)
+        check_errors(output, part, max_errors)
         written = WrittenTable(output, worker, part, source)
         parts = parts_of(written, data, plan, sample, failed)
-        interpretations, errors = concluded(parts, Call(written.provenance(), destination, plan))
+        call = Call(written.provenance(), destination, plan)
+        interpretations, errors = concluded(parts, call)
+        given: dict[str, Any] = {"table": table, "input": input, "label": label, "id": id}
+        given |= {"sample": sample, "sample_seed": sample_seed}
+        result = summary_of(written, interpretations, sample=sample)
+        summary = concluded_summary(result, call, given, started)
         if errors:
             first = next(iter(errors.values()))
             first.interpretations = interpretations
@@ -146,12 +154,13 @@ def interpret(
     return TableInterpretation(
         output.rows().drop(PART),
         destination.run_id,
-        _counts(output),
+        result.counts,
         {name: output.points(name) for name, _ in job.layout.vectors if name in interpretations},
         part.mean_maps,
         written.rows,
         part.errors,
         interpretations,
+        summary,
     )
 
 
@@ -213,29 +222,3 @@ def _merged_part(table: Output) -> TaskPart:
             f"none of {whole.errors} rows could be interpreted; see the column error of the table"
         )
     return whole
-
-
-def _check_errors(part: TaskPart, table: Output, most: float) -> None:
-    """Check that few rows have errors.
-
-    Raises:
-        InputsError: more than a share of them has.
-    """
-    rows = part.errors + (0 if part.parts.inputs is None else part.parts.inputs.count)
-    if part.errors <= most * rows:
-        return
-    reasons = (
-        table.rows().where("error IS NOT NULL").groupBy("error").count().orderBy("count", ascending=False)
-    )
-    with one_line_errors():
-        named = "; ".join(f"{row['count']} × {row['error']}" for row in reasons.limit(3).collect())
-    raise InputsError(
-        f"{part.errors} of {rows} rows could not be interpreted, more than max_errors={most:g} allows: "
-        f"{named}. The rows are in {table.where}"
-    )
-
-
-def _counts(table: Output) -> dict[tuple[int | None, int | None], int]:
-    with one_line_errors():
-        cells = table.rows().where("error IS NULL").groupBy("label", "predicted").count().collect()
-    return {(row["label"], row["predicted"]): row["count"] for row in cells}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 import mlflow_interp
 from docs.pictures import browser_page
+from mlflow_interp.kinds.table.page import page as table_page
+from mlflow_interp.kinds.table.result import no_examples
+from tests.kinds.test_table import result_of
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
@@ -89,3 +93,29 @@ def test_prints_in_light_colours_without_controls(run, method, tmp_path):
         assert page.locator("#name").is_visible()
         assert not page.locator("#strip").is_visible()
         assert not any(each.is_visible() for each in page.locator("input, .hint").all())
+
+
+def test_classes_of_a_table_are_sorted_by_any_column(tmp_path):
+    """Names from the first, numbers from the largest; a second click reverses the order."""
+    result = replace(
+        result_of([(0, 0, 60, 0.95), (1, 1, 900, 0.75), (2, 0, 10, 0.55)]),
+        examples=no_examples(["b", "C", "a"]),
+    )
+    (tmp_path / "page.html").write_text(table_page(result), encoding="utf-8")
+    with browser_page(420, 700) as page:
+        problems = watch(page)
+        page.goto((tmp_path / "page.html").as_uri())
+
+        def names():
+            return page.locator("#classes tbody td:first-child").all_text_contents()
+
+        assert names() == ["C", "b", "a"]
+        orders = []
+        for column in ("class", "class", "labelled", "labelled", "accuracy"):
+            page.get_by_role("button", name=column).click()
+            orders.append("".join(names()))
+        assert orders == ["abC", "Cba", "Cba", "abC", "bCa"]
+        assert page.locator("#classes th[aria-sort]").all_text_contents() == ["accuracy"]
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
+    assert problems == []

@@ -105,6 +105,27 @@ def test_the_sample_is_exact_however_rows_are_partitioned(found, partitions):
         assert [row.id for row in sample_of(found.table.repartition(partitions), count)] == expected
 
 
+def test_the_summary_counts_every_row(found):
+    rows = found.table.where("error IS NULL").select("label", "predicted", "probability").collect()
+    labels, predicted = np.array([[row["label"], row["predicted"]] for row in rows]).T
+    probabilities = np.array([row["probability"] for row in rows], np.float64)
+    right = labels == predicted
+    at = np.minimum(np.floor(20 * probabilities), 19)
+    gaps = [abs((right[at == each] - probabilities[at == each]).sum()) for each in np.unique(at)]
+    assert found.summary.metrics["calibration_error"] == pytest.approx(sum(gaps) / COUNT)
+    assert found.summary.metrics["accuracy"] == right.mean()
+    assert (found.summary.metrics["rows"], found.summary.metrics["errors"]) == (COUNT + 1, 1)
+    loaded = mlflow_interp.load(f"runs:/{found.run_id}/interpretations/table").result
+    assert loaded.counts == found.counts
+    (heatmaps,) = loaded.heatmaps
+    assert heatmaps.relu
+    for label, mean in zip(heatmaps.classes.tolist(), heatmaps.means, strict=True):
+        assert np.array_equal(mean, found.mean_heatmaps["gradcam"].classes[label].mean)
+    names = dict(loaded.location.columns)
+    assert set(found.table.columns) == set(names) - {"call"}
+    assert names["probability"] == "float"
+
+
 def test_the_run_has_the_pages_of_the_sample(found):
     import mlflow
 
