@@ -33,13 +33,24 @@ def obstacle(model: Any) -> str | None:
             f"validation batches can't be captured, as {name} is compiled with run_eagerly=True; compile it "
             "without, or pass data="
         )
-    if model.jit_compile:
+    if model.jit_compile and (besides := _unpredictable(model)):
         return (
-            f"validation batches can't be captured, as {name} is compiled with jit_compile, which Keras "
-            "turns on by itself where there is a GPU; compile it with jit_compile=False, or pass data="
+            f"validation batches can't be captured, as {name} {besides} and is compiled with jit_compile, "
+            "which Keras turns on by itself where there is a GPU; compile it with jit_compile=False, or pass "
+            "data="
         )
     if isinstance(model.distribute_strategy, tf.distribute.TPUStrategy):
         return f"validation batches can't be captured, as {name} is trained on TPUs; pass data="
+    return None
+
+
+def _unpredictable(model: Any) -> str | None:
+    """Why the batches of a validation pass that XLA compiles can't be predicted once more as Keras would."""
+    for method in ("make_test_function", "test_step"):
+        if _is_own(model, method):
+            return f"has its own {method}"
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        return "is trained on several devices"
     return None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,13 +40,20 @@ class ValidationTap:
     """Captures the inputs and outputs of the model in Keras' own validation pass, batch by batch.
 
     The test function is traced with one additional operation, which copies the batch and returns nothing. The
-    training function is traced while the tap is closed, and is not changed.
+    training function is traced while the tap is closed, and is not changed. XLA can't run such an operation:
+    a test function that it compiles is not changed either, and each of its batches is predicted once more.
 
     Args:
         model: the compiled Keras model.
         capture: called with each batch.
         stated_head: what the model's output is, as stated.
         output: the output to capture of a model with several: its name or position.
+
+    Attributes:
+        head: what the captured output is.
+        capturing: whether a pass is being captured.
+        possible: whether passes can be captured, as far as known.
+        incomplete: whether the last pass was captured only in part.
     """
 
     def __init__(
@@ -70,11 +78,15 @@ class ValidationTap:
         self._failure: str | None = None
         self._obstacle = obstacle(model)
         self.possible = self._obstacle is None
-        if self.possible:
+        self._copy_of_predicted: Callable[..., None] | None = None
+        self.incomplete = False
+        if self.possible and not model.jit_compile:
             model.test_function = None  # an existing one was traced without the tap
 
     def why_not(self) -> str | None:
         """Why batches can't be captured, or were not, and what to do; None if no pass missed them."""
+        if self.incomplete:
+            return self._failure
         if self._obstacle or self._is_added:
             return self._obstacle
         if not self._has_opened:  # a model's own `evaluate` may run a pass that callbacks are not notified of
@@ -85,10 +97,18 @@ class ValidationTap:
         """Start capturing: a validation pass begins."""
         self.close()
         self._has_opened = True
-        if self.possible:
-            tapped = self._tapped_metrics(self.model.compute_metrics)
-            self._open.enter_context(replaced(self.model, "compute_metrics", tapped))
-            self.capturing = True
+        self.incomplete = False
+        if not self.possible or obstacle(self.model):  # the model may have been compiled again since
+            return
+        if self.model.jit_compile:
+            # A model's own `evaluate` may do without the function. What failed once is not tried again.
+            if self.model.test_function is None or self._failure:
+                return
+            name, tapped = "test_function", self._tapped_function(self.model.test_function)
+        else:
+            name, tapped = "compute_metrics", self._tapped_metrics(self.model.compute_metrics)
+        self._open.enter_context(replaced(self.model, name, tapped))
+        self.capturing = True
 
     def close(self) -> None:
         """Stop capturing: the pass has ended, possibly by an exception."""
@@ -98,23 +118,58 @@ class ValidationTap:
     def restore(self) -> None:
         """Restore the model's test function."""
         self.close()
-        if self.possible:
+        if self.possible and not self.model.jit_compile:
             self.model.test_function = self._untapped
 
     def _tapped_metrics(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def compute_metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
             metrics = original(x, y, y_pred, sample_weight=sample_weight)
-            try:
+            with self._harmless():
                 self._add_copy_operation(x, y, y_pred, sample_weight)
-            except InterpretationError as error:
-                self._failure = str(error)
-            # A batch that can't be copied must not make the validation fail.
-            except Exception as error:
-                reason = f"{type(error).__name__}: {reason_of(error)}"
-                self._failure = f"validation batches can't be captured ({reason}); pass data="
             return metrics
 
         return compute_metrics
+
+    def _tapped_function(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def test_function(iterator: Iterator[Any]) -> Any:
+            batches = list(itertools.islice(iterator, self.model.steps_per_execution))
+            if not batches:
+                raise StopIteration
+            # Of an iterator in Python, Keras runs the same compiled step on each batch.
+            logs = original(iter(batches))
+            if self.capturing:
+                with self._harmless():
+                    for batch in batches:
+                        self._predict(batch)
+                self.capturing = not self._failure
+                self.incomplete = not self.capturing
+            return logs
+
+        return test_function
+
+    def _predict(self, batch: Any) -> None:
+        """Run the model on a batch without XLA, and copy the batch out."""
+        import keras
+        import tensorflow as tf
+
+        def copy_of_predicted(inputs: Any, labels: Any, weights: Any) -> None:
+            outputs = self.model(inputs, training=False)
+            self._add_copy_operation(inputs, labels, outputs, weights)
+
+        if self._copy_of_predicted is None:  # compiled once for all passes
+            self._copy_of_predicted = tf.function(copy_of_predicted, autograph=False, reduce_retracing=True)
+        self._copy_of_predicted(*keras.utils.unpack_x_y_sample_weight(batch))
+
+    @contextlib.contextmanager
+    def _harmless(self) -> Iterator[None]:
+        """Keep the reason of an error, as a batch that can't be copied must not make the validation fail."""
+        try:
+            yield
+        except InterpretationError as error:
+            self._failure = str(error)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {reason_of(error)}"
+            self._failure = f"validation batches can't be captured ({reason}); pass data="
 
     def _add_copy_operation(self, inputs: Any, labels: Any, outputs: Any, weights: Any) -> None:
         """Add the operation that copies a batch out.

@@ -158,6 +158,8 @@ class Session:
         """Stop capturing."""
         if self._tap is not None:
             self._tap.close()
+            if self._tap.incomplete and self._pass is not None:
+                self._pass.begin()  # counts of a part are no counts of the pass
             self._warn_uncaptured()
 
     def _add(self, batch: ValidationBatch) -> None:

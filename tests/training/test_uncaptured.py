@@ -92,8 +92,8 @@ def trained(model, images, validation, **options):
 CAUSES = [
     (lambda: classifier(run_eagerly=True), "is compiled with run_eagerly=True; compile it without, or pass"),
     (
-        lambda: classifier(jit_compile=True),
-        "with jit_compile, which Keras turns on by itself where there is a GPU",
+        lambda: classifier(CallsComputeMetrics, jit_compile=True),
+        "has its own test_step and is compiled with jit_compile, which Keras turns on by itself where",
     ),
     (lambda: classifier(OwnTestStep), OWN),
     (
@@ -143,6 +143,8 @@ def test_validation_data_in_memory_is_predicted_again(make, cause, images, logge
         lambda: classifier(jit_compile=False),
         lambda: classifier(CallsComputeMetrics),
         lambda: classifier(steps_per_execution=2),  # no cause
+        lambda: classifier(jit_compile=True),  # no cause
+        lambda: classifier(jit_compile=True, steps_per_execution=2),
     ],
 )
 def test_other_suggested_remedies_work(advised, images, logged_warnings):
