@@ -68,6 +68,7 @@ def classifier(kind=keras.Model, **options):
     inputs = keras.Input((8, 8, 1))
     pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu", name="conv")(inputs))
     model = kind(inputs, layers.Dense(2, "softmax")(pooled), name="small")
+    options = {"jit_compile": False} | options  # Keras' own choice depends on the machine
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
     return model
 
