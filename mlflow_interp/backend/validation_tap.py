@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +33,43 @@ class ValidationBatch:
     probabilities: np.ndarray
     weights: np.ndarray | None
     positions: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+class _Recorded:
+    """An iterator of `tf.data` over the batches of another, with the same shapes, that keeps what it reads.
+
+    Compiled for the shapes of single batches instead, metrics would differ in their last digit.
+
+    Attributes:
+        batches: what was read.
+    """
+
+    def __init__(self, iterator: Any) -> None:
+        import tensorflow as tf
+
+        self.batches: list[Any] = []
+        self._error: Exception | None = None
+        self._source = iterator
+        options = tf.data.Options()
+        options.experimental_optimization.inject_prefetch = False  # nothing is read that is not used
+        recording = tf.data.Dataset.from_generator(self._read, output_signature=iterator.element_spec)
+        self._iterator = iter(recording.with_options(options))
+
+    def run(self, function: Callable[..., Any]) -> Any:
+        """Call the function with the iterator; errors of the data are passed on as they are."""
+        try:
+            return function(self._iterator)
+        finally:
+            if self._error is not None:
+                raise self._error
+
+    def _read(self) -> Iterator[Any]:
+        try:
+            for batch in self._source:
+                self.batches.append(batch)
+                yield batch
+        except Exception as error:
+            self._error = error
 
 
 class ValidationTap:
@@ -131,18 +167,24 @@ class ValidationTap:
         return compute_metrics
 
     def _tapped_function(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def test_function(iterator: Iterator[Any]) -> Any:
-            batches = list(itertools.islice(iterator, self.model.steps_per_execution))
-            if not batches:
-                raise StopIteration
-            # Of an iterator in Python, Keras runs the same compiled step on each batch.
-            logs = original(iter(batches))
+        recorded: _Recorded | None = None
+
+        def test_function(iterator: Any) -> Any:
+            nonlocal recorded
+            if recorded is None and self.capturing:
+                with self._harmless():
+                    recorded = _Recorded(iterator)
+            if recorded is None:
+                self.capturing = False
+                return original(iterator)
+            logs = recorded.run(original)
             if self.capturing:
                 with self._harmless():
-                    for batch in batches:
+                    for batch in recorded.batches:
                         self._predict(batch)
                 self.capturing = not self._failure
                 self.incomplete = not self.capturing
+            recorded.batches.clear()
             return logs
 
         return test_function

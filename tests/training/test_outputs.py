@@ -207,12 +207,14 @@ def test_single_output_can_be_in_a_structure(wrapped, in_memory, images):
     assert metric(only_run(), "confusion_matrix/accuracy") == pytest.approx(accuracy, rel=1e-6)
 
 
-def test_training_is_unchanged(data):
+@pytest.mark.parametrize("xla", [False, True])
+def test_training_is_unchanged(xla, data):
     """Selecting an output changes neither the model's weights nor the state of random generators."""
     found = []
     for options in ({"disable": True}, {"methods": "gradcam,confusion_matrix", "output": "kind"}):
         mlflow_interp.autolog(**options)
         model = built("keys")
+        model.jit_compile = xla
         fitted = model.fit(*data[:2], validation_data=data[:2], epochs=2, verbose=0).history
         found.append((model.get_weights(), fitted, float(keras.random.uniform(())), sorted(vars(model))))
     (weights, *others), (watched_weights, *watched) = found

@@ -75,6 +75,22 @@ def test_pass_of_which_a_part_failed_is_not_counted(images, logged_warnings, mon
     assert any("OOM when allocating" in line and line.endswith("pass data=") for line in logged_warnings())
 
 
+def test_errors_of_the_data_are_those_of_keras(images):
+    def broken():
+        yield images[0][:16], images[1][:16]
+        raise ValueError("file 17 is damaged")
+
+    spec = tf.TensorSpec([None, 8, 8, 1], tf.float32), tf.TensorSpec([None], tf.int64)
+    data = tf.data.Dataset.from_generator(broken, output_signature=spec)
+    errors = []
+    for options in ({"disable": True}, {"methods": "confusion_matrix"}):
+        mlflow_interp.autolog(**options)
+        with pytest.raises(tf.errors.OpError, match="file 17 is damaged") as caught:
+            classifier(jit_compile=True).fit(*images, validation_data=data, verbose=0)
+        errors.append(type(caught.value))
+    assert errors[0] is errors[1]
+
+
 def _columns(batch):
     return batch.inputs, batch.labels, batch.probabilities, batch.weights
 
