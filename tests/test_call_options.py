@@ -10,7 +10,7 @@ from mlflow_interp.exceptions import InterpretationWarning, OptionError
 
 #: The methods with a single pass over the inputs; saliency and caricature take many.
 CHEAP = [
-    "confusion_matrix", "eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam",
+    "attention", "confusion_matrix", "eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam",
     "nearest_examples", "umap",
 ]  # fmt: skip
 LABELS = [0, 1, 2]
@@ -47,6 +47,7 @@ def test_options_for_all_are_kept():
         {"opacity": 0.9, "seed": 5, "layer": "c"},
     )
     assert plan.options == {
+        "attention": {"opacity": 0.2},
         "confusion_matrix": {},
         "eigencam": {"opacity": 0.2, "layer": "a"},
         "gradcam": {"opacity": 0.2, "layer": "b"},
@@ -116,7 +117,7 @@ def test_equal_values_are_accepted():
         ({"gradcam": {"colour": "red"}}, {}, "gradcam has no option 'colour'; nearest: colormap"),
         ({"gradcam": 3}, {}, "methods gives 3 as the options of gradcam; give a mapping, such as {}"),
         ("all,gradcma", {}, "no method 'gradcma'; nearest: gradcam"),
-        (" ,", {}, "methods is empty; give one or more of: caricature, confusion_matrix"),
+        (" ,", {}, "methods is empty; give one or more of: attention, caricature"),
         ({}, {}, "methods is empty"),
     ],
 )

@@ -56,9 +56,22 @@ class Block:
 
 
 def row_indices(ids: Iterable[str]) -> np.ndarray:
-    """(n,) int64, 63 bits of the blake2b digest of each id, in place of positions, which a table has not."""
+    """(n,) int64, 53 bits of the blake2b digest of each id, in place of positions, which a table has not.
+
+    JavaScript, and so pages, have no larger integers.
+    """
     digests = (hashlib.blake2b(each.encode(), digest_size=8).digest() for each in ids)
-    return np.array([int.from_bytes(each, "little") >> 1 for each in digests], np.int64)
+    return np.array([int.from_bytes(each, "little") >> 11 for each in digests], np.int64)
+
+
+def with_indices(batch: Batch, indices: np.ndarray) -> Batch:
+    """A batch whose inputs have other indices than their positions."""
+    read = batch.read
+
+    def chunks() -> Iterator[Chunk]:
+        return (replace(chunk, indices=indices[chunk.indices]) for chunk in read())
+
+    return replace(batch, read=chunks)
 
 
 def blocks_of(records: Iterable[pa.RecordBatch], job: Job, loaded: LoadedModel) -> Iterator[Block]:

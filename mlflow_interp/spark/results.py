@@ -19,7 +19,7 @@ from mlflow_interp.exceptions import InterpretationError
 from mlflow_interp.models.signature import class_count
 from mlflow_interp.options import options_of
 from mlflow_interp.report.provenance import Provenance
-from mlflow_interp.spark.blocks import row_indices
+from mlflow_interp.spark.blocks import row_indices, with_indices
 from mlflow_interp.spark.embedding import Placer, embedded, read_fit_rows, with_images
 from mlflow_interp.spark.output import Output
 from mlflow_interp.spark.part import TaskPart
@@ -102,11 +102,13 @@ def parts_of(
         rows = sample_of(table.output.rows(), count)
         source = read_sample(data, table.worker.job.columns, rows, table.worker.loaded, table.source)
     batch = load_inputs(source, table.worker.loaded, **table.worker.job.inputs)
+    # The same indices in all results, by which the page of the run joins them.
+    batch = with_indices(batch, row_indices(row.id for row in rows))
     layers = dict(table.output.job.layout.vectors)
     for name in [each for each in others if each in layers]:
         others.remove(name)
         try:
-            parts.parts[name] = _embedding(table, name, plan, rows, batch)
+            parts.parts[name] = _embedding(table, name, plan, rows, sample=batch)
         except InterpretationError as error:
             parts.errors[name] = error
     if others:
@@ -130,7 +132,9 @@ def _shown(part: Part, batch: Batch, table: WrittenTable) -> Part:
     return replace(part, notes=(*part.notes, note))
 
 
-def _embedding(table: WrittenTable, name: str, plan: CallPlan, rows: list[SampleRow], sample: Batch) -> Part:
+def _embedding(
+    table: WrittenTable, name: str, plan: CallPlan, rows: list[SampleRow], *, sample: Batch
+) -> Part:
     """The embedding of at most `max_fit` rows; workers place all others in it."""
     job, worker = table.output.job, table.worker
     options = plan.by_stage[name]["method"]
@@ -145,7 +149,7 @@ def _embedding(table: WrittenTable, name: str, plan: CallPlan, rows: list[Sample
         table.part.head,
         sample.class_names,
     )
-    images = _images(sample, rows)
+    images = _images(sample)
     result = replace(result, examples=with_images(result.examples, images)) if images else result
     metric = str(options.get("metric", options_of(name)["metric"].default))
     placer = Placer(fit.vectors, result.embeddings, int(result.chosen["n_neighbors"]), metric)
@@ -160,11 +164,10 @@ def _embedding(table: WrittenTable, name: str, plan: CallPlan, rows: list[Sample
     return Part(_Finished(result), notes=(note,) if len(fit.ids) < table.read else ())
 
 
-def _images(batch: Batch, rows: list[SampleRow]) -> dict[int, np.ndarray]:
-    """The images of the sample, by the index of their row in the table."""
-    indices = row_indices(row.id for row in rows)
+def _images(batch: Batch) -> dict[int, np.ndarray]:
+    """The images of the sample, by index."""
     return {
-        int(indices[index]): image
+        index: image
         for chunk in batch.chunks()
         if chunk.images is not None
         for index, image in zip(chunk.indices.tolist(), chunk.images.copy(), strict=True)

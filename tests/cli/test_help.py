@@ -131,4 +131,4 @@ def test_options_of_umap_learn_are_accepted_by_interpret(monkeypatch):
     assert CliRunner().invoke(main, ["interpret", "model", "inputs", "--spread", "2"]).exit_code == 0
     assert given["spread"] == 2
     assert "--spread" not in help_of("interpret")
-    assert set(given) <= set(options_of("umap")) | {"as_json", "fail_if", "tracking_uri"}
+    assert set(given) <= set(options_of("umap")) | {"as_json", "fail_if", "on_spark", "tracking_uri"}

@@ -141,6 +141,8 @@ def test_the_run_has_the_pages_of_the_sample(found):
     assert len(loaded.result.explained.examples) == 20
     assert loaded.result.explained.examples.is_selection
     assert loaded.manifest["inputs"]["count"] == COUNT
+    shown = [set(each.result.examples.indices.tolist()) for each in (loaded, found.interpretations["umap"])]
+    assert shown[0] < shown[1]  # so that the page of the run joins them
     assert loaded.manifest["inputs"]["table"]["format"] == "parquet"
 
 
