@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import textwrap
 from pathlib import Path
 
@@ -374,3 +375,47 @@ def test_options_of_spark_without_spark():
         outcome = CliRunner().invoke(main, ["interpret", "models:/tiny/1", "photos", *arguments])
         assert outcome.exit_code == 2
         assert message in outcome.output
+
+
+def test_the_how_to_runs(interp, spark, store, tmp_path, monkeypatch):
+    """Its Python blocks, in order, with a small model of the name and the classes that they use."""
+    import keras
+    import mlflow
+    from PIL import Image
+
+    cup = 968
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "spark.md").read_text(encoding="utf-8")
+    blocks = re.findall(r'^```python title="Needs Spark"\n(.*?)^```', text, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 4
+    bias = np.zeros(1000, np.float32)
+    bias[cup] = 9
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, activation="relu", bias_initializer="ones"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(1000, "softmax", bias_initializer=keras.initializers.Constant(bias)),
+        ]
+    )
+    experiment = mlflow.get_experiment_by_name("models").experiment_id
+    with mlflow.start_run(experiment_id=experiment):
+        names = ["cup" if index == cup else f"class {index}" for index in range(1000)]
+        mlflow.keras.log_model(
+            model,
+            name="model",
+            registered_model_name="imagenet-classifier",
+            metadata={"class_names": names, "resize": "crop", "interpolation": "lanczos"},
+            pip_requirements=["keras"],
+        )
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        Image.fromarray(rng.integers(0, 255, (9, 9, 3), np.uint8)).save(f"photos/{index}.png")
+    namespace = {"spark": spark}
+    for block in blocks:
+        exec(compile(block, "docs/howto/spark.md", "exec"), namespace)
+    assert namespace["found"].rows == 6
+    assert namespace["cups"].maps.shape == (6, 6, 6)

@@ -262,3 +262,30 @@ def test_importing_a_worker_imports_no_tensorflow_and_no_spark():
         "assert not {'tensorflow', 'keras', 'pyspark'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_process_loads_each_model_once(colour_model, contents, labels, tmp_path):
+    from dataclasses import replace
+
+    from mlflow_interp.spark import worker
+
+    path = tmp_path / "model.keras"
+    colour_model.save(path)
+    loaded = replace(digested(load_model(colour_model)), keras=None)
+    loads = []
+
+    def model_path():
+        loads.append(1)
+        return path
+
+    jobs = [
+        Job("", name, loaded, Columns("content", IMAGES, "label", "path"), METHODS, inputs=INPUTS)
+        for name in ("first", "second", "third")
+    ]
+    for job in (jobs[0], jobs[1], jobs[0], jobs[1]):  # tasks of two jobs in turn
+        rows, _ = rows_of(worker.worker_for(job, model_path), records(contents, labels))
+        assert len(rows) == len(contents)
+    assert len(loads) == 2
+    worker.worker_for(jobs[2], model_path)
+    assert len(worker._workers) == worker.MOST_WORKERS
+    worker._workers.clear()
