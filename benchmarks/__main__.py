@@ -33,6 +33,8 @@ MEASUREMENTS = {
     "caricature --only steps --rounds 5 --inception": 5,
     "umap": 6,
     "nearest_examples": 5,
+    "attention": 3,
+    "spark --million": 12,
     "confusion_matrix": 1,
     "commands --rounds 3": 3,
     "autolog": 14,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,16 @@ def _tracking_uri() -> str | None:
     return mlflow.tracking._tracking_service.utils._tracking_uri
 
 
+@contextlib.contextmanager
+def _no_registered_classes() -> Iterator[None]:
+    """Without classes that other tests registered with Keras, which MLflow pickles into any model."""
+    registered = keras.saving.get_custom_objects()
+    before = dict(registered)
+    registered.clear()
+    yield
+    registered.update(before)
+
+
 @pytest.fixture(scope="session")
 def filled_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("mlflow")
@@ -31,7 +42,7 @@ def filled_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     models: dict[tuple[str, int], keras.Model] = {}
     ids: dict[tuple[str, int], str] = {}
     signature = infer_signature(np.zeros((1, 8, 8, 3), np.float32))
-    with mlflow.start_run(experiment_id=experiment) as run:
+    with mlflow.start_run(experiment_id=experiment) as run, _no_registered_classes():
         for flavor, module in FLAVORS.items():
             for version in (1, 2):
                 models[flavor, version] = small_model(name=f"{flavor}{version}")

@@ -250,7 +250,7 @@ def own_method_files():
 @pytest.mark.slow
 def test_example_methods_pass_their_tests(tmp_path):
     """The files of that page, in a copy of the project, pass their own tests and those of every method."""
-    for folder in ("mlflow_interp", "docs", "tests"):
+    for folder in ("mlflow_interp", "docs", "examples", "tests"):
         unneeded = shutil.ignore_patterns("__pycache__", "images", "browser")
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=unneeded)
     for file in ("MLproject", "README.md", "pyproject.toml"):

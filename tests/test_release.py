@@ -257,7 +257,7 @@ def test_llms_txt_lists_every_page_of_the_navigation(tmp_path):
     listed = re.findall(r"^- \[[^\]]+\]\(([^)]+)\)", text, re.MULTILINE)
     assert sorted(map(Path, listed)) == pages
     assert all((tmp_path / path).read_bytes() == (PROJECT / "docs" / path).read_bytes() for path in listed)
-    assert "\n## Methods\n\n- [Caricature](methods/caricature.md): " in text
+    assert "\n## Methods\n\n- [Attention](methods/attention.md): " in text
 
 
 @pytest.mark.parametrize(

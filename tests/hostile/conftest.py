@@ -52,6 +52,21 @@ def rgb_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def attention_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A saved transformer of 8×8 colour images with one attention layer."""
+    import keras
+
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    tokens = layers.Reshape((16, 4))(layers.Conv2D(4, 2, strides=2)(inputs))
+    tokens = tokens + layers.MultiHeadAttention(1, 4, name="attention")(tokens, tokens)
+    outputs = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling1D()(tokens))
+    path = tmp_path_factory.mktemp("attention_model") / "attention_model.keras"
+    keras.Model(inputs, outputs, name="attention_model").save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def command() -> Callable[..., Result]:
     """Run the command line in this process, as from a shell."""
     from mlflow_interp.cli import main

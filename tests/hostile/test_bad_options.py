@@ -17,10 +17,17 @@ from mlflow_interp.options import Option, options_of
 #: Options that accept 0, and -1; all others must reject it.
 ZERO = {
     "baseline", "calls", "contrast", "cosine_power", "decay_power", "ignore_label", "layer", "layers",
-    "min_dist", "noise", "opacity", "output", "seed", "snapshot_every", "target", "tolerance", "top_k",
+    "min_dist", "noise", "opacity", "output", "seed", "snapshot_every", "target", "token", "tolerance",
+    "top_k",
 }  # fmt: skip
-NAMES = {"baseline", "layer", "layers", "target"}  # also accept text, which is checked by name
-BELOW = {"baseline", "ignore_label", "layers", "calls"}
+NAMES = {
+    "attention_layers",
+    "baseline",
+    "layer",
+    "layers",
+    "target",
+}  # also accept text, which is checked by name
+BELOW = {"baseline", "calls", "ignore_label", "layer", "layers", "token"}
 ENORMOUS = {int: "1" + "0" * 30, float: "1e300"}
 
 
@@ -35,7 +42,8 @@ def kinds(annotation: Any) -> list[type]:
 def numeric_options() -> Iterator[tuple[str, Option]]:
     """The options of each method; those shared by several methods are listed once."""
     seen = set()
-    for method in method_names():
+    # Attention last, as options that it shares are tested with a method for any model.
+    for method in sorted(method_names(), key=lambda name: name == "attention"):
         for option in options_of(method).values():
             if kinds(option.annotation) and option not in seen:
                 seen.add(option)
@@ -55,7 +63,10 @@ def test_enough_options_are_tested() -> None:
 
 @pytest.fixture(scope="module")
 def call(
-    command: Callable[..., Result], rgb_model: str, tmp_path_factory: pytest.TempPathFactory
+    command: Callable[..., Result],
+    rgb_model: str,
+    attention_model: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Result]:
     """Run a method with as little work as possible."""
     inputs = tmp_path_factory.mktemp("in") / "in.npz"
@@ -65,7 +76,8 @@ def call(
     def call(method: str, option: str, value: str) -> Result:
         few = [f"--{name.replace('_', '-')}={least[name]}" for name in least if name in options_of(method)]
         given = f"--{option.replace('_', '-')}={value}"
-        return command(method, rgb_model, inputs, "--no-log", "--json", "--quiet", *few, given)
+        model = attention_model if method == "attention" else rgb_model
+        return command(method, model, inputs, "--no-log", "--json", "--quiet", *few, given)
 
     return call
 

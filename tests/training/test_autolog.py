@@ -536,6 +536,7 @@ def test_all_selects_methods_with_a_single_pass(methods):
     options = mlflow_interp.InterpretationCallback(methods).options
     cams = ["eigencam", "gradcam", "gradcam_plus_plus", "hirescam", "layercam"]
     assert sorted(options.by_method) == [
+        "attention",
         "confusion_matrix",
         *cams,
         "nearest_examples",

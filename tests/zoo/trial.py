@@ -117,6 +117,15 @@ def check_umap(result: Any, shape: tuple[int, ...]) -> None:
     assert len(np.unique(points, axis=0)) == len(points), "points fall together"
 
 
+def check_nearest_examples(result: Any, shape: tuple[int, ...]) -> None:
+    """Neighbours among the other inputs, with cosines, the most similar first."""
+    neighbours, cosines = result.neighbours, result.similarities
+    assert len(neighbours) == shape[0], f"{len(neighbours)} inputs have neighbours"
+    assert (neighbours != np.arange(shape[0])[:, None]).all(), "an input is its own neighbour"
+    assert ((cosines >= -1 - 1e-5) & (cosines <= 1 + 1e-5)).all(), "cosines leave -1..1"
+    assert (np.diff(cosines, axis=1) <= 1e-6).all(), "neighbours are not sorted"
+
+
 def check_confusion_matrix(result: Any, shape: tuple[int, ...]) -> None:
     """Every input in its cell: all on the diagonal except the one with a wrong label."""
     counts = result.counts
@@ -132,6 +141,7 @@ CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
     "gradcam_plus_plus": check_heatmaps,
     "hirescam": check_heatmaps,
     "layercam": check_heatmaps,
+    "nearest_examples": check_nearest_examples,
     "occlusion": check_perturbation,
     "quality": check_quality,
     "rise": check_perturbation,
