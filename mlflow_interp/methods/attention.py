@@ -167,7 +167,7 @@ class _AttentionMethod(Streaming[HeatmapResult]):
     def _check_token(token: int, count: int | None) -> None:
         if count is not None and not -count <= token < count:
             raise OptionError(
-                f"token {token} is out of range: the model has tokens 0–{count - 1}; give one of these, or mean"
+                f"token {token} is out of range: the model has tokens 0–{count - 1}; give one, or mean"
             )
 
     def _note_left_out(self, found: Attention) -> None:
