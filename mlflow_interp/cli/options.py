@@ -140,6 +140,8 @@ def _click_type(annotation: Any) -> click.ParamType[Any, Any]:
     choices = [choice for each in types if get_origin(each) is Literal for choice in get_args(each)]
     if choices and not types - {type(None)} - {each for each in types if get_origin(each) is Literal}:
         return NamedChoice(choices)
+    if bool in types and str not in types:
+        return _YesNoOrNone()
     number = next((kind for each, kind in _NUMBERS.items() if each in types and str not in types), None)
     if number is None:
         return click.STRING
@@ -156,6 +158,19 @@ class NamedChoice(click.Choice[str]):
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """Names all choices."""
         return f"{value!r} is not one of {', '.join(map(repr, self.choices))}"
+
+
+class _YesNoOrNone(click.ParamType[Any, Any]):
+    """True or false, or "none" for Python's None."""
+
+    name = "true|false"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """True or false; None for "none"."""
+        text = str(value).lower()
+        if text in (*_YES, *_NO):
+            return text in _YES
+        return None if text == "none" else self.fail(f"{value!r} is not true or false", param, ctx)
 
 
 class _NumberOrNone(click.ParamType[Any, Any]):

@@ -132,3 +132,18 @@ def test_options_of_umap_learn_are_accepted_by_interpret(monkeypatch):
     assert given["spread"] == 2
     assert "--spread" not in help_of("interpret")
     assert set(given) <= set(options_of("umap")) | {"as_json", "fail_if", "on_spark", "tracking_uri"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("False", False), ("no", False), ("none", None)]
+)
+def test_an_option_that_is_true_false_or_none(text, value):
+    command = main.get_command(None, "quality")
+    context = command.make_context("quality", ["model", "inputs", f"--quick={text}"])
+    assert context.params["quick"] is value
+
+
+def test_another_value_of_such_an_option_is_refused():
+    done = CliRunner().invoke(main, ["quality", "model", "inputs", "--quick=maybe"])
+    assert done.exit_code == 2
+    assert "'maybe' is not true or false" in done.output
