@@ -16,6 +16,7 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk, split
 from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.core.passed import Passed
+from mlflow_interp.engine.heatmap_accumulator import OTHER_MAPS, OTHER_TARGETS
 from mlflow_interp.engine.method import Method, Streaming
 from mlflow_interp.engine.stream import Stream
 from mlflow_interp.engine.trace import Trace
@@ -183,8 +184,9 @@ class _OutputsOnly(Streaming[Any]):
         self.contrast = method.contrast
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The tensors of the method."""
-        return self._method.trace(trace)
+        """The tensors that are stored; TensorFlow computes no others, such as maps of further classes."""
+        tensors = self._method.trace(trace)
+        return {name: each for name, each in tensors.items() if name not in (OTHER_TARGETS, OTHER_MAPS)}
 
     def accumulator(self) -> _Nothing:
         """Accumulates nothing."""
