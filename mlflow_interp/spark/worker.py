@@ -155,15 +155,16 @@ class Worker:
 
     def _started(self, block: Block) -> Stream:
         """The pass of this process, whose methods are made for the first inputs."""
-        self.first_batch = block.batch
+        # A task does not know how many inputs there are in all.
+        batch = self.first_batch = replace(block.batch, total=None)
         self.methods = {
-            name: find_method(name)(self.loaded.keras, block.batch, **options)
+            name: find_method(name)(self.loaded.keras, batch, **options)
             for name, options in self.job.methods.items()
         }
         methods = {
             name: _OutputsOnly(each) if each.needs_examples else each for name, each in self.methods.items()
         }
-        return Stream(self.loaded.keras, block.batch, methods)
+        return Stream(self.loaded.keras, batch, methods)
 
     def _builder(self, shares: Mapping[str, Passed]) -> RowBuilder:
         if self._layout is None and shares:

@@ -134,9 +134,7 @@ def test_options_of_umap_learn_are_accepted_by_interpret(monkeypatch):
     assert set(given) <= set(options_of("umap")) | {"as_json", "fail_if", "on_spark", "tracking_uri"}
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("true", True), ("False", False), ("no", False), ("none", None)]
-)
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("no", False), ("none", None)])
 def test_an_option_that_is_true_false_or_none(text, value):
     command = main.get_command(None, "quality")
     context = command.make_context("quality", ["model", "inputs", f"--quick={text}"])

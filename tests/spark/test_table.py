@@ -416,6 +416,7 @@ def test_the_how_to_runs(interp, spark, store, tmp_path, monkeypatch):
         Image.fromarray(rng.integers(0, 255, (9, 9, 3), np.uint8)).save(f"photos/{index}.png")
     namespace = {"spark": spark}
     for block in blocks:
-        exec(compile(block, "docs/howto/spark.md", "exec"), namespace)
+        # Spark's own process has another working folder.
+        exec(compile(block.replace('"./', f'"{tmp_path}/'), "docs/howto/spark.md", "exec"), namespace)
     assert namespace["found"].rows == 6
     assert namespace["cups"].maps.shape == (6, 6, 6)

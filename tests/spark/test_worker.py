@@ -210,6 +210,12 @@ def test_a_method_that_cannot_be_used_is_found_with_the_first_rows(make_worker, 
     assert str(errors["gradcam"]).startswith("no class is named 'dog'")
 
 
+def test_a_task_may_have_few_rows(make_worker, contents, labels):
+    """Fewer than a method needs, which has them from all tasks."""
+    rows, _ = rows_of(make_worker({"umap": {}}), records(contents[:2], labels[:2]))
+    assert all(row["umap"] and not row["error"] for row in rows.values())
+
+
 def test_unknown_names_of_labels_are_a_warning(make_worker, contents):
     _, parts = rows_of(make_worker(), records(contents, ["ant", "emu"] * 11 + ["ant"]))
     (warning,) = [each for each in read_part(parts[-1]).parts.inputs.warnings if "emu" in each]
