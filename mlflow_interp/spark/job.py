@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,12 +67,12 @@ class Job:
 
     @property
     def key(self) -> str:
-        """A text that is the same for jobs that give the same results; a worker compiles each once."""
-        parts = (
-            self.model,
-            self.columns,
-            sorted(self.methods.items()),
-            sorted(self.inputs.items()),
-            self.seed,
-        )
-        return repr(parts)
+        """A text that is the same for jobs that give the same results; a worker compiles each once.
+
+        The same weights may be logged again with another preprocessing or another meaning of the output.
+        """
+        loaded = self.loaded
+        model = (self.model, loaded.head, loaded.output, loaded.ignored_label, loaded.input_shape)
+        metadata = json.dumps(loaded.metadata, sort_keys=True, default=repr)
+        methods, inputs = sorted(self.methods.items()), sorted(self.inputs.items())
+        return repr((model, metadata, self.columns, methods, inputs, self.seed))

@@ -255,6 +255,23 @@ def test_the_schema_in_sparks_words():
     assert "umap struct<activations: array<array<float>>>" in text
 
 
+def test_jobs_with_another_meaning_of_the_model_are_others(colour_model):
+    """Otherwise a table would be continued with rows of the first, and a worker would keep using it."""
+    from dataclasses import replace
+
+    loaded = replace(digested(load_model(colour_model)), keras=None)
+    job = Job("", "weights", loaded, Columns("content", IMAGES, None, "path"), METHODS, inputs=INPUTS)
+    others = [
+        replace(job, loaded=replace(loaded, head="logits")),
+        replace(job, loaded=replace(loaded, metadata={"preprocess": "-1..1"})),
+        replace(job, model="other weights"),
+        replace(job, inputs={**INPUTS, "preprocess": "none"}),
+        replace(job, methods={"gradcam": {"target": 1}}),
+    ]
+    assert len({each.key for each in [job, *others]}) == 6
+    assert replace(job, model_file="elsewhere").key == job.key
+
+
 def test_indices_are_the_same_everywhere_and_positive():
     assert row_indices(["a"]).tolist() == [row_indices(["b", "a"])[1]]
     many = row_indices(map(str, range(1000)))
