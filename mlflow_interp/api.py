@@ -98,9 +98,7 @@ def interpret(
         call = Call(Provenance.of(loaded, batch), destination, plan)
         interpretations, errors = concluded(parts, call)
         if errors:
-            joined = _joined_error(errors, _alternatives(errors, loaded, batch))
-            joined.interpretations = interpretations
-            raise joined
+            raise joined_error(errors, interpretations, _alternatives(errors, loaded, batch))
         report_destination(destination)
     return interpretations
 
@@ -220,11 +218,17 @@ def _alternatives(errors: Mapping[str, InterpretationError], loaded: LoadedModel
     return f"; methods that can be used here: {', '.join(usable)}" if usable else ""
 
 
-def _joined_error(errors: Mapping[str, InterpretationError], tail: str) -> InterpretationError:
-    first = next(iter(errors.values()))
-    if len(errors) == 1:
-        return type(first)(f"{first}{tail}").with_traceback(first.__traceback__) if tail else first
-    return type(first)("; ".join(f"{method}: {error}" for method, error in errors.items()) + tail)
+def joined_error(
+    errors: Mapping[str, InterpretationError], found: Mapping[str, Interpretation], tail: str = ""
+) -> InterpretationError:
+    """The errors of methods as one, with the interpretations of the others; `tail` ends the message."""
+    joined = first = next(iter(errors.values()))
+    if len(errors) > 1:
+        joined = type(first)("; ".join(f"{method}: {error}" for method, error in errors.items()) + tail)
+    elif tail:
+        joined = type(first)(f"{first}{tail}").with_traceback(first.__traceback__)
+    joined.interpretations = found
+    return joined
 
 
 def report_destination(destination: Destination) -> None:

@@ -36,7 +36,7 @@ def coarse(maps: np.ndarray, inputs: Arrays, axes: int) -> np.ndarray:
     # The longest side of a map belongs to the longest of the input, whatever the order of its axes.
     longest_first = np.argsort([-side for side in maps.shape[-axes:]], kind="stable")
     for axis, limit in zip(longest_first - axes, limits.tolist(), strict=True):
-        maps = _means(maps, int(axis) + maps.ndim, limit)
+        maps = block_means(maps, int(axis) + maps.ndim, limit)
     return maps
 
 
@@ -47,8 +47,8 @@ def _sides(shape: tuple[int, ...], axes: int) -> list[int]:
     return sorted(shape, reverse=True)[:axes]
 
 
-def _means(maps: np.ndarray, axis: int, most: int) -> np.ndarray:
-    """The means of at most `most` blocks along an axis."""
+def block_means(maps: np.ndarray, axis: int, most: int) -> np.ndarray:
+    """The means of at most `most` blocks along an axis; the same maps if they have no more positions."""
     length = maps.shape[axis]
     if length <= most:
         return maps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +138,7 @@ def _numbers(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    shape = [side or 1 for side in (input_shape(loaded) or ())[1:]]
+    shape = shape_of_numbers(loaded)
     size = int(np.prod(shape))
     lengths = pc.list_value_length(inputs).to_pylist()
     fit = np.array([length == size for length in lengths])
@@ -147,9 +147,7 @@ def _numbers(
         for row, length in enumerate(lengths)
         if length != size
     }
-    values = inputs.filter(pa.array(fit)).flatten().to_numpy(zero_copy_only=False).reshape(-1, *shape)
-    # Spark has no narrower type for numbers that Python wrote, and models compute in single precision.
-    values = values.astype(np.float32) if values.dtype == np.float64 else values
+    values = as_inputs(inputs.filter(pa.array(fit)).flatten().to_numpy(zero_copy_only=False), shape)
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     rows = np.flatnonzero(fit)
     reasons |= {ids[row]: "contains NaN or infinite values" for row in rows[~finite].tolist()}
@@ -157,6 +155,20 @@ def _numbers(
         return None, reasons
     labels = None if labels is None else labels[rows[finite]]
     return ArrayRows(SOURCE, values[finite], labels), reasons
+
+
+def shape_of_numbers(loaded: LoadedModel) -> list[int]:
+    """The shape of an input whose numbers stand in one row; 1 for an axis of any length."""
+    return [side or 1 for side in (input_shape(loaded) or ())[1:]]
+
+
+def as_inputs(numbers: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Numbers of rows, one after another, as inputs (n, *shape).
+
+    Spark has no narrower type for numbers that Python wrote, and models compute in single precision.
+    """
+    values = numbers.astype(np.float32) if numbers.dtype == np.float64 else numbers
+    return values.reshape(-1, *shape)
 
 
 def _named(batch: Batch, ids: list[str]) -> Batch:

@@ -76,7 +76,13 @@ def read_fit_rows(table: Any, method: str, most: int, always: Sequence[str]) -> 
 
 
 def embedded(
-    rows: FitRows, accumulator: Accumulator[Any], layers: Sequence[str], classes: int, head: str, names: Any
+    rows: FitRows,
+    accumulator: Accumulator[Any],
+    layers: Sequence[str],
+    *,
+    classes: int,
+    head: str,
+    class_names: tuple[str, ...] | None,
 ) -> Any:
     """The embedding of rows, by the method's own accumulator.
 
@@ -86,9 +92,9 @@ def embedded(
         layers: the paths of the layers, in the order of `rows.vectors`.
         classes: the number of the model's classes.
         head: see `Passed`.
-        names: the names of the classes, None if not known.
+        class_names: the names of the classes, None if not known.
     """
-    examples = ExampleAccumulator(names, Selection(MOST_IMAGES))
+    examples = ExampleAccumulator(class_names, Selection(MOST_IMAGES))
     whole = Chunk(
         indices=row_indices(rows.ids),
         names=tuple(short_names(rows.ids)),

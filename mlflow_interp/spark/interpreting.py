@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from mlflow_interp import progress
-from mlflow_interp.api import Call, concluded, report_destination, run_name
+from mlflow_interp.api import Call, concluded, joined_error, report_destination, run_name
 from mlflow_interp.call_options import Methods, plan_call
 from mlflow_interp.core.accepted import Range, checked
 from mlflow_interp.exceptions import InputsError, OptionError
@@ -146,9 +146,7 @@ def interpret(
         result = summary_of(written, interpretations, sample=sample)
         summary = concluded_summary(result, call, given, started)
         if errors:
-            first = next(iter(errors.values()))
-            first.interpretations = interpretations
-            raise first
+            raise joined_error(errors, interpretations)
         report_destination(destination)
         progress.say(f"table: {table}, {written.rows} rows in {time.perf_counter() - started:.0f} s")
     return TableInterpretation(
@@ -195,8 +193,8 @@ def _missing(rows: Any, table: Output) -> Any:
     column = table.job.columns.id
     if column is None:
         raise OptionError(
-            f"output {table.where!r} has rows of this call already, and without id= it can't be told which "
-            "are missing; name the column that identifies rows, or overwrite the table"
+            f"table {table.where!r} has rows of this call already, and without id= the missing ones can't be "
+            "determined; name the column that identifies rows, or overwrite the table"
         )
     done = table.rows().select("id")
     count = done.count()

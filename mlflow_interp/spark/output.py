@@ -62,9 +62,11 @@ class Output:
     def columns(self) -> list[str] | None:
         """The columns of what is there, whoever wrote it; None if there is nothing."""
         try:
+            if not self.is_path and not self.spark.catalog.tableExists(self.where):
+                return None
             return list(self._everything().columns)
         except Exception as error:
-            if "PATH_NOT_FOUND" in str(error) or "does not exist" in str(error):
+            if "PATH_NOT_FOUND" in str(error) or "Path does not exist" in str(error):  # Spark 4, Spark 3
                 return None
             if "UNABLE_TO_INFER_SCHEMA" in str(error) or "Unable to infer schema" in str(error):
                 return []
@@ -72,11 +74,8 @@ class Output:
 
     def _everything(self) -> Any:
         if not self.is_path:
-            return self.spark.table(self.where) if self._has_table() else _raise_missing()
+            return self.spark.table(self.where)
         return self.spark.read.format(self.format).load(self.where)
-
-    def _has_table(self) -> bool:
-        return bool(self.spark.catalog.tableExists(self.where))
 
     def prepare(self, *, append: bool, overwrite: bool) -> bool:
         """Whether rows of this call are there already, so that only what is missing must be interpreted.
@@ -87,16 +86,14 @@ class Output:
         if append and overwrite:
             raise OptionError("append and overwrite contradict each other; omit one of them")
         if set(self.where) & PATTERNS:
-            raise OptionError(
-                f"output {self.where!r} has characters that Spark reads as a pattern; rename it"
-            )
+            raise OptionError(f"table {self.where!r} has characters that Spark reads as a pattern; rename it")
         with one_line_errors():
             columns = self.columns()
         if columns is None:
             return False
         if not set(columns) >= _OWN_COLUMNS and columns:
             raise OptionError(
-                f"output {self.where!r} holds something else than results (columns {', '.join(columns[:5])}"
+                f"table {self.where!r} holds something else than results (columns {', '.join(columns[:5])}"
                 "); give another folder or table"
             )
         if overwrite:
@@ -105,7 +102,7 @@ class Output:
             return True
         if not append and columns:
             raise OptionError(
-                f"output {self.where!r} has the results of another call; append to it, overwrite it, or give "
+                f"table {self.where!r} has the results of another call; append to it, overwrite it, or give "
                 "another folder or table"
             )
         return False
@@ -159,7 +156,3 @@ class Output:
     def facts(self) -> Mapping[str, Any]:
         """Where the rows are, for `table.json`."""
         return {"where": self.where, "format": self.format, CALL: self.call}
-
-
-def _raise_missing() -> Any:
-    raise LookupError("the table does not exist")

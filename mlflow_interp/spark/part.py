@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.core.coarse_maps import MOST_SIDE
+from mlflow_interp.core.coarse_maps import MOST_SIDE, block_means
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.parts import Parts
 from mlflow_interp.exceptions import InputsError
-from mlflow_interp.spark.rows import MAPS
 
 #: What a part may be made of, besides classes of this package.
 _SAFE = {
@@ -67,7 +66,9 @@ class MeanMaps:
 
     def update(self, classes: np.ndarray, maps: np.ndarray) -> None:
         """Add heatmaps (n, *grid) and their classes (n,)."""
-        maps = reduced(np.asarray(maps, np.float64))
+        maps = np.asarray(maps, np.float64)
+        for axis in range(1, maps.ndim):
+            maps = block_means(maps, axis, MOST_SIDE)
         for label in np.unique(classes).tolist():
             of_class = maps[classes == label]
             self._add(label, ClassMaps(len(of_class), of_class.sum(axis=0), (of_class**2).sum(axis=0)))
@@ -92,18 +93,6 @@ class MeanMaps:
         )
 
 
-def reduced(maps: np.ndarray) -> np.ndarray:
-    """Maps with at most 28 positions along each axis after the first: means of blocks."""
-    for axis in range(1, maps.ndim):
-        length = maps.shape[axis]
-        if length > MOST_SIDE:
-            starts = np.arange(MOST_SIDE) * length // MOST_SIDE
-            sizes = np.diff(np.append(starts, length))
-            sums = np.add.reduceat(maps, starts, axis=axis)
-            maps = sums / sizes.reshape(-1, *[1] * (maps.ndim - axis - 1))
-    return maps
-
-
 @dataclass
 class TaskPart:
     """What a task accumulated.
@@ -120,12 +109,12 @@ class TaskPart:
     errors: int = 0
     head: str = ""
 
-    def add_maps(self, method: str, share: Passed) -> None:
+    def add_maps(self, method: str, share: Passed, maps: np.ndarray) -> None:
         """Add the heatmaps of a method for a chunk, to the class that they explain or that is predicted."""
         classes = share.arrays.get("targets")
         if classes is None:
             classes = np.asarray(share.probabilities).argmax(axis=1)
-        self.mean_maps.setdefault(method, MeanMaps()).update(np.asarray(classes), share.arrays[MAPS])
+        self.mean_maps.setdefault(method, MeanMaps()).update(np.asarray(classes), maps)
 
     def merge(self, other: TaskPart) -> None:
         """Add what another task accumulated."""

@@ -21,6 +21,7 @@ from mlflow_interp.spark.session import one_line_errors, ship, shipped_files
 from mlflow_interp.spark.worker import Worker
 
 FIRST_ROWS = 16  # that the driver interprets itself, so that what fails for all rows fails before the job
+_NUMBERS = ("float", "double", "int", "bigint", "smallint", "tinyint")  # types of columns
 _OF_ARRAYS = {
     "labels": "label= to name the column of labels",
     "max_inputs": "DataFrame.limit",
@@ -50,19 +51,11 @@ def find_columns(data: Any, *, input: str | None, label: str | None, id: str | N
             raise OptionError(f"{option}: there is no column {name!r}{nearest(name, types)}")
     kind = IMAGES if types[input] == "binary" else NUMBERS
     element = types[input].removeprefix("array<").removesuffix(">")
-    if kind == NUMBERS and element not in ("float", "double", "int", "bigint", "smallint", "tinyint"):
+    if kind == NUMBERS and element not in _NUMBERS:
         raise OptionError(
             f"column {input!r} has the type {types[input]}; give images as binary, or numbers as array<float>"
         )
-    is_number = label is not None and types[label] in (
-        "int",
-        "bigint",
-        "smallint",
-        "tinyint",
-        "float",
-        "double",
-    )
-    if label is not None and not is_number and types[label] != "string":
+    if label is not None and types[label] not in (*_NUMBERS, "string"):
         raise OptionError(f"column {label!r} has the type {types[label]}; give labels as integers or names")
     if id is None and "path" in types:
         id = "path"
@@ -109,7 +102,7 @@ def class_names_of(data: Any, columns: Columns, loaded: LoadedModel, given: Any)
     """The names of the classes: as given, as the model says, or the sorted labels if there are as many.
 
     Raises:
-        InputsError: labels are names, and which class each is can't be told.
+        InputsError: labels are names whose classes can't be determined.
     """
     names = load_class_names(given if given is not None else declared_class_names(loaded.metadata)[0])
     if (

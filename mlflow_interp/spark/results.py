@@ -145,9 +145,9 @@ def _embedding(
         fit,
         worker.methods[name].accumulator(),
         dict(job.layout.vectors)[name],
-        class_count(worker.loaded.keras) or int(fit.predicted.max()) + 1,
-        table.part.head,
-        sample.class_names,
+        classes=class_count(worker.loaded.keras) or int(fit.predicted.max()) + 1,
+        head=table.part.head,
+        class_names=sample.class_names,
     )
     images = _images(sample)
     result = replace(result, examples=with_images(result.examples, images)) if images else result

@@ -135,7 +135,7 @@ class RowBuilder:
         columns |= self._predictions(chunk, passed)
         for name in self.layout.heatmaps:
             if name in shares:
-                columns[name] = self._heatmaps(chunk, shares[name].arrays, self.schema.field(name).type)
+                columns[name] = self._heatmaps(chunk, shares[name], self.schema.field(name).type)
         for name, _ in self.layout.vectors:
             if name in shares:
                 vectors = self._methods[name].vectors_of(shares[name].arrays)
@@ -174,12 +174,15 @@ class RowBuilder:
             "probability": pa.array(probabilities.max(axis=1), pa.float32()),
         }
 
-    def _heatmaps(self, chunk: Chunk, arrays: Mapping[str, np.ndarray], type_: Any) -> Any:
+    def maps_of(self, chunk: Chunk, share: Passed) -> np.ndarray:
+        """The heatmaps of a method for a chunk, float32, reduced if they may not show the inputs."""
+        maps = np.asarray(share.arrays[MAPS], np.float32)
+        return maps if self._log_images else coarse(maps, chunk.inputs, maps.ndim - 1)
+
+    def _heatmaps(self, chunk: Chunk, share: Passed, type_: Any) -> Any:
         import pyarrow as pa
 
-        maps = np.asarray(arrays[MAPS], np.float32)
-        if not self._log_images:
-            maps = coarse(maps, chunk.inputs, maps.ndim - 1)
+        arrays, maps = share.arrays, self.maps_of(chunk, share)
         count = len(chunk)
         shape = np.tile(np.array(maps.shape[1:], np.int32), (count, 1))
         fields = {"target": "targets", "score": "scores", "probability": "probabilities"}

@@ -15,7 +15,7 @@ from mlflow_interp.data.folders import ImageFiles
 from mlflow_interp.data.sources import ArrayRows
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.models.origin import LoadedModel
-from mlflow_interp.models.signature import input_shape
+from mlflow_interp.spark.blocks import as_inputs, shape_of_numbers
 from mlflow_interp.spark.job import IMAGES, Columns
 from mlflow_interp.spark.output import PATTERNS
 from mlflow_interp.spark.tasks import picking
@@ -87,10 +87,8 @@ def read_sample(
     names = short_names([row.id for row in sample])
     if columns.kind == IMAGES:
         return ImageFiles(uri, [contents[row.id] for row in sample], names, labels=given)
-    shape = [side or 1 for side in (input_shape(loaded) or ())[1:]]
-    rows = np.array([contents[row.id] for row in sample])
-    rows = rows.astype(np.float32) if rows.dtype == np.float64 else rows
-    return ArrayRows(uri, rows.reshape(len(sample), *shape), labels=given)
+    numbers = np.array([contents[row.id] for row in sample])
+    return ArrayRows(uri, as_inputs(numbers, shape_of_numbers(loaded)), labels=given)
 
 
 def _contents(data: Any, columns: Columns, sample: Sequence[SampleRow]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class Worker:
         part = TaskPart()
         rows = [row for batch in self.each(records, part) for row in batch.to_pylist()]
         if self._stream is None or self._layout is None:
-            reason = next((row["error"] for row in rows if row["error"]), "there are none")
+            reason = next((row["error"] for row in rows if row["error"]), "there are no rows")
             raise InputsError(f"none of the first {len(rows)} rows can be interpreted: {reason}")
         return self._layout, part.parts.errors
 
@@ -127,7 +127,7 @@ class Worker:
                     builder = self._builder(shares)
                     for name in builder.layout.heatmaps:
                         if name in shares:
-                            part.add_maps(name, shares[name])
+                            part.add_maps(name, shares[name], builder.maps_of(good, shares[name]))
                     yield builder.rows(good, passed, shares)
             record.warn(*block.warnings)
             if block.reasons:
