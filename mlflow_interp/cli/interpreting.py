@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,8 @@ def interpret_from_shell(
         check_backend()
         if on_spark is not None:
             check_spark(**on_spark)
+            # Nothing here passes pandas objects to Spark.
+            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         check_destination(given, printed=as_json or bool(conditions))
         if "MLFLOW_RUN_ID" in os.environ:  # that run must be ended, whatever fails
             use_uri(tracking_uri)
