@@ -40,7 +40,7 @@ data             backend core models | keras
 models           backend core progress | keras mlflow
 backend          core | tensorflow keras
 comparison       core quality
-quality
+quality          core
 method_registry  result_kind
 result_kind
 core

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_interp.comparison import statistics
-from mlflow_interp.comparison.groups import grouped_difference, medians_of_groups, resampled_medians
+from mlflow_interp.comparison.groups import grouped_difference, medians_of_groups
 from mlflow_interp.comparison.predictions import FEWEST_OF_CLASS
 from mlflow_interp.comparison.statistics import (
     Interval,
@@ -17,6 +17,7 @@ from mlflow_interp.comparison.statistics import (
     undefined,
 )
 from mlflow_interp.core.chunk import UNKNOWN
+from mlflow_interp.core.resampling import resampled_medians
 from mlflow_interp.quality.measures import overlap, spearman
 from mlflow_interp.quality.rankings import enlarged
 
@@ -241,10 +242,7 @@ class Anchors:
 def _resampled(values: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
     """(resamples,) medians of the finite values, of which inputs or groups are resampled."""
     known = np.isfinite(values)
-    if groups is not None:
-        return resampled_medians(values[known], groups[known], rng)
-    rows = rng.integers(0, int(known.sum()), (statistics.RESAMPLES, int(known.sum())))
-    return statistics.medians(values[known][rows])
+    return resampled_medians(values[known], rng, None if groups is None else groups[known])
 
 
 def agreement(old: np.ndarray, new: np.ndarray) -> Agreement:

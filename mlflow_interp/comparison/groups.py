@@ -1,19 +1,15 @@
 """Intervals and tests for inputs in groups, such as patients or videos: groups count, not inputs.
 
-Groups are resampled as a whole (cluster bootstrap; Davison and Hinkley 1997, section 3.8). If no group
-differs from another, as without any flip, resamples are all equal: the interval is then that of as many
-inputs as there are groups.
+Groups are resampled as a whole. If no group differs from another, as without any flip, resamples are all
+equal: the interval is then that of as many inputs as there are groups.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-
 import numpy as np
 
 from mlflow_interp.comparison.statistics import (
-    RESAMPLES,
     Interval,
     agresti_min,
     fraction,
@@ -21,24 +17,24 @@ from mlflow_interp.comparison.statistics import (
     mcnemar,
     paired_difference,
 )
-
-_BLOCK = 100  # resamples in memory at a time
+from mlflow_interp.core.resampling import resampled_means, totals
 
 
 def grouped_fraction(hits: np.ndarray, groups: np.ndarray) -> Interval:
     """The fraction of inputs (n,) bool that are hits, with its interval."""
-    sums, counts = _totals(hits.astype(np.float64), groups)
+    sums, counts = totals(hits, groups)
     if 0 < sums.sum() < counts.sum():
-        return _mean_of(sums, counts)
+        return _mean_of(hits, groups)
     own = fraction(len(sums) if sums.sum() else 0, len(sums))
     return Interval(own.value, own.low, own.high, own.least, own.most, len(hits))
 
 
 def grouped_difference(losses: np.ndarray, gains: np.ndarray, groups: np.ndarray) -> Interval:
     """The fraction of losses (n,) bool minus that of gains, with its interval."""
-    sums, counts = _totals(losses.astype(np.float64) - gains, groups)
+    differences = losses.astype(np.float64) - gains
+    sums, _ = totals(differences, groups)
     if np.any(sums):
-        return _mean_of(sums, counts)
+        return _mean_of(differences, groups)
     own = paired_difference(0, 0, len(sums))
     return Interval(own.value, own.low, own.high, own.least, own.most, len(losses))
 
@@ -52,7 +48,7 @@ def grouped_bounds(
     """
     from scipy.stats import t
 
-    sums, counts = _totals(losses.astype(np.float64) - gains, groups)
+    sums, counts = totals(losses.astype(np.float64) - gains, groups)
     if len(sums) < 2:
         return -1.0, 1.0
     if not np.any(sums):
@@ -68,7 +64,7 @@ def sign_test(losses: np.ndarray, gains: np.ndarray, groups: np.ndarray) -> floa
 
     It is McNemar's test, in which each group counts as one input.
     """
-    sums, _ = _totals(losses.astype(np.float64) - gains, groups)
+    sums, _ = totals(losses.astype(np.float64) - gains, groups)
     return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))
 
 
@@ -77,35 +73,6 @@ def medians_of_groups(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.array([np.median(values[groups == each]) for each in np.unique(groups)])
 
 
-def resampled_medians(values: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(resamples,) the medians of finite values (n,) whose groups are resampled."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    _, member_of = np.unique(groups, return_inverse=True)
-    found = []
-    for weights in _weights(int(member_of.max()) + 1, rng):
-        upto = np.cumsum(weights[:, member_of[order]], axis=1)
-        count = upto[:, -1:]
-        middle = [ordered[(upto > at).argmax(axis=1)] for at in ((count - 1) // 2, count // 2)]
-        found.append((middle[0] + middle[1]) / 2)
-    return np.concatenate(found)
-
-
-def _totals(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of the values of each group, and their number."""
-    _, member_of = np.unique(groups, return_inverse=True)
-    return np.bincount(member_of, values), np.bincount(member_of)
-
-
-def _mean_of(sums: np.ndarray, counts: np.ndarray) -> Interval:
-    rng = np.random.default_rng(0)
-    drawn = [(weights @ sums) / (weights @ counts) for weights in _weights(len(sums), rng)]
-    return interval_of(float(sums.sum() / counts.sum()), np.concatenate(drawn), int(counts.sum()))
-
-
-def _weights(groups: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each group is in each resample, in blocks (resamples, groups)."""
-    for _ in range(RESAMPLES // _BLOCK):
-        drawn = rng.integers(0, groups, (_BLOCK, groups))
-        places = drawn + groups * np.arange(_BLOCK)[:, np.newaxis]
-        yield np.bincount(places.ravel(), minlength=groups * _BLOCK).reshape(_BLOCK, groups)
+def _mean_of(values: np.ndarray, groups: np.ndarray) -> Interval:
+    resampled = resampled_means(values[:, np.newaxis], np.random.default_rng(0), groups)
+    return interval_of(float(values.mean()), resampled[:, 0], len(values))

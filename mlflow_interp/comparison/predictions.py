@@ -94,8 +94,9 @@ class Predictions:
         losses_of_both = -np.log(np.maximum(self.explained[known], _TINY))
         own_groups = None if self.groups is None else self.groups[known]
         found["loss_change"] = statistics.mean(losses_of_both[:, 1] - losses_of_both[:, 0], groups=own_groups)
+        gaps = [_gaps(self.confidence[known, at], self.right[known, at]) for at in range(2)]
         found["calibration_error_change"] = statistics.bootstrapped(
-            [self.confidence[known], self.right[known]], _calibration_change, groups=own_groups
+            np.concatenate(gaps, axis=1), _calibration_change, groups=own_groups
         )
         return found
 
@@ -168,18 +169,27 @@ class Predictions:
         return found
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The expected calibration error of rows (…, n): |accuracy − confidence| over bins of confidence.
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The expected calibration error of n inputs: |accuracy − confidence| over bins of confidence.
 
     Naeini et al. 2015; each of the 15 bins has the same width and counts by its number of inputs.
     """
+    return float(_error_of(np.mean(_gaps(confidence, right), axis=0)))
+
+
+def _gaps(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(n, bins) confidence minus correctness of each input, in the column of its bin."""
     number = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gap = np.asarray(confidence - right, np.float64)
-    sums = np.stack([np.where(number == at, gap, 0).sum(axis=-1) for at in range(BINS)], axis=-1)
-    return np.asarray(np.abs(sums).sum(axis=-1) / confidence.shape[-1])
+    gaps = np.zeros((len(confidence), BINS))
+    gaps[np.arange(len(confidence)), number] = np.asarray(confidence, np.float64) - right
+    return gaps
 
 
-def _calibration_change(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Of rows (…, n, 2)."""
-    old, new = (calibration_error(confidence[..., at], right[..., at]) for at in range(2))
-    return np.asarray(new - old)
+def _error_of(gaps: np.ndarray) -> np.ndarray:
+    """The calibration error of mean gaps (…, bins)."""
+    return np.asarray(np.abs(gaps).sum(axis=-1))
+
+
+def _calibration_change(gaps: np.ndarray) -> np.ndarray:
+    """Of mean gaps (…, 2 · bins) of both versions."""
+    return _error_of(gaps[..., BINS:]) - _error_of(gaps[..., :BINS])

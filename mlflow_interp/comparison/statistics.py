@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RESAMPLES = 2_000
-_BLOCK = 200  # resamples in memory at a time
+from mlflow_interp.core.resampling import resampled_means, resampled_medians
 
 
 @dataclass(frozen=True)
@@ -106,38 +105,25 @@ def fraction(hits: int, count: int) -> Interval:
 
 
 def bootstrapped(
-    values: Sequence[np.ndarray],
-    statistic: Callable[..., np.ndarray],
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
     *,
     seed: int = 0,
     groups: np.ndarray | None = None,
 ) -> Interval:
-    """A statistic of inputs with its interval by resampling them (percentiles of 2,000 resamples).
+    """A function of means of inputs, with its interval by resampling them (percentiles of 2,000 resamples).
 
     Args:
-        values: arrays (n, …) of the same inputs.
-        statistic: a function of these arrays with axes (…, n, …) that returns (…).
+        values: (n, k) of the same inputs.
+        statistic: a function of the means (…, k) that returns (…).
         seed: the seed of the resamples, so that they are the same in every call.
         groups: (n,) int64, a group of inputs that belong together, such as a patient; groups are resampled.
     """
-    count = len(values[0])
-    own = float(statistic(*(each[np.newaxis] for each in values))[0])
+    own = float(statistic(np.mean(values, axis=0, dtype=np.float64)))
     if not math.isfinite(own):
-        return Interval(own, own, own, own, own, count)
-    rng = np.random.default_rng(seed)
-    members = None if groups is None else [np.flatnonzero(groups == each) for each in np.unique(groups)]
-    found = []
-    for start in range(0, RESAMPLES, _BLOCK):
-        if members is None:
-            rows = rng.integers(0, count, (min(_BLOCK, RESAMPLES - start), count))
-            found.append(statistic(*(each[rows] for each in values)))
-        else:
-            for _ in range(min(_BLOCK, RESAMPLES - start)):
-                drawn = rng.integers(0, len(members), len(members))
-                chosen = np.concatenate([members[group] for group in drawn])
-                found.append(statistic(*(each[chosen][np.newaxis] for each in values)))
-    resampled = np.concatenate(found)
-    return interval_of(own, resampled[np.isfinite(resampled)], count)
+        return Interval(own, own, own, own, own, len(values))
+    resampled = statistic(resampled_means(values, np.random.default_rng(seed), groups))
+    return interval_of(own, resampled[np.isfinite(resampled)], len(values))
 
 
 def interval_of(value: float, resampled: np.ndarray, count: int) -> Interval:
@@ -163,12 +149,14 @@ def median(values: np.ndarray, *, seed: int = 0, groups: np.ndarray | None = Non
     finite = values[known]
     if not len(finite):
         return undefined()
-    return bootstrapped([finite], medians, seed=seed, groups=None if groups is None else groups[known])
+    own_groups = None if groups is None else groups[known]
+    resampled = resampled_medians(finite, np.random.default_rng(seed), own_groups)
+    return interval_of(float(np.median(finite)), resampled, len(finite))
 
 
 def mean(values: np.ndarray, *, seed: int = 0, groups: np.ndarray | None = None) -> Interval:
     """The mean of values, with its bootstrap interval."""
-    return bootstrapped([values], lambda rows: np.mean(rows, axis=-1), seed=seed, groups=groups)
+    return bootstrapped(values[:, np.newaxis], lambda means: means[..., 0], seed=seed, groups=groups)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -150,14 +150,14 @@ class Selection:
 
 
 def row_keys(chunk: Chunk, seed: int) -> np.ndarray:
-    """(n,) uint64, a pseudo-random number for each input, derived from its digest and the seed.
+    """(n,) uint64, a pseudo-random number for each input: the first eight bytes of its sampling key.
 
     Without digests, it is derived from the index.
     """
     if chunk.digests is None:
         return _mixed(chunk.indices.astype(np.uint64) + np.uint64(seed % 2**64) * _GOLDEN)
     keys = sampling_keys(chunk.digests, seed)[:, :8]
-    return np.ascontiguousarray(keys).view("<u8")[:, 0].astype(np.uint64)
+    return np.ascontiguousarray(keys).view(">u8")[:, 0].astype(np.uint64)
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlflow_interp.core.resampling import resampled_medians
+
 SUBSETS = 128
 SUBSET_SHARE = 0.2  # of the cells
 MOST_CELLS = 16  # along each axis
 TOP_SHARE = 0.2  # of the positions, whose overlap two maps are compared by
-RESAMPLES = 2_000
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -81,8 +82,8 @@ def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     finite = np.asarray(values)[np.isfinite(values)]
     if not len(finite):
         return np.nan, np.nan
-    rows = np.random.default_rng(seed).integers(0, len(finite), (RESAMPLES, len(finite)))
-    low, high = np.quantile(np.median(finite[rows], axis=1), [0.025, 0.975])
+    resampled = resampled_medians(finite, np.random.default_rng(seed), None)
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -13,6 +13,7 @@ from mlflow_interp.comparison.agreement import Agreement, Anchors
 from mlflow_interp.comparison.gate import DEFAULT, decide
 from mlflow_interp.comparison.paired import Paired
 from mlflow_interp.comparison.predictions import Predictions
+from mlflow_interp.core.resampling import resampled_medians
 
 COPIES = 4
 COUNT = 240
@@ -124,7 +125,7 @@ def test_without_any_flip_the_interval_is_that_of_as_many_inputs_as_groups() -> 
 def test_medians_of_resampled_groups_are_those_of_their_inputs() -> None:
     """Compared with resamples that are written out."""
     values, groups = RNG.normal(size=30), np.arange(30) // 5
-    found = grouped.resampled_medians(values, groups, np.random.default_rng(0))
+    found = resampled_medians(values, np.random.default_rng(0), groups)
     rng = np.random.default_rng(0)
     drawn = np.concatenate([rng.integers(0, 6, (100, 6)) for _ in range(20)])
     expected = [np.median(np.concatenate([values[groups == each] for each in row])) for row in drawn]
