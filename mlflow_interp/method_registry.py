@@ -119,6 +119,11 @@ def find_method(method: str) -> Callable[..., Any]:
     return function
 
 
+def takes_target(method: str) -> bool:
+    """Whether a method explains a class, which its option `target` states."""
+    return "target" in inspect.signature(find_method(method)).parameters
+
+
 def method_module(method: str) -> ModuleType:
     """The file of a method.
 

@@ -47,6 +47,10 @@ class ExplainedByOld:
         for index, *values in zip(*(each.tolist() for each in columns), strict=True):
             self._rows[index] = _Row(*values)
 
+    def clear(self) -> None:
+        """Forget all inputs."""
+        self._rows.clear()
+
     def targets(self, chunk: Chunk, *, order: ClassOrder) -> np.ndarray:
         """The class to explain of each input, (n,) int64; 0 for those that the old version could not read."""
         rows = [self._rows.get(index) for index in chunk.indices.tolist()]

@@ -98,19 +98,22 @@ def compare(
     shared = plan.shared
     started = time.perf_counter()
     with without_autologging(), progress.shown(not quiet), open_run(**shared["run"]) as destination:
-        named = [_find(each, shared) for each in (new, *reference)]
+        named = [find_version(each, shared) for each in (new, *reference)]
         try:
-            found_old = _find(old, shared)
+            found_old = find_version(old, shared)
         except MissingModelError as error:
-            if if_old_missing == "fail":
-                raise
-            progress.say(f"no old version to compare with, which is accepted: {error}")
-            return Comparison(True, "passed", {"verdict": "passed", "old": None, "reason": str(error)})
+            return without_old(error, if_old_missing)
         inputs = find_inputs(inputs)
         if destination.log:
             check_may_log(destination.run_id, destination.experiment, experiment_of(named[0]))
         sides = sides_of([found_old, *named], inputs, shared)
-        orders = [class_order(sides[0], each) for each in sides[1:]]
+        orders = [
+            class_order(
+                [each.loaded for each in pair],
+                [each.batch.class_names for each in pair],
+            )
+            for pair in ((sides[0], each) for each in sides[1:])
+        ]
         sides = told_apart(sides)
         if numbered is not None and not sides[0].batch.has_room_for(len(numbered)):
             raise InputsError(
@@ -127,12 +130,24 @@ def compare(
             fewest=min_inputs,
             undecided_fails=undecided == "fail",
             groups=numbered,
-            chosen={"methods": sorted(plan.options), "gate": _gate_name(gate)},
+            chosen={"methods": sorted(plan.options), "gate": gate_name(gate)},
         )
         given = _given(locals()) | {
             name: value for each in plan.options.values() for name, value in each.items()
         }
         return concluded(result, _about(sides, plan, given), destination, started)
+
+
+def without_old(error: MissingModelError, if_old_missing: str) -> Comparison:
+    """What is returned if the old version does not exist.
+
+    Raises:
+        MissingModelError: this is not accepted.
+    """
+    if if_old_missing == "fail":
+        raise error
+    progress.say(f"no old version to compare with, which is accepted: {error}")
+    return Comparison(True, "passed", {"verdict": "passed", "old": None, "reason": str(error)})
 
 
 def _numbered(groups: Labels) -> np.ndarray | None:
@@ -168,7 +183,8 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name, default in defaults.items() if values[name] != default}
 
 
-def _gate_name(gate: Any) -> str:
+def gate_name(gate: Any) -> str:
+    """What stands for a gate in a manifest."""
     return "mapping" if isinstance(gate, Mapping) else str(gate or "none")
 
 
@@ -188,5 +204,6 @@ def check_methods(plan: CallPlan) -> None:
             raise OptionError(f"results of {name} can't be subtracted, so it can't be compared; omit {name}")
 
 
-def _find(model: Any, shared: Mapping[str, Mapping[str, Any]]) -> Any:
+def find_version(model: Any, shared: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Where a version is, without loading it; `shared` has the options of a call, by stage."""
     return find_model(model, trust_model_code=bool(shared["model"].get("trust_model_code", False)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +25,7 @@ from mlflow_interp.engine.run import ModelRun, run_all
 from mlflow_interp.engine.vectors import VectorMethod
 from mlflow_interp.exceptions import InputsError, warn
 from mlflow_interp.kinds.comparison.build import MOST_SHOWN
-from mlflow_interp.method_registry import find_method, kind_of
+from mlflow_interp.method_registry import find_method, kind_of, takes_target
 from mlflow_interp.models.load import load_model
 from mlflow_interp.models.origin import LoadedModel, digested
 from mlflow_interp.models.signature import class_count
@@ -76,14 +75,18 @@ def name_of(origin: Mapping[str, Any]) -> str:
     return f"{name} v{origin['version']}" if origin.get("version") else str(name)
 
 
-def class_order(old: Side, new: Side) -> ClassOrder:
-    """Which class is which: by name if both have names, else by index.
+def class_order(models: Sequence[LoadedModel], names: Sequence[Sequence[str] | None]) -> ClassOrder:
+    """Which class is which: by name if both versions have names, else by index.
+
+    Args:
+        models: the old and the new version.
+        names: the names of their classes.
 
     Raises:
         InputsError: the versions have different classes.
     """
-    one, other = (each.batch.class_names for each in (old, new))
-    counts = [class_count(each.loaded.keras) for each in (old, new)]
+    one, other = names
+    counts = [class_count(each.keras) for each in models]
     if one is not None and other is not None:
         if sorted(one) != sorted(other):
             only = sorted(set(one) - set(other)), sorted(set(other) - set(one))
@@ -91,7 +94,7 @@ def class_order(old: Side, new: Side) -> ClassOrder:
                 f"the versions have different classes: only the old one has {_listed(only[0])}, only the new "
                 f"one {_listed(only[1])}; compare versions with the same classes"
             )
-        if one != other and len(set(one)) == len(one):
+        if tuple(one) != tuple(other) and len(set(one)) == len(one):
             place = {name: index for index, name in enumerate(other)}
             return ClassOrder(np.array([place[name] for name in one], np.int64))
     elif counts[0] != counts[1]:
@@ -115,7 +118,7 @@ def results_of(
     All run side by side, chunk by chunk, so that what the old version predicts for a chunk is known when the
     others get it.
     """
-    target = _stated_target(plan)
+    target = stated_target(plan)
     if target is None:
         target = "label" if sides[0].batch.labelled else None
     explained = ExplainedByOld()
@@ -131,7 +134,7 @@ def results_of(
     return found
 
 
-def _stated_target(plan: CallPlan) -> Any:
+def stated_target(plan: CallPlan) -> Any:
     """The class to explain, as the options state it; None if they do not.
 
     Raises:
@@ -174,9 +177,10 @@ class _Call:
         with_heatmaps: dict[str, Any] = {}
         for name, by_stage in plan.by_stage.items():
             own = dict(by_stage["method"])
-            if "target" in own or _has_target(name):
+            if takes_target(name):
                 own["target"] = target
             method = find_method(name)(model, batch, **own)
+            method.of_other_classes = False
             methods[name] = limit(method, **by_stage["engine"]) if isinstance(method, Explaining) else method
             if kind_of(name).has_heatmaps:
                 with_heatmaps[name] = {key: value for key, value in own.items() if key != "target"}
@@ -204,10 +208,6 @@ class _Call:
             results=found,
             shown=None if kept is None else _shown_of(batch.storable(kept), batch),
         )
-
-
-def _has_target(name: str) -> bool:
-    return "target" in inspect.signature(find_method(name)).parameters
 
 
 def _shown_of(chunk: Chunk, batch: Batch) -> ShownInputs:

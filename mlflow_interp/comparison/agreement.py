@@ -62,7 +62,7 @@ class Agreement:
             spread(self.moved, np.nan),
             spread(self.empty, False),
             self.anchors,
-            explained=spread(np.ones(len(rows), bool), False),
+            explained=spread(np.ones(len(rows), bool) if self.explained is None else self.explained, False),
         )
 
     def numbers(self, counted: np.ndarray) -> dict[str, Interval]:

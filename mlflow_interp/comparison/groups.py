@@ -7,6 +7,7 @@ equal: the interval is then that of as many inputs as there are groups.
 from __future__ import annotations
 
 import math
+
 import numpy as np
 
 from mlflow_interp.comparison.statistics import (

@@ -192,4 +192,4 @@ def _error_of(gaps: np.ndarray) -> np.ndarray:
 
 def _calibration_change(gaps: np.ndarray) -> np.ndarray:
     """Of mean gaps (…, 2 · bins) of both versions."""
-    return _error_of(gaps[..., BINS:]) - _error_of(gaps[..., :BINS])
+    return np.asarray(_error_of(gaps[..., BINS:]) - _error_of(gaps[..., :BINS]))

@@ -119,7 +119,7 @@ def bootstrapped(
         seed: the seed of the resamples, so that they are the same in every call.
         groups: (n,) int64, a group of inputs that belong together, such as a patient; groups are resampled.
     """
-    own = float(statistic(np.mean(values, axis=0, dtype=np.float64)))
+    own = float(statistic(np.asarray(np.mean(values, axis=0, dtype=np.float64))))
     if not math.isfinite(own):
         return Interval(own, own, own, own, own, len(values))
     resampled = statistic(resampled_means(values, np.random.default_rng(seed), groups))

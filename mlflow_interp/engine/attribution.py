@@ -185,7 +185,9 @@ class _AttributionMethod(Streaming[HeatmapResult]):
 
         None with a contrast: the map of another class, without contrast, would answer another question.
         """
-        if self.contrast is not None or len(feature_maps) > 1 or not self._is_last_layer(trace):
+        if not self.of_other_classes or self.contrast is not None or len(feature_maps) > 1:
+            return {}
+        if not self._is_last_layer(trace):
             return {}
         others = trace.other_classes(self.targets[0], OTHER_CLASSES)
         if not others:

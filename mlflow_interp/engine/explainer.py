@@ -18,7 +18,7 @@ from mlflow_interp.engine.model_pass import ModelPass
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, OptionError
-from mlflow_interp.method_registry import find_method, registered_names
+from mlflow_interp.method_registry import find_method, registered_names, takes_target
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Explainer:
     def __init__(
         self, name: str, options: Mapping[str, Any], model: Any, batch: Batch, target: Target
     ) -> None:
-        function = find_method(name)
-        self.has_target = "target" in inspect.signature(function).parameters
+        self.has_target = takes_target(name)
         targets = {"target": target} if self.has_target else {}
-        self._method: Method[Any] = function(model, batch, **(targets | dict(options)))
+        self._method: Method[Any] = find_method(name)(model, batch, **(targets | dict(options)))
+        self._method.of_other_classes = False
         if type(self._method).maps_of is Method.maps_of:
             raise OptionError(f"{name} makes no heatmaps, so their quality can't be measured")
         self.name = name

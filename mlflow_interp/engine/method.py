@@ -57,12 +57,15 @@ class Method(Generic[R]):
         contrast: the classes that each of them is contrasted with.
         map_titles: the display name of each heatmap of an input, by name; empty for a method with a single
             one. See `maps_of`.
+        of_other_classes: whether its result should have heatmaps of further classes too, where they cost
+            little.
     """
 
     title: str = ""
     targets: tuple[Target, ...] = ()
     contrast: Contrast = None
     map_titles: ClassVar[Mapping[str, str]] = {}
+    of_other_classes: bool = True
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The tensors that it needs from a forward pass, by name, with one row per input. Called once."""

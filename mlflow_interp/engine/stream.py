@@ -95,15 +95,13 @@ class Stream:
         return Part(self._accumulators[name], self._examples if self.methods[name].needs_examples else None)
 
     def update(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
-        """Give every method its outputs for a chunk.
+        """Give every method its outputs for a chunk, and return them; see `outputs`."""
+        passed, shares = self.outputs(chunk)
+        self.accumulate(chunk, passed, shares)
+        return passed, shares
 
-        Returns:
-            The predictions, and the outputs for each method that needs some.
-
-        Raises:
-            InterpretationError: an error of the inputs or the model.
-        """
-        passed, shares = self._passed(chunk)
+    def accumulate(self, chunk: Chunk, passed: Passed, shares: Mapping[str, Passed]) -> None:
+        """Give every method its outputs for a chunk, as `outputs` returned them."""
         storable = self.batch.storable(chunk)
         for name, method in list(self.methods.items()):
             try:
@@ -119,10 +117,16 @@ class Stream:
             self._examples.update(storable, passed)
         for selection in self._selections:
             selection.update(chunk, passed)
-        return passed, shares
 
-    def _passed(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
-        """Predictions, and the outputs for each method: from the model, or stored by the methods."""
+    def outputs(self, chunk: Chunk) -> tuple[Passed, dict[str, Passed]]:
+        """The outputs for a chunk: from the model, or stored by the methods.
+
+        Returns:
+            The predictions, and the outputs for each method that needs some.
+
+        Raises:
+            InterpretationError: an error of the inputs or the model.
+        """
         shares = {name: self._recall(name, chunk) for name in list(self._needing())}
         needing = self._needing()
         recalled = {name: share for name, share in shares.items() if share is not None}

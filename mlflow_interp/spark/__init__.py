@@ -1,4 +1,4 @@
-"""Interpret tables of any size on Spark: `interpret` for one run, `interpret_udf` for a lazy column.
+"""Tables of any size on Spark: `interpret` and `compare` for one run, `interpret_udf` for a lazy column.
 
 It needs pyspark, which `pip install 'mlflow-interp[spark]'` adds and Databricks has.
 """
@@ -9,7 +9,9 @@ import importlib
 from typing import Any
 
 _MODULES = {
+    "TableComparison": "mlflow_interp.spark.comparing.compare",
     "TableInterpretation": "mlflow_interp.spark.interpreting",
+    "compare": "mlflow_interp.spark.comparing.compare",
     "heatmaps": "mlflow_interp.spark.reading",
     "interpret": "mlflow_interp.spark.interpreting",
     "interpret_folder": "mlflow_interp.spark.folder",

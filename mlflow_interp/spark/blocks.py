@@ -1,19 +1,21 @@
-"""The rows of a table as inputs of a model, some hundred at a time."""
+"""The rows of a table as inputs of one or several models, some hundred at a time."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlflow_interp.core.annotations import class_indices
-from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import UNKNOWN, Chunk
+from mlflow_interp.core.batch import Batch, closed_at_end
+from mlflow_interp.core.chunk import UNKNOWN, Chunk, some
 from mlflow_interp.data.folders import ImageFiles
-from mlflow_interp.data.prepare import load_inputs
+from mlflow_interp.data.prepare import load_inputs_for
 from mlflow_interp.data.sources import ArrayRows
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import input_shape
@@ -28,31 +30,56 @@ SOURCE = "table"
 
 @dataclass
 class Block:
-    """Some rows of a table, as inputs of a model.
+    """Some rows of a table, as inputs of models.
 
     Attributes:
-        batch: the inputs.
+        batches: the inputs, prepared for each model.
         reasons: why rows could not be interpreted, by id; filled while reading.
         has_ids: whether rows are identified by an id, not by the digest of their input.
     """
 
-    batch: Batch
+    batches: Sequence[Batch]
     reasons: dict[str, str] = field(default_factory=dict)
     has_ids: bool = True
 
-    def chunks(self) -> Iterator[Chunk]:
-        """The inputs that can be read, in chunks, with indices that identify rows across all tasks."""
-        for chunk in self.batch.read():
-            names = chunk.names
-            if not self.has_ids and chunk.digests is not None:
-                names = tuple(digest.tobytes().hex() for digest in chunk.digests)
-            yield replace(chunk, names=names, indices=row_indices(names))
-        self.reasons |= self.batch.skipped
+    def chunks(self) -> Iterator[tuple[Chunk, ...]]:
+        """The inputs that can be read, in chunks, with indices that identify rows across all tasks.
+
+        Yields:
+            The same inputs for each model. What one of them can't have is left out for all.
+        """
+        with ExitStack() as stack:
+            streams = [stack.enter_context(closed_at_end(batch.read())) for batch in self.batches]
+            for chunks in side_by_side(streams):
+                yield tuple(map(self._identified, chunks))
+        for batch in self.batches:
+            self.reasons |= batch.skipped
+
+    def _identified(self, chunk: Chunk) -> Chunk:
+        names = chunk.names
+        if not self.has_ids and chunk.digests is not None:
+            names = tuple(digest.tobytes().hex() for digest in chunk.digests)
+        return replace(chunk, names=names, indices=row_indices(names))
 
     @property
     def warnings(self) -> list[str]:
         """What a user should know about these inputs."""
-        return self.batch.warnings
+        return list(dict.fromkeys(each for batch in self.batches for each in batch.warnings))
+
+
+def side_by_side(streams: Sequence[Iterator[Chunk]]) -> Iterator[tuple[Chunk, ...]]:
+    """Chunks of several streams with the same inputs: those that all have, by their ascending indices."""
+    current = [next(each, None) for each in streams]
+    while None not in current:
+        chunks = [each for each in current if each is not None]
+        common = reduce(np.intersect1d, [each.indices for each in chunks])
+        if len(common):
+            yield tuple(some(each, np.flatnonzero(np.isin(each.indices, common))) for each in chunks)
+        last = min(each.indices[-1] for each in chunks)
+        current = [
+            next(stream, None) if each.indices[-1] == last else each
+            for stream, each in zip(streams, chunks, strict=True)
+        ]
 
 
 def row_indices(ids: Iterable[str]) -> np.ndarray:
@@ -74,25 +101,25 @@ def with_indices(batch: Batch, indices: np.ndarray) -> Batch:
     return replace(batch, read=chunks)
 
 
-def blocks_of(records: Iterable[pa.RecordBatch], job: Job, loaded: LoadedModel) -> Iterator[Block]:
+def blocks_of(records: Iterable[pa.RecordBatch], job: Job, models: Sequence[LoadedModel]) -> Iterator[Block]:
     """Rows of a table as blocks of inputs.
 
     Args:
         records: the columns that the job names, in its order.
         job: names the columns, and has the options of `load_inputs`.
-        loaded: the model that the inputs are prepared for.
+        models: the models that the inputs are prepared for.
     """
     rows = BATCHES * int(job.inputs.get("batch_size", 32))
     start = 0
     for record in records:
         for first in range(0, record.num_rows, rows):
             part = record.slice(first, rows)
-            block = _block(part, job, loaded, start)
+            block = _block(part, job, models, start)
             start += part.num_rows
             yield block
 
 
-def _block(record: pa.RecordBatch, job: Job, loaded: LoadedModel, start: int) -> Block:
+def _block(record: pa.RecordBatch, job: Job, models: Sequence[LoadedModel], start: int) -> Block:
     columns = dict(zip(job.columns.names, record.columns, strict=True))
     ids = [f"#{start + row}" for row in range(record.num_rows)]
     if job.columns.id is not None:
@@ -106,14 +133,15 @@ def _block(record: pa.RecordBatch, job: Job, loaded: LoadedModel, start: int) ->
     if job.columns.kind == IMAGES:
         source, reasons = _images(inputs.to_pylist(), ids, labels)
     else:
-        source, reasons = _numbers(inputs, ids, labels, loaded)
+        source, reasons = _numbers(inputs, ids, labels, models[0])
     if source is None:
-        return Block(Batch(SOURCE, lambda: iter(()), total=0), reasons)
-    batch = load_inputs(source, loaded, **job.inputs)
+        return Block([Batch(SOURCE, lambda: iter(()), total=0)], reasons)
+    batches = load_inputs_for(source, models, **job.inputs)
     if isinstance(source, ArrayRows):
-        batch = _named(batch, [each for each in ids if each not in reasons])
-    batch.warnings.extend(warnings)
-    return Block(batch, reasons, job.columns.id is not None)
+        kept = [each for each in ids if each not in reasons]
+        batches = [_named(each, kept) for each in batches]
+    batches[0].warnings.extend(warnings)
+    return Block(batches, reasons, job.columns.id is not None)
 
 
 def _images(
@@ -190,7 +218,7 @@ def _labels(column: pa.Array, job: Job) -> tuple[np.ndarray, list[str]]:
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         values = column.fill_null(UNKNOWN).to_numpy(zero_copy_only=False)
         return np.where(missing, np.nan, values) if values.dtype.kind == "f" else values, []
-    class_names = job.inputs.get("class_names")
+    class_names = job.class_names
     indices, unknown = class_indices(np.array(column.fill_null("").to_pylist(), object), class_names)
     unknown = [name for name in unknown if name]
     if not unknown:

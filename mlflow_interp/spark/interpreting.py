@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -12,13 +11,11 @@ from mlflow_interp import progress
 from mlflow_interp.api import Call, concluded, joined_error, report_destination, run_name
 from mlflow_interp.call_options import Methods, plan_call
 from mlflow_interp.core.accepted import Range, checked
-from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.models.load import experiment_of, find_model, load_model
 from mlflow_interp.models.origin import digested
 from mlflow_interp.report.interpretation import Interpretation
-from mlflow_interp.spark.blocks import BATCHES
 from mlflow_interp.spark.output import Output
-from mlflow_interp.spark.part import MeanMaps, TaskPart, merged, read_part
+from mlflow_interp.spark.part import MeanMaps
 from mlflow_interp.spark.preparing import (
     check_options,
     class_names_of,
@@ -28,15 +25,14 @@ from mlflow_interp.spark.preparing import (
     with_layout,
 )
 from mlflow_interp.spark.results import WrittenTable, parts_of
-from mlflow_interp.spark.rows import PART, ddl
-from mlflow_interp.spark.session import check_installed, one_line_errors
+from mlflow_interp.spark.rows import PART
+from mlflow_interp.spark.session import check_installed
 from mlflow_interp.spark.summary import check_errors, concluded_summary, summary_of
-from mlflow_interp.spark.tasks import interpreting, merging
+from mlflow_interp.spark.tasks import interpreting
+from mlflow_interp.spark.writing import merged_part, write_rows
 from mlflow_interp.tracking.destination import open_run, without_autologging
 from mlflow_interp.tracking.permission import check_may_log
 
-MOST_BROADCAST = 5_000_000  # ids of finished rows that every worker gets; more are joined
-MOST_PARTS = 16  # that the driver merges itself; more are merged by workers first
 SOURCE = "Spark DataFrame"
 
 
@@ -134,8 +130,8 @@ def interpret(
         output = Output(spark, table, job)
         is_begun = output.prepare(append=append, overwrite=overwrite)
         destination.start(loaded.origin, run_name(plan, loaded))
-        _write(rows, output, is_begun=is_begun, overwrite=overwrite)
-        part = _merged_part(output)
+        write_rows(rows, interpreting(job), output, is_begun=is_begun, overwrite=overwrite)
+        part = merged_part(output)
         check_errors(output, part, max_errors)
         written = WrittenTable(output, worker, part, source)
         parts = parts_of(written, data, plan, sample, failed)
@@ -160,63 +156,3 @@ def interpret(
         interpretations,
         summary,
     )
-
-
-@contextmanager
-def _arrow_batches(spark: Any, rows: int) -> Iterator[None]:
-    """Let Spark send few rows at a time to workers: its own choice of 10,000 images may fill the memory."""
-    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
-    before = spark.conf.get(name)
-    spark.conf.set(name, str(min(rows, int(before))))
-    try:
-        yield
-    finally:
-        spark.conf.set(name, before)
-
-
-def _write(rows: Any, table: Output, *, is_begun: bool, overwrite: bool) -> None:
-    """Interpret the rows that the table lacks."""
-    job = table.job
-    rows = _missing(rows, table) if is_begun else rows
-    size = BATCHES * int(job.inputs.get("batch_size", 32))
-    with _arrow_batches(table.spark, size):
-        interpreted = rows.mapInArrow(interpreting(job), ddl(job.layout.schema()))
-        table.write(interpreted, overwrite=overwrite)
-
-
-def _missing(rows: Any, table: Output) -> Any:
-    """The rows that the table of an interrupted job lacks.
-
-    Raises:
-        OptionError: rows have no id.
-    """
-    column = table.job.columns.id
-    if column is None:
-        raise OptionError(
-            f"table {table.where!r} has rows of this call already, and without id= the missing ones can't be "
-            "determined; name the column that identifies rows, or overwrite the table"
-        )
-    done = table.rows().select("id")
-    count = done.count()
-    progress.say(f"{count} rows are in {table.where} already; the others are added")
-    if count <= MOST_BROADCAST:
-        from pyspark.sql import functions as sql
-
-        done = sql.broadcast(done)
-    return rows.join(done, rows[column] == done["id"], "left_anti")
-
-
-def _merged_part(table: Output) -> TaskPart:
-    """What all tasks accumulated."""
-    with one_line_errors():
-        parts = table.rows().where(f"{PART} IS NOT NULL").select(PART)
-        count = parts.count()
-        if count > MOST_PARTS:
-            groups = max(1, round(count**0.5))
-            parts = parts.repartition(groups).mapInArrow(merging(), f"{PART} binary")
-        whole = merged(read_part(bytes(row[0])) for row in parts.toLocalIterator())
-    if whole.parts.inputs is None or not whole.parts.inputs.count:
-        raise InputsError(
-            f"none of {whole.errors} rows could be interpreted; see the column error of the table"
-        )
-    return whole

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.spark.rows import Layout
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: The type of the input column: the bytes of an image file, or the numbers of an array in order.
 IMAGES, NUMBERS = "images", "numbers"
@@ -36,6 +39,37 @@ class Columns:
         return [each for each in (self.input, self.label, self.id) if each is not None]
 
 
+class TableJob(Protocol):
+    """Any job that makes a table."""
+
+    @property
+    def key(self) -> str:
+        """A text that is the same for jobs that give the same results."""
+
+    @property
+    def columns(self) -> Columns:
+        """Where the inputs are."""
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The options of `load_inputs`."""
+
+    @property
+    def layout(self) -> HasSchema:
+        """The columns of the table."""
+
+
+class HasSchema(Protocol):
+    """The columns of a table."""
+
+    def schema(self) -> pa.Schema:
+        """These columns, with their types."""
+
+
+#: A job that makes a table.
+J = TypeVar("J", bound=TableJob)
+
+
 @dataclass(frozen=True)
 class Job:
     """What workers do with rows.
@@ -48,6 +82,7 @@ class Job:
         methods: the options of each method that runs on all rows, by its name.
         layout: the columns of the table; empty before the first rows were interpreted.
         inputs: the options of `load_inputs`.
+        class_names: the names of the classes, which labels may be.
         trust_model_code: see `load_model`, also for `imports`.
         seed: of the sample.
         threads: the number of threads that TensorFlow may use for one operation; None for its own choice.
@@ -60,6 +95,7 @@ class Job:
     methods: Mapping[str, Mapping[str, Any]]
     layout: Layout = field(default_factory=Layout)
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    class_names: tuple[str, ...] | None = None
     trust_model_code: bool = False
     imports: str | None = None
     seed: int = 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from mlflow_interp.exceptions import OptionError
-from mlflow_interp.spark.job import Job
+from mlflow_interp.spark.job import J, TableJob
 from mlflow_interp.spark.rows import CALL, PART, ddl
 from mlflow_interp.spark.session import one_line_errors
 
@@ -19,13 +19,13 @@ _DELTA = "io.delta.sql.DeltaSparkSessionExtension"
 _COMMIT = {"mapreduce.fileoutputcommitter.algorithm.version": "2"}
 
 
-def call_of(job: Job) -> str:
+def call_of(job: TableJob) -> str:
     """A text that identifies a job in the column `call`: equal jobs write equal rows."""
     return "c" + hashlib.blake2b(job.key.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(Generic[J]):
     """Where a job writes its rows.
 
     Attributes:
@@ -36,7 +36,7 @@ class Output:
 
     spark: Any
     where: str
-    job: Job
+    job: J
 
     @property
     def is_path(self) -> bool:

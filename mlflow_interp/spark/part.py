@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.coarse_maps import MOST_SIDE, block_means
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.parts import Parts
@@ -108,6 +109,12 @@ class TaskPart:
     mean_maps: dict[str, MeanMaps] = field(default_factory=dict)
     errors: int = 0
     head: str = ""
+
+    def add_inputs(self, chunk: Chunk, passed: Passed) -> None:
+        """Record inputs that were interpreted."""
+        if self.parts.inputs is not None:
+            self.parts.inputs.update(chunk)
+        self.head = passed.head
 
     def add_maps(self, method: str, share: Passed, maps: np.ndarray) -> None:
         """Add the heatmaps of a method for a chunk, to the class that they explain or that is predicted."""

@@ -164,6 +164,7 @@ def make_job(
         columns=columns,
         methods=on_all_rows(plan),
         inputs=options["inputs"] | ({} if class_names is None else {"class_names": class_names}),
+        class_names=class_names,
         trust_model_code=trusted,
         imports=options["model"].get("imports"),
         seed=seed,
@@ -206,14 +207,8 @@ def with_layout(
     Raises:
         InterpretationError: what would fail for all rows.
     """
-    with one_line_errors():
-        first = (
-            rows.limit(FIRST_ROWS).toArrow()
-            if hasattr(rows, "toArrow")
-            else _to_arrow(rows.limit(FIRST_ROWS))
-        )
     worker = Worker(job, loaded)
-    layout, errors = worker.layout_of(first.to_batches())
+    layout, errors = worker.layout_of(first_rows(rows))
     for name, error in errors.items():
         if name not in optional:
             raise error
@@ -221,9 +216,19 @@ def with_layout(
     return replace(job, methods=methods, layout=layout), worker, dict(errors)
 
 
-def _to_arrow(data: Any) -> Any:
-    """A small data frame as an Arrow table, for Spark 3."""
-    import pyarrow as pa
+def first_rows(rows: Any) -> list[Any]:
+    """The first rows as record batches, which the driver interprets itself."""
+    with one_line_errors():
+        batches: list[Any] = to_arrow(rows.limit(FIRST_ROWS)).to_batches()
+    return batches
+
+
+def to_arrow(data: Any) -> Any:
+    """A small data frame as an Arrow table."""
+    if hasattr(data, "toArrow"):
+        return data.toArrow()
+    import pyarrow as pa  # Spark 3
 
     names = data.columns
-    return pa.table({name: [row[place] for row in data.collect()] for place, name in enumerate(names)})
+    rows = data.collect()
+    return pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})

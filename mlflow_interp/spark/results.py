@@ -21,6 +21,7 @@ from mlflow_interp.options import options_of
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.spark.blocks import row_indices, with_indices
 from mlflow_interp.spark.embedding import Placer, embedded, read_fit_rows, with_images
+from mlflow_interp.spark.job import Job
 from mlflow_interp.spark.output import Output
 from mlflow_interp.spark.part import TaskPart
 from mlflow_interp.spark.sample import SampleRow, read_sample, sample_of
@@ -40,7 +41,7 @@ class WrittenTable:
         source: where the rows came from.
     """
 
-    output: Output
+    output: Output[Job]
     worker: Worker
     part: TaskPart
     source: str

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAPS = "maps"  # the name of heatmaps among the arrays of methods
 MOST_VALUES = 5  # of a regression with several outputs
 PART = "part"  # the column with what a task accumulated, in its last row
+_TYPES = {"int32": "int", "bool": "boolean"}  # Spark's names where they differ from Arrow's
 CALL = "call"  # the column that tells calls apart in a table with several
 
 
@@ -102,7 +103,9 @@ def _type(type_: Any) -> str:
         return f"struct<{', '.join(fields)}>"
     if pa.types.is_list(type_):
         return f"array<{_type(type_.value_type)}>"
-    return {"int32": "int", "float": "float", "string": "string", "binary": "binary"}[str(type_)]
+    return {"int32": "int", "float": "float", "string": "string", "binary": "binary", "bool": "boolean"}[
+        str(type_)
+    ]
 
 
 class RowBuilder:
@@ -130,8 +133,8 @@ class RowBuilder:
 
         columns: dict[str, Any] = {"id": pa.array(list(chunk.names), pa.string())}
         if chunk.digests is not None:
-            columns["digest"] = _bytes(chunk.digests)
-            columns["key"] = _bytes(sampling_keys(chunk.digests, self._seed))
+            columns["digest"] = binary(chunk.digests)
+            columns["key"] = binary(sampling_keys(chunk.digests, self._seed))
         columns |= self._predictions(chunk, passed)
         for name in self.layout.heatmaps:
             if name in shares:
@@ -196,7 +199,8 @@ class RowBuilder:
         return pa.StructArray.from_arrays([columns[each.name] for each in type_], fields=list(type_))
 
 
-def _bytes(rows: np.ndarray) -> Any:
+def binary(rows: np.ndarray) -> Any:
+    """Rows of bytes (n, k) uint8 as an array of binary values."""
     import pyarrow as pa
 
     return pa.array([row.tobytes() for row in rows], pa.binary())

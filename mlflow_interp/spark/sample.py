@@ -36,28 +36,35 @@ class SampleRow:
     label: int
 
 
-def sample_of(table: Any, count: int) -> list[SampleRow]:
+def sample_of(
+    table: Any, count: int, cells: Sequence[str] = ("label", "predicted"), *, by_hash: int = 0
+) -> list[SampleRow]:
     """A sample of a table, each label and prediction in turn; see `core.sampling.sample_rows`.
 
     Args:
-        table: the rows of a call, with the columns id, digest, key, label and predicted.
+        table: the rows of a call, with the columns id, digest, key, label and those of `cells`.
         count: the maximum number of rows.
+        cells: the columns whose combinations take turns.
+        by_hash: the number of rows with the smallest keys that are among them in any case.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as sql
 
-    in_cell = Window.partitionBy("label", "predicted").orderBy("key", "id")
-    ranked = (
-        table.where("error IS NULL")
-        .select("id", "digest", "key", "label", "predicted")
-        .withColumn("rank", sql.row_number().over(in_cell))
-        .where(sql.col("rank") <= count)  # which Spark applies before it sorts
-    )
+    in_cell = Window.partitionBy(*cells).orderBy("key", "id")
+    columns = ["id", "digest", "key", *dict.fromkeys(["label", *cells])]
+    known = table.where("error IS NULL").select(*columns)
+    ranked = known.withColumn("rank", sql.row_number().over(in_cell))
+    ranked = ranked.where(sql.col("rank") <= count)  # which Spark applies before it sorts
     rows = ranked.orderBy("rank", "key", "id").limit(count).collect()
-    return [
-        SampleRow(row["id"], bytes(row["digest"]), UNKNOWN if row["label"] is None else row["label"])
-        for row in sorted(rows, key=lambda row: str(row["id"]))
-    ]
+    if by_hash:
+        rows += known.orderBy("key", "id").limit(by_hash).collect()
+    found = {
+        row["id"]: SampleRow(
+            row["id"], bytes(row["digest"]), UNKNOWN if row["label"] is None else row["label"]
+        )
+        for row in rows
+    }
+    return [found[id] for id in sorted(found)]
 
 
 def read_sample(

@@ -35,7 +35,7 @@ FACTS = "table.json"
 _ROUNDING = 1e-6  # by which a probability may exceed 1
 
 
-def check_errors(output: Output, part: TaskPart, most: float) -> None:
+def check_errors(output: Output[Any], part: TaskPart, most: float) -> None:
     """Check that few rows have errors.
 
     Raises:
@@ -51,7 +51,7 @@ def check_errors(output: Output, part: TaskPart, most: float) -> None:
     )
 
 
-def reasons_of(output: Output, most: int) -> list[tuple[str, int]]:
+def reasons_of(output: Output[Any], most: int) -> list[tuple[str, int]]:
     """Why rows could not be interpreted, and how often, the most frequent first."""
     from pyspark.sql import functions as sql
 
@@ -202,7 +202,7 @@ def _heatmaps(name: str, title: str, maps: MeanMaps) -> ClassHeatmaps:
     )
 
 
-def _location(output: Output) -> Location:
+def _location(output: Output[Any]) -> Location:
     columns = {field.name: field.dataType.simpleString() for field in output.rows().drop(PART).schema.fields}
     facts = output.facts()
     return Location(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any
 
+from mlflow_interp.spark.comparing.job import ComparedJob
 from mlflow_interp.spark.job import Job
 
 #: A function for `DataFrame.mapInArrow`.
@@ -21,9 +21,22 @@ def interpreting(job: Job) -> MapInArrow:
         from mlflow_interp.spark.worker import worker_for
 
         use_own_gpu()
-        yield from worker_for(job, partial(shipped, job.model_file))(records)
+        yield from worker_for(job, shipped)(records)
 
     return interpret_rows
+
+
+def comparing(job: ComparedJob) -> MapInArrow:
+    """Compares two versions on rows: the columns that the job names become those of the table."""
+
+    def compare_rows(records: Iterable[Any]) -> Iterator[Any]:
+        from mlflow_interp.spark.comparing.worker import comparing_worker_for
+        from mlflow_interp.spark.session import shipped, use_own_gpu
+
+        use_own_gpu()
+        yield from comparing_worker_for(job, shipped)(records)
+
+    return compare_rows
 
 
 def merging() -> MapInArrow:

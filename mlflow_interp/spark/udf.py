@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,7 +119,7 @@ def interpreted(arrays: Iterator[Any], job: Job, method: str) -> Iterator[Any]:
         own = replace(job, columns=replace(job.columns, kind=IMAGES if is_binary else NUMBERS))
         ids = pa.array([str(row) for row in range(len(inputs))], pa.string())
         record = pa.record_batch([inputs, ids], names=own.columns.names)
-        rows = worker_for(own, partial(shipped, own.model_file)).each([record])
+        rows = worker_for(own, shipped).each([record])
         yield _in_order(rows, len(inputs), method)
 
 

@@ -6,7 +6,8 @@ many tasks the process runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,8 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk, split
 from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.core.passed import Passed
-from mlflow_interp.engine.heatmap_accumulator import OTHER_MAPS, OTHER_TARGETS
 from mlflow_interp.engine.method import Method, Streaming
+from mlflow_interp.engine.parts import Parts
 from mlflow_interp.engine.stream import Stream
 from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InputsError, InterpretationError
@@ -26,53 +27,59 @@ from mlflow_interp.models import keras_files
 from mlflow_interp.models.custom_objects import import_modules
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.spark.blocks import SOURCE, Block, blocks_of
-from mlflow_interp.spark.job import Job
+from mlflow_interp.spark.job import J, Job
 from mlflow_interp.spark.part import TaskPart
 from mlflow_interp.spark.rows import PART, Layout, RowBuilder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_WORKERS = 2  # models that a process keeps, such as those of two versions that are compared
+MOST_WORKERS = 2  # that a process keeps, each with its compiled models
 
-_workers: dict[str, Worker] = {}
+_workers: dict[str, TableWorker] = {}
 
 
-def worker_for(job: Job, model_path: Callable[[], Path]) -> Worker:
+def kept(job: J, make: Callable[[J], TableWorker]) -> TableWorker:
     """The worker of this process for a job, made when it is first asked for.
 
     Raises:
-        InterpretationError: the model can't be loaded here.
+        InterpretationError: a model can't be loaded here.
     """
     if job.key not in _workers:
         while len(_workers) >= MOST_WORKERS:
             del _workers[next(iter(_workers))]
-        limit_threads(job.threads)
-        import_modules(job.imports)
-        model = keras_files.read(model_path(), job.trust_model_code)
-        _workers[job.key] = Worker(job, replace(job.loaded, keras=model))
+        _workers[job.key] = make(job)
     return _workers[job.key]
 
 
-class Worker:
-    """Interprets rows with one model.
+def worker_for(job: Job, model_path: Callable[[str], Path]) -> TableWorker:
+    """The worker of this process for a job; see `kept`."""
+    return kept(job, lambda job: Worker(job, loaded_for(job, model_path)))
+
+
+def loaded_for(job: Job, model_path: Callable[[str], Path]) -> LoadedModel:
+    """The model of a job, read from where its file is.
+
+    Raises:
+        InterpretationError: it can't be loaded here.
+    """
+    limit_threads(job.threads)
+    import_modules(job.imports)
+    model = keras_files.read(model_path(job.model_file), job.trust_model_code)
+    return replace(job.loaded, keras=model)
+
+
+class TableWorker(ABC):
+    """Interprets rows of a table, record batches in, record batches out.
 
     Args:
-        job: what to do.
-        loaded: the model.
-
-    Attributes:
-        methods: the methods, by name, once rows were interpreted.
-        first_batch: the first inputs, with how all are prepared.
+        job: names the columns, and has the options of inputs.
+        models: the models.
     """
 
-    def __init__(self, job: Job, loaded: LoadedModel) -> None:
+    def __init__(self, job: Job, models: Sequence[LoadedModel]) -> None:
         self.job = job
-        self.loaded = loaded
-        self.methods: dict[str, Streaming[Any]] = {}
-        self.first_batch = Batch(SOURCE, lambda: iter(()))
-        self._layout: Layout | None = None if job.layout == Layout() else job.layout
-        self._stream: Stream | None = None
+        self.models = models
 
     def __call__(self, records: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Interpret the rows of a task.
@@ -81,7 +88,7 @@ class Worker:
             records: the columns that the job names, in its order.
 
         Yields:
-            A row for each input; see `Layout`. The last one also has what the task accumulated.
+            A row for each input. The last one also has what the task accumulated.
 
         Raises:
             InterpretationError: what would fail for every row, such as a class that does not exist.
@@ -95,6 +102,59 @@ class Worker:
         if last is not None:
             yield _with_part(last, part)
 
+    def each(
+        self, records: Iterable[pa.RecordBatch], part: TaskPart | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """A row for each input, those with errors after those without; `part` accumulates what they have."""
+        part = part or TaskPart()
+        part.parts.inputs = InputsRecord()
+        self._restart()
+        for block in blocks_of(records, self.job, self.models):
+            yield from self._rows(block, part)
+            part.parts.inputs.warn(*block.warnings)
+            if block.reasons:
+                part.errors += len(block.reasons)
+                yield self._errors(block.reasons)
+        if part.parts.inputs.count:
+            part.parts = replace(self._counted(), inputs=part.parts.inputs)
+
+    @abstractmethod
+    def _restart(self) -> None:
+        """Forget the rows of earlier tasks."""
+
+    @abstractmethod
+    def _rows(self, block: Block, part: TaskPart) -> Iterator[pa.RecordBatch]:
+        """The rows of inputs without errors; the reasons of the others go to `block`."""
+
+    @abstractmethod
+    def _errors(self, reasons: Mapping[str, str]) -> pa.RecordBatch:
+        """The rows of inputs that could not be interpreted, from why by id."""
+
+    @abstractmethod
+    def _counted(self) -> Parts:
+        """What methods accumulated over all rows."""
+
+
+class Worker(TableWorker):
+    """Interprets rows with one model.
+
+    Args:
+        job: what to do.
+        loaded: the model.
+
+    Attributes:
+        methods: the methods, by name, once rows were interpreted.
+        first_batch: the first inputs, with how all are prepared.
+    """
+
+    def __init__(self, job: Job, loaded: LoadedModel) -> None:
+        super().__init__(job, [loaded])
+        self.loaded = loaded
+        self.methods: dict[str, Streaming[Any]] = {}
+        self.first_batch = Batch(SOURCE, lambda: iter(()))
+        self._layout: Layout | None = None if job.layout == Layout() else job.layout
+        self._stream: Stream | None = None
+
     def layout_of(
         self, records: Iterable[pa.RecordBatch]
     ) -> tuple[Layout, Mapping[str, InterpretationError]]:
@@ -107,38 +167,30 @@ class Worker:
         part = TaskPart()
         rows = [row for batch in self.each(records, part) for row in batch.to_pylist()]
         if self._stream is None or self._layout is None:
-            reason = next((row["error"] for row in rows if row["error"]), "there are no rows")
-            raise InputsError(f"none of the first {len(rows)} rows can be interpreted: {reason}")
+            raise no_rows(rows)
         return self._layout, part.parts.errors
 
-    def each(
-        self, records: Iterable[pa.RecordBatch], part: TaskPart | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """A row for each input, those with errors after those without; `part` accumulates what they have."""
-        part = part or TaskPart()
-        record = part.parts.inputs = InputsRecord()
+    def _restart(self) -> None:
         if self._stream is not None:
             self._stream.restart()
-        for block in blocks_of(records, self.job, self.loaded):
-            for chunk in block.chunks():
-                for good, passed, shares in self._passes(block, chunk):
-                    record.update(good)
-                    part.head = passed.head
-                    builder = self._builder(shares)
-                    for name in builder.layout.heatmaps:
-                        if name in shares:
-                            part.add_maps(name, shares[name], builder.maps_of(good, shares[name]))
-                    yield builder.rows(good, passed, shares)
-            record.warn(*block.warnings)
-            if block.reasons:
-                part.errors += len(block.reasons)
-                yield self._builder({}).errors(block.reasons)
-        if self._stream is not None and record.count:
-            parts = self._stream.finish()
-            counted = {
-                name: each for name, each in parts.parts.items() if not self.methods[name].needs_examples
-            }
-            part.parts = replace(parts, parts=counted, inputs=record)
+
+    def _rows(self, block: Block, part: TaskPart) -> Iterator[pa.RecordBatch]:
+        for (chunk,) in block.chunks():
+            for good, passed, shares in self._passes(block, chunk):
+                part.add_inputs(good, passed)
+                builder = self._builder(shares)
+                for name in builder.layout.heatmaps:
+                    if name in shares:
+                        part.add_maps(name, shares[name], builder.maps_of(good, shares[name]))
+                yield builder.rows(good, passed, shares)
+
+    def _errors(self, reasons: Mapping[str, str]) -> pa.RecordBatch:
+        return self._builder({}).errors(reasons)
+
+    def _counted(self) -> Parts:
+        parts = self._stream.finish() if self._stream is not None else Parts()
+        counted = {name: each for name, each in parts.parts.items() if not self.methods[name].needs_examples}
+        return replace(parts, parts=counted)
 
     def _passes(self, block: Block, chunk: Chunk) -> Iterator[tuple[Chunk, Passed, dict[str, Passed]]]:
         """The outputs for a chunk; where some are not finite, for each input that has finite ones."""
@@ -155,14 +207,13 @@ class Worker:
 
     def _started(self, block: Block) -> Stream:
         """The pass of this process, whose methods are made for the first inputs."""
-        # A task does not know how many inputs there are in all.
-        batch = self.first_batch = replace(block.batch, total=None)
+        batch = self.first_batch = unbounded(block.batches[0])
         self.methods = {
             name: find_method(name)(self.loaded.keras, batch, **options)
             for name, options in self.job.methods.items()
         }
         methods = {
-            name: _OutputsOnly(each) if each.needs_examples else each for name, each in self.methods.items()
+            name: OutputsOnly(each) if each.needs_examples else each for name, each in self.methods.items()
         }
         return Stream(self.loaded.keras, batch, methods)
 
@@ -173,21 +224,32 @@ class Worker:
         return RowBuilder(self._layout or Layout(), self.methods, seed=self.job.seed, log_images=log_images)
 
 
-class _OutputsOnly(Streaming[Any]):
+def unbounded(batch: Batch) -> Batch:
+    """The inputs of a block, for methods: a task does not know how many inputs there are in all."""
+    return replace(batch, total=None)
+
+
+def no_rows(rows: Sequence[Mapping[str, Any]]) -> InputsError:
+    """The error that none of the first rows can be interpreted."""
+    reason = next((row["error"] for row in rows if row["error"]), "there are no rows")
+    return InputsError(f"none of the first {len(rows)} rows can be interpreted: {reason}")
+
+
+class OutputsOnly(Streaming[Any]):
     """A method whose outputs are stored in rows, so that nothing is accumulated."""
 
     needs_examples = False
 
     def __init__(self, method: Method[Any]) -> None:
         self._method = method
+        method.of_other_classes = False
         self.title = method.title
         self.targets = method.targets
         self.contrast = method.contrast
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
-        """The tensors that are stored; TensorFlow computes no others, such as maps of further classes."""
-        tensors = self._method.trace(trace)
-        return {name: each for name, each in tensors.items() if name not in (OTHER_TARGETS, OTHER_MAPS)}
+        """The tensors of the method."""
+        return self._method.trace(trace)
 
     def accumulator(self) -> _Nothing:
         """Accumulates nothing."""

@@ -386,7 +386,7 @@ def test_the_how_to_runs(interp, spark, store, tmp_path, monkeypatch):
     cup = 968
     text = (Path(__file__).parents[2] / "docs" / "howto" / "spark.md").read_text(encoding="utf-8")
     blocks = re.findall(r'^```python title="Needs Spark"\n(.*?)^```', text, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     bias = np.zeros(1000, np.float32)
     bias[cup] = 9
     layers = keras.layers
@@ -402,21 +402,23 @@ def test_the_how_to_runs(interp, spark, store, tmp_path, monkeypatch):
     experiment = mlflow.get_experiment_by_name("models").experiment_id
     with mlflow.start_run(experiment_id=experiment):
         names = ["cup" if index == cup else f"class {index}" for index in range(1000)]
-        mlflow.keras.log_model(
-            model,
-            name="model",
-            registered_model_name="imagenet-classifier",
-            metadata={"class_names": names, "resize": "crop", "interpolation": "lanczos"},
-            pip_requirements=["keras"],
-        )
+        for name in ("model", "retrained"):
+            mlflow.keras.log_model(
+                model,
+                name=name,
+                registered_model_name="imagenet-classifier",
+                metadata={"class_names": names, "resize": "crop", "interpolation": "lanczos"},
+                pip_requirements=["keras"],
+            )
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     rng = np.random.default_rng(0)
-    for index in range(6):
+    for index in range(20):
         Image.fromarray(rng.integers(0, 255, (9, 9, 3), np.uint8)).save(f"photos/{index}.png")
     namespace = {"spark": spark}
     for block in blocks:
         # Spark's own process has another working folder.
         exec(compile(block.replace('"./', f'"{tmp_path}/'), "docs/howto/spark.md", "exec"), namespace)
-    assert namespace["found"].rows == 6
-    assert namespace["cups"].maps.shape == (6, 6, 6)
+    assert namespace["found"].rows == 20
+    assert namespace["cups"].maps.shape == (20, 6, 6)
+    assert (namespace["changed"].passed, namespace["changed"].metrics["churn"]) == (True, 0)

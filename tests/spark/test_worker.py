@@ -53,7 +53,9 @@ def make_worker(colour_model):
 
     def make(methods=METHODS, kind=IMAGES, label="label", **inputs):
         columns = Columns("content", kind, label, "path")
-        return Worker(Job("", "", loaded, columns, methods, inputs={**INPUTS, **inputs}), loaded)
+        return Worker(
+            Job("", "", loaded, columns, methods, inputs={**INPUTS, **inputs}, class_names=NAMES), loaded
+        )
 
     return make
 
@@ -304,12 +306,20 @@ def test_a_process_loads_each_model_once(colour_model, contents, labels, tmp_pat
     loaded = replace(digested(load_model(colour_model)), keras=None)
     loads = []
 
-    def model_path():
+    def model_path(name):
         loads.append(1)
         return path
 
     jobs = [
-        Job("", name, loaded, Columns("content", IMAGES, "label", "path"), METHODS, inputs=INPUTS)
+        Job(
+            "",
+            name,
+            loaded,
+            Columns("content", IMAGES, "label", "path"),
+            METHODS,
+            inputs=INPUTS,
+            class_names=NAMES,
+        )
         for name in ("first", "second", "third")
     ]
     for job in (jobs[0], jobs[1], jobs[0], jobs[1]):  # tasks of two jobs in turn

@@ -64,7 +64,6 @@ def compared(
         _paired(old, new, order, groups),
         references=tuple(_paired(old, each, own_order, groups) for each, own_order in references),
     )
-    verdicts = decide(gate, paired)
     old_rows = explained_at(old.rows, matching.rows)
     new_rows = _in_old_classes(explained_at(new.rows, matching.other_rows), order)
     shown = _shown(new)
@@ -76,12 +75,10 @@ def compared(
     ordered = order_to_show(paired.predictions, correlations, rows)
     at = dict(zip(rows.tolist(), kept, strict=True))
     inputs = shown.at(np.array([at[row] for row in ordered.tolist()], np.int64))
-    return ComparisonResult(
+    result = ComparisonResult(
         old=_showing(old_rows, np.sort(ordered), inputs.at(np.argsort(ordered))),
         new=new_rows,
         paired=paired,
-        verdicts=tuple(verdicts),
-        verdict=overall(verdicts, undecided_fails=undecided_fails) if gate else "",
         names=(old.name, new.name),
         reference_names=tuple(each.name for each, _ in references),
         shown=ordered,
@@ -91,6 +88,14 @@ def compared(
         notes=(*matching.warnings(), *refused),
         chosen=dict(chosen or {}),
     )
+    return judged(result, gate, undecided_fails=undecided_fails)
+
+
+def judged(result: ComparisonResult, gate: Gate, *, undecided_fails: bool = False) -> ComparisonResult:
+    """The result with the verdicts of a gate."""
+    verdicts = decide(gate, result.whole)
+    verdict = overall(verdicts, undecided_fails=undecided_fails) if gate else ""
+    return replace(result, verdicts=tuple(verdicts), verdict=verdict)
 
 
 def _differences(old: VersionResults, new: VersionResults) -> tuple[dict[str, Any], list[str]]:

@@ -127,10 +127,10 @@ def headline(result: ComparisonResult) -> str:
     numbers = result.numbers
     parts = [f"gate {result.verdict}"] if result.verdict else []
     if "accuracy_drop" in numbers:
-        right = result.paired.predictions.right[result.paired.predictions.labelled].mean(axis=0)
+        right = result.whole.predictions.right[result.whole.predictions.labelled].mean(axis=0)
         parts.append(f"accuracy {right[0]:.1%} → {right[1]:.1%}")
     parts.append(f"{numbers['churn'].value:.1%} predicted differently")
-    return " · ".join([*parts, style.counted(len(result.examples))])
+    return " · ".join([*parts, style.counted(len(result.whole.predictions))])
 
 
 def _caption(result: ComparisonResult) -> str:
@@ -190,7 +190,7 @@ def _draw_flips(layout: FigureLayout, result: ComparisonResult, top: float) -> N
 
 def _flip_matrix(axes: Any, result: ComparisonResult) -> None:
     """Old right or wrong by new right or wrong; without labels, same or different predictions."""
-    predictions = result.paired.predictions
+    predictions = result.whole.predictions
     if predictions.labelled.any():
         right = predictions.right[predictions.labelled]
         names = ["right", "wrong"]
@@ -231,7 +231,7 @@ def _draw_classes(axes: Any, result: ComparisonResult, classes: Any) -> None:
     """A row for each class: the agreement of the heatmaps of each method, over the bands of the anchors."""
     places = np.arange(len(classes))
     colours = ("#1b1f24", "#8250df", "#bf3989", "#0a7a5c")
-    for number, (key, agreement) in enumerate(result.paired.agreements.items()):
+    for number, (key, agreement) in enumerate(result.whole.agreements.items()):
         if agreement.anchors is not None and number == 0:
             for values, ink in (
                 (agreement.anchors.ceiling, _CEILING_INK),

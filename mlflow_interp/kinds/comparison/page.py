@@ -141,10 +141,12 @@ def _number(value: float | None) -> str:
 
 
 def _shown(result: ComparisonResult) -> str:
-    count = len(result.examples)
+    count = len(result.whole.predictions)
     shown = len(result.shown)
     if shown == count:
         return f"All {style.counted(count)}, flips first."
+    if result.of_all is not None:
+        return f"{shown} of {style.counted(count)}, flips first, from a sample of all changes of each label."
     return f"{shown} of {style.counted(count)}: flips first, then a sample, those that agree least first."
 
 

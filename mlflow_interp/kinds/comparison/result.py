@@ -68,34 +68,41 @@ class ComparisonResult:
     Attributes:
         old: the inputs and the predictions of the old version; `examples` has the inputs that are shown.
         new: the same inputs with the predictions of the new version, with the classes of the old one.
-        paired: all numbers.
-        verdicts: of the rules of the gate.
-        verdict: of the gate: "passed", "failed", "undecided", or "" without a gate.
+        paired: what is compared of each of these inputs.
         names: the names of both versions, the old one first.
         shown: (m,) int64 the rows of the inputs that are shown, the most important first.
+        verdicts: of the rules of the gate.
+        verdict: of the gate: "passed", "failed", "undecided", or "" without a gate.
         pairs: heatmaps of these inputs.
         differences: new minus old of results that are no heatmaps, by method.
         representation: how alike both represent the inputs, by name: shown, and never judged.
         notes: what a user should know about the inputs.
         chosen: the values of options that were chosen.
         reference_names: of the references.
+        of_all: what is compared of all inputs, if these are a sample of them; None if these are all.
         title: of the figure.
     """
 
     old: Explained
     new: Explained
     paired: Paired
-    verdicts: tuple[Verdict, ...]
-    verdict: str
     names: tuple[str, str]
     shown: np.ndarray
+    verdicts: tuple[Verdict, ...] = ()
+    verdict: str = ""
     pairs: tuple[MapPair, ...] = ()
     differences: Mapping[str, Any] = field(default_factory=dict)
     representation: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     reference_names: tuple[str, ...] = ()
+    of_all: Paired | None = None
     title: str = "Comparison"
+
+    @property
+    def whole(self) -> Paired:
+        """What is compared of all inputs, from which numbers and verdicts follow."""
+        return self.of_all or self.paired
 
     @property
     def examples(self) -> Examples:
@@ -110,17 +117,17 @@ class ComparisonResult:
     @property
     def numbers(self) -> dict[str, Interval]:
         """All numbers with their intervals, by name."""
-        return self.paired.numbers
+        return self.whole.numbers
 
     @property
     def versions(self) -> list[VersionRow]:
         """Each version against the old one."""
-        return version_rows(self.paired, [*self.names, *self.reference_names])
+        return version_rows(self.whole, [*self.names, *self.reference_names])
 
     @property
     def grouping(self) -> str:
         """What groups mean for intervals and tests; "" without groups."""
-        groups = self.paired.predictions.groups
+        groups = self.whole.predictions.groups
         if groups is None:
             return ""
         return (
@@ -162,7 +169,7 @@ class ComparisonResult:
 
     def metrics(self) -> dict[str, float]:
         """All numbers, and how many rules failed."""
-        metrics = {"inputs": float(len(self.examples))}
+        metrics = {"inputs": float(len(self.whole.predictions))}
         metrics |= {name: each.value for name, each in self.numbers.items() if np.isfinite(each.value)}
         metrics |= self.representation
         if self.verdict:
@@ -205,20 +212,20 @@ class ComparisonResult:
                 "accuracy_new": [each.accuracy[1] for each in classes],
                 **{
                     f"agreement of {key}": [each.agreements.get(key) for each in classes]
-                    for key in self.paired.agreements
+                    for key in self.whole.agreements
                 },
             }
         return found
 
     def classes(self) -> list[ClassRow]:
         """What changed in each class that is a label, by the fall of its accuracy."""
-        predictions = self.paired.predictions
+        predictions = self.whole.predictions
         found = []
         for label in np.unique(predictions.labels[predictions.labelled]).tolist():
             rows = predictions.labels == label
             accuracy = predictions.right[rows].mean(axis=0)
             agreements = {}
-            for key, each in self.paired.agreements.items():
+            for key, each in self.whole.agreements.items():
                 values = each.correlation[rows & predictions.both_right]
                 values = values[np.isfinite(values)]
                 agreements[key] = float(np.median(values)) if len(values) else None
