@@ -179,8 +179,8 @@ def million(spark: Any, folder: Path) -> None:
             seconds = time.perf_counter() - started
             size = sum(file.stat().st_size for file in where.rglob("*.parquet")) / 2**20
             print(
-                f"| {call.__name__} | {found.rows:,} | {seconds:.0f} s | {rows / seconds:,.0f} | {size:.1f} MiB | "
-                f"{peak_of_driver():,.0f} MiB |",
+                f"| {call.__name__} | {found.rows:,} | {seconds:.0f} s | {rows / seconds:,.0f} | "
+                f"{size:.1f} MiB | {peak_of_driver():,.0f} MiB |",
                 flush=True,
             )
 
@@ -206,9 +206,8 @@ def main() -> None:
         root = Path(temporary)
         spark = find_session(conf)
         if options.million:
-            print(
-                "| call | rows | wall | rows / s | table | driver's peak |\n| --- | --: | --: | --: | --: | --: |"
-            )
+            print("| call | rows | wall | rows / s | table | driver's peak |")
+            print("| --- | --: | --: | --: | --: | --: |")
             million(spark, root)
         if options.images:
             import keras
