@@ -44,6 +44,23 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """The inputs that are nearest to each of some inputs.
+
+    Attributes:
+        by: what they are near by, such as "in dense_1".
+        of: the indices of the nearest inputs, the nearest first, by the index of the input.
+    """
+
+    by: str
+    of: Mapping[int, Sequence[int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"by": self.by, "of": {str(index): list(nearest) for index, nearest in self.of.items()}}
+
+
+@dataclass(frozen=True)
 class View:
     """One method on the page of its run.
 
@@ -55,6 +72,7 @@ class View:
         overview: all inputs, see `drawing.overview`; None if the method has seen a selection only.
         findings: sentences that hold for all inputs.
         heat: heatmaps that the page draws over the image of each input, see `drawing.heat`; else None.
+        neighbours: the inputs that are nearest to each by a measure of the method, for the panels of others.
     """
 
     title: str
@@ -64,6 +82,7 @@ class View:
     overview: Mapping[str, Any] | None = None
     findings: Sequence[Finding] = ()
     heat: Mapping[str, Any] | None = None
+    neighbours: Neighbours | None = None
 
 
 def side_of(count: int, most_bytes: int = MOST_BYTES) -> int:

@@ -167,7 +167,16 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
         "overview": _predictions(step["overview"]),
         "findings": [{"text": str(each["text"]), "about": dict(each["about"])} for each in step["findings"]],
         "heat": step["heat"] and dict(step["heat"]),
+        "neighbours": _neighbours(step.get("neighbours")),
     }
+
+
+def _neighbours(near: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The nearest inputs by index; None for a method without any, and in earlier files."""
+    if near is None:
+        return None
+    of = {str(int(index)): [int(each) for each in nearest] for index, nearest in near["of"].items()}
+    return {"by": str(near["by"])[:_LONGEST], "of": of}
 
 
 def _predictions(overview: Mapping[str, Any] | None) -> dict[str, Any] | None:

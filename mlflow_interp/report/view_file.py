@@ -66,6 +66,7 @@ def as_json(
         "overview": view.overview,
         "findings": findings.as_json(view.findings),
         "heat": view.heat,
+        "neighbours": None if view.neighbours is None else view.neighbours.as_dict(),
     }
     return _packed(view.title, figure, "step", series or {}, [step])
 

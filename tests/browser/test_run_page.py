@@ -183,6 +183,23 @@ def test_a_point_on_the_map_chooses_its_input(opened, run):
     expect(tab.locator("#name")).not_to_have_text("<b>7</b>")
 
 
+def test_neighbours_of_another_method_are_linked_on_the_map(opened, run):
+    """Those that nearest examples found, in place of the closest ones in the plot."""
+    near = {"by": "at pool", "of": {"7": [0, 4]}}
+    first, *others = run
+    step = first.view["steps"][0] | {"neighbours": near}
+    tab = opened(run_page.page([replace(first, view=first.view | {"steps": [step]}), *others], "r"))
+    tab.get_by_role("tab", name="UMAP").click()
+    x, y = point_of(tab, 7)
+    tab.locator(".embedding canvas").click(position={"x": x, "y": y})
+    expect(tab.locator(".near")).to_contain_text("Nearest at pool:")
+    titles = [each.get_attribute("title") for each in tab.locator(".neighbour").all()]
+    assert [title.partition(",")[0] for title in titles] == ["<b>0</b>", "<b>4</b>"]
+    x, y = point_of(tab, 3)
+    tab.locator(".embedding canvas").click(position={"x": x, "y": y})
+    expect(tab.locator(".near")).to_contain_text("Closest in this plot:")
+
+
 def test_a_lasso_leaves_what_it_holds(opened, run):
     tab = opened(run_page.page(run, "r"))
     tab.get_by_role("tab", name="UMAP").click()

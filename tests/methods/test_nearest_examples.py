@@ -48,6 +48,8 @@ def test_neighbours_and_similarities_are_those_of_the_vectors(run):
     assert result.neighbours[0].tolist() == [4, 1]
     # (1, 0) and (3, 0.5): 3 / √9.25; (1, 0) and (4, 1): 4 / √17.
     np.testing.assert_allclose(result.similarities[0], [3 / 9.25**0.5, 4 / 17**0.5], atol=1e-5)
+    near = view(result).neighbours
+    assert (near.by, near.of[0]) == ("at same", [4, 1])
     assert result.neighbour_names[0] == ("#4", "#1")
     assert result.neighbour_labels[0].tolist() == [1, 0]
 
@@ -71,6 +73,7 @@ def test_a_reference_is_searched_instead(run):
     assert result.neighbours[:, 0].tolist() == [0, 0, 1, 1, 0]
     assert result.reference_count == 3
     assert result.resolved["reference"] == "array"
+    assert view(result).neighbours is None
     assert result.agreement.tolist() == [1, 1, 1, 1, 0]
     assert result.resolved["reference_labels"] == "int64 array of shape (3,)"
 

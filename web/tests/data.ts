@@ -26,6 +26,7 @@ export function step(changes: Partial<Step>): Step {
     overview: null,
     findings: [],
     heat: null,
+    neighbours: null,
     ...changes,
   };
 }

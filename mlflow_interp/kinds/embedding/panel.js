@@ -3538,6 +3538,7 @@
       const point = this.points[this.chosen];
       if (!point) return;
       const [x, y] = this.place(point);
+      this.drawLinks(pen, [x, y]);
       for (const [width, name] of [
         [5, "--ground"],
         [2.5, "--mark"]
@@ -3546,6 +3547,20 @@
         pen.lineWidth = width;
         pen.beginPath();
         pen.arc(x, y, radius + 5, 0, 7);
+        pen.stroke();
+      }
+    }
+    /** Lines to neighbours that another method found, which may be far away in the plot. */
+    drawLinks(pen, [x, y]) {
+      const found = this.page.neighboursOf(this.data.indices[this.chosen] ?? -1);
+      pen.strokeStyle = colour("--mark");
+      pen.lineWidth = 1;
+      for (const index of found?.indices ?? []) {
+        const point = this.points[this.data.indices.indexOf(index)];
+        if (!point) continue;
+        pen.beginPath();
+        pen.moveTo(x, y);
+        pen.lineTo(...this.place(point));
         pen.stroke();
       }
     }
@@ -3596,13 +3611,20 @@
       if (named2.length < 2 || named2.length > MOST_IN_LEGEND) return [];
       return named2.map(([, [name, hex2]]) => [name, onGround(hex2)]);
     }
-    showNeighbours() {
+    /** The neighbours of the chosen input: those that another method found, else those in this plot. */
+    get neighbours() {
+      const found = this.page.neighboursOf(this.data.indices[this.chosen] ?? -1);
+      const known = found?.indices.filter((index) => this.page.get(index));
+      if (found && known?.length) return { by: `Nearest ${found.by}:`, indices: known };
       const near = nearest(this.points, this.chosen, NEIGHBOURS);
-      this.near.hidden = !near.length;
+      return { by: "Closest in this plot:", indices: near.map((at) => this.data.indices[at]) };
+    }
+    showNeighbours() {
+      const { by, indices } = this.neighbours;
+      this.near.hidden = !indices.length;
       this.near.replaceChildren(
-        make("span", "Closest in this plot:", "faint"),
-        ...near.map((at) => {
-          const index = this.data.indices[at];
+        make("span", by, "faint"),
+        ...indices.map((index) => {
           const input = this.page.get(index);
           const button = makeButton("", () => this.page.choose(index), "neighbour");
           const name = input?.name ?? String(index);

@@ -8,7 +8,8 @@ import numpy as np
 
 from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.findings import Finding
-from mlflow_interp.drawing.view import View, rows
+from mlflow_interp.drawing.overview import sample
+from mlflow_interp.drawing.view import Neighbours, View, rows
 from mlflow_interp.kinds.nearest_examples.figure import headline, neighbour_label, title_of
 from mlflow_interp.kinds.nearest_examples.result import HALF
 
@@ -30,7 +31,16 @@ def view(result: NearestExamplesResult) -> View:
             notes=[_notes(result, row) for row in shown],
         ),
         findings=_findings(result),
+        neighbours=None if result.reference else _neighbours(result),
     )
+
+
+def _neighbours(result: NearestExamplesResult) -> Neighbours:
+    """The nearest inputs of each that the page may show, if neighbours are inputs and not of a reference."""
+    rows = sample(result.examples)
+    indices = result.examples.indices[rows].tolist()
+    nearest = result.neighbours[rows, :MOST_TILES].tolist()
+    return Neighbours(f"at {result.layer}", dict(zip(indices, nearest, strict=True)))
 
 
 def _tiles(result: NearestExamplesResult, shown: list[int]) -> list[list[tuple[str, np.ndarray]]]:

@@ -36,6 +36,8 @@ export interface Page {
   /** Whether an input passes the current filter. */
   passes(index: number): boolean;
   predictedOf(index: number): number | null | undefined;
+  /** The inputs that a method of the run found nearest to another, and by what; null without such a method. */
+  neighboursOf(index: number): { by: string; indices: number[] } | null;
   /** A thumbnail of an input as an element, or null. */
   thumbnail(index: number, side: number): HTMLElement | null;
   /** Draw a thumbnail of an input into a canvas; false if there is none. */

@@ -61,6 +61,13 @@ export interface Step {
   overview: Predictions | null;
   findings: Finding[];
   heat: Heat | null;
+  neighbours: Neighbours | null;
+}
+
+/** The inputs nearest to each input, by its index, and what they are near by. */
+export interface Neighbours {
+  by: string;
+  of: Record<string, number[]>;
 }
 
 export interface Row {

@@ -44,6 +44,14 @@ const page: Page = {
     return input === undefined || bench.passes(input);
   },
   predictedOf: (index) => bench.table.get(index)?.predicted,
+  neighboursOf(index) {
+    for (const method of bench.methods) {
+      const near = bench.step(method).neighbours;
+      const indices = near?.of[index];
+      if (near && indices) return { by: near.by, indices };
+    }
+    return null;
+  },
   thumbnail(index, side) {
     const position = bench.table.get(index)?.thumbnail ?? -1;
     const sheet = thumbnails();
