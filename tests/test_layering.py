@@ -23,8 +23,8 @@ comparing        call_options comparison core data engine kinds models options p
                  report tracking
 evaluator        api call_options comparing data models report | mlflow
 api              call_options core data engine models options progress method_registry report tracking
-spark            api backend call_options core data engine kinds models options method_registry progress
-                 report tracking
+spark            api backend call_options comparing comparison core data engine kinds models options
+                 method_registry progress report tracking
 training         backend call_options core data drawing engine kinds models options progress
                  method_registry report tracking | keras
 call_options     engine options method_registry

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlflow_interp.comparison import statistics
+from mlflow_interp.comparison.by_class import Complements, rows_by_class
 from mlflow_interp.comparison.groups import grouped_difference, medians_of_groups
 from mlflow_interp.comparison.predictions import FEWEST_OF_CLASS
 from mlflow_interp.comparison.statistics import (
@@ -118,34 +120,50 @@ class Agreement:
             bound: of `kept`.
             below_others: whether the bound is how much less is kept than of the median of the other classes.
         """
+        known = counted & np.isfinite(self.correlation)
+        rows_of = {
+            label: rows
+            for label, rows in rows_by_class(labels, known).items()
+            if len(rows) >= FEWEST_OF_CLASS
+        }
+        medians = self._medians_of_others(labels, known, rows_of) if below_others else {}
         found = {}
-        for label in np.unique(labels[counted & (labels != UNKNOWN)]).tolist():
-            rows = counted & (labels == label) & np.isfinite(self.correlation)
-            if rows.sum() >= FEWEST_OF_CLASS:
-                values = self.correlation[rows]
-                groups = None if self.groups is None else self.groups[rows]
-                others = self.correlation[counted & (labels != label) & np.isfinite(self.correlation)]
-                limit = self._limit(bound, others if below_others else None)
-                tested = values if groups is None else medians_of_groups(values, groups)
-                p = statistics.signed_rank(tested, limit) if np.isfinite(limit) else 1.0
-                median = statistics.median(values, groups=groups)
-                found[int(label)] = (median, self._on_scale(median, others if below_others else None), p)
+        for label, rows in rows_of.items():
+            values = self.correlation[rows]
+            groups = None if self.groups is None else self.groups[rows]
+            others = medians.get(label)
+            limit = self._limit(bound, others)
+            tested = values if groups is None else medians_of_groups(values, groups)
+            p = statistics.signed_rank(tested, limit) if np.isfinite(limit) else 1.0
+            median = statistics.median(values, groups=groups)
+            found[label] = (median, self._on_scale(median, others), p)
         adjusted = holm([p for *_, p in found.values()])
         return {
             label: OfClass(median, number, p)
             for (label, (median, number, _)), p in zip(found.items(), adjusted, strict=True)
         }
 
-    def _on_scale(self, correlation: Interval, others: np.ndarray | None) -> Interval:
+    def _medians_of_others(
+        self, labels: np.ndarray, known: np.ndarray, rows_of: Mapping[int, np.ndarray]
+    ) -> dict[int, float]:
+        """By class, the median rank correlation of the known inputs of all other classes; NaN without any.
+
+        Inputs without a label belong to no class, and so count for every one.
+        """
+        place = np.cumsum(known) - 1
+        complements = Complements(self.correlation[known])
+        return {label: complements.median_without(place[rows]) for label, rows in rows_of.items()}
+
+    def _on_scale(self, correlation: Interval, others: float | None) -> Interval:
         """A rank correlation as how much is kept, or how much less than of other inputs."""
         if self.anchors is None or not self.anchors.decides:
             return statistics.undefined(correlation.count)
         floor, ceiling = self.anchors.levels
         if others is None:
             return correlation.moved(-floor).scaled(1 / (ceiling - floor))
-        if not len(others):
+        if np.isnan(others):
             return statistics.undefined(correlation.count)
-        return correlation.flipped().moved(float(np.median(others))).scaled(1 / (ceiling - floor))
+        return correlation.flipped().moved(others).scaled(1 / (ceiling - floor))
 
     def shortfalls(
         self, labels: np.ndarray, counted: np.ndarray, *, below_others: bool = False
@@ -155,26 +173,27 @@ class Agreement:
             return {}
         floor, ceiling = self.anchors.levels
         known = counted & np.isfinite(self.correlation) & (labels != UNKNOWN)
+        rows_of = {
+            label: rows
+            for label, rows in rows_by_class(labels, known).items()
+            if len(rows) >= FEWEST_OF_CLASS
+        }
         found = {}
-        for label in np.unique(labels[known]).tolist():
-            own, others = (self.correlation[known & same] for same in (labels == label, labels != label))
-            if len(own) < FEWEST_OF_CLASS or not len(others):
+        for label, others in self._medians_of_others(labels, known, rows_of).items():
+            if np.isnan(others):
                 continue
-            base = float(np.median(others)) - float(np.median(own))
-            kept = (float(np.median(own)) - floor) / (ceiling - floor)
-            found[int(label)] = base / (ceiling - floor) if below_others else kept
+            own = float(np.median(self.correlation[rows_of[label]]))
+            found[label] = (others - own if below_others else own - floor) / (ceiling - floor)
         return found
 
-    def _limit(self, bound: float, others: np.ndarray | None) -> float:
+    def _limit(self, bound: float, others: float | None) -> float:
         """The rank correlation of a bound; NaN if that is undecided."""
         if self.anchors is None:
             return np.nan
         if others is None:
             return self.anchors.correlation_at(bound)
         floor, ceiling = self.anchors.levels
-        if not self.anchors.decides or not len(others):
-            return np.nan
-        return float(np.median(others)) - bound * (ceiling - floor)
+        return others - bound * (ceiling - floor) if self.anchors.decides else np.nan
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,22 @@ def resampled_means(values: np.ndarray, rng: np.random.Generator, groups: np.nda
     """
     sums, counts = totals(values, groups)
     if len(sums) > MOST_DRAWN:
-        mean = sums.sum(axis=0) / counts.sum()
-        residuals = sums - counts[:, np.newaxis] * mean
-        covariance = residuals.T @ residuals / counts.sum() ** 2
-        return rng.multivariate_normal(mean, covariance, RESAMPLES, method="eigh")
+        return _drawn_means(sums, counts, rng)
     drawn = [
         (weights @ sums) / (weights @ counts)[:, np.newaxis] for weights in resampled_weights(len(sums), rng)
     ]
     return np.concatenate(drawn)
+
+
+def _drawn_means(sums: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Means drawn from a normal distribution with the covariance between inputs or groups."""
+    mean = sums.sum(axis=0, dtype=np.float64) / counts.sum()
+    products = np.zeros((len(mean), len(mean)))
+    for start in range(0, len(sums), MOST_DRAWN):  # so that no array is as large as the values
+        rows = slice(start, start + MOST_DRAWN)
+        residuals = sums[rows] - counts[rows, np.newaxis] * mean
+        products += residuals.T @ residuals
+    return rng.multivariate_normal(mean, products / counts.sum() ** 2, RESAMPLES, method="eigh")
 
 
 def resampled_medians(values: np.ndarray, rng: np.random.Generator, groups: np.ndarray | None) -> np.ndarray:
@@ -69,7 +77,6 @@ def _drawn_medians(ordered: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def totals(values: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The sums (g, …) of the values (n, …) of each group, and their numbers (g,)."""
-    values = np.asarray(values, np.float64)
     if groups is None:
         return values, np.ones(len(values), np.int64)
     _, member_of = np.unique(groups, return_inverse=True)

@@ -86,9 +86,10 @@ def shipped_files() -> Path:
 def ship(spark: Any, path: Path) -> None:
     """Make a file in `shipped_files` available to all workers, where `shipped` finds it by its name."""
     with one_line_errors():
-        if hasattr(spark, "addArtifacts"):
+        is_connect = ".connect." in type(spark).__module__
+        if is_connect or int(spark.version.partition(".")[0]) >= 4:
             spark.addArtifacts(str(path), file=True)
-        else:  # Spark 3
+        else:
             spark.sparkContext.addFile(str(path))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_interp.comparison.by_class import rows_by_class
 from mlflow_interp.comparison.paired import Paired
 from mlflow_interp.comparison.statistics import Interval
 from mlflow_interp.comparison.verdict import Verdict
@@ -220,20 +221,20 @@ class ComparisonResult:
     def classes(self) -> list[ClassRow]:
         """What changed in each class that is a label, by the fall of its accuracy."""
         predictions = self.whole.predictions
+        both_right = predictions.both_right
         found = []
-        for label in np.unique(predictions.labels[predictions.labelled]).tolist():
-            rows = predictions.labels == label
+        for label, rows in rows_by_class(predictions.labels).items():
             accuracy = predictions.right[rows].mean(axis=0)
             agreements = {}
             for key, each in self.whole.agreements.items():
-                values = each.correlation[rows & predictions.both_right]
+                values = each.correlation[rows[both_right[rows]]]
                 values = values[np.isfinite(values)]
                 agreements[key] = float(np.median(values)) if len(values) else None
             found.append(
                 ClassRow(
-                    int(label),
+                    label,
                     self.examples.class_name(label),
-                    int(rows.sum()),
+                    len(rows),
                     (float(accuracy[0]), float(accuracy[1])),
                     agreements,
                 )

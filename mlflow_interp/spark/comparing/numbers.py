@@ -17,7 +17,7 @@ from mlflow_interp.spark.output import Output
 from mlflow_interp.spark.preparing import to_arrow
 from mlflow_interp.spark.session import one_line_errors
 
-MOST_ROWS = 2_000_000  # some 100 bytes each; more would make no interval visibly narrower
+MOST_ROWS = 2_000_000  # some 500 bytes each while numbers are computed; more make intervals hardly narrower
 
 _PREDICTION = ("predicted", "probability", "target_probability")
 _NUMBERS = ("correlation", "overlap", "moved")
