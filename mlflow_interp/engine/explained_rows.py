@@ -34,10 +34,15 @@ class ExplainedRows(Streaming[Any]):
         self, target: Target | Chooser, *, priorities: Priorities | None = None, most: int = 64
     ) -> None:
         self.targets = (cast(Target, target),)
-        self.kept: Chunk | None = None
         self._priorities = priorities
         self._most = most
         self._ranks = np.zeros(0)
+        self._rows: list[Chunk] = []  # one for each rank
+
+    @property
+    def kept(self) -> Chunk | None:
+        """The inputs with the highest priorities; None if none are kept."""
+        return join(self._rows) if self._rows else None
 
     def trace(self, trace: Trace) -> Mapping[str, Any]:
         """The explained class of each input, with its scores."""
@@ -50,13 +55,12 @@ class ExplainedRows(Streaming[Any]):
         before = len(self._ranks)
         ranks = np.concatenate([self._ranks, self._priorities(chunk, passed)])
         best = np.sort(np.argsort(-ranks, kind="stable")[: self._most])
-        if before and best[-1] < before:  # none of this chunk
-            return
         self._ranks = ranks[best]
-        added = some(chunk, best[best >= before] - before)
-        self.kept = (
-            added if self.kept is None else join([some(self.kept, best[best < before]), added])
-        ).copy()
+        # Each input by itself, so that only new ones are copied.
+        self._rows = [
+            self._rows[at] if at < before else some(chunk, np.array([at - before])).copy()
+            for at in best.tolist()
+        ]
 
     def accumulator(self) -> ExplainedRowsAccumulator:
         """Accumulates the rows."""
