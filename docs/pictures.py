@@ -364,6 +364,15 @@ def images_of_attention(demo: Demo) -> None:
     keep_figure(figure, "attention-annotated")
 
 
+def images_of_positions(demo: Demo) -> None:
+    """What the first block of its page finds: the class red, at the pixels that are predicted as red."""
+    page = (Path(__file__).parent / "howto" / "positions.md").read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {}
+    block = page.split("```python\n", 1)[1].partition("```")[0]
+    exec(compile(block, "positions.md", "exec"), namespace)
+    keep_figure(panels(namespace["found"], range(4), columns=2, height=2.0), "positions")
+
+
 def images_of_umap(demo: Demo) -> None:
     """Handwritten digits at four layers of a small network, all values kept, and the last one annotated."""
     model, pixels, labels = trained_on_digits(6)
@@ -426,6 +435,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     ),
     "eigencam": partial(images_of_map, method="eigencam", layer="head_relu", photo="camera.png"),
     "attention": images_of_attention,
+    "positions": images_of_positions,
     "comparison": images_of_comparison,
     "contrast": images_of_contrast,
     "occlusion": partial(images_of_map, method="occlusion", layer=None, photo="camera.png"),

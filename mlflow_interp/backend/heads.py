@@ -68,7 +68,7 @@ class ClassScores:
     mask: Any = None
 
 
-def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> ClassScores:
+def class_scores(outputs: Any, model: Any = None, stated: str = "auto", weights: Any = None) -> ClassScores:
     """Read logits and probabilities from a traced model's output.
 
     A single sigmoid counts as two classes. Several outputs of a linear head count as logits, unless they are
@@ -82,6 +82,7 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
         model: the Keras model; its data format determines the axis of the classes. Without it, the last axis.
         stated: what the output is, one of `Head`, or `VALUES_BY_LOSS`. Stated logits are ignored if the
             operations make the output a probability.
+        weights: (batch, *positions) float32 of the positions that count; None for all alike.
     """
     logits, head, axis = _before_activation(outputs)
     known = bounds_of(outputs) if head == "linear" else None
@@ -90,7 +91,7 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
         stated = "auto" if is_probability else "values"
     is_contradicted = is_probability and stated in ("logits", "binary_logit")
     if is_contradicted:
-        scores = class_scores(outputs, model)
+        scores = class_scores(outputs, model, weights=weights)
         return replace(scores, is_contradicted=True)
     if stated == "values" or (stated in ("probabilities", "sigmoid") and head == "linear"):
         logits, axis = outputs, None
@@ -98,7 +99,7 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto") -> Class
     if axis is None and logits.shape.rank > 2:
         first = model is not None and is_channels_first(model) and not _is_moved_last(logits)
         axis = 1 if first else logits.shape.rank - 1
-    scores = _scores(_mean(logits, axis), head, axis, known, stated)
+    scores = _scores(_mean(logits, axis, weights), head, axis, known, stated)
     output_axis = _moved_to(outputs, axis) if is_moved and axis is not None else axis
     if outputs.shape.rank <= 2 or scores.head == "values" or output_axis is None:
         return scores
@@ -113,15 +114,21 @@ def position_tensors(scores: ClassScores) -> dict[str, Any]:
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
-def _mean(logits: Any, axis: int | None) -> Any:
-    """Logits as float32 (batch, classes): their mean over all other axes."""
+def _mean(logits: Any, axis: int | None, weights: Any = None) -> Any:
+    """Logits as float32 (batch, classes): their mean over all other axes, 0 if all weights are."""
     import tensorflow as tf
 
     logits = tf.cast(logits, tf.float32)
     rank = logits.shape.rank
     if rank == 1:
         return logits[:, tf.newaxis]
-    return tf.reduce_mean(logits, [each for each in range(1, rank) if each != axis]) if rank > 2 else logits
+    if rank == 2:
+        return logits
+    axes = [each for each in range(1, rank) if each != axis]
+    if weights is None:
+        return tf.reduce_mean(logits, axes)
+    share = tf.math.divide_no_nan(weights, tf.reduce_sum(weights, range(1, rank - 1), keepdims=True))
+    return tf.reduce_sum(logits * tf.expand_dims(share, rank - 1 if axis is None else axis), axes)
 
 
 def _at_positions(outputs: Any, axis: int, head: str, *, is_probability: bool) -> Any:

@@ -38,26 +38,28 @@ def is_looked_up(inputs: Any) -> bool:
 
 
 def compile_scores(
-    model: Any, head: str, score: Score, arrays: tuple[np.ndarray, np.ndarray], axes: tuple[int, ...]
+    model: Any, head: str, score: Score, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...]
 ) -> Callable[..., Any]:
-    """Compile the scores of perturbed copies, (k, n), as a function of four arrays.
+    """Compile the scores of perturbed copies, (k, n), as a function of four or five arrays.
 
     These are inputs (n, …) and baselines (n, …), masks (k, …) in 0..1 that say how much of each position is
-    kept, and the explained classes of each input (n, 1 + c), see `contrasted`. All k n copies are one batch.
+    kept, the explained classes of each input (n, 1 + c), see `contrasted`, and the weights of the positions
+    of the output, if any, see `class_scores`. All k n copies are one batch.
 
     Args:
         model: the Keras model.
         head: what its output is; see `Head`.
         score: what is read of a copy.
-        arrays: inputs and classes, for their shapes.
+        arrays: inputs, classes, and the weights of positions if there are any, for their shapes.
         axes: the axes of the inputs, without the batch axis, that masks have.
     """
-    inputs, classes = arrays
+    inputs, classes, *weights = arrays
     dtype = computed_in(inputs.dtype)
     masks = any_rows(dtype, *(inputs.shape[1 + axis] for axis in axes))
     run = partial(_scores, model, head, score, axes)
     explained = any_rows(np.int64, classes.shape[1])
-    return compile_for(run, inputs, any_rows(dtype, *inputs.shape[1:]), masks, explained)
+    others = [any_rows(np.float32, *each.shape[1:]) for each in weights]
+    return compile_for(run, inputs, any_rows(dtype, *inputs.shape[1:]), masks, explained, *others)
 
 
 def computed_in(dtype: Any) -> Any:
@@ -69,14 +71,16 @@ def computed_in(dtype: Any) -> Any:
 def _scores(model: Any, head: str, score: Score, axes: tuple[int, ...], inputs: Any, *arrays: Any) -> Any:
     import tensorflow as tf
 
-    baselines, masks, classes = arrays
+    baselines, masks, classes, *weights = arrays
     shape = inputs.shape[1:]
     sides = [shape[axis] if axis in axes else 1 for axis in range(len(shape))]
     kept = tf.reshape(masks, [-1, 1, *sides])
     # Not baseline + kept (input - baseline), which would change what is kept by rounding.
     copies = kept * tf.cast(inputs, masks.dtype) + (1 - kept) * baselines
     passed = forward(model, tf.cast(tf.reshape(copies, [-1, *shape]), inputs.dtype))
-    read = class_scores(passed.outputs, model, head)
+    count = tf.shape(masks)[0]
+    tiled = [tf.tile(each, [count, *[1] * (each.shape.rank - 1)]) for each in (classes, *weights)]
+    read = class_scores(passed.outputs, model, head, *tiled[1:])
     values = read.scores if score == "logit" else read.probabilities
-    explained = contrasted(values, tf.tile(classes, [tf.shape(masks)[0], 1]))
+    explained = contrasted(values, tiled[0])
     return tf.reshape(explained, [-1, tf.shape(inputs)[0]])

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.inputs_record import InputsRecord
+from mlflow_interp.core.output_positions import OutputPositions
 from mlflow_interp.exceptions import InputsError
 
 _SHUFFLED = (
@@ -41,6 +42,7 @@ class Batch:
         black_like: what a black image of the shape of one input becomes by preprocessing; it returns None if
             that is not known.
         read_arrays: reads the arrays of an earlier interpretation from its folder or URI.
+        positions: which positions of the model's output are explained; None for all.
         head: what the model's output is, as stated; see `backend.heads.Head`.
         ignored_label: the label that the model's loss ignores, None without one.
         log_images: whether results may hold images and other values of the inputs.
@@ -62,6 +64,7 @@ class Batch:
     log_images: bool = True
     labelled: bool = True
     regions: str = ""
+    positions: OutputPositions | None = None
     head: str = "auto"
     ignored_label: int | None = None
     skipped: dict[str, str] = field(default_factory=dict)

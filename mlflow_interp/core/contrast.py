@@ -24,7 +24,7 @@ _MOST_NAMES = 3  # in a caption
 
 
 def explained_name(explained: Explained, row: int) -> str:
-    """What is explained for an input, such as "tench" or "tench, not goldfish".
+    """What is explained for an input, such as "tench", "tench, not goldfish" or "road (positions 12, 20)".
 
     Empty if no class is explained, or the only value of a regression.
     """
@@ -32,7 +32,9 @@ def explained_name(explained: Explained, row: int) -> str:
     if not explained.has_target or (not examples.has_classes and examples.classes.shape[1] == 1):
         return ""
     target = class_or_value(explained, int(explained.targets[row]))
-    return f"{target}, not {contrast_name(explained, row)}" if explained.contrast else target
+    contrast = f", not {contrast_name(explained, row)}" if explained.contrast else ""
+    positions = f" (positions {explained.positions})" if explained.positions else ""
+    return f"{target}{contrast}{positions}"
 
 
 def contrast_name(explained: Explained, row: int) -> str:

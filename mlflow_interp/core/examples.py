@@ -148,6 +148,7 @@ class Explained:
         contrasts: (n, k) int64, these classes; None for none, and for `OTHERS`. The explained class of an
             input is left out where it is one of them.
         localization: how far heatmaps lie inside the marked regions of inputs; None without regions.
+        positions: the positions of the output that scores are means over, as text; "" for all.
     """
 
     examples: Examples
@@ -159,6 +160,7 @@ class Explained:
     contrast: str | None = None
     contrasts: np.ndarray | None = None
     localization: Localization | None = None
+    positions: str = ""
 
     @classmethod
     def without_target(cls, examples: Examples, head: str) -> Explained:
@@ -215,7 +217,9 @@ class Explained:
     @property
     def resolved(self) -> dict[str, Any]:
         """The kind of head that scores come from, and the classes contrasted with, for a manifest."""
-        return {"head": self.head} | ({"contrast": resolved_contrast(self)} if self.contrast else {})
+        positions = {"positions": self.positions} if self.positions else {}
+        contrast = {"contrast": resolved_contrast(self)} if self.contrast else {}
+        return {"head": self.head} | contrast | positions
 
     @property
     def _measure(self) -> str:

@@ -27,6 +27,7 @@ class ExplainedAccumulator:
         self._has_target = has_target
         self._rows = Rows()
         self._head = ""
+        self._positions = ""
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add a chunk with the arrays of the method and, with a target, its class.
@@ -34,11 +35,13 @@ class ExplainedAccumulator:
         The latter are "targets", "scores" and "probabilities"; with a contrast also "contrasts".
         """
         self._head = passed.head
+        self._positions = passed.positions
         self._rows.add(chunk.indices, **passed.arrays)
 
     def merge(self, other: ExplainedAccumulator) -> None:
         """Merge the accumulator of other inputs."""
         self._head = self._head or other._head
+        self._positions = self._positions or other._positions
         self._rows.merge(other._rows)
 
     def drop(self, *names: str) -> None:
@@ -61,6 +64,7 @@ class ExplainedAccumulator:
             contrast=self._contrast,
             contrasts=None if self._contrast == OTHERS else arrays.get("contrasts"),
             localization=Localization.of_arrays(arrays),
+            positions=self._positions,
         )
         return explained, arrays
 

@@ -20,11 +20,13 @@ class Passed:
         probabilities: (n, classes) float32; None if the model was not run.
         head: how scores were read from the output, see `Explained.head`; "" if the model was not run.
         arrays: the arrays that a method requested, by name, with one row per input.
+        positions: the positions of the output that scores are means over, as text; "" for all.
     """
 
     probabilities: np.ndarray | None = None
     head: str = ""
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    positions: str = ""
 
     @property
     def has_classes(self) -> bool:

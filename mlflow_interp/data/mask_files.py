@@ -19,8 +19,12 @@ from mlflow_interp.models.artifact_store import fetched
 _SEVERAL = "masks have several values"
 
 
-def mask_files(folder: str | Path) -> dict[str, Path]:
+def mask_files(folder: str | Path, option: str = "masks") -> dict[str, Path]:
     """The masks below a folder, which may be an artifact, by path without suffix.
+
+    Args:
+        folder: the folder.
+        option: the option that gives it, for messages.
 
     Raises:
         InputsError: there are none.
@@ -28,10 +32,10 @@ def mask_files(folder: str | Path) -> dict[str, Path]:
     shown = without_password(str(folder))
     path = fetched(folder)
     if not path.is_dir():
-        raise InputsError(f"masks={shown!r} is not a folder; give a folder of masks named like the images")
+        raise InputsError(f"{option}={shown!r} is not a folder; give a folder of masks named like the images")
     files = find_images(path)
     if not files:
-        raise InputsError(f"no images in masks={shown!r}; give a mask for each image, named like it")
+        raise InputsError(f"no images in {option}={shown!r}; give a mask for each image, named like it")
     return {file.relative_to(path).with_suffix("").as_posix(): file for file in files}
 
 

@@ -19,6 +19,7 @@ from mlflow_interp.data.class_names import (
     load_class_names,
 )
 from mlflow_interp.data.labels import Labels, read_column
+from mlflow_interp.data.output_positions import Positions, with_positions
 from mlflow_interp.data.reader import Reader, read_together
 from mlflow_interp.data.regions import Boxes, Masks, with_regions
 from mlflow_interp.data.resizing import Interpolation, Resize, find_resizing
@@ -44,6 +45,7 @@ def load_inputs(
     log_images: bool = True,
     masks: Masks = None,
     boxes: Boxes = None,
+    positions: Positions = None,
 ) -> Batch:
     """Prepare inputs for a model. They are read on demand, so that `batch_size` bounds memory.
 
@@ -81,6 +83,12 @@ def load_inputs(
         boxes: Where the objects are, as boxes in a COCO JSON file, in place of masks. A heatmap is compared
             with the boxes whose category has the name of the explained class, or with all boxes if no
             category has the name of a class.
+        positions: Where in the output of a model that predicts a class at each of many positions, such as the
+            pixels of a segmentation or the anchors of a detector, the class is explained: its mean score over
+            all, over the position with an index or several with commas, over a pixel row,column or a box
+            top,left,bottom,right of the model's input, over the positions predicted as a class (class road),
+            or over a folder of mask images with the names of the inputs. In Python, also an array with a mask
+            for each input. By default, all.
 
     Raises:
         InputsError: inputs that do not exist, can't be read, or don't fit the model.
@@ -118,6 +126,7 @@ def _prepared(
     log_images: bool,
     masks: Masks,
     boxes: Boxes,
+    positions: Any,
     **options: Any,
 ) -> list[Batch]:
     inputs = open_inputs(inputs, most=max_inputs)
@@ -125,6 +134,7 @@ def _prepared(
     batches = []
     for (reader, source), batch in zip(found, read_together(*zip(*found, strict=True)), strict=True):
         batch = with_regions(batch, source, masks, boxes, reader.resizing)
+        batch = with_positions(batch, source, positions, reader.resizing)
         batch.log_images = log_images
         batch.read_like = partial(_read_input, reader=reader)
         batch.read_arrays = read_arrays

@@ -87,9 +87,9 @@ def with_regions(batch: Batch, source: Any, masks: Masks, boxes: Boxes, resizing
         return _with_column(batch.with_columns({"masks": np.asarray(masks)}), "masks", _of_arrays)
     regions: _RegionsOfImages
     if masks is not None:
-        regions = MaskRegions(mask_files(masks), *_resized(batch, source, resizing))
+        regions = MaskRegions(mask_files(masks), *resized("masks", batch, source, resizing))
     elif boxes is not None:
-        regions = BoxRegions(read_coco(boxes), *_resized(batch, source, resizing), batch.class_names)
+        regions = BoxRegions(read_coco(boxes), *resized("boxes", batch, source, resizing), batch.class_names)
     else:
         return batch
     option = "boxes" if masks is None else "masks"
@@ -102,16 +102,18 @@ def with_regions(batch: Batch, source: Any, masks: Masks, boxes: Boxes, resizing
     return _with_column(batch, option, of_images)
 
 
-def _resized(batch: Batch, source: Any, resizing: Resizing) -> tuple[list[str], tuple[int, int], Resizing]:
-    """Where warnings go, and how images become inputs.
+def resized(
+    option: str, batch: Batch, source: Any, resizing: Resizing
+) -> tuple[list[str], tuple[int, int], Resizing]:
+    """Where warnings go, and how images become inputs, for regions in files that an option gives.
 
     Raises:
         InputsError: the inputs are not image files.
     """
     if not isinstance(source, ImageFiles):
         raise InputsError(
-            "masks and boxes in files belong to image files, and these inputs are not image files; give "
-            "masks= as an array with a mask for each input"
+            f"{option} in files belong to image files, and these inputs are not image files; give masks as "
+            "an array with one for each input"
         )
     height, width = batch.preparation["size"]
     return batch.warnings, (height, width), resizing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from mlflow_interp.backend.compile import any_rows, compile_for
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Arrays, Chunk
+from mlflow_interp.core.output_positions import POSITION_WEIGHTS
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.engine.method import Method
 from mlflow_interp.engine.output_warnings import labels_warnings, output_warnings, rows_warning
@@ -49,7 +51,11 @@ class ModelPass:
         for key, (_, contrast) in explained.items():
             start, self._column_count = self._column_count, self._column_count + class_count(contrast, batch)
             self._columns[key] = slice(start, self._column_count)
-        self._function = compile_for(self._trace, chunk.inputs, any_rows(np.int64, self._column_count))
+        weights = chunk.columns.get(POSITION_WEIGHTS)
+        specs = [] if weights is None else [any_rows(np.float32, *weights.shape[1:])]
+        self._function = compile_for(
+            self._trace, chunk.inputs, any_rows(np.int64, self._column_count), *specs
+        )
         found = output_warnings(
             model.name,
             batch,
@@ -84,22 +90,24 @@ class ModelPass:
             classes[:, self._columns[key]] = choose(chunk)
             if explained is not None:
                 classes[:, self._columns[key].start] = explained  # the contrast classes stay
-        probabilities, tensors = self._function(chunk.inputs, classes)
-        passed = Passed(check_finite(chunk, probabilities.numpy()), self._head)
+        weights = chunk.columns.get(POSITION_WEIGHTS)
+        arguments = [] if weights is None else [weights]
+        probabilities, tensors = self._function(chunk.inputs, classes, *arguments)
+        stated = self._batch.positions
+        where = "" if stated is None else stated.text
+        passed = Passed(check_finite(chunk, probabilities.numpy()), self._head, positions=where)
         warning = None if self._has_warned else rows_warning(chunk, passed)
         if warning is not None:
             self._has_warned = True
             self._batch.warnings.append(warning)
         return passed, {
-            name: Passed(
-                passed.probabilities, passed.head, {key: tensor.numpy() for key, tensor in each.items()}
-            )
+            name: replace(passed, arrays={key: tensor.numpy() for key, tensor in each.items()})
             for name, each in tensors.items()
         }
 
-    def _trace(self, inputs: Arrays, classes: Any) -> Any:
+    def _trace(self, inputs: Arrays, classes: Any, *weights: Any) -> Any:
         by_key = {key: classes[:, columns] for key, columns in self._columns.items()}
-        trace = Trace(self._model, inputs, by_key, head=self._stated_head)
+        trace = Trace(self._model, inputs, by_key, head=self._stated_head, weights=next(iter(weights), None))
         self._head = trace.scores.head
         self._is_contradicted = trace.scores.is_contradicted
         self._has_positions = trace.scores.positions is not None

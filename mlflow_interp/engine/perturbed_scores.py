@@ -13,6 +13,7 @@ from mlflow_interp.backend.perturbation import Score, compile_scores, computed_i
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.image_arrays import is_plane
+from mlflow_interp.core.output_positions import POSITION_WEIGHTS
 from mlflow_interp.engine.baselines import BLACK, BLUR, MEAN, Baseline, baselines_of
 from mlflow_interp.engine.targets import Target
 from mlflow_interp.engine.trace import Trace
@@ -123,13 +124,14 @@ class PerturbedScores:
             InputsError: a score is not finite.
         """
         inputs = chunk.inputs
+        weights = [chunk.columns[POSITION_WEIGHTS]] if POSITION_WEIGHTS in chunk.columns else []
         if self._compiled is None:
             arguments = self._model, self._batch.head, self._replacement.score
-            self._compiled = compile_scores(*arguments, (inputs, classes), self.space.axes)
+            self._compiled = compile_scores(*arguments, (inputs, classes, *weights), self.space.axes)
         scores = np.empty((count, len(inputs)), np.float32)
         for numbers in blocks(count, max(1, self._size // len(inputs))):
             kept = take(numbers).astype(baselines.dtype)
-            part = self._compiled(inputs, baselines, kept, classes).numpy()
+            part = self._compiled(inputs, baselines, kept, classes, *weights).numpy()
             scores[numbers.start : numbers.stop] = part
             yield part.size
         _check_finite(scores, chunk)

@@ -18,6 +18,7 @@ from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.core.selection import Selection
 from mlflow_interp.engine.explain import explain
 from mlflow_interp.engine.method import Explaining, Method, Streaming
+from mlflow_interp.engine.output_positions import at_positions
 from mlflow_interp.engine.parts import Parts
 from mlflow_interp.engine.stream import Stream, stream_all
 from mlflow_interp.exceptions import InterpretationError
@@ -85,6 +86,7 @@ def run_all(
     Raises:
         InterpretationError: an error of the inputs or a model, which affects all methods.
     """
+    runs = [replace(each, batch=at_positions(each.model, each.batch)) for each in runs]
     for each in runs:
         _check_regions(each)
     selections = [_selections(each, while_training, comparable) for each in runs]

@@ -83,7 +83,7 @@ def class_chooser(target: Target | Chooser, contrast: Contrast, batch: Batch, cl
     choose = target_chooser(target, batch, classes)
     contrasts = _contrasts(contrast, batch, classes)
     if contrast is not None and target is not None and target != "label" and not callable(target):
-        fixed = [_class_index(each, batch, classes) for each in _split(target, batch)]
+        fixed = [class_index(each, batch, classes) for each in _split(target, batch)]
         same = set(fixed) & set(contrasts)
         if len(set(fixed)) == 1 and same:
             raise OptionError(
@@ -112,7 +112,7 @@ def _contrasts(contrast: Contrast, batch: Batch, classes: int) -> list[int]:
     for word in CODES:
         if word in given and word not in names:
             raise OptionError(f"contrast {word!r} can't be combined with other classes; give it alone")
-    indices = [_class_index(each, batch, classes, option="contrast") for each in given]
+    indices = [class_index(each, batch, classes, option="contrast") for each in given]
     if not indices:
         raise OptionError(f"contrast names no class; give one or more, or one of {', '.join(CODES)}")
     twice = [each for each in indices if indices.count(each) > 1]
@@ -146,9 +146,7 @@ def target_chooser(target: Target | Chooser, batch: Batch, classes: int) -> Choo
         return lambda chunk: np.full(len(chunk), PREDICTED, np.int64)
     if isinstance(target, str) and target == "label":
         return lambda chunk: np.where(chunk.labels == UNKNOWN, PREDICTED, chunk.labels)
-    target_classes = np.array(
-        [_class_index(each, batch, classes) for each in _split(target, batch)], np.int64
-    )
+    target_classes = np.array([class_index(each, batch, classes) for each in _split(target, batch)], np.int64)
     if len(target_classes) == 1:
         return lambda chunk: np.full(len(chunk), target_classes[0], np.int64)
     if not len(target_classes) or not batch.has_room_for(len(target_classes)):
@@ -172,7 +170,12 @@ def _split(target: Target | Contrast, batch: Batch) -> list[Any]:
     return [part.strip() for part in target.split(",")]
 
 
-def _class_index(target: Any, batch: Batch, classes: int, *, option: str = "target") -> int:
+def class_index(target: Any, batch: Batch, classes: int, *, option: str = "target") -> int:
+    """The index of a class that an option names, by name or index.
+
+    Raises:
+        OptionError: there is no such class.
+    """
     names = list(batch.class_names or ())
     if names.count(target) > 1:
         indices = [str(index) for index, name in enumerate(names) if name == target]

@@ -62,17 +62,27 @@ class Trace:
         inputs: traced inputs.
         classes: traced int64 (batch, 1 + k), by `explained_key`; see `class_chooser`.
         head: what the model's output is; see `Head`.
+        weights: traced, of the positions of the output; see `class_scores`.
 
     Raises:
         ModelError: the model can't take the inputs, or has several outputs.
     """
 
-    def __init__(self, model: Any, inputs: Arrays, classes: Mapping[str, Any], *, head: str = "auto") -> None:
+    def __init__(
+        self,
+        model: Any,
+        inputs: Arrays,
+        classes: Mapping[str, Any],
+        *,
+        head: str = "auto",
+        weights: Any = None,
+    ) -> None:
         self.model = model
         self.inputs = inputs
         self.passed = forward(model, inputs, attention=True)
         self._classes = classes
         self._head = head
+        self._weights = weights
         self._explained: dict[str, Explained] = {}
         self._others: dict[str, list[Explained]] = {}
         self._feature_maps: dict[tuple[str, CallChoice], tuple[list[Call], list[Any]]] = {}
@@ -81,7 +91,7 @@ class Trace:
     @cached_property
     def scores(self) -> ClassScores:
         """Logits and probabilities of all classes."""
-        return class_scores(self.passed.outputs, self.model, self._head)
+        return class_scores(self.passed.outputs, self.model, self._head, self._weights)
 
     def at_positions(self) -> dict[str, Any]:
         """The prediction at each position, for an output with positions; see `position_tensors`."""

@@ -77,6 +77,7 @@ class Stored:
             contrast=None if contrast is None else str(contrast),
             contrasts=self.arrays.get("contrasts"),
             localization=Localization.of_arrays(self.arrays),
+            positions=str(self.facts.get("positions") or ""),
         )
 
     def images(self, size: Any) -> np.ndarray | None:
@@ -113,7 +114,8 @@ def example_facts(examples: Examples) -> dict[str, Any]:
 
 def explained_facts(explained: Explained) -> dict[str, Any]:
     """The facts of explained examples that are not in their arrays."""
-    return example_facts(explained.examples) | {"head": explained.head, "contrast": explained.contrast}
+    facts = {"head": explained.head, "contrast": explained.contrast, "positions": explained.positions}
+    return example_facts(explained.examples) | facts
 
 
 def _packed(whole: WholeImage) -> dict[str, Any]:

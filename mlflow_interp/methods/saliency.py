@@ -133,6 +133,11 @@ class _SaliencyMethod(Explaining[SaliencyResult]):
         """The explained class, the gradient with respect to the points, and the points if not the input."""
         if isinstance(trace.inputs, (tuple, dict)):
             raise InapplicableError("saliency explains models with one input; this one takes several")
+        if self.batch.positions is not None:
+            raise InapplicableError(
+                "saliency explains the mean over all positions of the output; omit positions, or use another "
+                "method, such as gradcam or occlusion"
+            )
         explained = trace.explained(self.target, self.contrast)
         self._entry = differentiable_input(self.model, trace.passed, explained.score)
         points = trace.passed.tapped[self._entry] if self._entry else trace.inputs

@@ -27,6 +27,7 @@ _OF_ARRAYS = {
     "max_inputs": "DataFrame.limit",
     "masks": "interpret without Spark",
     "boxes": "interpret without Spark",
+    "positions": "interpret without Spark",
 }
 _OF_METHODS = ("predictions", "sample_weight", "cache", "align")
 
