@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_interp.engine.method import Streaming
+from mlflow_interp.engine.method import Optimizing, Streaming
 from mlflow_interp.engine.quality_option import measured
 from mlflow_interp.engine.requirements import needs_training
 from mlflow_interp.exceptions import InapplicableError, OptionError, warn
@@ -205,12 +205,17 @@ def _given(methods: Methods) -> dict[str, dict[str, Any]]:
 def methods_of_all(*, while_training: bool = False) -> list[str]:
     """The methods that `all` stands for: those that share one pass over the inputs.
 
-    They cost at most two passes per input. Other methods need many, and run only if they are named.
+    They cost at most two passes per input. Other methods need many, or optimise something, and run only if
+    they are named.
 
     Args:
         while_training: whether to include methods that can be used only during training.
     """
-    streaming = [name for name in listed_methods() if issubclass(class_of(name), Streaming)]
+    streaming = [
+        name
+        for name in listed_methods()
+        if issubclass(class_of(name), Streaming) and not issubclass(class_of(name), Optimizing)
+    ]
     return [name for name in streaming if while_training or not needs_training(name)]
 
 

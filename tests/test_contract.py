@@ -29,7 +29,11 @@ from mlflow_interp.report.formats import npz, table_json
 from tests.running import run_method
 
 #: Options that make a method fast enough to run several times; all others are defaults.
-QUICK: dict[str, dict[str, object]] = {"caricature": {"ascent_steps": 4}, "rise": {"random_masks": 50}}
+QUICK: dict[str, dict[str, object]] = {
+    "caricature": {"ascent_steps": 4},
+    "feature_visualization": {"ascent_steps": 4},
+    "rise": {"random_masks": 50},
+}
 
 pytestmark = pytest.mark.parametrize("method", method_names())
 

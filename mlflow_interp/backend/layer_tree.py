@@ -14,6 +14,7 @@ SpatialLayer = Annotated[str | int | None, "spatial"]
 Layers = str | int | Sequence[str | int] | None
 SpatialLayers = Annotated[Layers, "spatial"]
 GradientLayers = Annotated[Layers, "gradient"]
+GradientLayer = Annotated[str | int | None, "gradient"]
 VectorLayers = Annotated[Layers, "vector"]
 VectorLayer = Annotated[str | int | None, "vector"]
 AttentionLayers = Annotated[Layers, "attention"]

@@ -123,6 +123,27 @@ class Predicting(Streaming[R]):
     needs_examples = False
 
 
+class Optimizing(Streaming[R]):
+    """A streaming method that then optimises something for many steps, whatever the number of inputs.
+
+    Attributes:
+        unit: the unit of the work that `optimize` reports.
+    """
+
+    unit: ClassVar[str] = "step"
+
+    def optimize(self, accumulator: Any) -> Generator[int, None, None]:
+        """Add what it optimises to its accumulator; yields the work done since the last yield.
+
+        Called after the pass over all inputs, where the model is: an accumulator has none.
+        """
+        raise NotImplementedError
+
+    def work(self, accumulator: Any) -> int:
+        """The maximum total of what `optimize` yields."""
+        raise NotImplementedError
+
+
 class Explaining(Method[R]):
     """A method that needs many passes per input, so that it explains only a selection of many inputs.
 

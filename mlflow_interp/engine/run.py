@@ -2,8 +2,9 @@
 
 Several models run side by side on the same inputs.
 
-It has two stages. Streaming methods share one compiled pass over all inputs. Explaining methods, which need
-many passes per input, then explain a selection of the inputs; one that is called alone explains all.
+It has two stages. Streaming methods share one compiled pass over all inputs. Optimising methods then go on
+with what they accumulated. Explaining methods, which need many passes per input, explain a selection of the
+inputs; one that is called alone explains all.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.examples import MOST_IMAGES
 from mlflow_interp.core.selection import Selection
 from mlflow_interp.engine.explain import explain
-from mlflow_interp.engine.method import Explaining, Method, Streaming
+from mlflow_interp.engine.method import Explaining, Method, Optimizing, Streaming
 from mlflow_interp.engine.output_positions import at_positions
 from mlflow_interp.engine.parts import Parts
 from mlflow_interp.engine.stream import Stream, stream_all
 from mlflow_interp.exceptions import InterpretationError
+from mlflow_interp.progress import track
 
 M = TypeVar("M", bound=Method[Any])
 
@@ -102,6 +104,7 @@ def run_all(
     for at, (each, selected) in enumerate(zip(runs, selections, strict=True)):
         parts = streamed.get(at, Parts())
         parts.parts = {name: replace(part, seconds=seconds) for name, part in parts.parts.items()}
+        _optimize(each, parts)
         _explain(each, selected, parts)
         found.append(parts)
     return found
@@ -138,6 +141,25 @@ def _selections(run: ModelRun, while_training: bool, comparable: bool) -> dict[s
         )
         for name, each in explaining.items()
     }
+
+
+def _optimize(run: ModelRun, parts: Parts) -> None:
+    """Let the optimising methods add to what they accumulated."""
+    for name, method in _of_type(run.methods, Optimizing).items():
+        if name not in parts.parts:
+            continue
+        part = parts.parts[name]
+        started = time.perf_counter()
+        try:
+            work = method.optimize(part.accumulator)
+            total = method.work(part.accumulator)
+            for _ in track(work, total=total, label=method.title, unit=method.unit):
+                pass
+            seconds = part.seconds + time.perf_counter() - started
+            parts.parts[name] = replace(part, seconds=seconds)
+        except InterpretationError as error:
+            parts.errors[name] = error
+            del parts.parts[name]
 
 
 def _explain(run: ModelRun, selections: Mapping[str, Selection], parts: Parts) -> None:

@@ -68,19 +68,18 @@ def joined(activations: Sequence[Any]) -> Any:
     return tf.concat(rows, axis=1)
 
 
-def check_images(model: Any, chunk: Chunk) -> None:
-    """Raise an InapplicableError if inputs are not grey or colour images."""
+def check_images(model: Any, chunk: Chunk, method: str = "caricature") -> None:
+    """Raise an InapplicableError, which names the method, if inputs are not grey or colour images."""
     inputs = chunk.inputs
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and chunk.images is not None:
         channels = inputs.shape[1 if is_channels_first(model) else -1]
         if channels in (1, 3):
             return
-    raise _not_images(inputs)
+    raise _not_images(inputs, method)
 
 
-def _not_images(inputs: Any) -> InapplicableError:
+def _not_images(inputs: Any, method: str = "caricature") -> InapplicableError:
     shape = inputs.shape[1:] if hasattr(inputs, "shape") else f"of {type(inputs).__name__}"
     return InapplicableError(
-        "caricature needs grey or colour images (height, width, 1 or 3 channels), but these "
-        f"inputs are {shape}"
+        f"{method} needs grey or colour images (height, width, 1 or 3 channels), but these inputs are {shape}"
     )

@@ -54,13 +54,13 @@ def _meaning(result: CaricatureResult | CaricatureDifference) -> str:
     if isinstance(result, CaricatureDifference):
         return (
             "Caricatures by two models at the same layers, with the cosine of the activations of caricature "
-            "and input, and in brackets the first cosine minus the second."
+            "and input, and in brackets the first cosine minus the second. Drawn with softer contrasts."
         )
     others = np.isfinite(result.baseline_cosines).any()
     return (
         f"Caricatures at {', '.join(result.layers)}: images that are optimised to exaggerate what the layer "
         "holds of the input, with the cosine of the activations of caricature and input"
-        f"{' (and the mean cosine of other inputs)' if others else ''}."
+        f"{' (and the mean cosine of other inputs)' if others else ''}. Drawn with softer contrasts."
     )
 
 

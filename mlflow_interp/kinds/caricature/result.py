@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlflow_interp.core.examples import Examples
+from mlflow_interp.drawing.tone import drawn
 
 if TYPE_CHECKING:
     from mlflow_interp.kinds.caricature.difference import CaricatureDifference
@@ -21,7 +22,8 @@ class CaricatureResult:
 
     Attributes:
         examples: the inputs and their predictions.
-        images: (n, layers, height, width, channels) float32 in 0..1.
+        images: (n, layers, height, width, channels) float32 in 0..1, as optimised: figures show them with
+            softer contrasts, see `drawing.tone`.
         layers: the paths of the layers, in the order asked for.
         objectives: (n, layers) float32, dots · max(0.1, cosines)^power, 1 for the input itself; like
             `cosines` and `dots` the mean over 16 small rotations, zooms and shifts that the optimisation
@@ -107,12 +109,14 @@ class CaricatureResult:
         }
 
     def frames(self) -> list[tuple[int, np.ndarray]]:
-        """The images over steps, inputs below one another and layers side by side."""
+        """The images over steps, as drawn, inputs below one another and layers side by side."""
         if not self.snapshot_every:
             return []
-        layers_first = self.snapshots[:MOST_IN_A_FRAME].swapaxes(0, 1)
-        frames = np.concatenate(list(np.concatenate(list(layers_first), axis=-2)), axis=1)
-        frames = np.repeat(frames, 3, axis=-1) if frames.shape[-1] == 1 else frames
+        first = self.snapshots[:MOST_IN_A_FRAME]
+        frames = [
+            np.concatenate([np.concatenate([drawn(each[at] / 255) for each in row], axis=1) for row in first])
+            for at in range(first.shape[2])
+        ]
         return list(zip(self.snapshot_steps.tolist(), frames, strict=True))
 
     def table(self) -> dict[str, list[Any]]:

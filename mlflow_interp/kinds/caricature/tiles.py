@@ -11,6 +11,7 @@ import numpy as np
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import enlarged
 from mlflow_interp.drawing.tiles import Tiles
+from mlflow_interp.drawing.tone import drawn
 from mlflow_interp.kinds.caricature.difference import CaricatureDifference
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def make_tiles(
 def _tiles(result: CaricatureResult | CaricatureDifference, position: int, row: int) -> list[np.ndarray]:
     images = result.examples.images
     image = [] if images is None else [enlarged(images[position])]
-    return [*image, *map(_as_pixels, _caricatures(result, row))]
+    return [*image, *(enlarged(drawn(each)) for each in _caricatures(result, row))]
 
 
 def _caricatures(result: CaricatureResult | CaricatureDifference, row: int) -> list[np.ndarray]:
@@ -48,11 +49,6 @@ def _headings(result: CaricatureResult | CaricatureDifference) -> list[str]:
     if not isinstance(result, CaricatureDifference):
         return list(result.layers)
     return [f"{layer}, {which}" for layer in result.layers for which in ("first", "second")]
-
-
-def _as_pixels(image: np.ndarray) -> np.ndarray:
-    pixels = np.rint(image * 255).astype(np.uint8)
-    return enlarged(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
 
 
 def notes_of(result: CaricatureResult | CaricatureDifference, index: int) -> list[tuple[str, str]]:
