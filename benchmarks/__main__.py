@@ -31,6 +31,7 @@ MEASUREMENTS = {
     "caricature --only quality --seeds 8 --layers late": 12,
     "caricature --only steps --rounds 7": 3,
     "caricature --only steps --rounds 5 --inception": 5,
+    "feature_visualization": 4,
     "umap": 6,
     "nearest_examples": 5,
     "attention": 3,

@@ -15,6 +15,8 @@ from docs.figures import WIDTH, badge, badge_at_text, badge_on_tile, panels
 from mlflow_interp.drawing import style
 from mlflow_interp.drawing.grid import draw_strip
 from mlflow_interp.drawing.grid_sizes import Strip
+from mlflow_interp.kinds.feature_visualization.figure import draw as draw_features
+from mlflow_interp.kinds.feature_visualization.figure import input_lines, measures
 from mlflow_interp.kinds.heatmap.tiles import make_tiles
 from mlflow_interp.kinds.nearest_examples.figure import draw as draw_neighbours
 from mlflow_interp.kinds.quality.figure import draw as draw_quality
@@ -126,6 +128,16 @@ def annotated_neighbours(result: Any) -> Any:
     badge_at_text(figure, 2, "agreement")
     badge_at_text(figure, 3, f"{result.similarities[row, 6]:.3f}")
     badge_at_text(figure, 4, result.neighbour_names[row][5])
+    return figure
+
+
+def annotated_features(result: Any) -> Any:
+    """Features with several images each, with badges on their name, their measures and an input."""
+    figure = draw_features(result)
+    best = input_lines(result, 0, 0)[0][0]
+    texts = {result.names[0]: 22, measures(result, 0)[1]: 28, "similarity": 78, best: 22}
+    for number, (text, distance) in enumerate(texts.items(), 1):
+        badge_at_text(figure, number, text, distance=distance)
     return figure
 
 

@@ -26,6 +26,7 @@ import mlflow_interp
 from docs.annotated import (
     annotated_comparison,
     annotated_dynamics,
+    annotated_features,
     annotated_heatmap,
     annotated_matrix,
     annotated_neighbours,
@@ -335,6 +336,42 @@ def images_of_caricature(demo: Demo) -> None:
     keep_figure(figure, "caricature-annotated")
 
 
+def crops_of(photos: Path, folder: Path, *, along: int = 4, side: int = 112) -> Path:
+    """A folder with crops of photographs, `along` in each direction: inputs with one texture or part."""
+    from PIL import Image, ImageOps
+
+    folder.mkdir(exist_ok=True)
+    for path in sorted(photos.iterdir()):
+        square = ImageOps.fit(Image.open(path).convert("RGB"), (along * side, along * side))
+        for row, column in np.ndindex(along, along):
+            left, top = column * side, row * side
+            crop = square.crop((left, top, left + side, top + side))
+            crop.save(folder / f"{path.stem} {row}{column}.png")
+    return folder
+
+
+def images_of_feature_visualization(demo: Demo) -> None:
+    """Channels of a middle layer beside crops of photographs, different images of one, and classes."""
+    crops = crops_of(demo.photos, demo.folder / "crops")
+    layer = "block9_expand_relu"
+    found: Any = mlflow_interp.visualize_feature_visualization(demo.model, crops, layer=layer, **_SILENT)
+    keep_figure(found.draw(), "feature_visualization")
+    diverse: Any = mlflow_interp.visualize_feature_visualization(
+        demo.model,
+        crops,
+        layer=layer,
+        features=found.features[:2].tolist(),
+        diversity=3,
+        strongest=4,
+        **_SILENT,
+    )
+    keep_figure(annotated_features(diverse.result), "feature_visualization-annotated")
+    classes = mlflow_interp.visualize_feature_visualization(
+        demo.model, demo.photos, layer="output", strongest=2, **_SILENT
+    )
+    keep_figure(panels(classes, range(6), columns=2, height=1.7), "feature_visualization-classes")
+
+
 def images_of_confusion_matrix(demo: Demo) -> None:
     """The confusions of a hardly trained network: figure, page with a cell opened, and annotated."""
     model, pixels, labels = trained_on_digits(2)
@@ -450,6 +487,7 @@ IMAGES_OF: dict[str, Callable[[Demo], None]] = {
     "umap": images_of_umap,
     "confusion_matrix": images_of_confusion_matrix,
     "caricature": images_of_caricature,
+    "feature_visualization": images_of_feature_visualization,
 }
 
 

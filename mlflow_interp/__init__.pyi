@@ -22,7 +22,7 @@ from mlflow_interp.tracking.resume import resume as resume
 from mlflow_interp.training.callback import InterpretationCallback as InterpretationCallback
 
 __version__: str
-__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_attention", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_nearest_examples", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_training_dynamics", "visualize_umap"]
+__all__ = ["Comparison", "Interpretation", "InterpretationCallback", "autolog", "compare", "compare_runs", "interpret", "load", "load_inputs", "load_model", "method_names", "resume", "visualize_attention", "visualize_caricature", "visualize_confusion_matrix", "visualize_eigencam", "visualize_feature_visualization", "visualize_gradcam", "visualize_gradcam_plus_plus", "visualize_hirescam", "visualize_layercam", "visualize_nearest_examples", "visualize_occlusion", "visualize_quality", "visualize_rise", "visualize_saliency", "visualize_training_dynamics", "visualize_umap"]
 
 def visualize_attention(
     model: Any,
@@ -166,6 +166,48 @@ def visualize_eigencam(
     quiet: bool = False,
 ) -> Interpretation:
     """The strongest pattern in the activations of a layer, whatever the class, drawn and logged to MLflow."""
+
+def visualize_feature_visualization(
+    model: Any,
+    inputs: Any,
+    *,
+    layer: str | int | None = None,
+    features: str | int | collections.abc.Sequence[int | str] | None = None,
+    max_features: int = 6,
+    position: str | int | collections.abc.Sequence[int] | None = None,
+    direction: Any = None,
+    diversity: int = 1,
+    strongest: int = 5,
+    ascent_steps: int = 256,
+    ascent_rate: float = 0.05,
+    tolerance: float = 0.02,
+    parametrization: Literal['fourier', 'pixel'] = 'fourier',
+    decay_power: float = 1.0,
+    stddev: float = 0.01,
+    colours: Literal['decorrelated', 'true'] = 'decorrelated',
+    value_range: Literal['sigmoid', 'clip'] = 'sigmoid',
+    seed: int = 0,
+    trust_model_code: bool = False,
+    imports: str | collections.abc.Sequence[str] | None = None,
+    output: str | int | None = None,
+    head: Literal['auto', 'probabilities', 'sigmoid', 'logits', 'binary_logit', 'values'] = 'auto',
+    class_names: str | pathlib.Path | collections.abc.Sequence[str] | collections.abc.Mapping[Any, Any] | None = None,
+    labels: str | pathlib.Path | collections.abc.Sequence[Any] | numpy.ndarray | None = None,
+    preprocess: str = 'auto',
+    resize: Literal['auto', 'crop', 'pad', 'stretch'] = 'auto',
+    interpolation: Literal['auto', 'nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos', 'tf-nearest', 'tf-bilinear', 'tf-bicubic', 'tf-area', 'tf-lanczos3', 'tf-lanczos5'] = 'auto',
+    batch_size: int = 32,
+    max_inputs: int | None = None,
+    log_images: bool = True,
+    masks: str | pathlib.Path | numpy.ndarray | None = None,
+    boxes: str | pathlib.Path | None = None,
+    log: bool = True,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    save: str | pathlib.Path | None = None,
+    quiet: bool = False,
+) -> Interpretation:
+    """What channels, neurons, classes or directions of a layer respond to, drawn and logged to MLflow."""
 
 def visualize_gradcam(
     model: Any,

@@ -23,6 +23,7 @@ SMALLEST = {
     "compare": "--trial --rounds 1 --images 4",
     "saliency": "--trial --rounds 1 --peer-rounds 0 --images 1",
     "caricature": "--only steps --rounds 1 --photographs 1 --layers early",
+    "feature_visualization": "--trial --rounds 1",
     "umap": "--rounds 1 --sizes 50",
     "nearest_examples": "--trial --rounds 1 --images 12 --reference 50",
     "confusion_matrix": "--rounds 1 --count 1000 --classes 10",

@@ -10,7 +10,7 @@ import numpy as np
 
 SATURATED = 5 / 255  # distance from black or white up to which a value counts as saturated
 MOST_SATURATED = 0.04  # of the values of a drawn image
-_JUST_NOT = 5.5 / 255  # the distance of the first value in 8 bits that is not saturated
+_JUST_NOT = 5.6 / 255  # the distance of a value that in 8 bits is just not saturated
 _END = np.log(1 / _JUST_NOT - 1)  # its log-odds
 _FINEST = 1e-6  # distance from black or white of a clipped value
 

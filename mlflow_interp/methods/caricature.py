@@ -66,7 +66,7 @@ def caricature(
         calls: For a layer that is called several times, the calls to use: all, or positions separated by
             commas. By default, all calls that no later call of the layer depends on: each of several
             parallel calls; of calls in a chain, only the last.
-        ascent_steps: Maximum number of gradient ascent steps for each input and layer.
+        ascent_steps: Maximum number of gradient ascent steps for each image.
         ascent_rate: Adam's learning rate: roughly how far the first step moves each coefficient. Low
             frequencies move further, and over the first 96 steps the step size grows by a factor of 2.5.
         tolerance: Stop early if 32 more steps would improve the objective by less than this fraction.

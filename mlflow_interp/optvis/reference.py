@@ -13,6 +13,8 @@ from mlflow_interp.optvis.reference_pass import check_images
 from mlflow_interp.optvis.transform import InputMapping, find_mapping
 
 _MOST_PIXELS = 64  # along a side, that the choice is based on
+_RANGES = ((0, 1), (-1, 1), (0, 255))  # of inputs
+_NEARLY = 0.1  # of a range
 
 
 class ReferenceInput:
@@ -55,7 +57,24 @@ class ReferenceInput:
         mapping = find_mapping(
             images, chunk.inputs, channels_first=self._channels_first, blue_first=chunk.blue_first
         )
-        return mapping, images.shape[1:3], mapping.span.shape[1]
+        return _in_full_range(mapping), images.shape[1:3], mapping.span.shape[1]
+
+
+def _in_full_range(mapping: InputMapping) -> InputMapping:
+    """The same mapping, or that of a usual range if it is nearly that.
+
+    Arrays of floats are displayed from the smallest to the largest value of an image, which need not be black
+    and white: 0.01 and 0.98 are read as 0 and 1.
+    """
+    for low, high in _RANGES:
+        span, most = np.float32(high - low), _NEARLY * (high - low)
+        if (abs(mapping.black - low) <= most).all() and (
+            abs(mapping.black + mapping.span - high) <= most
+        ).all():
+            return replace(
+                mapping, span=np.full_like(mapping.span, span), black=np.full_like(mapping.black, low)
+            )
+    return mapping
 
 
 def _variation(images: np.ndarray) -> np.ndarray:

@@ -76,9 +76,9 @@ def test_interpret_says_only_what_holds_for_every_method():
     assert "By default" not in layers
     assert "Blues" not in entry("interpret", "--colormap")
     assert entry("interpret", "--seed").endswith(
-        "[caricature, quality, rise, saliency, umap; default: 0; 0 or more]"
+        "[caricature, feature_visualization, quality, rise, saliency, umap; default: 0; 0 or more]"
     )
-    assert entry("interpret", "--ascent-steps").endswith("[caricature only; default: 512; 1 or more]")
+    assert entry("interpret", "--cosine-power").endswith("[caricature only; default: 0.5; 0 or more]")
     assert entry("interpret", "--batch-size").endswith("[default: 32; 1 or more]")
 
 

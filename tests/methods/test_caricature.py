@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from mlflow_interp.drawing.tone import saturation
 from mlflow_interp.exceptions import InputsError, ModelError, OptionError
+from mlflow_interp.kinds.caricature.tiles import make_tiles
 from tests.running import caricature
 
 layers = keras.layers
@@ -227,3 +229,15 @@ def test_inputs_that_are_not_images_are_rejected(batch_of):
     )
     with pytest.raises((InputsError, OptionError, ModelError), match=r"picture|spatial|image"):
         caricature(model, batch_of(model, np.ones((2, 9), np.float32)), layers="hidden")
+
+
+def test_drawn_caricatures_are_hardly_saturated_and_stored_ones_are_unchanged(network, drawings, batch_of):
+    """Also the frames over steps; the arrays hold the image that was optimised."""
+    result = caricature(
+        network, batch_of(network, drawings), layers="first", ascent_steps=96, tolerance=0, snapshot_every=48
+    )
+    assert max(saturation(image) for image in result.images[:, 0]) > 0.1
+    for pixels in (tile for tiles in make_tiles(result).pixels for tile in tiles[1:]):
+        assert saturation(pixels / 255) <= 0.05
+    assert saturation(result.frames()[-1][1] / 255) <= 0.05
+    np.testing.assert_array_equal(result.arrays()["images"], result.images)

@@ -26,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     # Gradients of random weights reach 1e19, whose squares exceed the range of float32.
     "saliency": {"noise_samples": 2, "path_steps": 3, "average": "mean"},
     "caricature": {"ascent_steps": 3},
+    "feature_visualization": {"ascent_steps": 3, "max_features": 2},
     "rise": {"random_masks": 8},
 }
 SLOW = ("caricature", "quality")
@@ -101,6 +102,15 @@ def check_caricature(result: Any, shape: tuple[int, ...]) -> None:
     assert np.isfinite([result.objectives, result.cosines, result.dots]).all(), "measures are not finite"
 
 
+def check_features(result: Any, shape: tuple[int, ...]) -> None:
+    """One image in colour per feature, not constant, and how strongly each input excites it."""
+    images = result.images
+    assert images.shape == (2, 1, *shape[1:]), f"images have shape {images.shape}"
+    assert ((images >= 0) & (images <= 1)).all(), "images leave 0..1"
+    assert images.reshape(len(images), -1).std(axis=1).all(), "an image is flat"
+    assert result.activations.shape == (shape[0], 2), f"activations have shape {result.activations.shape}"
+
+
 def check_quality(result: Any, shape: tuple[int, ...]) -> None:
     """Probabilities along all curves, and a measure of every kind that is defined."""
     assert result.curves.shape == (DRAWN, 1, 2, 17), f"curves have shape {result.curves.shape}"
@@ -137,6 +147,7 @@ CHECKS: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
     "caricature": check_caricature,
     "confusion_matrix": check_confusion_matrix,
     "eigencam": check_heatmaps,
+    "feature_visualization": check_features,
     "gradcam": check_heatmaps,
     "gradcam_plus_plus": check_heatmaps,
     "hirescam": check_heatmaps,

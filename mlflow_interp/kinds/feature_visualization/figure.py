@@ -103,7 +103,7 @@ def meaning(result: FeatureVisualizationResult) -> str:
 
 def times(ratio: float) -> str:
     """Such as "3.1 times"."""
-    return f"{ratio:.2g} times" if ratio < 10 else f"{ratio:,.0f} times"
+    return f"{ratio:.1f} times" if ratio < 10 else f"{ratio:,.0f} times"
 
 
 def number(value: float) -> str:
