@@ -321,7 +321,6 @@ def _showing(examples: Examples, strongest: np.ndarray) -> Examples:
         examples,
         shown=shown,
         images=None if own is None else own[shown],
-        thumbnails=None,
         parts=(),
         wholes=(),
         values=None,

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 import mlflow_interp
+from mlflow_interp.call_options import methods_of_all
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.drawing.style import png
 from mlflow_interp.drawing.tone import drawn, saturation
-from mlflow_interp.exceptions import InapplicableError, OptionError
+from mlflow_interp.engine.run import run as run_engine
+from mlflow_interp.exceptions import InapplicableError, ModelError, OptionError
 from mlflow_interp.kinds.feature_visualization.figure import draw, draw_panel, headline
 from mlflow_interp.kinds.feature_visualization.page import page
 from mlflow_interp.kinds.feature_visualization.view import view
 from mlflow_interp.method_registry import find_method
 from mlflow_interp.models.load import load_model
 from mlflow_interp.optvis import feature_renderer
+from mlflow_interp.optvis.reference import ReferenceInput
 from tests import running
 
 layers = keras.layers
@@ -291,8 +294,6 @@ def test_a_feature_does_not_depend_on_the_others(run, tiny_cnn):
 
 
 def test_merged_parts_show_features_that_a_part_has_rendered(batch_of, tiny_cnn, pixels):
-    from mlflow_interp.engine.run import run as run_engine
-
     found = []
     for rows in (pixels[:2], pixels[2:]):
         batch = batch_of(tiny_cnn, rows)
@@ -429,3 +430,39 @@ def test_results_can_not_be_subtracted(digits):
     model, pixels, _ = digits
     with pytest.raises(OptionError, match="feature_visualization"):
         mlflow_interp.compare(model, model, pixels[:20], "feature_visualization", log=False, quiet=True)
+
+
+def test_it_is_not_one_of_all_methods():
+    assert "feature_visualization" not in methods_of_all()
+
+
+def test_an_error_while_optimising_does_not_affect_other_methods(batch_of, tiny_cnn, pixels, monkeypatch):
+    def fail(*_):
+        raise ModelError("Not enough memory for one batch; use a smaller batch_size")
+        yield 1
+
+    monkeypatch.setattr(feature_renderer.FeatureRenderer, "draw", fail)
+    batch = batch_of(tiny_cnn, pixels)
+    methods = {name: find_method(name)(tiny_cnn, batch) for name in ("feature_visualization", "gradcam")}
+    found = run_engine(tiny_cnn, batch, methods)
+    assert list(found.parts) == ["gradcam"]
+    assert "Not enough memory" in str(found.errors["feature_visualization"])
+
+
+def test_thumbnails_of_all_inputs_are_on_the_page_of_a_run(digits_found):
+    assert view(digits_found.result).overview["count"] == 100
+    assert view(digits_found.result).overview["thumbnails"] is not None
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_preprocessing_is_read_from_the_input_that_shows_it_best(colours, order):
+    """Black, grey and a colourful image, in BGR less the mean of each channel, as VGG takes them."""
+    colourful = np.random.default_rng(1).integers(0, 256, (8, 8, 3))
+    inputs = np.stack([np.zeros((8, 8, 3)), np.full((8, 8, 3), 77), colourful]).astype(np.uint8)[order]
+    reference = ReferenceInput(channels_first=False)
+    for chunk in load_inputs(inputs, load_model(colours), preprocess="vgg16", batch_size=1).chunks():
+        reference.update(colours, chunk)
+    mapping, size, channels = reference.mapping()
+    assert (size, channels, mapping.reverse) == ((8, 8), 3, True)
+    np.testing.assert_allclose(mapping.span, [[255, 255, 255]], rtol=1e-4)
+    np.testing.assert_allclose(mapping.black, [[-103.939, -116.779, -123.68]], rtol=1e-4)
