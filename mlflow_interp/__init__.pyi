@@ -207,7 +207,7 @@ def visualize_feature_visualization(
     save: str | pathlib.Path | None = None,
     quiet: bool = False,
 ) -> Interpretation:
-    """What channels, neurons, classes or directions of a layer respond to, drawn and logged to MLflow."""
+    """What a channel, neuron, class or direction of a layer responds to, with the inputs that excite it most, drawn and logged to MLflow."""
 
 def visualize_gradcam(
     model: Any,

@@ -63,12 +63,12 @@ def feature_visualization(
     value_range: ValueRange = "sigmoid",
     seed: Annotated[int, Range(least=0)] = 0,
 ) -> Optimizing[FeatureVisualizationResult]:
-    """What channels, neurons, classes or directions of a layer respond to.
+    """What a channel, neuron, class or direction of a layer responds to, with the inputs that excite it most.
 
     For each feature, an image is optimised from noise until it excites the feature as strongly as possible
-    (Olah et al. 2017, "Feature Visualization"), beside the inputs that excite it most. Adam maximises the
-    value of a channel, averaged over all positions or at one; the score of a class; or the activations along
-    a direction; under zooms and shifts, in a Fourier parametrisation with decorrelated colours, as in Lucid.
+    (Olah et al. 2017, "Feature Visualization"). Adam maximises the value of a channel, averaged over all
+    positions or at one; the score of a class; or the activations along a direction; under zooms and shifts,
+    in a Fourier parametrisation with decorrelated colours, as in Lucid.
 
     After one forward pass over the inputs, eight images are optimised at a time.
 

@@ -67,7 +67,7 @@ def test_every_kind_with_a_panel_registers_it_under_its_name():
 
 def test_the_page_of_a_run_names_no_kind():
     kinds = {path.parent.name for path in PACKAGE.glob("kinds/*/result.py")}
-    assert len(kinds) == 10
+    assert len(kinds) == 11
     sources = (PACKAGE.parent / "web" / "src" / "workbench").glob("*.ts")
     code = "".join(re.sub(r"/\*.*?\*/|//.*", "", path.read_text(), flags=re.DOTALL) for path in sources)
     names = kinds - {"table"} | {"scatter", "umap", "gradcam"}  # the page has tables of its own
