@@ -181,12 +181,13 @@ class _FeatureVisualizationMethod(Optimizing[FeatureVisualizationResult]):
                 path = OUTPUT
         self._layer = replace(self._layer, path=path)
         values = self._layer.values(trace.model, trace.passed)
-        self._choice = self._choice_of(int(values.shape[1]))
+        self._choice = self._choice_of(int(values.shape[1]), trace.scores.head)
         return {path: values}
 
-    def _choice_of(self, channels: int) -> FeatureChoice:
+    def _choice_of(self, channels: int, head: str) -> FeatureChoice:
         kind = "channel" if self._layer.position is None else "neuron"
-        kind = "class" if self._layer.path == OUTPUT else kind
+        if self._layer.path == OUTPUT:
+            kind = "value" if head == "values" else "class"
         options, names = self._options, self._batch.class_names
         check_directions(options.directions, channels, self._layer.path)
         named = parse_features(options.features, channels, kind, names)
@@ -243,12 +244,10 @@ class FeatureAccumulator:
         self._choice = choice
         self._options = options
         self._activations = Activations((layer.path,))
-        self._has_classes = False
         self.rendered: dict[bytes, Rendered] = {}
 
     def update(self, chunk: Chunk, passed: Passed) -> None:
         """Add the features of a chunk."""
-        self._has_classes = passed.has_classes
         self._activations.update(chunk, passed)
 
     def merge(self, other: FeatureAccumulator) -> None:
@@ -263,7 +262,7 @@ class FeatureAccumulator:
 
     def chosen(self) -> Chosen:
         """The features to visualise, given all inputs so far."""
-        return self._choice.choose(self.rows(), has_classes=self._has_classes)
+        return self._choice.choose(self.rows())
 
     def result(
         self, examples: Examples, previous: FeatureVisualizationResult | None = None
@@ -292,6 +291,7 @@ class FeatureAccumulator:
             else position
             if isinstance(position, str)
             else ",".join(map(str, position)),
+            kind=self._choice.kind if self._options.directions is None else "direction",
             given=self._options.given,
             chosen=chosen.how,
             **rendered,

@@ -209,10 +209,19 @@ def test_classes_are_found_by_name_and_their_image_has_a_higher_score(run, tiny_
     assert (result.objectives[:, 0] > result.best_inputs).all()
 
 
-def test_a_model_without_feature_maps_shows_its_classes(run, linear):
-    result = run(linear, head="logits", ascent_steps=1)
+@pytest.mark.parametrize(
+    ("head", "class_names", "names"),
+    [
+        ("logits", None, ("class 0", "class 1")),
+        ("values", None, ("value 0", "value 1")),
+        ("logits", ["it's, a", "it's, a"], ("it's, a (0)", "it's, a (1)")),
+    ],
+)
+def test_a_model_without_feature_maps_shows_its_output(run, linear, head, class_names, names):
+    result = run(linear, head=head, class_names=class_names, ascent_steps=1)
     assert result.layer == "output"
-    assert result.names == ("class 0", "class 1")
+    assert result.names == names
+    assert [key.partition("/")[2] for key in result.series()] == [f"{result.kind}_0", f"{result.kind}_1"]
 
 
 def test_more_steps_reach_more(run, tiny_cnn):
@@ -220,7 +229,7 @@ def test_more_steps_reach_more(run, tiny_cnn):
     assert (many.objectives >= few.objectives - 1e-4).all()
     assert many.objectives.sum() > 1.2 * few.objectives.sum()
     assert many.steps_taken.tolist() == [[64]] * 5
-    series = many.series()["objective_over_steps/channel 0"]
+    series = many.series()["objective_over_steps/channel_0"]
     assert [step for step, _ in series] == list(range(8, 65, 8))
 
 
@@ -314,6 +323,10 @@ def test_merged_parts_show_features_that_a_part_has_rendered(batch_of, tiny_cnn,
         ({"features": "1,1"}, "features names channel 1 twice"),
         ({"features": ","}, "features names none"),
         ({"layer": "output", "features": "cta"}, "features: no class 'cta'; nearest: cat"),
+        (
+            {"layer": "output", "features": "bee", "class_names": ["bee", "ant", "bee"]},
+            "2 classes are named 'bee'",
+        ),
         ({"layer": "output", "position": "centre"}, "the output has no positions"),
         ({"position": "middle"}, "position is 'middle'; give centre"),
         ({"position": "1"}, "position '1' has 1 numbers, but the feature map of layer 'second' has 2 axes"),
@@ -330,7 +343,7 @@ def test_merged_parts_show_features_that_a_part_has_rendered(batch_of, tiny_cnn,
 )
 def test_bad_options_are_refused(run, tiny_cnn, options, message):
     with pytest.raises(OptionError, match=message) as raised:
-        run(tiny_cnn, class_names=NAMES, ascent_steps=1, **options)
+        run(tiny_cnn, **{"class_names": NAMES, "ascent_steps": 1} | options)
     assert "\n" not in str(raised.value)
 
 

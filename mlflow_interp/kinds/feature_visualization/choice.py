@@ -17,6 +17,8 @@ from mlflow_interp.kinds.feature_visualization.result import DIRECTION
 #: Features as a user names them: indices or class names, also as text with commas.
 Features = str | int | Sequence[int | str] | None
 
+AT_OUTPUT = ("class", "value")  # kinds of features
+
 BY_SPREAD = "the largest standard deviation over the inputs"
 BY_STRENGTH = "the largest activation by the only input"
 BY_PREDICTIONS = "the most frequent predictions"
@@ -55,7 +57,7 @@ class FeatureChoice:
 
     Attributes:
         channels: the number of channels, or of classes.
-        kind: "channel", "neuron", or "class".
+        kind: "channel", "neuron", "class" or, at the output of a regression, "value".
         named: the channels or classes that were named; None for none.
         directions: (f, channels) float32 of length 1; None for none.
         most: the number of features to choose if none were named.
@@ -69,32 +71,28 @@ class FeatureChoice:
     most: int
     class_names: tuple[str, ...] | None = None
 
-    def choose(self, rows: np.ndarray, *, has_classes: bool) -> Chosen:
-        """The features, from the activations of all inputs.
-
-        Args:
-            rows: (n, channels), may be on disk.
-            has_classes: whether the model's output is classes.
-        """
+    def choose(self, rows: np.ndarray) -> Chosen:
+        """The features, from the activations of all inputs, (n, channels), which may be on disk."""
         if self.directions is not None:
             count = len(self.directions)
             names = ("direction",) if count == 1 else tuple(f"direction {row}" for row in range(count))
             return Chosen(np.full(count, DIRECTION, np.int64), names, self.directions)
-        features, how = self._indices(rows, has_classes=has_classes)
+        features, how = self._indices(rows)
         weights = np.zeros((len(features), self.channels), np.float32)
         weights[np.arange(len(features)), features] = 1
         return Chosen(features, tuple(map(self.name, features.tolist())), weights, how)
 
     def name(self, index: int) -> str:
-        """Such as "channel 17", or the name of a class."""
-        if self.kind == "class" and self.class_names is not None and index < len(self.class_names):
-            return self.class_names[index]
-        return f"{self.kind} {index}"
+        """Such as "channel 17", or the name of a class, with its index if another has the same name."""
+        names = self.class_names or ()
+        if self.kind not in AT_OUTPUT or index >= len(names):
+            return f"{self.kind} {index}"
+        return names[index] if names.count(names[index]) == 1 else f"{names[index]} ({index})"
 
-    def _indices(self, rows: np.ndarray, *, has_classes: bool) -> tuple[np.ndarray, str]:
+    def _indices(self, rows: np.ndarray) -> tuple[np.ndarray, str]:
         if self.named is not None:
             return np.array(self.named, np.int64), ""
-        if self.kind == "class" and has_classes:
+        if self.kind == "class":
             return most_predicted(rows, self.most), BY_PREDICTIONS
         return most_varied(rows, self.most), BY_SPREAD if len(rows) > 1 else BY_STRENGTH
 
@@ -107,7 +105,7 @@ def parse_features(
     Args:
         features: indices or, for classes, names.
         channels: the number of channels or classes.
-        kind: what they are, for messages: "channel", "neuron" or "class".
+        kind: what they are, see `FeatureChoice`.
         class_names: the names of the classes; None if not known.
 
     Raises:
@@ -115,7 +113,7 @@ def parse_features(
     """
     if features is None:
         return None
-    names = list(class_names or ()) if kind == "class" else []
+    names = list(class_names or ()) if kind in AT_OUTPUT else []
     indices = tuple(_index(each, channels, kind, names) for each in _split(features, names))
     twice = [each for each in indices if indices.count(each) > 1]
     if not indices or twice:
@@ -134,7 +132,12 @@ def _split(features: str | int | Sequence[int | str], names: Sequence[str]) -> l
 
 def _index(feature: int | str, channels: int, kind: str, names: Sequence[str]) -> int:
     if feature in names:
-        return list(names).index(str(feature))
+        same = [str(index) for index, name in enumerate(names) if name == feature]
+        if len(same) > 1:
+            raise OptionError(
+                f"features: {len(same)} classes are named {feature!r}; give {' or '.join(same)}"
+            )
+        return int(same[0])
     try:
         index = int(feature)
         is_whole = float(feature) == index
@@ -144,7 +147,7 @@ def _index(feature: int | str, channels: int, kind: str, names: Sequence[str]) -
         accepted = nearest(feature, names) if names else f"; give the index of a {kind}, such as 0"
         raise OptionError(f"features: no {kind} {feature!r}{accepted}")
     if not 0 <= index < channels:
-        plural = {"class": "classes"}.get(kind, "channels")
+        plural = {"class": "classes", "value": "values"}.get(kind, "channels")
         raise OptionError(f"features {index} is out of range: there are {plural} 0–{channels - 1}")
     return index
 

@@ -15,7 +15,6 @@ from mlflow_interp.drawing.fonts import use_fonts
 from mlflow_interp.drawing.layout import MARGIN, SMALL_SIZE, WIDTH, FigureLayout, fitted
 from mlflow_interp.drawing.panels import find_panel
 from mlflow_interp.drawing.tone import drawn
-from mlflow_interp.kinds.feature_visualization.result import DIRECTION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,13 +84,13 @@ def headline(result: FeatureVisualizationResult) -> str:
 
 def meaning(result: FeatureVisualizationResult) -> str:
     """What is drawn, in a few sentences."""
-    what = "the mean of the channel over all positions"
-    if result.layer == "output":
-        what = "the score of the class"
-    elif result.position:
-        what = f"the channel at position {result.position}"
-    if (result.features == DIRECTION).any():
-        what = "the activations along the direction"
+    what = {
+        "channel": "the mean of the channel over all positions",
+        "neuron": f"the channel at position {result.position}",
+        "class": "the score of the class",
+        "value": "the value",
+        "direction": "the activations along the direction",
+    }[result.kind]
     each = "Left: an image" if result.diversity == 1 else f"Left: {result.diversity} images"
     differ = "" if result.diversity == 1 else " and to differ from each other"
     chosen = f" Features were chosen by {result.chosen}." if result.chosen else ""

@@ -41,6 +41,7 @@ class FeatureVisualizationResult:
         curve_every: the number of steps between the points of `curves`.
         pictures: (f, k, side, side, 3) uint8, the strongest inputs; None if they are not kept.
         directions: (f, channels) float32, of length 1; None for channels and classes.
+        kind: what the features are: "channel", "neuron", "class", "value" or "direction".
         position: of the neurons, as text; "" for whole channels.
         given: given directions, as text.
         chosen: how the features were chosen; "" if they were named.
@@ -62,6 +63,7 @@ class FeatureVisualizationResult:
     curve_every: int
     pictures: np.ndarray | None
     directions: np.ndarray | None = None
+    kind: str = "channel"
     position: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
     chosen: str = ""
@@ -131,11 +133,13 @@ class FeatureVisualizationResult:
         return metrics
 
     def series(self) -> dict[str, list[tuple[int, float]]]:
-        """The objective over steps, averaged over the images of each feature."""
+        """The objective over steps, averaged over the images of each feature, by its index."""
         steps = self.curve_steps.tolist()
+        numbers = range(len(self.names)) if self.directions is not None else self.features.tolist()
+        # Not by its name: MLflow does not accept every name of a class as that of a metric.
         return {
-            f"objective_over_steps/{name}": list(zip(steps, curve.tolist(), strict=True))
-            for name, curve in zip(self.names, self.curves.mean(axis=1), strict=True)
+            f"objective_over_steps/{self.kind}_{number}": list(zip(steps, curve.tolist(), strict=True))
+            for number, curve in zip(numbers, self.curves.mean(axis=1), strict=True)
         }
 
     def frames(self) -> list[tuple[int, np.ndarray]]:

@@ -10,7 +10,7 @@ import numpy as np
 from mlflow_interp.kinds.feature_visualization.result import ARRAYS, FeatureVisualizationResult
 from mlflow_interp.kinds.stored import Stored, example_facts
 
-_FACTS = ("layer", "curve_every", "position", "chosen", "title")
+_FACTS = ("layer", "curve_every", "kind", "position", "chosen", "title")
 
 
 def facts(result: FeatureVisualizationResult) -> dict[str, Any]:
