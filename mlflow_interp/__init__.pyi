@@ -201,6 +201,7 @@ def visualize_feature_visualization(
     log_images: bool = True,
     masks: str | pathlib.Path | numpy.ndarray | None = None,
     boxes: str | pathlib.Path | None = None,
+    positions: Any = None,
     log: bool = True,
     experiment: str | None = None,
     run_id: str | None = None,
