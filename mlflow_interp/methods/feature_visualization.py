@@ -179,6 +179,11 @@ class _FeatureVisualizationMethod(Optimizing[FeatureVisualizationResult]):
                 path = trace.spatial_layer(None, trace.scores.scores)
             except InapplicableError:
                 path = OUTPUT
+        if path == OUTPUT and self._batch.positions is not None:
+            raise OptionError(
+                "positions is given, but images of classes are optimised for all positions of the output; "
+                "omit it, or give a layer"
+            )
         self._layer = replace(self._layer, path=path)
         values = self._layer.values(trace.model, trace.passed)
         self._choice = self._choice_of(int(values.shape[1]), trace.scores.head)

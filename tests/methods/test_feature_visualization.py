@@ -479,3 +479,11 @@ def test_preprocessing_is_read_from_the_input_that_shows_it_best(colours, order)
     assert (size, channels, mapping.reverse) == ((8, 8), 3, True)
     np.testing.assert_allclose(mapping.span, [[255, 255, 255]], rtol=1e-4)
     np.testing.assert_allclose(mapping.black, [[-103.939, -116.779, -123.68]], rtol=1e-4)
+
+
+def test_positions_of_the_output_are_refused(pixels):
+    """They would be ignored: an optimised image has none of the objects that positions are of."""
+    segmenter = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 1, activation="softmax")])
+    batch = load_inputs(pixels, load_model(segmenter), positions="2,3")
+    with pytest.raises(OptionError, match="images of classes are optimised for all positions"):
+        running.feature_visualization(segmenter, batch, layer="output", ascent_steps=1)
