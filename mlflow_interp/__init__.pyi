@@ -174,7 +174,7 @@ def visualize_feature_visualization(
     layer: str | int | None = None,
     features: str | int | collections.abc.Sequence[int | str] | None = None,
     max_features: int = 6,
-    position: str | int | collections.abc.Sequence[int] | None = None,
+    neuron: str | int | collections.abc.Sequence[int] | None = None,
     direction: Any = None,
     diversity: int = 1,
     strongest: int = 5,

@@ -49,7 +49,7 @@ def feature_visualization(
     layer: GradientLayer = None,
     features: Features = None,
     max_features: Annotated[int, Range(least=1)] = 6,
-    position: str | int | Sequence[int] | None = None,
+    neuron: str | int | Sequence[int] | None = None,
     direction: Any = None,
     diversity: Annotated[int, Range(least=1, most=8)] = 1,
     strongest: Annotated[int, Range(least=1)] = 5,
@@ -81,8 +81,8 @@ def feature_visualization(
             indices or names of classes. By default, the channels that vary most between the inputs, or the
             classes that are predicted most often.
         max_features: Maximum number of features to visualise if none are named.
-        position: Position of the feature map at which a channel is excited, as a single neuron: centre, or
-            an index along each of its axes, such as 3,4. By default, all positions, of which the mean counts.
+        neuron: Position of the feature map at which a channel is excited, as a single neuron: centre, or an
+            index along each of its axes, such as 3,4. By default, all positions, of which the mean counts.
         direction: Direction to visualise in place of single channels: a number for each channel, or rows of
             them for several directions, as JSON or a .npy or .csv file. In Python, also an array. Only the
             direction counts, not its length.
@@ -107,7 +107,7 @@ def feature_visualization(
         strongly each excites its feature, and how strongly each input does.
 
     Raises:
-        OptionError: no such layer, feature or position, or a layer without a gradient with respect to the
+        OptionError: no such layer, feature or neuron, or a layer without a gradient with respect to the
             input.
         InapplicableError: inputs that are not grey or colour images.
         ModelError: the model can't take the inputs.
@@ -118,7 +118,7 @@ def feature_visualization(
     path = layer if layer is None or layer == OUTPUT else find_layer(model, layer).path
     options = _Options(
         path=path,
-        position=parse_position(position),
+        position=parse_position(neuron),
         features=features,
         directions=directions,
         most=max_features,
@@ -291,11 +291,7 @@ class FeatureAccumulator:
             curve_every=STEPS_A_POINT,
             pictures=None if thumbnails is None else thumbnails[strongest],
             directions=self._options.directions,
-            position=""
-            if position is None
-            else position
-            if isinstance(position, str)
-            else ",".join(map(str, position)),
+            position=position if isinstance(position, str) else ",".join(map(str, position or ())),
             kind=self._choice.kind if self._options.directions is None else "direction",
             given=self._options.given,
             chosen=chosen.how,

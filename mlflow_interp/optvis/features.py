@@ -40,7 +40,7 @@ def parse_position(position: str | int | Sequence[int] | None) -> Position:
     except (TypeError, ValueError):
         indices = ()
     if not indices:
-        raise OptionError(f"position is {position!r}; give centre, or an index along each axis such as 3,4")
+        raise OptionError(f"neuron is {position!r}; give centre, or an index along each axis such as 3,4")
     return indices
 
 
@@ -72,7 +72,7 @@ class FeatureLayer:
         if self.path == OUTPUT:
             if self.position is not None:
                 raise OptionError(
-                    "position is given, but the output has no positions; omit it, or give a layer"
+                    "neuron is given, but the output has no feature map; omit it, or give a layer"
                 )
             return class_scores(passed.outputs, model, self.head).scores
         tensor = self._tensor(passed)
@@ -118,18 +118,18 @@ class FeatureLayer:
         sizes = [tensor.shape[axis] for axis in axes]
         if not axes or None in sizes:
             raise OptionError(
-                f"layer {self.path!r} gives shape {tuple(tensor.shape)}, which has no position; omit position"
+                f"layer {self.path!r} gives shape {tuple(tensor.shape)}, which has no positions; omit neuron"
             )
         indices = tuple(size // 2 for size in sizes) if self.position == "centre" else self.position
         shown = ",".join(map(str, indices or ()))
         if indices is None or len(indices) != len(axes):
             raise OptionError(
-                f"position {shown!r} has {len(indices or ())} numbers, but the feature map of layer "
+                f"neuron {shown!r} has {len(indices or ())} numbers, but the feature map of layer "
                 f"{self.path!r} has {len(axes)} axes; give one for each, or centre"
             )
         if not all(0 <= index < size for index, size in zip(indices, sizes, strict=True)):
             raise OptionError(
-                f"position {shown!r} is out of range: the feature map of layer {self.path!r} is "
+                f"neuron {shown!r} is out of range: the feature map of layer {self.path!r} is "
                 f"{'×'.join(map(str, sizes))}; count from 0"
             )
         for axis, index in reversed(list(zip(axes, indices, strict=True))):

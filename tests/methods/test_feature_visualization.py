@@ -147,7 +147,7 @@ def test_direction_shows_what_it_points_to(run, colours):
 
 @pytest.mark.parametrize(("position", "place"), [("2,5", (2, 5)), ("centre", (4, 4)), ((0, 7), (0, 7))])
 def test_neuron_changes_only_what_it_sees(run, colours, position, place):
-    result = run(colours, layer="same", features=1, position=position, ascent_steps=64, **FREE)
+    result = run(colours, layer="same", features=1, neuron=position, ascent_steps=64, **FREE)
     green = result.images[0, 0, ..., 1]
     assert green[place] > 0.99
     # The centre of what has changed, which shifts and zooms spread over its neighbours.
@@ -160,7 +160,7 @@ def test_neuron_changes_only_what_it_sees(run, colours, position, place):
 
 
 def test_neurons_rank_inputs_by_the_value_at_the_position(run, colours):
-    result = run(colours, layer="same", features=0, position="3,6", ascent_steps=1)
+    result = run(colours, layer="same", features=0, neuron="3,6", ascent_steps=1)
     np.testing.assert_allclose(result.activations[:, 0], PIXELS[:, 3, 6, 0] / 255, atol=1e-6)
 
 
@@ -327,11 +327,11 @@ def test_merged_parts_show_features_that_a_part_has_rendered(batch_of, tiny_cnn,
             {"layer": "output", "features": "bee", "class_names": ["bee", "ant", "bee"]},
             "2 classes are named 'bee'",
         ),
-        ({"layer": "output", "position": "centre"}, "the output has no positions"),
-        ({"position": "middle"}, "position is 'middle'; give centre"),
-        ({"position": "1"}, "position '1' has 1 numbers, but the feature map of layer 'second' has 2 axes"),
-        ({"position": "9,0"}, "position '9,0' is out of range: the feature map of layer 'second' is 4×4"),
-        ({"layer": "pool", "position": "centre"}, "layer 'pool' gives shape .* which has no position"),
+        ({"layer": "output", "neuron": "centre"}, "the output has no feature map"),
+        ({"neuron": "middle"}, "neuron is 'middle'; give centre"),
+        ({"neuron": "1"}, "neuron '1' has 1 numbers, but the feature map of layer 'second' has 2 axes"),
+        ({"neuron": "9,0"}, "neuron '9,0' is out of range: the feature map of layer 'second' is 4×4"),
+        ({"layer": "pool", "neuron": "centre"}, "layer 'pool' gives shape .* which has no positions"),
         ({"direction": [1, 2]}, "direction has 2 numbers, but layer 'second' has 5 channels"),
         ({"direction": "[1, 2"}, r"direction is '\[1, 2', which is not JSON"),
         ({"direction": [0] * 5}, "aren't all 0"),

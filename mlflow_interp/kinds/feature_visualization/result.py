@@ -100,8 +100,8 @@ class FeatureVisualizationResult:
         features = ",".join(map(str, self.features.tolist()))
         named = {} if self.directions is not None else {"features": features}
         chosen = {"features_chosen_by": self.chosen} if self.chosen else {}
-        position = {"position": self.position} if self.position else {}
-        return {"layer": self.layer} | named | chosen | position | dict(self.given)
+        neuron = {"neuron": self.position} if self.position else {}
+        return {"layer": self.layer} | named | chosen | neuron | dict(self.given)
 
     @property
     def curve_steps(self) -> np.ndarray:
