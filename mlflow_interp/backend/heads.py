@@ -18,6 +18,7 @@ import numpy as np
 from mlflow_interp.backend.bounds import bounds_of
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.contrast import CODES, OTHERS, RUNNER_UP
+from mlflow_interp.exceptions import OptionError
 
 # Operations between a head and the model's output that only forward a value.
 _PASS_THROUGH = {"Identity", "Cast", "EnsureShape", "StopGradient"}
@@ -99,8 +100,10 @@ def class_scores(outputs: Any, model: Any = None, stated: str = "auto", weights:
     if axis is None and logits.shape.rank > 2:
         first = model is not None and is_channels_first(model) and not _is_moved_last(logits)
         axis = 1 if first else logits.shape.rank - 1
-    scores = _scores(_mean(logits, axis, weights), head, axis, known, stated)
     output_axis = _moved_to(outputs, axis) if is_moved and axis is not None else axis
+    if is_moved and weights is not None:
+        weights = _moved_back(weights, outputs, output_axis)
+    scores = _scores(_mean(logits, axis, weights), head, axis, known, stated)
     if outputs.shape.rank <= 2 or scores.head == "values" or output_axis is None:
         return scores
     is_probability = is_probability or stated in ("probabilities", "sigmoid")
@@ -218,6 +221,21 @@ def _moved_to(outputs: Any, axis: int) -> int | None:
     """The output axis to which a transpose moved another axis; None if not known."""
     order = _static(_skip(outputs.op).inputs[1])
     return None if order is None else order.tolist().index(axis)
+
+
+def _moved_back(weights: Any, outputs: Any, output_axis: int | None) -> Any:
+    """Weights of the positions of the outputs, with the axes as before the transpose that made the outputs.
+
+    Raises:
+        OptionError: which axis is which is not known.
+    """
+    import tensorflow as tf
+
+    order = _static(_skip(outputs.op).inputs[1])
+    if order is None or output_axis is None:
+        raise OptionError("positions can't be used, as the model's output is transposed by a computed order")
+    before = [int(order[axis]) for axis in range(1, outputs.shape.rank) if axis != output_axis]
+    return tf.transpose(weights, [0, *(1 + int(place) for place in np.argsort(before))])
 
 
 def _is_moved_last(tensor: Any) -> bool:

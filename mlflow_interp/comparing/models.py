@@ -21,6 +21,7 @@ from mlflow_interp.comparing.conclude import (
 from mlflow_interp.comparing.sides import Side, class_order, results_of, sides_of, told_apart
 from mlflow_interp.comparison.gate_file import read_gate
 from mlflow_interp.core.accepted import Range, checked
+from mlflow_interp.core.output_positions import parse_positions
 from mlflow_interp.core.result import HasDifference
 from mlflow_interp.data.labels import Labels, read_column
 from mlflow_interp.data.sources import find_inputs
@@ -94,6 +95,7 @@ def compare(
     rules = read_gate(gate)
     plan = plan_call(methods, options)
     check_methods(plan)
+    check_positions(plan)
     numbered = _numbered(groups)
     shared = plan.shared
     started = time.perf_counter()
@@ -202,6 +204,20 @@ def check_methods(plan: CallPlan) -> None:
     for name in plan.options:
         if name != _QUALITY and not issubclass(result_class_of(name), HasDifference):
             raise OptionError(f"results of {name} can't be subtracted, so it can't be compared; omit {name}")
+
+
+def check_positions(plan: CallPlan) -> None:
+    """Check that both versions are explained at the same positions of their outputs.
+
+    Raises:
+        OptionError: they are those that each version predicts as a class.
+    """
+    positions = parse_positions(plan.shared["inputs"].get("positions"))
+    if positions is not None and positions.of_class:
+        raise OptionError(
+            f"positions is 'class {positions.of_class}', and two versions predict it at different positions; "
+            "give a box or masks, which are the same for both"
+        )
 
 
 def find_version(model: Any, shared: Mapping[str, Mapping[str, Any]]) -> Any:

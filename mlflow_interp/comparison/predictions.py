@@ -32,7 +32,8 @@ class Predictions:
         labels: (n,) int64 true classes, `UNKNOWN` where not known.
         predicted: (n, 2) int64, of the old and of the new version.
         confidence: (n, 2) the probability of each prediction.
-        explained: (n, 2) the probability of the explained class, which is the label if that is known.
+        explained: (n, 2) the probability of the explained class.
+        targets: (n,) int64, the explained class; None if it is the label wherever that is known.
         groups: (n,) int64, inputs that belong together; None if each stands for itself.
     """
 
@@ -40,6 +41,7 @@ class Predictions:
     predicted: np.ndarray
     confidence: np.ndarray
     explained: np.ndarray
+    targets: np.ndarray | None = None
     groups: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -93,9 +95,10 @@ class Predictions:
         expected = right[0] * (1 - right[1])
         if expected > 0:
             found["relative_negative_flips"] = found["negative_flips"].scaled(1 / expected)
-        losses_of_both = -np.log(np.maximum(self.explained[known], _TINY))
         own_groups = None if self.groups is None else self.groups[known]
-        found["loss_change"] = statistics.mean(losses_of_both[:, 1] - losses_of_both[:, 0], groups=own_groups)
+        if self.targets is None or bool((self.targets == self.labels)[known].all()):
+            losses = -np.log(np.maximum(self.explained[known], _TINY))
+            found["loss_change"] = statistics.mean(losses[:, 1] - losses[:, 0], groups=own_groups)
         gaps = [_gaps(self.confidence[known, at], self.right[known, at]) for at in range(2)]
         found["calibration_error_change"] = statistics.bootstrapped(
             np.concatenate(gaps, axis=1), _calibration_change, groups=own_groups

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_interp.comparison.agreement import Anchors
+from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.examples import Explained
 from mlflow_interp.core.image_arrays import ImagePart
 from mlflow_interp.core.whole_image import WholeImage
@@ -79,6 +80,13 @@ class ClassOrder:
     def new(self, classes: np.ndarray) -> np.ndarray:
         """Classes of the old version, as those of the new one."""
         return classes if self.to_new is None else np.asarray(self.to_new[classes])
+
+    def new_labels(self, labels: np.ndarray) -> np.ndarray:
+        """Labels of the old version, as those of the new one; those that are no classes are not known."""
+        if self.to_new is None:
+            return labels
+        is_class = (labels >= 0) & (labels < len(self.to_new))
+        return np.where(is_class, self.to_new[np.where(is_class, labels, 0)], UNKNOWN)
 
     def old(self, classes: np.ndarray) -> np.ndarray:
         """Classes of the new version, as those of the old one."""

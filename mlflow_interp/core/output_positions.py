@@ -18,7 +18,7 @@ from mlflow_interp.exceptions import OptionError
 #: The column of chunks with the weight of each position, (n, *sides) float32.
 POSITION_WEIGHTS = "position_weights"
 #: The column of chunks with a mask for each input, (n, *any sides) bool.
-POSITION_MASKS = "position_masks"
+POSITION_MASKS = "positions"  # as messages name it
 ALL = "all"
 _CLASS = "class "  # before the name or the index of a class
 

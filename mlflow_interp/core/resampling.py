@@ -12,6 +12,7 @@ import numpy as np
 RESAMPLES = 2_000
 MOST_DRAWN = 10_000  # inputs or groups; means of more are normal to within the noise of the resamples
 _BLOCK = 100  # resamples in memory at a time
+_CELLS = 20_000_000  # numbers in memory at a time, for which there may be fewer resamples
 
 
 def resampled_means(values: np.ndarray, rng: np.random.Generator, groups: np.ndarray | None) -> np.ndarray:
@@ -56,7 +57,7 @@ def resampled_medians(values: np.ndarray, rng: np.random.Generator, groups: np.n
     ordered = values[order]
     _, member_of = np.unique(groups, return_inverse=True)
     found = []
-    for weights in resampled_weights(int(member_of.max()) + 1, rng):
+    for weights in resampled_weights(int(member_of.max()) + 1, rng, width=len(values)):
         upto = np.cumsum(weights[:, member_of[order]], axis=1)
         count = upto[:, -1:]
         middle = [ordered[(upto > at).argmax(axis=1)] for at in ((count - 1) // 2, count // 2)]
@@ -86,9 +87,17 @@ def totals(values: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, n
     return sums, counts
 
 
-def resampled_weights(groups: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each group is in each resample, in blocks (resamples, groups)."""
-    for _ in range(RESAMPLES // _BLOCK):
-        drawn = rng.integers(0, groups, (_BLOCK, groups))
-        places = drawn + groups * np.arange(_BLOCK)[:, np.newaxis]
-        yield np.bincount(places.ravel(), minlength=groups * _BLOCK).reshape(_BLOCK, groups)
+def resampled_weights(groups: int, rng: np.random.Generator, *, width: int = 1) -> Iterator[np.ndarray]:
+    """How often each group is in each resample, in blocks (resamples, groups).
+
+    Args:
+        groups: the number of groups.
+        rng: draws the resamples.
+        width: the number of values that are computed for each resample.
+    """
+    most = int(np.clip(_CELLS // max(groups, width), 1, _BLOCK))
+    for start in range(0, RESAMPLES, most):
+        count = min(most, RESAMPLES - start)
+        drawn = rng.integers(0, groups, (count, groups))
+        places = drawn + groups * np.arange(count)[:, np.newaxis]
+        yield np.bincount(places.ravel(), minlength=groups * count).reshape(count, groups)

@@ -13,6 +13,8 @@ from mlflow_interp.core.accepted import Checked
 from mlflow_interp.core.batch import Batch, closed_at_end
 from mlflow_interp.core.chunk import Chunk
 from mlflow_interp.core.output_positions import POSITION_MASKS, parse_positions
+from mlflow_interp.data.folders import named_like
+from mlflow_interp.data.images import ImageFile
 from mlflow_interp.data.mask_files import MaskRegions, mask_files
 from mlflow_interp.data.regions import resized
 from mlflow_interp.data.resizing import Resizing
@@ -75,15 +77,19 @@ def with_positions(batch: Batch, source: Any, positions: Any, resizing: Resizing
         with closed_at_end(batch.read()) as chunks:
             for chunk in chunks:
                 rows = zip(chunk.names, chunk.indices.tolist(), strict=True)
-                masks = [_mask_of(name, regions.find(name, source.paths[index])) for name, index in rows]
+                masks = [_mask_of(regions, name, source.paths[index]) for name, index in rows]
                 yield replace(chunk, columns={**chunk.columns, POSITION_MASKS: np.stack(masks)})
 
     return replace(batch, read=read)
 
 
-def _mask_of(name: str, found: Any) -> np.ndarray:
-    if found is None:
-        raise InputsError(
-            f"positions has no mask for input {name!r}, or an empty one; give a mask for each input"
-        )
-    return np.asarray(found.masks[0])
+def _mask_of(regions: MaskRegions, name: str, path: ImageFile) -> np.ndarray:
+    """The mask of an image at the positions of the model's input, which may be empty.
+
+    Raises:
+        InputsError: there is none.
+    """
+    if named_like(name, regions.named) is None:
+        raise InputsError(f"positions has no mask for input {name!r}; give a mask for each input")
+    found = regions.find(name, path)
+    return np.zeros(regions.size, bool) if found is None else np.asarray(found.masks[0])

@@ -48,7 +48,7 @@ class Neighbours:
     """The inputs that are nearest to each of some inputs.
 
     Attributes:
-        by: what they are near by, such as "in dense_1".
+        by: what they are near by, such as "at dense_1".
         of: the indices of the nearest inputs, the nearest first, by the index of the input.
     """
 

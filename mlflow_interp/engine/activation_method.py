@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.output_positions import POSITION_WEIGHTS
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.result import Result
 from mlflow_interp.engine.activation_cache import ActivationCache
 from mlflow_interp.engine.activations import ActivationOptions, TracedActivations, trace_activations
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.trace import Trace
+from mlflow_interp.exceptions import OptionError
 from mlflow_interp.progress import say
 
 R = TypeVar("R", bound=Result)
@@ -53,6 +55,8 @@ class ActivationMethod(Streaming[R]):
         """Predictions and activations from the cache."""
         if self._folder is None:
             return None
+        if POSITION_WEIGHTS in chunk.columns:
+            raise OptionError("a cache holds the predictions of all positions; omit cache or positions")
         if self._cache is None:
             self._cache = ActivationCache(
                 self._folder, self._model, self._activations, chunk, head=self._head

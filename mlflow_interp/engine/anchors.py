@@ -12,6 +12,7 @@ from mlflow_interp.backend.permuted import kernels, permuted
 from mlflow_interp.comparison.agreement import Anchors, agreement
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.output_positions import POSITION_WEIGHTS
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.rows import Rows
 from mlflow_interp.engine.changes import finished, with_noise
@@ -138,7 +139,16 @@ class AnchorMethod(Explaining[Any]):
         noisy = with_noise(chunk, self._seed, 0)
         axes = [1 + axis for axis in self._space.axes]
         shifted = moved(noisy.inputs, dict(zip(axes, shifts_of(self._space), strict=True)))
-        return replace(noisy, inputs=shifted.astype(inputs.dtype))
+        return replace(noisy, inputs=shifted.astype(inputs.dtype), columns=self._moved_columns(chunk))
+
+    def _moved_columns(self, chunk: Chunk) -> Mapping[str, Any]:
+        """The columns of a chunk; positions of the output that are explained are shifted as inputs are."""
+        weights = chunk.columns.get(POSITION_WEIGHTS)
+        if weights is None or weights.ndim - 1 != len(self._space.sides):
+            return chunk.columns
+        sides = zip(shifts_of(self._space), weights.shape[1:], self._space.sides, strict=True)
+        distances = {1 + axis: shift * cells / side for axis, (shift, cells, side) in enumerate(sides)}
+        return {**chunk.columns, POSITION_WEIGHTS: moved(weights, distances).astype(np.float32)}
 
     def _moved_back(self, maps: np.ndarray) -> np.ndarray:
         """Maps (n, *grid) of shifted inputs; their cells may be larger than positions."""

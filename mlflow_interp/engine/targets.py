@@ -12,7 +12,7 @@ import numpy as np
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Chunk
 from mlflow_interp.core.contrast import CLASSES, CODES
-from mlflow_interp.exceptions import OptionError, near, nearest
+from mlflow_interp.exceptions import InputsError, OptionError, near, nearest
 
 PREDICTED = -1  # as a target: the predicted class
 
@@ -145,7 +145,7 @@ def target_chooser(target: Target | Chooser, batch: Batch, classes: int) -> Choo
     if target is None:
         return lambda chunk: np.full(len(chunk), PREDICTED, np.int64)
     if isinstance(target, str) and target == "label":
-        return lambda chunk: np.where(chunk.labels == UNKNOWN, PREDICTED, chunk.labels)
+        return lambda chunk: label_or_predicted(chunk, classes)
     target_classes = np.array([class_index(each, batch, classes) for each in _split(target, batch)], np.int64)
     if len(target_classes) == 1:
         return lambda chunk: np.full(len(chunk), target_classes[0], np.int64)
@@ -154,6 +154,21 @@ def target_chooser(target: Target | Chooser, batch: Batch, classes: int) -> Choo
             f"target has {len(target_classes)} classes for {batch.total} inputs; give one, or one per input"
         )
     return lambda chunk: _targets_of(target_classes, chunk)
+
+
+def label_or_predicted(chunk: Chunk, classes: int) -> np.ndarray:
+    """The true class of each input of a chunk, (n,) int64; `PREDICTED` where it is not known.
+
+    Raises:
+        InputsError: a label that is not one of so many classes.
+    """
+    (wrong,) = np.nonzero(chunk.labels >= classes)
+    if len(wrong):
+        raise InputsError(
+            f"label {chunk.labels[wrong[0]]} of input {chunk.names[wrong[0]]!r} is out of range: the model "
+            f"has classes 0–{classes - 1}"
+        )
+    return np.where(chunk.labels == UNKNOWN, PREDICTED, chunk.labels)
 
 
 def _targets_of(target_classes: np.ndarray, chunk: Chunk) -> np.ndarray:

@@ -175,6 +175,8 @@ def _numbers(
         for row, length in enumerate(lengths)
         if length != size
     }
+    if not fit.any():
+        return None, reasons
     values = as_inputs(inputs.filter(pa.array(fit)).flatten().to_numpy(zero_copy_only=False), shape)
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     rows = np.flatnonzero(fit)

@@ -65,6 +65,14 @@ def test_small_classes_have_no_number_of_their_own() -> None:
     assert set(made(labels, labels, labels).class_drops([0, 1])) == {0}
 
 
+def test_the_loss_is_left_out_if_another_class_than_the_label_is_explained() -> None:
+    labels, ones = np.array([0, 1] * 10), np.full((20, 2), 0.5)
+    predicted = np.stack([labels, labels], axis=1)
+    of_labels = Predictions(labels, predicted, ones, ones, labels)
+    assert of_labels.numbers()["loss_change"].value == 0
+    assert "loss_change" not in Predictions(labels, predicted, ones, ones, 0 * labels).numbers()
+
+
 def test_calibration_error_by_hand() -> None:
     """Two at 0.9, of which one is right: 0.4; two at 0.5, both right: 0.5; mean 0.45."""
     confidence = np.array([0.9, 0.9, 0.5, 0.5])

@@ -83,8 +83,8 @@ def test_heat_of_a_box_is_that_of_its_pixels(segmentation, positions, inside):
         np.testing.assert_allclose(result.explained.scores, scores, atol=1e-5)
 
 
-def test_heat_of_masks_is_that_of_their_pixels(segmentation, tmp_path):
-    """The masks of inputs differ; in files they belong to images."""
+def test_heat_of_masks_is_that_of_their_pixels(segmentation):
+    """The masks of inputs differ."""
     masks = np.random.default_rng(1).random((3, SIDE, SIDE)) > 0.6
     result = interpret(segmentation, layer="same", positions=masks)
     np.testing.assert_allclose(result.heatmaps, linear(0, masks), atol=1e-6)
@@ -97,6 +97,71 @@ def test_heat_of_a_class_is_that_of_the_pixels_that_are_predicted_as_it(segmenta
         segmentation, layer="same", target="cat", positions=name, class_names=["cat", "dog", "eel"]
     )
     np.testing.assert_allclose(result.heatmaps, linear(0, predicted), atol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["softmax over the first axis", "rows and columns swapped"])
+@pytest.mark.parametrize("positions", [(2, 3), (1, 2, 5, 6), "class 1"])
+def test_outputs_that_are_transposed(order, positions):
+    """The softmax stands before the transpose, where positions have other axes; sides differ."""
+    import keras
+
+    pixels = PIXELS[:, :, :6]
+    inputs = keras.Input((SIDE, 6, 2))
+    same = keras.layers.Activation("linear", name="same")(inputs)
+    convolution = keras.layers.Conv2D(3, 1)
+    logits = convolution(same)
+    if order == "rows and columns swapped":
+        outputs = keras.layers.Permute((2, 1, 3))(keras.layers.Softmax()(logits))
+        box = (positions[1], positions[0], positions[3], positions[2]) if len(positions) == 4 else positions
+    else:
+        outputs = keras.layers.Permute((3, 1, 2))(logits)
+        outputs = keras.layers.Softmax(axis=1)(outputs)
+        box = positions
+    convolution.set_weights([WEIGHTS[None, None], np.zeros(3, np.float32)])
+    model = keras.Model(inputs, outputs)
+    inside = np.zeros((3, SIDE, 6), bool)
+    if positions == "class 1":
+        inside = (pixels @ WEIGHTS).argmax(axis=-1) == 1
+    elif order == "rows and columns swapped":
+        # Rows and columns are those of the output, whose rows are columns of the input.
+        mask = np.zeros((3, 6, SIDE), bool)
+        top, left, bottom, right = box if len(positions) == 4 else (2, 3, 3, 4)
+        mask[:, top:bottom, left:right] = True
+        positions, inside = mask, mask.transpose(0, 2, 1)
+    else:
+        top, left, bottom, right = box if len(positions) == 4 else (2, 3, 3, 4)
+        inside[:, top:bottom, left:right] = True
+    result = interpret(model, pixels=pixels, layer="same", target=2, positions=positions)
+    heat = np.where(inside, (pixels @ WEIGHTS)[..., 2], 0)
+    expected = heat / np.maximum(inside.sum(axis=(1, 2), keepdims=True), 1)
+    np.testing.assert_allclose(result.heatmaps, expected, atol=1e-6)
+
+
+def test_the_scale_of_agreement_is_that_of_the_shifted_positions():
+    """A pixel is shifted with its image, by one position: its heat stays the only one of the map."""
+    import keras
+
+    layers = [keras.layers.Activation("linear", name="same"), keras.layers.Conv2D(3, 1, activation="softmax")]
+    model = keras.Sequential([keras.Input((64, 64, 2)), *layers])
+    pixels = np.random.default_rng(0).random((2, 64, 64, 2)).astype(np.float32)
+    found = mlflow_interp.compare(
+        model, model, pixels, {"hirescam": {"layer": "same"}}, target=0, positions=(30, 30),
+        min_inputs=1, log=False, quiet=True,
+    )  # fmt: skip
+    _, ceiling = found.result.paired.agreements["hirescam"].anchors.levels
+    assert ceiling > 0.99
+
+
+def test_versions_are_explained_at_the_same_positions(segmentation):
+    with pytest.raises(OptionError, match="give a box or masks, which are the same for both"):
+        mlflow_interp.compare(segmentation, segmentation, PIXELS, positions="class 1", log=False, quiet=True)
+
+
+def test_a_cache_holds_predictions_of_all_positions(segmentation, tmp_path):
+    with pytest.raises(OptionError, match="omit cache or positions"):
+        mlflow_interp.interpret(
+            segmentation, PIXELS, "nearest_examples", positions=(2, 3), cache=tmp_path, log=False, quiet=True
+        )
 
 
 def test_occlusion_explains_the_pixels_of_the_input_as_it_is(segmentation):
@@ -160,6 +225,10 @@ def test_masks_in_files(segmentation, tmp_path):
     Image.fromarray(mask.T).save(tmp_path / "masks" / "b.png")
     found = mlflow_interp.interpret(model, str(tmp_path / "photos"), "hirescam", **options)["hirescam"]
     heat = np.abs(found.result.heatmaps) > 0
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "masks" / "b.png")
+    with pytest.warns(mlflow_interp.exceptions.InterpretationWarning, match="no positions in masks"):
+        found = mlflow_interp.interpret(model, str(tmp_path / "photos"), "hirescam", **options)["hirescam"]
+    assert not found.result.heatmaps[1].any()
     assert heat[0].any()
     assert not heat[0, 4:].any()
     assert not heat[0, :, :4].any()
@@ -186,7 +255,7 @@ def test_an_input_without_such_pixels_is_named(segmentation):
         ("3,3,2,5", "not inside the model's input of 8×8"),
         ("3,3,9,9", "not inside the model's input of 8×8"),
         ("1,2,3", "has 3 numbers"),
-        (np.ones((2, 8, 8)), "2 position_masks for 3 inputs"),
+        (np.ones((2, 8, 8)), "2 positions for 3 inputs"),
         (np.ones(3), "give whole numbers"),
     ],
 )

@@ -66,10 +66,26 @@ def test_numbers_of_all_rows_are_those_of_one_process(found, alone):
         assert (one.rule, one.status) == (other.rule, other.status)
 
 
-def test_the_scale_of_agreement_is_that_of_one_process(found, alone):
+def test_the_scale_of_agreement_is_that_of_one_process(
+    photos, colour_model, new_model, classes_folder, tmp_path, monkeypatch
+):
+    """Of fewer inputs than there are: the same ones are taken, and are among the sample."""
+    import mlflow_interp.spark as interp
+    from mlflow_interp.engine.anchors import AnchorMethod
+    from mlflow_interp.spark.comparing import table
+
+    monkeypatch.setattr(AnchorMethod, "max_explained", 20)
+    monkeypatch.setattr(table, "MOST_ANCHORS", 20)
+    options = {"log": False, **OPTIONS}
+    folder = str(classes_folder)
+    alone = mlflow_interp.compare(colour_model, new_model, folder, **options)
+    found = interp.compare(
+        photos, colour_model, new_model, table=str(tmp_path / "rows"), label="label", sample=5, **options
+    )
     one, other = (
         each.paired.agreements["gradcam"].anchors for each in (found.comparison.result, alone.result)
     )
+    assert len(one.ceiling) == len(other.ceiling) == 20
     for name in ("ceiling", "floor"):
         values = (np.sort(getattr(each, name)) for each in (one, other))
         np.testing.assert_allclose(*values, atol=1e-3)

@@ -162,6 +162,41 @@ def test_an_input_that_one_version_fails_on_is_an_error_and_counts_for_neither(v
     assert (read_part(part).errors, read_part(part).parts.inputs.count) == (1, COUNT - 1)
 
 
+def test_a_label_that_is_no_class_is_a_row_with_an_error(versions):
+    labels = LABELS.copy()
+    labels[4] = 7
+    for order in (ClassOrder(), ClassOrder(np.array([1, 2, 0]))):
+        rows, (*_, part) = rows_of(make_worker(*versions, order=order), records(labels=labels))
+        assert "label 7 of input 'row 4' is out of range: the model has classes 0–2" in rows["row 4"]["error"]
+        assert read_part(part).parts.inputs.count == COUNT - 1
+
+
+def test_a_method_that_fails_in_a_task_is_reported(versions):
+    """Its counts in other tasks are not taken for those of all rows."""
+    labels = LABELS.copy()
+    labels[-1] = 7  # which a confusion matrix can't count
+    worker = make_worker(*versions, target=0)
+    parts = merged(read_part(rows_of(worker, [batch])[1][-1]) for batch in records(labels=labels, size=11))
+    assert set(parts.parts.errors) == {"old/confusion_matrix", "new/confusion_matrix"}
+    assert not {"old/confusion_matrix", "new/confusion_matrix"} & set(parts.parts.parts)
+
+
+def test_what_fails_for_all_rows_is_not_an_error_of_each(versions):
+    worker = make_worker(*versions)
+    methods = {"gradcam": {"layer": "none"}}
+    worker._compared = replace(worker._compared, old=replace(worker._compared.old, methods=methods))
+    with pytest.raises(mlflow_interp.exceptions.OptionError, match="no layer 'none'"):
+        worker.layout_of(records())
+
+
+def test_a_block_of_null_rows_is_rows_with_errors(versions):
+    columns = [pa.nulls(5, pa.list_(pa.float32())), pa.array([0] * 5), pa.array(list("abcde"))]
+    batch = pa.record_batch(columns, names=["x", "y", "id"])
+    rows, _ = rows_of(make_worker(*versions), [batch, *records()])
+    assert [rows[each]["error"] for each in "abcde"] == ["is null"] * 5
+    assert sum(row["error"] is None for row in rows.values()) == COUNT
+
+
 def test_versions_that_predict_values_are_refused():
     import keras
 

@@ -155,6 +155,7 @@ def _paired(old: VersionResults, new: VersionResults, order: ClassOrder, groups:
         np.stack([each.examples.classes[:, 0] for each in (one, other)], axis=1),
         np.stack([each.examples.probabilities[:, 0] for each in (one, other)], axis=1).astype(np.float64),
         np.stack([each.probabilities for each in (one, other)], axis=1).astype(np.float64),
+        targets=one.targets,
     )
     labels = np.unique(predictions.labels[predictions.labels != UNKNOWN]).tolist()
     paired = Paired(

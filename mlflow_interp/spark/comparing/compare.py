@@ -163,6 +163,8 @@ def compare(
         write_rows(rows, comparing(job), output, is_begun=is_begun, overwrite=overwrite)
         part = merged_part(output)
         check_errors(output, part, max_errors)
+        if part.parts.errors:
+            raise next(iter(part.parts.errors.values()))
         made = ComparedTable(data, models, plan, output, part, worker)
         result = made.result(sample, anchors=anchors, fewest=min_inputs, chosen={"gate": gate_name(gate)})
         result = judged(result, rules, undecided_fails=undecided == "fail")

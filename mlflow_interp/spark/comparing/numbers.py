@@ -44,6 +44,7 @@ def collected(output: Output[ComparedJob], count: int, sample: Sequence[str]) ->
         note = f"numbers are those of a sample of {MOST_ROWS:,} of {count:,} inputs"
     columns = [
         "label",
+        "target",
         _SAMPLED,
         *(f"{version}.{name} AS `{version}/{name}`" for version in VERSIONS for name in _PREDICTION),
         *(f"`{key}`.{name} AS `{key}/{name}`" for key in output.job.layout.heatmaps for name in _AGREEMENT),
@@ -70,9 +71,9 @@ def paired_of(rows: Any, of_sample: Paired, places: np.ndarray, class_name: Call
         np.stack([rows[f"{version}/{name}"].to_numpy() for version in VERSIONS], axis=1)
         for name in _PREDICTION
     )
-    predictions = Predictions(
-        labels, predicted.astype(np.int64), *(each.astype(np.float64) for each in probabilities)
-    )
+    confidence, explained = (each.astype(np.float64) for each in probabilities)
+    targets = rows["target"].to_numpy().astype(np.int64)
+    predictions = Predictions(labels, predicted.astype(np.int64), confidence, explained, targets)
     sampled = rows[_SAMPLED].fill_null(UNKNOWN).to_numpy()
     agreements = {
         key: _agreement(rows, key, each)

@@ -14,13 +14,13 @@ from mlflow_interp.comparing.explained import ExplainedByOld
 from mlflow_interp.comparison.agreement import agreement
 from mlflow_interp.core.batch import Batch
 from mlflow_interp.core.chunk import UNKNOWN, Chunk, split
+from mlflow_interp.core.coarse_maps import coarse
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.sampling import sampling_keys
 from mlflow_interp.engine.explained_rows import ExplainedRows
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.parts import Parts
 from mlflow_interp.engine.stream import Stream
-from mlflow_interp.engine.targets import PREDICTED
 from mlflow_interp.exceptions import InputsError, ModelError
 from mlflow_interp.method_registry import find_method, kind_of, takes_target
 from mlflow_interp.models.origin import LoadedModel
@@ -109,8 +109,7 @@ class ComparingWorker(TableWorker):
 
     def _rows(self, block: Block, part: TaskPart) -> Iterator[pa.RecordBatch]:
         for old, new in block.chunks():
-            known = new.labels != UNKNOWN
-            labels = np.where(known, self._compared.order.new(np.maximum(new.labels, 0)), UNKNOWN)
+            labels = self._compared.order.new_labels(new.labels)
             for outputs in self._outputs(block, (old, replace(new, labels=labels))):
                 part.add_inputs(outputs[0].chunk, outputs[0].passed)
                 yield self._compared_rows(*outputs)
@@ -126,7 +125,7 @@ class ComparingWorker(TableWorker):
         found = Parts()
         for version, stream, methods in zip(VERSIONS, self._streams, self._methods, strict=True):
             parts = stream.finish()
-            found.errors |= parts.errors
+            found.errors |= {f"{version}/{name}": error for name, error in parts.errors.items()}
             found.parts |= {
                 f"{version}/{name}": each
                 for name, each in parts.parts.items()
@@ -136,8 +135,10 @@ class ComparingWorker(TableWorker):
 
     def _outputs(self, block: Block, chunks: Sequence[Chunk]) -> Iterator[Sequence[_Outputs]]:
         """What both give for a chunk; if some outputs are not finite, for each input that has finite ones."""
+        if not self._streams:
+            self._start(block)
         try:
-            found = self._passed(block, *chunks)
+            found = self._passed(*chunks)
         except InputsError as error:
             if len(chunks[0]) == 1:
                 block.reasons[chunks[0].names[0]] = str(error)
@@ -150,9 +151,7 @@ class ComparingWorker(TableWorker):
             stream.accumulate(each.chunk, each.passed, each.shares)
         yield found
 
-    def _passed(self, block: Block, old: Chunk, new: Chunk) -> Sequence[_Outputs]:
-        if not self._streams:
-            self._start(block)
+    def _passed(self, old: Chunk, new: Chunk) -> Sequence[_Outputs]:
         first = _Outputs(old, *self._streams[0].outputs(old))
         if not first.passed.has_classes:
             raise ModelError("compare needs models with classes; these predict values")
@@ -163,19 +162,25 @@ class ComparingWorker(TableWorker):
     def _start(self, block: Block) -> None:
         """The passes of this process, whose methods are made for the first inputs."""
         job = self._compared
-        label = label_or_predicted if job.columns.label is not None else None
+        label = "label" if job.columns.label is not None else None
         targets = [
             label if job.target is None else job.target,
             partial(self._explained.targets, order=job.order),
         ]
-        self.first_batches = [unbounded(each) for each in block.batches]
-        for loaded, batch, target in zip(self.models, self.first_batches, targets, strict=True):
-            methods = _methods(loaded.keras, batch, job.old.methods, target)
-            self._methods.append(methods)
-            streaming = {
-                name: OutputsOnly(each) if each.needs_examples else each for name, each in methods.items()
-            }
-            self._streams.append(Stream(loaded.keras, batch, streaming))
+        batches = [unbounded(each) for each in block.batches]
+        methods = [
+            _methods(loaded.keras, batch, job.old.methods, target)
+            for loaded, batch, target in zip(self.models, batches, targets, strict=True)
+        ]
+        self._streams = [
+            Stream(
+                loaded.keras,
+                batch,
+                {name: OutputsOnly(each) if each.needs_examples else each for name, each in own.items()},
+            )
+            for loaded, batch, own in zip(self.models, batches, methods, strict=True)
+        ]
+        self._methods, self.first_batches = methods, batches
 
     def _compared_rows(self, old: _Outputs, new: _Outputs) -> pa.RecordBatch:
         import pyarrow as pa
@@ -212,8 +217,7 @@ class ComparingWorker(TableWorker):
                 continue
             if name not in new.shares or MAPS not in old.shares[name].arrays:
                 continue
-            maps = (np.asarray(each.shares[name].arrays[MAPS], np.float32) for each in (old, new))
-            part = agreement(*maps)
+            part = agreement(*(self._maps(each, name) for each in (old, new)))
             numbers = {
                 key: pa.array(getattr(part, key), pa.float32(), mask=np.isnan(getattr(part, key)))
                 for key in ("correlation", "overlap", "moved")
@@ -226,6 +230,12 @@ class ComparingWorker(TableWorker):
             self._layout = ComparedLayout(tuple(found))
         return found
 
+    def _maps(self, outputs: _Outputs, name: str) -> np.ndarray:
+        """The heatmaps of a method, reduced if they may not show the inputs, as those of one process are."""
+        maps = np.asarray(outputs.shares[name].arrays[MAPS], np.float32)
+        is_fine = self.job.inputs.get("log_images", True)
+        return maps if is_fine else coarse(maps, outputs.chunk.inputs, maps.ndim - 1)
+
     def _batch(self, columns: Mapping[str, Any], count: int) -> pa.RecordBatch:
         import pyarrow as pa
 
@@ -235,11 +245,6 @@ class ComparingWorker(TableWorker):
             for field in schema
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def label_or_predicted(chunk: Chunk) -> np.ndarray:
-    """The class to explain of each input: its label, or without one the predicted class."""
-    return np.where(chunk.labels == UNKNOWN, PREDICTED, chunk.labels)
 
 
 def _methods(
