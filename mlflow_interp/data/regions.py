@@ -112,8 +112,8 @@ def resized(
     """
     if not isinstance(source, ImageFiles):
         raise InputsError(
-            f"{option} in files belong to image files, and these inputs are not image files; give masks as "
-            "an array with one for each input"
+            f"{option} in files belong to image files, and these inputs are not image files; give "
+            f"{'masks' if option == 'boxes' else option}= as an array with a mask for each input"
         )
     height, width = batch.preparation["size"]
     return batch.warnings, (height, width), resizing

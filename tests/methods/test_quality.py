@@ -16,7 +16,7 @@ from mlflow_interp.engine.faithfulness import FaithfulnessOf
 from mlflow_interp.engine.method import Streaming
 from mlflow_interp.engine.perturbed_scores import PerturbedScores, Replacement, Space
 from mlflow_interp.exceptions import InapplicableError, InterpretationWarning, OptionError
-from mlflow_interp.method_registry import find_method
+from mlflow_interp.method_registry import find_method, takes_target
 from mlflow_interp.quality.nulls import NULLS
 from mlflow_interp.quality.rankings import areas
 from tests.running import quality
@@ -150,6 +150,7 @@ def further_methods(monkeypatch):
     """Maps that say nothing about a prediction, as methods."""
     own = {"random_map": random_map, "image": image, "edges": edges}
     monkeypatch.setattr(explainer, "find_method", lambda name: own.get(name) or find_method(name))
+    monkeypatch.setattr(explainer, "takes_target", lambda name: name not in own and takes_target(name))
 
 
 def test_the_verdict_tells_heatmaps_from_maps_that_say_nothing(digits, batch_of, further_methods):
