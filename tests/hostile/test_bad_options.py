@@ -17,8 +17,8 @@ from mlflow_interp.options import Option, options_of
 #: Options that accept 0, and -1; all others must reject it.
 ZERO = {
     "baseline", "calls", "contrast", "cosine_power", "decay_power", "features", "ignore_label", "layer",
-    "layers", "min_dist", "noise", "opacity", "output", "seed", "snapshot_every", "target", "token", "tolerance",
-    "top_k",
+    "layers", "min_dist", "noise", "opacity", "output", "seed", "snapshot_every", "target", "token",
+    "tolerance", "top_k",
 }  # fmt: skip
 NAMES = {
     "attention_layers",
