@@ -144,14 +144,14 @@ def interpret(
         if errors:
             raise joined_error(errors, interpretations)
         report_destination(destination)
-        progress.say(f"table: {table}, {written.rows} rows in {time.perf_counter() - started:.0f} s")
+        progress.say(f"table: {table}, {part.rows} rows in {time.perf_counter() - started:.0f} s")
     return TableInterpretation(
         output.rows().drop(PART),
         destination.run_id,
         result.counts,
         {name: output.points(name) for name, _ in job.layout.vectors if name in interpretations},
         part.mean_maps,
-        written.rows,
+        part.rows,
         part.errors,
         interpretations,
         summary,

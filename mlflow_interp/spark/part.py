@@ -110,6 +110,16 @@ class TaskPart:
     errors: int = 0
     head: str = ""
 
+    @property
+    def read(self) -> int:
+        """The number of inputs that were interpreted."""
+        return 0 if self.parts.inputs is None else self.parts.inputs.count
+
+    @property
+    def rows(self) -> int:
+        """The number of inputs."""
+        return self.read + self.errors
+
     def add_inputs(self, chunk: Chunk, passed: Passed) -> None:
         """Record inputs that were interpreted."""
         if self.parts.inputs is not None:

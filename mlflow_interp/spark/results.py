@@ -16,6 +16,7 @@ from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.data.prepare import load_inputs
 from mlflow_interp.engine.parts import Part, Parts
 from mlflow_interp.exceptions import InterpretationError
+from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.models.signature import class_count
 from mlflow_interp.options import options_of
 from mlflow_interp.report.provenance import Provenance
@@ -46,23 +47,30 @@ class WrittenTable:
     part: TaskPart
     source: str
 
-    @property
-    def read(self) -> int:
-        """The number of inputs that were interpreted."""
-        return 0 if self.part.parts.inputs is None else self.part.parts.inputs.count
-
-    @property
-    def rows(self) -> int:
-        """The number of inputs."""
-        return self.read + self.part.errors
-
     def provenance(self) -> Provenance:
         """The model and all inputs, for manifests."""
-        record = self.part.parts.inputs or InputsRecord()
-        batch = replace(self.worker.first_batch, source=self.source, total=record.count, _passes=[record])
-        batch = replace(batch, skipped={}, warnings=list(record.warnings))
-        found = Provenance.of(self.worker.loaded, batch)
-        return replace(found, inputs=dict(found.inputs) | {"table": dict(self.output.facts())})
+        return provenance_of(
+            self.worker.loaded, self.worker.first_batch, self.part, self.output, source=self.source
+        )
+
+
+def provenance_of(
+    loaded: LoadedModel, first: Batch, part: TaskPart, output: Output[Any], *, source: str
+) -> Provenance:
+    """A model and all inputs of a table, for manifests.
+
+    Args:
+        loaded: the model.
+        first: the first inputs, which say how all are prepared.
+        part: what all tasks accumulated.
+        output: the table.
+        source: where the inputs come from.
+    """
+    record = part.parts.inputs or InputsRecord()
+    batch = replace(first, source=source, total=record.count, _passes=[record])
+    batch = replace(batch, skipped={}, warnings=list(record.warnings))
+    found = Provenance.of(loaded, batch)
+    return replace(found, inputs=dict(found.inputs) | {"table": dict(output.facts())})
 
 
 @dataclass(frozen=True)
@@ -122,12 +130,12 @@ def parts_of(
 
 def _shown(part: Part, batch: Batch, table: WrittenTable) -> Part:
     """The part of a method that ran on the sample, which says so."""
-    if batch.count == table.read:
+    if batch.count == table.part.read:
         return part
     if part.examples is not None:
         part.examples.is_selection = True
     note = (
-        f"{batch.count:,} of {table.read:,} inputs are shown, sampled from each label and prediction in "
+        f"{batch.count:,} of {table.part.read:,} inputs are shown, sampled from each label and prediction in "
         f"turn; all are in {table.output.where}"
     )
     return replace(part, notes=(*part.notes, note))
@@ -161,8 +169,8 @@ def _embedding(
     where = table.output.write_points(
         activations.mapInArrow(placing(file.name), "id string, points array<array<float>>"), name
     )
-    note = f"{len(fit.ids):,} of {table.read:,} inputs are shown; the points of all are in {where}"
-    return Part(_Finished(result), notes=(note,) if len(fit.ids) < table.read else ())
+    note = f"{len(fit.ids):,} of {table.part.read:,} inputs are shown; the points of all are in {where}"
+    return Part(_Finished(result), notes=(note,) if len(fit.ids) < table.part.read else ())
 
 
 def _images(batch: Batch) -> dict[int, np.ndarray]:

@@ -41,12 +41,11 @@ def check_errors(output: Output[Any], part: TaskPart, most: float) -> None:
     Raises:
         InputsError: more than a share of them has.
     """
-    rows = part.errors + (0 if part.parts.inputs is None else part.parts.inputs.count)
-    if part.errors <= most * rows:
+    if part.errors <= most * part.rows:
         return
     named = "; ".join(f"{count} × {reason}" for reason, count in reasons_of(output, 3))
     raise InputsError(
-        f"{part.errors} of {rows} rows could not be interpreted, more than max_errors={most:g} allows: "
+        f"{part.errors} of {part.rows} rows could not be interpreted, more than max_errors={most:g} allows: "
         f"{named}. The rows are in {output.where}"
     )
 
@@ -87,14 +86,14 @@ def summary_of(
     with one_line_errors():
         cells, bins = _cells(output.rows()), _bins(output.rows())
     return TableResult(
-        rows=table.rows,
+        rows=part.rows,
         errors=part.errors,
         reasons=tuple(reasons_of(output, MOST_REASONS)) if part.errors else (),
         cells=cells,
         bins=bins,
         heatmaps=tuple(heatmaps),
         location=_location(output),
-        sample=min(sample, table.read),
+        sample=min(sample, part.read),
         examples=no_examples(worker.first_batch.class_names),
     )
 

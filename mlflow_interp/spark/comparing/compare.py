@@ -171,8 +171,8 @@ def compare(
         given = _given(locals(), plan)
         about = _about(models, plan, given, made.provenance(source))
         found = concluded(result, about, destination, started)
-        progress.say(f"table: {table}, {made.rows} rows in {time.perf_counter() - started:.0f} s")
-    return TableComparison(found, output.rows().drop(PART), made.rows, part.errors)
+        progress.say(f"table: {table}, {part.rows} rows in {time.perf_counter() - started:.0f} s")
+    return TableComparison(found, output.rows().drop(PART), part.rows, part.errors)
 
 
 def _given(values: Mapping[str, Any], plan: CallPlan) -> dict[str, Any]:

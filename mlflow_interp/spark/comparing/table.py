@@ -11,7 +11,6 @@ import numpy as np
 from mlflow_interp.call_options import CallPlan
 from mlflow_interp.comparing.sides import Side, name_of, results_of, told_apart
 from mlflow_interp.comparison.version import ClassOrder, VersionResults
-from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.data.prepare import load_inputs_for
 from mlflow_interp.engine.anchors import MOST as MOST_ANCHORS
 from mlflow_interp.exceptions import InputsError
@@ -26,6 +25,7 @@ from mlflow_interp.spark.comparing.worker import ComparingWorker
 from mlflow_interp.spark.interpreting import SOURCE
 from mlflow_interp.spark.output import Output
 from mlflow_interp.spark.part import TaskPart
+from mlflow_interp.spark.results import provenance_of
 from mlflow_interp.spark.sample import SampleRow, read_sample, sample_of
 from mlflow_interp.spark.session import one_line_errors
 
@@ -59,23 +59,10 @@ class ComparedTable:
         ]
         return told_apart(sides)
 
-    @property
-    def read(self) -> int:
-        """The number of inputs that were compared."""
-        return 0 if self.part.parts.inputs is None else self.part.parts.inputs.count
-
-    @property
-    def rows(self) -> int:
-        """The number of inputs."""
-        return self.read + self.part.errors
-
     def provenance(self, source: str) -> Provenance:
         """The new version and all inputs."""
-        record = self.part.parts.inputs or InputsRecord()
-        batch = replace(self.worker.first_batches[1], source=source, total=record.count, _passes=[record])
-        batch = replace(batch, skipped={}, warnings=list(record.warnings))
-        found = Provenance.of(self.models[1], batch)
-        return replace(found, inputs=dict(found.inputs) | {"table": dict(self.output.facts())})
+        first = self.worker.first_batches[1]
+        return provenance_of(self.models[1], first, self.part, self.output, source=source)
 
     def result(
         self, sample: int, *, anchors: bool, fewest: int, chosen: Mapping[str, Any]
@@ -85,18 +72,18 @@ class ComparedTable:
         Raises:
             InputsError: too few inputs, or the data has changed.
         """
-        if self.read < fewest:
+        if self.part.read < fewest:
             raise InputsError(
-                f"both versions have {self.read} inputs in common; give at least {fewest}, or state a "
+                f"both versions have {self.part.read} inputs in common; give at least {fewest}, or state a "
                 "smaller min_inputs"
             )
         rows = self._sample(sample, MOST_ANCHORS if anchors else 0)
         order = self.output.job.order
         old, new = self._of_sample(rows, order, anchors=anchors)
         result = compared(old, new, order, {}, chosen={"methods": sorted(self.plan.options), **chosen})
-        if len(result.examples) == self.read:
+        if len(result.examples) == self.part.read:
             return result
-        numbers, note = collected(self.output, self.read, [row.id for row in rows])
+        numbers, note = collected(self.output, self.part.read, [row.id for row in rows])
         place_of = {index: place for place, index in enumerate(row_indices(row.id for row in rows).tolist())}
         places = np.array([place_of[index] for index in result.examples.indices.tolist()], np.int64)
         whole = paired_of(numbers, result.paired, places, result.examples.class_name)
