@@ -18,7 +18,7 @@ from mlflow_interp.comparing.conclude import (
     concluded,
     shell_call,
 )
-from mlflow_interp.comparing.sides import Side, class_order, results_of, sides_of, told_apart
+from mlflow_interp.comparing.sides import Side, class_orders, results_of, sides_of, told_apart
 from mlflow_interp.comparison.gate_file import read_gate
 from mlflow_interp.core.accepted import Range, checked
 from mlflow_interp.core.output_positions import parse_positions
@@ -109,13 +109,7 @@ def compare(
         if destination.log:
             check_may_log(destination.run_id, destination.experiment, experiment_of(named[0]))
         sides = sides_of([found_old, *named], inputs, shared)
-        orders = [
-            class_order(
-                [each.loaded for each in pair],
-                [each.batch.class_names for each in pair],
-            )
-            for pair in ((sides[0], each) for each in sides[1:])
-        ]
+        orders = class_orders(sides)
         sides = told_apart(sides)
         if numbered is not None and not sides[0].batch.has_room_for(len(numbered)):
             raise InputsError(

@@ -105,6 +105,15 @@ def class_order(models: Sequence[LoadedModel], names: Sequence[Sequence[str] | N
     return ClassOrder()
 
 
+def class_orders(sides: Sequence[Side]) -> list[ClassOrder]:
+    """Which class is which, of each version after the old one; see `class_order`."""
+    old, *others = sides
+    return [
+        class_order([old.loaded, each.loaded], [old.batch.class_names, each.batch.class_names])
+        for each in others
+    ]
+
+
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return (", ".join(map(repr, names[:5])) or "none") + more

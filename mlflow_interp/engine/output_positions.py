@@ -16,7 +16,7 @@ from mlflow_interp.backend.forward import forward
 from mlflow_interp.backend.heads import class_scores
 from mlflow_interp.backend.layer_tree import is_channels_first
 from mlflow_interp.core.batch import Batch, closed_at_end
-from mlflow_interp.core.chunk import Chunk
+from mlflow_interp.core.chunk import Chunk, some
 from mlflow_interp.core.output_positions import (
     POSITION_MASKS,
     POSITION_WEIGHTS,
@@ -56,6 +56,8 @@ def at_positions(model: Any, batch: Batch) -> Batch:
 class _Weights:
     """Finds the weights of positions, (n, *sides) float32.
 
+    Only the positions that are predicted as a class need a pass through the model for each chunk.
+
     Args:
         model: the Keras model.
         batch: the inputs.
@@ -83,16 +85,17 @@ class _Weights:
         self._class = -1
         if positions.of_class:
             self._class = class_index(positions.of_class, batch, self._classes, option="positions")
+        shape = self._predicted(some(chunk, np.arange(1)).inputs).shape[1:]
+        self._sides = tuple(shape[:-1] if self._head == "sigmoid" else shape)
 
     def __call__(self, chunk: Chunk) -> np.ndarray:
-        predicted = self._predicted(chunk.inputs).numpy()
-        sides = predicted.shape[1:-1] if self._head == "sigmoid" else predicted.shape[1:]
+        """The weights for a chunk."""
         if self._positions.of_class:
-            return self._of_class(predicted).astype(np.float32)
+            return self._of_class(self._predicted(chunk.inputs).numpy()).astype(np.float32)
         if self._positions.with_masks:
-            return resized_masks(chunk.columns[POSITION_MASKS], sides)
-        weights = weights_of_numbers(self._positions.numbers, sides, self._input_sides(chunk))
-        return np.broadcast_to(weights, (len(chunk), *sides)).copy()
+            return resized_masks(chunk.columns[POSITION_MASKS], self._sides)
+        weights = weights_of_numbers(self._positions.numbers, self._sides, self._input_sides(chunk))
+        return np.repeat(weights[np.newaxis], len(chunk), axis=0)
 
     def _input_sides(self, chunk: Chunk) -> tuple[int, ...]:
         """The positions of an input along each axis; empty for several inputs."""

@@ -160,7 +160,7 @@ def label_or_predicted(chunk: Chunk, classes: int) -> np.ndarray:
     """The true class of each input of a chunk, (n,) int64; `PREDICTED` where it is not known.
 
     Raises:
-        InputsError: a label that is not one of so many classes.
+        InputsError: a label that is no class of the model.
     """
     (wrong,) = np.nonzero(chunk.labels >= classes)
     if len(wrong):

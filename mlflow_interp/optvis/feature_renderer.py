@@ -24,7 +24,8 @@ from mlflow_interp.optvis.param import (
 from mlflow_interp.optvis.transform import InputMapping, crop, draw_crops, feed
 
 # Nothing but the transforms limits what grows here, so they are larger than a caricature's; see
-# docs/caricature-tuning.md. Each step draws others, which costs nothing, as there is no target to compute.
+# docs/caricature-tuning.md. Each step draws others, which costs nothing: unlike a
+# caricature, the objective has no target that depends on them.
 MOST_ZOOM = 0.1
 MOST_SHIFT = 16 / 224
 ROWS = 8  # images that are optimised at a time

@@ -48,7 +48,7 @@ class ReferenceInput:
         """How an image becomes an input, the size of images, and the number of their channels.
 
         Raises:
-            ValueError: no chunk was looked at.
+            ValueError: no chunk was added.
         """
         if self._kept is None:
             raise ValueError("there was no input")

@@ -33,7 +33,7 @@ def collected(output: Output[ComparedJob], count: int, sample: Sequence[str]) ->
         output: the table.
         count: the number of its rows without errors. Of more than two million, those with the smallest keys
             are collected, a sample that is the same however rows are partitioned.
-        sample: the ids of rows whose place in this list stands in the column `sampled`.
+        sample: ids of rows; the column `sampled` has their positions in this list.
     """
     from pyspark.sql import functions as sql
 
@@ -63,7 +63,7 @@ def paired_of(rows: Any, of_sample: Paired, places: np.ndarray, class_name: Call
         rows: an Arrow table; see `collected`.
         of_sample: what is compared of the sample, which has the scale of agreement, the faithfulness, and
             the agreement of methods that explained only the sample.
-        places: (n,) int64, the place of each row of `of_sample` in the sample.
+        places: (n,) int64, the position in the sample of each row of `of_sample`.
         class_name: gives the name of a class.
     """
     labels = rows["label"].fill_null(UNKNOWN).to_numpy().astype(np.int64)
