@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,12 +47,14 @@ def fit_data(frame: FrameType | None) -> FitData:
     return FitData((arguments.get("x"), arguments.get("y")), _pair(arguments.get("validation_data")))
 
 
-def is_under_way(frame: FrameType, thread: int) -> bool:
-    """Whether a call still runs in a thread."""
-    current = sys._current_frames().get(thread)
-    while current is not None and current is not frame:
-        current = current.f_back
-    return current is frame
+def is_under_way(frame: FrameType, model: Any) -> bool:
+    """Whether the call of a model's `fit` still runs, in whichever thread.
+
+    CPython keeps the variables of a running call on the stack and hands them to the frame object when
+    the call ends: only from then on, the garbage collector finds the model there. Walking the frames of
+    the running thread is no alternative, as they can be freed, and their memory reused, meanwhile.
+    """
+    return not any(each is model for each in gc.get_referents(frame))
 
 
 def was_interrupted(frame: FrameType) -> bool:

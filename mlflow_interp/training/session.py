@@ -42,7 +42,7 @@ from mlflow_interp.training.validation_pass import ValidationPass
 from mlflow_interp.training.worker_client import Event, OnEvent, WorkerClient
 
 WATCH_INTERVAL = 0.25  # seconds between checks that a training still runs
-MISSES = 4  # checks in a row that find no training before it counts as ended
+INTERRUPT_CHECKS = 4  # checks after a training for the interrupt that ended it
 
 
 class Session:
@@ -93,8 +93,7 @@ class Session:
             self._warn_uncaptured()
         self._at_exit = weakref.finalize(self, close_at_exit, self._worker, self._tap)
         if frame is not None:
-            watch = (frame, threading.get_ident())
-            threading.Thread(target=self._watch, args=watch, name="mlflow-interp", daemon=True).start()
+            threading.Thread(target=self._watch, args=(frame,), name="mlflow-interp", daemon=True).start()
 
     def _start(self) -> Start:
         return Start(
@@ -274,14 +273,13 @@ class Session:
             self._warn_uncaptured()
         close(self._worker, self._tap, status, self.options.wait)
 
-    def _watch(self, frame: FrameType, thread: int) -> None:
+    def _watch(self, frame: FrameType) -> None:
         """End the session if an exception ends `fit`, as Keras then calls no callback."""
-        misses = 0
-        while misses < MISSES and not self._ended:
-            # The frames of another thread change while they are walked, so one check can miss the call.
-            misses = 0 if is_under_way(frame, thread) else misses + 1
-            # An interrupt is known only after the interpreter, or the notebook, has reported it.
-            if misses and was_interrupted(frame):
+        while not self._ended and is_under_way(frame, self.model):
+            time.sleep(WATCH_INTERVAL)
+        # An interrupt is known only after the interpreter, or the notebook, has reported it.
+        for _ in range(INTERRUPT_CHECKS):
+            if self._ended or was_interrupted(frame):
                 break
             time.sleep(WATCH_INTERVAL)
         self.end("KILLED" if was_interrupted(frame) else "FAILED")

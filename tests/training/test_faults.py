@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
+import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +20,7 @@ import pytest
 
 import mlflow_interp
 from mlflow_interp.training import worker_client
+from mlflow_interp.training.fit_data import is_under_way
 from tests.training.small import artifact_names, only_run
 
 
@@ -55,23 +60,38 @@ def test_result_that_cannot_be_sent_affects_its_method_only(small, images, logge
     assert "interpretations/confusion_matrix/accuracy" in run.data.metrics
 
 
-def test_undetected_training_frame_does_not_end_the_training(small, images, monkeypatch):
-    """Reading the frames of a running thread may find nothing, because they change meanwhile."""
-    from mlflow_interp.training import session
+class Fitting:
+    """Runs like a training until it is told how to end."""
 
-    looks = iter([True, False, False, False] * 1000)
-    monkeypatch.setattr(session, "is_under_way", lambda frame, thread: next(looks))
-    monkeypatch.setattr(session, "WATCH_INTERVAL", 0.05)
-    slow = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.5))
-    inputs, labels = images
-    mlflow_interp.autolog(methods="confusion_matrix")
-    small.fit(inputs, labels, validation_data=(inputs, labels), epochs=3, verbose=0, callbacks=[slow])
-    run = only_run()
-    assert run.info.status == "FINISHED"
-    history = mlflow.MlflowClient().get_metric_history(
-        run.info.run_id, "interpretations/confusion_matrix/accuracy"
-    )
-    assert [metric.step for metric in history] == [0, 1, 2]
+    def __init__(self):
+        self.frame = None
+        self.ending = threading.Event()
+
+    def fit(self, error=None):
+        self.frame = sys._getframe()
+        assert self.ending.wait(60)
+        if error is not None:
+            raise error
+
+
+@pytest.mark.parametrize("error", [None, ValueError("diverged")])
+def test_running_training_is_told_from_ended_one(error):
+    """A watcher that takes a running training for an ended one would end its run."""
+    model = Fitting()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(model.fit, error)
+        while model.frame is None:
+            time.sleep(0.01)
+        for _ in range(1000):  # also while garbage is collected and local variables are read
+            assert is_under_way(model.frame, model)
+            assert model.frame.f_locals["self"] is model
+            gc.collect(0)
+        model.ending.set()
+        assert type(call.exception()) is type(error)
+        deadline = time.monotonic() + 10
+        while is_under_way(model.frame, model) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert not is_under_way(model.frame, model)
 
 
 def test_unreachable_server_delays_little_and_loses_nothing(small, images, logged_warnings):
