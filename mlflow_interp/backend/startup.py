@@ -54,10 +54,21 @@ def import_quietly() -> None:
         os.close(devnull)
 
 
+_limit: int | None = None  # of threads, where this process shares a machine with others
+
+
+def allowed_threads() -> int:
+    """The number of threads that may work at a time: the cores, or fewer after `limit_threads`."""
+    cores = os.cpu_count() or 1
+    return cores if _limit is None else min(cores, _limit)
+
+
 def limit_threads(count: int | None) -> None:
-    """Limit the threads that TensorFlow uses for one operation, unless it runs already; None for no limit."""
+    """Limit the threads of this process, those of TensorFlow unless it runs already; None for no limit."""
     if count is None:
         return
+    global _limit
+    _limit = count
     import tensorflow as tf
 
     with contextlib.suppress(RuntimeError):  # TensorFlow runs already

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +11,7 @@ import numpy as np
 from mlflow_interp.data.folders import ImageFiles
 from mlflow_interp.data.images import Form, ImageFile, ReadImage, read_forms, read_image
 from mlflow_interp.data.preparation import Preparation, Rows
+from mlflow_interp.data.read_ahead import Decoders
 from mlflow_interp.exceptions import InputsError
 
 LARGEST_FREE_SIZE = 512  # of an image for a model that takes any size
@@ -74,7 +74,7 @@ class FilesPart:
     source: ImageFiles
     positions: np.ndarray
     forms: Sequence[Form]
-    decoders: ThreadPoolExecutor
+    decoders: Decoders
 
     @cached_property
     def decoded(self) -> dict[int, list[ReadImage] | InputsError]:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from itertools import chain
 from typing import TypeVar
 
+from mlflow_interp.backend.startup import allowed_threads
 from mlflow_interp.core.batch import closed_at_end
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 AHEAD = 1  # parts to prepare while one is used
-DECODERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes and resizes without the GIL
+MOST_DECODERS = 8  # threads; Pillow decodes and resizes without the GIL, but the rest needs it
+
+TURNS = 4  # of each decoder for a part: a turn costs as much as a small image, and few turns end unevenly
+
+
+class Decoders(AbstractContextManager["Decoders"]):
+    """Threads that decode files in parallel; where one may work at a time, the caller decodes them itself."""
+
+    def __init__(self) -> None:
+        self._count = min(MOST_DECODERS, allowed_threads())
+        self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="mlflow-interp-decode")
+
+    def __exit__(self, *error: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """The results of a function, in order."""
+        if self._count == 1:
+            return list(map(function, items))
+        size = max(1, len(items) // (TURNS * self._count))
+        turns = [items[start : start + size] for start in range(0, len(items), size)]
+        return list(chain.from_iterable(self._threads.map(lambda turn: list(map(function, turn)), turns)))
 
 
 def read_ahead(jobs: Iterator[Callable[[], T]]) -> Generator[T, None, None]:

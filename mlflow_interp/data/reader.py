@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -24,7 +23,7 @@ from mlflow_interp.data.image_files import FilesPart, image_shape
 from mlflow_interp.data.images import Form
 from mlflow_interp.data.preparation import Preparation, Rows, is_pixels, is_text
 from mlflow_interp.data.preprocessing import Preprocess, find_preprocess
-from mlflow_interp.data.read_ahead import DECODERS
+from mlflow_interp.data.read_ahead import Decoders
 from mlflow_interp.data.resizing import Resizing
 from mlflow_interp.data.shared_pass import Reading, SharedPasses
 from mlflow_interp.data.sources import ArrayRows, Source, is_same
@@ -137,7 +136,7 @@ class Reader:
 
         @contextmanager
         def opened(forms: Sequence[Form]) -> Iterator[Iterator[FilesPart]]:
-            with ThreadPoolExecutor(DECODERS, thread_name_prefix="mlflow-interp-decode") as decoders:
+            with Decoders() as decoders:
                 yield (FilesPart(source, rows, forms, decoders) for rows in self._parts(sample))
 
         def job(part: FilesPart) -> Callable[[], Any]:

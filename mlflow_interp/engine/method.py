@@ -6,8 +6,8 @@ method imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -46,6 +46,20 @@ class Accumulator(Protocol[R]):
             examples: `Examples`, the inputs and their predictions; None if the method needs none.
             previous: the result of an earlier training step, which the new one should be comparable to.
         """
+
+
+@runtime_checkable
+class Picturing(Protocol):
+    """An accumulator whose result shows images of a few inputs, which it can be given afterwards.
+
+    Where inputs are read in many processes, none of them knows which will be shown, so they keep no images.
+    """
+
+    def unpictured(self) -> Sequence[tuple[str, np.ndarray]]:
+        """The name and digest (16,) uint8 of each input that the result shows without its image."""
+
+    def picture(self, chunk: Chunk) -> None:
+        """Add the images of inputs with these indices."""
 
 
 class Method(Generic[R]):

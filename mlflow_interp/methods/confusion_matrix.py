@@ -221,6 +221,16 @@ class ConfusionMatrixAccumulator:
         elif other._counts is not None:
             self._counts.merge(other._counts)
 
+    def unpictured(self) -> list[tuple[str, np.ndarray]]:
+        """The name and digest of each error that the result shows without its image."""
+        mistakes = [] if self._counts is None else self._counts.mistakes.unpictured()
+        return [(each.name, each.digest) for each in mistakes if each.digest is not None]
+
+    def picture(self, chunk: Chunk) -> None:
+        """Add the images of errors, as prepared for the model."""
+        if self._counts is not None:
+            self._counts.mistakes.picture(chunk)
+
     def result(self, examples: Any = None, previous: Any = None) -> ConfusionMatrixResult:
         """The counts so far.
 

@@ -64,6 +64,9 @@ class Output(Generic[J]):
         try:
             if not self.is_path and not self.spark.catalog.tableExists(self.where):
                 return None
+            if self.is_path and self.format == "parquet":
+                # Of a single missing folder, Spark prints a stack trace: it looks for a stream's files.
+                return list(self.spark.read.parquet(self.where, self.where).columns)
             return list(self._everything().columns)
         except Exception as error:
             if "PATH_NOT_FOUND" in str(error) or "Path does not exist" in str(error):  # Spark 4, Spark 3

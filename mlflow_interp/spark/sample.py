@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,25 +70,43 @@ def sample_of(
 def read_sample(
     data: Any, columns: Columns, sample: Sequence[SampleRow], loaded: LoadedModel, uri: str
 ) -> ImageFiles | ArrayRows:
-    """The inputs of a sample, read again from the data.
+    """The inputs of a sample, read again from the data; see `read_again` and `as_source`."""
+    return as_source(read_again(data, columns, sample), columns, sample, loaded, uri)
+
+
+def read_again(data: Any, columns: Columns, rows: Sequence[SampleRow]) -> Mapping[str, Any]:
+    """The inputs of rows, by id, read again from the data.
 
     Args:
         data: the data frame, with the columns that a job names.
         columns: their names.
-        sample: the rows.
-        loaded: the model, whose input has the shape of rows of numbers.
-        uri: where the data comes from, for display.
+        rows: the rows.
 
     Raises:
         InputsError: some are not there any more.
     """
-    contents = _contents(data, columns, sample)
-    missing = [row.id for row in sample if row.id not in contents]
+    contents = _contents(data, columns, rows) if rows else {}
+    missing = [row.id for row in rows if row.id not in contents]
     if missing:
         raise InputsError(
-            f"{len(missing)} of {len(sample)} inputs of the sample are missing when the data is read again, "
+            f"{len(missing)} of {len(rows)} inputs to show are missing when the data is read again, "
             f"such as {missing[0]!r}; give data that stays the same while it is interpreted"
         )
+    return contents
+
+
+def as_source(
+    contents: Mapping[str, Any], columns: Columns, sample: Sequence[SampleRow], loaded: LoadedModel, uri: str
+) -> ImageFiles | ArrayRows:
+    """Rows whose inputs were read again, to be prepared for a model.
+
+    Args:
+        contents: the inputs, by id.
+        columns: the columns that they came from.
+        sample: the rows.
+        loaded: the model, whose input has the shape of rows of numbers.
+        uri: where the data comes from, for display.
+    """
     labels = np.array([row.label for row in sample], np.int64)
     given = labels if (labels != UNKNOWN).any() else None
     names = short_names([row.id for row in sample])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ def interpreting(job: Job) -> MapInArrow:
 
         use_own_gpu()
         yield from worker_for(job, shipped)(records)
+        spare_models(job.key)
 
     return interpret_rows
 
@@ -35,8 +37,26 @@ def comparing(job: ComparedJob) -> MapInArrow:
 
         use_own_gpu()
         yield from comparing_worker_for(job, shipped)(records)
+        spare_models(job.key)
 
     return compare_rows
+
+
+_spared: set[str] = set()  # the jobs whose models are known to the garbage collector as permanent
+
+
+def spare_models(job: str) -> None:
+    """Exclude from garbage collections what this process keeps for a job, after its first task.
+
+    PySpark collects garbage after each task. With TensorFlow and a model in memory that takes 0.2 s, as long
+    as interpreting some photographs.
+    """
+    if job in _spared:
+        return
+    _spared.add(job)
+    gc.unfreeze()  # so that models of earlier jobs, which are no longer kept, are found
+    gc.collect()
+    gc.freeze()
 
 
 def merging() -> MapInArrow:

@@ -215,7 +215,7 @@ class Worker(TableWorker):
         methods = {
             name: OutputsOnly(each) if each.needs_examples else each for name, each in self.methods.items()
         }
-        return Stream(self.loaded.keras, batch, methods)
+        return Stream(self.loaded.keras, without_images(batch), methods)
 
     def _builder(self, shares: Mapping[str, Passed]) -> RowBuilder:
         if self._layout is None and shares:
@@ -227,6 +227,11 @@ class Worker(TableWorker):
 def unbounded(batch: Batch) -> Batch:
     """The inputs of a block, for methods: a task does not know how many inputs there are in all."""
     return replace(batch, total=None)
+
+
+def without_images(batch: Batch) -> Batch:
+    """The inputs of a block, for what a task accumulates: the driver reads again what results show."""
+    return replace(batch, log_images=False)
 
 
 def no_rows(rows: Sequence[Mapping[str, Any]]) -> InputsError:

@@ -16,19 +16,46 @@ from mlflow_interp.spark.session import one_line_errors
 from mlflow_interp.spark.tasks import MapInArrow, merging
 
 MOST_BROADCAST = 5_000_000  # ids of finished rows that every worker gets; more are joined
+TASKS = 16  # for each core, if files are large enough: those that end early leave a core idle shortly
+UNKNOWN_CORES = 16  # assumed on Spark Connect, which does not say
+_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_LEAST_TASKS = "spark.sql.files.minPartitionNum"
+_FILE_COST = "spark.sql.files.openCostInBytes"
 MOST_PARTS = 16  # that the driver merges itself; more are merged by workers first
 
 
 @contextmanager
-def _arrow_batches(spark: Any, rows: int) -> Iterator[None]:
-    """Let Spark send few rows at a time to workers: its own choice of 10,000 images may fill the memory."""
-    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
-    before = spark.conf.get(name)
-    spark.conf.set(name, str(min(rows, int(before))))
+def _settings(spark: Any, rows: int) -> Iterator[None]:
+    """Let Spark send few rows at a time to workers, and make tasks that keep all cores busy until the end.
+
+    Its own choice of 10,000 images at a time may fill the memory. Its tasks are as many as there are cores,
+    or as 128 MB need: if one of three takes longest, the other cores wait for it. A small file counts as
+    4 MB, as for a scan; a model takes longer than opening it. What the user has set stays.
+    """
+    own = {_ROWS: min(rows, int(spark.conf.get(_ROWS)))}
+    before = {name: spark.conf.get(name, None) for name in (_ROWS, _LEAST_TASKS, _FILE_COST)}
+    if before[_LEAST_TASKS] is None:
+        own[_LEAST_TASKS] = TASKS * _cores(spark)
+    if before[_FILE_COST] is None:
+        own[_FILE_COST] = 64 * 2**10
     try:
+        for name, value in own.items():
+            spark.conf.set(name, str(value))
         yield
     finally:
-        spark.conf.set(name, before)
+        for name in own:
+            if before[name] is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, before[name])
+
+
+def _cores(spark: Any) -> int:
+    try:
+        return int(spark.sparkContext.defaultParallelism)
+    # Spark Connect, whose class of this error differs between versions.
+    except Exception:
+        return UNKNOWN_CORES
 
 
 def write_rows(rows: Any, task: MapInArrow, table: Output[Any], *, is_begun: bool, overwrite: bool) -> None:
@@ -47,7 +74,7 @@ def write_rows(rows: Any, task: MapInArrow, table: Output[Any], *, is_begun: boo
     job = table.job
     rows = _missing(rows, table) if is_begun else rows
     size = BATCHES * int(job.inputs.get("batch_size", 32))
-    with _arrow_batches(table.spark, size):
+    with _settings(table.spark, size):
         table.write(rows.mapInArrow(task, ddl(job.layout.schema())), overwrite=overwrite)
 
 

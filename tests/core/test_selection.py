@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mlflow_interp.core.chunk import Chunk, some
 from mlflow_interp.core.digests import row_digests
+from mlflow_interp.core.image_arrays import thumbnails
 from mlflow_interp.core.passed import Passed
 from mlflow_interp.core.selection import Selection
 from mlflow_interp.kinds.confusion_matrix.mistakes import MOST_OF_A_PAIR, Mistakes
@@ -127,6 +128,36 @@ def test_errors_do_not_depend_on_chunks(count, starts, order, seed):
     assert [(each.index, each.cell, each.label) for each in merged.selected()] == whole
     cells = [cell for _, cell, _ in whole]
     assert all(cells.count(cell) <= MOST_OF_A_PAIR for cell in cells)
+
+
+def test_few_thumbnails_are_made_and_all_can_be_added_afterwards(monkeypatch):
+    """Where inputs are read in many processes, errors are selected without images, which are read again."""
+    from mlflow_interp.kinds.confusion_matrix import mistakes as module
+
+    made = []
+
+    def counted(images, side):
+        made.append(len(images))
+        return thumbnails(images, side)
+
+    monkeypatch.setattr(module, "thumbnails", counted)
+    monkeypatch.setattr(module, "MOST_OF_ALL", 20)
+    chunk, passed = inputs_of(2000, classes=3, seed=5)
+    predicted = passed.probabilities.argmax(axis=1)
+    whole, blank = Mistakes(), Mistakes()
+    for part, mistakes in ((chunk, whole), (chunk.blanked(), blank)):
+        for start in range(0, 2000, 50):
+            rows = start + np.flatnonzero((part.labels != predicted)[start : start + 50])
+            cells = np.stack([part.labels[rows], predicted[rows]], axis=1)
+            mistakes.add(part, rows, cells, passed.probabilities[rows, predicted[rows]], None)
+    assert sum(made) < np.count_nonzero(chunk.labels != predicted) / 2
+    blank = pickle.loads(pickle.dumps(blank))
+    assert [each.index for each in blank.unpictured()] == [each.index for each in whole.selected()]
+    for start in range(0, 2000, 700):
+        blank.picture(some(chunk, np.arange(start, min(start + 700, 2000))))
+    assert blank.unpictured() == []
+    for one, other in zip(blank.selected(), whole.selected(), strict=True):
+        np.testing.assert_array_equal(one.thumbnail, other.thumbnail)
 
 
 def test_selection_of_very_many_errors_does_not_depend_on_merging(monkeypatch):

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from mlflow_interp.data.read_ahead import read_ahead
+from mlflow_interp.data.read_ahead import Decoders, read_ahead
 
 
 def ours() -> list[threading.Thread]:
@@ -29,6 +29,25 @@ def test_results_are_ordered_and_computed_in_one_thread() -> None:
     assert len(made_in) == 1
     assert threading.get_ident() not in made_in
     assert ours() == []
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("count", [0, 1, 5, 100])
+def test_files_are_decoded_in_order_by_as_many_threads_as_may_work(monkeypatch, threads, count):
+    monkeypatch.setattr("mlflow_interp.data.read_ahead.allowed_threads", lambda: threads)
+    used = set()
+
+    def decode(number: int) -> int:
+        used.add(threading.get_ident())
+        time.sleep(0.001)
+        return 2 * number
+
+    with Decoders() as decoders:
+        assert decoders.map(decode, range(count)) == [2 * number for number in range(count)]
+        with pytest.raises(ZeroDivisionError):
+            decoders.map(lambda number: 1 // number, [1, 0, 1])
+    assert len(used) <= threads
+    assert threading.get_ident() not in used or threads == 1
 
 
 def test_next_part_is_computed_while_one_is_used() -> None:

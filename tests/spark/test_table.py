@@ -78,6 +78,53 @@ def test_counts_are_those_of_one_process(found, alone):
     }
 
 
+def test_shown_errors_have_their_images_though_tasks_keep_none(found, alone):
+    from mlflow_interp.spark.part import read_part
+    from mlflow_interp.spark.rows import PART
+
+    def by_name(result):
+        names = [name.rpartition("/")[2] for name in result.examples.names]
+        return dict(zip(names, result.thumbnails, strict=True))
+
+    expected = by_name(alone["confusion_matrix"].result)
+    shown = by_name(found.interpretations["confusion_matrix"].result)
+    assert shown.keys() == expected.keys()
+    for name, thumbnail in shown.items():
+        np.testing.assert_array_equal(thumbnail, expected[name])
+    folder = found.table.inputFiles()[0].rpartition("/")[0]
+    rows = found.table.sparkSession.read.parquet(folder).where(f"{PART} IS NOT NULL").collect()
+    parts = [read_part(bytes(row[PART])).parts.parts["confusion_matrix"] for row in rows]
+    assert len(parts) == 3
+    without = {name.rpartition("/")[2] for part in parts for name, _ in part.accumulator.unpictured()}
+    assert without >= expected.keys()
+
+
+def test_files_become_tasks_for_all_cores_unless_the_user_has_set_sizes(spark, tmp_path, interp):
+    from mlflow_interp.spark.writing import _settings
+
+    spark.range(200_000, numPartitions=1).selectExpr("id", "cast(id AS string) AS name").write.option(
+        "parquet.block.size", 2**18
+    ).parquet(str(tmp_path / "rows"))
+
+    def tasks():
+        return spark.read.parquet(str(tmp_path / "rows")).rdd.getNumPartitions()
+
+    cores = spark.sparkContext.defaultParallelism
+    before = tasks()
+    with _settings(spark, 100):
+        assert tasks() >= min(8, 4 * cores)
+        assert spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch") == "100"
+    assert tasks() == before <= 2 * cores
+    assert spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch") == "10000"
+    spark.conf.set("spark.sql.files.minPartitionNum", "1")
+    try:
+        with _settings(spark, 100):
+            assert tasks() == before
+            assert spark.conf.get("spark.sql.files.minPartitionNum") == "1"
+    finally:
+        spark.conf.unset("spark.sql.files.minPartitionNum")
+
+
 def test_rows_are_those_of_one_process(interp, found, alone):
     result = alone["gradcam"].result
     maps = dict(zip(result.explained.examples.names, result.heatmaps, strict=True))

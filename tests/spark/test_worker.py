@@ -329,3 +329,23 @@ def test_a_process_loads_each_model_once(colour_model, contents, labels, tmp_pat
     worker.worker_for(jobs[2], model_path)
     assert len(worker._workers) == worker.MOST_WORKERS
     worker._workers.clear()
+
+
+def test_models_are_excluded_from_garbage_collections_once_per_job():
+    """PySpark collects after each task, which would take longer than a short task."""
+    import gc
+
+    from mlflow_interp.spark.tasks import spare_models
+
+    before = gc.get_freeze_count()
+    try:
+        spare_models("first job")
+        kept = gc.get_freeze_count()
+        assert kept > before + 100_000
+        new = [[] for _ in range(10_000)]
+        spare_models("first job")
+        assert gc.get_freeze_count() <= kept
+        spare_models("second job")
+        assert gc.get_freeze_count() > kept + len(new) / 2
+    finally:
+        gc.unfreeze()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,11 @@ class _Orders:
     keys: np.ndarray
 
     @classmethod
+    def empty(cls) -> _Orders:
+        """None."""
+        return cls(np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.uint64))
+
+    @classmethod
     def join(cls, parts: Sequence[_Orders]) -> _Orders:
         """Several as one."""
         columns = zip(
@@ -115,8 +121,12 @@ class Mistakes:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, int]] = Counter()
-        self._orders: list[_Orders] = []
+        self._orders = _Orders.empty()
         self._mistakes: dict[tuple[int, tuple[int, int]], Mistake] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._prune()
+        return self.__dict__
 
     def add(
         self,
@@ -144,8 +154,12 @@ class Mistakes:
         self._counts.update(dict(zip(map(tuple, occurring.tolist()), sums.tolist(), strict=True)))
         rounded = np.round(confidence.astype(np.float64), DECIMALS)
         added = _Orders(cells, rounded, chunk.indices[rows], row_keys(chunk, 0)[rows])
-        first = added.candidates()
-        self._orders.append(added.rows(first))
+        before = len(self._orders)
+        whole = _Orders.join([self._orders, added])
+        candidates = whole.candidates()
+        self._orders = whole.rows(candidates)
+        # A thumbnail costs far more than this choice, so mistakes that earlier ones exclude get none.
+        first = candidates[candidates >= before] - before
         for row, cell, value in zip(
             rows[first].tolist(), map(tuple, cells[first].tolist()), confidence[first].tolist(), strict=True
         ):
@@ -158,18 +172,14 @@ class Mistakes:
     def merge(self, other: Mistakes) -> None:
         """Add the mistakes of other inputs."""
         self._counts.update(other._counts)
-        self._orders += other._orders
+        whole = _Orders.join([self._orders, other._orders])
+        self._orders = whole.rows(whole.candidates())
         self._mistakes |= other._mistakes
         self._prune()
 
     def _prune(self) -> None:
         """Drop mistakes that can no longer be selected."""
-        if not self._orders:
-            return
-        orders = _Orders.join(self._orders)
-        orders = orders.rows(orders.candidates())
-        self._orders = [orders]
-        keys = zip(orders.indices.tolist(), map(tuple, orders.cells.tolist()), strict=True)
+        keys = zip(self._orders.indices.tolist(), map(tuple, self._orders.cells.tolist()), strict=True)
         self._mistakes = {key: self._mistakes[key] for key in keys}
 
     def selected(self) -> list[Mistake]:
@@ -184,6 +194,18 @@ class Mistakes:
         ]
         first = [seat[-1] for seat in sorted(seats, key=lambda seat: seat[:-1])[:MOST_OF_ALL]]
         return sorted(first, key=_by_confidence)
+
+    def unpictured(self) -> list[Mistake]:
+        """The selected mistakes without a thumbnail."""
+        return [each for each in self.selected() if each.thumbnail is None]
+
+    def picture(self, chunk: Chunk) -> None:
+        """Add thumbnails of inputs that were added without images."""
+        rows = {index: row for row, index in enumerate(chunk.indices.tolist())}
+        for (index, cell), mistake in self._mistakes.items():
+            if index in rows and mistake.thumbnail is None:
+                thumbnail = _thumbnail(chunk, rows[index])
+                self._mistakes[index, cell] = replace(mistake, thumbnail=thumbnail)
 
 
 def _by_confidence(mistake: Mistake) -> tuple[float, int, tuple[int, int]]:
@@ -217,11 +239,13 @@ def _mistake(
         label=cell[0],
         classes=best.astype(np.int64),
         probabilities=best_probabilities.astype(np.float32),
-        thumbnail=None
-        if chunk.images is None
-        else thumbnails(chunk.images[row : row + 1], THUMBNAIL_SIDE)[0],
+        thumbnail=_thumbnail(chunk, row),
         digest=None if chunk.digests is None else chunk.digests[row].copy(),
     )
+
+
+def _thumbnail(chunk: Chunk, row: int) -> np.ndarray | None:
+    return None if chunk.images is None else thumbnails(chunk.images[row : row + 1], THUMBNAIL_SIDE)[0]
 
 
 def as_examples(mistakes: list[Mistake], class_names: tuple[str, ...] | None) -> Examples:

@@ -28,7 +28,15 @@ from mlflow_interp.spark.blocks import SOURCE, Block
 from mlflow_interp.spark.comparing.job import VERSIONS, ComparedJob, ComparedLayout
 from mlflow_interp.spark.part import TaskPart
 from mlflow_interp.spark.rows import MAPS, binary
-from mlflow_interp.spark.worker import OutputsOnly, TableWorker, kept, loaded_for, no_rows, unbounded
+from mlflow_interp.spark.worker import (
+    OutputsOnly,
+    TableWorker,
+    kept,
+    loaded_for,
+    no_rows,
+    unbounded,
+    without_images,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -175,7 +183,7 @@ class ComparingWorker(TableWorker):
         self._streams = [
             Stream(
                 loaded.keras,
-                batch,
+                without_images(batch),
                 {name: OutputsOnly(each) if each.needs_examples else each for name, each in own.items()},
             )
             for loaded, batch, own in zip(self.models, batches, methods, strict=True)
