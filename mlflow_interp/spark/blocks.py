@@ -30,16 +30,18 @@ SOURCE = "table"
 
 @dataclass
 class Block:
-    """Some rows of a table, as inputs of models.
+    """Some rows of a table, as inputs of models, which are named by their position in the block.
 
     Attributes:
         batches: the inputs, prepared for each model.
-        reasons: why rows could not be interpreted, by id; filled while reading.
+        ids: what identifies each row.
+        errors: the id of each row that could not be interpreted, and why; filled while reading.
         has_ids: whether rows are identified by an id, not by the digest of their input.
     """
 
     batches: Sequence[Batch]
-    reasons: dict[str, str] = field(default_factory=dict)
+    ids: Sequence[str]
+    errors: list[tuple[str, str]] = field(default_factory=list)
     has_ids: bool = True
 
     def chunks(self) -> Iterator[tuple[Chunk, ...]]:
@@ -52,11 +54,13 @@ class Block:
             streams = [stack.enter_context(closed_at_end(batch.read())) for batch in self.batches]
             for chunks in side_by_side(streams):
                 yield tuple(map(self._identified, chunks))
+        skipped: dict[str, str] = {}
         for batch in self.batches:
-            self.reasons |= batch.skipped
+            skipped |= batch.skipped
+        self.errors += [(self.ids[int(position)], reason) for position, reason in skipped.items()]
 
     def _identified(self, chunk: Chunk) -> Chunk:
-        names = chunk.names
+        names = tuple(self.ids[int(position)] for position in chunk.names)
         if not self.has_ids and chunk.digests is not None:
             names = tuple(digest.tobytes().hex() for digest in chunk.digests)
         return replace(chunk, names=names, indices=row_indices(names))
@@ -131,38 +135,37 @@ def _block(record: pa.RecordBatch, job: Job, models: Sequence[LoadedModel], star
         labels, warnings = _labels(columns[job.columns.label], job)
     source: ImageFiles | ArrayRows | None
     if job.columns.kind == IMAGES:
-        source, reasons = _images(inputs.to_pylist(), ids, labels)
+        source, reasons = _images(inputs.to_pylist(), labels)
     else:
-        source, reasons = _numbers(inputs, ids, labels, models[0])
+        source, reasons = _numbers(inputs, labels, models[0])
+    errors = [(ids[row], reason) for row, reason in reasons.items()]
     if source is None:
-        return Block([Batch(SOURCE, lambda: iter(()), total=0)], reasons)
+        return Block([Batch(SOURCE, lambda: iter(()), total=0)], ids, errors)
     batches = load_inputs_for(source, models, **job.inputs)
     if isinstance(source, ArrayRows):
-        kept = [each for each in ids if each not in reasons]
+        kept = [row for row in range(len(ids)) if row not in reasons]
         batches = [_named(each, kept) for each in batches]
     batches[0].warnings.extend(warnings)
-    return Block(batches, reasons, job.columns.id is not None)
+    return Block(batches, ids, errors, job.columns.id is not None)
 
 
-def _images(
-    contents: list[bytes | None], ids: list[str], labels: Any
-) -> tuple[ImageFiles | None, dict[str, str]]:
+def _images(contents: list[bytes | None], labels: Any) -> tuple[ImageFiles | None, dict[int, str]]:
+    """The images of rows, named by their position, and why others have none, by position."""
     present = [row for row, content in enumerate(contents) if content is not None]
-    reasons = {ids[row]: "is null" for row, content in enumerate(contents) if content is None}
+    reasons = {row: "is null" for row, content in enumerate(contents) if content is None}
     if not present:
         return None, reasons
     files = ImageFiles(
         SOURCE,
         [bytes(contents[row] or b"") for row in present],
-        [ids[row] for row in present],
+        list(map(str, present)),
         labels=None if labels is None else labels[present],
     )
     return files, reasons
 
 
-def _numbers(
-    inputs: pa.Array, ids: list[str], labels: Any, loaded: LoadedModel
-) -> tuple[ArrayRows | None, dict[str, str]]:
+def _numbers(inputs: pa.Array, labels: Any, loaded: LoadedModel) -> tuple[ArrayRows | None, dict[int, str]]:
+    """The numbers of rows, and why others have none that fit, by position."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -171,7 +174,7 @@ def _numbers(
     lengths = pc.list_value_length(inputs).to_pylist()
     fit = np.array([length == size for length in lengths])
     reasons = {
-        ids[row]: "is null" if length is None else f"has {length} numbers, but the model takes {size}"
+        row: "is null" if length is None else f"has {length} numbers, but the model takes {size}"
         for row, length in enumerate(lengths)
         if length != size
     }
@@ -180,7 +183,7 @@ def _numbers(
     values = as_inputs(inputs.filter(pa.array(fit)).flatten().to_numpy(zero_copy_only=False), shape)
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     rows = np.flatnonzero(fit)
-    reasons |= {ids[row]: "contains NaN or infinite values" for row in rows[~finite].tolist()}
+    reasons |= dict.fromkeys(rows[~finite].tolist(), "contains NaN or infinite values")
     if not finite.any():
         return None, reasons
     labels = None if labels is None else labels[rows[finite]]
@@ -201,13 +204,13 @@ def as_inputs(numbers: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return values.reshape(-1, *shape)
 
 
-def _named(batch: Batch, ids: list[str]) -> Batch:
-    """A batch of arrays whose inputs are named by their ids, not by their positions."""
+def _named(batch: Batch, positions: list[int]) -> Batch:
+    """A batch of arrays whose inputs are named by other positions than their own."""
     read = batch.read
 
     def chunks() -> Iterator[Chunk]:
         for chunk in read():
-            yield replace(chunk, names=tuple(ids[index] for index in chunk.indices.tolist()))
+            yield replace(chunk, names=tuple(str(positions[index]) for index in chunk.indices.tolist()))
 
     return replace(batch, read=chunks)
 

@@ -145,12 +145,12 @@ class RowBuilder:
                 columns[name] = _activations(list(vectors.values()), self.schema.field(name).type)
         return self._batch(columns, len(chunk))
 
-    def errors(self, reasons: Mapping[str, str]) -> pa.RecordBatch:
-        """The rows of inputs that could not be interpreted, from why by id."""
+    def errors(self, ids: Sequence[str], reasons: Sequence[str]) -> pa.RecordBatch:
+        """The rows of inputs that could not be interpreted, and why."""
         import pyarrow as pa
 
-        texts = {"id": list(reasons), "error": list(reasons.values())}
-        return self._batch({name: pa.array(each, pa.string()) for name, each in texts.items()}, len(reasons))
+        texts = {"id": pa.array(ids, pa.string()), "error": pa.array(reasons, pa.string())}
+        return self._batch(texts, len(ids))
 
     def _batch(self, columns: Mapping[str, Any], count: int) -> pa.RecordBatch:
         import pyarrow as pa

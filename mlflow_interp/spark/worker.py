@@ -112,9 +112,9 @@ class TableWorker(ABC):
         for block in blocks_of(records, self.job, self.models):
             yield from self._rows(block, part)
             part.parts.inputs.warn(*block.warnings)
-            if block.reasons:
-                part.errors += len(block.reasons)
-                yield self._errors(block.reasons)
+            if block.errors:
+                part.errors += len(block.errors)
+                yield self._errors(*zip(*block.errors, strict=True))
         if part.parts.inputs.count:
             part.parts = replace(self._counted(), inputs=part.parts.inputs)
 
@@ -124,11 +124,11 @@ class TableWorker(ABC):
 
     @abstractmethod
     def _rows(self, block: Block, part: TaskPart) -> Iterator[pa.RecordBatch]:
-        """The rows of inputs without errors; the reasons of the others go to `block`."""
+        """The rows of inputs without errors; the others go to `block.errors`."""
 
     @abstractmethod
-    def _errors(self, reasons: Mapping[str, str]) -> pa.RecordBatch:
-        """The rows of inputs that could not be interpreted, from why by id."""
+    def _errors(self, ids: Sequence[str], reasons: Sequence[str]) -> pa.RecordBatch:
+        """The rows of inputs that could not be interpreted, and why."""
 
     @abstractmethod
     def _counted(self) -> Parts:
@@ -184,8 +184,8 @@ class Worker(TableWorker):
                         part.add_maps(name, shares[name], builder.maps_of(good, shares[name]))
                 yield builder.rows(good, passed, shares)
 
-    def _errors(self, reasons: Mapping[str, str]) -> pa.RecordBatch:
-        return self._builder({}).errors(reasons)
+    def _errors(self, ids: Sequence[str], reasons: Sequence[str]) -> pa.RecordBatch:
+        return self._builder({}).errors(ids, reasons)
 
     def _counted(self) -> Parts:
         parts = self._stream.finish() if self._stream is not None else Parts()
@@ -200,7 +200,7 @@ class Worker(TableWorker):
             yield (chunk, *self._stream.update(chunk))
         except InputsError as error:
             if len(chunk) == 1:
-                block.reasons[chunk.names[0]] = str(error)
+                block.errors.append((chunk.names[0], str(error)))
                 return
             for single in split(chunk, 1):
                 yield from self._passes(block, single)

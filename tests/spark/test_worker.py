@@ -168,6 +168,28 @@ def test_predictions_that_are_not_finite_are_errors_of_their_rows(colour_model):
     assert read_part(parts[-1]).parts.inputs.count == 4
 
 
+@pytest.mark.parametrize("kind", [IMAGES, NUMBERS])
+def test_rows_with_equal_ids_are_all_in_the_table(make_worker, contents, colour_model, kind):
+    """An id may not identify rows as the user believes; each row still has its own result or error."""
+    if kind == IMAGES:
+        good, wrong, reason = contents[:2], b"no image", "is not an image"
+    else:
+        numbers = np.random.default_rng(0).random((2, 192), np.float32)
+        good, wrong, reason = list(numbers), numbers[0, :3], "has 3 numbers, but the model takes 192"
+    values = [wrong, good[0], None, wrong, good[1]]
+    columns = [pa.array(values), pa.array([NAMES[0]] * 5), pa.array(["same"] * 5)]
+    batch = pa.record_batch(columns, names=["content", "label", "path"])
+    worker = make_worker(kind=kind)
+    rows = [row for each in worker([batch]) for row in each.to_pylist()]
+    assert [row["id"] for row in rows] == ["same"] * 5
+    assert sorted(row["error"] for row in rows[2:]) == sorted([reason, reason, "is null"])
+    part = read_part(rows[-1]["part"])
+    assert (part.read, part.errors) == (2, 3)
+    columns[2] = pa.array(list("abcde"))
+    alone, _ = rows_of(worker, [pa.record_batch(columns, names=batch.schema.names)])
+    assert [row["gradcam"] for row in rows[:2]] == [alone["b"]["gradcam"], alone["e"]["gradcam"]]
+
+
 def test_rows_of_numbers_equal_the_array_in_memory(colour_model, batch_of):
     loaded = digested(load_model(colour_model))
     job = Job("", "", loaded, Columns("x", NUMBERS, "y", "id"), {"gradcam": {}})

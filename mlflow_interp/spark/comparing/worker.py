@@ -122,11 +122,11 @@ class ComparingWorker(TableWorker):
                 part.add_inputs(outputs[0].chunk, outputs[0].passed)
                 yield self._compared_rows(*outputs)
 
-    def _errors(self, reasons: Mapping[str, str]) -> pa.RecordBatch:
+    def _errors(self, ids: Sequence[str], reasons: Sequence[str]) -> pa.RecordBatch:
         import pyarrow as pa
 
-        texts = {"id": list(reasons), "error": list(reasons.values())}
-        return self._batch({name: pa.array(each, pa.string()) for name, each in texts.items()}, len(reasons))
+        texts = {"id": pa.array(ids, pa.string()), "error": pa.array(reasons, pa.string())}
+        return self._batch(texts, len(ids))
 
     def _counted(self) -> Parts:
         """The counts of both versions; those of the old one are named "old/confusion_matrix"."""
@@ -149,7 +149,7 @@ class ComparingWorker(TableWorker):
             found = self._passed(*chunks)
         except InputsError as error:
             if len(chunks[0]) == 1:
-                block.reasons[chunks[0].names[0]] = str(error)
+                block.errors.append((chunks[0].names[0], str(error)))
                 return
             for singles in zip(*(split(each, 1) for each in chunks), strict=True):
                 yield from self._outputs(block, singles)
