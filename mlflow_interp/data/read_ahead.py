@@ -22,7 +22,7 @@ TURNS = 4  # of each decoder for a part: a turn costs as much as a small image, 
 
 
 class Decoders(AbstractContextManager["Decoders"]):
-    """Threads that decode files in parallel; where one may work at a time, the caller decodes them itself."""
+    """Threads that decode files in parallel; if only one thread may work, the caller decodes them itself."""
 
     def __init__(self) -> None:
         self._count = min(MOST_DECODERS, allowed_threads())

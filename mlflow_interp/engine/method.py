@@ -6,7 +6,7 @@ method imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -49,17 +49,22 @@ class Accumulator(Protocol[R]):
 
 
 @runtime_checkable
-class Picturing(Protocol):
-    """An accumulator whose result shows images of a few inputs, which it can be given afterwards.
+class ShowsImages(Protocol):
+    """An accumulator whose result shows images of a few inputs, which can be added after all were read.
 
     Where inputs are read in many processes, none of them knows which will be shown, so they keep no images.
+
+    Attributes:
+        image_side: the longer side of these images in pixels.
     """
 
-    def unpictured(self) -> Sequence[tuple[str, np.ndarray]]:
-        """The name and digest (16,) uint8 of each input that the result shows without its image."""
+    image_side: int
 
-    def picture(self, chunk: Chunk) -> None:
-        """Add the images of inputs with these indices."""
+    def without_image(self) -> Mapping[bytes, str]:
+        """The digest and the name of each input that the result shows without its image."""
+
+    def add_images(self, images: Mapping[bytes, np.ndarray]) -> None:
+        """Add images (height, width, 3) uint8, by the digest of their input."""
 
 
 class Method(Generic[R]):

@@ -18,6 +18,7 @@ from mlflow_interp.engine.trace import Trace
 from mlflow_interp.exceptions import InapplicableError, OptionError
 from mlflow_interp.kinds.confusion_matrix.accumulator import Accumulator, with_label
 from mlflow_interp.kinds.confusion_matrix.given import Given, find_positions, read_given
+from mlflow_interp.kinds.confusion_matrix.mistakes import THUMBNAIL_SIDE
 from mlflow_interp.kinds.confusion_matrix.positions import PositionPredictions, have_rows, pairs_of, unit_of
 from mlflow_interp.kinds.confusion_matrix.predictions import Predictions, Threshold, decide
 from mlflow_interp.kinds.confusion_matrix.result import ConfusionMatrixResult, TopK, result_of
@@ -148,6 +149,8 @@ class ConfusionMatrixAccumulator:
         options: the options of the method.
     """
 
+    image_side = THUMBNAIL_SIDE
+
     def __init__(self, options: _Options) -> None:
         self._options = options
         self._unlabelled = 0
@@ -221,15 +224,19 @@ class ConfusionMatrixAccumulator:
         elif other._counts is not None:
             self._counts.merge(other._counts)
 
-    def unpictured(self) -> list[tuple[str, np.ndarray]]:
-        """The name and digest of each error that the result shows without its image."""
-        mistakes = [] if self._counts is None else self._counts.mistakes.unpictured()
-        return [(each.name, each.digest) for each in mistakes if each.digest is not None]
+    def without_image(self) -> dict[bytes, str]:
+        """The digest and the name of each error that the result shows without its image."""
+        errors = [] if self._counts is None else self._counts.mistakes.selected()
+        return {
+            each.digest.tobytes(): each.name
+            for each in errors
+            if each.digest is not None and each.thumbnail is None
+        }
 
-    def picture(self, chunk: Chunk) -> None:
-        """Add the images of errors, as prepared for the model."""
+    def add_images(self, images: Mapping[bytes, np.ndarray]) -> None:
+        """Add the images of errors, by the digest of their input."""
         if self._counts is not None:
-            self._counts.mistakes.picture(chunk)
+            self._counts.mistakes.add_thumbnails(images)
 
     def result(self, examples: Any = None, previous: Any = None) -> ConfusionMatrixResult:
         """The counts so far.

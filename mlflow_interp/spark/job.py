@@ -85,7 +85,7 @@ class Job:
         class_names: the names of the classes, which labels may be.
         trust_model_code: see `load_model`, also for `imports`.
         seed: of the sample.
-        threads: the number of threads that TensorFlow may use for one operation; None for its own choice.
+        threads: the number of threads that may decode, or work on one operation; None for all cores.
     """
 
     model_file: str

@@ -65,7 +65,7 @@ class Output(Generic[J]):
             if not self.is_path and not self.spark.catalog.tableExists(self.where):
                 return None
             if self.is_path and self.format == "parquet":
-                # Of a single missing folder, Spark prints a stack trace: it looks for a stream's files.
+                # For a single missing folder, Spark logs a stack trace, as it looks for a stream's metadata.
                 return list(self.spark.read.parquet(self.where, self.where).columns)
             return list(self._everything().columns)
         except Exception as error:

@@ -12,10 +12,9 @@ from mlflow_interp import progress
 from mlflow_interp.api import run_methods
 from mlflow_interp.call_options import CallPlan
 from mlflow_interp.core.batch import Batch
-from mlflow_interp.core.chunk import UNKNOWN
 from mlflow_interp.core.inputs_record import InputsRecord
 from mlflow_interp.data.prepare import load_inputs
-from mlflow_interp.engine.method import Picturing
+from mlflow_interp.engine.method import ShowsImages
 from mlflow_interp.engine.parts import Part, Parts
 from mlflow_interp.exceptions import InterpretationError
 from mlflow_interp.models.origin import LoadedModel
@@ -24,10 +23,10 @@ from mlflow_interp.options import options_of
 from mlflow_interp.report.provenance import Provenance
 from mlflow_interp.spark.blocks import row_indices, with_indices
 from mlflow_interp.spark.embedding import Placer, embedded, read_fit_rows, with_images
-from mlflow_interp.spark.job import IMAGES, Job
+from mlflow_interp.spark.job import Job
 from mlflow_interp.spark.output import Output
 from mlflow_interp.spark.part import TaskPart
-from mlflow_interp.spark.sample import SampleRow, as_source, read_again, sample_of
+from mlflow_interp.spark.sample import SampleRow, read_sample, sample_of, small_images
 from mlflow_interp.spark.session import one_line_errors, ship, shipped_files
 from mlflow_interp.spark.tasks import placing
 from mlflow_interp.spark.worker import Worker
@@ -107,14 +106,15 @@ def parts_of(
     counted = table.part.parts.parts
     parts = Parts(dict(counted), {**failed, **table.part.parts.errors})
     others = [name for name in plan.by_stage if name not in counted and name not in parts.errors]
-    pictured = _pictured(table)
-    with one_line_errors():
-        rows = sample_of(table.output.rows(), count) if others else []
-        contents = read_again(data, table.worker.job.columns, [*rows, *pictured])
-    _picture(table, _batch_of(table, contents, pictured) if pictured else None)
+    _add_images(table, data)
     if not others:
         return parts
-    batch = _batch_of(table, contents, rows)
+    with one_line_errors():
+        rows = sample_of(table.output.rows(), count)
+        source = read_sample(data, table.worker.job.columns, rows, table.worker.loaded, table.source)
+    batch = load_inputs(source, table.worker.loaded, **table.worker.job.inputs)
+    # The same indices in all results, by which the page of the run joins them.
+    batch = with_indices(batch, row_indices(row.id for row in rows))
     layers = dict(table.output.job.layout.vectors)
     for name in [each for each in others if each in layers]:
         others.remove(name)
@@ -130,34 +130,29 @@ def parts_of(
     return parts
 
 
-def _pictured(table: WrittenTable) -> list[SampleRow]:
-    """The rows whose images results of all rows show."""
+def _add_images(table: WrittenTable, data: Any) -> None:
+    """Give results of all rows the images that they show; a result that misses some says so."""
     job = table.worker.job
-    if job.columns.kind != IMAGES or not job.inputs.get("log_images", True):
-        return []
-    accumulators = [part.accumulator for part in table.part.parts.parts.values()]
-    named = {
-        name: digest
-        for each in accumulators
-        if isinstance(each, Picturing)
-        for name, digest in each.unpictured()
-    }
-    return [SampleRow(name, digest.tobytes(), UNKNOWN) for name, digest in named.items()]
-
-
-def _picture(table: WrittenTable, batch: Batch | None) -> None:
-    """Give results of all rows the images that they show."""
-    for chunk in () if batch is None else batch.chunks():
-        for part in table.part.parts.parts.values():
-            if isinstance(part.accumulator, Picturing):
-                part.accumulator.picture(chunk)
-
-
-def _batch_of(table: WrittenTable, contents: Mapping[str, Any], rows: list[SampleRow]) -> Batch:
-    """Rows that were read again, prepared for the model, with the same indices in all results."""
-    loaded, job = table.worker.loaded, table.worker.job
-    batch = load_inputs(as_source(contents, job.columns, rows, loaded, table.source), loaded, **job.inputs)
-    return with_indices(batch, row_indices(row.id for row in rows))
+    if not (table.worker.has_images and job.inputs.get("log_images", True)):
+        return
+    for part in table.part.parts.parts.values():
+        accumulator = part.accumulator
+        names = accumulator.without_image() if isinstance(accumulator, ShowsImages) else {}
+        if not isinstance(accumulator, ShowsImages) or not names:
+            continue
+        try:
+            with one_line_errors():
+                images = small_images(data, job, names, accumulator.image_side)
+            missing = len(names.keys() - images.keys())
+            why = "these inputs are not there any more, or have changed"
+        except InterpretationError as error:
+            images, missing, why = {}, len(names), str(error)
+        accumulator.add_images(images)
+        if missing:
+            part.notes = (
+                *part.notes,
+                f"the images of {missing} of {len(names)} errors can't be shown: {why}",
+            )
 
 
 def _shown(part: Part, batch: Batch, table: WrittenTable) -> Part:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from mlflow_interp.data.sources import ArrayRows
 from mlflow_interp.exceptions import InputsError
 from mlflow_interp.models.origin import LoadedModel
 from mlflow_interp.spark.blocks import as_inputs, shape_of_numbers
-from mlflow_interp.spark.job import IMAGES, Columns
+from mlflow_interp.spark.job import IMAGES, Columns, Job
 from mlflow_interp.spark.output import PATTERNS
-from mlflow_interp.spark.tasks import picking
+from mlflow_interp.spark.tasks import picking, shrinking
 
 
 @dataclass(frozen=True)
@@ -70,43 +71,25 @@ def sample_of(
 def read_sample(
     data: Any, columns: Columns, sample: Sequence[SampleRow], loaded: LoadedModel, uri: str
 ) -> ImageFiles | ArrayRows:
-    """The inputs of a sample, read again from the data; see `read_again` and `as_source`."""
-    return as_source(read_again(data, columns, sample), columns, sample, loaded, uri)
-
-
-def read_again(data: Any, columns: Columns, rows: Sequence[SampleRow]) -> Mapping[str, Any]:
-    """The inputs of rows, by id, read again from the data.
+    """The inputs of a sample, read again from the data.
 
     Args:
         data: the data frame, with the columns that a job names.
         columns: their names.
-        rows: the rows.
+        sample: the rows.
+        loaded: the model, whose input has the shape of rows of numbers.
+        uri: where the data comes from, for display.
 
     Raises:
         InputsError: some are not there any more.
     """
-    contents = _contents(data, columns, rows) if rows else {}
-    missing = [row.id for row in rows if row.id not in contents]
+    contents = _contents(data, columns, sample)
+    missing = [row.id for row in sample if row.id not in contents]
     if missing:
         raise InputsError(
-            f"{len(missing)} of {len(rows)} inputs to show are missing when the data is read again, "
+            f"{len(missing)} of {len(sample)} inputs of the sample are missing when the data is read again, "
             f"such as {missing[0]!r}; give data that stays the same while it is interpreted"
         )
-    return contents
-
-
-def as_source(
-    contents: Mapping[str, Any], columns: Columns, sample: Sequence[SampleRow], loaded: LoadedModel, uri: str
-) -> ImageFiles | ArrayRows:
-    """Rows whose inputs were read again, to be prepared for a model.
-
-    Args:
-        contents: the inputs, by id.
-        columns: the columns that they came from.
-        sample: the rows.
-        loaded: the model, whose input has the shape of rows of numbers.
-        uri: where the data comes from, for display.
-    """
     labels = np.array([row.label for row in sample], np.int64)
     given = labels if (labels != UNKNOWN).any() else None
     names = short_names([row.id for row in sample])
@@ -137,7 +120,7 @@ def _contents(data: Any, columns: Columns, sample: Sequence[SampleRow]) -> dict[
 
 def _files_again(data: Any, columns: Columns, sample: Sequence[SampleRow]) -> dict[str, bytes] | None:
     """The files of the sample by their paths, without reading all others; None if rows are no such files."""
-    if (columns.input, columns.id) != ("content", "path") or columns.kind != IMAGES:
+    if not _are_files(columns):
         return None
     paths = [row.id for row in sample]
     if any(set(path) & PATTERNS for path in paths):
@@ -153,6 +136,45 @@ def _files_again(data: Any, columns: Columns, sample: Sequence[SampleRow]) -> di
         bytes_digest(content) == digests[path] for path, content in found.items()
     )
     return found if is_same else None
+
+
+def small_images(data: Any, job: Job, names: Mapping[bytes, str], side: int) -> dict[bytes, np.ndarray]:
+    """Small images of some inputs, made by workers, as whole files would fill the driver's memory.
+
+    Args:
+        data: the data frame, with the columns that the job names.
+        job: how inputs are prepared.
+        names: by the digest of an input, what identifies its row.
+        side: the longer side of the images in pixels.
+
+    Returns:
+        (height, width, 3) uint8, by digest; without those of inputs that are not there any more.
+    """
+    columns = replace(job.columns, label=None)
+    rows = _rows_again(data, columns, list(names.values())).select(*columns.names)
+    task = shrinking(job, columns, frozenset(names), side)
+    found = rows.mapInArrow(task, "digest binary, height int, width int, pixels binary").collect()
+    return {
+        bytes(digest): np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+        for digest, height, width, pixels in found
+    }
+
+
+def _rows_again(data: Any, columns: Columns, ids: list[str]) -> Any:
+    """The rows with some ids, all others being skipped as early as possible; without ids, all rows."""
+    from pyspark.sql import functions as sql
+
+    if columns.id is None:
+        return data
+    if _are_files(columns) and not any(set(id) & PATTERNS for id in ids):
+        # The columns may have these names for any reason.
+        with suppress(Exception):
+            return data.sparkSession.read.format("binaryFile").load(ids)
+    return data.where(sql.col(columns.id).cast("string").isin(ids))
+
+
+def _are_files(columns: Columns) -> bool:
+    return (columns.input, columns.id, columns.kind) == ("content", "path", IMAGES)
 
 
 def short_names(ids: Sequence[str]) -> list[str]:

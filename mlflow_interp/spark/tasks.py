@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import gc
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from mlflow_interp.spark.comparing.job import ComparedJob
-from mlflow_interp.spark.job import Job
+from mlflow_interp.spark.job import Columns, Job
 
 #: A function for `DataFrame.mapInArrow`.
 MapInArrow = Callable[[Iterable[Any]], Iterator[Any]]
@@ -23,7 +24,7 @@ def interpreting(job: Job) -> MapInArrow:
 
         use_own_gpu()
         yield from worker_for(job, shipped)(records)
-        spare_models(job.key)
+        exclude_from_collections(job.key)
 
     return interpret_rows
 
@@ -37,23 +38,23 @@ def comparing(job: ComparedJob) -> MapInArrow:
 
         use_own_gpu()
         yield from comparing_worker_for(job, shipped)(records)
-        spare_models(job.key)
+        exclude_from_collections(job.key)
 
     return compare_rows
 
 
-_spared: set[str] = set()  # the jobs whose models are known to the garbage collector as permanent
+_excluded: set[str] = set()  # the jobs whose models are excluded from garbage collections
 
 
-def spare_models(job: str) -> None:
-    """Exclude from garbage collections what this process keeps for a job, after its first task.
+def exclude_from_collections(job: str) -> None:
+    """Exclude what this process keeps for a job from garbage collections, after its first task.
 
     PySpark collects garbage after each task. With TensorFlow and a model in memory that takes 0.2 s, as long
     as interpreting some photographs.
     """
-    if job in _spared:
+    if job in _excluded:
         return
-    _spared.add(job)
+    _excluded.add(job)
     gc.unfreeze()  # so that models of earlier jobs, which are no longer kept, are found
     gc.collect()
     gc.freeze()
@@ -89,6 +90,47 @@ def picking(input_column: str, digests: frozenset[bytes]) -> MapInArrow:
                 yield record.filter(pa.array(kept))
 
     return pick_rows
+
+
+def shrinking(job: Job, columns: Columns, digests: frozenset[bytes], side: int) -> MapInArrow:
+    """Makes small images of the inputs with some digests, as they are prepared for the model.
+
+    Args:
+        job: how inputs are prepared.
+        columns: the columns of the rows.
+        digests: the digests of the inputs.
+        side: the longer side of the images in pixels.
+
+    Returns:
+        Rows of columns digest, height, width and pixels.
+    """
+
+    def shrink_rows(records: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        from mlflow_interp.core.image_arrays import thumbnails
+        from mlflow_interp.spark.blocks import blocks_of
+        from mlflow_interp.spark.rows import binary
+        from mlflow_interp.spark.session import shipped, use_own_gpu
+        from mlflow_interp.spark.worker import worker_for
+
+        use_own_gpu()
+        models = worker_for(job, shipped).models
+        for block in blocks_of(records, replace(job, columns=columns), models):
+            for (chunk,) in block.chunks():
+                if chunk.images is None or chunk.digests is None:
+                    continue
+                rows = [row for row, each in enumerate(chunk.digests) if each.tobytes() in digests]
+                images = thumbnails(chunk.images[rows], side)
+                count, height, width = images.shape[:3]
+                pixels = [image.tobytes() for image in images]
+                sides = [pa.array([each] * count, pa.int32()) for each in (height, width)]
+                yield pa.record_batch(
+                    [binary(chunk.digests[rows]), *sides, pa.array(pixels, pa.binary())],
+                    names=["digest", "height", "width", "pixels"],
+                )
+
+    return shrink_rows
 
 
 def placing(file: str) -> MapInArrow:

@@ -19,7 +19,7 @@ from mlflow_interp.spark.job import IMAGES, NUMBERS, Columns, Job
 from mlflow_interp.spark.preparing import check_options, make_job, on_all_rows
 from mlflow_interp.spark.rows import Layout
 from mlflow_interp.spark.session import check_installed
-from mlflow_interp.spark.tasks import spare_models
+from mlflow_interp.spark.tasks import exclude_from_collections
 from mlflow_interp.spark.worker import Worker
 
 #: What the column holds for each input.
@@ -122,7 +122,7 @@ def interpreted(arrays: Iterator[Any], job: Job, method: str) -> Iterator[Any]:
         record = pa.record_batch([inputs, ids], names=own.columns.names)
         rows = worker_for(own, shipped).each([record])
         yield _in_order(rows, len(inputs), method)
-    spare_models(job.key)
+    exclude_from_collections(job.key)
 
 
 def _in_order(rows: Iterator[Any], count: int, method: str) -> Any:

@@ -145,6 +145,7 @@ class Worker(TableWorker):
     Attributes:
         methods: the methods, by name, once rows were interpreted.
         first_batch: the first inputs, with how all are prepared.
+        has_images: whether inputs can be shown as images; known once rows were interpreted.
     """
 
     def __init__(self, job: Job, loaded: LoadedModel) -> None:
@@ -152,6 +153,7 @@ class Worker(TableWorker):
         self.loaded = loaded
         self.methods: dict[str, Streaming[Any]] = {}
         self.first_batch = Batch(SOURCE, lambda: iter(()))
+        self.has_images = False
         self._layout: Layout | None = None if job.layout == Layout() else job.layout
         self._stream: Stream | None = None
 
@@ -176,6 +178,7 @@ class Worker(TableWorker):
 
     def _rows(self, block: Block, part: TaskPart) -> Iterator[pa.RecordBatch]:
         for (chunk,) in block.chunks():
+            self.has_images |= chunk.images is not None
             for good, passed, shares in self._passes(block, chunk):
                 part.add_inputs(good, passed)
                 builder = self._builder(shares)
@@ -230,7 +233,7 @@ def unbounded(batch: Batch) -> Batch:
 
 
 def without_images(batch: Batch) -> Batch:
-    """The inputs of a block, for what a task accumulates: the driver reads again what results show."""
+    """The inputs of a block, for what a task accumulates: what results show is read again."""
     return replace(batch, log_images=False)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from mlflow_interp import progress
+from mlflow_interp.core.process_switch import ProcessSwitch
 from mlflow_interp.exceptions import InputsError, OptionError
 from mlflow_interp.spark.blocks import BATCHES
 from mlflow_interp.spark.output import Output
@@ -16,38 +19,53 @@ from mlflow_interp.spark.session import one_line_errors
 from mlflow_interp.spark.tasks import MapInArrow, merging
 
 MOST_BROADCAST = 5_000_000  # ids of finished rows that every worker gets; more are joined
-TASKS = 16  # for each core, if files are large enough: those that end early leave a core idle shortly
+TASKS = 16  # for each core, if files are large enough: a core that finishes early waits only briefly
+MOST_TASKS = 4_096  # that files are divided into for this reason
 UNKNOWN_CORES = 16  # assumed on Spark Connect, which does not say
-_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
-_LEAST_TASKS = "spark.sql.files.minPartitionNum"
-_FILE_COST = "spark.sql.files.openCostInBytes"
 MOST_PARTS = 16  # that the driver merges itself; more are merged by workers first
+_LEAST_TASKS = "spark.sql.files.minPartitionNum"
+#: What Spark derives this number from if it is not set.
+_PARALLELISM = ("spark.sql.leafNodeDefaultParallelism", "spark.default.parallelism")
+_FILE_COST = "spark.sql.files.openCostInBytes"
 
 
 @contextmanager
-def _settings(spark: Any, rows: int) -> Iterator[None]:
-    """Let Spark send few rows at a time to workers, and make tasks that keep all cores busy until the end.
-
-    Its own choice of 10,000 images at a time may fill the memory. Its tasks are as many as there are cores,
-    or as 128 MB need: if one of three takes longest, the other cores wait for it. A small file counts as
-    4 MB, as for a scan; a model takes longer than opening it. What the user has set stays.
-    """
-    own = {_ROWS: min(rows, int(spark.conf.get(_ROWS)))}
-    before = {name: spark.conf.get(name, None) for name in (_ROWS, _LEAST_TASKS, _FILE_COST)}
-    if before[_LEAST_TASKS] is None:
-        own[_LEAST_TASKS] = TASKS * _cores(spark)
-    if before[_FILE_COST] is None:
-        own[_FILE_COST] = 64 * 2**10
+def _arrow_batches(spark: Any, rows: int) -> Iterator[None]:
+    """Let Spark send few rows at a time to workers: its own choice of 10,000 images may fill the memory."""
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(name)
+    spark.conf.set(name, str(min(rows, int(before))))
     try:
-        for name, value in own.items():
-            spark.conf.set(name, str(value))
         yield
     finally:
-        for name in own:
-            if before[name] is None:
-                spark.conf.unset(name)
-            else:
-                spark.conf.set(name, before[name])
+        spark.conf.set(name, before)
+
+
+@functools.lru_cache(maxsize=8)
+def task_sizes(spark: Any) -> ProcessSwitch:
+    """Let Spark divide files into so many tasks that all cores are busy until the end.
+
+    Its tasks are as many as there are cores, or as 128 MB need: if one of three takes longest, the other
+    cores wait for it. A small file counts as 4 MB, as for a scan; a model takes longer than opening it.
+    What the user has set stays.
+    """
+    return ProcessSwitch(partial(_changed, spark))
+
+
+@contextmanager
+def _changed(spark: Any) -> Iterator[None]:
+    own = {}
+    if all(spark.conf.get(name, None) is None for name in (_LEAST_TASKS, *_PARALLELISM)):
+        own[_LEAST_TASKS] = min(MOST_TASKS, TASKS * _cores(spark))
+    if spark.conf.get(_FILE_COST, None) is None:
+        own[_FILE_COST] = 64 * 2**10
+    with ExitStack() as stack:
+        for name, value in own.items():
+            # A server may not let its users change it, and a job runs without it.
+            with suppress(Exception):
+                spark.conf.set(name, str(value))
+                stack.callback(spark.conf.unset, name)
+        yield
 
 
 def _cores(spark: Any) -> int:
@@ -74,7 +92,7 @@ def write_rows(rows: Any, task: MapInArrow, table: Output[Any], *, is_begun: boo
     job = table.job
     rows = _missing(rows, table) if is_begun else rows
     size = BATCHES * int(job.inputs.get("batch_size", 32))
-    with _settings(table.spark, size):
+    with _arrow_batches(table.spark, size), task_sizes(table.spark)():
         table.write(rows.mapInArrow(task, ddl(job.layout.schema())), overwrite=overwrite)
 
 

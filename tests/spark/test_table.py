@@ -95,12 +95,63 @@ def test_shown_errors_have_their_images_though_tasks_keep_none(found, alone):
     rows = found.table.sparkSession.read.parquet(folder).where(f"{PART} IS NOT NULL").collect()
     parts = [read_part(bytes(row[PART])).parts.parts["confusion_matrix"] for row in rows]
     assert len(parts) == 3
-    without = {name.rpartition("/")[2] for part in parts for name, _ in part.accumulator.unpictured()}
-    assert without >= expected.keys()
+    named = [name for part in parts for name in part.accumulator.without_image().values()]
+    assert {name.rpartition("/")[2] for name in named} >= expected.keys()
+
+
+def count_errors(interp, data, model, folder, **options):
+    """The confusion matrix alone, so that no sample is needed."""
+    return interp.interpret(
+        data,
+        model,
+        "confusion_matrix",
+        table=str(folder / "rows"),
+        label="label",
+        log=False,
+        quiet=True,
+        **options,
+    ).interpretations["confusion_matrix"]
+
+
+def test_images_of_errors_are_also_those_of_numbers(interp, spark, colour_model, tmp_path):
+    numbers = np.random.default_rng(3).random((12, 8, 8, 3), np.float32)
+    rows = [(str(row), row % 3, each.reshape(-1).tolist()) for row, each in enumerate(numbers)]
+    data = spark.createDataFrame(rows, "id string, label int, x array<float>")
+    found = count_errors(interp, data, colour_model, tmp_path, id="id", input="x").result
+    alone = mlflow_interp.interpret(
+        colour_model, numbers, "confusion_matrix", labels=np.arange(12) % 3, log=False, quiet=True
+    )["confusion_matrix"].result
+    assert len(found.thumbnails) == len(alone.thumbnails) > 2
+    expected = {
+        digest.tobytes(): each for digest, each in zip(alone.examples.digests, alone.thumbnails, strict=True)
+    }
+    for digest, thumbnail in zip(found.examples.digests, found.thumbnails, strict=True):
+        np.testing.assert_array_equal(thumbnail, expected[digest.tobytes()])
+
+
+def test_without_images_nothing_is_read_again(interp, photos, colour_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("mlflow_interp.spark.results.small_images", None)
+    found = count_errors(interp, photos, colour_model, tmp_path, log_images=False, **OPTIONS)
+    assert found.result.thumbnails is None
+
+
+def test_errors_whose_images_are_gone_are_still_counted(
+    interp, photos, alone, colour_model, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise InputsError("the files were moved")
+
+    monkeypatch.setattr("mlflow_interp.spark.results.small_images", fail)
+    with pytest.warns(
+        mlflow_interp.exceptions.InterpretationWarning, match="errors can't be shown: the files"
+    ):
+        found = count_errors(interp, photos, colour_model, tmp_path, **OPTIONS)
+    assert found.result.thumbnails is None
+    np.testing.assert_array_equal(found.result.counts, alone["confusion_matrix"].result.counts)
 
 
 def test_files_become_tasks_for_all_cores_unless_the_user_has_set_sizes(spark, tmp_path, interp):
-    from mlflow_interp.spark.writing import _settings
+    from mlflow_interp.spark.writing import task_sizes
 
     spark.range(200_000, numPartitions=1).selectExpr("id", "cast(id AS string) AS name").write.option(
         "parquet.block.size", 2**18
@@ -111,14 +162,15 @@ def test_files_become_tasks_for_all_cores_unless_the_user_has_set_sizes(spark, t
 
     cores = spark.sparkContext.defaultParallelism
     before = tasks()
-    with _settings(spark, 100):
+    with task_sizes(spark)():
+        with pytest.raises(KeyError), task_sizes(spark)():  # as another thread of the same session does
+            raise KeyError
         assert tasks() >= min(8, 4 * cores)
-        assert spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch") == "100"
     assert tasks() == before <= 2 * cores
-    assert spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch") == "10000"
+    assert spark.conf.get("spark.sql.files.openCostInBytes") == "4194304b"
     spark.conf.set("spark.sql.files.minPartitionNum", "1")
     try:
-        with _settings(spark, 100):
+        with task_sizes(spark)():
             assert tasks() == before
             assert spark.conf.get("spark.sql.files.minPartitionNum") == "1"
     finally:

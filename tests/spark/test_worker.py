@@ -353,21 +353,22 @@ def test_a_process_loads_each_model_once(colour_model, contents, labels, tmp_pat
     worker._workers.clear()
 
 
-def test_models_are_excluded_from_garbage_collections_once_per_job():
+def test_models_are_excluded_from_garbage_collections_once_per_job(monkeypatch):
     """PySpark collects after each task, which would take longer than a short task."""
     import gc
 
-    from mlflow_interp.spark.tasks import spare_models
+    from mlflow_interp.spark.tasks import exclude_from_collections
 
+    monkeypatch.setattr("mlflow_interp.spark.tasks._excluded", set())
     before = gc.get_freeze_count()
     try:
-        spare_models("first job")
+        exclude_from_collections("first job")
         kept = gc.get_freeze_count()
         assert kept > before + 100_000
         new = [[] for _ in range(10_000)]
-        spare_models("first job")
+        exclude_from_collections("first job")
         assert gc.get_freeze_count() <= kept
-        spare_models("second job")
+        exclude_from_collections("second job")
         assert gc.get_freeze_count() > kept + len(new) / 2
     finally:
         gc.unfreeze()

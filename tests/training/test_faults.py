@@ -74,10 +74,26 @@ class Fitting:
             raise error
 
 
+class FittingWithClosure(Fitting):
+    """Has a function inside `fit` that uses the model, so that the variable is shared with it."""
+
+    def fit(self, error=None):
+        self.frame = sys._getframe()
+
+        def wait():
+            assert self.ending.wait(60)
+
+        wait()
+        if error is not None:
+            raise error
+
+
+@pytest.mark.parametrize("is_cleared", [False, True])
 @pytest.mark.parametrize("error", [None, ValueError("diverged")])
-def test_running_training_is_told_from_ended_one(error):
+@pytest.mark.parametrize("kind", [Fitting, FittingWithClosure])
+def test_running_training_is_told_from_ended_one(kind, error, is_cleared):
     """A watcher that takes a running training for an ended one would end its run."""
-    model = Fitting()
+    model = kind()
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(model.fit, error)
         while model.frame is None:
@@ -88,10 +104,14 @@ def test_running_training_is_told_from_ended_one(error):
             gc.collect(0)
         model.ending.set()
         assert type(call.exception()) is type(error)
+        if is_cleared:  # as traceback.clear_frames does
+            model.frame.clear()
         deadline = time.monotonic() + 10
         while is_under_way(model.frame, model) and time.monotonic() < deadline:
             time.sleep(0.01)
     assert not is_under_way(model.frame, model)
+    if not is_cleared:  # a debugger can still show the variables of what failed
+        assert model.frame.f_locals["error"] is error
 
 
 def test_unreachable_server_delays_little_and_loses_nothing(small, images, logged_warnings):

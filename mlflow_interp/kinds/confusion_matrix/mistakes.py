@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,7 +66,7 @@ class _Orders:
 
     @classmethod
     def empty(cls) -> _Orders:
-        """None."""
+        """No mistakes."""
         return cls(np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.uint64))
 
     @classmethod
@@ -195,17 +195,12 @@ class Mistakes:
         first = [seat[-1] for seat in sorted(seats, key=lambda seat: seat[:-1])[:MOST_OF_ALL]]
         return sorted(first, key=_by_confidence)
 
-    def unpictured(self) -> list[Mistake]:
-        """The selected mistakes without a thumbnail."""
-        return [each for each in self.selected() if each.thumbnail is None]
-
-    def picture(self, chunk: Chunk) -> None:
-        """Add thumbnails of inputs that were added without images."""
-        rows = {index: row for row, index in enumerate(chunk.indices.tolist())}
-        for (index, cell), mistake in self._mistakes.items():
-            if index in rows and mistake.thumbnail is None:
-                thumbnail = _thumbnail(chunk, rows[index])
-                self._mistakes[index, cell] = replace(mistake, thumbnail=thumbnail)
+    def add_thumbnails(self, images: Mapping[bytes, np.ndarray]) -> None:
+        """Add thumbnails, by the digest of their input, to mistakes that were added without images."""
+        for key, mistake in self._mistakes.items():
+            if mistake.thumbnail is None and mistake.digest is not None:
+                thumbnail = images.get(mistake.digest.tobytes())
+                self._mistakes[key] = replace(mistake, thumbnail=thumbnail)
 
 
 def _by_confidence(mistake: Mistake) -> tuple[float, int, tuple[int, int]]:
@@ -239,13 +234,11 @@ def _mistake(
         label=cell[0],
         classes=best.astype(np.int64),
         probabilities=best_probabilities.astype(np.float32),
-        thumbnail=_thumbnail(chunk, row),
+        thumbnail=None
+        if chunk.images is None
+        else thumbnails(chunk.images[row : row + 1], THUMBNAIL_SIDE)[0],
         digest=None if chunk.digests is None else chunk.digests[row].copy(),
     )
-
-
-def _thumbnail(chunk: Chunk, row: int) -> np.ndarray | None:
-    return None if chunk.images is None else thumbnails(chunk.images[row : row + 1], THUMBNAIL_SIDE)[0]
 
 
 def as_examples(mistakes: list[Mistake], class_names: tuple[str, ...] | None) -> Examples:
