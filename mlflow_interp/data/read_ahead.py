@@ -17,7 +17,6 @@ R = TypeVar("R")
 
 AHEAD = 1  # parts to prepare while one is used
 MOST_DECODERS = 8  # threads; Pillow decodes and resizes without the GIL, but the rest needs it
-
 TURNS = 4  # of each decoder for a part: a turn costs as much as a small image, and few turns end unevenly
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -101,21 +101,12 @@ def read_sample(
 
 def _contents(data: Any, columns: Columns, sample: Sequence[SampleRow]) -> dict[str, Any]:
     """The inputs of the sample, by id; without ids, by the digest that takes their place."""
-    from pyspark.sql import functions as sql
-
-    if columns.id is None:
-        digests = frozenset(row.digest for row in sample)
-        found = data.select(columns.input).mapInArrow(
-            picking(columns.input, digests), data.select(columns.input).schema
-        )
-        contents = (bytes(row[0]) for row in found.collect())
-        return {bytes_digest(each).hex(): each for each in contents}
     if (files := _files_again(data, columns, sample)) is not None:
         return files
-    ids = [row.id for row in sample]
-    wanted = data.where(sql.col(columns.id).cast("string").isin(ids))
-    rows = wanted.select(sql.col(columns.id).cast("string"), columns.input).collect()
-    return {row[0]: bytes(row[1]) if columns.kind == IMAGES else row[1] for row in rows}
+    rows = _rows_again(data, columns, [row.id for row in sample], [row.digest for row in sample]).collect()
+    if columns.id is None:
+        return {bytes_digest(bytes(row[0])).hex(): bytes(row[0]) for row in rows}
+    return {str(row[1]): bytes(row[0]) if columns.kind == IMAGES else row[0] for row in rows}
 
 
 def _files_again(data: Any, columns: Columns, sample: Sequence[SampleRow]) -> dict[str, bytes] | None:
@@ -151,7 +142,12 @@ def small_images(data: Any, job: Job, names: Mapping[bytes, str], side: int) -> 
         (height, width, 3) uint8, by digest; without those of inputs that are not there any more.
     """
     columns = replace(job.columns, label=None)
-    rows = _rows_again(data, columns, list(names.values())).select(*columns.names)
+    ids = list(names.values())
+    rows = _rows_again(data, columns, ids, names)
+    if _are_files(columns) and not any(set(id) & PATTERNS for id in ids):
+        # The columns may have these names for any reason.
+        with suppress(Exception):
+            rows = data.sparkSession.read.format("binaryFile").load(ids).select(*columns.names)
     task = shrinking(job, columns, frozenset(names), side)
     found = rows.mapInArrow(task, "digest binary, height int, width int, pixels binary").collect()
     return {
@@ -160,17 +156,15 @@ def small_images(data: Any, job: Job, names: Mapping[bytes, str], side: int) -> 
     }
 
 
-def _rows_again(data: Any, columns: Columns, ids: list[str]) -> Any:
-    """The rows with some ids, all others being skipped as early as possible; without ids, all rows."""
+def _rows_again(data: Any, columns: Columns, ids: Sequence[str], digests: Iterable[bytes]) -> Any:
+    """The input and the id of the rows with some ids; without ids, the inputs with some digests."""
     from pyspark.sql import functions as sql
 
     if columns.id is None:
-        return data
-    if _are_files(columns) and not any(set(id) & PATTERNS for id in ids):
-        # The columns may have these names for any reason.
-        with suppress(Exception):
-            return data.sparkSession.read.format("binaryFile").load(ids)
-    return data.where(sql.col(columns.id).cast("string").isin(ids))
+        inputs = data.select(columns.input)
+        return inputs.mapInArrow(picking(columns.input, frozenset(digests)), inputs.schema)
+    id = sql.col(columns.id).cast("string")
+    return data.where(id.isin(list(ids))).select(columns.input, id.alias(columns.id))
 
 
 def _are_files(columns: Columns) -> bool:

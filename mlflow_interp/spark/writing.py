@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from mlflow_interp import progress
@@ -41,9 +40,9 @@ def _arrow_batches(spark: Any, rows: int) -> Iterator[None]:
         spark.conf.set(name, before)
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def task_sizes(spark: Any) -> ProcessSwitch:
-    """Let Spark divide files into so many tasks that all cores are busy until the end.
+    """Let Spark divide files into enough tasks to keep all cores busy until the end.
 
     Its tasks are as many as there are cores, or as 128 MB need: if one of three takes longest, the other
     cores wait for it. A small file counts as 4 MB, as for a scan; a model takes longer than opening it.
